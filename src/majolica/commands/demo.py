@@ -1,0 +1,29 @@
+"""`majolica demo`: drawings, shards, vocabulary, training, evaluation and report in one go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tyro
+
+from majolica.commands import DEFAULT_RUN
+from majolica.errors import UserError
+
+
+def run(args: list[str]) -> None:
+    """Parse `args` and run the demo."""
+    tyro.cli(demo, args=args, prog="majolica demo")
+
+
+def demo(minutes: float = 10.0, out: Path = DEFAULT_RUN) -> None:
+    """Make data from drawings, train a model that sees and paints, evaluate it and write a report.
+
+    Args:
+        minutes: Minutes of training; data and evaluation come on top.
+        out: Folder of the run; the report is its report.html.
+    """
+    if not minutes > 0:
+        raise UserError(f"--minutes is {minutes:g}: give a number above 0")
+    from majolica.demo import demo as run_demo
+
+    run_demo(minutes=minutes, out=out)

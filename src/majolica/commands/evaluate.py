@@ -1,0 +1,38 @@
+"""`majolica eval RUN`: every evaluator on a trained run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from majolica.commands import DEFAULT_RUN
+from majolica.errors import UserError
+
+
+def run(args: list[str]) -> None:
+    """Parse `args` and evaluate."""
+    tyro.cli(evaluate, args=args, prog="majolica eval")
+
+
+def evaluate(
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")] = DEFAULT_RUN, /
+) -> None:
+    """Evaluate a run, and write metrics.json and report.html in its folder.
+
+    Args:
+        run: Folder of the trained run.
+    """
+    if not (run / "config.yaml").is_file():
+        raise UserError(f"no run in {run}: train one (majolica demo), or name its folder")
+    from majolica.eval.run import evaluate as evaluate_run
+
+    for name, value in evaluate_run(run, say=_say).items():
+        print(f"{name:24} {value:,.4g}" if isinstance(value, float) else f"{name:24} {value:,}")
+    print(f"report: {run / 'report.html'}")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

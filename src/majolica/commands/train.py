@@ -1,0 +1,132 @@
+"""`majolica train RECIPE|CONFIG.yaml`: any field of the configuration is an option."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from majolica.config import io
+from majolica.config.resolve import derived, resolve
+from majolica.config.schema import DataConfig, LossConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig
+from majolica.errors import UserError
+from majolica.recipes import RECIPES, recipe, summary
+
+Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where to and whether, beside every section of a `RunConfig`."""
+
+    model: ModelConfig
+    data: DataConfig
+    loss: LossConfig
+    optim: OptimConfig
+    train: TrainConfig
+    out: Path | None = None
+    """Folder of the run; runs/RECIPE when not given."""
+    resume: Path | None = None
+    """Go on with the run in this folder, from its last checkpoint and with its configuration."""
+    print_config: Flag = False
+    """Print the whole configuration as YAML and stop."""
+    dry_run: Flag = False
+    """Check the configuration, print what follows from it and stop."""
+
+
+def run(args: list[str]) -> None:
+    """Parse `args`, then train, or print what was asked for instead."""
+    start, args = _start(args)
+    options = _parse(start, args)
+    config = RunConfig(start.recipe, options.model, options.data, options.loss, options.optim, options.train)
+    config = resolve(config)
+    if options.print_config:
+        print(io.to_yaml(config), end="")
+    elif options.dry_run:
+        print(describe(config))
+    else:
+        _train(config, options)
+
+
+def describe(config: RunConfig) -> str:
+    """A few lines on what a configuration comes to."""
+    shards = config.data.shards or "not set"
+    missing = "" if Path(shards).is_dir() else " (not there yet)"
+    rows = {name: f"{value:,}" for name, value in derived(config).items()}
+    rows |= {"steps": f"{config.train.steps:,}", "shards": f"{shards}{missing}"}
+    return "\n".join(
+        [f"recipe         {config.recipe}", *(f"{name:14} {text}" for name, text in rows.items())]
+    )
+
+
+def _start(args: list[str]) -> tuple[RunConfig, list[str]]:
+    """The configuration that the options change, and the options."""
+    if resumed := _resumed(args):
+        if not args[0].startswith("-"):
+            raise UserError(f"--resume takes its configuration from {resumed}: leave {args[0]!r} out")
+        return io.load(_config_of(resumed)), args
+    if args and not args[0].startswith("-"):
+        return _named(args[0]), args[1:]
+    if "-h" in args or "--help" in args:
+        return RunConfig(), args
+    raise UserError(
+        f"say what to train first: majolica train RECIPE ... ({', '.join(RECIPES)}) or CONFIG.yaml"
+    )
+
+
+def _named(name: str) -> RunConfig:
+    if name.endswith((".yaml", ".yml")):
+        return io.load(Path(name), recipe)
+    return recipe(name)
+
+
+def _resumed(args: list[str]) -> Path | None:
+    """The folder of --resume: needed before the options are parsed, for it decides their defaults."""
+    for index, word in enumerate(args):
+        if word == "--resume" and index + 1 < len(args):
+            return Path(args[index + 1])
+        if word.startswith("--resume="):
+            return Path(word.removeprefix("--resume="))
+    return None
+
+
+def _config_of(folder: Path) -> Path:
+    path = folder / "config.yaml"
+    if not path.is_file():
+        raise UserError(f"no run to resume in {folder}: there is no config.yaml")
+    return path
+
+
+def _parse(start: RunConfig, args: list[str]) -> Options:
+    default = Options(start.model, start.data, start.loss, start.optim, start.train)
+    recipes = "\n".join(f"  {name:10} {summary(name)}" for name in RECIPES)
+    text = f"Train a recipe, or a configuration file made with --print-config.\n\nRecipes:\n{recipes}"
+    prog = "majolica train RECIPE|CONFIG.yaml"
+    return tyro.cli(Options, default=default, args=args, prog=prog, description=text)
+
+
+def _train(config: RunConfig, options: Options) -> None:
+    if options.resume and options.out and options.out != options.resume:
+        raise UserError(f"--resume goes on in {options.resume}: leave --out out")
+    out = options.resume or options.out or Path("runs") / config.recipe
+    if not options.resume and (out / "config.yaml").exists():
+        raise UserError(f"{out} already holds a run: go on with `--resume {out}`, or choose another --out")
+    if not Path(config.data.shards).is_dir() or not config.data.shards:
+        raise UserError(_no_shards(config))
+    from majolica.train.run import train
+
+    train(config, out, resume=options.resume is not None)
+
+
+def _no_shards(config: RunConfig) -> str:
+    resolution = config.model.resolution * (config.loss.fine_scale if config.loss.fine_share else 1)
+    folder = config.data.shards
+    if not folder:
+        return "data.shards is not set: give a folder of img2dataset tars with --data.shards DIR"
+    home = Path(folder).parent
+    return (
+        f"no shards at {folder}: give another folder with --data.shards DIR, or make some with"
+        f" `majolica data openmoji --out {home} --resolution {resolution}` and use {home / 'train'}"
+    )

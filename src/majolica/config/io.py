@@ -1,0 +1,150 @@
+"""Run configurations as YAML, strictly: an unknown key or a wrong type is an error that says where."""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from majolica.config.schema import RunConfig
+from majolica.errors import UserError, unknown
+from majolica.files import write_atomic
+
+
+def load(path: Path, base: Callable[[str], RunConfig] | None = None) -> RunConfig:
+    """The configuration in the YAML file at `path`.
+
+    Keys that are left out keep the defaults of `RunConfig`; or, where the file names a `recipe` and `base` is
+    given, those of `base(recipe)`. Raises UserError naming the file and the key for what does not fit.
+    """
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the configuration {path}: {_reason(error)}") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {_problem(error)}") from error
+    if data is None:
+        raise UserError(f"{path} is empty; `majolica train RECIPE --print-config` prints a whole one")
+    try:
+        start = base(_recipe_of(data)) if base and _recipe_of(data) else RunConfig()
+        return from_dict(data, start)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def save(config: RunConfig, path: Path) -> None:
+    """Write `config` as YAML to `path`, every field spelt out; UserError where the disk refuses."""
+    write_atomic(path, to_yaml(config))
+
+
+def to_yaml(config: RunConfig) -> str:
+    """`config` as YAML text that `load` gives back unchanged."""
+    return yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Nested plain dictionaries, lists and scalars, in the order of the fields."""
+    return {field.name: _plain(getattr(config, field.name)) for field in fields(config)}
+
+
+def from_dict(data: Any, base: RunConfig | None = None) -> RunConfig:
+    """The configuration of nested mappings; fields left out are those of `base`. UserError for misfits."""
+    config: RunConfig = _build(base or RunConfig(), data, "")
+    return config
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return to_dict(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _build(base: Any, data: object, path: str) -> Any:
+    if not isinstance(data, Mapping):
+        raise UserError(f"{path or 'it'} must be a mapping of keys to values, not {_say(data)}")
+    kind: type = type(base)
+    hints = _hints(kind)
+    values = {field.name: getattr(base, field.name) for field in fields(base)}
+    for key, value in data.items():
+        where = f"{path}.{key}" if path else str(key)
+        if key not in hints:
+            raise unknown("key", where, [f"{path}.{name}" if path else name for name in hints])
+        values[key] = _value(hints[key], values[key], value, where)
+    return kind(**values)
+
+
+def _value(hint: Any, base: Any, value: Any, where: str) -> Any:
+    if is_dataclass(base):
+        return _build(base, value, where)
+    if typing.get_origin(hint) is Literal:
+        choices = typing.get_args(hint)
+        if value not in choices:
+            raise UserError(f"{where} must be one of {', '.join(map(str, choices))}, not {_say(value)}")
+        return value
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+            raise UserError(f"{where} must be a list of names, not {_say(value)}")
+        return tuple(value)
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:  # exactly: True is no integer here
+        raise UserError(f"{where} must be {_WORDS[hint]}, not {_say(value)}")
+    return value
+
+
+_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+def _say(value: Any) -> str:
+    """A value as an error message shows it."""
+    if value is None:
+        return "empty"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _recipe_of(data: Any) -> str:
+    recipe = data.get("recipe") if isinstance(data, Mapping) else None
+    return recipe if isinstance(recipe, str) else ""
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return error.strerror or str(error)
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return " ".join(str(error).split())
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+@cache
+def _loader() -> type[yaml.SafeLoader]:
+    """A safe loader that reads 1e-4 as a number (YAML 1.1 does not) and refuses a key given twice."""
+
+    class Strict(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+            for key in keys:
+                if keys.count(key) > 1:
+                    problem = f"the key {key!r} stands twice"
+                    raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+            return super().construct_mapping(node, deep)
+
+    number = re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)$")
+    Strict.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
+    return Strict

@@ -1,0 +1,166 @@
+"""Every knob of a run, typed and frozen.
+
+The defaults of each field are those of the `reference` recipe where the reference system fixes them, so a recipe only
+states how it differs. Nothing here imports torch: `majolica --help` and `--print-config` stay instant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """The text tower: a bidirectional transformer over SentencePiece pieces."""
+
+    vocab: int = 32_000
+    """Size of the SentencePiece vocabulary."""
+    length: int = 64
+    """Longest caption in pieces; longer ones are cut."""
+    width: int = 1024
+    depth: int = 24
+    heads: int = 16
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """The pixel decoder (the glaze): about 1e4 multiply-adds per pixel at any resolution."""
+
+    width: int = 32
+    depth: int = 3
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Shapes of the network. Token count is `(resolution // patch) ** 2` at every output resolution."""
+
+    resolution: int = 256
+    """Base resolution R0 in pixels: what the trunk sees, always."""
+    patch: int = 16
+    """Patch side in pixels at the base resolution."""
+    width: int = 2048
+    heads: int = 16
+    perception_depth: int = 18
+    """Blocks of the text-free lower half."""
+    synthesis_depth: int = 18
+    """Blocks of the upper half, which attends to the condition."""
+    bottleneck: int = 256
+    """Width of the linear bottleneck between a patch's pixels and the trunk."""
+    registers: int = 4
+    """Extra learned tokens that carry no pixels."""
+    embed: int = 1024
+    """Width of the joint image-text embedding."""
+    properties: tuple[str, ...] = ("brightness", "contrast", "colourfulness")
+    """Visual properties that can be dialled; names from `majolica.models.properties`."""
+    text: TextConfig = field(default_factory=TextConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where samples come from and how they are augmented."""
+
+    shards: str = ""
+    """Folder of img2dataset-layout tars to train on."""
+    tokenizer: str = ""
+    """SentencePiece model file; trained from the captions of `shards` when empty."""
+    threads: int = 4
+    """Decoding threads per process; they never change what a sample is."""
+    cache: bool = False
+    """Hold decoded images in memory: for sets that fit."""
+    flip: bool = True
+    """Random horizontal flip."""
+    jitter: float = 0.1
+    """Strength of colour jitter (brightness, contrast, saturation, hue); 0 turns it off."""
+    bad_share: float = 0.01
+    """Training stops when more than this share of samples cannot be read."""
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What is learned: flow matching on noisy rows, sigmoid contrastive loss on clean rows, in one pass."""
+
+    t_mean: float = -0.8
+    """Mean of logit(t) (JiT, arXiv 2511.13720)."""
+    t_std: float = 0.8
+    t_floor: float = 0.05
+    """Floor of 1 - t in the velocity loss."""
+    clean_share: float = 0.3
+    """Share of rows drawn clean (t = 1) at the start of training."""
+    clean_share_end: float = 0.3
+    """The same at the end; linear in between."""
+    contrastive: float = 0.1
+    """Weight of the sigmoid contrastive loss beside the flow-matching loss."""
+    fine_share: float = 0.0
+    """Share of noisy rows painted at `fine_scale` times the base resolution, the decoder on a random crop."""
+    fine_scale: int = 2
+    drop_text: float = 0.1
+    """Probability that a noisy row trains without its caption (for guidance)."""
+    drop_property: float = 0.5
+    """Probability that each property is dropped, independently."""
+    drop_all: float = 0.1
+    """Probability that text and every property are dropped together."""
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """AdamW (optionally Muon for matrices), linear warm-up, cosine decay, clipping, EMA."""
+
+    lr: float = 1e-4
+    """Peak learning rate."""
+    lr_end: float = 1e-6
+    """Learning rate at the last step."""
+    warmup: int = 5_000
+    """Linear warm-up, in optimiser steps."""
+    beta1: float = 0.9
+    beta2: float = 0.95
+    weight_decay: float = 0.05
+    """Decoupled, on matrices only."""
+    muon_lr: float = 0.0
+    """Peak learning rate of Muon for the trunks' matrices; 0 leaves everything to AdamW."""
+    clip: float = 1.0
+    """Largest global gradient norm."""
+    ema: float = 0.9999
+    """Decay per optimiser step of the averaged weights; shorter early in training."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The run itself. Cadence is in optimiser steps, never epochs."""
+
+    steps: int = 366_000
+    """Optimiser steps in all."""
+    minutes: float = 0.0
+    """When above 0, `steps` is fixed at the end of warm-up so that training takes about this long."""
+    batch: int = 16
+    """Rows per process and micro-step."""
+    accumulate: int = 4
+    """Micro-steps per optimiser step."""
+    processes: int = 64
+    """Data-parallel processes in all."""
+    threads: int = 0
+    """CPU threads per process; 0 shares the cores out evenly."""
+    precision: Literal["fp32", "bf16"] = "bf16"
+    """bf16 means autocast over fp32 weights."""
+    compile: bool = False
+    """torch.compile each block; falls back with a warning where no compiler is found."""
+    seed: int = 0
+    checkpoint_every: int = 10_000
+    keep: int = 3
+    """Checkpoints kept."""
+    log_every: int = 50
+    sample_every: int = 0
+    """Paint a sample grid every so many steps; 0 never."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A whole run: what `majolica train` resolves, saves beside the weights and can reproduce."""
+
+    recipe: str = "reference"
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)

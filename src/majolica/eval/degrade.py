@@ -1,0 +1,76 @@
+"""Damage done to renders while the judge learns: so that it names what is drawn, not how crisply."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+
+def blur(images_B3HW: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur, `sigma` in pixels; edges are replicated."""
+    radius = max(1, math.ceil(3 * sigma))
+    offsets_K = torch.arange(-radius, radius + 1, dtype=images_B3HW.dtype)
+    kernel_K = torch.softmax(-(offsets_K**2) / (2 * sigma**2), 0)
+    rows = kernel_K.view(1, 1, -1, 1).expand(3, 1, -1, 1)
+    columns = kernel_K.view(1, 1, 1, -1).expand(3, 1, 1, -1)
+    padded = F.pad(images_B3HW, (radius,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(padded, rows, groups=3), columns, groups=3)
+
+
+def warp(images_B3HW: Tensor, generator: Generator, bend: float = 0.06) -> Tensor:
+    """Mirror, shift, scale, turn and bend each picture a little; borders are reflected.
+
+    `bend` is the standard deviation of a smooth displacement field, in half-widths: a drawing with wobbly
+    outlines is still that drawing.
+    """
+    batch, size = len(images_B3HW), list(images_B3HW.shape)
+    angle, scale, shift_x, shift_y = torch.rand(4, batch, generator=generator) * 2 - 1
+    angle, scale = angle * 0.2, torch.exp(scale * 0.15)
+    mirror = torch.where(torch.rand(batch, generator=generator) < 0.5, -1.0, 1.0)
+    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
+    rows = (cos * mirror, -sin, shift_x * 0.12, sin * mirror, cos, shift_y * 0.12)
+    grid_BHW2 = F.affine_grid(torch.stack(rows, 1).view(-1, 2, 3), size, align_corners=False)
+    knots = torch.randn(batch, 2, 5, 5, generator=generator) * bend
+    field_B2HW = F.interpolate(knots, size[2:], mode="bicubic", align_corners=True)
+    grid_BHW2 = grid_BHW2 + field_B2HW.permute(0, 2, 3, 1)
+    return F.grid_sample(images_B3HW, grid_BHW2, padding_mode="reflection", align_corners=False)
+
+
+def shift_colours(images_B3HW: Tensor, generator: Generator) -> Tensor:
+    """One random colour matrix, contrast, brightness and gamma per picture, all mild."""
+    batch = len(images_B3HW)
+    matrix_B33 = torch.eye(3) + 0.05 * torch.randn(batch, 3, 3, generator=generator)
+    mixed = (matrix_B33 @ images_B3HW.flatten(2)).view_as(images_B3HW)
+    contrast, offset, gamma = torch.rand(3, batch, 1, 1, 1, generator=generator)
+    mean = mixed.mean((1, 2, 3), keepdim=True)
+    mixed = (mixed - mean) * (0.5 + 0.65 * contrast) + mean + 0.24 * (offset - 0.5)
+    lit: Tensor = mixed.clamp(0, 1) ** torch.exp2(gamma - 0.5)
+    return lit
+
+
+def grain(images_B3HW: Tensor, generator: Generator, largest: float = 0.09) -> Tensor:
+    """Gaussian noise in cells of 1, 2 or 4 pixels, of standard deviation up to `largest` per picture.
+
+    The coarser cells stand for the patch-sized unevenness that generated pictures have.
+    """
+    batch, channels, height, width = images_B3HW.shape
+    strength = torch.rand(3, batch, 1, 1, 1, generator=generator) ** 2 * largest
+    out = images_B3HW
+    for cell, share in zip((1, 2, 4), strength, strict=True):
+        size = (math.ceil(height / cell), math.ceil(width / cell))
+        noise = F.interpolate(torch.randn(batch, channels, *size, generator=generator), scale_factor=cell)
+        out = out + share * noise[:, :, :height, :width]
+    return out
+
+
+def degrade(images_B3HW: Tensor, generator: Generator) -> Tensor:
+    """All of it, on `images_B3HW` in [0, 1]; half are blurred, by up to 1/24 of their width."""
+    images_B3HW = warp(images_B3HW, generator)
+    largest = images_B3HW.shape[-1] / 24
+    sigma = largest * float(0.1 + 0.9 * torch.rand((), generator=generator))
+    blurred = torch.rand(len(images_B3HW), generator=generator) < 0.5
+    images_B3HW = torch.where(blurred.view(-1, 1, 1, 1), blur(images_B3HW, sigma), images_B3HW)
+    return grain(shift_colours(images_B3HW, generator), generator).clamp(0, 1)

@@ -1,0 +1,141 @@
+"""What a run folder and its data say about themselves: log, summary, names, held-out splits."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from majolica.config.resolve import derived
+from majolica.config.schema import RunConfig
+from majolica.data.loader import load_split
+from majolica.data.phrases import with_article
+from majolica.errors import UserError
+from majolica.eval.protocol import EvalData, Split
+
+
+def read_log(run: Path) -> list[dict[str, Any]]:
+    """Rows of log.jsonl in order; a line cut short (the run was killed in the middle of it) is left out.
+
+    A run that was resumed repeats steps: of each, the last row counts.
+    """
+    path = run / "log.jsonl"
+    rows: dict[Any, dict[str, Any]] = {}
+    for line in path.read_text("utf-8", errors="replace").splitlines() if path.exists() else []:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and isinstance(row.get("step"), int):
+            rows[row["step"]] = row
+    return [rows[step] for step in sorted(rows)]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty where the file is missing, `UserError` where it is not an object."""
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+    if not isinstance(found, dict):
+        raise UserError(f"cannot read {path}: an object was expected")
+    return found
+
+
+def training_metrics(
+    config: RunConfig, summary: Mapping[str, Any], log: list[dict[str, Any]]
+) -> dict[str, float]:
+    """`train_seconds`, `samples_seen`, `parameters`: from summary.json, else from the log and by formula."""
+    last = log[-1] if log else {}
+    return {
+        "train_seconds": float(summary.get("train_seconds", last.get("seconds", 0.0))),
+        "samples_seen": int(summary.get("samples_seen", last.get("samples", 0))),
+        "parameters": int(summary.get("parameters", derived(config)["parameters"])),
+    }
+
+
+def data_folder(config: RunConfig) -> Path:
+    """The folder that holds names.json, heldout/ and combinations/ beside the shards trained on."""
+    folder = Path(config.data.shards).parent
+    if not (folder / "names.json").is_file():
+        raise UserError(f"{folder} has no names.json: evaluation needs the data of `majolica data openmoji`")
+    return folder
+
+
+def load_data(folder: Path, resolution: int, limit: int = 1024) -> EvalData:
+    """Names and held-out splits of a data set, pictures at `resolution`, at most `limit` of each split."""
+    try:
+        names = json.loads((folder / "names.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {folder / 'names.json'}: {error}") from error
+    splits = [_split(folder / split, resolution, limit) for split in ("heldout", "combinations")]
+    return EvalData(tuple(names), splits[0], splits[1])
+
+
+def _split(folder: Path, resolution: int, limit: int) -> Split:
+    if not any(folder.glob("*.tar")):  # made with none held out
+        return Split(torch.zeros(0, 3, resolution, resolution, dtype=torch.uint8), (), ())
+    return Split(*load_split(folder, limit, resolution))
+
+
+def run_facts(
+    config: RunConfig, data: EvalData, metrics: Mapping[str, float], machine: Any
+) -> dict[str, str]:
+    """What was run and on what, for the report."""
+    model, train = config.model, config.train
+    follows = derived(config)
+    rate = metrics["samples_seen"] / metrics["train_seconds"] if metrics["train_seconds"] else 0.0
+    facts = {
+        "Recipe": config.recipe,
+        "Names": f"{len(data.names)}: {', '.join(data.names[:40])}{' …' if len(data.names) > 40 else ''}",
+        "Model": f"{int(metrics['parameters']):,} parameters; width {model.width}; {model.perception_depth}"
+        f" blocks that see, {model.synthesis_depth} that paint; {follows['tokens']} tokens",
+        "Base resolution": f"{model.resolution} px, in patches of {model.patch} px",
+        "Properties": ", ".join(model.properties) or "none",
+        "Batch": f"{follows['global_batch']} rows a step, {_share(config)} of them clean",
+        "Samples seen": f"{int(metrics['samples_seen']):,}" + (f" ({rate:.0f} per second)" if rate else ""),
+        "Optimiser": f"peak learning rate {config.optim.lr:g}"
+        + (f", Muon {config.optim.muon_lr:g}" if config.optim.muon_lr else "")
+        + f", {train.precision}, seed {train.seed}",
+    }
+    if machine:
+        facts["Machine"] = describe_machine(machine)
+    return facts
+
+
+def _share(config: RunConfig) -> str:
+    start, end = config.loss.clean_share, config.loss.clean_share_end
+    return f"{start:.0%}" if start == end else f"{start:.0%} falling to {end:.0%}"
+
+
+def describe_machine(machine: Any) -> str:
+    """The machine in one line, from a string or from the entries of summary.json."""
+    if isinstance(machine, Mapping):
+        return "; ".join(f"{str(key).replace('_', ' ')} {value}" for key, value in machine.items())
+    return str(machine)
+
+
+def next_commands(run: Path, config: RunConfig, data: EvalData) -> list[tuple[str, str]]:
+    """How to go on, as lines to copy."""
+    prompt = f"{with_article(data.names[0])} on a teal background"
+    size = 2 * config.model.resolution
+    dial = " --set brightness=0.8" if "brightness" in config.model.properties else ""
+    folder = shlex.quote(str(run))
+    labels = " ".join(f'"{name}"' if " " in name else name for name in data.names[:3])
+    commands = [
+        (
+            "Paint a picture",
+            f'majolica generate "{prompt}" --run {folder}{dial} --size {size} --out picture.png',
+        ),
+        ("Name a picture", f"majolica classify picture.png --run {folder} --labels {labels}"),
+        ("Measure it all again", f"majolica eval {folder}"),
+    ]
+    if config.recipe == "demo":
+        commands.append(("Train longer: it gets better", "majolica demo --minutes 40 --out runs/demo-40"))
+    return commands

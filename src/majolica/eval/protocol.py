@@ -1,0 +1,132 @@
+"""What an evaluator is: it turns a model into named metrics, and into figures and tables for the report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+
+class Pipeline(Protocol):
+    """The part of `majolica.sampling.pipeline.Pipeline` that evaluators use."""
+
+    def paint(
+        self,
+        prompts: Sequence[str],
+        size: int | None = None,
+        properties: dict[str, Any] | None = None,
+        steps: int = 20,
+        guidance: float = 3.0,
+        seed: int = 0,
+        solver: str = "heun",
+    ) -> Tensor:
+        """One uint8 picture per prompt, `B3HW`; `size` in pixels, the base resolution when None.
+
+        Picture i depends on the seed, i, its prompt and its properties alone.
+        """
+
+    def embed_images(self, images_B3HW: Tensor) -> Tensor:
+        """Unit-length embeddings `BE` of uint8 pictures."""
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """Unit-length embeddings `BE`."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Pictures with their captions and what is known about them (`metas[i]["names"]`: the things shown)."""
+
+    images_B3HW: Tensor
+    captions: Sequence[str]
+    metas: Sequence[Mapping[str, Any]]
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    def shown(self, i: int) -> list[str]:
+        """Names of the things in picture `i`."""
+        return list(self.metas[i]["names"])
+
+
+@dataclass(frozen=True)
+class EvalData:
+    """What a model is evaluated on: names, unseen renderings, unseen pairs of thing and background."""
+
+    names: tuple[str, ...]
+    heldout: Split
+    combinations: Split
+
+    def prompts(self) -> Split:
+        """The split whose captions are painted: combinations where there are any."""
+        return self.combinations if len(self.combinations) else self.heldout
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report; cells are shown as they are."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the report: HTML without any link to the outside (see `majolica.eval.figures`)."""
+
+    title: str
+    html: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an evaluator found. `metrics` goes to metrics.json, the rest becomes a section of the report."""
+
+    title: str
+    metrics: dict[str, float]
+    parts: Sequence[Figure | Table] = ()
+    note: str = ""
+
+
+class Evaluator(Protocol):
+    """Anything with a name that can be called with a pipeline and data."""
+
+    @property
+    def name(self) -> str:
+        """A short word for progress and timing."""
+
+    def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
+        """Evaluate; `UserError` when the data do not fit."""
+
+
+@dataclass(frozen=True)
+class Brush:
+    """How evaluators paint: the settings of `Pipeline.paint` that they share."""
+
+    steps: int = 20
+    guidance: float = 3.0
+    seed: int = 0
+    solver: str = "heun"
+
+    def paint(
+        self,
+        pipeline: Pipeline,
+        prompts: Sequence[str],
+        size: int | None = None,
+        properties: Mapping[str, float] | None = None,
+    ) -> Tensor:
+        """One picture per prompt on the CPU; the same call gives the same pictures."""
+        dials = dict(properties or {})
+        painted_B3HW = pipeline.paint(prompts, size, dials, self.steps, self.guidance, self.seed, self.solver)
+        return painted_B3HW.cpu()
+
+
+def share_error(share: float, count: int) -> float:
+    """Half-width of the 95 % interval of a share seen in `count` trials (Wilson 1927), for "x % ± y"."""
+    z = 1.96
+    return z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))

@@ -1,0 +1,79 @@
+"""The condition sequence: a learned sink, the caption's tokens, one token per property."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from majolica.models.layers import fourier, fourier_frequencies
+from majolica.models.properties import PROPERTIES
+
+SLOTS = 8
+"""Property tokens are padded to a multiple of this, so that a masked property and an undeclared one are the same shape."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a row is asked for. Anything may be absent."""
+
+    tokens_BL: Tensor
+    """SentencePiece pieces, int64, 0 is padding."""
+    has_text_B: Tensor
+    """bool; False hides the caption."""
+    values_BP: Tensor
+    """Properties in their own units, ordered as the model declares them."""
+    has_value_BP: Tensor
+    """bool; False hides the property."""
+
+    def __getitem__(self, rows: slice) -> Condition:
+        return Condition(
+            self.tokens_BL[rows], self.has_text_B[rows], self.values_BP[rows], self.has_value_BP[rows]
+        )
+
+
+class ConditionEncoder(nn.Module):
+    """Property values -> tokens, and the sequence that cross-attention reads."""
+
+    def __init__(self, names: tuple[str, ...], width: int, features: int = 16) -> None:
+        super().__init__()
+        self.sink = nn.Parameter(torch.randn(1, 1, width) * 0.02)
+        self.kind = nn.Parameter(torch.randn(len(names), width) * 0.02)
+        self.encode = nn.Sequential(nn.Linear(2 * features, width), nn.SiLU(), nn.Linear(width, width))
+        low = torch.tensor([PROPERTIES[name].low for name in names])
+        high = torch.tensor([PROPERTIES[name].high for name in names])
+        self.register_buffer("low", low, persistent=False)
+        self.register_buffer("span", high - low, persistent=False)
+        self.register_buffer("frequency", fourier_frequencies(features, 16 * math.pi), persistent=False)
+        self.low: Tensor
+        self.span: Tensor
+        self.frequency: Tensor
+
+    def forward(self, states_BLC: Tensor, mask_BL: Tensor, condition: Condition) -> tuple[Tensor, Tensor]:
+        """Sequence `(B, 1 + L + slots, C)` and its mask; what is absent is hidden, the sink never is."""
+        batch, properties = condition.values_BP.shape
+        unit_BP = ((condition.values_BP - self.low) / self.span).clamp(-0.25, 1.25)
+        unit_BP = unit_BP.masked_fill(~condition.has_value_BP, 0.0)  # so that not even a NaN can leak
+        property_BPC = self.encode(fourier(unit_BP[..., None], self.frequency)) + self.kind
+        spare = -properties % SLOTS
+        sequence_BSC = torch.cat(
+            (
+                self.sink.expand(batch, -1, -1),
+                states_BLC,
+                property_BPC,
+                property_BPC.new_zeros(batch, spare, property_BPC.shape[2]),
+            ),
+            1,
+        )
+        mask_BS = torch.cat(
+            (
+                mask_BL.new_ones(batch, 1),
+                mask_BL & condition.has_text_B[:, None],
+                condition.has_value_BP,
+                mask_BL.new_zeros(batch, spare),
+            ),
+            1,
+        )
+        return sequence_BSC, mask_BS

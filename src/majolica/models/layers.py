@@ -1,0 +1,163 @@
+"""The few layers that every part of the model is made of."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Norm(nn.LayerNorm):
+    """Layer norm over the last axis, without bias; `gain=False` where adaLN supplies the gain.
+
+    Not RMSNorm: on CPU torch has a fused kernel for this one only, four times faster (docs/adr/020).
+    """
+
+    def __init__(self, width: int, gain: bool = True) -> None:
+        super().__init__(width, eps=1e-6, elementwise_affine=gain, bias=False)
+
+
+class SwiGLU(nn.Module):
+    """Gated feed-forward (arXiv 2002.05202) with 8/3 D hidden units: the parameters of a plain 4 D layer."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        hidden = swiglu_hidden(width)
+        # Two products rather than one cut in half: no strided halves to copy in the backward pass.
+        self.gate = nn.Linear(width, hidden, bias=False)
+        self.up = nn.Linear(width, hidden, bias=False)
+        self.down = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.down(F.silu(self.gate(x)) * self.up(x))
+        return out
+
+
+def swiglu_hidden(width: int) -> int:
+    """Hidden units of `SwiGLU`: 8/3 of the width, rounded up to a multiple of 16."""
+    return 16 * math.ceil(width * 8 / 3 / 16)
+
+
+def rotate(x_BHND: Tensor, turn_NF: Tensor) -> Tensor:
+    """Rotary embedding (arXiv 2104.09864): each pair of neighbouring channels is a complex number, turned by its angle."""
+    pairs = torch.view_as_complex(x_BHND.float().unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * turn_NF).flatten(-2).to(x_BHND.dtype)
+
+
+def rope_2d(grid: tuple[int, int], head_dim: int, registers: int = 0) -> Tensor:
+    """Angles of 2-D rotary embedding over normalised coordinates, complex `(registers + h*w, head_dim / 2)` of unit modulus.
+
+    Half of the frequencies turn with the row, half with the column. Coordinates are cell centres scaled so that the
+    longer side has unit length times 16 (any grid of the same picture shares them); registers sit still (angle 0).
+    """
+    height, width = grid
+    quarter = head_dim // 4
+    frequency_Q = 100.0 ** (-torch.arange(quarter, dtype=torch.float64) / quarter)
+    unit = 16 / max(height, width)
+    row_N, column_N = torch.meshgrid(
+        (torch.arange(height, dtype=torch.float64) + 0.5) * unit,
+        (torch.arange(width, dtype=torch.float64) + 0.5) * unit,
+        indexing="ij",
+    )
+    angle_NQ = torch.cat(
+        (row_N.flatten()[:, None] * frequency_Q, column_N.flatten()[:, None] * frequency_Q), 1
+    )
+    angle_NQ = torch.cat((angle_NQ.new_zeros(registers, 2 * quarter), angle_NQ))
+    return torch.polar(torch.ones_like(angle_NQ), angle_NQ).to(torch.complex64)
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention with QK-norm; `rope` turns queries and keys when given, `mask_BN` hides keys."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.norm_q = Norm(width // heads)
+        self.norm_k = Norm(width // heads)
+
+    def forward(
+        self, x_BND: Tensor, rope: Tensor | None = None, mask_BN: Tensor | None = None
+    ) -> Tensor:
+        batch, tokens, width = x_BND.shape
+        q, k, v = self.qkv(x_BND).view(batch, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        q, k = self.norm_q(q), self.norm_k(k)
+        if rope is not None:
+            q, k = rotate(q, rope), rotate(k, rope)
+        mask = None if mask_BN is None else mask_BN[:, None, None, :]
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        return out
+
+
+class CrossAttention(nn.Module):
+    """Attention from the image tokens to a condition sequence of which `mask_BL` says what is there."""
+
+    def __init__(self, width: int, heads: int, width_condition: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q = nn.Linear(width, width, bias=False)
+        self.kv = nn.Linear(width_condition, 2 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.norm_q = Norm(width // heads)
+        self.norm_k = Norm(width // heads)
+
+    def forward(self, x_BND: Tensor, condition_BLC: Tensor, mask_BL: Tensor) -> Tensor:
+        batch, tokens, width = x_BND.shape
+        q = self.q(x_BND).view(batch, tokens, self.heads, width // self.heads).transpose(1, 2)
+        k, v = (
+            self.kv(condition_BLC)
+            .view(batch, condition_BLC.shape[1], 2, self.heads, width // self.heads)
+            .permute(2, 0, 3, 1, 4)
+            .unbind(0)
+        )
+        mixed = F.scaled_dot_product_attention(
+            self.norm_q(q), self.norm_k(k), v, attn_mask=mask_BL[:, None, None, :]
+        )
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        return out
+
+
+class AttentionPool(nn.Module):
+    """One learned query per head reads the tokens: `(B, N, D) -> (B, D)`."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.randn(1, 1, width) * 0.02)
+        self.norm = Norm(width)
+        self.attention = CrossAttention(width, heads, width)
+
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor:
+        x_BND = self.norm(x_BND)
+        if mask_BN is None:
+            mask_BN = torch.ones(x_BND.shape[:2], dtype=torch.bool, device=x_BND.device)
+        pooled: Tensor = self.attention(self.query.expand(len(x_BND), -1, -1), x_BND, mask_BN)
+        return pooled.squeeze(1)
+
+
+class TimeEmbedding(nn.Module):
+    """Flow time in [0, 1] to a width-D vector: Fourier features, then a two-layer perceptron."""
+
+    def __init__(self, width: int, features: int = 64) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(2 * features, width), nn.SiLU(), nn.Linear(width, width))
+        self.register_buffer("frequency", fourier_frequencies(features), persistent=False)
+        self.frequency: Tensor
+
+    def forward(self, t_B: Tensor) -> Tensor:
+        out: Tensor = self.net(fourier(t_B[:, None], self.frequency))
+        return out
+
+
+def fourier_frequencies(features: int, highest: float = 128.0) -> Tensor:
+    """Angular frequencies from 1 to `highest`, geometric."""
+    return torch.logspace(0, math.log10(highest), features)
+
+
+def fourier(x_B1: Tensor, frequency_F: Tensor) -> Tensor:
+    """`(..., 1) -> (..., 2F)`: sines and cosines of x at each frequency."""
+    angle = x_B1 * frequency_F
+    return torch.cat((angle.sin(), angle.cos()), -1)

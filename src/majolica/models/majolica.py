@@ -1,0 +1,150 @@
+"""The whole model: perception, synthesis, decoder, text tower, conditions. One forward pass serves both losses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from majolica.config.schema import ModelConfig
+from majolica.models.conditions import Condition, ConditionEncoder
+from majolica.models.decoder import PixelDecoder, Window
+from majolica.models.layers import Norm, rope_2d
+from majolica.models.text_tower import TextTower
+from majolica.models.trunk import Perception, Synthesis, unpatchify
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A micro-step's rows: `M` noisy ones first, then the clean ones."""
+
+    base_B3HW: Tensor
+    """Trunk input at the base resolution: pooled noisy pixels, or clean pixels; [-1, 1] when clean."""
+    t_B: Tensor
+    """Flow time, 1 for clean rows."""
+    condition: Condition
+    """Captions of all rows; properties and drop-out matter only to the noisy ones."""
+    pixels_M3HW: Tensor
+    """Decoder input of the noisy rows (a window of the full-resolution noisy image)."""
+    window: Window
+
+
+@dataclass(frozen=True)
+class Outputs:
+    clean_M3HW: Tensor
+    """Predicted clean pixels of each noisy row's window."""
+    image_CE: Tensor
+    """Unit image embeddings of the clean rows."""
+    text_CE: Tensor
+    """Unit text embeddings of the clean rows."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """What the text tower says of a batch of captions."""
+
+    states_BLC: Tensor
+    mask_BL: Tensor
+    embedding_BE: Tensor
+    pooled_BC: Tensor
+
+    def __getitem__(self, rows: slice) -> Text:
+        return Text(self.states_BLC[rows], self.mask_BL[rows], self.embedding_BE[rows], self.pooled_BC[rows])
+
+
+class Majolica(nn.Module):
+    """See `Rows` and `Outputs`; the methods are the pieces that sampling and evaluation call on their own."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.text_tower = TextTower(config.text, config.embed)
+        self.perception = Perception(config)
+        self.synthesis = Synthesis(config)
+        self.conditions = ConditionEncoder(config.properties, config.text.width)
+        self.norm = Norm(config.width)
+        self.to_patch = nn.Linear(config.width, 3 * config.patch**2)
+        self.decoder = PixelDecoder(config.decoder, config.width)
+        self.logit_scale = nn.Parameter(torch.tensor(10.0).log())
+        self.logit_bias = nn.Parameter(torch.tensor(-4.0))
+        nn.init.zeros_(self.to_patch.weight)
+        nn.init.zeros_(self.to_patch.bias)
+        self._ropes: dict[tuple[int, int, torch.device], Tensor] = {}
+
+    def forward(self, rows: Rows) -> Outputs:
+        noisy = len(rows.pixels_M3HW)
+        tokens_BND, time_BD = self.perceive(rows.base_B3HW, rows.t_B)
+        text = self.read(rows.condition.tokens_BL)
+        clean_M3HW = self.paint(
+            tokens_BND[:noisy],
+            time_BD[:noisy],
+            text[:noisy],
+            rows.condition[:noisy],
+            rows.pixels_M3HW,
+            rows.t_B[:noisy],
+            rows.window,
+            self.grid(rows.base_B3HW),
+        )
+        return Outputs(clean_M3HW, self.perception.embed(tokens_BND[noisy:]), text.embedding_BE[noisy:])
+
+    def grid(self, base_B3HW: Tensor) -> tuple[int, int]:
+        """Token grid of a base-resolution image."""
+        return base_B3HW.shape[-2] // self.config.patch, base_B3HW.shape[-1] // self.config.patch
+
+    def rope(self, grid: tuple[int, int], device: torch.device) -> Tensor:
+        """Rotary tables of a grid, computed once."""
+        key = (*grid, device)
+        if key not in self._ropes:
+            turn = rope_2d(grid, self.config.width // self.config.heads, self.config.registers)
+            self._ropes[key] = turn.to(device)
+        return self._ropes[key]
+
+    def perceive(self, base_B3HW: Tensor, t_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Perception tokens `(B, registers + N, D)` and the time vector `(B, D)`; text plays no part."""
+        out: tuple[Tensor, Tensor] = self.perception(
+            base_B3HW, t_B, self.rope(self.grid(base_B3HW), base_B3HW.device)
+        )
+        return out
+
+    def see(self, images_B3HW: Tensor) -> Tensor:
+        """Unit embeddings `(B, E)` of clean base-resolution images in [-1, 1]."""
+        tokens_BND, _ = self.perceive(images_B3HW, images_B3HW.new_ones(len(images_B3HW)))
+        return self.perception.embed(tokens_BND)
+
+    def read(self, tokens_BL: Tensor) -> Text:
+        """Captions through the text tower."""
+        return Text(*self.text_tower(tokens_BL))
+
+    def paint(
+        self,
+        tokens_BND: Tensor,
+        time_BD: Tensor,
+        text: Text,
+        condition: Condition,
+        pixels_B3HW: Tensor,
+        t_B: Tensor,
+        window: Window,
+        grid: tuple[int, int],
+    ) -> Tensor:
+        """Clean pixels in a window, from perception tokens, a condition and the noisy pixels there."""
+        sequence = self.conditions(text.states_BLC, text.mask_BL, condition)
+        pooled_BC = text.pooled_BC * condition.has_text_B[:, None]
+        rope = self.rope(grid, tokens_BND.device)
+        x_BND = self.norm(self.synthesis(tokens_BND, time_BD, pooled_BC, sequence, rope))
+        x_BND = x_BND[:, self.config.registers :]
+        estimate_B3HW = unpatchify(self.to_patch(x_BND), self.config.patch, grid)
+        unit_B3HW = pixels_B3HW * unit_variance(t_B, window.scale_B)[:, None, None, None]
+        out: Tensor = self.decoder(x_BND.unflatten(1, grid), estimate_B3HW, unit_B3HW, window)
+        return out
+
+
+def unit_variance(t_B: Tensor, scale_B: Tensor) -> Tensor:
+    """Factor that brings z_t = t x + (1 - t) k e to about unit variance, taking var(x) = 1/4."""
+    return (0.25 * t_B**2 + ((1 - t_B) * scale_B) ** 2 + 1e-4).rsqrt()
+
+
+def pool(images_BCHW: Tensor, scale: int) -> Tensor:
+    """Average-pool by k: full resolution to base resolution."""
+    return images_BCHW if scale == 1 else F.avg_pool2d(images_BCHW, scale)

@@ -1,0 +1,50 @@
+"""Text tower: SentencePiece pieces -> bidirectional transformer -> tokens for cross-attention and one pooled vector."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from majolica.config.schema import TextConfig
+from majolica.models.layers import AttentionPool, Norm, SelfAttention, SwiGLU
+
+PAD = 0
+
+
+class TextBlock(nn.Module):
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm_attention = Norm(width)
+        self.attention = SelfAttention(width, heads)
+        self.norm_mlp = Norm(width)
+        self.mlp = SwiGLU(width)
+
+    def forward(self, x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
+        x_BLD = x_BLD + self.attention(self.norm_attention(x_BLD), mask_BN=mask_BL)
+        out: Tensor = x_BLD + self.mlp(self.norm_mlp(x_BLD))
+        return out
+
+
+class TextTower(nn.Module):
+    """`tokens_BL` (int64, 0 is padding) -> token states `(B, L, D)`, mask `(B, L)`, unit text embedding `(B, E)`, pooled `(B, D)`."""
+
+    def __init__(self, config: TextConfig, embed: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(config.vocab, config.width)
+        self.position = nn.Parameter(torch.randn(config.length, config.width) * 0.02)
+        self.blocks = nn.ModuleList(TextBlock(config.width, config.heads) for _ in range(config.depth))
+        self.norm = Norm(config.width)
+        self.pool = AttentionPool(config.width, config.heads)
+        self.project = nn.Linear(config.width, embed, bias=False)
+        nn.init.normal_(self.embedding.weight, std=0.02)
+
+    def forward(self, tokens_BL: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        mask_BL = tokens_BL != PAD
+        # A row without any piece would attend to nothing: let it see its first (padding) position.
+        mask_BL = torch.cat((torch.ones_like(mask_BL[:, :1]), mask_BL[:, 1:]), 1)
+        x_BLD = self.embedding(tokens_BL) + self.position[: tokens_BL.shape[1]]
+        for block in self.blocks:
+            x_BLD = block(x_BLD, mask_BL)
+        pooled_BD = self.pool(x_BLD, mask_BL)
+        return self.norm(x_BLD), mask_BL, F.normalize(self.project(pooled_BD), dim=-1), pooled_BD

@@ -1,0 +1,141 @@
+"""The two halves of the trunk: perception (text-free) and synthesis (attends to the condition)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from majolica.config.schema import ModelConfig
+from majolica.models.layers import AttentionPool, CrossAttention, Norm, SelfAttention, SwiGLU, TimeEmbedding
+
+
+class Modulation(nn.Module):
+    """One adaLN projection shared by all blocks of a half; each block adds a small learned offset (PixArt's adaLN-single)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(width, 6 * width)
+        nn.init.zeros_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+
+    def forward(self, vector_BD: Tensor) -> Tensor:
+        out: Tensor = self.project(F.silu(vector_BD)).unflatten(1, (6, -1))
+        return out
+
+
+def modulate(x_BND: Tensor, shift_BD: Tensor, scale_BD: Tensor) -> Tensor:
+    return torch.addcmul(shift_BD[:, None], x_BND, 1 + scale_BD[:, None])
+
+
+class Block(nn.Module):
+    """Pre-norm block: self-attention, cross-attention when `condition` has a width, SwiGLU; adaLN on the first and last."""
+
+    def __init__(self, width: int, heads: int, width_condition: int = 0) -> None:
+        super().__init__()
+        self.norm = Norm(width, gain=False)
+        self.offset = nn.Parameter(torch.zeros(6, width))
+        self.attention = SelfAttention(width, heads)
+        self.cross = CrossAttention(width, heads, width_condition) if width_condition else None
+        self.norm_cross = Norm(width) if width_condition else None
+        self.mlp = SwiGLU(width)
+        # Gates start at 1/2 rather than 0 (adaLN-zero): with a few thousand steps in all, every block must work at once.
+        nn.init.constant_(self.offset[2], 0.5)
+        nn.init.constant_(self.offset[5], 0.5)
+
+    def forward(
+        self, x_BND: Tensor, modulation_B6D: Tensor, rope: Tensor, condition: tuple[Tensor, Tensor] | None = None
+    ) -> Tensor:
+        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = (modulation_B6D + self.offset).unbind(1)
+        mixed = self.attention(modulate(self.norm(x_BND), shift_a, scale_a), rope)
+        x_BND = torch.addcmul(x_BND, mixed, gate_a[:, None])
+        if self.cross is not None and self.norm_cross is not None and condition is not None:
+            x_BND = x_BND + self.cross(self.norm_cross(x_BND), *condition)
+        mixed = self.mlp(modulate(self.norm(x_BND), shift_m, scale_m))
+        return torch.addcmul(x_BND, mixed, gate_m[:, None])
+
+
+POSITION_FEATURES = 16
+
+
+def positions(grid: tuple[int, int], device: torch.device) -> Tensor:
+    """Fourier features `(h*w, POSITION_FEATURES)` of token centres in normalised coordinates, for any grid."""
+    unit = torch.pi / 2 * 2.0 ** torch.arange(POSITION_FEATURES // 4, device=device)
+
+    def features(cells: int) -> Tensor:
+        angle = ((torch.arange(cells, device=device) + 0.5) / cells)[:, None] * unit
+        return 2 * torch.cat((angle.sin(), angle.cos()), 1)
+
+    height, width = grid
+    rows = features(height)[:, None].expand(-1, width, -1)
+    columns = features(width)[None].expand(height, -1, -1)
+    return torch.cat((rows, columns), -1).flatten(0, 1)
+
+
+class Perception(nn.Module):
+    """Lower half: noisy or clean pixels at the base resolution -> tokens. Never sees text."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.patch, self.registers = config.patch, config.registers
+        self.squeeze = nn.Linear(3 * config.patch**2, config.bottleneck, bias=False)
+        self.expand = nn.Linear(config.bottleneck, config.width)
+        self.position = nn.Linear(POSITION_FEATURES, config.width, bias=False)
+        self.register_tokens = nn.Parameter(torch.randn(config.registers, config.width) * 0.02)
+        self.time = TimeEmbedding(config.width)
+        self.modulation = Modulation(config.width)
+        self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.perception_depth))
+        self.pool = AttentionPool(config.width, config.heads)
+        self.project = nn.Linear(config.width, config.embed, bias=False)
+
+    def forward(self, z_B3HW: Tensor, t_B: Tensor, rope: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens `(B, registers + N, D)` and the time vector `(B, D)`."""
+        grid = (z_B3HW.shape[-2] // self.patch, z_B3HW.shape[-1] // self.patch)
+        x_BND = self.expand(self.squeeze(patchify(z_B3HW, self.patch)))
+        x_BND = x_BND + self.position(positions(grid, z_B3HW.device))
+        x_BND = torch.cat((self.register_tokens.expand(len(x_BND), -1, -1), x_BND), 1)
+        time_BD = self.time(t_B)
+        modulation_B6D = self.modulation(time_BD)
+        for block in self.blocks:
+            x_BND = block(x_BND, modulation_B6D, rope)
+        return x_BND, time_BD
+
+    def embed(self, x_BND: Tensor) -> Tensor:
+        """Unit image embedding `(B, E)` of perception tokens."""
+        return F.normalize(self.project(self.pool(x_BND)), dim=-1)
+
+
+class Synthesis(nn.Module):
+    """Upper half: attends to the condition sequence; the pooled text also enters its adaLN."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.text = nn.Linear(config.text.width, config.width)
+        self.modulation = Modulation(config.width)
+        self.blocks = nn.ModuleList(
+            Block(config.width, config.heads, config.text.width) for _ in range(config.synthesis_depth)
+        )
+
+    def forward(
+        self, x_BND: Tensor, time_BD: Tensor, pooled_BC: Tensor, condition: tuple[Tensor, Tensor], rope: Tensor
+    ) -> Tensor:
+        modulation_B6D = self.modulation(time_BD + self.text(pooled_BC))
+        for block in self.blocks:
+            x_BND = block(x_BND, modulation_B6D, rope, condition)
+        return x_BND
+
+
+def patchify(x_BCHW: Tensor, patch: int) -> Tensor:
+    """`(B, C, H, W) -> (B, N, C * patch^2)`, row-major patches."""
+    batch, channels, height, width = x_BCHW.shape
+    x = x_BCHW.view(batch, channels, height // patch, patch, width // patch, patch)
+    tokens = (height // patch) * (width // patch)
+    return x.permute(0, 2, 4, 1, 3, 5).reshape(batch, tokens, channels * patch * patch)
+
+
+def unpatchify(x_BNP: Tensor, patch: int, grid: tuple[int, int]) -> Tensor:
+    """Inverse of `patchify`."""
+    height, width = grid
+    channels = x_BNP.shape[2] // patch**2
+    x = x_BNP.view(len(x_BNP), height, width, channels, patch, patch)
+    return x.permute(0, 3, 1, 4, 2, 5).reshape(len(x_BNP), channels, height * patch, width * patch)

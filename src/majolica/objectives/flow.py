@@ -1,0 +1,27 @@
+"""Flow matching in pixels: pool-consistent noising, x-prediction, velocity loss."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def draw_time(count: int, mean: float, std: float, generator: torch.Generator) -> Tensor:
+    """Flow times `(count,)` with logit(t) ~ N(mean, std^2) (JiT, arXiv 2511.13720, section 4)."""
+    return torch.sigmoid(mean + std * torch.randn(count, generator=generator))
+
+
+def add_noise(clean_BCHW: Tensor, t_B: Tensor, scale: int, generator: torch.Generator) -> Tensor:
+    """z_t = t x + (1 - t) k e: average-pooled by k it is distributed as the same picture's z_t at the base resolution.
+
+    Pooling k^2 independent unit Gaussians divides their standard deviation by k, which the factor k undoes.
+    """
+    noise = torch.randn(clean_BCHW.shape, generator=generator).to(clean_BCHW)
+    t = t_B[:, None, None, None]
+    return t * clean_BCHW + (1 - t) * scale * noise
+
+
+def velocity_loss(predicted_BCHW: Tensor, clean_BCHW: Tensor, t_B: Tensor, scale_B: Tensor, floor: float) -> Tensor:
+    """Per-row mean of ||(x_hat - x) / max(1 - t, floor)||^2 / k^2; `(B,)`."""
+    error_B = (predicted_BCHW.float() - clean_BCHW).square().mean((1, 2, 3))
+    return error_B / ((1 - t_B).clamp(min=floor) * scale_B).square()

@@ -1,0 +1,121 @@
+"""The joint objective: one batch becomes noisy rows that paint and clean rows that see, in one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from majolica.config.schema import LossConfig
+from majolica.models.conditions import Condition
+from majolica.models.decoder import Window
+from majolica.models.majolica import Outputs, Rows, pool
+from majolica.models.properties import measure_all
+from majolica.objectives.contrastive import Peers, sigmoid_loss
+from majolica.objectives.flow import add_noise, draw_time, velocity_loss
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the outputs are compared with."""
+
+    clean_M3HW: Tensor
+    tokens_CL: Tensor
+    """Captions of the clean rows."""
+
+
+def clean_rows(config: LossConfig, batch: int, progress: float) -> int:
+    """How many of a batch's rows are clean at this share of the training."""
+    share = config.clean_share + (config.clean_share_end - config.clean_share) * progress
+    return round(share * batch)
+
+
+def make_rows(
+    images_B3HW: Tensor,
+    tokens_BL: Tensor,
+    config: LossConfig,
+    properties: tuple[str, ...],
+    progress: float,
+    generator: torch.Generator,
+) -> tuple[Rows, Targets]:
+    """Turn augmented images in [0, 1] into noisy and clean rows.
+
+    Images come at the base resolution, or at `fine_scale` times it when `fine_share` is above 0: then that share of the
+    noisy rows is noised at full size and the decoder gets a random window as large as the base picture.
+    """
+    batch = len(images_B3HW)
+    noisy = batch - clean_rows(config, batch, progress)
+    scale = config.fine_scale if config.fine_share > 0 else 1
+    fine = round(config.fine_share * noisy)
+    full_B3HW = images_B3HW * 2 - 1
+    base_B3HW = pool(full_B3HW, scale)
+    t_M = draw_time(noisy, config.t_mean, config.t_std, generator).to(full_B3HW)
+
+    noised_F3HW = add_noise(full_B3HW[:fine], t_M[:fine], scale, generator)
+    noised_K3HW = add_noise(base_B3HW[fine:noisy], t_M[fine:], 1, generator)
+    window, crops_F3HW, crops_z_F3HW = random_windows(full_B3HW[:fine], noised_F3HW, scale, noisy, generator)
+    rows = Rows(
+        base_B3HW=torch.cat((pool(noised_F3HW, scale), noised_K3HW, base_B3HW[noisy:])),
+        t_B=torch.cat((t_M, t_M.new_ones(batch - noisy))),
+        condition=draw_condition(tokens_BL, pool(images_B3HW, scale), config, properties, generator),
+        pixels_M3HW=torch.cat((crops_z_F3HW, noised_K3HW)),
+        window=window,
+    )
+    return rows, Targets(torch.cat((crops_F3HW, base_B3HW[fine:noisy])), tokens_BL[noisy:])
+
+
+def random_windows(
+    full_F3HW: Tensor, noised_F3HW: Tensor, scale: int, noisy: int, generator: torch.Generator
+) -> tuple[Window, Tensor, Tensor]:
+    """A random window of 1/k of each side for the fine rows, the whole picture for the others (up to `noisy` rows)."""
+    fine, _, height, width = full_F3HW.shape
+    inner_height, inner_width = height // scale, width // scale
+    top_F = torch.randint(height - inner_height + 1, (fine,), generator=generator)
+    left_F = torch.randint(width - inner_width + 1, (fine,), generator=generator)
+
+    def crop(images: Tensor) -> Tensor:
+        if not fine:
+            return images[:, :, :inner_height, :inner_width]
+        boxes = zip(images, top_F.tolist(), left_F.tolist(), strict=True)
+        return torch.stack([image[:, y : y + inner_height, x : x + inner_width] for image, y, x in boxes])
+
+    window = Window.whole(noisy, 1.0, full_F3HW.device)
+    window.top_B[:fine] = (top_F / height).to(full_F3HW)
+    window.left_B[:fine] = (left_F / width).to(full_F3HW)
+    window.scale_B[:fine] = scale
+    for share_B in window.share:
+        share_B[:fine] = 1 / scale
+    return window, crop(full_F3HW), crop(noised_F3HW)
+
+
+def draw_condition(
+    tokens_BL: Tensor,
+    images_B3HW: Tensor,
+    config: LossConfig,
+    properties: tuple[str, ...],
+    generator: torch.Generator,
+) -> Condition:
+    """Measured properties and captions, each dropped as configured so that any subset works at inference."""
+    batch = len(tokens_BL)
+    keep_B = torch.rand(batch, generator=generator) >= config.drop_all
+    has_text_B = keep_B & (torch.rand(batch, generator=generator) >= config.drop_text)
+    has_value_BP = keep_B[:, None] & (
+        torch.rand(batch, len(properties), generator=generator) >= config.drop_property
+    )
+    device = tokens_BL.device
+    values_BP = measure_all(properties, images_B3HW)
+    return Condition(tokens_BL, has_text_B.to(device), values_BP, has_value_BP.to(device))
+
+
+def joint_losses(
+    outputs: Outputs, rows: Rows, targets: Targets, config: LossConfig, scale: Tensor, bias: Tensor, peers: Peers
+) -> dict[str, Tensor]:
+    """Named losses; `loss` is their weighted sum."""
+    noisy = len(outputs.clean_M3HW)
+    flow_M = velocity_loss(
+        outputs.clean_M3HW, targets.clean_M3HW, rows.t_B[:noisy], rows.window.scale_B, config.t_floor
+    )
+    flow = flow_M.sum() / max(1, noisy)
+    contrastive = sigmoid_loss(outputs.image_CE, outputs.text_CE, targets.tokens_CL, scale.exp(), bias, peers)
+    return {"loss": flow + config.contrastive * contrastive, "flow": flow, "contrastive": contrastive}

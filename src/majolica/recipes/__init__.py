@@ -1,0 +1,34 @@
+"""Recipes: named functions that return a full run configuration. Adding one is a function and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from majolica.config.schema import RunConfig
+from majolica.errors import unknown
+from majolica.recipes.drawings import art, demo, nano
+from majolica.recipes.photographs import base, large, reference, small, xlarge
+
+RECIPES: dict[str, Callable[[], RunConfig]] = {
+    "demo": demo,
+    "nano": nano,
+    "art": art,
+    "small": small,
+    "base": base,
+    "large": large,
+    "xlarge": xlarge,
+    "reference": reference,
+}
+"""In the order of their size."""
+
+
+def recipe(name: str) -> RunConfig:
+    """The configuration of the recipe called `name`; UserError with the nearest name where there is none."""
+    if name not in RECIPES:
+        raise unknown("recipe", name, RECIPES)
+    return RECIPES[name]()
+
+
+def summary(name: str) -> str:
+    """First line of a recipe's description."""
+    return (RECIPES[name].__doc__ or "").strip().splitlines()[0]

@@ -1,0 +1,110 @@
+"""Recipes for the drawings that `majolica data openmoji` makes: small pictures, minutes to an hour."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from majolica.config.schema import (
+    DataConfig,
+    DecoderConfig,
+    LossConfig,
+    ModelConfig,
+    OptimConfig,
+    RunConfig,
+    TextConfig,
+    TrainConfig,
+)
+
+SHARDS = "data/openmoji/train"
+"""Where `majolica data openmoji` writes when it is not told otherwise."""
+
+
+def demo() -> RunConfig:
+    """32 drawings at 48 px, ten minutes on two CPU cores."""
+    return RunConfig(
+        recipe="demo",
+        model=ModelConfig(
+            resolution=48,
+            patch=6,
+            width=192,
+            heads=6,
+            perception_depth=3,
+            synthesis_depth=5,
+            bottleneck=96,
+            registers=4,
+            embed=192,
+            text=TextConfig(vocab=512, length=24, width=192, depth=2, heads=6),
+            decoder=DecoderConfig(width=24, depth=2),
+        ),
+        data=DataConfig(shards=SHARDS, threads=1, cache=True, jitter=0.05),
+        loss=LossConfig(clean_share=0.5, clean_share_end=0.5, drop_property=0.3, fine_share=0.25),
+        optim=OptimConfig(lr=2e-3, lr_end=1e-5, warmup=50, ema=0.99),
+        train=TrainConfig(
+            steps=1000,
+            batch=128,
+            accumulate=1,
+            processes=1,
+            precision="fp32",
+            checkpoint_every=250,
+            keep=2,
+            log_every=10,
+        ),
+    )
+
+
+def nano() -> RunConfig:
+    """The smallest that learns: 32 px, 2.3 M parameters, for trying a change in a few CPU minutes."""
+    start = demo()
+    text = TextConfig(vocab=512, length=24, width=128, depth=2, heads=4)
+    return replace(
+        start,
+        recipe="nano",
+        model=replace(
+            start.model,
+            resolution=32,
+            patch=4,
+            width=128,
+            heads=4,
+            perception_depth=3,
+            synthesis_depth=3,
+            bottleneck=48,
+            embed=128,
+            text=text,
+            decoder=DecoderConfig(width=16, depth=2),
+        ),
+        optim=replace(start.optim, warmup=30),
+        train=replace(start.train, steps=300, batch=64, checkpoint_every=100),
+    )
+
+
+def art() -> RunConfig:
+    """All 845 drawings, one or two in a picture, at 64 px: for an hour of many cores, or a GPU."""
+    start = demo()
+    return replace(
+        start,
+        recipe="art",
+        model=replace(
+            start.model,
+            resolution=64,
+            patch=8,
+            width=384,
+            heads=6,
+            perception_depth=5,
+            synthesis_depth=7,
+            bottleneck=128,
+            embed=384,
+            text=TextConfig(vocab=2048, length=40, width=256, depth=4, heads=4),
+            decoder=DecoderConfig(width=32, depth=3),
+        ),
+        data=replace(start.data, shards="data/art/train", threads=4, cache=False),
+        optim=replace(start.optim, lr=1e-3, lr_end=1e-6, warmup=500, ema=0.999),
+        train=replace(
+            start.train,
+            steps=20_000,
+            batch=256,
+            precision="bf16",
+            checkpoint_every=1000,
+            keep=3,
+            log_every=20,
+        ),
+    )

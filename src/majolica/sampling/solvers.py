@@ -1,0 +1,39 @@
+"""ODE solvers of dz/dt = (x_hat(z, t) - z) / (1 - t), from noise at t = 0 to the image at t = 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+Denoiser = Callable[[Tensor, float], Tensor]
+"""Noisy image and flow time -> predicted clean image."""
+
+
+def times(steps: int) -> list[float]:
+    """Evenly spaced flow times from 0 to 1, `steps + 1` of them."""
+    return torch.linspace(0, 1, steps + 1, dtype=torch.float64).tolist()
+
+
+def euler(denoise: Denoiser, z: Tensor, steps: int) -> Tensor:
+    """First order; one evaluation a step."""
+    for now, then in pairwise(times(steps)):
+        z = z + (then - now) / (1 - now) * (denoise(z, now) - z)
+    return z
+
+
+def heun(denoise: Denoiser, z: Tensor, steps: int) -> Tensor:
+    """Second order (explicit trapezoid); two evaluations a step, one in the last, where the velocity is singular."""
+    for now, then in pairwise(times(steps)):
+        velocity = (denoise(z, now) - z) / (1 - now)
+        guess = z + (then - now) * velocity
+        if then < 1:
+            velocity = (velocity + (denoise(guess, then) - guess) / (1 - then)) / 2
+            guess = z + (then - now) * velocity
+        z = guess
+    return z
+
+
+SOLVERS: dict[str, Callable[[Denoiser, Tensor, int], Tensor]] = {"euler": euler, "heun": heun}

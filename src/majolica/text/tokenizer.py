@@ -1,0 +1,128 @@
+"""SentencePiece: training a vocabulary from captions, and captions to padded piece ids and back."""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import sentencepiece
+import torch
+from torch import Tensor
+
+from majolica.errors import UserError
+from majolica.files import write_atomic
+from majolica.text.clean import clean_caption
+
+PAD, UNK, BOS, EOS = 0, 1, 2, 3
+_QUIET = 2  # SentencePiece's log level: errors only
+
+
+def train_tokenizer(captions: Iterable[str], out: Path, vocab: int, sample: int = 2_000_000) -> int:
+    """Train a unigram vocabulary and write it to `out`; returns the number of pieces.
+
+    Where there are more than `sample` captions, that many are drawn at random. Unknown characters fall back
+    to their bytes, so nothing a user types is lost. Where the captions hold too few words for `vocab` pieces,
+    the vocabulary is the largest they support. Source: SentencePiece (arXiv 1808.06226).
+
+    The same captions in the same order give the same file: the draw has a fixed seed (SentencePiece's own has
+    not), and the number of training threads is its default, not that of the machine's cores.
+
+    Raises UserError where there are no captions or `vocab` cannot even hold their characters.
+    """
+    drawn = draw(captions, sample)
+    if not drawn:
+        raise UserError("cannot train a vocabulary: no captions; check that the shards hold .txt members")
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(drawn),
+            model_writer=model,
+            model_type="unigram",
+            vocab_size=vocab,
+            hard_vocab_limit=False,
+            byte_fallback=True,
+            normalization_rule_name="nmt_nfkc",
+            character_coverage=0.9995,
+            pad_id=PAD,
+            unk_id=UNK,
+            bos_id=BOS,
+            eos_id=EOS,
+            minloglevel=_QUIET,
+        )
+    except RuntimeError as error:
+        raise _training_error(error, vocab) from error
+    write_atomic(out, model.getvalue())
+    return Tokenizer(out).vocab
+
+
+def draw(captions: Iterable[str], sample: int, seed: int = 0) -> list[str]:
+    """At most `sample` of the captions, cleaned, none of them empty, each as likely as any (a reservoir)."""
+    rng = random.Random(seed)
+    kept: list[str] = []
+    for seen, caption in enumerate(filter(str.strip, captions)):
+        if seen < sample:
+            kept.append(caption)
+        elif (place := rng.randrange(seen + 1)) < sample:
+            kept[place] = caption
+    return [cleaned for caption in kept if (cleaned := clean_caption(caption))]
+
+
+class Tokenizer:
+    """A trained vocabulary. Picklable, and safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Load the SentencePiece model at `path`; UserError where it is missing or is something else."""
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise UserError(f"cannot read the tokenizer {path}: {error.strerror or error}") from error
+        self._pieces = sentencepiece.SentencePieceProcessor()
+        try:
+            self._pieces.LoadFromSerializedProto(content)
+        except (RuntimeError, OSError) as error:
+            raise UserError(f"{path} is not a SentencePiece model; train one or name another file") from error
+        special = tuple(self._pieces.piece_to_id(p) for p in ("<pad>", "<unk>", "<s>", "</s>"))
+        if special != (PAD, UNK, BOS, EOS):
+            raise UserError(f"{path} numbers pad, unk, bos, eos {special}, not (0, 1, 2, 3): train another")
+
+    @property
+    def vocab(self) -> int:
+        """Number of pieces, the special ones and the 256 byte pieces included."""
+        return int(self._pieces.get_piece_size())
+
+    def encode(self, captions: Sequence[str], length: int) -> Tensor:
+        """Piece ids, int64, B x `length`: cleaned captions, end-of-sentence, then padding (0).
+
+        A longer caption is cut so that its end-of-sentence piece still fits; an empty one is that piece
+        alone, so no row is ever all padding.
+        """
+        ids = torch.full((len(captions), length), PAD, dtype=torch.int64)
+        for row, pieces in zip(ids, self._ids(captions), strict=True):
+            kept = [*pieces[: length - 1], EOS]
+            row[: len(kept)] = torch.tensor(kept)
+        return ids
+
+    def lengths(self, captions: Sequence[str]) -> list[int]:
+        """Pieces of each whole caption, end-of-sentence included: what `encode` needs to cut nothing."""
+        return [len(pieces) + 1 for pieces in self._ids(captions)]
+
+    def decode(self, ids: Tensor) -> list[str]:
+        """Captions of B x L ids; special pieces are dropped."""
+        rows: list[list[int]] = ids.tolist()
+        return [str(self._pieces.decode([i for i in row if i > EOS])) for row in rows]
+
+    def _ids(self, captions: Sequence[str]) -> list[list[int]]:
+        # One thread: 40 k captions a second is far above any training rate, and decoding needs the cores.
+        cleaned = [clean_caption(caption) for caption in captions]
+        encoded: list[list[int]] = self._pieces.encode(cleaned, num_threads=1)
+        return encoded
+
+
+def _training_error(error: RuntimeError, vocab: int) -> UserError:
+    text = " ".join(str(error).split())
+    if needed := re.search(r"smaller than required_chars\. \d+ vs (\d+)", text):
+        text = f"special, byte and single-character pieces alone are {needed[1]}; ask for more"
+    return UserError(f"cannot train a vocabulary of {vocab} pieces: {text}")

@@ -1,0 +1,62 @@
+"""Muon: momentum, orthogonalised, for the matrices of transformer blocks (Jordan et al. 2024; arXiv 2502.16982)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+"""Quintic coefficients that take singular values in (0, 1] to about 1 in five steps."""
+
+
+class Muon(Optimizer):
+    """Muon over matrices. Equal shapes are orthogonalised together, in float32 on CPU, where bfloat16 products are slow.
+
+    A matrix of r rows and c columns moves by `lr * max(1, r / c) ** 0.5` times the orthogonal factor of its Nesterov
+    momentum; weight decay is decoupled. Written out because torch's own works in bfloat16, one matrix at a time
+    (docs/adr/021).
+    """
+
+    def __init__(
+        self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """One update of every matrix that has a gradient."""
+        for group in self.param_groups:
+            shapes: dict[torch.Size, list[Tensor]] = defaultdict(list)
+            for value in group["params"]:
+                if value.grad is not None:
+                    shapes[value.shape].append(value)
+            for shape, values in shapes.items():
+                self._step_together(values, shape, group)
+
+    def _step_together(self, values: list[Tensor], shape: torch.Size, group: dict[str, Any]) -> None:
+        gradients = [value.grad for value in values if value.grad is not None]
+        buffers = [self.state[value].setdefault("momentum", torch.zeros_like(value)) for value in values]
+        torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
+        nesterov = torch._foreach_lerp(gradients, buffers, group["momentum"])
+        updates = orthogonalise(torch.stack(list(nesterov)))
+        torch._foreach_mul_(values, 1 - group["lr"] * group["weight_decay"])
+        scale = max(1.0, shape[0] / shape[1]) ** 0.5
+        torch._foreach_add_(values, list(updates.unbind()), alpha=-group["lr"] * scale)
+
+
+def orthogonalise(x_KRC: Tensor, steps: int = 5) -> Tensor:
+    """Nearest semi-orthogonal matrices, approximately: singular values end in about [0.7, 1.2]."""
+    a, b, c = NEWTON_SCHULZ
+    tall = x_KRC.shape[1] > x_KRC.shape[2]
+    x = x_KRC.mT if tall else x_KRC
+    x = x.to(torch.bfloat16) if x.is_cuda else x.float()
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return (x.mT if tall else x).to(x_KRC.dtype)

@@ -1,0 +1,71 @@
+"""Optimisers by name: AdamW on everything, or Muon on the trunks' matrices beside it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from majolica.config.schema import OptimConfig
+from majolica.train.muon import Muon
+
+
+def build(model: nn.Module, config: OptimConfig) -> list[Optimizer]:
+    """Optimisers over `model`; weight decay on matrices only. Each group's `share` is its rate over `config.lr`."""
+    named = list(model.named_parameters())
+    hidden = [(name, value) for name, value in named if config.muon_lr > 0 and is_hidden_matrix(name, value)]
+    rest = [(name, value) for name, value in named if not (config.muon_lr > 0 and is_hidden_matrix(name, value))]
+    groups = [
+        {"params": [value for _, value in rest if value.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [value for _, value in rest if value.ndim < 2], "weight_decay": 0.0},
+    ]
+    optimisers: list[Optimizer] = [
+        AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), fused=True)
+    ]
+    if hidden:
+        optimisers.append(
+            Muon([value for _, value in hidden], lr=config.muon_lr, weight_decay=config.weight_decay)
+        )
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["share"] = group["lr"] / config.lr
+    return optimisers
+
+
+def is_hidden_matrix(name: str, value: Tensor) -> bool:
+    """Whether Muon may take a parameter: a matrix inside a transformer block, neither embedding nor head."""
+    return value.ndim == 2 and ".blocks." in name and "offset" not in name and not name.startswith("decoder")
+
+
+def set_rate(optimisers: list[Optimizer], rate: float) -> None:
+    """Set every group's learning rate to its share of `rate`."""
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = rate * group["share"]
+
+
+def state_by_name(model: nn.Module, optimisers: list[Optimizer]) -> dict[str, Tensor]:
+    """Optimiser state as flat tensors keyed `parameter|slot`, so that groups may be rearranged between runs."""
+    state: dict[str, Tensor] = {}
+    for name, value in model.named_parameters():
+        for optimiser in optimisers:
+            for slot, content in optimiser.state.get(value, {}).items():
+                state[f"{name}|{slot}"] = torch.as_tensor(content).detach().clone().contiguous()
+    return state
+
+
+def load_state_by_name(model: nn.Module, optimisers: list[Optimizer], state: dict[str, Tensor]) -> None:
+    """Inverse of `state_by_name`; a parameter without state starts afresh, as it did when it was saved."""
+    slots: dict[str, dict[str, Tensor]] = {}
+    for key, content in state.items():
+        name, slot = key.rsplit("|", 1)
+        slots.setdefault(name, {})[slot] = content
+    owner = {id(p): o for o in optimisers for group in o.param_groups for p in group["params"]}
+    for name, value in model.named_parameters():
+        if name in slots:
+            owner[id(value)].state[value] = {
+                slot: content if slot == "step" else content.to(value.device)
+                for slot, content in slots.pop(name).items()
+            }
+    if slots:
+        raise ValueError(f"the checkpoint knows parameters that the model lacks: {', '.join(sorted(slots))}")

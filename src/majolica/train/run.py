@@ -1,0 +1,143 @@
+"""`train`: prepare the run folder, start the processes, train, sum up."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from majolica.config import io
+from majolica.config.resolve import resolve
+from majolica.config.schema import RunConfig
+from majolica.data.loader import captions
+from majolica.distributed.group import Group, joined, launched, spawn
+from majolica.errors import UserError
+from majolica.files import write_atomic
+from majolica.sampling.grid import paint_grid
+from majolica.sampling.pipeline import Pipeline
+from majolica.text.tokenizer import train_tokenizer
+from majolica.train import state
+from majolica.train.log import Log
+from majolica.train.loop import fit
+
+TOKENIZER_CAPTIONS = 1_000_000
+"""Captions that a tokenizer is trained on at most."""
+
+
+def train(config: RunConfig, out: Path, resume: bool = False) -> None:
+    """Train `config` into the run folder `out`, on as many processes as it says.
+
+    Raises UserError for bad data or an unreadable checkpoint, KeyboardInterrupt when asked to stop: the run is saved then.
+    """
+    if not launched():
+        config = prepare(resolve(config), out, resume)
+        if config.train.processes > 1:
+            spawn(config.train.processes, out / "config.yaml", out, resume)
+            return
+    work(config, out, resume)
+
+
+def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
+    """Make the run folder: the tokenizer and the configuration that reproduces the run."""
+    out.mkdir(parents=True, exist_ok=True)
+    if resume:
+        return config
+    model = out / "tokenizer.model"
+    if config.data.tokenizer:
+        try:
+            write_atomic(model, Path(config.data.tokenizer).read_bytes())
+        except OSError as error:
+            raise UserError(f"data.tokenizer {config.data.tokenizer} cannot be read ({error.strerror})") from error
+    elif not model.exists():
+        lines = (c for c, _ in zip(captions(Path(config.data.shards)), range(TOKENIZER_CAPTIONS), strict=False))
+        train_tokenizer(lines, model, config.model.text.vocab)
+    io.save(config, out / "config.yaml")
+    return config
+
+
+def work(config: RunConfig, out: Path, resume: bool) -> None:
+    """One process of the training."""
+    with joined(config.train.processes, config.train.threads) as group, stopping() as asked:
+        run = state.build(config, out, group)
+        log = None
+        try:
+            if resume:
+                state.restore(run, lambda message: print(message, flush=True) if group.first else None)
+            log = Log(out, run.step) if group.first else None
+            finished = fit(run, log, lambda: bool(asked), sample)
+        finally:
+            run.loader.close()
+            if log:
+                log.close()
+        if group.first:
+            summarise(run)
+        if not finished:
+            if group.first:
+                print(f"\nstopped at step {run.step} and saved; go on with: majolica train --resume {out}")
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def stopping() -> Iterator[list[int]]:
+    """Collect interrupts (Ctrl-C, SIGTERM) instead of dying of them; a second Ctrl-C is not waited for."""
+    asked: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def sample(run: state.Run) -> None:
+    """Paint the same few captions from the averaged weights, to see the training."""
+    if not run.group.first:
+        return
+    text = dataclasses.replace(run.config.model.text, vocab=run.tokenizer.vocab)
+    model = dataclasses.replace(run.config.model, text=text)
+    config = dataclasses.replace(run.config, model=model)
+    prompts = [line for line, _ in zip(captions(Path(config.data.shards)), range(16), strict=False)]
+    with run.ema.swapped(run.model):
+        grid = paint_grid(Pipeline(run.model, run.tokenizer, config, run.group.device), prompts)
+    folder = run.out / "samples"
+    folder.mkdir(exist_ok=True)
+    grid.save(folder / f"{run.step:08d}.png")
+
+
+def summarise(run: state.Run) -> None:
+    """Write summary.json: how long, how much, how large, on what."""
+    summary = {
+        "step": run.step,
+        "steps": run.config.train.steps,
+        "train_seconds": round(run.seconds, 1),
+        "samples_seen": run.samples,
+        "parameters": state.parameters(run.model),
+        "processes": run.group.world,
+        "machine": machine(run.group),
+    }
+    write_atomic(run.out / "summary.json", json.dumps(summary, indent=1) + "\n")
+
+
+def machine(group: Group) -> str:
+    """The hardware in a few words."""
+    if group.device.type == "cuda":
+        return f"{group.world} x {torch.cuda.get_device_name(group.device)}"
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        models = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        name = models[0] if models else name
+    return f"{name}, {os.cpu_count()} cores, torch {torch.__version__}"

@@ -1,0 +1,146 @@
+"""All that a training run holds, built from its configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+
+from majolica.config.schema import RunConfig
+from majolica.data.loader import Loader
+from majolica.distributed.group import Group
+from majolica.errors import UserError
+from majolica.models.majolica import Majolica
+from majolica.text.tokenizer import Tokenizer
+from majolica.train import checkpoint, optim
+from majolica.train.ema import Ema, assign
+
+
+@dataclass
+class Run:
+    """The mutable state of a training run; `step` optimiser steps are behind it."""
+
+    config: RunConfig
+    out: Path
+    group: Group
+    model: Majolica
+    network: nn.Module
+    """`model`, wrapped for data parallelism and compilation as configured."""
+    optimisers: list[Optimizer]
+    ema: Ema
+    loader: Loader
+    tokenizer: Tokenizer
+    step: int = 0
+    samples: int = 0
+    """Rows seen by all ranks."""
+    seconds: float = 0.0
+    """Training time, earlier parts of a resumed run included."""
+    skipped: int = 0
+    """Steps left out because a gradient was not finite."""
+
+
+def build(config: RunConfig, out: Path, group: Group) -> Run:
+    """Model, optimisers, data: the same on every rank and from every start."""
+    tokenizer = Tokenizer(out / "tokenizer.model")
+    text = dataclasses.replace(config.model.text, vocab=tokenizer.vocab)
+    torch.manual_seed(config.train.seed)
+    model = Majolica(dataclasses.replace(config.model, text=text)).to(group.device)
+    return Run(
+        config=config,
+        out=out,
+        group=group,
+        model=model,
+        network=wrap(model, config, group),
+        optimisers=optim.build(model, config.optim),
+        ema=Ema(model, config.optim.ema),
+        loader=Loader(
+            Path(config.data.shards),
+            config.data,
+            config.train.batch,
+            config.model.resolution * (config.loss.fine_scale if config.loss.fine_share > 0 else 1),
+            config.train.seed,
+            group.rank,
+            group.world,
+        ),
+        tokenizer=tokenizer,
+    )
+
+
+def wrap(model: Majolica, config: RunConfig, group: Group) -> nn.Module:
+    """Compile block by block and reduce gradients over the ranks, where asked for."""
+    if config.train.compile:
+        compile_blocks(model)
+    if group.world == 1:
+        return model
+    ids = [group.device.index] if group.device.type == "cuda" else None
+    return DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
+
+
+def compile_blocks(model: Majolica) -> None:
+    """torch.compile each block; where no C++ compiler is found training goes on without."""
+    if next(model.parameters()).device.type == "cpu" and not (shutil.which("g++") or shutil.which("clang++")):
+        print("no C++ compiler found: training without train.compile")
+        return
+    for blocks in (model.perception.blocks, model.synthesis.blocks, model.text_tower.blocks):
+        for block in blocks:
+            block.compile()
+
+
+def save(run: Run, say: Callable[[str], None]) -> bool:
+    """Save a checkpoint from the first rank; a full disk costs the checkpoint, never the run."""
+    if not run.group.first:
+        return True
+    weights = {name: value.detach().contiguous() for name, value in run.model.named_parameters()}
+    tensors: checkpoint.Tensors = {
+        "model": weights,
+        "ema": run.ema.average,
+        "optimizer": optim.state_by_name(run.model, run.optimisers),
+    }
+    state: dict[str, Any] = {
+        "step": run.step,
+        "samples": run.samples,
+        "seconds": run.seconds,
+        "skipped": run.skipped,
+        "loader": run.loader.state(),
+    }
+    try:
+        checkpoint.save(run.out, run.step, checkpoint.Saved(tensors, state), run.config.train.keep)
+    except OSError as error:
+        say(f"checkpoint {run.step} was not saved ({error}); the older ones are untouched, training goes on")
+        return False
+    return True
+
+
+def restore(run: Run, say: Callable[[str], None]) -> None:
+    """Go on from the newest whole checkpoint."""
+    saved, reasons = checkpoint.load(run.out)
+    for reason in reasons:
+        say(f"passed over a damaged checkpoint: {reason}")
+    try:
+        assign(run.model, saved.tensors["model"])
+        for name, value in run.ema.average.items():
+            value.copy_(saved.tensors["ema"][name])
+        optim.load_state_by_name(run.model, run.optimisers, saved.tensors["optimizer"])
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise UserError(f"the checkpoint in {run.out} does not fit its config.yaml ({error})") from error
+    run.step, run.samples = saved.state["step"], saved.state["samples"]
+    run.seconds, run.skipped = saved.state["seconds"], saved.state["skipped"]
+    run.loader.load(saved.state["loader"])
+
+
+def parameters(model: nn.Module) -> int:
+    """Number of trained parameters."""
+    return sum(value.numel() for value in model.parameters())
+
+
+def detached(losses: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Losses without their graph."""
+    return {name: value.detach() for name, value in losses.items()}

@@ -1,0 +1,96 @@
+"""One optimiser step: rows from batches, losses, gradients, guard, update."""
+
+from __future__ import annotations
+
+import contextlib
+
+import torch
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from majolica.data.counter import mix
+from majolica.data.loader import Batch
+from majolica.data.transforms import augment
+from majolica.distributed.group import gather_others
+from majolica.errors import UserError
+from majolica.objectives.contrastive import Peers
+from majolica.objectives.joint import joint_losses, make_rows
+from majolica.train import optim
+from majolica.train.schedule import learning_rate
+from majolica.train.state import Run, detached
+
+Losses = dict[str, Tensor]
+
+MOST_SKIPS = 25
+"""Steps in a row with a gradient that is not finite before training gives up."""
+
+
+def optimiser_step(run: Run) -> tuple[Losses, float]:
+    """Gradients of `accumulate` micro-steps, then one update. Mean losses and the learning rate."""
+    accumulate = run.config.train.accumulate
+    mean: Losses = {}
+    for micro in range(accumulate):
+        with synchronised(run, last=micro == accumulate - 1):
+            losses = micro_step(run, next(run.loader), micro)
+            (losses["loss"] / accumulate).backward()
+        for name, value in detached(losses).items():
+            mean[name] = mean.get(name, 0) + value / accumulate
+    run.step += 1
+    run.samples += run.config.train.batch * accumulate * run.group.world
+    rate = learning_rate(run.step, run.config.train.steps, run.config.optim)
+    mean["gradient_norm"] = update(run, rate)
+    return mean, rate
+
+
+def micro_step(run: Run, batch: Batch, micro: int) -> Losses:
+    """Losses of one batch. All randomness is a function of seed, step, micro-step and rank."""
+    config, device = run.config, run.group.device
+    seed = int(mix(config.train.seed, run.step, micro, run.group.rank)) & (2**63 - 1)
+    generator = torch.Generator().manual_seed(seed)
+    images_B3HW = batch.images_B3HW.to(device, non_blocking=True).float() / 255
+    images_B3HW = augment(
+        images_B3HW, batch.positions_B, config.train.seed, config.data.flip, config.data.jitter
+    )
+    tokens_BL = run.tokenizer.encode(batch.captions, config.model.text.length).to(device)
+    rows, targets = make_rows(
+        images_B3HW, tokens_BL, config.loss, config.model.properties, progress(run), generator
+    )
+    with torch.autocast(device.type, torch.bfloat16, enabled=config.train.precision == "bf16"):
+        outputs = run.network(rows)
+    peers = Peers(*(gather_others(x, run.group) for x in (outputs.image_CE, outputs.text_CE, targets.tokens_CL)))
+    return joint_losses(
+        outputs, rows, targets, config.loss, run.model.logit_scale, run.model.logit_bias, peers
+    )
+
+
+def progress(run: Run) -> float:
+    """Share of the training after warm-up that is done; 0 during warm-up."""
+    warmup = run.config.optim.warmup
+    return max(0, run.step - warmup) / max(1, run.config.train.steps - warmup)
+
+
+def update(run: Run, rate: float) -> Tensor:
+    """Clip, guard, step. A gradient that is not finite leaves weights, optimisers and EMA as they are."""
+    norm = torch.nn.utils.clip_grad_norm_(run.model.parameters(), run.config.optim.clip)
+    if torch.isfinite(norm):
+        optim.set_rate(run.optimisers, rate)
+        for optimiser in run.optimisers:
+            optimiser.step()
+        run.ema.update(run.model, run.step)
+        run.skipped = 0
+    else:
+        run.skipped += 1
+        if run.skipped >= MOST_SKIPS:
+            raise UserError(
+                f"{MOST_SKIPS} steps in a row had gradients that are not finite (step {run.step}): "
+                "lower optim.lr or optim.muon_lr, or look at the data"
+            )
+    run.model.zero_grad(set_to_none=True)
+    return norm.detach()
+
+
+def synchronised(run: Run, last: bool) -> contextlib.AbstractContextManager[None]:
+    """Reduce gradients over the ranks in the last micro-step only."""
+    if isinstance(run.network, DistributedDataParallel) and not last:
+        return run.network.no_sync()
+    return contextlib.nullcontext()

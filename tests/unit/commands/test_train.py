@@ -1,0 +1,72 @@
+"""What `majolica train` hands to the trainer."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from majolica import cli
+from majolica.commands.train import Options
+from majolica.config import io
+from majolica.config.schema import RunConfig
+from majolica.recipes import recipe
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """Calls of a trainer that does nothing, in a folder with shards where the recipes look for them."""
+    monkeypatch.chdir(tmp_path)
+    Path("data/openmoji/train").mkdir(parents=True)
+    made: list[tuple[Any, ...]] = []
+    trainer = ModuleType("majolica.train.run")
+    trainer.train = lambda config, out, resume=False: made.append((config, out, resume))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "majolica.train.run", trainer)
+    return made
+
+
+def test_every_section_of_a_configuration_is_an_option() -> None:
+    sections = {field.name for field in fields(RunConfig)} - {"recipe"}
+    assert sections < {field.name for field in fields(Options)}
+
+
+def test_a_recipe_trains_in_a_folder_of_its_name(calls: list[tuple[Any, ...]]) -> None:
+    assert cli.main(["train", "nano"]) == 0
+    assert calls == [(recipe("nano"), Path("runs/nano"), False)]
+
+
+def test_options_and_out(calls: list[tuple[Any, ...]]) -> None:
+    words = "train nano --out here --train.steps 50 --model.properties contrast --train.compile"
+    assert cli.main(words.split()) == 0
+    [(config, out, resume)] = calls
+    assert (config.train.steps, config.model.properties, config.train.compile) == (50, ("contrast",), True)
+    assert (out, resume) == (Path("here"), False)
+
+
+def test_a_run_is_not_overwritten(calls: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]) -> None:
+    io.save(recipe("nano"), Path("runs/nano/config.yaml"))
+    assert cli.main(["train", "nano"]) == 2
+    assert "runs/nano already holds a run: go on with `--resume runs/nano`" in capsys.readouterr().err
+    assert calls == []
+
+
+def test_resume_takes_the_runs_own_configuration(calls: list[tuple[Any, ...]]) -> None:
+    config = io.from_dict({"optim": {"lr": 5e-4}}, recipe("nano"))
+    io.save(config, Path("somewhere/config.yaml"))
+    assert cli.main(["train", "--resume", "somewhere", "--train.steps", "600"]) == 0
+    [(resumed, out, resume)] = calls
+    assert resumed == io.from_dict({"train": {"steps": 600}}, config)
+    assert (out, resume) == (Path("somewhere"), True)
+
+
+def test_resume_with_another_out_is_refused(
+    calls: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    io.save(recipe("nano"), Path("a/config.yaml"))
+    assert cli.main(["train", "--resume", "a", "--out", "b"]) == 2
+    assert "leave --out out" in capsys.readouterr().err
+    assert calls == []

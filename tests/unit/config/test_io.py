@@ -1,0 +1,90 @@
+"""Saving and loading run configurations, and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from majolica.config import io
+from majolica.config.schema import OptimConfig, RunConfig
+from majolica.errors import UserError
+from majolica.recipes import RECIPES, recipe
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_comes_back_unchanged(tmp_path: Path, name: str) -> None:
+    io.save(recipe(name), tmp_path / "run" / "config.yaml")
+    assert io.load(tmp_path / "run" / "config.yaml") == recipe(name)
+
+
+def test_awkward_values_come_back_unchanged(tmp_path: Path) -> None:
+    optim = OptimConfig(lr=1e-17, lr_end=0.1 + 0.2, weight_decay=0.0)
+    config = dataclasses.replace(RunConfig(), recipe="no: 'yes' # ☂", optim=optim)
+    io.save(config, tmp_path / "config.yaml")
+    assert io.load(tmp_path / "config.yaml") == config
+
+
+def test_left_out_keys_come_from_the_defaults_or_the_recipe(tmp_path: Path) -> None:
+    path = write(tmp_path, "recipe: nano\ntrain: {steps: 5}\n")
+    assert io.load(path) == dataclasses.replace(
+        RunConfig(), recipe="nano", train=dataclasses.replace(RunConfig().train, steps=5)
+    )
+    nano = recipe("nano")
+    assert io.load(path, recipe) == dataclasses.replace(nano, train=dataclasses.replace(nano.train, steps=5))
+
+
+def test_numbers_without_a_point_are_numbers(tmp_path: Path) -> None:
+    optim = io.load(write(tmp_path, "optim: {lr: 3e-4, lr_end: 1E-6, clip: 2}")).optim
+    assert (optim.lr, optim.lr_end, optim.clip) == (3e-4, 1e-6, 2.0)
+    assert type(optim.clip) is float
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("optim: {lrr: 1}", r"unknown key 'optim\.lrr': did you mean 'optim\.lr'\?"),
+        (
+            "model: {text: {vocap: 3}}",
+            r"unknown key 'model\.text\.vocap': did you mean 'model\.text\.vocab'\?",
+        ),
+        ("optimm: {}", r"unknown key 'optimm': did you mean 'optim'\?"),
+        ("optim: {lr: fast}", r"optim\.lr must be a number, not 'fast'"),
+        ("train: {steps: 1e3}", r"train\.steps must be a whole number, not 1000\.0"),
+        ("train: {steps: true}", r"train\.steps must be a whole number, not true"),
+        ("train: {precision: fp16}", r"train\.precision must be one of fp32, bf16, not 'fp16'"),
+        ("train: 3", r"train must be a mapping"),
+        ("data: {cache: 1}", r"data\.cache must be true or false, not 1"),
+        ("data: {shards: }", r"data\.shards must be text, not empty"),
+        ("model: {properties: brightness}", r"model\.properties must be a list of names"),
+        ("model: {properties: [1]}", r"model\.properties must be a list of names"),
+        ("- 1", r"must be a mapping"),
+        ("", r"is empty; `majolica train RECIPE --print-config`"),
+        ("a: [", r"is not YAML: line 1: "),
+        ("train:\n  steps: 1\n  steps: 2", r"line \d: the key 'steps' stands twice"),
+        ("!!python/object/apply:os.getcwd []", r"is not YAML"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(UserError, match=message) as caught:
+        io.load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unreadable_files_are_the_users_business(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot read the configuration .*No such file"):
+        io.load(tmp_path / "none.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="not UTF-8"):
+        io.load(tmp_path / "binary.yaml")
+    with pytest.raises(UserError, match="unknown recipe 'nanno': did you mean 'nano'"):
+        io.load(write(tmp_path, "recipe: nanno"), recipe)

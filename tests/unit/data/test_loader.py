@@ -1,0 +1,169 @@
+"""Sample k is the same whatever the threads, ranks and batch; resume is exact; bad samples are capped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from majolica.config.schema import DataConfig
+from majolica.data.loader import Batch, Loader, captions, load_split
+from majolica.data.order import sample_index
+from majolica.data.shards import Record, write_shards
+from majolica.errors import UserError
+
+Write = Callable[..., Path]
+Picture = Callable[..., bytes]
+Rows = dict[int, tuple[bytes, str, int]]
+
+
+def rows(batches: list[Batch]) -> Rows:
+    """What stands at each position: pixels, caption, label."""
+    found: Rows = {}
+    for batch in batches:
+        for image, caption, meta, position in zip(
+            batch.images_B3HW, batch.captions, batch.metas, batch.positions_B.tolist(), strict=True
+        ):
+            assert position not in found
+            found[position] = (image.numpy().tobytes(), caption, meta["label"])
+    return found
+
+
+def read(folder: Path, n: int, batch: int = 12, rank: int = 0, world: int = 1, **config: object) -> Rows:
+    with Loader(folder, DataConfig(**config), batch, 8, 3, rank, world) as loader:  # type: ignore[arg-type]
+        return rows([next(loader) for _ in range(n)])
+
+
+def test_position_decides_the_sample(write: Write) -> None:
+    found = read(write(100), 25)
+    expected = sample_index(np.arange(300), 100, 3)
+    assert sorted(found) == list(range(300))
+    for position, (pixels, caption, label) in found.items():
+        assert label == expected[position]
+        assert caption == f"number {label}"
+        assert pixels[0] == label  # the red of every pixel is the number of the picture
+
+
+def test_threads_batch_and_cache_change_nothing(write: Write) -> None:
+    folder = write(100, bad=frozenset({7, 50}))
+    plain = read(folder, 20, threads=1, bad_share=1.0)
+    assert read(folder, 20, threads=3, bad_share=1.0) == plain
+    assert read(folder, 20, threads=16, bad_share=1.0) == plain
+    assert read(folder, 20, threads=2, cache=True, bad_share=1.0) == plain
+    assert read(folder, 48, batch=5, threads=2, bad_share=1.0) == plain
+
+
+@pytest.mark.parametrize("world", [2, 3, 4])
+def test_any_number_of_ranks_reads_the_same_global_order(write: Write, world: int) -> None:
+    folder = write(100, bad=frozenset({3}))
+    plain = read(folder, 20, bad_share=1.0)
+    parts = [read(folder, 20, batch=12 // world, rank=r, world=world, bad_share=1.0) for r in range(world)]
+    assert {p: row for part in parts for p, row in part.items()} == plain
+    assert [sorted(part)[:3] for part in parts] == [[r, r + world, r + 2 * world] for r in range(world)]
+
+
+def test_an_epoch_visits_every_sample_once(write: Write) -> None:
+    found = read(write(96), 16)
+    for epoch in range(2):
+        labels = sorted(found[epoch * 96 + i][2] for i in range(96))
+        assert labels == list(range(96))
+
+
+@pytest.mark.parametrize("stop", [0, 1, 7])
+def test_resume_goes_on_exactly(write: Write, stop: int) -> None:
+    folder = write(100, bad=frozenset({9}))
+    config = DataConfig(threads=2, bad_share=1.0)
+    with Loader(folder, config, 12, 8, 3) as loader:
+        before = [next(loader) for _ in range(stop)]
+        state = loader.state()
+        rest = [next(loader) for _ in range(9)]
+        loader.load(state)
+        again = [next(loader) for _ in range(9)]
+    assert rows(rest) == rows(again)
+    with Loader(folder, config, 12, 8, 3) as fresh:
+        fresh.load(state)
+        assert rows([next(fresh) for _ in range(9)]) == rows(rest)
+    # The world may change in between: the position is global.
+    halves = []
+    for rank in range(2):
+        with Loader(folder, config, 6, 8, 3, rank, 2) as half:
+            half.load(state)
+            halves += [next(half) for _ in range(9)]
+    assert rows(halves) == rows(rest)
+    assert state["position"] == 12 * len(before)
+
+
+def test_resume_refuses_other_data_and_another_seed(write: Write) -> None:
+    with Loader(write(50), DataConfig(), 4, 8, 0) as one, Loader(write(51), DataConfig(), 4, 8, 0) as other:
+        with pytest.raises(UserError, match="not those of the saved run"):
+            other.load(one.state())
+        with pytest.raises(UserError, match="seed 1"):
+            one.load({**one.state(), "seed": 1})
+
+
+def test_bad_sample_is_replaced_by_another_of_the_set_and_counted(write: Write) -> None:
+    folder = write(100, bad=frozenset({41}))
+    with Loader(folder, DataConfig(bad_share=0.02), 10, 8, 3) as loader:
+        found = rows([next(loader) for _ in range(40)])
+        assert loader.faults == {"picture cannot be decoded": 4}  # once an epoch
+    whole = read(write(100), 40, batch=10)
+    moved = [p for p in found if found[p] != whole[p]]
+    assert [whole[p][2] for p in moved] == [41] * 4
+    assert all(found[p][2] != 41 for p in moved)
+
+
+def test_too_many_bad_samples_stop_training(write: Write) -> None:
+    folder = write(100, bad=frozenset(range(0, 100, 10)))
+    with Loader(folder, DataConfig(bad_share=0.05), 20, 8, 3) as loader:
+        with pytest.raises(
+            UserError, match=r"of \d+ samples in .* cannot be read .*picture cannot be decoded"
+        ):
+            for _ in range(10):
+                next(loader)
+        assert loader.rows <= 100
+
+
+def test_nothing_but_bad_samples(write: Write) -> None:
+    folder = write(3, bad=frozenset(range(3)))
+    with Loader(folder, DataConfig(), 2, 8, 0) as loader, pytest.raises(UserError, match="samples in a row"):
+        next(loader)
+    with pytest.raises(UserError, match="no picture"):
+        load_split(folder)
+
+
+def test_pictures_are_cut_to_the_square_and_scaled(tmp_path: Path) -> None:
+    stripes = np.zeros((40, 80, 3), np.uint8)
+    stripes[:, 20:60] = 200  # only the middle is light, so the central square is nothing else
+    from PIL import Image
+
+    Image.fromarray(stripes).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    write_shards(tmp_path / "s", [Record(data, "png", "stripes", {"label": 0})])
+    for resolution in (10, 40, 64):
+        with Loader(tmp_path / "s", DataConfig(), 2, resolution, 0) as loader:
+            images = next(loader).images_B3HW
+        assert images.shape == (2, 3, resolution, resolution) and images.dtype == torch.uint8
+        assert (images == 200).all()
+
+
+@pytest.mark.parametrize("extension", ["jpg", "png", "webp"])
+def test_formats(tmp_path: Path, extension: str, picture: Picture) -> None:
+    data = picture(60, 16, 16, extension)
+    write_shards(tmp_path / "s", [Record(data, extension, "c", {})])
+    images, texts, metas = load_split(tmp_path / "s")
+    assert texts == ["c"] and metas[0]["caption"] == "c"
+    assert (images[0].float().mean((1, 2)) - torch.tensor([60.0, 0.0, 7.0])).abs().max() <= 3
+
+
+def test_load_split_and_captions_keep_the_order_of_the_shards(write: Write) -> None:
+    folder = write(90, bad=frozenset({1}))
+    images, texts, metas = load_split(folder, limit=50)
+    assert images.shape == (50, 3, 8, 8)
+    assert [meta["label"] for meta in metas] == [0, *range(2, 51)]
+    assert images[:, 0, 0, 0].tolist() == [0, *range(2, 51)]
+    assert texts[1] == "number 2"
+    assert list(captions(folder)) == [f"number {i}" for i in range(90)]
+    assert load_split(folder, limit=2, resolution=4)[0].shape == (2, 3, 4, 4)

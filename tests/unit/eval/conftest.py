@@ -1,0 +1,93 @@
+"""A make-believe world in which every right answer is known.
+
+Thing k is drawn as a flat picture of level 10 + 20 k; the painter draws what its prompt names; embeddings and
+the judge read the level back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from majolica.eval.protocol import EvalData, Split
+
+NAMES = ("red apple", "dolphin", "cactus", "umbrella", "fox")
+
+
+def flat(levels: Sequence[float], size: int = 8) -> Tensor:
+    return (
+        torch.tensor(levels).round().to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, size, size).contiguous()
+    )
+
+
+def thing(text: str) -> int:
+    return next(k for k, name in enumerate(NAMES) if name in text)
+
+
+def read(images_B3HW: Tensor) -> Tensor:
+    return ((images_B3HW.float().mean((1, 2, 3)) - 10) / 20).round().long().clamp(0, len(NAMES) - 1)
+
+
+class FakePipeline:
+    """Sees and paints rightly, but for what `mistakes` maps; of the dials it obeys brightness alone."""
+
+    def __init__(self, mistakes: dict[int, int] | None = None) -> None:
+        self.mistakes = mistakes or {}
+        self.calls: list[dict[str, Any]] = []
+
+    def paint(
+        self,
+        prompts: Sequence[str],
+        size: int | None = None,
+        properties: dict[str, Any] | None = None,
+        steps: int = 20,
+        guidance: float = 3.0,
+        seed: int = 0,
+        solver: str = "heun",
+    ) -> Tensor:
+        self.calls.append({"prompts": list(prompts), "size": size, "properties": properties, "steps": steps})
+        things = [thing(prompt) for prompt in prompts]
+        images_B3HW = flat([10 + 20 * self.mistakes.get(k, k) for k in things], size or 8)
+        if properties and "brightness" in properties:
+            images_B3HW = flat([255 * properties["brightness"]] * len(prompts), size or 8)
+        return images_B3HW
+
+    def embed_images(self, images_B3HW: Tensor) -> Tensor:
+        return torch.eye(len(NAMES))[[self.mistakes.get(k, k) for k in read(images_B3HW).tolist()]]
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        return torch.eye(len(NAMES))[[thing(text) for text in texts]]
+
+
+class FakeJudge:
+    names = NAMES
+    resolution = 8
+    accuracy = 0.99
+    robust_accuracy = 0.9
+
+    def classify(self, images_B3HW: Tensor) -> Tensor:
+        return torch.eye(len(NAMES))[read(images_B3HW)] * 0.9 + 0.02
+
+
+@pytest.fixture
+def pipeline() -> type[FakePipeline]:
+    return FakePipeline
+
+
+@pytest.fixture
+def judge() -> FakeJudge:
+    return FakeJudge()
+
+
+@pytest.fixture
+def data() -> EvalData:
+    """Each thing four times, once in a caption of its own."""
+    things = [k for _ in range(4) for k in range(len(NAMES))]
+    captions = [f"a picture of a {NAMES[k]} on teal" for k in things]
+    metas = [{"names": [NAMES[k]], "label": k} for k in things]
+    split = Split(flat([10 + 20 * k for k in things]), captions, metas)
+    return EvalData(NAMES, split, split)

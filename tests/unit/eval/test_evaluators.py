@@ -1,0 +1,169 @@
+"""The evaluators in a world where every answer is known beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from scipy.stats import spearmanr
+
+from majolica.errors import UserError
+from majolica.eval.control import Control, spearman
+from majolica.eval.fidelity import Fidelity
+from majolica.eval.gallery import Gallery
+from majolica.eval.protocol import Brush, EvalData, Figure, Split, Table, share_error
+from majolica.eval.zero_shot import ZeroShot, class_embeddings, confusion_matrix
+
+
+def empty(data: EvalData) -> EvalData:
+    nothing = Split(torch.zeros(0, 3, 8, 8, dtype=torch.uint8), (), ())
+    return replace(data, heldout=nothing, combinations=nothing)
+
+
+def table(result: Any, title: str) -> Table:
+    return next(part for part in result.parts if isinstance(part, Table) and part.title == title)
+
+
+def test_zero_shot_counts(pipeline: Any, data: EvalData) -> None:
+    perfect = ZeroShot()(pipeline(), data)
+    assert perfect.metrics["zero_shot_top1"] == 1
+    assert perfect.metrics["chance"] == pytest.approx(1 / 5)
+    wrong = ZeroShot()(pipeline({4: 2}), data)  # foxes look like cactuses to it
+    assert wrong.metrics["zero_shot_top1"] == pytest.approx(0.8)
+    assert table(wrong, "Hardest to recognise").rows == [["fox", "0%", "0 of 4", "cactus 4"]]
+
+
+def test_zero_shot_with_two_things(pipeline: Any, data: EvalData) -> None:
+    metas = [{"names": [meta["names"][0], "dolphin"]} for meta in data.heldout.metas]
+    both = replace(data, heldout=replace(data.heldout, metas=metas))
+    result = ZeroShot()(pipeline({0: 1}), both)  # apples are called dolphins, and a dolphin is there
+    assert result.metrics["zero_shot_top1"] == 1
+    assert result.metrics["chance"] == pytest.approx((4 * 2 + 1) / 25)
+
+
+def test_class_embeddings_are_unit_means(pipeline: Any) -> None:
+    class Skewed(pipeline):  # type: ignore[misc]
+        def embed_texts(self, texts: list[str]) -> torch.Tensor:
+            plain = super().embed_texts(texts)
+            return plain if "drawing" in texts[0] else 3 * plain.roll(1, 1)
+
+    rows = class_embeddings(Skewed(), ("dolphin", "fox"), ("{}", "a drawing of {}"))
+    torch.testing.assert_close(rows.norm(dim=1), torch.ones(2))
+    # Each template weighs the same however long its embedding is.
+    torch.testing.assert_close(rows[0, :3], torch.tensor([0, 0.5**0.5, 0.5**0.5]))
+
+
+def test_confusion_matrix(data: EvalData) -> None:
+    answers = [0, 1, 2, 3, 3] * 4
+    counts = confusion_matrix(data.heldout, data.names, answers)
+    assert counts.sum() == 20
+    assert counts.diagonal().tolist() == [4, 4, 4, 4, 0]
+    assert counts[4, 3] == 4
+
+
+def test_fidelity_counts(pipeline: Any, judge: Any, data: EvalData) -> None:
+    assert Fidelity(judge, 20)(pipeline(), data).metrics["prompt_fidelity"] == 1
+    result = Fidelity(judge, 20)(pipeline({4: 2, 3: 0}), data)
+    assert result.metrics["prompt_fidelity"] == pytest.approx(0.6)
+    assert result.metrics["classifier_accuracy"] == 0.99
+    rows = {row[0]: row[1:] for row in table(result, "Name by name").rows}
+    assert rows["fox"] == ["0%", "0 of 4", "cactus 4"]
+    assert rows["dolphin"] == ["100%", "4 of 4", "–"]
+
+
+def test_fidelity_spreads_over_the_split(pipeline: Any, judge: Any, data: EvalData) -> None:
+    painter = pipeline()
+    result = Fidelity(judge, 4, Brush(steps=3))(painter, data)
+    assert result.metrics["prompt_fidelity_pictures"] == 4
+    assert painter.calls[0]["prompts"] == [data.combinations.captions[i] for i in (0, 5, 10, 15)]
+    assert painter.calls[0]["steps"] == 3
+    assert Fidelity(judge, 999)(pipeline(), data).metrics["prompt_fidelity_pictures"] == 20
+
+
+@pytest.mark.parametrize(("second", "share"), [("dolphin", 1.0), ("fox", 0.2)])
+def test_fidelity_wants_every_thing(
+    pipeline: Any, judge: Any, data: EvalData, second: str, share: float
+) -> None:
+    class SeesTwo:
+        """Sees the thing painted and, a little, a second one besides."""
+
+        names, accuracy, robust_accuracy = judge.names, 1.0, 1.0
+
+        def classify(self, images_B3HW: torch.Tensor) -> torch.Tensor:
+            seen_BK = judge.classify(images_B3HW)
+            seen_BK[:, judge.names.index(second)] += 0.05
+            return seen_BK
+
+    # Where only the dolphin is asked for, one thing is enough; where two are, both must be seen.
+    metas = [{"names": [meta["names"][0], "dolphin"]} for meta in data.combinations.metas]
+    both = replace(data, combinations=replace(data.combinations, metas=metas))
+    assert Fidelity(SeesTwo(), 20)(pipeline(), both).metrics["prompt_fidelity"] == pytest.approx(share)
+
+
+def test_fidelity_refuses_a_judge_of_other_names(pipeline: Any, judge: Any, data: EvalData) -> None:
+    with pytest.raises(UserError, match="other names"):
+        Fidelity(judge)(pipeline(), replace(data, names=data.names[::-1]))
+
+
+def test_no_data_is_said_plainly(pipeline: Any, judge: Any, data: EvalData) -> None:
+    for evaluator in (ZeroShot(), Fidelity(judge)):
+        with pytest.raises(UserError, match="held-out"):
+            evaluator(pipeline(), empty(data))
+
+
+def test_control_of_a_perfect_dial(pipeline: Any, data: EvalData) -> None:
+    # The painter obeys brightness exactly and ignores the rest.
+    painter = pipeline()
+    metrics = Control(("brightness", "contrast"), prompts=3, values=5)(painter, data).metrics
+    assert metrics["control_rho"] == metrics["control_rho_brightness"] == pytest.approx(1)
+    assert metrics["control_within_5_percent_brightness"] == 1
+    assert abs(metrics["control_rho_contrast"]) < 0.5
+    turned = [
+        call["properties"]["brightness"] for call in painter.calls if "brightness" in call["properties"]
+    ]
+    assert len(turned) == 5
+    assert turned == sorted(turned)
+    assert turned[0] >= 0.1  # the property's own range bounds what the data show (0.04 to 0.35)
+
+
+def test_cross_talk_is_a_slope_in_ranges(pipeline: Any, data: EvalData) -> None:
+    result = Control(("brightness", "contrast"), prompts=2, values=7)(pipeline(), data)
+    matrix = next(part for part in result.parts if isinstance(part, Figure) and part.title == "Cross-talk")
+    cells = matrix.html.split("<td")[1:]
+    values = [float(cell.split(">")[1].split("<")[0]) for cell in cells]
+    assert values == pytest.approx([1, 0, 0, 0], abs=0.02)  # pictures are rounded to 256 levels
+
+
+def test_a_model_without_properties(pipeline: Any, data: EvalData) -> None:
+    result = Control(())(pipeline(), data)
+    assert result.metrics == {}
+    assert "without properties" in result.note
+
+
+def test_spearman_against_scipy() -> None:
+    generator = torch.Generator().manual_seed(0)
+    first = torch.randint(5, (200,), generator=generator)  # many ties
+    second = first + 3 * torch.randn(200, generator=generator)
+    assert spearman(first, second) == pytest.approx(spearmanr(first, second).statistic, abs=1e-12)
+    assert spearman(first, -(first**3)) == pytest.approx(-1)
+    assert spearman([1.0, 1.0], [1.0, 2.0]) == 0
+
+
+def test_share_error_is_wilson() -> None:
+    # Newcombe 1998, table I: 81 of 263 has the 95 % interval 0.2553 to 0.3662.
+    assert share_error(81 / 263, 263) == pytest.approx((0.3662 - 0.2553) / 2, abs=1e-4)
+    assert share_error(1.0, 10) > 0  # ten right of ten is no certainty
+
+
+def test_gallery_varies_its_prompts(pipeline: Any, data: EvalData) -> None:
+    painter = pipeline()
+    rows = [0, 0, 5, 5, 1, 2, 3, 4]  # captions come twice, and things too
+    source = data.combinations
+    captions, metas = [source.captions[i] for i in rows], [source.metas[i] for i in rows]
+    repeated = replace(data, combinations=Split(source.images_B3HW[rows], captions, metas))
+    result = Gallery(8, pictures=5, prompts=2)(painter, repeated)
+    assert len(set(painter.calls[0]["prompts"])) == 5
+    assert [call["size"] for call in painter.calls[1:]] == [8, 16, 32]
+    assert set(result.metrics) == {"paint_seconds_8px", "paint_seconds_16px", "paint_seconds_32px"}

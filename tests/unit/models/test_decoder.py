@@ -1,0 +1,31 @@
+"""The decoder on windows and grids."""
+
+import torch
+
+from majolica.config.schema import DecoderConfig
+from majolica.models.decoder import PixelDecoder, Window, centres, interpolation, resample
+
+from .conftest import awake
+
+
+def test_interpolation_is_torchs_bilinear() -> None:
+    grid = torch.randn(2, 5, 5, 7)
+    zero, one = torch.zeros(2), torch.ones(2)
+    weights = interpolation(centres(zero, one, 20), 5)
+    ours = resample(grid, weights, weights)
+    theirs = torch.nn.functional.interpolate(grid.permute(0, 3, 1, 2), size=(20, 20), mode="bilinear")
+    torch.testing.assert_close(ours, theirs.permute(0, 2, 3, 1), atol=1e-5, rtol=1e-5)
+
+
+def test_a_window_is_the_same_part_of_the_whole() -> None:
+    """Decoding a crop gives the crop of the decoded picture, but for the border that the 3x3 kernels cannot see."""
+    torch.manual_seed(0)
+    decoder = awake(PixelDecoder(DecoderConfig(width=8, depth=2), 16))
+    tokens, estimate = torch.randn(1, 4, 4, 16), torch.randn(1, 3, 16, 16)
+    pixels = torch.randn(1, 3, 32, 32)
+    whole = decoder(tokens, estimate, pixels, Window.whole(1, 2.0, pixels.device))
+    half = torch.tensor([0.5])
+    part = Window(torch.tensor([0.25]), torch.tensor([0.5]), torch.tensor([2.0]), (half, half))
+    crop = decoder(tokens, estimate, pixels[:, :, 8:24, 16:32], part)
+    inner = (slice(None), slice(None), slice(2, -2), slice(2, -2))
+    torch.testing.assert_close(crop[inner], whole[:, :, 8:24, 16:32][inner], atol=1e-5, rtol=1e-5)

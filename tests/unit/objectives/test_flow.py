@@ -1,0 +1,54 @@
+"""Pool-consistent noising and the velocity loss."""
+
+import pytest
+import torch
+
+from majolica.models.majolica import pool
+from majolica.objectives.flow import add_noise, draw_time, velocity_loss
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_pooled_noise_is_the_same_to_float_precision(scale: int) -> None:
+    """For one draw of full-resolution noise e: pool(t x + (1 - t) k e) = t pool(x) + (1 - t) k pool(e)."""
+    image, t = torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([0.0, 0.3, 0.7, 1.0])
+    noised = add_noise(image, t, scale, torch.Generator().manual_seed(5))
+    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(5))
+    t = t[:, None, None, None]
+    expected = t * pool(image, scale) + (1 - t) * scale * pool(noise, scale)
+    torch.testing.assert_close(pool(noised, scale), expected, atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_pooled_noise_has_the_distribution_of_the_base_resolution(scale: int) -> None:
+    """The pooled noise is white with unit variance: mean, variance and neighbour covariance within five sigma."""
+    side = 32 * scale
+    noised = add_noise(torch.zeros(64, 3, side, side), torch.zeros(64), scale, torch.Generator().manual_seed(0))
+    pooled = pool(noised, scale)
+    count = pooled.numel()
+    assert abs(pooled.mean()) < 5 / count**0.5
+    assert abs(pooled.var() - 1) < 5 * (2 / count) ** 0.5
+    assert abs((pooled[..., 1:] * pooled[..., :-1]).mean()) < 5 / count**0.5
+    assert abs((pooled**4).mean() - 3) < 5 * (96 / count) ** 0.5
+
+
+def test_velocity_loss_is_the_velocity_error() -> None:
+    """(x_hat - z)/(1-t) - (x - k e) = (x_hat - x)/(1-t): the loss is the squared error of the velocity over k^2."""
+    torch.manual_seed(0)
+    clean, guess, noise = (torch.randn(2, 3, 4, 4, dtype=torch.float64) for _ in range(3))
+    t, k = torch.tensor([0.2, 0.6], dtype=torch.float64), torch.tensor([1.0, 2.0], dtype=torch.float64)
+    tt, kk = t[:, None, None, None], k[:, None, None, None]
+    z = tt * clean + (1 - tt) * kk * noise
+    error = (guess - z) / (1 - tt) - (clean - kk * noise)
+    loss = velocity_loss(guess.float(), clean.float(), t.float(), k.float(), 0.05)
+    torch.testing.assert_close(loss.double(), error.square().mean((1, 2, 3)) / k**2, rtol=1e-5, atol=1e-6)
+
+
+def test_the_floor_bounds_the_weight() -> None:
+    one = torch.ones(1, 3, 2, 2)
+    assert velocity_loss(one, 0 * one, torch.tensor([0.999]), torch.ones(1), 0.05).item() == pytest.approx(400)
+
+
+def test_times_are_logit_normal() -> None:
+    logit = torch.logit(draw_time(100_000, -0.8, 0.8, torch.Generator().manual_seed(1)).double())
+    assert logit.mean().item() == pytest.approx(-0.8, abs=0.02)
+    assert logit.std().item() == pytest.approx(0.8, abs=0.02)
