@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from majolica.data.make import make_openmoji
 from majolica.errors import UserError
 from majolica.eval.run import evaluate
 from majolica.recipes import recipe
-from majolica.sampling.pipeline import Pipeline
 from majolica.sampling.grid import tile
+from majolica.sampling.pipeline import Pipeline
 from majolica.train.run import train
 
 SAMPLES = 20_000
@@ -30,7 +30,9 @@ MOST_PROCESSES = 8
 def demo(minutes: float, out: Path) -> None:
     """Run the whole system on embedded drawings; `out` becomes the run folder with report.html in it."""
     if (out / "config.yaml").exists():
-        raise UserError(f"{out} already holds a run: choose another --out, or go on with `majolica train --resume {out}`")
+        raise UserError(
+            f"{out} already holds a run: choose another --out, or go on with `majolica train --resume {out}`"
+        )
     config = for_this_machine(recipe("demo"), minutes)
     seconds: dict[str, float] = {}
     with timed("drawings", seconds):
@@ -71,7 +73,7 @@ def make_data(folder: Path, resolution: int) -> None:
     make_openmoji(folder, SAMPLES, resolution, heldout=HELD_OUT, combinations=HELD_OUT, progress=counter())
 
 
-def counter() -> object:
+def counter() -> Callable[[int, int], None]:
     """Progress of making pictures, a line each tenth."""
     shown = [-1]
 
@@ -96,7 +98,11 @@ def timed(part: str, seconds: dict[str, float]) -> Iterator[None]:
 def show(out: Path, metrics: dict[str, float]) -> None:
     """The result in a few lines, and a picture to look at first."""
     pipeline = Pipeline.load(out)
-    prompts = ("a fox on a teal background", "a hamburger on a dark green background", "a dolphin on a white background")
+    prompts = (
+        "a fox on a teal background",
+        "a hamburger on a dark green background",
+        "a dolphin on a white background",
+    )
     tile(pipeline.paint(prompts, size=2 * pipeline.resolution), 3).save(out / "first.png")
     say("")
     for name, value in metrics.items():

@@ -90,9 +90,7 @@ def test_mistakes_are_one_line_and_code_2(capsys: pytest.CaptureFixture[str], wo
         ("demo --minuts 3", "--minutes "),
     ],
 )
-def test_a_mistyped_option_is_told_the_nearest(
-    capsys: pytest.CaptureFixture[str], words: str, told: str
-) -> None:
+def test_a_mistyped_option_is_told_the_nearest(capsys: pytest.CaptureFixture[str], words: str, told: str) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(words.split())
     assert ended.value.code == 2
@@ -136,7 +134,5 @@ def test_an_interrupted_command_ends_with_130(
 def test_a_reader_that_stops_early_is_no_error() -> None:
     source = str(Path(cli.__file__).parents[1])
     command = f"PYTHONPATH={source} {sys.executable} -m majolica train demo --print-config | true"
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

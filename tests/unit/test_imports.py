@@ -85,9 +85,7 @@ def test_a_broken_arrow_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys.modules[__name__], "SOURCE", tmp_path)
     path = tmp_path / "models" / "layers.py"
     path.parent.mkdir()
-    path.write_text(
-        "def f():\n    from majolica.train import loop\n    import majolica.eval.run\nimport torch\n"
-    )
+    path.write_text("def f():\n    from majolica.train import loop\n    import majolica.eval.run\nimport torch\n")
     assert broken_arrows(path) == ["majolica.train.loop", "majolica.eval.run"]
 
 
@@ -119,8 +117,6 @@ def test_help_is_instant() -> None:
     best = 9.0
     for _ in range(3):
         start = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "majolica", "--help"], capture_output=True, check=True, env=ENVIRONMENT
-        )
+        subprocess.run([sys.executable, "-m", "majolica", "--help"], capture_output=True, check=True, env=ENVIRONMENT)
         best = min(best, time.perf_counter() - start)
     assert best < 0.5

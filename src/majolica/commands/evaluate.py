@@ -17,9 +17,7 @@ def run(args: list[str]) -> None:
     tyro.cli(evaluate, args=args, prog="majolica eval")
 
 
-def evaluate(
-    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")] = DEFAULT_RUN, /
-) -> None:
+def evaluate(run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")] = DEFAULT_RUN, /) -> None:
     """Evaluate a run, and write metrics.json and report.html in its folder.
 
     Args:

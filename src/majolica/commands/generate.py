@@ -52,9 +52,7 @@ def generate(
         solver: Heun evaluates the model twice a step, Euler once.
     """
     if not prompts:
-        raise UserError(
-            'nothing to paint: give a prompt, as in majolica generate "a dolphin on a teal background"'
-        )
+        raise UserError('nothing to paint: give a prompt, as in majolica generate "a dolphin on a teal background"')
     if out.suffix.lower() not in FORMATS:
         raise UserError(f"cannot write {out}: name a file that ends in {', '.join(FORMATS)}")
     if steps < 1:

@@ -56,9 +56,7 @@ def describe(config: RunConfig) -> str:
     missing = "" if Path(shards).is_dir() else " (not there yet)"
     rows = {name: f"{value:,}" for name, value in derived(config).items()}
     rows |= {"steps": f"{config.train.steps:,}", "shards": f"{shards}{missing}"}
-    return "\n".join(
-        [f"recipe         {config.recipe}", *(f"{name:14} {text}" for name, text in rows.items())]
-    )
+    return "\n".join([f"recipe         {config.recipe}", *(f"{name:14} {text}" for name, text in rows.items())])
 
 
 def _start(args: list[str]) -> tuple[RunConfig, list[str]]:
@@ -71,9 +69,7 @@ def _start(args: list[str]) -> tuple[RunConfig, list[str]]:
         return _named(args[0]), args[1:]
     if "-h" in args or "--help" in args:
         return RunConfig(), args
-    raise UserError(
-        f"say what to train first: majolica train RECIPE ... ({', '.join(RECIPES)}) or CONFIG.yaml"
-    )
+    raise UserError(f"say what to train first: majolica train RECIPE ... ({', '.join(RECIPES)}) or CONFIG.yaml")
 
 
 def _named(name: str) -> RunConfig:

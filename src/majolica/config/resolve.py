@@ -22,7 +22,7 @@ _ABOVE_ZERO = {
     *(f"train.{name}" for name in ("steps", "batch", "accumulate", "processes")),
     *(f"train.{name}" for name in ("checkpoint_every", "keep", "log_every")),
 }
-_ANY_SIGN = {"loss.t_mean"}
+_ANY_SIGN = {"loss.t_mean", "model.logit_bias"}
 _AT_MOST_ONE = {
     "data.jitter",
     "data.bad_share",
@@ -77,13 +77,9 @@ def _check_model(model: ModelConfig) -> None:
         raise UserError(f"model.properties names one twice: {', '.join(model.properties)}")
     # Pad, unknown, begin, end and the 256 byte pieces are always there.
     if model.text.vocab < 300:
-        raise UserError(
-            f"model.text.vocab is {model.text.vocab}: at least 300, for 260 special and byte pieces"
-        )
+        raise UserError(f"model.text.vocab is {model.text.vocab}: at least 300, for 260 special and byte pieces")
     if model.text.length < 2:
-        raise UserError(
-            f"model.text.length is {model.text.length}: at least 2, a piece and the end of sentence"
-        )
+        raise UserError(f"model.text.length is {model.text.length}: at least 2, a piece and the end of sentence")
 
 
 def _check_heads(where: str, width: int, heads: int, multiple: int) -> None:
@@ -98,9 +94,7 @@ def _check_heads(where: str, width: int, heads: int, multiple: int) -> None:
 def _check_run(config: RunConfig) -> None:
     optim, train, loss = config.optim, config.train, config.loss
     if train.steps < optim.warmup:
-        raise UserError(
-            f"train.steps {train.steps} is less than optim.warmup {optim.warmup}: warm up for fewer steps"
-        )
+        raise UserError(f"train.steps {train.steps} is less than optim.warmup {optim.warmup}: warm up for fewer steps")
     if optim.lr_end > optim.lr:
         raise UserError(f"optim.lr_end {optim.lr_end:g} is above the peak optim.lr {optim.lr:g}")
     for name in ("clean_share", "clean_share_end"):

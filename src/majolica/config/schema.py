@@ -51,6 +51,8 @@ class ModelConfig:
     """Extra learned tokens that carry no pixels."""
     embed: int = 1024
     """Width of the joint image-text embedding."""
+    logit_bias: float = -10.0
+    """First bias of the sigmoid loss: about -log of the rows that a caption is compared with (SigLIP: -10)."""
     properties: tuple[str, ...] = ("brightness", "contrast", "colourfulness")
     """Visual properties that can be dialled; names from `majolica.models.properties`."""
     text: TextConfig = field(default_factory=TextConfig)

@@ -173,10 +173,9 @@ class _Ground:
             red, green, blue = (int(level + 0.5) for level in self.colour)
             return Image.new("RGB", size, (red, green, blue))
         axis = ((np.arange(resolution, dtype=np.float32) + 0.5) / resolution - 0.5) * 2 * self.strength
-        shade = (
-            np.cos(self.angle, dtype=np.float32) * axis
-            + (np.sin(self.angle, dtype=np.float32) * axis)[:, None]
-        )[..., None]
+        shade = (np.cos(self.angle, dtype=np.float32) * axis + (np.sin(self.angle, dtype=np.float32) * axis)[:, None])[
+            ..., None
+        ]
         # Towards white on one side, towards black on the other.
         pixels = self.colour + np.maximum(shade, 0) * (255 - self.colour) + np.minimum(shade, 0) * self.colour
         return Image.fromarray((pixels + 0.5).clip(0, 255).astype(np.uint8))

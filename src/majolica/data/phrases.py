@@ -85,6 +85,4 @@ def caption(rng: np.random.Generator, names: Sequence[str], background: str, nam
     for name in order[1:]:
         pair = PAIRS[int(rng.integers(len(PAIRS)))]
         thing, bare = pair.format(thing, with_article(name)), pair.format(bare, name)
-    return template.format(
-        thing=thing, bare=bare, background=background, a_background=with_article(background)
-    )
+    return template.format(thing=thing, bare=bare, background=background, a_background=with_article(background))

@@ -59,13 +59,8 @@ class ShardSet:
                 self._held[i] = rows
         self._ends = np.cumsum(self._counts)
         if self._ends[-1] == 0:
-            raise UserError(
-                f"no tar in {folder} holds a whole picture with its caption; make or fetch the data again"
-            )
-        names = [
-            f"{tar.name} {tar.stat().st_size} {count}"
-            for tar, count in zip(self.tars, self._counts, strict=True)
-        ]
+            raise UserError(f"no tar in {folder} holds a whole picture with its caption; make or fetch the data again")
+        names = [f"{tar.name} {tar.stat().st_size} {count}" for tar, count in zip(self.tars, self._counts, strict=True)]
         self.manifest = hashlib.sha256("\n".join(names).encode()).hexdigest()
         """Hash of the tars' names, sizes and counts: equal manifests mean the same numbering."""
         # Bounded, so that a folder of 100,000 tars does not run out of file descriptors. An evicted file is
@@ -152,18 +147,10 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 def _tars(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise UserError(
-            f"there is no folder {folder}; make a data set first: majolica data openmoji --out DIR"
-        )
+        raise UserError(f"there is no folder {folder}; make a data set first: majolica data openmoji --out DIR")
     tars = sorted(folder.glob("*.tar"))
     if not tars:
-        inside = sorted(
-            child.name for child in folder.iterdir() if child.is_dir() and any(child.glob("*.tar"))
-        )
-        hint = (
-            f"; did you mean {folder / inside[-1]}?"
-            if inside
-            else "; make a data set first: majolica data openmoji"
-        )
+        inside = sorted(child.name for child in folder.iterdir() if child.is_dir() and any(child.glob("*.tar")))
+        hint = f"; did you mean {folder / inside[-1]}?" if inside else "; make a data set first: majolica data openmoji"
         raise UserError(f"{folder} holds no .tar files{hint}")
     return tars

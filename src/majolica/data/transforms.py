@@ -41,9 +41,7 @@ def augment(images_B3HW: Tensor, positions_B: Tensor, seed: int, flip: bool, jit
     return jittered.clamp_(0, 1).view_as(images_B3HW)
 
 
-def colour_matrices(
-    draws: NDArray[np.float64], jitter: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def colour_matrices(draws: NDArray[np.float64], jitter: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Turn draws in [-1, 1] (B x 4: brightness, contrast, saturation, hue) into B33 matrices, B31 offsets."""
     brightness, contrast, saturation = (1 + jitter * draws[:, i, None, None] for i in range(3))
     angle = draws[:, 3] * jitter / 4 * 2 * math.pi

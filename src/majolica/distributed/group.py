@@ -51,9 +51,7 @@ def joined(processes: int, threads: int) -> Iterator[Group]:
         return
     world = int(os.environ["WORLD_SIZE"])
     if world != processes:
-        raise UserError(
-            f"torchrun started {world} processes but train.processes is {processes}: make them agree"
-        )
+        raise UserError(f"torchrun started {world} processes but train.processes is {processes}: make them agree")
     device = default_device(int(os.environ["LOCAL_RANK"]))
     if device.type == "cuda":
         torch.cuda.set_device(device)

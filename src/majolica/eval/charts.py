@@ -21,9 +21,7 @@ class Points:
 
 def line_chart(points: Points, title: str, x_label: str, log: bool = False) -> str:
     """The points as a faint line and their running mean as a bold one; `log` for a logarithmic y axis."""
-    kept = [
-        (x, y) for x, y in zip(points.x, points.y, strict=True) if math.isfinite(y) and (y > 0 or not log)
-    ]
+    kept = [(x, y) for x, y in zip(points.x, points.y, strict=True) if math.isfinite(y) and (y > 0 or not log)]
     if len(kept) < 2:
         return ""
     kept = _thin(kept)
@@ -80,9 +78,7 @@ class _Frame:
             out.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{short(tick)}</text>')
         for tick in ticks(*self.x_range):
             x = self.place(tick, self.y_range[0])[0]
-            out.append(
-                f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{short(tick)}</text>'
-            )
+            out.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{short(tick)}</text>')
         middle = (LEFT + WIDTH - RIGHT) / 2
         out.append(f'<text x="{middle:g}" y="{HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text>')
         out.append(f'<text class="title" x="{LEFT}" y="18">{escape(title)}</text>')
@@ -128,9 +124,7 @@ def _thin(points: list[tuple[float, float]], most: int = 400) -> list[tuple[floa
     """At most so many points, each the mean of its neighbours."""
     size = math.ceil(len(points) / most)
     groups = [points[i : i + size] for i in range(0, len(points), size)]
-    return [
-        (sum(x for x, _ in group) / len(group), sum(y for _, y in group) / len(group)) for group in groups
-    ]
+    return [(sum(x for x, _ in group) / len(group), sum(y for _, y in group) / len(group)) for group in groups]
 
 
 def _smooth(values: Sequence[float]) -> list[float]:

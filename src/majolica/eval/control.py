@@ -42,9 +42,7 @@ class Control:
         cross_PP = torch.stack([dial.slopes(self.properties) for dial in dials.values()])
         metrics: dict[str, float] = {}
         for name, dial in dials.items():
-            metrics[f"control_rho_{name}"] = spearman(
-                dial.requested_VB.flatten(), dial.measured(name).flatten()
-            )
+            metrics[f"control_rho_{name}"] = spearman(dial.requested_VB.flatten(), dial.measured(name).flatten())
             metrics[f"control_within_5_percent_{name}"] = dial.within(name)
         lead = "brightness" if "brightness" in dials else self.properties[0]
         metrics = {"control_rho": metrics[f"control_rho_{lead}"], **metrics}

@@ -48,9 +48,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def training_metrics(
-    config: RunConfig, summary: Mapping[str, Any], log: list[dict[str, Any]]
-) -> dict[str, float]:
+def training_metrics(config: RunConfig, summary: Mapping[str, Any], log: list[dict[str, Any]]) -> dict[str, float]:
     """`train_seconds`, `samples_seen`, `parameters`: from summary.json, else from the log and by formula."""
     last = log[-1] if log else {}
     return {
@@ -84,9 +82,7 @@ def _split(folder: Path, resolution: int, limit: int) -> Split:
     return Split(*load_split(folder, limit, resolution))
 
 
-def run_facts(
-    config: RunConfig, data: EvalData, metrics: Mapping[str, float], machine: Any
-) -> dict[str, str]:
+def run_facts(config: RunConfig, data: EvalData, metrics: Mapping[str, float], machine: Any) -> dict[str, str]:
     """What was run and on what, for the report."""
     model, train = config.model, config.train
     follows = derived(config)

@@ -33,9 +33,7 @@ class Fidelity:
         if not len(source):
             raise UserError("there are no held-out captions to paint: make the data with --heldout above 0")
         if self.judge.names != tuple(data.names):
-            raise UserError(
-                "the judge was trained on other names than the data's: delete judge-*.safetensors"
-            )
+            raise UserError("the judge was trained on other names than the data's: delete judge-*.safetensors")
         count = min(self.pictures, len(source))
         rows = [i * len(source) // count for i in range(count)]
         prompts = [source.captions[i] for i in rows]

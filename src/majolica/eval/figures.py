@@ -64,9 +64,8 @@ def picture_rows(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[Pictur
         f'<p class="prompt">{escape(prompt)}</p><div class="row">{"".join(map(_tile, pictures))}</div>'
         for prompt, pictures in rows
     )
-    return (
-        f'<div class="scroll"><div class="rows" style="--n:{len(heads)};max-width:{15 * len(heads)}rem">'
-        + (f'<div class="row heads">{top}</div>{body}</div></div>')
+    return f'<div class="scroll"><div class="rows" style="--n:{len(heads)};max-width:{15 * len(heads)}rem">' + (
+        f'<div class="row heads">{top}</div>{body}</div></div>'
     )
 
 
@@ -100,9 +99,7 @@ def confusion_heat(counts_KK: Tensor, names: Sequence[str], cell: int = 15) -> s
         opacity = 0.15 + 0.85 * float(share_KK[i, j])
         rect = f'<rect class="{kind}" {where} rx="2" opacity="{opacity:.2f}">'
         cells.append(f"{rect}<title>{escape(title)}</title></rect>")
-    frame = (
-        f'<rect class="ground" x="{margin}" y="{margin}" width="{side - margin}" height="{side - margin}"/>'
-    )
+    frame = f'<rect class="ground" x="{margin}" y="{margin}" width="{side - margin}" height="{side - margin}"/>'
     return (
         f'<div class="scroll"><svg class="heat" viewBox="0 0 {side} {side}" style="min-width:{side}px" '
         f'role="img">{frame}{"".join(labels)}{"".join(cells)}</svg></div>'

@@ -78,9 +78,7 @@ class Judge:
             return cls(net, facts["names"], facts["resolution"], facts["accuracy"], facts["robust_accuracy"])
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
-            raise UserError(
-                f"cannot read the judge {path} ({reason}); delete it to train it again"
-            ) from error
+            raise UserError(f"cannot read the judge {path} ({reason}); delete it to train it again") from error
 
     @classmethod
     def load_or_train(

@@ -68,8 +68,7 @@ def train_net(
     test_B3HW, _, wanted = renders(names, resolution, objects, [seed, STREAM, 1], max(64, count // 6))
     pictures = test_B3HW.float() / 255
     scores = [
-        float(named_rightly(predict(net, view), wanted).float().mean())
-        for view in (pictures, _damaged(pictures, seed))
+        float(named_rightly(predict(net, view), wanted).float().mean()) for view in (pictures, _damaged(pictures, seed))
     ]
     return net, scores[0], scores[1]
 

@@ -59,9 +59,7 @@ def render_report(report: Report) -> str:
     sections += [_curves(report.log), _run(report), _next(report.commands)]
     present = [section for section in sections if section]
     anchors = "".join(f'<a href="#{_slug(title)}">{escape(title)}</a>' for title, _ in present)
-    body = "".join(
-        f'<section id="{_slug(title)}"><h2>{escape(title)}</h2>{html}</section>' for title, html in present
-    )
+    body = "".join(f'<section id="{_slug(title)}"><h2>{escape(title)}</h2>{html}</section>' for title, html in present)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -111,9 +111,7 @@ def write_results(
 
 def _judge(folder: Path, data: EvalData, config: RunConfig) -> Judge:
     objects = int(facts.read_json(folder / "dataset.json").get("objects", 1))
-    return Judge.load_or_train(
-        folder, data.names, min(config.model.resolution, JUDGE_PIXELS), objects=objects
-    )
+    return Judge.load_or_train(folder, data.names, min(config.model.resolution, JUDGE_PIXELS), objects=objects)
 
 
 def _credits(folder: Path) -> str:

@@ -17,9 +17,7 @@ from majolica.eval.protocol import EvalData, Figure, Pipeline, Result, Split, Ta
 TEMPLATES = ("{}", "a picture of {}", "a drawing of {}", "an illustration of {}")
 
 
-def class_embeddings(
-    pipeline: Pipeline, names: Sequence[str], templates: Sequence[str] = TEMPLATES
-) -> Tensor:
+def class_embeddings(pipeline: Pipeline, names: Sequence[str], templates: Sequence[str] = TEMPLATES) -> Tensor:
     """One unit-length text embedding per name, `(K, E)`: normalise, average over templates, normalise again.
 
     The ensemble of Radford et al. (CLIP, arXiv 2103.00020, section 3.1.4).
@@ -50,9 +48,7 @@ class ZeroShot:
 
     def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
         if not len(data.heldout):
-            raise UserError(
-                "there are no held-out pictures to classify: make the data with --heldout above 0"
-            )
+            raise UserError("there are no held-out pictures to classify: make the data with --heldout above 0")
         index = {name: i for i, name in enumerate(data.names)}
         shown = [{index[name] for name in data.heldout.shown(i)} for i in range(len(data.heldout))]
         classes_KE = class_embeddings(pipeline, data.names, self.templates)
@@ -60,9 +56,7 @@ class ZeroShot:
         ranked_BK = similarity_BK.argsort(1, descending=True)
         answers = ranked_BK[:, 0].tolist()
         right = [answer in things for answer, things in zip(answers, shown, strict=True)]
-        top5 = [
-            not things.isdisjoint(row) for row, things in zip(ranked_BK[:, :5].tolist(), shown, strict=True)
-        ]
+        top5 = [not things.isdisjoint(row) for row, things in zip(ranked_BK[:, :5].tolist(), shown, strict=True)]
         metrics = {
             "zero_shot_top1": sum(right) / len(right),
             "zero_shot_top5": sum(top5) / len(top5),

@@ -12,7 +12,7 @@ from majolica.models.layers import fourier, fourier_frequencies
 from majolica.models.properties import PROPERTIES
 
 SLOTS = 8
-"""Property tokens are padded to a multiple of this, so that a masked property and an undeclared one are the same shape."""
+"""Property tokens are padded to a multiple of this: masked or undeclared, a property leaves the same shape."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,7 @@ class Condition:
     """bool; False hides the property."""
 
     def __getitem__(self, rows: slice) -> Condition:
-        return Condition(
-            self.tokens_BL[rows], self.has_text_B[rows], self.values_BP[rows], self.has_value_BP[rows]
-        )
+        return Condition(self.tokens_BL[rows], self.has_text_B[rows], self.values_BP[rows], self.has_value_BP[rows])
 
 
 class ConditionEncoder(nn.Module):

@@ -1,7 +1,7 @@
 """The pixel decoder (the glaze): a small network at full resolution whose shape knows neither patch nor resolution.
 
-It reads the noisy pixels and the base-resolution estimate, is modulated by per-token features interpolated to pixels, and
-adds what the tokens could not say. It works on any window of the picture, so training can decode a crop of a large one.
+It reads the noisy pixels and the base-resolution estimate, is modulated by per-token features interpolated to pixels,
+and adds what the tokens could not say. It works on any window, so training can decode a crop of a large picture.
 """
 
 from __future__ import annotations
@@ -102,7 +102,9 @@ class PixelDecoder(nn.Module):
         ).permute(0, 3, 1, 2)
         grid_height, grid_width = token_BHWD.shape[1:3]
         modulation_BHWM = resample(
-            self.modulation(token_BHWD), interpolation(row_BP, grid_height), interpolation(column_BQ, grid_width)
+            self.modulation(token_BHWD),
+            interpolation(row_BP, grid_height),
+            interpolation(column_BQ, grid_width),
         )
         coordinates = intra_token(row_BP * grid_height, column_BQ * grid_width, window.scale_B)
         x = self.enter(torch.cat((pixels_B3HW, base_B3HW.detach(), coordinates), 1)).permute(0, 2, 3, 1)

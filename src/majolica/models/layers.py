@@ -41,13 +41,13 @@ def swiglu_hidden(width: int) -> int:
 
 
 def rotate(x_BHND: Tensor, turn_NF: Tensor) -> Tensor:
-    """Rotary embedding (arXiv 2104.09864): each pair of neighbouring channels is a complex number, turned by its angle."""
-    pairs = torch.view_as_complex(x_BHND.float().unflatten(-1, (-1, 2)))
+    """Rotary embedding (arXiv 2104.09864): pairs of channels as complex numbers, turned by their angle."""
+    pairs = torch.view_as_complex(x_BHND.float().reshape(*x_BHND.shape[:-1], -1, 2))
     return torch.view_as_real(pairs * turn_NF).flatten(-2).to(x_BHND.dtype)
 
 
 def rope_2d(grid: tuple[int, int], head_dim: int, registers: int = 0) -> Tensor:
-    """Angles of 2-D rotary embedding over normalised coordinates, complex `(registers + h*w, head_dim / 2)` of unit modulus.
+    """Turns of 2-D rotary embedding over normalised coordinates: unit complex `(registers + h*w, head_dim / 2)`.
 
     Half of the frequencies turn with the row, half with the column. Coordinates are cell centres scaled so that the
     longer side has unit length times 16 (any grid of the same picture shares them); registers sit still (angle 0).
@@ -61,9 +61,7 @@ def rope_2d(grid: tuple[int, int], head_dim: int, registers: int = 0) -> Tensor:
         (torch.arange(width, dtype=torch.float64) + 0.5) * unit,
         indexing="ij",
     )
-    angle_NQ = torch.cat(
-        (row_N.flatten()[:, None] * frequency_Q, column_N.flatten()[:, None] * frequency_Q), 1
-    )
+    angle_NQ = torch.cat((row_N.flatten()[:, None] * frequency_Q, column_N.flatten()[:, None] * frequency_Q), 1)
     angle_NQ = torch.cat((angle_NQ.new_zeros(registers, 2 * quarter), angle_NQ))
     return torch.polar(torch.ones_like(angle_NQ), angle_NQ).to(torch.complex64)
 
@@ -79,11 +77,11 @@ class SelfAttention(nn.Module):
         self.norm_q = Norm(width // heads)
         self.norm_k = Norm(width // heads)
 
-    def forward(
-        self, x_BND: Tensor, rope: Tensor | None = None, mask_BN: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x_BND: Tensor, rope: Tensor | None = None, mask_BN: Tensor | None = None) -> Tensor:
         batch, tokens, width = x_BND.shape
-        q, k, v = self.qkv(x_BND).view(batch, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        q, k, v = (
+            self.qkv(x_BND).view(batch, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        )
         q, k = self.norm_q(q), self.norm_k(k)
         if rope is not None:
             q, k = rotate(q, rope), rotate(k, rope)
@@ -114,9 +112,7 @@ class CrossAttention(nn.Module):
             .permute(2, 0, 3, 1, 4)
             .unbind(0)
         )
-        mixed = F.scaled_dot_product_attention(
-            self.norm_q(q), self.norm_k(k), v, attn_mask=mask_BL[:, None, None, :]
-        )
+        mixed = F.scaled_dot_product_attention(self.norm_q(q), self.norm_k(k), v, attn_mask=mask_BL[:, None, None, :])
         out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
         return out
 

@@ -68,7 +68,7 @@ class Majolica(nn.Module):
         self.to_patch = nn.Linear(config.width, 3 * config.patch**2)
         self.decoder = PixelDecoder(config.decoder, config.width)
         self.logit_scale = nn.Parameter(torch.tensor(10.0).log())
-        self.logit_bias = nn.Parameter(torch.tensor(-4.0))
+        self.logit_bias = nn.Parameter(torch.tensor(config.logit_bias))
         nn.init.zeros_(self.to_patch.weight)
         nn.init.zeros_(self.to_patch.bias)
         self._ropes: dict[tuple[int, int, torch.device], Tensor] = {}
@@ -103,9 +103,7 @@ class Majolica(nn.Module):
 
     def perceive(self, base_B3HW: Tensor, t_B: Tensor) -> tuple[Tensor, Tensor]:
         """Perception tokens `(B, registers + N, D)` and the time vector `(B, D)`; text plays no part."""
-        out: tuple[Tensor, Tensor] = self.perception(
-            base_B3HW, t_B, self.rope(self.grid(base_B3HW), base_B3HW.device)
-        )
+        out: tuple[Tensor, Tensor] = self.perception(base_B3HW, t_B, self.rope(self.grid(base_B3HW), base_B3HW.device))
         return out
 
     def see(self, images_B3HW: Tensor) -> Tensor:

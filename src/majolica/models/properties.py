@@ -38,7 +38,8 @@ def colourfulness(images_B3HW: Tensor) -> Tensor:
     red, green, blue = images_B3HW.unbind(1)
     opponent_B2P = torch.stack((red - green, (red + green) / 2 - blue), 1).flatten(2)
     spread = opponent_B2P.var(2, correction=0).sum(1).sqrt()
-    return spread + 0.3 * opponent_B2P.mean(2).norm(dim=1)
+    shift: Tensor = torch.linalg.vector_norm(opponent_B2P.mean(2), dim=1)
+    return spread + 0.3 * shift
 
 
 @dataclass(frozen=True)

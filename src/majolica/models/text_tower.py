@@ -27,7 +27,11 @@ class TextBlock(nn.Module):
 
 
 class TextTower(nn.Module):
-    """`tokens_BL` (int64, 0 is padding) -> token states `(B, L, D)`, mask `(B, L)`, unit text embedding `(B, E)`, pooled `(B, D)`."""
+    """Captions to states, mask, embedding and pooled vector.
+
+    `tokens_BL` (int64, 0 is padding) -> token states `(B, L, D)`, mask `(B, L)`, unit text embedding `(B, E)`, pooled
+    vector `(B, D)`.
+    """
 
     def __init__(self, config: TextConfig, embed: int) -> None:
         super().__init__()
@@ -47,4 +51,4 @@ class TextTower(nn.Module):
         for block in self.blocks:
             x_BLD = block(x_BLD, mask_BL)
         pooled_BD = self.pool(x_BLD, mask_BL)
-        return self.norm(x_BLD), mask_BL, F.normalize(self.project(pooled_BD), dim=-1), pooled_BD
+        return self.norm(x_BLD), mask_BL, F.normalize(self.project(pooled_BD).float(), dim=-1), pooled_BD

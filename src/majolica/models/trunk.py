@@ -11,7 +11,7 @@ from majolica.models.layers import AttentionPool, CrossAttention, Norm, SelfAtte
 
 
 class Modulation(nn.Module):
-    """One adaLN projection shared by all blocks of a half; each block adds a small learned offset (PixArt's adaLN-single)."""
+    """One adaLN projection shared by all blocks of a half; blocks add small offsets (PixArt's adaLN-single)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ def modulate(x_BND: Tensor, shift_BD: Tensor, scale_BD: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """Pre-norm block: self-attention, cross-attention when `condition` has a width, SwiGLU; adaLN on the first and last."""
+    """Pre-norm block: self-attention, cross-attention where a condition has a width, SwiGLU; adaLN on first and last."""
 
     def __init__(self, width: int, heads: int, width_condition: int = 0) -> None:
         super().__init__()
@@ -39,12 +39,16 @@ class Block(nn.Module):
         self.cross = CrossAttention(width, heads, width_condition) if width_condition else None
         self.norm_cross = Norm(width) if width_condition else None
         self.mlp = SwiGLU(width)
-        # Gates start at 1/2 rather than 0 (adaLN-zero): with a few thousand steps in all, every block must work at once.
+        # Gates start at 1/2, not 0 (adaLN-zero): with a few thousand steps in all, every block must work at once.
         nn.init.constant_(self.offset[2], 0.5)
         nn.init.constant_(self.offset[5], 0.5)
 
     def forward(
-        self, x_BND: Tensor, modulation_B6D: Tensor, rope: Tensor, condition: tuple[Tensor, Tensor] | None = None
+        self,
+        x_BND: Tensor,
+        modulation_B6D: Tensor,
+        rope: Tensor,
+        condition: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = (modulation_B6D + self.offset).unbind(1)
         mixed = self.attention(modulate(self.norm(x_BND), shift_a, scale_a), rope)
@@ -102,7 +106,7 @@ class Perception(nn.Module):
 
     def embed(self, x_BND: Tensor) -> Tensor:
         """Unit image embedding `(B, E)` of perception tokens."""
-        return F.normalize(self.project(self.pool(x_BND)), dim=-1)
+        return F.normalize(self.project(self.pool(x_BND)).float(), dim=-1)
 
 
 class Synthesis(nn.Module):
@@ -117,7 +121,12 @@ class Synthesis(nn.Module):
         )
 
     def forward(
-        self, x_BND: Tensor, time_BD: Tensor, pooled_BC: Tensor, condition: tuple[Tensor, Tensor], rope: Tensor
+        self,
+        x_BND: Tensor,
+        time_BD: Tensor,
+        pooled_BC: Tensor,
+        condition: tuple[Tensor, Tensor],
+        rope: Tensor,
     ) -> Tensor:
         modulation_B6D = self.modulation(time_BD + self.text(pooled_BC))
         for block in self.blocks:

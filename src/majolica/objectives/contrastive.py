@@ -16,7 +16,7 @@ def same_caption(tokens_BL: Tensor, others_KL: Tensor) -> Tensor:
 
 def pair_losses(image_BE: Tensor, text_KE: Tensor, match_BK: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
     """-log sigmoid(+-(scale * <image, text> + bias)) of every pair, `(B, K)`; embeddings have unit norm."""
-    logits_BK = scale * image_BE.float() @ text_KE.float().T + bias
+    logits_BK = scale * image_BE @ text_KE.T + bias
     return F.softplus(torch.where(match_BK, -logits_BK, logits_BK))
 
 

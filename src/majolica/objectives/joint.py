@@ -100,16 +100,20 @@ def draw_condition(
     batch = len(tokens_BL)
     keep_B = torch.rand(batch, generator=generator) >= config.drop_all
     has_text_B = keep_B & (torch.rand(batch, generator=generator) >= config.drop_text)
-    has_value_BP = keep_B[:, None] & (
-        torch.rand(batch, len(properties), generator=generator) >= config.drop_property
-    )
+    has_value_BP = keep_B[:, None] & (torch.rand(batch, len(properties), generator=generator) >= config.drop_property)
     device = tokens_BL.device
     values_BP = measure_all(properties, images_B3HW)
     return Condition(tokens_BL, has_text_B.to(device), values_BP, has_value_BP.to(device))
 
 
 def joint_losses(
-    outputs: Outputs, rows: Rows, targets: Targets, config: LossConfig, scale: Tensor, bias: Tensor, peers: Peers
+    outputs: Outputs,
+    rows: Rows,
+    targets: Targets,
+    config: LossConfig,
+    scale: Tensor,
+    bias: Tensor,
+    peers: Peers,
 ) -> dict[str, Tensor]:
     """Named losses; `loss` is their weighted sum."""
     noisy = len(outputs.clean_M3HW)

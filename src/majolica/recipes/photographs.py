@@ -72,7 +72,5 @@ def _trunk(width: int, heads: int, depth: int, bottleneck: int, embed: int) -> M
     )
 
 
-def _photographs(
-    name: str, model: ModelConfig, text: TextConfig, optim: OptimConfig, train: TrainConfig
-) -> RunConfig:
+def _photographs(name: str, model: ModelConfig, text: TextConfig, optim: OptimConfig, train: TrainConfig) -> RunConfig:
     return RunConfig(recipe=name, model=replace(model, text=text), optim=optim, train=train)

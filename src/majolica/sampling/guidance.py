@@ -15,8 +15,8 @@ from majolica.models.conditions import Condition
 class Guidance:
     """Weights of v = v(none) + text (v(text) - v(none)) + properties (v(text, properties) - v(text)).
 
-    They apply for t >= `start` (JiT guides in [0.1, 1]); before that the plain conditional prediction is used. Since v is
-    affine in the predicted image at fixed z and t, composing predictions composes velocities.
+    They apply for t >= `start` (JiT guides in [0.1, 1]); before that the plain conditional prediction is used. Since v
+    is affine in the predicted image at fixed z and t, composing predictions composes velocities.
     """
 
     text: float = 3.0

@@ -27,7 +27,7 @@ LONGEST_PROMPT = 2_000
 """Characters; a longer prompt is a mistake, not a caption."""
 BATCH = 64
 TEMPLATES = ("{}", "a {}", "a picture of a {}", "a drawing of a {}")
-"""What a label is put into before it is embedded; the embeddings are averaged (CLIP, arXiv 2103.00020, section 3.1.4)."""
+"""What a label is put into before it is embedded; embeddings are averaged (CLIP, arXiv 2103.00020, section 3.1.4)."""
 
 Values = float | Sequence[float] | Tensor
 
@@ -78,7 +78,7 @@ class Pipeline:
     ) -> Tensor:
         """Paint one picture per prompt: uint8 `(B, 3, size, size)`.
 
-        `size` is a multiple of the base resolution; `properties` are dials in their own units, one value or one a prompt.
+        `size` is a multiple of the base resolution; `properties` are dials in their units, one value or one a prompt.
         Picture i depends on the seed, i and its own prompt and dials, up to float rounding.
         """
         scale = self.scale(size or self.resolution)
@@ -93,7 +93,14 @@ class Pipeline:
         return torch.cat(parts)
 
     def _paint(
-        self, condition: Condition, scale: int, steps: int, weights: Guidance, seed: int, start: int, solver: str
+        self,
+        condition: Condition,
+        scale: int,
+        steps: int,
+        weights: Guidance,
+        seed: int,
+        start: int,
+        solver: str,
     ) -> Tensor:
         side, batch = self.resolution * scale, len(condition.tokens_BL)
         noise = [
@@ -122,9 +129,7 @@ class Pipeline:
         """k of an output size; UserError where it is no multiple of the base resolution."""
         if size < self.resolution or size % self.resolution:
             nearest = max(1, round(size / self.resolution)) * self.resolution
-            raise UserError(
-                f"size {size} is no multiple of the base resolution {self.resolution}: use {nearest}, say"
-            )
+            raise UserError(f"size {size} is no multiple of the base resolution {self.resolution}: use {nearest}, say")
         return size // self.resolution
 
     def condition(self, prompts: Sequence[str], properties: dict[str, Values]) -> Condition:
@@ -154,7 +159,7 @@ class Pipeline:
         """Unit embeddings `(B, E)` of uint8 images of any size (scaled to the base resolution, antialiased)."""
         side = self.resolution
         parts = []
-        for chunk in images_B3HW.split(4 * BATCH):
+        for chunk in torch.split(images_B3HW, 4 * BATCH):
             x = chunk.to(self.device).float() / 255
             if x.shape[-2:] != (side, side):
                 x = F.interpolate(x, (side, side), mode="bilinear", antialias=True, align_corners=False)
@@ -167,15 +172,14 @@ class Pipeline:
         for text in texts:
             check_prompt(text)
         parts = [
-            self.model.read(self.encode(texts[start : start + 256])).embedding_BE
-            for start in range(0, len(texts), 256)
+            self.model.read(self.encode(texts[start : start + 256])).embedding_BE for start in range(0, len(texts), 256)
         ]
         return torch.cat(parts)
 
     def embed_labels(self, labels: Sequence[str]) -> Tensor:
         """One unit embedding `(K, E)` per label: its templates' embeddings, averaged and normalised again."""
         filled = [template.format(label) for label in labels for template in TEMPLATES]
-        embedding_KTE = self.embed_texts(filled).unflatten(0, (len(labels), len(TEMPLATES)))
+        embedding_KTE = self.embed_texts(filled).view(len(labels), len(TEMPLATES), -1)
         return F.normalize(embedding_KTE.mean(1), dim=-1)
 
     def classify(self, images_B3HW: Tensor, labels: Sequence[str]) -> Tensor:
@@ -199,6 +203,7 @@ def check_dial(name: str, value: Values, names: tuple[str, ...]) -> None:
     if name not in names:
         raise UserError(f"unknown property {name!r}; this model knows {', '.join(names)}")
     dial = PROPERTIES[name]
-    low, high = torch.as_tensor(value).min().item(), torch.as_tensor(value).max().item()
+    asked = torch.as_tensor(value, dtype=torch.float64)
+    low, high = asked.min().item(), asked.max().item()
     if not (dial.low <= low and high <= dial.high):
         raise UserError(f"{name} runs from {dial.low} to {dial.high} ({dial.unit}), not {value}")

@@ -18,7 +18,7 @@ class Log:
 
         self.path = run / "log.jsonl"
         drop_after(self.path, first_step)
-        self.board = SummaryWriter(str(run / "tensorboard"), purge_step=first_step + 1)  # type: ignore[no-untyped-call]
+        self.board = SummaryWriter(str(run / "tensorboard"), purge_step=first_step + 1)
         self.console = Console(stderr=True)
         columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         self.progress = Progress(*columns, console=self.console) if self.console.is_terminal else None
@@ -31,7 +31,7 @@ class Log:
         with self.path.open("a") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
         for name, value in values.items():
-            self.board.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+            self.board.add_scalar(name, value, step)
         left = (steps - step) * values["seconds_per_step"]
         text = (
             f"step {step}/{steps}  flow {values['flow']:.4f}  contrastive {values['contrastive']:.3f}"
@@ -48,7 +48,7 @@ class Log:
 
     def close(self) -> None:
         """Flush and release the terminal."""
-        self.board.close()  # type: ignore[no-untyped-call]
+        self.board.close()
         if self.progress:
             self.progress.stop()
 

@@ -15,16 +15,14 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 class Muon(Optimizer):
-    """Muon over matrices. Equal shapes are orthogonalised together, in float32 on CPU, where bfloat16 products are slow.
+    """Muon over matrices. Equal shapes go together; float32 on CPU, where bfloat16 products are slow.
 
     A matrix of r rows and c columns moves by `lr * max(1, r / c) ** 0.5` times the orthogonal factor of its Nesterov
     momentum; weight decay is decoupled. Written out because torch's own works in bfloat16, one matrix at a time
     (docs/adr/021).
     """
 
-    def __init__(
-        self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0
-    ) -> None:
+    def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()

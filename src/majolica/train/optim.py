@@ -19,13 +19,9 @@ def build(model: nn.Module, config: OptimConfig) -> list[Optimizer]:
         {"params": [value for _, value in rest if value.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [value for _, value in rest if value.ndim < 2], "weight_decay": 0.0},
     ]
-    optimisers: list[Optimizer] = [
-        AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), fused=True)
-    ]
+    optimisers: list[Optimizer] = [AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), fused=True)]
     if hidden:
-        optimisers.append(
-            Muon([value for _, value in hidden], lr=config.muon_lr, weight_decay=config.weight_decay)
-        )
+        optimisers.append(Muon([value for _, value in hidden], lr=config.muon_lr, weight_decay=config.weight_decay))
     for optimiser in optimisers:
         for group in optimiser.param_groups:
             group["share"] = group["lr"] / config.lr

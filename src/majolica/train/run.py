@@ -34,7 +34,7 @@ TOKENIZER_CAPTIONS = 1_000_000
 def train(config: RunConfig, out: Path, resume: bool = False) -> None:
     """Train `config` into the run folder `out`, on as many processes as it says.
 
-    Raises UserError for bad data or an unreadable checkpoint, KeyboardInterrupt when asked to stop: the run is saved then.
+    Raises UserError for bad data or an unreadable checkpoint, KeyboardInterrupt when asked to stop (after saving).
     """
     if not launched():
         config = prepare(resolve(config), out, resume)

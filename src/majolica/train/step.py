@@ -32,7 +32,7 @@ def optimiser_step(run: Run) -> tuple[Losses, float]:
     for micro in range(accumulate):
         with synchronised(run, last=micro == accumulate - 1):
             losses = micro_step(run, next(run.loader), micro)
-            (losses["loss"] / accumulate).backward()
+            torch.autograd.backward(losses["loss"] / accumulate)
         for name, value in detached(losses).items():
             mean[name] = mean.get(name, 0) + value / accumulate
     run.step += 1
@@ -48,19 +48,13 @@ def micro_step(run: Run, batch: Batch, micro: int) -> Losses:
     seed = int(mix(config.train.seed, run.step, micro, run.group.rank)) & (2**63 - 1)
     generator = torch.Generator().manual_seed(seed)
     images_B3HW = batch.images_B3HW.to(device, non_blocking=True).float() / 255
-    images_B3HW = augment(
-        images_B3HW, batch.positions_B, config.train.seed, config.data.flip, config.data.jitter
-    )
+    images_B3HW = augment(images_B3HW, batch.positions_B, config.train.seed, config.data.flip, config.data.jitter)
     tokens_BL = run.tokenizer.encode(batch.captions, config.model.text.length).to(device)
-    rows, targets = make_rows(
-        images_B3HW, tokens_BL, config.loss, config.model.properties, progress(run), generator
-    )
+    rows, targets = make_rows(images_B3HW, tokens_BL, config.loss, config.model.properties, progress(run), generator)
     with torch.autocast(device.type, torch.bfloat16, enabled=config.train.precision == "bf16"):
         outputs = run.network(rows)
     peers = Peers(*(gather_others(x, run.group) for x in (outputs.image_CE, outputs.text_CE, targets.tokens_CL)))
-    return joint_losses(
-        outputs, rows, targets, config.loss, run.model.logit_scale, run.model.logit_bias, peers
-    )
+    return joint_losses(outputs, rows, targets, config.loss, run.model.logit_scale, run.model.logit_bias, peers)
 
 
 def progress(run: Run) -> float:

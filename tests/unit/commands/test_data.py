@@ -11,12 +11,8 @@ from majolica import cli
 from majolica.data import make
 
 
-@pytest.mark.parametrize(
-    ("words", "names"), [("", 32), ("--names 7", 7), ("--names dolphin fox", ("dolphin", "fox"))]
-)
-def test_arguments_reach_the_maker(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, names: object
-) -> None:
+@pytest.mark.parametrize(("words", "names"), [("", 32), ("--names 7", 7), ("--names dolphin fox", ("dolphin", "fox"))])
+def test_arguments_reach_the_maker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, names: object) -> None:
     asked: list[tuple[Any, ...]] = []
 
     def make_openmoji(*arguments: Any, progress: Any) -> None:

@@ -63,9 +63,7 @@ def test_resume_takes_the_runs_own_configuration(calls: list[tuple[Any, ...]]) -
     assert (out, resume) == (Path("somewhere"), True)
 
 
-def test_resume_with_another_out_is_refused(
-    calls: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_resume_with_another_out_is_refused(calls: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]) -> None:
     io.save(recipe("nano"), Path("a/config.yaml"))
     assert cli.main(["train", "--resume", "a", "--out", "b"]) == 2
     assert "leave --out out" in capsys.readouterr().err

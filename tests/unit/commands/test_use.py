@@ -107,10 +107,7 @@ def test_generate_refuses(capsys: pytest.CaptureFixture[str], words: list[str], 
 
 
 def test_classify_prints_the_best_first(capsys: pytest.CaptureFixture[str]) -> None:
-    assert (
-        cli.main(["classify", "red.png", "clear.png", "--labels", "cat", "red apple", "dog", "--top", "2"])
-        == 0
-    )
+    assert cli.main(["classify", "red.png", "clear.png", "--labels", "cat", "red apple", "dog", "--top", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["red.png", "   70.0%  dog", "   20.0%  red apple", "clear.png", *lines[1:3]]
 

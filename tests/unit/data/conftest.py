@@ -18,9 +18,7 @@ def _picture(i: int, width: int, height: int, extension: str = "png") -> bytes:
     out = io.BytesIO()
     kind = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}[extension]
     colour = (i % 256, i // 256, 7)
-    Image.new("RGB", (width, height), colour).save(
-        out, kind, **({"lossless": True} if kind == "WEBP" else {})
-    )
+    Image.new("RGB", (width, height), colour).save(out, kind, **({"lossless": True} if kind == "WEBP" else {}))
     return out.getvalue()
 
 
@@ -34,9 +32,7 @@ def picture() -> Callable[..., bytes]:
 def write(tmp_path: Path) -> Callable[..., Path]:
     """write(n, bad=..., per_shard=..., size=...) -> folder of n samples; those in `bad` are not pictures."""
 
-    def make(
-        n: int, bad: frozenset[int] = frozenset(), per_shard: int = 40, size: tuple[int, int] = (8, 8)
-    ) -> Path:
+    def make(n: int, bad: frozenset[int] = frozenset(), per_shard: int = 40, size: tuple[int, int] = (8, 8)) -> Path:
         def records() -> Iterator[Record]:
             for i in range(n):
                 data = b"\x89PNG nonsense" if i in bad else _picture(i, *size)

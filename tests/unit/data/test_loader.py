@@ -118,9 +118,7 @@ def test_bad_sample_is_replaced_by_another_of_the_set_and_counted(write: Write) 
 def test_too_many_bad_samples_stop_training(write: Write) -> None:
     folder = write(100, bad=frozenset(range(0, 100, 10)))
     with Loader(folder, DataConfig(bad_share=0.05), 20, 8, 3) as loader:
-        with pytest.raises(
-            UserError, match=r"of \d+ samples in .* cannot be read .*picture cannot be decoded"
-        ):
+        with pytest.raises(UserError, match=r"of \d+ samples in .* cannot be read .*picture cannot be decoded"):
             for _ in range(10):
                 next(loader)
         assert loader.rows <= 100

@@ -112,8 +112,7 @@ def test_light_is_never_in_the_words_and_varies_in_the_picture() -> None:
     lights = [sample.meta["light"] for sample in samples]
     assert min(lights) < 0.65 and max(lights) > 1.2
     named = [
-        any(f"{b} background" in s.caption or s.caption.endswith(f" on {b}") for b in BACKGROUNDS)
-        for s in samples
+        any(f"{b} background" in s.caption or s.caption.endswith(f" on {b}") for b in BACKGROUNDS) for s in samples
     ]
     assert 0.5 < np.mean(named) < 0.7
 
@@ -134,9 +133,7 @@ def test_held_out_combinations_are_never_trained() -> None:
 
 def test_splits_and_seeds_differ() -> None:
     images = [
-        plan(4, 16, 1, seed).sample(split, 0).image.tobytes()
-        for seed in (0, 1)
-        for split in ("train", "heldout")
+        plan(4, 16, 1, seed).sample(split, 0).image.tobytes() for seed in (0, 1) for split in ("train", "heldout")
     ]
     assert len(set(images)) == 4
 
@@ -149,9 +146,7 @@ def test_make(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "a" / "names.json").read_text()) == list(DEMO_NAMES[:3])
     assert "CC BY-SA 4.0" in (tmp_path / "a" / "LICENSE.txt").read_text()
     description = json.loads((tmp_path / "a" / "dataset.json").read_text())
-    assert (
-        description["license"] == "CC BY-SA 4.0" and description["samples"] == 6 and description["complete"]
-    )
+    assert description["license"] == "CC BY-SA 4.0" and description["samples"] == 6 and description["complete"]
     a, b = (load_split(tmp_path / name / "train") for name in "ab")
     assert a[0].shape == (6, 3, 24, 24) and b[0].shape == (9, 3, 24, 24)
     # Sample i depends on (seed, split, i) alone, not on how many there are.

@@ -117,9 +117,7 @@ def test_truncated_at_every_member(write: Write) -> None:
     with tarfile.open(path) as archive:
         ends = [member.offset_data + member.size for member in archive.getmembers()]
         starts = [member.offset for member in archive.getmembers()]
-    for cut in sorted(
-        {*starts[1:], *(s + 100 for s in starts), *(s + 512 for s in starts), *(e - 1 for e in ends)}
-    ):
+    for cut in sorted({*starts[1:], *(s + 100 for s in starts), *(s + 512 for s in starts), *(e - 1 for e in ends)}):
         path.write_bytes(whole[:cut])
         complete = sum(end <= cut for end in ends[2::3])
         found = open_index(path)
@@ -192,9 +190,7 @@ def test_manifest_tells_data_sets_apart(write: Write) -> None:
     assert one.manifest == ShardSet(one.folder).manifest != other.manifest
 
 
-def test_full_disk_leaves_no_half_shard(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: Picture
-) -> None:
+def test_full_disk_leaves_no_half_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: Picture) -> None:
     def full(fd: int) -> None:
         raise OSError(28, "No space left on device")
 

@@ -19,9 +19,7 @@ NAMES = ("red apple", "dolphin", "cactus", "umbrella", "fox")
 
 
 def flat(levels: Sequence[float], size: int = 8) -> Tensor:
-    return (
-        torch.tensor(levels).round().to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, size, size).contiguous()
-    )
+    return torch.tensor(levels).round().to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, size, size).contiguous()
 
 
 def thing(text: str) -> int:

@@ -83,9 +83,7 @@ def test_fidelity_spreads_over_the_split(pipeline: Any, judge: Any, data: EvalDa
 
 
 @pytest.mark.parametrize(("second", "share"), [("dolphin", 1.0), ("fox", 0.2)])
-def test_fidelity_wants_every_thing(
-    pipeline: Any, judge: Any, data: EvalData, second: str, share: float
-) -> None:
+def test_fidelity_wants_every_thing(pipeline: Any, judge: Any, data: EvalData, second: str, share: float) -> None:
     class SeesTwo:
         """Sees the thing painted and, a little, a second one besides."""
 
@@ -120,9 +118,7 @@ def test_control_of_a_perfect_dial(pipeline: Any, data: EvalData) -> None:
     assert metrics["control_rho"] == metrics["control_rho_brightness"] == pytest.approx(1)
     assert metrics["control_within_5_percent_brightness"] == 1
     assert abs(metrics["control_rho_contrast"]) < 0.5
-    turned = [
-        call["properties"]["brightness"] for call in painter.calls if "brightness" in call["properties"]
-    ]
+    turned = [call["properties"]["brightness"] for call in painter.calls if "brightness" in call["properties"]]
     assert len(turned) == 5
     assert turned == sorted(turned)
     assert turned[0] >= 0.1  # the property's own range bounds what the data show (0.04 to 0.35)

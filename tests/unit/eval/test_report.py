@@ -37,9 +37,7 @@ class Balance(HTMLParser):
         self.links: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.links += [
-            value or "" for name, value in attrs if name in ("src", "href", "srcset", "xlink:href")
-        ]
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "xlink:href")]
         assert tag not in ("script", "link", "iframe", "object")
         if tag not in VOID or (tag == "rect"):
             self.open.append(tag)
@@ -86,9 +84,7 @@ def test_captions_cannot_become_markup() -> None:
     )
     heat = Result("heat", {}, (Figure("heat", confusion_heat(torch.eye(2), (evil, "b"))),))
     log = [{"step": step, "loss": 1.0 / step} for step in range(1, 9)]
-    page = render_report(
-        Report(evil, {}, [result, heat], log, {evil: evil}, {evil: 1}, evil, [(evil, evil)], evil)
-    )
+    page = render_report(Report(evil, {}, [result, heat], log, {evil: evil}, {evil: 1}, evil, [(evil, evil)], evil))
     assert "<script" not in page
     check_page(page)
 
@@ -111,13 +107,9 @@ def run(tmp_path: Path) -> tuple[Path, RunConfig]:
 def test_the_whole_report(run: tuple[Path, RunConfig], pipeline: Any, judge: Any, data: EvalData) -> None:
     folder, config = run
     config = replace(config, model=replace(config.model, resolution=8))
-    rows = [
-        {"step": i, "samples": 64 * i, "seconds": 0.5 * i, "loss": 1 / i, "flow": 2 / i} for i in range(1, 40)
-    ]
+    rows = [{"step": i, "samples": 64 * i, "seconds": 0.5 * i, "loss": 1 / i, "flow": 2 / i} for i in range(1, 40)]
     (folder / "log.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    (folder / "summary.json").write_text(
-        '{"train_seconds": 61, "parameters": 7, "machine": {"cpu": "a <chip>"}}'
-    )
+    (folder / "summary.json").write_text('{"train_seconds": 61, "parameters": 7, "machine": {"cpu": "a <chip>"}}')
     seconds = {"data": 12.0}
     heard: list[str] = []
     evaluators = default_evaluators(config, judge, 20, Brush())
