@@ -29,7 +29,7 @@ def modulate(x_BND: Tensor, shift_BD: Tensor, scale_BD: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """Pre-norm block: self-attention, cross-attention where a condition has a width, SwiGLU; adaLN on first and last."""
+    """Pre-norm block: self-attention, cross-attention where there is a condition, SwiGLU; adaLN on first and last."""
 
     def __init__(self, width: int, heads: int, width_condition: int = 0) -> None:
         super().__init__()
