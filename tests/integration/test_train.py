@@ -124,7 +124,7 @@ def test_a_damaged_checkpoint_is_passed_over(shards: Path, tmp_path: Path, capsy
 def test_no_whole_checkpoint_is_one_clear_line(shards: Path, tmp_path: Path) -> None:
     train(tiny(shards, steps=3), tmp_path)
     (tmp_path / "checkpoints" / "00000003" / "model.safetensors").write_bytes(b"not tensors")
-    with pytest.raises(UserError, match="no checkpoint of .* can be read"):
+    with pytest.raises(UserError, match="no checkpoint of"):
         Pipeline.load(tmp_path)
 
 

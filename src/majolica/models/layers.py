@@ -42,7 +42,7 @@ def swiglu_hidden(width: int) -> int:
 
 def rotate(x_BHND: Tensor, turn_NF: Tensor) -> Tensor:
     """Rotary embedding (arXiv 2104.09864): pairs of channels as complex numbers, turned by their angle."""
-    pairs = torch.view_as_complex(x_BHND.float().reshape(*x_BHND.shape[:-1], -1, 2))
+    pairs = torch.view_as_complex(x_BHND.float().reshape(*x_BHND.shape[:-1], turn_NF.shape[-1], 2))
     return torch.view_as_real(pairs * turn_NF).flatten(-2).to(x_BHND.dtype)
 
 

@@ -39,7 +39,7 @@ def demo() -> RunConfig:
         ),
         data=DataConfig(shards=SHARDS, threads=1, cache=True, jitter=0.05),
         loss=LossConfig(clean_share=0.7, clean_share_end=0.3, contrastive=1.0, drop_property=0.3, fine_share=0.25),
-        optim=OptimConfig(lr=2e-3, lr_end=2e-5, warmup=40, muon_lr=0.02, ema=0.99),
+        optim=OptimConfig(lr=2e-3, lr_end=1e-5, warmup=40, muon_lr=0.02, ema=0.99),
         train=TrainConfig(
             steps=800,
             batch=128,
