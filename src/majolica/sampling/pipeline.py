@@ -81,7 +81,7 @@ class Pipeline:
         `size` is a multiple of the base resolution; `properties` are dials in their units, one value or one a prompt.
         Picture i depends on the seed, i and its own prompt and dials, up to float rounding.
         """
-        scale = self.scale(size or self.resolution)
+        scale = self.scale(self.resolution if size is None else size)
         if solver not in SOLVERS:
             raise UserError(f"unknown solver {solver!r}; known: {', '.join(SOLVERS)}")
         condition = self.condition(prompts, properties or {})

@@ -4,8 +4,7 @@ import torch
 
 from majolica.config.schema import DecoderConfig
 from majolica.models.decoder import PixelDecoder, Window, centres, interpolation, resample
-
-from .conftest import awake
+from tiny import awake
 
 
 def test_interpolation_is_torchs_bilinear() -> None:

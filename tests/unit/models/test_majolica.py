@@ -7,8 +7,7 @@ import torch
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
 from majolica.models.majolica import Majolica, Rows, pool
-
-from .conftest import TINY, awake
+from tiny import TINY, awake
 
 
 def paint(model: Majolica, asked: Condition, scale: int = 1) -> torch.Tensor:

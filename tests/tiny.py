@@ -1,11 +1,8 @@
 """A model small enough to run in milliseconds."""
 
-import pytest
 import torch
 
 from majolica.config.schema import DecoderConfig, ModelConfig, TextConfig
-from majolica.models.conditions import Condition
-from majolica.models.majolica import Majolica
 
 TINY = ModelConfig(
     resolution=16,
@@ -30,22 +27,3 @@ def awake(model: torch.nn.Module) -> torch.nn.Module:
             if value.abs().sum() == 0:
                 value.copy_(0.1 * torch.randn(value.shape, generator=generator))
     return model
-
-
-@pytest.fixture
-def tiny() -> Majolica:
-    torch.manual_seed(0)
-    model = awake(Majolica(TINY)).eval()
-    assert isinstance(model, Majolica)
-    return model
-
-
-@pytest.fixture
-def asked() -> Condition:
-    tokens = torch.randint(4, 300, (3, 8), generator=torch.Generator().manual_seed(1))
-    return Condition(
-        tokens,
-        torch.ones(3, dtype=torch.bool),
-        torch.full((3, 3), 0.4),
-        torch.zeros(3, 3, dtype=torch.bool),
-    )

@@ -1,0 +1,71 @@
+"""The pipeline's promises and its answers to bad input, on a tiny model."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from majolica.config.schema import RunConfig
+from majolica.errors import UserError
+from majolica.models.majolica import Majolica
+from majolica.sampling.pipeline import Pipeline
+from tiny import TINY
+
+
+class Letters:
+    """A stand-in vocabulary: a piece per character."""
+
+    vocab = 300
+
+    def encode(self, captions: list[str], length: int) -> torch.Tensor:
+        rows = [[4 + ord(letter) % 200 for letter in caption[:length]] for caption in captions]
+        return torch.tensor([row + [0] * (length - len(row)) for row in rows])
+
+
+@pytest.fixture
+def pipeline(tiny: Majolica) -> Pipeline:
+    config = dataclasses.replace(RunConfig(), model=TINY)
+    return Pipeline(tiny, Letters(), config, torch.device("cpu"))  # type: ignore[arg-type]
+
+
+def test_a_picture_depends_on_its_own_prompt_and_seed(pipeline: Pipeline) -> None:
+    both = pipeline.paint(["a fox", "an owl"], steps=3)
+    again = pipeline.paint(["a fox", "a cat"], steps=3)
+    other = pipeline.paint(["a fox", "an owl"], steps=3, seed=1)
+    assert (both[0].int() - again[0].int()).abs().max() <= 1
+    assert not torch.equal(both[1], again[1])
+    assert not torch.equal(both[0], other[0])
+
+
+def test_dials_change_the_picture_and_their_ends_are_allowed(pipeline: Pipeline) -> None:
+    plain = pipeline.paint(["a fox"], steps=3)
+    for value in (0.05, 0.6):
+        assert not torch.equal(plain, pipeline.paint(["a fox"], steps=3, properties={"colourfulness": value}))
+
+
+def test_every_multiple_of_the_base_resolution(pipeline: Pipeline) -> None:
+    assert pipeline.paint(["a fox"], size=48, steps=2).shape == (1, 3, 48, 48)
+
+
+def test_probabilities_sum_to_one(pipeline: Pipeline) -> None:
+    images = torch.randint(256, (2, 3, 40, 30), dtype=torch.uint8)
+    torch.testing.assert_close(pipeline.classify(images, ["fox", "owl", "cat"]).sum(1), torch.ones(2))
+    torch.testing.assert_close(pipeline.embed_images(images).norm(dim=1), torch.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"prompts": [" "]}, "the prompt is empty"),
+        ({"prompts": ["x" * 10_000]}, "10,000 characters"),
+        ({"prompts": ["a fox"], "size": 50}, "50 is no multiple of the base resolution 16: use 48"),
+        ({"prompts": ["a fox"], "size": 0}, "no multiple"),
+        ({"prompts": ["a fox"], "properties": {"wetness": 0.5}}, "unknown property 'wetness'"),
+        ({"prompts": ["a fox"], "properties": {"brightness": 7.0}}, "brightness runs from 0.1 to 0.9"),
+        ({"prompts": ["a fox"], "solver": "guess"}, "unknown solver 'guess'"),
+    ],
+)
+def test_bad_input_is_one_clear_line(pipeline: Pipeline, asked: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        pipeline.paint(**asked)  # type: ignore[arg-type]
+    assert message in str(caught.value) and "\n" not in str(caught.value)
