@@ -25,7 +25,6 @@ class SwiGLU(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         hidden = swiglu_hidden(width)
-        # Two products rather than one cut in half: no strided halves to copy in the backward pass.
         self.gate = nn.Linear(width, hidden, bias=False)
         self.up = nn.Linear(width, hidden, bias=False)
         self.down = nn.Linear(hidden, width, bias=False)
