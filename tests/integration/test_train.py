@@ -166,7 +166,7 @@ def test_minutes_become_steps(shards: Path, tmp_path: Path) -> None:
 
 def test_it_learns(shards: Path, tmp_path: Path) -> None:
     config = tiny(shards, steps=60)
-    quick = dataclasses.replace(config, train=dataclasses.replace(config.train, log_every=20, checkpoint_every=100))
+    quick = dataclasses.replace(config, train=dataclasses.replace(config.train, log_every=5, checkpoint_every=100))
     train(quick, tmp_path)
     flow = [json.loads(line)["flow"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert flow[-1] < 0.7 * flow[0]

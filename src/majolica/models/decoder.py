@@ -1,7 +1,8 @@
-"""The pixel decoder (the glaze): a small network at full resolution whose shape knows neither patch nor resolution.
+"""The pixel decoder (the glaze): a small network whose shape knows neither patch nor resolution.
 
-It reads the noisy pixels and the base-resolution estimate, is modulated by per-token features interpolated to pixels,
-and adds what the tokens could not say. It works on any window, so training can decode a crop of a large picture.
+It first decodes the base resolution. A larger picture is then the base picture, each pixel repeated k x k times, plus
+details that average to zero over every such cell: pooled by k, what is painted at any resolution is what is painted at
+the base. It works on any window, so training can decode a crop of a large picture.
 """
 
 from __future__ import annotations
@@ -21,27 +22,33 @@ INPUTS = 3 + 3 + 4 * HARMONICS + 1  # noisy pixels, estimate, intra-token coordi
 
 @dataclass(frozen=True)
 class Window:
-    """Which pixels of each row's picture are decoded, and at what scale."""
+    """Which pixels of each row's picture are decoded: all of it, or a part at a scale above 1."""
 
     top_B: Tensor
-    """First row as a share of the picture's height; float."""
+    """First row as a share of the picture's height; float. A multiple of a base pixel."""
     left_B: Tensor
-    scale_B: Tensor
-    """k: picture side over base side; float."""
-    share: tuple[Tensor, Tensor]
-    """Height and width of the window as shares of the picture's; each `(B,)`."""
+    share: float
+    """Height and width of the window over the picture's."""
+    scale: int
+    """k: picture side over base side."""
 
     @staticmethod
-    def whole(batch: int, scale: float, device: torch.device) -> Window:
+    def whole(batch: int, scale: int, device: torch.device) -> Window:
         """The full picture of every row at scale k."""
-        zero, one = torch.zeros(batch, device=device), torch.ones(batch, device=device)
-        return Window(zero, zero, one * scale, (one, one))
+        zero = torch.zeros(batch, device=device)
+        return Window(zero, zero, 1.0, scale)
 
 
-def centres(start_B: Tensor, share_B: Tensor, pixels: int) -> Tensor:
+def centres(start_B: Tensor, share: float, pixels: int) -> Tensor:
     """Normalised coordinates `(B, pixels)` of the pixel centres of a window."""
     unit = (torch.arange(pixels, device=start_B.device) + 0.5) / pixels
-    return start_B[:, None] + share_B[:, None] * unit
+    return start_B[:, None] + share * unit
+
+
+def repetition(centre_BP: Tensor, cells: int) -> Tensor:
+    """One-hot weights `(B, P, cells)` from cells to the pixels that lie in them."""
+    cell_BP1 = (centre_BP * cells).long()[..., None]
+    return (cell_BP1 == torch.arange(cells, device=centre_BP.device)).to(centre_BP.dtype)
 
 
 def interpolation(centre_BP: Tensor, cells: int) -> Tensor:
@@ -74,7 +81,7 @@ class PixelBlock(nn.Module):
 
 
 class PixelDecoder(nn.Module):
-    """Tokens and noisy pixels -> the clean image in a window."""
+    """Tokens and noisy pixels -> the clean image, at the base resolution or in a window of a larger picture."""
 
     def __init__(self, config: DecoderConfig, width_token: int) -> None:
         super().__init__()
@@ -87,38 +94,52 @@ class PixelDecoder(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
-    def forward(self, token_BHWD: Tensor, estimate_B3HW: Tensor, pixels_B3HW: Tensor, window: Window) -> Tensor:
-        """Clean pixels of the window, the shape of `pixels_B3HW` (noisy, scaled to unit variance).
+    def forward(self, token_BHWD: Tensor, estimate_B3HW: Tensor, pixels_B3HW: Tensor) -> Tensor:
+        """Clean base-resolution pixels, from what a linear head reads off the tokens and the noisy base pixels.
 
-        `token_BHWD` are the token states on their grid, `estimate_B3HW` what they say at the base resolution.
+        `token_BHWD` are the token states on their grid, `pixels_B3HW` noisy pixels scaled to unit variance.
         """
-        height, width = pixels_B3HW.shape[-2:]
-        row_BP = centres(window.top_B, window.share[0], height)
-        column_BQ = centres(window.left_B, window.share[1], width)
-        base_B3HW = resample(
-            estimate_B3HW.permute(0, 2, 3, 1),
-            interpolation(row_BP, estimate_B3HW.shape[2]),
-            interpolation(column_BQ, estimate_B3HW.shape[3]),
+        window = Window.whole(len(pixels_B3HW), 1, pixels_B3HW.device)
+        return estimate_B3HW + self.correction(token_BHWD, estimate_B3HW.detach(), pixels_B3HW, window)
+
+    def magnify(self, token_BHWD: Tensor, base_B3HW: Tensor, pixels_B3HW: Tensor, window: Window) -> Tensor:
+        """Clean pixels of a window at scale k, as `pixels_B3HW`; their k x k means are `base_B3HW`'s pixels."""
+        row_BP, column_BQ = coordinates(window, pixels_B3HW)
+        repeated_B3HW = resample(
+            base_B3HW.permute(0, 2, 3, 1),
+            repetition(row_BP, base_B3HW.shape[2]),
+            repetition(column_BQ, base_B3HW.shape[3]),
         ).permute(0, 3, 1, 2)
+        detail_B3HW = self.correction(token_BHWD, repeated_B3HW, pixels_B3HW, window)
+        mean_B3HW = F.avg_pool2d(detail_B3HW, window.scale)
+        return repeated_B3HW + detail_B3HW - F.interpolate(mean_B3HW, scale_factor=window.scale, mode="nearest")
+
+    def correction(self, token_BHWD: Tensor, estimate_B3HW: Tensor, pixels_B3HW: Tensor, window: Window) -> Tensor:
+        """What pixels say beyond an estimate of the same size."""
+        row_BP, column_BQ = coordinates(window, pixels_B3HW)
         grid_height, grid_width = token_BHWD.shape[1:3]
         modulation_BHWM = resample(
-            self.modulation(token_BHWD),
-            interpolation(row_BP, grid_height),
-            interpolation(column_BQ, grid_width),
+            self.modulation(token_BHWD), interpolation(row_BP, grid_height), interpolation(column_BQ, grid_width)
         )
-        coordinates = intra_token(row_BP * grid_height, column_BQ * grid_width, window.scale_B)
-        x = self.enter(torch.cat((pixels_B3HW, base_B3HW.detach(), coordinates), 1)).permute(0, 2, 3, 1)
+        places = intra_token(row_BP * grid_height, column_BQ * grid_width, window.scale)
+        x = self.enter(torch.cat((pixels_B3HW, estimate_B3HW, places), 1)).permute(0, 2, 3, 1)
         pieces = modulation_BHWM.chunk(2 * self.depth, -1)
         for index, block in enumerate(self.blocks):
             x = block(x, pieces[2 * index], pieces[2 * index + 1])
-        out: Tensor = base_B3HW + self.leave(x.permute(0, 3, 1, 2))
+        out: Tensor = self.leave(x.permute(0, 3, 1, 2))
         return out
 
 
-def intra_token(row_BP: Tensor, column_BQ: Tensor, scale_B: Tensor) -> Tensor:
+def coordinates(window: Window, pixels_B3HW: Tensor) -> tuple[Tensor, Tensor]:
+    """Normalised rows `(B, P)` and columns `(B, Q)` of a window's pixels."""
+    height, width = pixels_B3HW.shape[-2:]
+    return centres(window.top_B, window.share, height), centres(window.left_B, window.share, width)
+
+
+def intra_token(row_BP: Tensor, column_BQ: Tensor, scale: int) -> Tensor:
     """Where a pixel lies inside its token (periodic Fourier features) and log2(k): `(B, 4 * HARMONICS + 1, P, Q)`."""
     shape = (len(row_BP), row_BP.shape[1], column_BQ.shape[1])
-    features = [torch.log2(scale_B)[:, None, None].expand(shape)]
+    features = [row_BP.new_full((1, 1, 1), math.log2(scale)).expand(shape)]
     for harmonic in range(1, HARMONICS + 1):
         for angle in (row_BP[:, :, None], column_BQ[:, None, :]):
             phase = 2 * math.pi * harmonic * angle

@@ -26,15 +26,19 @@ class Rows:
     """Flow time, 1 for clean rows."""
     condition: Condition
     """Captions of all rows; properties and drop-out matter only to the noisy ones."""
-    pixels_M3HW: Tensor
-    """Decoder input of the noisy rows (a window of the full-resolution noisy image)."""
+    pixels_F3HW: Tensor
+    """Noisy pixels of the first rows in a window of a larger picture; none when `F` is 0."""
     window: Window
+    noisy: int
+    """M."""
 
 
 @dataclass(frozen=True)
 class Outputs:
-    clean_M3HW: Tensor
-    """Predicted clean pixels of each noisy row's window."""
+    base_M3HW: Tensor
+    """Predicted clean pixels of the noisy rows, at the base resolution."""
+    fine_F3HW: Tensor
+    """The same in the windows of the larger pictures."""
     image_CE: Tensor
     """Unit image embeddings of the clean rows."""
     text_CE: Tensor
@@ -74,20 +78,22 @@ class Majolica(nn.Module):
         self._ropes: dict[tuple[int, int, torch.device], Tensor] = {}
 
     def forward(self, rows: Rows) -> Outputs:
-        noisy = len(rows.pixels_M3HW)
+        noisy, fine = rows.noisy, len(rows.pixels_F3HW)
         tokens_BND, time_BD = self.perceive(rows.base_B3HW, rows.t_B)
         text = self.read(rows.condition.tokens_BL)
-        clean_M3HW = self.paint(
+        grid_MHWD, base_M3HW = self.paint(
             tokens_BND[:noisy],
             time_BD[:noisy],
             text[:noisy],
             rows.condition[:noisy],
-            rows.pixels_M3HW,
+            rows.base_B3HW[:noisy],
             rows.t_B[:noisy],
-            rows.window,
-            self.grid(rows.base_B3HW),
         )
-        return Outputs(clean_M3HW, self.perception.embed(tokens_BND[noisy:]), text.embedding_BE[noisy:])
+        # Detached: details do not pull at the base picture, which has its own loss.
+        fine_F3HW = self.magnify(
+            grid_MHWD[:fine], base_M3HW[:fine].detach(), rows.pixels_F3HW, rows.t_B[:fine], rows.window
+        )
+        return Outputs(base_M3HW, fine_F3HW, self.perception.embed(tokens_BND[noisy:]), text.embedding_BE[noisy:])
 
     def grid(self, base_B3HW: Tensor) -> tuple[int, int]:
         """Token grid of a base-resolution image."""
@@ -121,26 +127,33 @@ class Majolica(nn.Module):
         time_BD: Tensor,
         text: Text,
         condition: Condition,
-        pixels_B3HW: Tensor,
+        noisy_B3HW: Tensor,
         t_B: Tensor,
-        window: Window,
-        grid: tuple[int, int],
-    ) -> Tensor:
-        """Clean pixels in a window, from perception tokens, a condition and the noisy pixels there."""
+    ) -> tuple[Tensor, Tensor]:
+        """Token states on their grid `(B, h, w, D)` and the clean base-resolution image `(B, 3, H, W)`.
+
+        From perception tokens, a condition and the noisy base pixels that the tokens came from.
+        """
+        grid = self.grid(noisy_B3HW)
         sequence = self.conditions(text.states_BLC, text.mask_BL, condition)
         pooled_BC = text.pooled_BC * condition.has_text_B[:, None]
         rope = self.rope(grid, tokens_BND.device)
         x_BND = self.norm(self.synthesis(tokens_BND, time_BD, pooled_BC, sequence, rope))
         x_BND = x_BND[:, self.config.registers :]
         estimate_B3HW = unpatchify(self.to_patch(x_BND), self.config.patch, grid)
-        unit_B3HW = pixels_B3HW * unit_variance(t_B, window.scale_B)[:, None, None, None]
-        out: Tensor = self.decoder(x_BND.unflatten(1, grid), estimate_B3HW, unit_B3HW, window)
-        return out
+        grid_BHWD = x_BND.reshape(len(x_BND), *grid, self.config.width)
+        base_B3HW: Tensor = self.decoder(grid_BHWD, estimate_B3HW, noisy_B3HW * unit_variance(t_B, 1))
+        return grid_BHWD, base_B3HW
+
+    def magnify(self, grid_BHWD: Tensor, base_B3HW: Tensor, pixels_B3HW: Tensor, t_B: Tensor, window: Window) -> Tensor:
+        """Clean pixels of a window at scale k; pooled by k they are `base_B3HW` there."""
+        unit_B3HW = pixels_B3HW * unit_variance(t_B, window.scale)
+        return self.decoder.magnify(grid_BHWD, base_B3HW, unit_B3HW, window)
 
 
-def unit_variance(t_B: Tensor, scale_B: Tensor) -> Tensor:
-    """Factor that brings z_t = t x + (1 - t) k e to about unit variance, taking var(x) = 1/4."""
-    return (0.25 * t_B**2 + ((1 - t_B) * scale_B) ** 2 + 1e-4).rsqrt()
+def unit_variance(t_B: Tensor, scale: int) -> Tensor:
+    """Factor `(B, 1, 1, 1)` that brings z_t = t x + (1 - t) k e to about unit variance, taking var(x) = 1/4."""
+    return (0.25 * t_B**2 + ((1 - t_B) * scale) ** 2 + 1e-4).rsqrt()[:, None, None, None]
 
 
 def pool(images_BCHW: Tensor, scale: int) -> Tensor:

@@ -21,7 +21,7 @@ def add_noise(clean_BCHW: Tensor, t_B: Tensor, scale: int, generator: torch.Gene
     return t * clean_BCHW + (1 - t) * scale * noise
 
 
-def velocity_loss(predicted_BCHW: Tensor, clean_BCHW: Tensor, t_B: Tensor, scale_B: Tensor, floor: float) -> Tensor:
+def velocity_loss(predicted_BCHW: Tensor, clean_BCHW: Tensor, t_B: Tensor, scale: int, floor: float) -> Tensor:
     """Per-row mean of ||(x_hat - x) / max(1 - t, floor)||^2 / k^2; `(B,)`."""
     error_B = (predicted_BCHW.float() - clean_BCHW).square().mean((1, 2, 3))
-    return error_B / ((1 - t_B).clamp(min=floor) * scale_B).square()
+    return error_B / ((1 - t_B).clamp(min=floor) * scale).square()

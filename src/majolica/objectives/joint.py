@@ -20,7 +20,8 @@ from majolica.objectives.flow import add_noise, draw_time, velocity_loss
 class Targets:
     """What the outputs are compared with."""
 
-    clean_M3HW: Tensor
+    base_M3HW: Tensor
+    fine_F3HW: Tensor
     tokens_CL: Tensor
     """Captions of the clean rows."""
 
@@ -42,7 +43,7 @@ def make_rows(
     """Turn augmented images in [0, 1] into noisy and clean rows.
 
     Images come at the base resolution, or at `fine_scale` times it when `fine_share` is above 0: then that share of the
-    noisy rows is noised at full size and the decoder gets a random window as large as the base picture.
+    noisy rows is noised at full size; the trunk sees it pooled, the decoder a window as large as the base picture.
     """
     batch = len(images_B3HW)
     noisy = batch - clean_rows(config, batch, progress)
@@ -54,25 +55,26 @@ def make_rows(
 
     noised_F3HW = add_noise(full_B3HW[:fine], t_M[:fine], scale, generator)
     noised_K3HW = add_noise(base_B3HW[fine:noisy], t_M[fine:], 1, generator)
-    window, crops_F3HW, crops_z_F3HW = random_windows(full_B3HW[:fine], noised_F3HW, scale, noisy, generator)
+    window, crops_F3HW, crops_z_F3HW = random_windows(full_B3HW[:fine], noised_F3HW, scale, generator)
     rows = Rows(
         base_B3HW=torch.cat((pool(noised_F3HW, scale), noised_K3HW, base_B3HW[noisy:])),
         t_B=torch.cat((t_M, t_M.new_ones(batch - noisy))),
         condition=draw_condition(tokens_BL, pool(images_B3HW, scale), config, properties, generator),
-        pixels_M3HW=torch.cat((crops_z_F3HW, noised_K3HW)),
+        pixels_F3HW=crops_z_F3HW,
         window=window,
+        noisy=noisy,
     )
-    return rows, Targets(torch.cat((crops_F3HW, base_B3HW[fine:noisy])), tokens_BL[noisy:])
+    return rows, Targets(base_B3HW[:noisy], crops_F3HW, tokens_BL[noisy:])
 
 
 def random_windows(
-    full_F3HW: Tensor, noised_F3HW: Tensor, scale: int, noisy: int, generator: torch.Generator
+    full_F3HW: Tensor, noised_F3HW: Tensor, scale: int, generator: torch.Generator
 ) -> tuple[Window, Tensor, Tensor]:
-    """A random window of 1/k of each side for the fine rows, the whole picture for the others (up to `noisy` rows)."""
+    """A window of 1/k of each side for every row, at a random base pixel, cut from the clean and the noisy picture."""
     fine, _, height, width = full_F3HW.shape
     inner_height, inner_width = height // scale, width // scale
-    top_F = torch.randint(height - inner_height + 1, (fine,), generator=generator)
-    left_F = torch.randint(width - inner_width + 1, (fine,), generator=generator)
+    top_F = scale * torch.randint((height - inner_height) // scale + 1, (fine,), generator=generator)
+    left_F = scale * torch.randint((width - inner_width) // scale + 1, (fine,), generator=generator)
 
     def crop(images: Tensor) -> Tensor:
         if not fine:
@@ -80,12 +82,7 @@ def random_windows(
         boxes = zip(images, top_F.tolist(), left_F.tolist(), strict=True)
         return torch.stack([image[:, y : y + inner_height, x : x + inner_width] for image, y, x in boxes])
 
-    window = Window.whole(noisy, 1.0, full_F3HW.device)
-    window.top_B[:fine] = (top_F / height).to(full_F3HW)
-    window.left_B[:fine] = (left_F / width).to(full_F3HW)
-    window.scale_B[:fine] = scale
-    for share_B in window.share:
-        share_B[:fine] = 1 / scale
+    window = Window((top_F / height).to(full_F3HW), (left_F / width).to(full_F3HW), 1 / scale, scale)
     return window, crop(full_F3HW), crop(noised_F3HW)
 
 
@@ -115,11 +112,13 @@ def joint_losses(
     bias: Tensor,
     peers: Peers,
 ) -> dict[str, Tensor]:
-    """Named losses; `loss` is their weighted sum."""
-    noisy = len(outputs.clean_M3HW)
-    flow_M = velocity_loss(
-        outputs.clean_M3HW, targets.clean_M3HW, rows.t_B[:noisy], rows.window.scale_B, config.t_floor
+    """Named losses; `loss` is their weighted sum. `fine` is the mean over the rows painted larger, 0 without any."""
+    t_M = rows.t_B[: rows.noisy]
+    base_M = velocity_loss(outputs.base_M3HW, targets.base_M3HW, t_M, 1, config.t_floor)
+    fine_F = velocity_loss(
+        outputs.fine_F3HW, targets.fine_F3HW, t_M[: len(targets.fine_F3HW)], rows.window.scale, config.t_floor
     )
-    flow = flow_M.sum() / max(1, noisy)
+    flow, fine = base_M.sum() / max(1, len(base_M)), fine_F.sum() / max(1, len(fine_F))
     contrastive = sigmoid_loss(outputs.image_CE, outputs.text_CE, targets.tokens_CL, scale.exp(), bias, peers)
-    return {"loss": flow + config.contrastive * contrastive, "flow": flow, "contrastive": contrastive}
+    loss = flow + config.fine_share * fine + config.contrastive * contrastive
+    return {"loss": loss, "flow": flow, "fine": fine, "contrastive": contrastive}

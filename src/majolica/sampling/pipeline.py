@@ -79,7 +79,8 @@ class Pipeline:
         """Paint one picture per prompt: uint8 `(B, 3, size, size)`.
 
         `size` is a multiple of the base resolution; `properties` are dials in their units, one value or one a prompt.
-        Picture i depends on the seed, i and its own prompt and dials, up to float rounding.
+        Picture i depends on the seed, i and its own prompt and dials, up to float rounding; at another size it is the
+        same picture with other detail.
         """
         scale = self.scale(self.resolution if size is None else size)
         if solver not in SOLVERS:
@@ -93,37 +94,34 @@ class Pipeline:
         return torch.cat(parts)
 
     def _paint(
-        self,
-        condition: Condition,
-        scale: int,
-        steps: int,
-        weights: Guidance,
-        seed: int,
-        start: int,
-        solver: str,
+        self, condition: Condition, scale: int, steps: int, weights: Guidance, seed: int, start: int, solver: str
     ) -> Tensor:
-        side, batch = self.resolution * scale, len(condition.tokens_BL)
-        noise = [
-            torch.randn(3, side, side, generator=torch.Generator().manual_seed(seed * 1_000_003 + start + row))
-            for row in range(batch)
-        ]
+        rows = range(start, start + len(condition.tokens_BL))
+        noise_B3HW = torch.stack([draw_noise(seed, row, self.resolution, scale) for row in rows])
+        image_B3HW = self.integrate(noise_B3HW.to(self.device), condition, steps, weights, solver)
+        return ((image_B3HW.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
+
+    @torch.inference_mode()
+    def integrate(self, noise_B3HW: Tensor, condition: Condition, steps: int, weights: Guidance, solver: str) -> Tensor:
+        """Carry noise (standard deviation k) to images in about [-1, 1]; pooled by k, they are the pooled noise's."""
+        batch, scale = len(noise_B3HW), noise_B3HW.shape[-1] // self.resolution
         text = self.model.read(condition.tokens_BL)
-        window = Window.whole(batch, float(scale), self.device)
+        window = Window.whole(batch, scale, self.device)
 
         def denoise(z_B3HW: Tensor, t: float) -> Tensor:
             t_B = torch.full((batch,), t, device=self.device)
             base_B3HW = pool(z_B3HW, scale)
             tokens_BND, time_BD = self.model.perceive(base_B3HW, t_B)
-            grid = self.model.grid(base_B3HW)
 
             def branch(asked: Condition) -> Tensor:
-                return self.model.paint(tokens_BND, time_BD, text, asked, z_B3HW, t_B, window, grid)
+                grid_BHWD, clean_B3HW = self.model.paint(tokens_BND, time_BD, text, asked, base_B3HW, t_B)
+                if scale == 1:
+                    return clean_B3HW
+                return self.model.magnify(grid_BHWD, clean_B3HW, z_B3HW, t_B, window)
 
             return guided(branch, condition, weights, t)
 
-        z_B3HW = torch.stack(noise).to(self.device) * scale
-        image_B3HW = SOLVERS[solver](denoise, z_B3HW, steps)
-        return ((image_B3HW.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
+        return SOLVERS[solver](denoise, noise_B3HW, steps)
 
     def scale(self, size: int) -> int:
         """k of an output size; UserError where it is no multiple of the base resolution."""
@@ -186,6 +184,21 @@ class Pipeline:
         """Probabilities `(B, K)` over the labels: softmax of scaled cosine similarities."""
         similarity_BK = self.embed_images(images_B3HW) @ self.embed_labels(labels).T
         return (similarity_BK * self.model.logit_scale.exp()).softmax(1)
+
+
+def draw_noise(seed: int, row: int, resolution: int, scale: int) -> Tensor:
+    """White noise of standard deviation k, `(3, k R0, k R0)`; its k x k means are the same at every k.
+
+    The mean of a cell of k^2 unit Gaussians is independent of what the cell's pixels differ from it by, so the mean can
+    be drawn on its own, once for all sizes.
+    """
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + row)
+    base_3HW = torch.randn(3, resolution, resolution, generator=generator)
+    if scale == 1:
+        return base_3HW
+    detail_3HW = scale * torch.randn(3, scale * resolution, scale * resolution, generator=generator)
+    shift_13HW = (base_3HW - pool(detail_3HW, scale))[None]
+    return detail_3HW + F.interpolate(shift_13HW, scale_factor=scale, mode="nearest")[0]
 
 
 def check_prompt(prompt: str) -> None:

@@ -17,15 +17,14 @@ def paint(model: Majolica, asked: Condition, scale: int = 1) -> torch.Tensor:
     base = pool(pixels, scale)
     tokens, time = model.perceive(base, t)
     text = model.read(asked.tokens_BL)
-    window = Window.whole(3, float(scale), pixels.device)
     with torch.no_grad():
-        return model.paint(tokens, time, text, asked, pixels, t, window, model.grid(base))
+        grid, clean = model.paint(tokens, time, text, asked, base, t)
+        return model.magnify(grid, clean, pixels, t, Window.whole(3, scale, pixels.device))
 
 
 def test_a_caption_never_influences_the_image_embedding(tiny: Majolica, asked: Condition) -> None:
     images = torch.rand(3, 3, 16, 16) * 2 - 1
-    nothing = Window.whole(0, 1.0, images.device)
-    rows = Rows(images, torch.ones(3), asked, images[:0], nothing)
+    rows = Rows(images, torch.ones(3), asked, images[:0], Window.whole(0, 1, images.device), 0)
     other = dataclasses.replace(asked, tokens_BL=asked.tokens_BL.flip(0))
     first, second = tiny(rows), tiny(dataclasses.replace(rows, condition=other))
     assert torch.equal(first.image_CE, second.image_CE)

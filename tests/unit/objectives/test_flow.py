@@ -35,17 +35,17 @@ def test_velocity_loss_is_the_velocity_error() -> None:
     """(x_hat - z)/(1-t) - (x - k e) = (x_hat - x)/(1-t): the loss is the squared error of the velocity over k^2."""
     torch.manual_seed(0)
     clean, guess, noise = (torch.randn(2, 3, 4, 4, dtype=torch.float64) for _ in range(3))
-    t, k = torch.tensor([0.2, 0.6], dtype=torch.float64), torch.tensor([1.0, 2.0], dtype=torch.float64)
-    tt, kk = t[:, None, None, None], k[:, None, None, None]
+    t, k = torch.tensor([0.2, 0.6], dtype=torch.float64), 2
+    tt, kk = t[:, None, None, None], k
     z = tt * clean + (1 - tt) * kk * noise
     error = (guess - z) / (1 - tt) - (clean - kk * noise)
-    loss = velocity_loss(guess.float(), clean.float(), t.float(), k.float(), 0.05)
+    loss = velocity_loss(guess.float(), clean.float(), t.float(), k, 0.05)
     torch.testing.assert_close(loss.double(), error.square().mean((1, 2, 3)) / k**2, rtol=1e-5, atol=1e-6)
 
 
 def test_the_floor_bounds_the_weight() -> None:
     one = torch.ones(1, 3, 2, 2)
-    assert velocity_loss(one, 0 * one, torch.tensor([0.999]), torch.ones(1), 0.05).item() == pytest.approx(400)
+    assert velocity_loss(one, 0 * one, torch.tensor([0.999]), 1, 0.05).item() == pytest.approx(400)
 
 
 def test_times_are_logit_normal() -> None:

@@ -7,8 +7,9 @@ import torch
 
 from majolica.config.schema import RunConfig
 from majolica.errors import UserError
-from majolica.models.majolica import Majolica
-from majolica.sampling.pipeline import Pipeline
+from majolica.models.majolica import Majolica, pool
+from majolica.sampling.guidance import Guidance
+from majolica.sampling.pipeline import Pipeline, draw_noise
 from tiny import TINY
 
 
@@ -45,6 +46,29 @@ def test_dials_change_the_picture_and_their_ends_are_allowed(pipeline: Pipeline)
 
 def test_every_multiple_of_the_base_resolution(pipeline: Pipeline) -> None:
     assert pipeline.paint(["a fox"], size=48, steps=2).shape == (1, 3, 48, 48)
+
+
+@pytest.mark.parametrize("solver", ["euler", "heun"])
+def test_a_large_picture_pooled_is_the_small_one(pipeline: Pipeline, solver: str) -> None:
+    """From one seed the same picture comes at every size, details aside, to float precision."""
+    condition = pipeline.condition(["a fox", "an owl"], {"brightness": 0.5})
+    small, large = (
+        pipeline.integrate(
+            torch.stack([draw_noise(7, row, 16, scale) for row in (0, 1)]), condition, 4, Guidance(), solver
+        )
+        for scale in (1, 2)
+    )
+    torch.testing.assert_close(pool(large, 2), small, atol=1e-4, rtol=1e-4)
+    assert (large - small.repeat_interleave(2, 2).repeat_interleave(2, 3)).abs().max() > 0.01
+
+
+def test_noise_is_white_at_every_size() -> None:
+    for scale in (1, 2, 4):
+        noise = torch.cat([draw_noise(0, row, 16, scale) for row in range(300)]) / scale
+        count = noise.numel()
+        assert abs(noise.mean()) < 5 / count**0.5
+        assert abs(noise.var() - 1) < 5 * (2 / count) ** 0.5
+        assert abs((noise[..., 1:] * noise[..., :-1]).mean()) < 5 / count**0.5
 
 
 def test_probabilities_sum_to_one(pipeline: Pipeline) -> None:
