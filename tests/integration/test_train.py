@@ -1,14 +1,18 @@
 """Training for real, in small: it learns, resumes bit for bit, survives what goes wrong."""
 
 import dataclasses
+import itertools
 import json
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from majolica.config import io
 from majolica.config.schema import (
     DataConfig,
     DecoderConfig,
@@ -22,7 +26,7 @@ from majolica.config.schema import (
 from majolica.data.make import make_openmoji
 from majolica.errors import UserError
 from majolica.sampling.pipeline import Pipeline
-from majolica.train import checkpoint, loop
+from majolica.train import checkpoint, loop, pace
 from majolica.train.run import train
 
 
@@ -162,6 +166,32 @@ def test_minutes_become_steps(shards: Path, tmp_path: Path) -> None:
     saved = (tmp_path / "config.yaml").read_text()
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert f"steps: {summary['steps']}" in saved and summary["step"] == summary["steps"] < 10_000
+
+
+def test_a_machine_that_slows_down_still_ends_in_time_and_the_saved_configuration_reproduces_the_run(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ticks() -> Iterator[float]:
+        now = 0.0
+        for lap in itertools.count():
+            yield now
+            now += 1.0 if lap < 11 else 3.0
+            yield now
+
+    clock = ticks()
+    config = tiny(shards, steps=10_000)
+    timed = dataclasses.replace(config, train=dataclasses.replace(config.train, minutes=0.5))
+    with monkeypatch.context() as patch:
+        patch.setattr(pace, "EVERY", 5)
+        patch.setattr(pace, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+        train(timed, tmp_path / "timed")
+    saved = io.load(tmp_path / "timed" / "config.yaml")
+    steps = saved.train.steps
+    assert saved.train.replanned[0][1] == 30  # the first plan: a step a second
+    assert steps < 22 and saved.train.minutes == 0
+    train(saved, tmp_path / "again")
+    first, again = weights(tmp_path / "timed", steps), weights(tmp_path / "again", steps)
+    assert {name for name in first if not torch.equal(first[name], again[name])} == set()
 
 
 def test_it_learns(shards: Path, tmp_path: Path) -> None:

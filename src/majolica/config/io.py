@@ -62,7 +62,7 @@ def from_dict(data: Any, base: RunConfig | None = None) -> RunConfig:
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
         return to_dict(value)
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _build(base: Any, data: object, path: str) -> Any:
@@ -88,14 +88,23 @@ def _value(hint: Any, base: Any, value: Any, where: str) -> Any:
             raise UserError(f"{where} must be one of {', '.join(map(str, choices))}, not {_say(value)}")
         return value
     if typing.get_origin(hint) is tuple:
-        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-            raise UserError(f"{where} must be a list of names, not {_say(value)}")
-        return tuple(value)
+        return _items(typing.get_args(hint), value, where)
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:  # exactly: True is no integer here
         raise UserError(f"{where} must be {_WORDS[hint]}, not {_say(value)}")
     return value
+
+
+def _items(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    """A tuple of one kind of item (`hints` ends in ...), or of one item for each hint."""
+    each = hints[:1] * len(value) if hints[-1] is ... and isinstance(value, list | tuple) else hints
+    if not isinstance(value, list | tuple) or len(value) != len(each):
+        length = "a list" if hints[-1] is ... else f"a list of {len(hints)}"
+        raise UserError(f"{where} must be {length}, not {_say(value)}")
+    return tuple(
+        _value(hint, None, item, f"{where}[{i}]") for i, (hint, item) in enumerate(zip(each, value, strict=True))
+    )
 
 
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}

@@ -134,7 +134,9 @@ class TrainConfig:
     steps: int = 366_000
     """Optimiser steps in all."""
     minutes: float = 0.0
-    """When above 0, `steps` is fixed at the end of warm-up so that training takes about this long."""
+    """When above 0, `steps` follows the pace of the machine so that training takes about this long."""
+    replanned: tuple[tuple[int, int], ...] = ()
+    """Earlier values of `steps`, each as (first step that no longer followed it, value): the schedules' history."""
     batch: int = 16
     """Rows per process and micro-step."""
     accumulate: int = 4

@@ -1,10 +1,10 @@
-"""Learning rate over optimiser steps: linear warm-up, then a cosine."""
+"""Learning rate over optimiser steps: linear warm-up, then a cosine; and how many steps there are to be."""
 
 from __future__ import annotations
 
 import math
 
-from majolica.config.schema import OptimConfig
+from majolica.config.schema import OptimConfig, TrainConfig
 
 
 def learning_rate(step: int, steps: int, config: OptimConfig) -> float:
@@ -13,3 +13,8 @@ def learning_rate(step: int, steps: int, config: OptimConfig) -> float:
         return config.lr * step / max(1, config.warmup)
     phase = (step - config.warmup) / max(1, steps - config.warmup)
     return config.lr_end + (config.lr - config.lr_end) * 0.5 * (1 + math.cos(math.pi * min(1.0, phase)))
+
+
+def planned(config: TrainConfig, step: int) -> int:
+    """Steps in all as they were planned when optimiser step `step` was taken."""
+    return next((steps for before, steps in config.replanned if step < before), config.steps)

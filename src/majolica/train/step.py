@@ -16,7 +16,7 @@ from majolica.errors import UserError
 from majolica.objectives.contrastive import Peers
 from majolica.objectives.joint import joint_losses, make_rows
 from majolica.train import optim
-from majolica.train.schedule import learning_rate
+from majolica.train.schedule import learning_rate, planned
 from majolica.train.state import Run, detached
 
 Losses = dict[str, Tensor]
@@ -37,7 +37,7 @@ def optimiser_step(run: Run) -> tuple[Losses, float]:
             mean[name] = mean.get(name, 0) + value / accumulate
     run.step += 1
     run.samples += run.config.train.batch * accumulate * run.group.world
-    rate = learning_rate(run.step, run.config.train.steps, run.config.optim)
+    rate = learning_rate(run.step, planned(run.config.train, run.step), run.config.optim)
     mean["gradient_norm"] = update(run, rate)
     return mean, rate
 
@@ -60,7 +60,7 @@ def micro_step(run: Run, batch: Batch, micro: int) -> Losses:
 def progress(run: Run) -> float:
     """Share of the training after warm-up that is done; 0 during warm-up."""
     warmup = run.config.optim.warmup
-    return max(0, run.step - warmup) / max(1, run.config.train.steps - warmup)
+    return max(0, run.step - warmup) / max(1, planned(run.config.train, run.step + 1) - warmup)
 
 
 def update(run: Run, rate: float) -> Tensor:

@@ -1,0 +1,77 @@
+"""Training time, and the number of steps that fits into the minutes asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections import deque
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from majolica.config import io
+from majolica.train.state import Run
+
+EVERY = 50
+"""Steps from one look at the pace to the next; as many are looked at."""
+
+TOLERANCE = 0.02
+"""A plan that would end this share of the minutes early or late is left alone."""
+
+
+class Watch:
+    """Training time without what is done between the steps (saving, painting)."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.steps, self.spent = run, 0, 0.0
+        self.recent: deque[float] = deque(maxlen=EVERY)
+        self.mark = time.perf_counter()
+
+    def lap(self) -> None:
+        """A step has ended."""
+        elapsed = time.perf_counter() - self.mark
+        self.run.seconds += elapsed
+        self.spent += elapsed
+        self.steps += 1
+        self.recent.append(elapsed)
+
+    def resume(self) -> None:
+        """The next step begins."""
+        self.mark = time.perf_counter()
+
+    def reset(self) -> float:
+        """Seconds per step since the last call."""
+        mean = self.spent / max(1, self.steps)
+        self.steps, self.spent = 0, 0.0
+        return mean
+
+    def plan_due(self) -> bool:
+        """Whether to look at the pace now: at the end of warm-up, then every so many steps."""
+        train, after = self.run.config.train, self.run.step - self.run.config.optim.warmup
+        return train.minutes > 0 and after >= 0 and after % EVERY == 0 and self.run.step < train.steps
+
+    def plan(self) -> None:
+        """Turn the minutes that are left into steps, on every rank alike, and save the configuration so."""
+        run, train = self.run, self.run.config.train
+        left = train.minutes * 60 - run.seconds
+        wanted = torch.tensor(run.step + max(1, int(left / statistics.median(self.recent))), device=run.group.device)
+        if run.group.world > 1:
+            dist.broadcast(wanted, 0)
+        steps = int(wanted)
+        if run.step == run.config.optim.warmup:  # no schedule has used the number of steps yet
+            self._save(steps=steps)
+        elif abs(steps - train.steps) > TOLERANCE * train.steps:
+            self._save(steps=steps, replanned=(*train.replanned, (run.step + 1, train.steps)))
+
+    def close(self) -> None:
+        """At the last step the plan becomes the configuration: it reproduces the run, however fast the machine."""
+        if self.run.config.train.minutes and self.run.step >= self.run.config.train.steps:
+            self._save(minutes=0.0)
+
+    def _save(self, **changes: Any) -> None:
+        run = self.run
+        run.config = dataclasses.replace(run.config, train=dataclasses.replace(run.config.train, **changes))
+        if run.group.first:
+            io.save(run.config, run.out / "config.yaml")
