@@ -12,7 +12,13 @@ from majolica.errors import UserError, unknown
 
 VERBS = {
     "demo": ("From drawings to a trained model and a report, in one go.", "demo"),
-    "data openmoji": ("Make shards of captioned pictures from OpenMoji drawings.", "data"),
+    "data openmoji": ("Make shards of captioned pictures from OpenMoji drawings.", "data.openmoji"),
+    "data filter": ("Choose rows of LAION, COYO or your own metadata: rules, duplicates, a budget.", "data.filter"),
+    "data fetch": ("Download the pictures of chosen rows into shards.", "data.fetch"),
+    "data shard": ("Make shards of a folder or a table of local pictures.", "data.shard"),
+    "data index": ("Index tars that someone else made, as they are.", "data.index"),
+    "data inspect": ("Look at shards: counts, sizes, captions, duplicates, a contact sheet.", "data.inspect"),
+    "data tokenizer": ("Train a SentencePiece vocabulary on the captions of shards.", "data.tokenizer"),
     "train": ("Train a recipe or a configuration file; resume a run.", "train"),
     "generate": ("Paint pictures from prompts.", "generate"),
     "classify": ("Say which of some labels fits a picture best.", "classify"),

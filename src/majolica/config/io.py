@@ -1,4 +1,4 @@
-"""Run configurations as YAML, strictly: an unknown key or a wrong type is an error that says where."""
+"""Configurations as YAML, strictly: an unknown key or a wrong type is an error that says where."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 
@@ -16,12 +16,19 @@ from majolica.config.schema import RunConfig
 from majolica.errors import UserError, unknown
 from majolica.files import write_atomic
 
+T = TypeVar("T")
+
 
 def load(path: Path, base: Callable[[str], RunConfig] | None = None) -> RunConfig:
-    """The configuration in the YAML file at `path`.
+    """The run configuration in the YAML file at `path`; as `read`, with `RunConfig()` where no recipe is named."""
+    return read(path, RunConfig(), base)
 
-    Keys that are left out keep the defaults of `RunConfig`; or, where the file names a `recipe` and `base` is
-    given, those of `base(recipe)`. Raises UserError naming the file and the key for what does not fit.
+
+def read(path: Path, default: T, base: Callable[[str], T] | None = None) -> T:
+    """The configuration, a dataclass like `default`, in the YAML file at `path`.
+
+    Keys that are left out are as in `default`; or, where the file names a `recipe` and `base` is given, as in
+    `base(recipe)`. Raises UserError naming the file and the key for what does not fit.
     """
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())
@@ -30,20 +37,19 @@ def load(path: Path, base: Callable[[str], RunConfig] | None = None) -> RunConfi
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not YAML: {_problem(error)}") from error
     if data is None:
-        raise UserError(f"{path} is empty; `majolica train RECIPE --print-config` prints a whole one")
+        raise UserError(f"{path} is empty; --print-config of the command that reads it prints a whole one")
     try:
-        start = base(_recipe_of(data)) if base and _recipe_of(data) else RunConfig()
-        return from_dict(data, start)
+        return from_dict(data, base(_recipe_of(data)) if base and _recipe_of(data) else default)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
 
 
-def save(config: RunConfig, path: Path) -> None:
+def save(config: Any, path: Path) -> None:
     """Write `config` as YAML to `path`, every field spelt out; UserError where the disk refuses."""
     write_atomic(path, to_yaml(config))
 
 
-def to_yaml(config: RunConfig) -> str:
+def to_yaml(config: Any) -> str:
     """`config` as YAML text that `load` gives back unchanged."""
     return yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
 
@@ -53,9 +59,9 @@ def to_dict(config: Any) -> dict[str, Any]:
     return {field.name: _plain(getattr(config, field.name)) for field in fields(config)}
 
 
-def from_dict(data: Any, base: RunConfig | None = None) -> RunConfig:
-    """The configuration of nested mappings; fields left out are those of `base`. UserError for misfits."""
-    config: RunConfig = _build(base or RunConfig(), data, "")
+def from_dict(data: Any, base: T) -> T:
+    """`base` with the fields that nested mappings name replaced. UserError for misfits."""
+    config: T = _build(base, data, "")
     return config
 
 

@@ -67,7 +67,7 @@ def test_numbers_without_a_point_are_numbers(tmp_path: Path) -> None:
         ("model: {properties: [1]}", r"model\.properties\[0\] must be text, not 1"),
         ("train: {replanned: [[1, 2, 3]]}", r"train\.replanned\[0\] must be a list of 2"),
         ("- 1", r"must be a mapping"),
-        ("", r"is empty; `majolica train RECIPE --print-config`"),
+        ("", r"is empty; --print-config of the command"),
         ("a: [", r"is not YAML: line 1: "),
         ("train:\n  steps: 1\n  steps: 2", r"line \d: the key 'steps' stands twice"),
         ("!!python/object/apply:os.getcwd []", r"is not YAML"),

@@ -20,7 +20,7 @@ def changed(start: RunConfig, path: str, value: Any) -> RunConfig:
     for section in sections:
         inner = inner[section]
     inner[name] = value
-    return io.from_dict(data)
+    return io.from_dict(data, RunConfig())
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -1,0 +1,1 @@
+"""`majolica data ...`: one module a kind."""

@@ -1,0 +1,110 @@
+"""Independent tasks on processes or on Ray: results as they come, a killed worker's task done again."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from majolica.config.engine import EngineConfig
+from majolica.errors import UserError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MOST_DEATHS = 3
+"""Times that workers may be killed before the work is given up."""
+
+
+def each(function: Callable[[T], R], items: Sequence[T], config: EngineConfig) -> Iterator[tuple[T, R]]:
+    """Yield (item, function(item)) in the order in which the tasks end.
+
+    `function` must be picklable and safe to repeat: a task whose worker was killed runs again. Raises what a
+    task raises, and UserError when workers keep being killed.
+    """
+    if config.engine == "ray":
+        yield from _on_ray(function, items, config)
+    elif config.workers == 1:
+        yield from ((item, function(item)) for item in items)
+    else:
+        yield from _in_processes(function, items, config.workers)
+
+
+def _in_processes(function: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[tuple[T, R]]:
+    left = dict(enumerate(items))
+    for deaths in range(1, MOST_DEATHS + 1):
+        try:
+            for number, result in _one_pool(function, left, workers):
+                yield left.pop(number), result
+            return
+        except BrokenProcessPool:
+            log.warning("a worker was killed (%d of %d); %d tasks are left", deaths, MOST_DEATHS, len(left))
+    raise UserError(
+        f"workers were killed {MOST_DEATHS} times, most likely for memory: use fewer --workers; "
+        "what is finished is kept, the same command goes on"
+    )
+
+
+def _one_pool(function: Callable[[T], R], tasks: dict[int, T], workers: int) -> Iterator[tuple[int, R]]:
+    # Spawned, for a fork would copy threads' locks; as many tasks in flight as workers, for items may be many.
+    waiting = iter(list(tasks.items()))
+    running: dict[Future[R], int] = {}
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            while True:
+                for number, item in waiting:
+                    running[pool.submit(function, item)] = number
+                    if len(running) >= 2 * workers:
+                        break
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future), future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _on_ray(function: Callable[[T], R], items: Sequence[T], config: EngineConfig) -> Iterator[tuple[T, R]]:
+    ray = _connected(config.ray_address)
+    remote = ray.remote(max_retries=MOST_DEATHS)(_call)
+    waiting = iter(items)
+    running: dict[Any, T] = {}
+    while True:
+        for item in waiting:
+            running[remote.remote(function, item)] = item
+            if len(running) >= config.workers:
+                break
+        if not running:
+            return
+        for done in ray.wait(list(running))[0]:
+            try:
+                result = ray.get(done)
+            except ray.exceptions.WorkerCrashedError as error:
+                raise UserError(f"Ray workers were killed {MOST_DEATHS} times: {error}") from error
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause from None
+            yield running.pop(done), result
+
+
+def _call(function: Callable[[T], R], item: T) -> R:
+    return function(item)
+
+
+def _connected(address: str) -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise UserError("--engine ray needs Ray: pip install 'majolica[ray]'") from error
+    if not ray.is_initialized():
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise UserError(
+                f"no Ray cluster at {address!r}: start one with `ray start --head`, or give --ray-address"
+            ) from error
+    return ray
