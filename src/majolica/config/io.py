@@ -86,8 +86,8 @@ def _build(base: Any, data: object, path: str) -> Any:
 
 
 def _value(hint: Any, base: Any, value: Any, where: str) -> Any:
-    if is_dataclass(base):
-        return _build(base, value, where)
+    if isinstance(hint, type) and is_dataclass(hint):
+        return _build(base if base is not None else hint(), value, where)
     if typing.get_origin(hint) is Literal:
         choices = typing.get_args(hint)
         if value not in choices:

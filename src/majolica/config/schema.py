@@ -60,15 +60,42 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class SourceConfig:
+    """One set of shards in a mixture."""
+
+    shards: str = ""
+    """Folder of tars, or a URL that fsspec knows (s3://, gs://, hf://)."""
+    weight: float = 1.0
+    """Its share of the samples, relative to the other sources' weights."""
+
+
+@dataclass(frozen=True)
 class DataConfig:
     """Where samples come from and how they are augmented."""
 
     shards: str = ""
-    """Folder of img2dataset-layout tars to train on."""
+    """Folder, or URL that fsspec knows, of img2dataset-layout tars to train on."""
+    sources: tuple[SourceConfig, ...] = ()
+    """A mixture to train on in place of `shards`."""
+    temperature: float = 0.0
+    """Above 0: sources weigh size^(1/temperature) in place of their weights."""
+    weights_end: tuple[float, ...] = ()
+    """The sources' weights from sample `weights_over` on, linear until then; as at the start when empty."""
+    weights_over: int = 0
     tokenizer: str = ""
-    """SentencePiece model file; trained from the captions of `shards` when empty."""
+    """SentencePiece model file; trained from the captions of the sources when empty."""
     threads: int = 4
     """Decoding threads per process; they never change what a sample is."""
+    ahead: int = 2
+    """Batches that are read before they are asked for."""
+    buckets: bool = False
+    """Keep pictures' proportions: batches of about the same number of tokens in several shapes."""
+    remote_ahead: int = 2048
+    """Samples per process that are fetched before they are wanted, where the shards are remote."""
+    remote_cache: str = ""
+    """Folder for the part of remote shards that is in use; the system's temporary folder when empty."""
+    remote_cache_gb: float = 20.0
+    """Its limit per process, in 10^9 bytes."""
     cache: bool = False
     """Hold decoded images in memory: for sets that fit."""
     flip: bool = True
@@ -76,7 +103,7 @@ class DataConfig:
     jitter: float = 0.1
     """Strength of colour jitter (brightness, contrast, saturation, hue); 0 turns it off."""
     bad_share: float = 0.01
-    """Training stops when more than this share of samples cannot be read."""
+    """Training stops when more than this share of a source's samples cannot be read."""
 
 
 @dataclass(frozen=True)

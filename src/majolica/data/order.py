@@ -3,7 +3,8 @@
 Two levels, so that reading stays fairly local on disk while batches are well mixed: chunks of contiguous
 samples are permuted over the whole set, then samples are permuted within windows of many chunks. Both are
 Feistel networks with cycle walking (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002),
-vectorised over positions.
+vectorised over positions. A large set is dealt out to a fixed number of streams, so that each of many ranks
+reads its own few chunks and yet all of them together read one order.
 """
 
 from __future__ import annotations
@@ -17,21 +18,36 @@ CHUNK = 100
 """Contiguous samples that travel together: about one readahead of a disk."""
 WINDOW = 1000
 """Chunks among which samples are mixed."""
+STREAMS = 1024
+"""Streams of a large set: world sizes that divide it read chunks that no other rank needs."""
+STREAM_WINDOW = 16
+"""The window in each of many streams: together they mix more than one window does."""
+LARGE = 1 << 20
+"""Samples from which on a set is large."""
 ROUNDS = 6
 
 I64 = NDArray[np.int64]
 
 
-def sample_index(position: ArrayLike, n: int, seed: int, chunk: int = CHUNK, window: int = WINDOW) -> I64:
+def streams_of(n: int) -> int:
+    """Streams that a set of `n` samples is dealt out to."""
+    return STREAMS if n >= LARGE else 1
+
+
+def sample_index(
+    position: ArrayLike, n: int, seed: int, chunk: int = CHUNK, window: int = WINDOW, streams: int = 1
+) -> I64:
     """Return which of `n` samples stands at each global `position` (int64, any shape, any epoch).
 
-    Every run of positions e*n ... (e+1)*n - 1 visits each sample once; each epoch has its own order.
+    Every run of positions e*n ... (e+1)*n - 1 visits each sample once; each epoch has its own order. Positions
+    that are equal modulo `streams` read neighbouring chunks.
     """
-    if n < 1:
-        raise ValueError(f"n must be positive, not {n}")
+    if n < streams or streams < 1:
+        raise ValueError(f"n must be positive and no less than the {streams} streams, not {n}")
     chunk = min(chunk, n)
     flat = np.asarray(position, np.int64)
     epoch, x = np.divmod(flat.reshape(-1), n)
+    x = _dealt(x, n, streams)
     x = _shuffle(x, epoch, n, seed, chunk, window)
     # The last chunk may be short: its missing places are walked over, which keeps the map one to one.
     while (beyond := x >= n).any():
@@ -49,6 +65,13 @@ def permute(x: I64, size: int, key: U64) -> I64:
     while (beyond := y >= size).any():
         y[beyond] = _feistel(y[beyond], half, keys[beyond])
     return y
+
+
+def _dealt(x: I64, n: int, streams: int) -> I64:
+    """Give each residue modulo `streams` a run of places of its own; what is left over stays at the end."""
+    length = n // streams
+    stream, place = x % streams, x // streams
+    return np.where(x < length * streams, stream * length + place, x)
 
 
 def _shuffle(x: I64, epoch: I64, n: int, seed: int, chunk: int, window: int) -> I64:

@@ -1,4 +1,4 @@
-"""Tar shards in the img2dataset layout: writing them, and reading any sample of a folder of them by `pread`.
+"""Tar shards in the img2dataset layout: writing them, and reading any sample of a folder of them by its offset.
 
 A sample with key 000010042 is the members 000010042.jpg (or .png, .webp), .txt (its caption) and .json
 (what is known).
@@ -7,23 +7,28 @@ A sample with key 000010042 is the members 000010042.jpg (or .png, .webp), .txt 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import os
-import tarfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from majolica.data.index import open_index
+from majolica.data.catalogue import Tar
+from majolica.data.dimensions import dimensions
+from majolica.data.index import caption_bytes
+from majolica.data.local import LocalTars, Opened
+from majolica.data.pack import write_tar
+from majolica.data.remote import RemoteTars, is_remote
 from majolica.errors import UserError
-from majolica.files import write_atomic
 
 PER_SHARD = 1000
+REMOTE_LIMIT = 20 * 10**9
+"""Bytes of remote tars kept on the local disk, unless a reader says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -43,25 +48,20 @@ class BadSample(Exception):
 class ShardSet:
     """Every usable sample of the tars in a folder, numbered in the order of file names and of members.
 
+    The folder may be a URL that fsspec knows: then at most `limit` bytes of its tars are kept in `cache` at a time.
     Safe to read from many threads. Raises UserError when there is nothing to read.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.tars = _tars(folder)
-        self._counts: list[int] = []
-        self._held: dict[int, Any] = {}
-        """Rows of indexes that could not be saved beside their tars."""
-        for i, tar in enumerate(self.tars):
-            rows = open_index(tar).rows
-            self._counts.append(len(rows))
-            if len(rows) and not isinstance(rows, np.memmap):
-                self._held[i] = rows
-        self._ends = np.cumsum(self._counts)
+    def __init__(self, folder: Path | str, cache: Path | None = None, limit: int = REMOTE_LIMIT) -> None:
+        place = str(folder)
+        self._tars = RemoteTars(place, cache, limit) if is_remote(place) else LocalTars(Path(place))
+        self.folder, self.remote = place, is_remote(place)
+        self.tars = self._tars.tars
+        self._ends = np.cumsum([tar.count for tar in self.tars])
         if self._ends[-1] == 0:
             raise UserError(f"no tar in {folder} holds a whole picture with its caption; make or fetch the data again")
-        names = [f"{tar.name} {tar.stat().st_size} {count}" for tar, count in zip(self.tars, self._counts, strict=True)]
-        self.manifest = hashlib.sha256("\n".join(names).encode()).hexdigest()
+        lines = "\n".join(f"{tar.name} {tar.size} {tar.count}" for tar in self.tars)
+        self.manifest = hashlib.sha256(lines.encode()).hexdigest()
         """Hash of the tars' names, sizes and counts: equal manifests mean the same numbering."""
         # Bounded, so that a folder of 100,000 tars does not run out of file descriptors. An evicted file is
         # closed when its last reader lets go of it.
@@ -79,8 +79,10 @@ class ShardSet:
             raise BadSample("caption is not UTF-8") from None
         try:
             known = json.loads(meta) if meta else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             raise BadSample("metadata is not JSON") from None
+        if not isinstance(known, dict):
+            raise BadSample("metadata is not a mapping")
         extension = "png" if image.startswith(b"\x89PNG") else "webp" if image[8:12] == b"WEBP" else "jpg"
         return Record(image, extension, caption, known)
 
@@ -88,27 +90,51 @@ class ShardSet:
         """Return the caption of sample `i` alone; bytes that are not UTF-8 are replaced."""
         return self._read(i, ("text",))[0].decode("utf-8", "replace")
 
-    def _read(self, i: int, parts: tuple[str, ...]) -> list[bytes]:
+    def ahead(self, i: int) -> None:
+        """Begin to bring sample `i` here, where it lies in a remote store."""
+        shard, row = self._row(i)
+        shard.ahead(int(row["image"]), int(row["image_size"]))
+
+    def dimensions(self) -> NDArray[np.uint16]:
+        """Height and width `(N, 2)` of every picture, from the headers; kept beside local tars."""
+        with ThreadPoolExecutor(16) as pool:
+            return np.concatenate(list(pool.map(self._dimensions, self.tars)))
+
+    def _dimensions(self, tar: Tar) -> NDArray[np.uint16]:
+        path = None if self.remote else Path(self.folder, tar.name).with_suffix(".dims")
+        return dimensions(self._tars.open(tar), path, tar.size)
+
+    def close(self) -> None:
+        """Remove what was kept of remote tars."""
+        self._tars.close()
+
+    def _row(self, i: int) -> tuple[Opened, Any]:
         if not 0 <= i < len(self):
             raise IndexError(i)
         shard = int(np.searchsorted(self._ends, i, side="right"))
-        file, rows = self._open(shard)
-        row = rows[i - (int(self._ends[shard - 1]) if shard else 0)]
+        opened = self._open(shard)
+        return opened, opened.rows[i - (int(self._ends[shard - 1]) if shard else 0)]
+
+    def _read(self, i: int, parts: tuple[str, ...]) -> list[bytes]:
+        shard, row = self._row(i)
         base = int(row["image"])
         found = []
         for part in parts:
             offset, size = base + (0 if part == "image" else int(row[part])), int(row[f"{part}_size"])
-            data = os.pread(file.fileno(), size, offset)
+            try:
+                data = shard.read(offset, size)
+            except (OSError, ValueError, OverflowError):  # a failing disk, or nonsense in a damaged index
+                raise BadSample("tar cannot be read") from None
             if len(data) < size:
                 raise BadSample("tar has shrunk")
-            found.append(data)
+            found.append(caption_bytes(row, data) if part == "text" else data)
         return found
 
-    def _open_shard(self, shard: int) -> tuple[io.FileIO, Any]:
-        rows = self._held[shard] if shard in self._held else open_index(self.tars[shard]).rows
-        if len(rows) != self._counts[shard]:
+    def _open_shard(self, shard: int) -> Opened:
+        opened = self._tars.open(self.tars[shard])
+        if len(opened.rows) != self.tars[shard].count:
             raise BadSample("tar has changed")
-        return io.FileIO(self.tars[shard]), rows
+        return opened
 
 
 def write_shards(folder: Path, records: Iterable[Record], per_shard: int = PER_SHARD) -> int:
@@ -127,30 +153,5 @@ def write_shards(folder: Path, records: Iterable[Record], per_shard: int = PER_S
 
 
 def _write_shard(folder: Path, shard: int, records: list[Record]) -> None:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for i, record in enumerate(records):
-            key = f"{shard:05d}{i:04d}"
-            meta = {"key": key, "status": "success", "caption": record.caption, **record.meta}
-            _add(tar, f"{key}.{record.extension}", record.image)
-            _add(tar, f"{key}.txt", record.caption.encode())
-            _add(tar, f"{key}.json", json.dumps(meta).encode())
-    write_atomic(folder / f"{shard:05d}.tar", out.getvalue())
-
-
-def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    # Owners and times keep their fixed defaults, so the same samples give the same bytes.
-    info = tarfile.TarInfo(name)
-    info.size = len(data)
-    tar.addfile(info, io.BytesIO(data))
-
-
-def _tars(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise UserError(f"there is no folder {folder}; make a data set first: majolica data openmoji --out DIR")
-    tars = sorted(folder.glob("*.tar"))
-    if not tars:
-        inside = sorted(child.name for child in folder.iterdir() if child.is_dir() and any(child.glob("*.tar")))
-        hint = f"; did you mean {folder / inside[-1]}?" if inside else "; make a data set first: majolica data openmoji"
-        raise UserError(f"{folder} holds no .tar files{hint}")
-    return tars
+    pairs = ((f"{shard:05d}{i:04d}", record) for i, record in enumerate(records))
+    write_tar(folder / f"{shard:05d}.tar", pairs)

@@ -12,8 +12,8 @@ import torch
 
 from majolica.config.resolve import derived
 from majolica.config.schema import RunConfig
-from majolica.data.loader import load_split
 from majolica.data.phrases import with_article
+from majolica.data.split import load_split
 from majolica.errors import UserError
 from majolica.eval.protocol import EvalData, Split
 

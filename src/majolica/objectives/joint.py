@@ -34,6 +34,7 @@ def clean_rows(config: LossConfig, batch: int, progress: float) -> int:
 
 def make_rows(
     images_B3HW: Tensor,
+    fine_F3HW: Tensor,
     tokens_BL: Tensor,
     config: LossConfig,
     properties: tuple[str, ...],
@@ -42,24 +43,24 @@ def make_rows(
 ) -> tuple[Rows, Targets]:
     """Turn augmented images in [0, 1] into noisy and clean rows.
 
-    Images come at the base resolution, or at `fine_scale` times it when `fine_share` is above 0: then that share of the
-    noisy rows is noised at full size; the trunk sees it pooled, the decoder a window as large as the base picture.
+    Images come at the base resolution, the first F also at `fine_scale` times it: those are noised at full size; the
+    trunk sees them pooled, the decoder a window as large as the base picture; at most `fine_share` of the noisy rows.
     """
     batch = len(images_B3HW)
     noisy = batch - clean_rows(config, batch, progress)
-    scale = config.fine_scale if config.fine_share > 0 else 1
-    fine = round(config.fine_share * noisy)
-    full_B3HW = images_B3HW * 2 - 1
-    base_B3HW = pool(full_B3HW, scale)
-    t_M = draw_time(noisy, config.t_mean, config.t_std, generator).to(full_B3HW)
+    scale = config.fine_scale
+    full_F3HW = fine_F3HW[: round(config.fine_share * noisy)] * 2 - 1
+    fine = len(full_F3HW)
+    base_B3HW = torch.cat((pool(full_F3HW, scale), images_B3HW[fine:] * 2 - 1))
+    t_M = draw_time(noisy, config.t_mean, config.t_std, generator).to(base_B3HW)
 
-    noised_F3HW = add_noise(full_B3HW[:fine], t_M[:fine], scale, generator)
+    noised_F3HW = add_noise(full_F3HW, t_M[:fine], scale, generator)
     noised_K3HW = add_noise(base_B3HW[fine:noisy], t_M[fine:], 1, generator)
-    window, crops_F3HW, crops_z_F3HW = random_windows(full_B3HW[:fine], noised_F3HW, scale, generator)
+    window, crops_F3HW, crops_z_F3HW = random_windows(full_F3HW, noised_F3HW, scale, generator)
     rows = Rows(
         base_B3HW=torch.cat((pool(noised_F3HW, scale), noised_K3HW, base_B3HW[noisy:])),
         t_B=torch.cat((t_M, t_M.new_ones(batch - noisy))),
-        condition=draw_condition(tokens_BL, pool(images_B3HW, scale), config, properties, generator),
+        condition=draw_condition(tokens_BL, (base_B3HW + 1) / 2, config, properties, generator),
         pixels_F3HW=crops_z_F3HW,
         window=window,
         noisy=noisy,

@@ -48,6 +48,7 @@ def report(run: Run, log: Log | None, pending: list[Losses], rate: float, watch:
     names = list(pending[0])
     values = torch.stack([torch.stack([losses[name].float() for losses in pending]).mean() for name in names])
     means = mean_over_ranks(values, run.group).tolist()
+    steps = len(pending)
     pending.clear()
     seconds = watch.reset()
     if log is None:
@@ -61,5 +62,6 @@ def report(run: Run, log: Log | None, pending: list[Losses], rate: float, watch:
         "seconds": round(run.seconds, 3),
         "seconds_per_step": seconds,
         "samples_per_s": rows / seconds,
+        "data_wait": run.feed.reset() / steps,
     }
     log.record(run.step, run.config.train.steps, record)

@@ -14,7 +14,7 @@ import torch.distributed as dist
 from majolica.config import io
 from majolica.train.state import Run
 
-EVERY = 50
+EVERY = 100
 """Steps from one look at the pace to the next; as many are looked at."""
 
 TOLERANCE = 0.02

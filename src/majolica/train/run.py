@@ -16,7 +16,7 @@ import torch
 from majolica.config import io
 from majolica.config.resolve import resolve
 from majolica.config.schema import RunConfig
-from majolica.data.loader import captions
+from majolica.data.sources import captions
 from majolica.distributed.group import Group, joined, launched, spawn
 from majolica.errors import UserError
 from majolica.files import write_atomic
@@ -56,7 +56,7 @@ def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
         except OSError as error:
             raise UserError(f"data.tokenizer {config.data.tokenizer} cannot be read ({error.strerror})") from error
     elif not model.exists():
-        lines = (c for c, _ in zip(captions(Path(config.data.shards)), range(TOKENIZER_CAPTIONS), strict=False))
+        lines = (c for c, _ in zip(captions(config.data), range(TOKENIZER_CAPTIONS), strict=False))
         train_tokenizer(lines, model, config.model.text.vocab)
     io.save(config, out / "config.yaml")
     return config
@@ -73,7 +73,7 @@ def work(config: RunConfig, out: Path, resume: bool) -> None:
             log = Log(out, run.step) if group.first else None
             finished = fit(run, log, lambda: bool(asked), sample)
         finally:
-            run.loader.close()
+            run.feed.close()
             if log:
                 log.close()
         if group.first:
@@ -109,7 +109,7 @@ def sample(run: state.Run) -> None:
     text = dataclasses.replace(run.config.model.text, vocab=run.tokenizer.vocab)
     model = dataclasses.replace(run.config.model, text=text)
     config = dataclasses.replace(run.config, model=model)
-    prompts = [line for line, _ in zip(captions(Path(config.data.shards)), range(16), strict=False)]
+    prompts = [line for line, _ in zip(captions(config.data), range(16), strict=False)]
     with run.ema.swapped(run.model):
         grid = paint_grid(Pipeline(run.model, run.tokenizer, config, run.group.device), prompts)
     folder = run.out / "samples"

@@ -15,13 +15,14 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from majolica.config.schema import RunConfig
-from majolica.data.loader import Loader
+from majolica.data.loader import Loader, Size
 from majolica.distributed.group import Group
 from majolica.errors import UserError
 from majolica.models.majolica import Majolica
 from majolica.text.tokenizer import Tokenizer
 from majolica.train import checkpoint, optim
 from majolica.train.ema import Ema, assign
+from majolica.train.feed import Feed
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Run:
     """`model`, wrapped for data parallelism and compilation as configured."""
     optimisers: list[Optimizer]
     ema: Ema
-    loader: Loader
+    feed: Feed
     tokenizer: Tokenizer
     step: int = 0
     samples: int = 0
@@ -61,17 +62,16 @@ def build(config: RunConfig, out: Path, group: Group) -> Run:
         network=wrap(model, config, group),
         optimisers=optim.build(model, config.optim),
         ema=Ema(model, config.optim.ema),
-        loader=Loader(
-            Path(config.data.shards),
-            config.data,
-            config.train.batch,
-            config.model.resolution * (config.loss.fine_scale if config.loss.fine_share > 0 else 1),
-            config.train.seed,
-            group.rank,
-            group.world,
-        ),
+        feed=Feed(loader(config, group), group.device),
         tokenizer=tokenizer,
     )
+
+
+def loader(config: RunConfig, group: Group) -> Loader:
+    """This rank's share of the data."""
+    model, loss = config.model, config.loss
+    size = Size(model.resolution, loss.fine_scale, loss.fine_share, model.patch)
+    return Loader(config.data, config.train.batch, size, config.train.seed, group.rank, group.world)
 
 
 def wrap(model: Majolica, config: RunConfig, group: Group) -> nn.Module:
@@ -109,7 +109,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
         "samples": run.samples,
         "seconds": run.seconds,
         "skipped": run.skipped,
-        "loader": run.loader.state(),
+        "loader": run.feed.state(),
     }
     try:
         checkpoint.save(run.out, run.step, checkpoint.Saved(tensors, state), run.config.train.keep)
@@ -133,7 +133,7 @@ def restore(run: Run, say: Callable[[str], None]) -> None:
         raise UserError(f"the checkpoint in {run.out} does not fit its config.yaml ({error})") from error
     run.step, run.samples = saved.state["step"], saved.state["samples"]
     run.seconds, run.skipped = saved.state["seconds"], saved.state["skipped"]
-    run.loader.load(saved.state["loader"])
+    run.feed.load(saved.state["loader"])
 
 
 def parameters(model: nn.Module) -> int:

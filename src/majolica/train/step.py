@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from majolica.config.schema import RunConfig
 from majolica.data.counter import mix
 from majolica.data.loader import Batch
 from majolica.data.transforms import augment
@@ -31,7 +32,7 @@ def optimiser_step(run: Run) -> tuple[Losses, float]:
     mean: Losses = {}
     for micro in range(accumulate):
         with synchronised(run, last=micro == accumulate - 1):
-            losses = micro_step(run, next(run.loader), micro)
+            losses = micro_step(run, next(run.feed), micro)
             torch.autograd.backward(losses["loss"] / accumulate)
         for name, value in detached(losses).items():
             mean[name] = mean.get(name, 0) + value / accumulate
@@ -47,14 +48,21 @@ def micro_step(run: Run, batch: Batch, micro: int) -> Losses:
     config, device = run.config, run.group.device
     seed = int(mix(config.train.seed, run.step, micro, run.group.rank)) & (2**63 - 1)
     generator = torch.Generator().manual_seed(seed)
-    images_B3HW = batch.images_B3HW.to(device, non_blocking=True).float() / 255
-    images_B3HW = augment(images_B3HW, batch.positions_B, config.train.seed, config.data.flip, config.data.jitter)
+    images_B3HW, fine_F3HW = (prepared(x, batch, config) for x in (batch.images_B3HW, batch.fine_F3HW))
     tokens_BL = run.tokenizer.encode(batch.captions, config.model.text.length).to(device)
-    rows, targets = make_rows(images_B3HW, tokens_BL, config.loss, config.model.properties, progress(run), generator)
+    rows, targets = make_rows(
+        images_B3HW, fine_F3HW, tokens_BL, config.loss, config.model.properties, progress(run), generator
+    )
     with torch.autocast(device.type, torch.bfloat16, enabled=config.train.precision == "bf16"):
         outputs = run.network(rows)
     peers = Peers(*(gather_others(x, run.group) for x in (outputs.image_CE, outputs.text_CE, targets.tokens_CL)))
     return joint_losses(outputs, rows, targets, config.loss, run.model.logit_scale, run.model.logit_bias, peers)
+
+
+def prepared(images_B3HW: Tensor, batch: Batch, config: RunConfig) -> Tensor:
+    """Augmented images in [0, 1] of the batch's first rows."""
+    positions_B = batch.positions_B[: len(images_B3HW)]
+    return augment(images_B3HW.float() / 255, positions_B, config.train.seed, config.data.flip, config.data.jitter)
 
 
 def progress(run: Run) -> float:

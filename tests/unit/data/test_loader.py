@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from majolica.config.schema import DataConfig
-from majolica.data.loader import Batch, Loader, captions, load_split
+from majolica.data.loader import Batch, Loader, Size
 from majolica.data.order import sample_index
 from majolica.data.shards import Record, write_shards
+from majolica.data.sources import captions
+from majolica.data.split import load_split
 from majolica.errors import UserError
 
 Write = Callable[..., Path]
 Picture = Callable[..., bytes]
+SMALL = Size(8)
 Rows = dict[int, tuple[bytes, str, int]]
 
 
@@ -32,8 +36,14 @@ def rows(batches: list[Batch]) -> Rows:
     return found
 
 
+def loader_of(
+    folder: Path, batch: int, size: Size = SMALL, seed: int = 0, rank: int = 0, world: int = 1, **config: Any
+) -> Loader:
+    return Loader(DataConfig(shards=str(folder), **config), batch, size, seed, rank, world)
+
+
 def read(folder: Path, n: int, batch: int = 12, rank: int = 0, world: int = 1, **config: object) -> Rows:
-    with Loader(folder, DataConfig(**config), batch, 8, 3, rank, world) as loader:  # type: ignore[arg-type]
+    with loader_of(folder, batch, seed=3, rank=rank, world=world, **config) as loader:
         return rows([next(loader) for _ in range(n)])
 
 
@@ -75,21 +85,21 @@ def test_an_epoch_visits_every_sample_once(write: Write) -> None:
 @pytest.mark.parametrize("stop", [0, 1, 7])
 def test_resume_goes_on_exactly(write: Write, stop: int) -> None:
     folder = write(100, bad=frozenset({9}))
-    config = DataConfig(threads=2, bad_share=1.0)
-    with Loader(folder, config, 12, 8, 3) as loader:
+    config = {"threads": 2, "bad_share": 1.0}
+    with loader_of(folder, 12, seed=3, **config) as loader:
         before = [next(loader) for _ in range(stop)]
         state = loader.state()
         rest = [next(loader) for _ in range(9)]
         loader.load(state)
         again = [next(loader) for _ in range(9)]
     assert rows(rest) == rows(again)
-    with Loader(folder, config, 12, 8, 3) as fresh:
+    with loader_of(folder, 12, seed=3, **config) as fresh:
         fresh.load(state)
         assert rows([next(fresh) for _ in range(9)]) == rows(rest)
     # The world may change in between: the position is global.
     halves = []
     for rank in range(2):
-        with Loader(folder, config, 6, 8, 3, rank, 2) as half:
+        with loader_of(folder, 6, seed=3, rank=rank, world=2, **config) as half:
             half.load(state)
             halves += [next(half) for _ in range(9)]
     assert rows(halves) == rows(rest)
@@ -97,7 +107,7 @@ def test_resume_goes_on_exactly(write: Write, stop: int) -> None:
 
 
 def test_resume_refuses_other_data_and_another_seed(write: Write) -> None:
-    with Loader(write(50), DataConfig(), 4, 8, 0) as one, Loader(write(51), DataConfig(), 4, 8, 0) as other:
+    with loader_of(write(50), 4) as one, loader_of(write(51), 4) as other:
         with pytest.raises(UserError, match="not those of the saved run"):
             other.load(one.state())
         with pytest.raises(UserError, match="seed 1"):
@@ -106,7 +116,7 @@ def test_resume_refuses_other_data_and_another_seed(write: Write) -> None:
 
 def test_bad_sample_is_replaced_by_another_of_the_set_and_counted(write: Write) -> None:
     folder = write(100, bad=frozenset({41}))
-    with Loader(folder, DataConfig(bad_share=0.02), 10, 8, 3) as loader:
+    with loader_of(folder, 10, seed=3, bad_share=0.02) as loader:
         found = rows([next(loader) for _ in range(40)])
         assert loader.faults == {"picture cannot be decoded": 4}  # once an epoch
     whole = read(write(100), 40, batch=10)
@@ -117,16 +127,16 @@ def test_bad_sample_is_replaced_by_another_of_the_set_and_counted(write: Write) 
 
 def test_too_many_bad_samples_stop_training(write: Write) -> None:
     folder = write(100, bad=frozenset(range(0, 100, 10)))
-    with Loader(folder, DataConfig(bad_share=0.05), 20, 8, 3) as loader:
+    with loader_of(folder, 20, seed=3, bad_share=0.05) as loader:
         with pytest.raises(UserError, match=r"of \d+ samples in .* cannot be read .*picture cannot be decoded"):
             for _ in range(10):
                 next(loader)
-        assert loader.rows <= 100
+        assert loader.tallies[0].rows <= 100
 
 
 def test_nothing_but_bad_samples(write: Write) -> None:
     folder = write(3, bad=frozenset(range(3)))
-    with Loader(folder, DataConfig(), 2, 8, 0) as loader, pytest.raises(UserError, match="samples in a row"):
+    with loader_of(folder, 2) as loader, pytest.raises(UserError, match="samples in a row"):
         next(loader)
     with pytest.raises(UserError, match="no picture"):
         load_split(folder)
@@ -141,7 +151,7 @@ def test_pictures_are_cut_to_the_square_and_scaled(tmp_path: Path) -> None:
     data = (tmp_path / "a.png").read_bytes()
     write_shards(tmp_path / "s", [Record(data, "png", "stripes", {"label": 0})])
     for resolution in (10, 40, 64):
-        with Loader(tmp_path / "s", DataConfig(), 2, resolution, 0) as loader:
+        with loader_of(tmp_path / "s", 2, Size(resolution)) as loader:
             images = next(loader).images_B3HW
         assert images.shape == (2, 3, resolution, resolution) and images.dtype == torch.uint8
         assert (images == 200).all()
@@ -163,5 +173,5 @@ def test_load_split_and_captions_keep_the_order_of_the_shards(write: Write) -> N
     assert [meta["label"] for meta in metas] == [0, *range(2, 51)]
     assert images[:, 0, 0, 0].tolist() == [0, *range(2, 51)]
     assert texts[1] == "number 2"
-    assert list(captions(folder)) == [f"number {i}" for i in range(90)]
+    assert list(captions(DataConfig(shards=str(folder)))) == [f"number {i}" for i in range(90)]
     assert load_split(folder, limit=2, resolution=4)[0].shape == (2, 3, 4, 4)

@@ -140,7 +140,7 @@ def test_truncated_after_indexing(write: Write) -> None:
     with pytest.raises(BadSample, match="shrunk"):
         shards.read(3)
     shards = ShardSet(write(5))
-    os.truncate(shards.folder / "00000.tar", 2000)
+    os.truncate(Path(shards.folder) / "00000.tar", 2000)
     with pytest.raises(BadSample, match="changed"):
         shards.read(3)
 
