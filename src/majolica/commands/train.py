@@ -10,7 +10,15 @@ import tyro
 
 from majolica.config import io
 from majolica.config.resolve import derived, resolve
-from majolica.config.schema import DataConfig, LossConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig
+from majolica.config.schema import (
+    DataConfig,
+    LossConfig,
+    ModelConfig,
+    OptimConfig,
+    RunConfig,
+    SourceConfig,
+    TrainConfig,
+)
 from majolica.errors import UserError
 from majolica.recipes import RECIPES, recipe, summary
 
@@ -52,8 +60,8 @@ def run(args: list[str]) -> None:
 
 def describe(config: RunConfig) -> str:
     """A few lines on what a configuration comes to."""
-    shards = config.data.shards or "not set"
-    missing = "" if Path(shards).is_dir() else " (not there yet)"
+    shards = ", ".join(source.shards for source in config.data.sources) or config.data.shards or "not set"
+    missing = "" if Path(shards).is_dir() or config.data.sources or "://" in shards else " (not there yet)"
     rows = {name: f"{value:,}" for name, value in derived(config).items()}
     rows |= {"steps": f"{config.train.steps:,}", "shards": f"{shards}{missing}"}
     return "\n".join([f"recipe         {config.recipe}", *(f"{name:14} {text}" for name, text in rows.items())])
@@ -109,18 +117,20 @@ def _train(config: RunConfig, options: Options) -> None:
     out = options.resume or options.out or Path("runs") / config.recipe
     if not options.resume and (out / "config.yaml").exists():
         raise UserError(f"{out} already holds a run: go on with `--resume {out}`, or choose another --out")
-    if not Path(config.data.shards).is_dir() or not config.data.shards:
-        raise UserError(_no_shards(config))
+    for place in (source.shards for source in config.data.sources or (SourceConfig(config.data.shards),)):
+        if "://" not in place and not (place and Path(place).is_dir()):
+            raise UserError(_no_shards(config, place))
     from majolica.train.run import train
 
     train(config, out, resume=options.resume is not None)
 
 
-def _no_shards(config: RunConfig) -> str:
+def _no_shards(config: RunConfig, folder: str) -> str:
     resolution = config.model.resolution * (config.loss.fine_scale if config.loss.fine_share else 1)
-    folder = config.data.shards
     if not folder:
         return "data.shards is not set: give a folder of img2dataset tars with --data.shards DIR"
+    if config.data.sources:
+        return f"no shards at {folder}, one of data.sources: name folders of img2dataset tars, or URLs"
     home = Path(folder).parent
     return (
         f"no shards at {folder}: give another folder with --data.shards DIR, or make some with"

@@ -68,3 +68,13 @@ def test_resume_with_another_out_is_refused(calls: list[tuple[Any, ...]], capsys
     assert cli.main(["train", "--resume", "a", "--out", "b"]) == 2
     assert "leave --out out" in capsys.readouterr().err
     assert calls == []
+
+
+def test_a_source_that_is_not_there_is_named(calls: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]) -> None:
+    Path("here").mkdir()
+    Path("mine.yaml").write_text("recipe: nano\ndata: {sources: [{shards: here}, {shards: s3://b/x}, {shards: gone}]}")
+    assert cli.main(["train", "mine.yaml"]) == 2
+    assert "no shards at gone, one of data.sources" in capsys.readouterr().err
+    Path("gone").mkdir()
+    assert cli.main(["train", "mine.yaml", "--data.sources.2.weight", "0.5"]) == 0
+    assert [source.weight for source in calls[0][0].data.sources] == [1.0, 1.0, 0.5]

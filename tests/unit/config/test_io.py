@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from majolica.config import io
-from majolica.config.schema import OptimConfig, RunConfig
+from majolica.config.schema import OptimConfig, RunConfig, SourceConfig
 from majolica.errors import UserError
 from majolica.recipes import RECIPES, recipe
 
@@ -30,6 +30,20 @@ def test_awkward_values_come_back_unchanged(tmp_path: Path) -> None:
     config = dataclasses.replace(RunConfig(), recipe="no: 'yes' # ☂", optim=optim)
     io.save(config, tmp_path / "config.yaml")
     assert io.load(tmp_path / "config.yaml") == config
+
+
+def test_mixtures_and_histories_come_back_unchanged(tmp_path: Path) -> None:
+    start = RunConfig()
+    data = dataclasses.replace(
+        start.data, sources=(SourceConfig("a", 2.0), SourceConfig("s3://b")), weights_end=(1.0, 3.0)
+    )
+    config = dataclasses.replace(
+        start, data=data, train=dataclasses.replace(start.train, replanned=((40, 700), (90, 650)))
+    )
+    io.save(config, tmp_path / "config.yaml")
+    assert io.load(tmp_path / "config.yaml") == config
+    short = io.load(write(tmp_path, "data: {sources: [{shards: a, weight: 2}, {shards: s3://b}]}"))
+    assert short.data.sources == data.sources
 
 
 def test_left_out_keys_come_from_the_defaults_or_the_recipe(tmp_path: Path) -> None:
@@ -66,6 +80,8 @@ def test_numbers_without_a_point_are_numbers(tmp_path: Path) -> None:
         ("model: {properties: brightness}", r"model\.properties must be a list, not 'brightness'"),
         ("model: {properties: [1]}", r"model\.properties\[0\] must be text, not 1"),
         ("train: {replanned: [[1, 2, 3]]}", r"train\.replanned\[0\] must be a list of 2"),
+        ("data: {sources: [{shard: a}]}", r"unknown key 'data\.sources\[0\]\.shard': did you mean"),
+        ("data: {sources: [a]}", r"data\.sources\[0\] must be a mapping"),
         ("- 1", r"must be a mapping"),
         ("", r"is empty; --print-config of the command"),
         ("a: [", r"is not YAML: line 1: "),

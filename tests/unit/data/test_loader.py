@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from majolica.config.schema import DataConfig
+from majolica.config.schema import DataConfig, SourceConfig
 from majolica.data.loader import Batch, Loader, Size
 from majolica.data.order import sample_index
 from majolica.data.shards import Record, write_shards
@@ -175,3 +176,99 @@ def test_load_split_and_captions_keep_the_order_of_the_shards(write: Write) -> N
     assert texts[1] == "number 2"
     assert list(captions(DataConfig(shards=str(folder)))) == [f"number {i}" for i in range(90)]
     assert load_split(folder, limit=2, resolution=4)[0].shape == (2, 3, 4, 4)
+
+
+def mixed(write: Write, **config: Any) -> DataConfig:
+    folders = [write(100), write(60), write(30, bad=frozenset({3}))]
+    parts = zip(folders, (5.0, 3.0, 2.0), strict=True)
+    sources = tuple(SourceConfig(str(folder), weight) for folder, weight in parts)
+    settings: dict[str, Any] = {"weights_end": (1.0, 1.0, 8.0), "weights_over": 30_000, "bad_share": 1.0, **config}
+    return DataConfig(sources=sources, **settings)
+
+
+def test_a_mixture_is_elastic_and_resumes_exactly(write: Write) -> None:
+    config = mixed(write, threads=2)
+    with Loader(config, 12, SMALL, 3) as loader:
+        whole = rows_of_mixture([next(loader) for _ in range(20)])
+    with Loader(config, 12, SMALL, 3) as loader:
+        before = [next(loader) for _ in range(7)]
+        state = loader.state()
+    halves = list(before)
+    for rank in range(4):
+        changed = dataclasses.replace(config, threads=1 + rank, ahead=rank)
+        with Loader(changed, 3, SMALL, 3, rank, 4) as loader:
+            loader.load(state)
+            halves += [next(loader) for _ in range(13)]
+    assert rows_of_mixture(halves) == whole
+
+
+def rows_of_mixture(batches: list[Batch]) -> dict[int, tuple[str, bytes]]:
+    return {
+        int(p): (c, x.numpy().tobytes())
+        for b in batches
+        for p, c, x in zip(b.positions_B, b.captions, b.images_B3HW, strict=True)
+    }
+
+
+def test_a_mixture_keeps_its_weights_and_counts_faults_by_source(write: Write) -> None:
+    with Loader(mixed(write, weights_end=(), ahead=1), 1000, SMALL, 3) as loader:
+        for _ in range(10):
+            next(loader)
+        assert [tally.rows for tally in loader.tallies] == [5000, 3000, 2000]
+        assert [tally.faults.total() > 0 for tally in loader.tallies] == [False, False, True]
+        assert len(loader) == 190
+
+
+def test_a_source_past_its_cap_stops_training_however_small_its_share(write: Write) -> None:
+    config = mixed(write, bad_share=0.02)
+    with Loader(config, 50, SMALL, 3) as loader, pytest.raises(UserError, match=r"shards30-1 cannot be read"):
+        for _ in range(40):
+            next(loader)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weights_end": (1.0,)}, "weights_end has 1 weights and there are 3 sources"),
+        ({"weights_end": (0.0, 0.0, 0.0)}, "one must be above 0"),
+        ({"weights_end": (1.0, -1.0, 1.0)}, "none may be negative"),
+    ],
+)
+def test_weights_that_do_not_fit(write: Write, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Loader(mixed(write, **change), 2, SMALL, 0)
+
+
+def test_fine_pictures_are_kept_where_there_are_pixels(tmp_path: Path, picture: Picture) -> None:
+    records = [Record(picture(i, *((32, 32) if i % 2 else (20, 40))), "png", str(i), {}) for i in range(40)]
+    write_shards(tmp_path / "s", records)
+    size = Size(8, scale=4, share=0.5)
+    with loader_of(tmp_path / "s", 40, size, seed=1) as loader:
+        batches = [next(loader) for _ in range(3)]
+    found: dict[int, bool] = {}
+    for batch in batches:
+        fine = len(batch.fine_F3HW)
+        assert batch.images_B3HW.shape == (40, 3, 8, 8) and batch.fine_F3HW.shape == (fine, 3, 32, 32)
+        assert all(int(text) % 2 for text in batch.captions[:fine])
+        reds = [int(text) for text in batch.captions]
+        assert batch.images_B3HW[:, 0, 0, 0].tolist() == reds and batch.fine_F3HW[:, 0, 0, 0].tolist() == reds[:fine]
+        found |= {int(p): i < fine for i, p in enumerate(batch.positions_B)}
+    assert 20 <= sum(found.values()) <= 40  # half of the 60 that have the pixels
+    with loader_of(tmp_path / "s", 6, size, seed=1, threads=1) as loader:
+        small = [next(loader) for _ in range(20)]
+    assert found == {int(p): i < len(b.fine_F3HW) for b in small for i, p in enumerate(b.positions_B)}
+
+
+def test_buckets_keep_proportions(tmp_path: Path, picture: Picture) -> None:
+    sizes = [(64, 32), (32, 64), (48, 48)]
+    records = [Record(picture(i, *sizes[i % 3]), "png", str(i), {}) for i in range(90)]
+    write_shards(tmp_path / "s", records)
+    with loader_of(tmp_path / "s", 6, Size(16, patch=2), seed=1, buckets=True) as loader:
+        batches = [next(loader) for _ in range(45)]
+    shapes = {tuple(batch.images_B3HW.shape[2:]) for batch in batches}
+    assert len(shapes) == 3 and all(h * w <= 256 and h % 2 == w % 2 == 0 for h, w in shapes)
+    for batch in batches:
+        width, height = sizes[int(batch.captions[0]) % 3]
+        assert {sizes[int(text) % 3] for text in batch.captions} == {(width, height)}
+        h, w = batch.images_B3HW.shape[2:]
+        assert abs(np.log(h / w) - np.log(height / width)) < 0.2

@@ -1,0 +1,144 @@
+"""Which local pictures there are: a folder or a table read as rows, in an order that depends on nothing else."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from majolica.config.shard import ShardConfig
+from majolica.errors import UserError, unknown
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+"""path: of the picture, relative to `base` or absolute; caption and meta where a table gives them."""
+
+_WEB = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif"}
+PICTURES = frozenset(_WEB | {".tif", ".tiff", ".heic", ".heif", ".jp2", ".ppm"})
+"""Extensions of what counts as a picture in a folder. Those that cannot be read are reported, not passed over."""
+PATHS = ("path", "file", "file_name", "filename", "filepath", "image_path", "image")
+CAPTIONS = ("caption", "text", "TEXT", "description", "prompt", "title", "alt")
+TABLES = (".parquet", ".csv", ".tsv", ".jsonl", ".ndjson")
+
+
+def base(source: Path) -> Path:
+    """The folder that relative paths start from."""
+    return source if source.is_dir() else source.parent
+
+
+def rows(config: ShardConfig) -> Iterator[Row]:
+    """Every picture of the source. One row is in memory at a time, beside the names in one folder.
+
+    Folders are walked in the order of names; links to folders and names that begin with a dot are passed over.
+    Raises UserError for a source that is missing, is no table, or lacks a column.
+    """
+    source = Path(config.source)
+    if source.is_dir():
+        return ({"path": path} for path in _walk(source, ""))
+    if not source.exists():
+        raise UserError(f"there is no {source}: give a folder of pictures, or a table of their paths")
+    if source.suffix.lower() not in TABLES:
+        raise UserError(f"{source} is neither a folder nor a table ({', '.join(TABLES)})")
+    return _table(source, config)
+
+
+def _walk(folder: Path, within: str) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
+    except OSError as error:
+        log.warning("the folder %s cannot be read (%s): its pictures are left out", folder, error.strerror)
+        return
+    for name, is_folder in entries:
+        if name.startswith("."):
+            continue
+        if is_folder:
+            yield from _walk(folder / name, f"{within}{name}/")
+        elif os.path.splitext(name)[1].lower() in PICTURES:
+            yield f"{within}{name}"
+
+
+def _table(source: Path, config: ShardConfig) -> Iterator[Row]:
+    kind = source.suffix.lower()
+    read = {".parquet": _parquet, ".csv": _csv, ".tsv": _csv}.get(kind, _json_lines)
+    try:
+        records = read(source)
+        first = next(records, None)
+        if first is None:
+            return
+        path = _column(source, list(first), config.path_column, PATHS, "paths", "--path-column")
+        caption = _caption_column(source, list(first), config)
+        while first is not None:
+            kept = {name: value for name, value in first.items() if name not in (path, caption) and value is not None}
+            yield {"path": first.get(path), "caption": first.get(caption) if caption else None, "meta": kept}
+            first = next(records, None)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"cannot read {source}: {' '.join(str(error).split())}") from error
+
+
+def _caption_column(source: Path, names: Sequence[str], config: ShardConfig) -> str:
+    """The column of captions; none where names of files and folders will do."""
+    optional = "given" not in config.caption or len(config.caption) > 1
+    if not config.caption_column and optional and not set(names) & set(CAPTIONS):
+        return ""
+    return _column(source, names, config.caption_column, CAPTIONS, "captions", "--caption-column")
+
+
+def _column(source: Path, names: Sequence[str], asked: str, usual: Sequence[str], what: str, option: str) -> str:
+    if asked:
+        if asked not in names:
+            raise unknown(f"column of {source}", asked, names)
+        return asked
+    for name in usual:
+        if name in names:
+            return name
+    raise UserError(
+        f"{source} has no column of {what} ({', '.join(usual)}): it has {', '.join(map(str, names)) or 'none'};"
+        f" name one with {option}"
+    )
+
+
+def _parquet(source: Path) -> Iterator[Row]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise UserError(f"{source} needs pyarrow: pip install 'majolica[data]'") from error
+    from majolica.data.fetch.shard import plain
+
+    try:
+        with pyarrow.parquet.ParquetFile(source) as file:
+            if not file.metadata.num_rows:
+                return
+            for batch in file.iter_batches(1024):
+                for row in batch.to_pylist():
+                    yield {name: plain(value) for name, value in row.items()}
+    except pyarrow.ArrowException as error:
+        raise UserError(f"cannot read {source}: {' '.join(str(error).split())}") from error
+
+
+def _csv(source: Path) -> Iterator[Row]:
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # captions of megabytes are somebody's, not an error
+    with source.open(encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t" if source.suffix.lower() == ".tsv" else ","):
+            yield {name: value for name, value in row.items() if isinstance(name, str)}  # None: fields too many
+
+
+def _json_lines(source: Path) -> Iterator[Row]:
+    with source.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line, parse_constant=lambda _: None)
+            except (ValueError, RecursionError):
+                row = None
+            if not isinstance(row, dict):
+                raise UserError(f"{source}, line {number}: not a JSON mapping")
+            yield row

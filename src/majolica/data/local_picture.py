@@ -1,0 +1,134 @@
+"""One local picture with its caption, as it is stored; or the reason why not."""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from majolica.config.fetch import PictureConfig
+from majolica.config.shard import ShardConfig
+from majolica.data.fetch.picture import make_picture
+from majolica.data.fetch.status import Failure
+from majolica.data.index import CAPTION_FIELDS
+from majolica.data.listing import Row
+from majolica.data.shards import Record
+
+_MOST_BYTES = 1 << 30
+_OURS = ("key", "status", "caption", "path", "sha256", "phash", "width", "height", "original_width", "original_height")
+"""Metadata that we know; what a table or a sidecar calls so is carried on as source_NAME."""
+
+
+class Unusable(Exception):
+    """A picture that is left out: `reason` is for counting, `detail` for people."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
+
+
+def sample(row: Row, folder: Path, config: ShardConfig) -> Record:
+    """The picture and caption of `row`. Raises Unusable."""
+    if not isinstance(row["path"], str) or not Path(row["path"]).name or "\0" in row["path"]:
+        raise Unusable("no_path", repr(row["path"])[:200])
+    path = folder / row["path"]
+    beside = _sidecar(path) if "caption" not in row else row["meta"]
+    caption = _caption(row, path, beside, config)
+    try:
+        picture = make_picture(_readable(path, config), rules(config))
+    except Failure as failure:
+        raise Unusable(failure.status, failure.reason) from None
+    known = {
+        "path": row["path"],
+        "width": picture.width,
+        "height": picture.height,
+        "original_width": picture.original_width,
+        "original_height": picture.original_height,
+        "sha256": picture.sha256,
+        "phash": picture.phash,
+    }
+    return Record(picture.data, picture.extension, caption, {**_theirs(beside), **known})
+
+
+def rules(config: ShardConfig) -> PictureConfig:
+    """What is done to each picture."""
+    return PictureConfig(
+        resize="shorter" if config.resolution else "original",
+        side=config.resolution or 1,
+        format="jpg",
+        quality=config.quality,
+        max_megapixels=config.max_megapixels,
+        min_side=config.min_side,
+    )
+
+
+def _readable(path: Path, config: ShardConfig) -> bytes:
+    """The bytes of a picture file; TIFF, which is not of the web, as PNG."""
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise Unusable("too_large", f"{path.stat().st_size} bytes")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise Unusable("missing", "there is no such file") from None
+    except OSError as error:
+        raise Unusable("unreadable", error.strerror or str(error)) from None
+    return _as_png(data, config) if data[:4] in (b"II*\0", b"MM\0*") else data
+
+
+def _as_png(data: bytes, config: ShardConfig) -> bytes:
+    out = io.BytesIO()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            picture = Image.open(io.BytesIO(data), formats=("TIFF",))
+            if picture.width * picture.height > config.max_megapixels * 1e6:
+                raise Unusable("too_many_pixels", f"{picture.width} x {picture.height}")
+            picture.load()  # which also turns it upright
+            keep = picture.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+            (picture if keep else picture.convert("RGB")).save(out, "PNG", compress_level=1, exif=b"")
+    except Unusable:
+        raise
+    except Exception as error:  # decoders raise whatever they like on damaged bytes
+        raise Unusable("damaged", " ".join(str(error).split())[:200]) from None
+    return out.getvalue()
+
+
+def _caption(row: Row, path: Path, beside: dict[str, Any], config: ShardConfig) -> str:
+    for place in config.caption:
+        if place == "given":
+            text = row["caption"] if "caption" in row else _text_beside(path, beside)
+        else:
+            text = path.stem if place == "name" else path.parent.name
+            text = text.replace("_", " ").replace("-", " ").encode("utf-8", "replace").decode()
+        if isinstance(text, str) and text.strip():
+            return text.strip()
+    raise Unusable("no_caption")
+
+
+def _text_beside(path: Path, beside: dict[str, Any]) -> str | None:
+    try:
+        return path.with_suffix(".txt").read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise Unusable("caption_not_utf8", path.with_suffix(".txt").name) from None
+    except FileNotFoundError:
+        return next((beside[field] for field in CAPTION_FIELDS if isinstance(beside.get(field), str)), None)
+    except OSError as error:
+        raise Unusable("unreadable", f"{path.with_suffix('.txt').name}: {error.strerror}") from None
+
+
+def _sidecar(path: Path) -> dict[str, Any]:
+    """What the .json beside a picture says; nothing where there is none or it is damaged."""
+    try:
+        known = json.loads(path.with_suffix(".json").read_bytes(), parse_constant=lambda _: None)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _theirs(beside: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in beside.items() if name not in CAPTION_FIELDS}
+    return {f"source_{name}" if name in _OURS else name: value for name, value in kept.items()}

@@ -1,0 +1,167 @@
+"""The members of a tar, header by header, without trusting any of it.
+
+Nothing is extracted or followed, a name is only a name, and no header makes us read or allocate more than
+`LONGEST` bytes: Python's tarfile reads as much as a PAX or long-name header claims to hold, and takes a damaged
+header in the middle for the end. Source: POSIX.1-2001 pax, and the GNU tar manual, "Basic Tar Format".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+BLOCK = 512
+LONGEST = 1 << 20
+"""Bytes of a PAX header or a long name at most."""
+_TAIL = 64 << 20
+_ZEROS = bytes(BLOCK)
+_FILES = (b"0", b"\0", b"7")
+# Links, devices, folders and pipes have no bytes of their own, whatever their size says.
+_BODILESS = (b"1", b"2", b"3", b"4", b"5", b"6")
+
+
+class Damaged(Exception):
+    """The tar is cut or is none from here on; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Something that a tar holds."""
+
+    name: str
+    """As written: not a path to open. Bytes that are not UTF-8 are surrogates."""
+    offset: int
+    """Of its bytes in the tar."""
+    size: int
+    """Bytes; all of them lie within the tar."""
+    plain: bool
+    """A file whose bytes are there as they are: not a link, a device, a folder or a sparse file."""
+
+
+def members(file: BinaryIO, size: int) -> Iterator[Member]:
+    """Yield what a tar of `size` bytes holds, in its order. Raises Damaged after the last whole member."""
+    place = 0
+    special: dict[str, str] = {}
+    while True:
+        header = _read(file, place, BLOCK, size)
+        if header == _ZEROS:
+            _check_tail(file, place, size)
+            return
+        length = _check(header, place)
+        kind, data = header[156:157], place + BLOCK
+        if kind in (b"L", b"K", b"x", b"X"):
+            special |= _special(kind, _read(file, data, _small(length, place), size))
+        elif kind != b"g":
+            data = _after_map(file, data, size) if kind == b"S" and header[482] else data
+            length = 0 if kind in _BODILESS else _pax_size(special, place) or length
+            name = special.get("path") or _name(header)
+            if data + length > size:
+                raise Damaged(f"it ends early, in {name[-80:]!r}")
+            plain = kind in _FILES and "sparse" not in special and not name.endswith("/")
+            yield Member(name, data, length, plain)
+            special = {}
+        place = data + -(-length // BLOCK) * BLOCK
+
+
+def _read(file: BinaryIO, offset: int, length: int, size: int) -> bytes:
+    # A whole tar closes with a block of zeros, so asking for a header past the end means that it was cut.
+    if offset + length <= size:
+        file.seek(offset)
+        if len(data := file.read(length)) == length:
+            return data
+    raise Damaged(f"it ends early, at byte {min(offset, size):,}" if size else "it is empty (0 bytes)")
+
+
+def _check(header: bytes, place: int) -> int:
+    """The size in a header whose checksum is right; historic tars sum signed bytes."""
+    said = _octal(header[148:156])
+    summed = header[:148] + header[156:]
+    total = sum(summed) + 8 * 32
+    if said not in (total, total - 256 * sum(byte > 127 for byte in summed)):
+        raise _no_header(header, place)
+    field = header[124:136]
+    if field[0] in (0x80, 0xFF):  # GNU's binary numbers, for 8 GiB and more
+        return _positive(int.from_bytes(field[1:], "big", signed=True) if field[0] == 0x80 else -1, place)
+    return _positive(_octal(field), place)
+
+
+def _no_header(header: bytes, place: int) -> Damaged:
+    if place:
+        return Damaged(f"it is damaged at byte {place:,}")
+    zipped = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd", b"BZ": "bzip2", b"\xfd7": "xz"}.get(header[:2])
+    return Damaged(
+        f"it is compressed ({zipped}): unpack it, for samples are read by offset" if zipped else "it is no tar"
+    )
+
+
+def _octal(field: bytes) -> int | None:
+    try:
+        return int(field.split(b"\0")[0].strip() or b"0", 8)
+    except ValueError:
+        return None
+
+
+def _pax_size(special: dict[str, str], place: int) -> int:
+    """A size too large for the old header; 0 where there is none."""
+    size = special.get("size", "0")
+    return _positive(int(size) if size.isascii() and size.isdigit() and len(size) < 20 else None, place)
+
+
+def _positive(size: int | None, place: int) -> int:
+    if size is None or size < 0:
+        raise Damaged(f"it is damaged at byte {place:,}: a size is negative or no number")
+    return size
+
+
+def _small(length: int, place: int) -> int:
+    if length > LONGEST:
+        raise Damaged(f"it is damaged at byte {place:,}: a name of {length:,} bytes")
+    return length
+
+
+def _name(header: bytes) -> str:
+    name = _text(header[:100])
+    prefix = _text(header[345:500]) if header[257:263] == b"ustar\0" else ""  # GNU keeps other things there
+    return f"{prefix}/{name}" if prefix else name
+
+
+def _text(field: bytes) -> str:
+    return field.split(b"\0")[0].decode("utf-8", "surrogateescape")
+
+
+def _special(kind: bytes, data: bytes) -> dict[str, str]:
+    """What a header about the next member says: its path, its size, or that it is sparse."""
+    if kind == b"K":
+        return {}
+    if kind == b"L":
+        return {"path": _text(data)}
+    found = {}
+    while data:
+        length, _, record = data.partition(b" ")
+        if not length.isdigit() or len(length) > 7 or not len(length) + 2 < int(length) <= len(data):
+            break  # padding, or nonsense that the next member does without
+        key, _, value = record[: int(length) - len(length) - 2].partition(b"=")
+        data = data[int(length) :]
+        if key in (b"path", b"size"):
+            found[key.decode()] = value.decode("utf-8", "surrogateescape")
+        elif key.startswith(b"GNU.sparse"):
+            found["sparse"] = "yes"
+    return found
+
+
+def _after_map(file: BinaryIO, data: int, size: int) -> int:
+    """Where the bytes of an old GNU sparse file begin: behind further blocks of its map."""
+    while True:
+        block = _read(file, data, BLOCK, size)
+        data += BLOCK
+        if not block[504]:
+            return data
+
+
+def _check_tail(file: BinaryIO, place: int, size: int) -> None:
+    """Zeros end a tar, and so does a hole that a crash left: behind a hole there is something."""
+    file.seek(place)
+    for _ in range(0, min(size - place, _TAIL), 1 << 20):
+        if file.read(1 << 20).strip(b"\0"):
+            raise Damaged(f"there is more behind its end at byte {place:,}: a hole, or several tars in one file")

@@ -1,0 +1,94 @@
+"""Shards in a real S3 server on loopback: the same samples as from the folder they were copied from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from majolica.config.schema import DataConfig
+from majolica.data import remote
+from majolica.data.loader import Loader, Size
+from majolica.data.shards import ShardSet
+from majolica.errors import UserError
+
+Write = Callable[..., Path]
+fsspec = pytest.importorskip("fsspec")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    moto = pytest.importorskip("moto.server")
+    thread = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    thread.start()
+    host, port = thread.get_host_and_port()
+    yield f"http://{host}:{port}"
+    thread.stop()
+
+
+@pytest.fixture
+def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    for name, value in {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b", "ENDPOINT_URL": server}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    store = fsspec.filesystem("s3")
+    store.mkdir("pictures")
+    yield "pictures"
+    store.rm("pictures", recursive=True)
+
+
+def uploaded(folder: Path, bucket: str, indexes: bool) -> str:
+    store = fsspec.filesystem("s3")
+    for path in folder.iterdir():
+        if path.suffix == ".tar" or indexes:
+            store.put(str(path), f"{bucket}/set/{path.name}")
+    return f"s3://{bucket}/set"
+
+
+@pytest.mark.parametrize("indexes", [True, False])
+def test_remote_samples_are_the_local_ones(write: Write, bucket: str, indexes: bool, tmp_path: Path) -> None:
+    folder = write(100, bad=frozenset({7}))
+    local = ShardSet(folder)  # which indexes it
+    url = uploaded(folder, bucket, indexes)
+    far = ShardSet(url, tmp_path / "cache")
+    assert far.manifest == local.manifest and len(far) == 100
+    for i in (0, 7, 39, 40, 99):
+        assert far.read(i) == local.read(i) and far.caption(i) == local.caption(i)
+    assert (far.dimensions() == local.dimensions()).all()
+    far.close()
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_the_loader_reads_ahead_and_gives_the_same_batches(write: Write, bucket: str, tmp_path: Path) -> None:
+    folder = write(100)
+    url = uploaded(folder, bucket, True)
+
+    def rows(shards: str) -> list[tuple[str, int]]:
+        config = DataConfig(shards=shards, remote_cache=str(tmp_path / "cache"), remote_ahead=30)
+        with Loader(config, 12, Size(8), seed=1) as loader:
+            batches = [next(loader) for _ in range(10)]
+        return [(c, int(p)) for b in batches for c, p in zip(b.captions, b.positions_B, strict=True)]
+
+    assert rows(url) == rows(str(folder))
+
+
+def test_what_is_not_there_is_one_clear_line(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise PermissionError("Forbidden")
+
+    with pytest.raises(UserError, match=r"s3://pictures/nothing holds no \.tar files"):
+        ShardSet("s3://pictures/nothing")
+    with pytest.raises(UserError, match=r"s3://no-such-bucket/x holds no \.tar files"):
+        ShardSet("s3://no-such-bucket/x")
+    monkeypatch.setattr(fsspec.get_filesystem_class("memory"), "find", forbidden)
+    with pytest.raises(UserError, match=r"memory://a cannot be listed \(Forbidden\)"):
+        ShardSet("memory://a")
+    with pytest.raises(UserError, match="quux://a cannot be reached"):
+        ShardSet("quux://a")
+
+
+def test_what_is_remote() -> None:
+    assert remote.is_remote("s3://a/b") and not remote.is_remote("/a/b") and not remote.is_remote("file:///a")
