@@ -39,6 +39,31 @@ def warp(images_B3HW: Tensor, generator: Generator, bend: float = 0.06) -> Tenso
     return F.grid_sample(images_B3HW, grid_BHW2, padding_mode="reflection", align_corners=False)
 
 
+def scramble(images_B3HW: Tensor, generator: Generator) -> Tensor:
+    """Pictures with the colours and strokes of a drawing but not its shape: melted, or their tiles dealt anew.
+
+    In turn: bent by a field five times as strong as `warp`'s, cut in 3 x 3 tiles, cut in 4 x 4 tiles. The cuts are
+    then bent too, so that straight seams do not give them away.
+    """
+    kinds = torch.arange(len(images_B3HW)) % 3
+    out = warp(images_B3HW, generator, bend=0.3)
+    for kind, cells in ((1, 3), (2, 4)):
+        rows = kinds == kind
+        out[rows] = warp(deal(images_B3HW[rows], cells, generator), generator)
+    return out
+
+
+def deal(images_B3HW: Tensor, cells: int, generator: Generator) -> Tensor:
+    """Each picture's cells x cells tiles in another order (of the part that they cover evenly, scaled back)."""
+    batch, _, height, width = images_B3HW.shape
+    tile = (height // cells, width // cells)
+    tiles_BKT = F.unfold(images_B3HW, tile, stride=tile)
+    order_BK = torch.rand(batch, tiles_BKT.shape[2], generator=generator).argsort(1)
+    dealt_BKT = tiles_BKT.gather(2, order_BK[:, None].expand_as(tiles_BKT))
+    whole = F.fold(dealt_BKT, (tile[0] * cells, tile[1] * cells), tile, stride=tile)
+    return F.interpolate(whole, (height, width), mode="bilinear", align_corners=False)
+
+
 def shift_colours(images_B3HW: Tensor, generator: Generator) -> Tensor:
     """One random colour matrix, contrast, brightness and gamma per picture, all mild."""
     batch = len(images_B3HW)

@@ -15,6 +15,10 @@ from majolica.eval.protocol import Brush, EvalData, Figure, Pipeline, Result, Ta
 from majolica.eval.zero_shot import mistaken_for
 
 
+NONE = "none of these"
+"""The judge's last answer."""
+
+
 @dataclass(frozen=True)
 class Fidelity:
     """Share of painted captions in which the judge sees what the caption names.
@@ -42,23 +46,26 @@ class Fidelity:
         images_B3HW = self.brush.paint(pipeline, prompts)
         seen_BK = self.judge.classify(images_B3HW)
         right_B = named_rightly(seen_BK, wanted)
-        share = float(right_B.float().mean())
+        share, scores = float(right_B.float().mean()), self.judge.scores
+        answers = (*data.names, NONE)
         metrics = {
             "prompt_fidelity": share,
             "prompt_fidelity_pictures": float(count),
-            "classifier_accuracy": self.judge.accuracy,
-            "classifier_accuracy_damaged": self.judge.robust_accuracy,
+            "classifier_accuracy": scores.plain,
+            "classifier_accuracy_damaged": scores.damaged,
+            "classifier_fooled": scores.fooled,
         }
         note = (
             f"{count} captions, each with a pair of thing and background that training never showed, one"
             f" picture each, named by a convnet that knows renders only: {share:.1%} right,"
             f" ± {share_error(share, count):.1%}."
-            f" The convnet itself names {self.judge.accuracy:.1%} of unseen renders rightly,"
-            f" and {self.judge.robust_accuracy:.1%} of them when blurred, grainy and faded."
+            f" The convnet itself names {scores.plain:.1%} of unseen renders rightly,"
+            f" {scores.damaged:.1%} of them when blurred, grainy and faded, and still {scores.fooled:.1%} when"
+            " they are melted or cut up: colours and strokes alone do not pass."
         )
         parts = (
-            _gallery(images_B3HW, prompts, seen_BK, right_B, data.names),
-            _per_name(seen_BK, wanted, right_B, data.names),
+            _gallery(images_B3HW, prompts, seen_BK, right_B, answers),
+            _per_name(seen_BK, wanted, right_B, answers),
         )
         return Result("Prompt fidelity", metrics, parts, note)
 

@@ -2,7 +2,8 @@
 
 It measures prompt fidelity, so it shares nothing with the model it judges: neither weights, nor pictures (its
 renders come from a seed of its own), nor architecture. It learns from blurred, noisy, bent and recoloured
-renders, so a picture that shows the right thing a little vaguely is named rightly.
+renders, so a picture that shows the right thing a little vaguely is named rightly; and it learns that scrambled
+renders are none of the things it knows, so the right colours and strokes alone are not enough.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -19,30 +21,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from majolica.errors import UserError
-from majolica.eval.judge_net import Progress, build_net, named_rightly, predict, train_net
+from majolica.eval.judge_net import Progress, Scores, build_net, named_rightly, predict, train_net
 from majolica.files import write_atomic
 
 __all__ = ["Judge", "named_rightly", "train_judge"]
 
-VERSION = 1  # part of the cache's name: raise it when training changes
+VERSION = 2  # part of the cache's name: raise it when training changes
 
 
 class Judge:
     """A trained judge: the `names` it knows, the `resolution` it looks at, and how good it is."""
 
-    def __init__(
-        self, net: nn.Module, names: Sequence[str], resolution: int, accuracy: float, robust_accuracy: float
-    ) -> None:
-        self.net = net.eval()
-        self.names = tuple(names)
-        self.resolution = resolution
-        self.accuracy = accuracy
-        """Share of held-out renders named rightly."""
-        self.robust_accuracy = robust_accuracy
-        """The same after blur (sigma 1/48 of the width), noise (0.06) and half of the contrast."""
+    def __init__(self, net: nn.Module, names: Sequence[str], resolution: int, scores: Scores) -> None:
+        self.net, self.names, self.resolution, self.scores = net.eval(), tuple(names), resolution, scores
 
     def classify(self, images_B3HW: Tensor) -> Tensor:
-        """Probabilities `(B, len(names))` for uint8 pictures of any size.
+        """Probabilities `(B, len(names) + 1)` of each name, and of none of them, for uint8 pictures of any size.
 
         Pictures that are not at the judge's resolution are scaled to it, antialiased.
         """
@@ -51,7 +45,7 @@ class Judge:
             raise ValueError(f"uint8 B3HW pictures are needed, got {found}")
         starts = range(0, len(images_B3HW), 128)
         chunks = [predict(self.net, self._fit(images_B3HW[start : start + 128].cpu())) for start in starts]
-        return torch.cat(chunks) if chunks else torch.zeros(0, len(self.names))
+        return torch.cat(chunks) if chunks else torch.zeros(0, len(self.names) + 1)
 
     def _fit(self, images_B3HW: Tensor) -> Tensor:
         pictures, side = images_B3HW.float() / 255, self.resolution
@@ -62,7 +56,7 @@ class Judge:
     def save(self, path: Path) -> None:
         """Write weights and facts to one safetensors file."""
         facts = {"names": list(self.names), "resolution": self.resolution, "version": VERSION}
-        facts |= {"accuracy": self.accuracy, "robust_accuracy": self.robust_accuracy}
+        facts |= {"scores": asdict(self.scores)}
         weights = {key: value.contiguous() for key, value in self.net.state_dict().items()}
         write_atomic(path, save(weights, {"judge": json.dumps(facts)}))
 
@@ -75,7 +69,7 @@ class Judge:
                 weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
             net = build_net(len(facts["names"]))
             net.load_state_dict(weights)
-            return cls(net, facts["names"], facts["resolution"], facts["accuracy"], facts["robust_accuracy"])
+            return cls(net, facts["names"], facts["resolution"], Scores(**facts["scores"]))
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"cannot read the judge {path} ({reason}); delete it to train it again") from error
@@ -120,5 +114,5 @@ def train_judge(
     `effort` scales renders and steps alike; 1.0 takes about a minute on two cores at 48 px and 32 names.
     `progress` gets (done, total) in steps. With `objects` 2 a render may show two things, both to be named.
     """
-    net, accuracy, robust = train_net(names, resolution, seed, progress, objects, effort)
-    return Judge(net, names, resolution, accuracy, robust)
+    net, scores = train_net(names, resolution, seed, progress, objects, effort)
+    return Judge(net, names, resolution, scores)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,10 +12,24 @@ from torch.nn import functional as F
 
 from majolica.data.compose import compose
 from majolica.data.openmoji import drawings
-from majolica.eval.degrade import blur, degrade
+from majolica.eval.degrade import blur, degrade, scramble
 
 Progress = Callable[[int, int], None]
+NONSENSE = 16
+"""Rows of a batch of 64 that are scrambled and belong to no name: the judge must see shapes, not colours."""
 STREAM = 0x6A756467  # keeps the judge's renders apart from every data set made with the same seed
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How good a judge is, as shares of held-out renders."""
+
+    plain: float
+    """Named rightly."""
+    damaged: float
+    """Named rightly after blur (sigma 1/48 of the width), noise (0.06) and half of the contrast."""
+    fooled: float
+    """Named as before although they were scrambled: the less, the stricter."""
 
 
 class _Residual(nn.Module):
@@ -33,9 +48,12 @@ def _conv(inside: int, outside: int, stride: int, kernel: int = 3) -> nn.Sequent
 
 
 def build_net(classes: int) -> nn.Sequential:
-    """A five-stage convnet of about 0.5 M parameters; any input size, as it ends in a global average."""
+    """A five-stage convnet of about 0.5 M parameters; any input size, as it ends in a global average.
+
+    The last of its outputs is none of the `classes`.
+    """
     body = (_conv(3, 32, 2, 5), _conv(32, 64, 2), _Residual(64), _conv(64, 128, 2), _Residual(128))
-    head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.1), nn.Linear(128, classes))
+    head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.1), nn.Linear(128, classes + 1))
     return channels_last(nn.Sequential(*body, *head))
 
 
@@ -52,8 +70,8 @@ def train_net(
     progress: Progress | None,
     objects: int,
     effort: float,
-) -> tuple[nn.Module, float, float]:
-    """The trained net, its accuracy on held-out renders, and its accuracy on damaged ones.
+) -> tuple[nn.Module, Scores]:
+    """The trained net and its scores on held-out renders.
 
     Renders and steps grow slowly with the names: 4,000 and 450 for 32, 20,000 and 3,400 for 845.
     """
@@ -67,10 +85,12 @@ def train_net(
     net.eval()
     test_B3HW, _, wanted = renders(names, resolution, objects, [seed, STREAM, 1], max(64, count // 6))
     pictures = test_B3HW.float() / 255
-    scores = [
+    plain, damaged = (
         float(named_rightly(predict(net, view), wanted).float().mean()) for view in (pictures, _damaged(pictures, seed))
-    ]
-    return net, scores[0], scores[1]
+    )
+    nonsense = scramble(pictures, torch.Generator().manual_seed(seed))
+    fooled = float(named_rightly(predict(net, nonsense), wanted).float().mean())
+    return net, Scores(plain, damaged, fooled)
 
 
 def _learn(
@@ -88,9 +108,12 @@ def _learn(
     net.train()
     for step in range(steps):
         rows = torch.randint(len(images_B3HW), (64,), generator=generator)
-        pictures = degrade(images_B3HW[rows].float() / 255, generator)
+        pictures, targets = images_B3HW[rows].float() / 255, targets_BK[rows]
+        pictures[:NONSENSE] = scramble(pictures[:NONSENSE], generator)
+        targets[:NONSENSE] = torch.eye(targets.shape[1])[-1]
+        pictures = degrade(pictures, generator)
         logits = net(pictures.contiguous(memory_format=torch.channels_last) - 0.5)
-        loss = F.cross_entropy(logits, targets_BK[rows], label_smoothing=0.05)
+        loss = F.cross_entropy(logits, targets, label_smoothing=0.05)
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
@@ -102,7 +125,7 @@ def _learn(
 def renders(
     names: Sequence[str], resolution: int, objects: int, stream: Sequence[int], count: int
 ) -> tuple[Tensor, Tensor, list[set[int]]]:
-    """`count` fresh renders: uint8 pictures, target distributions over names, and the sets of names shown."""
+    """`count` fresh renders: uint8 pictures, target distributions over names and none, and the sets of names shown."""
     chosen = drawings(list(names))
     index = {name: i for i, name in enumerate(names)}
     pictures, wanted = [], []
@@ -110,7 +133,7 @@ def renders(
         sample = compose(np.random.default_rng([*stream, i]), chosen, resolution, objects=objects)
         pictures.append(torch.from_numpy(sample.image).permute(2, 0, 1))
         wanted.append({index[name] for name in sample.meta["names"]})
-    targets_BK = torch.zeros(count, len(names))
+    targets_BK = torch.zeros(count, len(names) + 1)
     for row, shown in enumerate(wanted):
         targets_BK[row, list(shown)] = 1 / len(shown)
     return torch.stack(pictures), targets_BK, wanted

@@ -123,7 +123,7 @@ def _cards(metrics: Mapping[str, float]) -> str:
 def _share_card(what: str, share: float, note: str, mark: float | None) -> str:
     tick = f'<u style="left:{mark:.1%}"></u>' if mark is not None else ""
     bar = f'<div class="bar"><i style="width:{share:.1%}"></i>{tick}</div>'
-    return _card(what, f"{share:.0%}", note, bar)
+    return _card(what, f"{share:.1%}", note, bar)
 
 
 def _card(what: str, value: str, note: str, bar: str = "") -> str:

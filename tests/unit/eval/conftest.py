@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from majolica.eval.judge_net import Scores
 from majolica.eval.protocol import EvalData, Split
 
 NAMES = ("red apple", "dolphin", "cactus", "umbrella", "fox")
@@ -64,8 +65,7 @@ class FakePipeline:
 class FakeJudge:
     names = NAMES
     resolution = 8
-    accuracy = 0.99
-    robust_accuracy = 0.9
+    scores = Scores(0.99, 0.9, 0.1)
 
     def classify(self, images_B3HW: Tensor) -> Tensor:
         return torch.eye(len(NAMES))[read(images_B3HW)] * 0.9 + 0.02

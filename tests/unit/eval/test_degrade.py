@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from majolica.eval.degrade import blur, degrade, grain, warp
+from majolica.eval.degrade import blur, deal, degrade, grain, scramble, warp
 
 
 def test_blur_keeps_flat_pictures_and_spreads_a_point() -> None:
@@ -32,3 +32,21 @@ def test_sizes_that_no_cell_divides() -> None:
     pictures = torch.rand(2, 3, 25, 25)
     assert grain(pictures, torch.Generator()).shape == pictures.shape
     assert warp(pictures, torch.Generator()).shape == pictures.shape
+
+
+def test_dealt_tiles_are_the_same_tiles_in_another_order() -> None:
+    pictures = torch.arange(16.0).view(1, 1, 4, 4).repeat_interleave(6, 2).repeat_interleave(6, 3).expand(5, 3, -1, -1)
+    dealt = deal(pictures, 4, torch.Generator().manual_seed(0))
+    assert dealt.shape == pictures.shape
+    for before, after in zip(pictures, dealt, strict=True):
+        assert torch.equal(before.flatten().sort().values, after.flatten().sort().values)
+        assert not torch.equal(before, after)
+
+
+def test_scrambled_pictures_keep_their_colours_but_not_their_places() -> None:
+    pictures = torch.zeros(6, 3, 48, 48)
+    pictures[:, :, :24, :24] = 1
+    scrambled = scramble(pictures, torch.Generator().manual_seed(0))
+    assert scrambled.shape == pictures.shape
+    assert (scrambled.mean((1, 2, 3)) - 0.25).abs().mean() < 0.15
+    assert ((scrambled - pictures).abs().mean((1, 2, 3)) > 0.02).all()

@@ -87,7 +87,7 @@ def test_fidelity_wants_every_thing(pipeline: Any, judge: Any, data: EvalData, s
     class SeesTwo:
         """Sees the thing painted and, a little, a second one besides."""
 
-        names, accuracy, robust_accuracy = judge.names, 1.0, 1.0
+        names, scores = judge.names, judge.scores
 
         def classify(self, images_B3HW: torch.Tensor) -> torch.Tensor:
             seen_BK = judge.classify(images_B3HW)

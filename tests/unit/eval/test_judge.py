@@ -23,8 +23,13 @@ def judge() -> Judge:
 
 
 def test_learns_in_seconds(judge: Judge) -> None:
-    assert judge.accuracy > 0.7  # chance is 0.25; the full training reaches 1.0
-    assert judge.robust_accuracy > 0.5
+    assert judge.scores.plain > 0.7  # chance is 0.25; the full training reaches 1.0
+    assert judge.scores.damaged > 0.5
+
+
+def test_shapes_decide_not_colours(judge: Judge) -> None:
+    """Most renders that were melted or cut up are not named any more; a judge of colours would name them all."""
+    assert judge.scores.fooled < 0.6 * judge.scores.plain
 
 
 def test_same_seed_same_judge(judge: Judge) -> None:
@@ -40,10 +45,10 @@ def test_classify_takes_any_size_and_scales_down(judge: Judge) -> None:
     small, _, _ = renders(NAMES, 24, 1, [9, 5], 32)
     large, _, _ = renders(NAMES, 96, 1, [9, 5], 32)
     both = [judge.classify(pictures) for pictures in (small, large)]
-    assert both[0].shape == (32, 4)
+    assert both[0].shape == (32, 5)
     torch.testing.assert_close(both[0].sum(1), torch.ones(32))
     assert (both[0].argmax(1) == both[1].argmax(1)).float().mean() >= 0.9
-    assert judge.classify(small[:0]).shape == (0, 4)
+    assert judge.classify(small[:0]).shape == (0, 5)
     with pytest.raises(ValueError, match="uint8"):
         judge.classify(small.float())
 
@@ -55,7 +60,7 @@ def test_cached_and_read_back(judge: Judge, tmp_path: Path, monkeypatch: pytest.
     again = Judge.load_or_train(tmp_path, NAMES, 24)
     pictures, _, _ = renders(NAMES, 24, 1, [9, 5], 8)
     assert torch.equal(judge.classify(pictures), again.classify(pictures))
-    assert (again.names, again.resolution, again.accuracy) == (NAMES, 24, judge.accuracy)
+    assert (again.names, again.resolution, again.scores) == (NAMES, 24, judge.scores)
     with pytest.raises(NameError):
         Judge.load_or_train(tmp_path, NAMES[::-1], 24)  # other names: another judge
 
@@ -68,7 +73,7 @@ def test_unreadable_file(judge: Judge, tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(UserError, match="delete it"):
         Judge.load(path)
     Judge.load_or_train(tmp_path, NAMES, 24)
-    assert Judge.load(path).accuracy == judge.accuracy
+    assert Judge.load(path).scores == judge.scores
     assert list(tmp_path.iterdir()) == [path]
 
 

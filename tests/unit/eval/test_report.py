@@ -126,7 +126,7 @@ def test_the_whole_report(run: tuple[Path, RunConfig], pipeline: Any, judge: Any
     for words in (
         "What it paints",
         "Dialled properties",
-        "80%",
+        "80.0%",
         "Flow-matching loss",
         "1&nbsp;min",
         "a &lt;chip&gt;",
