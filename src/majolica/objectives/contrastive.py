@@ -1,47 +1,117 @@
-"""Sigmoid contrastive loss (SigLIP, arXiv 2303.15343): a sum over pairs, each judged on its own."""
+"""Sigmoid contrastive loss (SigLIP, arXiv 2303.15343) over ranks and over the micro-steps of an optimiser step.
+
+The loss is a sum over pairs of an image and a text, each judged on its own. So pairs may be counted wherever it is
+convenient, as long as each counts once: with rows of other ranks, and with rows of earlier micro-steps, whose
+embeddings are exact because the weights do not move inside an optimiser step.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-
-def same_caption(tokens_BL: Tensor, others_KL: Tensor) -> Tensor:
-    """`(B, K)` bool: pairs of rows whose captions have the same pieces. Such pairs are not negatives of each other."""
-    return (tokens_BL[:, None] == others_KL[None]).all(-1)
-
-
-def pair_losses(image_BE: Tensor, text_KE: Tensor, match_BK: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
-    """-log sigmoid(+-(scale * <image, text> + bias)) of every pair, `(B, K)`; embeddings have unit norm."""
-    logits_BK = scale * image_BE @ text_KE.T + bias
-    return F.softplus(torch.where(match_BK, -logits_BK, logits_BK))
+CHUNK = 1024
+"""Columns of the pair matrix that exist at a time."""
 
 
 @dataclass(frozen=True)
-class Peers:
-    """Embeddings from elsewhere (other ranks), detached: further negatives for the rows at hand."""
+class Pairs:
+    """Embeddings of images and of their captions, with unit norm, and what tells captions apart."""
 
-    image_KE: Tensor
-    text_KE: Tensor
-    tokens_KL: Tensor
+    image_BE: Tensor
+    text_BE: Tensor
+    caption_B: Tensor
+    """int64: equal for equal captions, see `caption_ids`."""
+
+    def __len__(self) -> int:
+        return len(self.image_BE)
+
+    def detach(self) -> Pairs:
+        """The same without a graph."""
+        return Pairs(self.image_BE.detach(), self.text_BE.detach(), self.caption_B)
+
+    def none(self) -> Pairs:
+        """No rows, of the same kind."""
+        return Pairs(self.image_BE[:0].detach(), self.text_BE[:0].detach(), self.caption_B[:0])
 
 
-def sigmoid_loss(
-    image_BE: Tensor, text_BE: Tensor, tokens_BL: Tensor, scale: Tensor, bias: Tensor, peers: Peers
-) -> Tensor:
-    """This rank's share of the loss over all pairs; the mean over ranks has exactly the full loss's value and gradient.
+def joined(parts: Sequence[Pairs]) -> Pairs:
+    """All rows of all parts."""
+    return Pairs(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Pairs)))
 
-    A pair across two ranks appears on both: on the image's rank with a gradient to the image, on the text's rank with a
-    gradient to the text alone. The second appearance adds nothing to the value, nor to `scale` and `bias`.
+
+def caption_ids(tokens_BL: Tensor) -> Tensor:
+    """A 64-bit hash of each caption's pieces `(B,)`: equal captions are positives of each other, not negatives."""
+    ids_B = torch.zeros(len(tokens_BL), dtype=torch.int64, device=tokens_BL.device)
+    for column_B in tokens_BL.unbind(1):
+        mixed_B = (ids_B ^ column_B) * -7046029254386353131  # the odd constant of splitmix64, modulo 2^64
+        ids_B = mixed_B ^ (mixed_B >> 29)
+    return ids_B
+
+
+class _PairSum(torch.autograd.Function):
+    """Sum of -log sigmoid(+-(scale <image, text> + bias)) over all pairs, with no more than a chunk of them in memory.
+
+    The gradients are computed in the forward pass, where each chunk's logits are at hand.
     """
-    texts = torch.cat((text_BE, peers.text_KE))
-    match = same_caption(tokens_BL, torch.cat((tokens_BL, peers.tokens_KL)))
-    loss = pair_losses(image_BE, texts, match, scale, bias).sum()
-    if len(peers.image_KE):
-        match = same_caption(peers.tokens_KL, tokens_BL)
-        mirror = pair_losses(peers.image_KE, text_BE, match, scale.detach(), bias.detach()).sum()
-        loss = loss + mirror - mirror.detach()
-    return loss / max(1, len(image_BE))
+
+    @staticmethod
+    def forward(
+        ctx: Any, image_BE: Tensor, text_KE: Tensor, scale: Tensor, bias: Tensor, b_B: Tensor, k_K: Tensor
+    ) -> Any:
+        dtype = image_BE.dtype
+        image = image_BE.float() if dtype in (torch.bfloat16, torch.float16) else image_BE
+        total, to_scale, to_bias = (image.new_zeros(()) for _ in range(3))
+        to_image, to_text = torch.zeros_like(image), []
+        for text, caption in zip(text_KE.to(image.dtype).split(CHUNK), k_K.split(CHUNK), strict=True):  # type: ignore[no-untyped-call]
+            products = image @ text.T
+            sign = torch.where(b_B[:, None] == caption, -1.0, 1.0).to(image.dtype)
+            logits = sign * (scale * products + bias)
+            total += F.softplus(logits).sum()
+            slope = sign * torch.sigmoid(logits)
+            to_scale += (slope * products).sum()
+            to_bias += slope.sum()
+            to_image += scale * (slope @ text)
+            to_text.append(scale * (slope.T @ image))
+        ctx.save_for_backward(to_image.to(dtype), torch.cat(to_text).to(text_KE.dtype), to_scale, to_bias)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> Any:
+        to_image, to_text, to_scale, to_bias = ctx.saved_tensors
+        [g] = upstream
+        return g * to_image, g * to_text, g * to_scale, g * to_bias, None, None
+
+
+def pair_sum(images: Pairs, texts: Pairs, scale: Tensor, bias: Tensor) -> Tensor:
+    """Sum of the pair losses between the images of one set and the texts of another."""
+    if not len(images) or not len(texts):
+        return scale.new_zeros(())
+    out: Tensor = _PairSum.apply(  # type: ignore[no-untyped-call]
+        images.image_BE, texts.text_BE, scale, bias, images.caption_B, texts.caption_B
+    )
+    return out
+
+
+def sigmoid_loss(here: Pairs, scale: Tensor, bias: Tensor, ranks: Pairs, earlier: Pairs) -> Tensor:
+    """This rank's and micro-step's share of the loss over all pairs of an optimiser step, divided by its rows.
+
+    `ranks` are the other ranks' rows of this micro-step, `earlier` all ranks' rows of earlier ones, both detached.
+    The mean over ranks and micro-steps is the full loss, exactly. Its gradient is exact over ranks, and over
+    micro-steps unbiased when their order is random (design, section 3):
+
+    * A pair across two ranks appears on both: on the image's rank with a gradient to the image, on the text's rank
+      with one to the text. The second appearance adds nothing to the value, nor to `scale` and `bias`.
+    * A pair across two micro-steps appears in the later one and can only move its row there. Which row is the later
+      is a fair coin, so that row's gradient counts twice; value, `scale` and `bias` count once.
+    """
+    loss = pair_sum(here, here, scale, bias) + pair_sum(here, ranks, scale, bias)
+    mirror = pair_sum(ranks, here, scale.detach(), bias.detach())
+    half_scale, half_bias = (scale + scale.detach()) / 2, (bias + bias.detach()) / 2
+    across = pair_sum(here, earlier, half_scale, half_bias) + pair_sum(earlier, here, half_scale, half_bias)
+    return (loss + mirror - mirror.detach() + 2 * across - across.detach()) / max(1, len(here))

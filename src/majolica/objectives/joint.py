@@ -12,7 +12,7 @@ from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
 from majolica.models.majolica import Outputs, Rows, pool
 from majolica.models.properties import measure_all
-from majolica.objectives.contrastive import Peers, sigmoid_loss
+from majolica.objectives.contrastive import Pairs, caption_ids, sigmoid_loss
 from majolica.objectives.flow import add_noise, draw_time, velocity_loss
 
 
@@ -22,8 +22,8 @@ class Targets:
 
     base_M3HW: Tensor
     fine_F3HW: Tensor
-    tokens_CL: Tensor
-    """Captions of the clean rows."""
+    caption_C: Tensor
+    """Identities of the clean rows' captions."""
 
 
 def clean_rows(config: LossConfig, batch: int, progress: float) -> int:
@@ -65,7 +65,7 @@ def make_rows(
         window=window,
         noisy=noisy,
     )
-    return rows, Targets(base_B3HW[:noisy], crops_F3HW, tokens_BL[noisy:])
+    return rows, Targets(base_B3HW[:noisy], crops_F3HW, caption_ids(tokens_BL[noisy:]))
 
 
 def random_windows(
@@ -104,6 +104,11 @@ def draw_condition(
     return Condition(tokens_BL, has_text_B.to(device), values_BP, has_value_BP.to(device))
 
 
+def seen(outputs: Outputs, targets: Targets) -> Pairs:
+    """The clean rows: what the contrastive loss is about."""
+    return Pairs(outputs.image_CE, outputs.text_CE, targets.caption_C)
+
+
 def joint_losses(
     outputs: Outputs,
     rows: Rows,
@@ -111,15 +116,19 @@ def joint_losses(
     config: LossConfig,
     scale: Tensor,
     bias: Tensor,
-    peers: Peers,
+    ranks: Pairs,
+    earlier: Pairs,
 ) -> dict[str, Tensor]:
-    """Named losses; `loss` is their weighted sum. `fine` is the mean over the rows painted larger, 0 without any."""
+    """Named losses; `loss` is their weighted sum. `fine` is the mean over the rows painted larger, 0 without any.
+
+    `ranks` and `earlier` are the clean rows of other ranks and of earlier micro-steps, see `sigmoid_loss`.
+    """
     t_M = rows.t_B[: rows.noisy]
     base_M = velocity_loss(outputs.base_M3HW, targets.base_M3HW, t_M, 1, config.t_floor)
     fine_F = velocity_loss(
         outputs.fine_F3HW, targets.fine_F3HW, t_M[: len(targets.fine_F3HW)], rows.window.scale, config.t_floor
     )
     flow, fine = base_M.sum() / max(1, len(base_M)), fine_F.sum() / max(1, len(fine_F))
-    contrastive = sigmoid_loss(outputs.image_CE, outputs.text_CE, targets.tokens_CL, scale.exp(), bias, peers)
+    contrastive = sigmoid_loss(seen(outputs, targets), scale.exp(), bias, ranks, earlier)
     loss = flow + config.fine_share * fine + config.contrastive * contrastive
     return {"loss": loss, "flow": flow, "fine": fine, "contrastive": contrastive}

@@ -14,8 +14,8 @@ from majolica.data.loader import Batch
 from majolica.data.transforms import augment
 from majolica.distributed.group import gather_others
 from majolica.errors import UserError
-from majolica.objectives.contrastive import Peers
-from majolica.objectives.joint import joint_losses, make_rows
+from majolica.objectives.contrastive import Pairs, joined
+from majolica.objectives.joint import joint_losses, make_rows, seen
 from majolica.train import optim
 from majolica.train.schedule import learning_rate, planned
 from majolica.train.state import Run, detached
@@ -30,9 +30,10 @@ def optimiser_step(run: Run) -> tuple[Losses, float]:
     """Gradients of `accumulate` micro-steps, then one update. Mean losses and the learning rate."""
     accumulate = run.config.train.accumulate
     mean: Losses = {}
+    window: list[Pairs] = []
     for micro in range(accumulate):
         with synchronised(run, last=micro == accumulate - 1):
-            losses = micro_step(run, next(run.feed), micro)
+            losses = micro_step(run, next(run.feed), micro, window)
             torch.autograd.backward(losses["loss"] / accumulate)
         for name, value in detached(losses).items():
             mean[name] = mean.get(name, 0) + value / accumulate
@@ -43,8 +44,11 @@ def optimiser_step(run: Run) -> tuple[Losses, float]:
     return mean, rate
 
 
-def micro_step(run: Run, batch: Batch, micro: int) -> Losses:
-    """Losses of one batch. All randomness is a function of seed, step, micro-step and rank."""
+def micro_step(run: Run, batch: Batch, micro: int, window: list[Pairs]) -> Losses:
+    """Losses of one batch, whose clean rows join the `window` of this optimiser step.
+
+    All randomness is a function of seed, step, micro-step and rank.
+    """
     config, device = run.config, run.group.device
     seed = int(mix(config.train.seed, run.step, micro, run.group.rank)) & (2**63 - 1)
     generator = torch.Generator().manual_seed(seed)
@@ -55,8 +59,13 @@ def micro_step(run: Run, batch: Batch, micro: int) -> Losses:
     )
     with torch.autocast(device.type, torch.bfloat16, enabled=config.train.precision == "bf16"):
         outputs = run.network(rows)
-    peers = Peers(*(gather_others(x, run.group) for x in (outputs.image_CE, outputs.text_CE, targets.tokens_CL)))
-    return joint_losses(outputs, rows, targets, config.loss, run.model.logit_scale, run.model.logit_bias, peers)
+    here = seen(outputs, targets)
+    ranks = Pairs(*(gather_others(x, run.group) for x in (here.image_BE, here.text_BE, here.caption_B)))
+    earlier = joined([here.none(), *window])
+    window += [here.detach(), ranks]
+    return joint_losses(
+        outputs, rows, targets, config.loss, run.model.logit_scale, run.model.logit_bias, ranks, earlier
+    )
 
 
 def prepared(images_B3HW: Tensor, batch: Batch, config: RunConfig) -> Tensor:

@@ -1,56 +1,149 @@
-"""The sigmoid loss, on one rank and split over several."""
+"""The sigmoid loss: pair by pair, split over ranks, and split over the micro-steps of an optimiser step."""
 
+from __future__ import annotations
+
+import itertools
+
+import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
-from majolica.objectives.contrastive import Peers, pair_losses, same_caption, sigmoid_loss
+from majolica.objectives import contrastive
+from majolica.objectives.contrastive import Pairs, caption_ids, pair_sum, sigmoid_loss
+
+Leaves = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-def rows(count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def rows(count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Unit embeddings in float64, and caption ids of which some are equal, also across any split."""
     generator = torch.Generator().manual_seed(0)
-    image = F.normalize(torch.randn(count, 8, generator=generator, dtype=torch.float64), dim=1)
-    text = F.normalize(torch.randn(count, 8, generator=generator, dtype=torch.float64), dim=1)
-    tokens = torch.randint(1, 9, (count, 5), generator=generator)
-    tokens[3] = tokens[0]
-    return image, text, tokens
+    image, text = (F.normalize(torch.randn(count, 8, generator=generator, dtype=torch.float64), dim=1) for _ in "it")
+    captions = torch.arange(count)
+    captions[count // 2 :: 3] = captions[0]
+    return image, text, captions
 
 
-def test_duplicate_captions_are_not_negatives() -> None:
-    _, _, tokens = rows(4)
-    match = same_caption(tokens, tokens)
-    assert match[0, 3] and match[3, 0] and not match[0, 1]
+def leaves(image: Tensor, text: Tensor) -> Leaves:
+    scale, bias = (torch.tensor(value, dtype=torch.float64) for value in (2.0, -1.0))
+    image, text, scale, bias = (x.clone().requires_grad_() for x in (image, text, scale, bias))
+    return image, text, scale, bias
 
 
-def test_a_pair_is_judged_by_its_logit() -> None:
-    image, text = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.6, 0.8]])
-    scale, bias = torch.tensor(10.0), torch.tensor(-4.0)
-    positive = pair_losses(image, text, torch.tensor([[True]]), scale, bias)
-    negative = pair_losses(image, text, torch.tensor([[False]]), scale, bias)
-    torch.testing.assert_close(positive[0, 0], -torch.log(torch.sigmoid(torch.tensor(2.0))))
-    torch.testing.assert_close(negative[0, 0], -torch.log(torch.sigmoid(torch.tensor(-2.0))))
+def plain(image: Tensor, text: Tensor, captions: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+    """The definition: the full pair matrix, divided by the rows."""
+    logits = scale * image @ text.T + bias
+    match = captions[:, None] == captions[None]
+    return -F.logsigmoid(torch.where(match, logits, -logits)).sum() / len(image)
 
 
-def test_ranks_average_to_the_full_loss_and_its_gradient() -> None:
-    world, each = 4, 3
-    image, text, tokens = rows(world * each)
-    empty = Peers(image[:0], text[:0], tokens[:0])
+def gradients(loss: Tensor, at: Leaves) -> list[Tensor]:
+    return list(torch.autograd.grad(loss, at))
 
-    def leaves() -> list[torch.Tensor]:
-        scale, bias = (torch.tensor(v, dtype=torch.float64) for v in (2.0, -3.0))
-        return [x.clone().requires_grad_() for x in (image, text, scale, bias)]
 
-    full = leaves()
-    whole = sigmoid_loss(full[0], full[1], tokens, full[2], full[3], empty)
-    whole.backward()  # type: ignore[no-untyped-call]
-    split = leaves()
+def full(count: int) -> tuple[Tensor, list[Tensor]]:
+    image, text, captions = rows(count)
+    at = leaves(image, text)
+    loss = plain(at[0], at[1], captions, at[2], at[3])
+    return loss.detach(), gradients(loss, at)
+
+
+def split(count: int, world: int, order: list[list[int]]) -> tuple[Tensor, list[Tensor]]:
+    """Mean over ranks and micro-steps of what each computes; `order` lists the rows of each micro-step."""
+    image, text, captions = rows(count)
+    at = leaves(image, text)
+
+    def take(which: list[int]) -> Pairs:
+        return Pairs(at[0][which], at[1][which], captions[which])
+
     total = torch.zeros((), dtype=torch.float64)
-    for rank in range(world):
-        mine = slice(rank * each, (rank + 1) * each)
-        others = torch.ones(world * each, dtype=torch.bool)
-        others[mine] = False
-        peers = Peers(split[0][others].detach(), split[1][others].detach(), tokens[others])
-        total = total + sigmoid_loss(split[0][mine], split[1][mine], tokens[mine], split[2], split[3], peers) / world
-    total.backward()  # type: ignore[no-untyped-call]
-    torch.testing.assert_close(total, whole)
-    for ours, theirs in zip(split, full, strict=True):
-        torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-6, rtol=1e-6)
+    for m, micro in enumerate(order):
+        earlier = take([row for before in order[:m] for row in before]).detach()
+        each = len(micro) // world
+        for rank in range(world):
+            mine = micro[rank * each : (rank + 1) * each]
+            others = take([row for row in micro if row not in mine]).detach()
+            total = total + sigmoid_loss(take(mine), at[2], at[3], others, earlier) / (world * len(order))
+    return total.detach(), gradients(total, at)
+
+
+def largest_error(got: list[Tensor], wanted: list[Tensor]) -> float:
+    return max(float((a - b).abs().max()) for a, b in zip(got, wanted, strict=True))
+
+
+def test_equal_captions_have_equal_ids_and_others_do_not() -> None:
+    tokens = torch.randint(0, 50, (4000, 12), generator=torch.Generator().manual_seed(0))
+    tokens[7] = tokens[1234]
+    ids = caption_ids(tokens)
+    assert ids[7] == ids[1234] and len(ids.unique()) == 3999
+    swapped = tokens[:1].clone()
+    swapped[0, :2] = tokens[0, [1, 0]]
+    assert caption_ids(swapped) != ids[0] or bool(tokens[0, 0] == tokens[0, 1])
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 1024])
+def test_chunks_make_no_difference(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contrastive, "CHUNK", chunk)
+    image, text, captions = rows(12)
+    at = leaves(image, text)
+    here = Pairs(at[0], at[1], captions)
+    loss = pair_sum(here, here, at[2], at[3]) / 12
+    value, wanted = full(12)
+    torch.testing.assert_close(loss.detach(), value)
+    assert largest_error(gradients(loss, at), wanted) < 1e-12
+
+
+def test_the_written_gradient_is_that_of_the_value() -> None:
+    image, text, captions = rows(6)
+    others = Pairs(image[:0], text[:0], captions[:0])
+
+    def value(image: Tensor, text: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+        return sigmoid_loss(Pairs(image, text, captions), scale, bias, others, others)
+
+    assert torch.autograd.gradcheck(value, leaves(image, text))
+
+
+@pytest.mark.parametrize("world", [1, 2, 4])
+def test_ranks_average_to_the_full_loss_and_its_gradient(world: int) -> None:
+    value, wanted = full(12)
+    got, found = split(12, world, [list(range(12))])
+    torch.testing.assert_close(got, value)
+    assert largest_error(found, wanted) < 1e-12
+
+
+@pytest.mark.parametrize("world", [1, 2, 4])
+def test_the_windowed_gradient_averages_to_the_full_one_over_all_orders(world: int) -> None:
+    micro_steps = [list(range(4 * m, 4 * m + 4)) for m in range(4)]
+    value, wanted = full(16)
+    orders = list(itertools.permutations(micro_steps))
+    found = [split(16, world, list(order)) for order in orders]
+    for got, _ in found:
+        torch.testing.assert_close(got, value)  # the value is exact in every order
+    mean = [torch.stack(parts).mean(0) for parts in zip(*(g for _, g in found), strict=True)]
+    assert largest_error(mean, wanted) < 1e-9
+    single = max(largest_error(g, wanted) for _, g in found)
+    assert single > 1e-3  # a single order is an estimate: were it exact, this test would prove nothing
+    for _, g in found:  # scale and bias are exact in every order
+        assert largest_error(g[2:], wanted[2:]) < 1e-12
+
+
+def test_memory_grows_with_the_window_and_not_with_its_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest tensor of forward and backward has a chunk of columns, however many rows the window holds."""
+    monkeypatch.setattr(contrastive, "CHUNK", 64)
+    sizes: list[int] = []
+
+    class Watch(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            out = func(*args, **(kwargs or {}))
+            sizes.extend(t.numel() for t in (out if isinstance(out, tuple | list) else [out]) if isinstance(t, Tensor))
+            return out
+
+    generator = torch.Generator().manual_seed(0)
+    for window in (512, 2048):
+        sizes.clear()
+        image, text = (torch.randn(32, 8, generator=generator).requires_grad_() for _ in "it")
+        far = Pairs(torch.randn(window, 8), torch.randn(window, 8), torch.arange(window) + 100)
+        here = Pairs(image, text, torch.arange(32))
+        with Watch():
+            sigmoid_loss(here, torch.tensor(2.0), torch.tensor(-1.0), here.none(), far).backward()  # type: ignore[no-untyped-call]
+        assert max(sizes) <= max(64 * window, 8 * window)  # linear; the pair matrix with the texts would be 32 x window
