@@ -1,7 +1,7 @@
 """The loader beside webdataset and beside bare decoding. `python -m benchmarks.loader --json`.
 
-The set is 8 img2dataset-layout tars of 500 photograph-like JPEGs (shorter side 256 to 640), decoded to 256 px
-in batches of 64. webdataset gets the same decoding function, a shuffle buffer of 1,000 and as many worker
+The set is 8 img2dataset-layout tars of 500 photograph-like JPEGs, the shorter side 256 px as img2dataset makes them
+by default (`--shorter 512` for larger ones), decoded to 256 px in batches of 64. webdataset gets the same decoding function, a shuffle buffer of 1,000 and as many worker
 processes as ours gets threads (0 workers: one thread). Rates are medians of alternating rounds.
 """
 
@@ -46,11 +46,11 @@ def photograph(rng: np.random.Generator, height: int, width: int) -> bytes:
     return out.getvalue()
 
 
-def make_set(folder: Path, count: int) -> None:
+def make_set(folder: Path, count: int, shorter: int) -> None:
     """`count` pictures in tars of 500; 200 different ones, for drawing them is slow."""
     rng = np.random.default_rng(0)
-    sides = rng.integers(256, 641, (min(count, 200), 2))
-    pictures = [photograph(rng, int(h), int(w)) for h, w in sides]
+    longer = rng.integers(shorter, 7 * shorter // 4, min(count, 200))
+    pictures = [photograph(rng, *((shorter, int(n)) if i % 3 else (int(n), shorter))) for i, n in enumerate(longer)]
     records = (Record(pictures[i % len(pictures)], "jpg", f"photograph {i}", {"i": i}) for i in range(count))
     write_shards(folder, records, 500)
 
@@ -152,7 +152,7 @@ def start_seconds(folder: Path, shards: int) -> float:
 def measure(options: argparse.Namespace, root: Path) -> dict[str, Any]:
     """All figures."""
     folder = root / "set"
-    make_set(folder, options.pictures)
+    make_set(folder, options.pictures, options.shorter)
     figures: dict[str, Any] = {"samples_per_s": {}, "ratio_to_webdataset": {}, "share_of_bare_decode": {}}
     for workers in (0, 1, 2):
         ways = {"ours": ours, "webdataset": theirs, "bare": bare}
@@ -164,13 +164,15 @@ def measure(options: argparse.Namespace, root: Path) -> dict[str, Any]:
             figures[key][workers] = round(statistics.median(a / b for a, b in pairs), 3)
     figures["rss_slope_mb_per_100k"] = round(rss_slope(folder, options.long), 2)
     figures["start_seconds"] = round(start_seconds(root / "many", options.shards), 3)
-    return figures | {"pictures": options.pictures, "shards_at_start": options.shards, "repeat": options.repeat}
+    asked = {name: value for name, value in vars(options).items() if name != "json"}
+    return figures | {"options": asked, "cores": os.cpu_count()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON (always done)")
     parser.add_argument("--pictures", type=int, default=4000)
+    parser.add_argument("--shorter", type=int, default=256, help="shorter side of the pictures in the set")
     parser.add_argument("--samples", type=int, default=3200, help="samples of each timing")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--long", type=int, default=100_000, help="samples over which memory is watched")
