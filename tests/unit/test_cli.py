@@ -54,7 +54,7 @@ def test_every_verb_explains_itself(capsys: pytest.CaptureFixture[str], verb: st
     [
         ("trian nano", "unknown verb 'trian': did you mean 'train'?"),
         ("data opnmoji", "unknown kind of data 'opnmoji': did you mean 'openmoji'?"),
-        ("data", "say which: majolica data openmoji"),
+        ("data", "say which: majolica data fetch"),
         ("train", "say what to train first"),
         ("train nanno", "unknown recipe 'nanno': did you mean 'nano'?"),
         ("train none.yaml", "cannot read the configuration none.yaml"),

@@ -32,7 +32,7 @@ def write_tar(path: Path, records: Iterable[tuple[str, Record]]) -> int:
     with whole_file(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for key, record in _with(first, pairs):
             _add_sample(tar, key, record)
-            tar.members.clear()  # tarfile keeps every header otherwise
+            tar.members = []  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
             count += 1
     return count
 

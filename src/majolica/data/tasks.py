@@ -18,7 +18,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MOST_DEATHS = 3
-"""Times that workers may be killed before the work is given up."""
+"""Times that workers may be killed, with no task finished in between, before the work is given up."""
 
 
 def each(function: Callable[[T], R], items: Sequence[T], config: EngineConfig) -> Iterator[tuple[T, R]]:
@@ -37,12 +37,15 @@ def each(function: Callable[[T], R], items: Sequence[T], config: EngineConfig) -
 
 def _in_processes(function: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[tuple[T, R]]:
     left = dict(enumerate(items))
-    for deaths in range(1, MOST_DEATHS + 1):
+    deaths = 0
+    while deaths < MOST_DEATHS:
         try:
             for number, result in _one_pool(function, left, workers):
+                deaths = 0
                 yield left.pop(number), result
             return
         except BrokenProcessPool:
+            deaths += 1
             log.warning("a worker was killed (%d of %d); %d tasks are left", deaths, MOST_DEATHS, len(left))
     raise UserError(
         f"workers were killed {MOST_DEATHS} times, most likely for memory: use fewer --workers; "

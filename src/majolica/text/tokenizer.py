@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import sentencepiece
 import torch
@@ -18,10 +19,18 @@ from majolica.text.clean import clean_caption
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 _QUIET = 2  # SentencePiece's log level: errors only
+_LINE = 4000
+"""Bytes of a caption that training sees at most: SentencePiece passes over lines above 4,192."""
 
 
-def train_tokenizer(captions: Iterable[str], out: Path, vocab: int, sample: int = 2_000_000) -> int:
-    """Train a unigram vocabulary and write it to `out`; returns the number of pieces.
+def train_tokenizer(
+    captions: Iterable[str],
+    out: Path,
+    vocab: int,
+    sample: int = 2_000_000,
+    kind: Literal["unigram", "bpe"] = "unigram",
+) -> int:
+    """Train a vocabulary and write it to `out`; returns the number of pieces.
 
     Where there are more than `sample` captions, that many are drawn at random. Unknown characters fall back
     to their bytes, so nothing a user types is lost. Where the captions hold too few words for `vocab` pieces,
@@ -40,7 +49,7 @@ def train_tokenizer(captions: Iterable[str], out: Path, vocab: int, sample: int 
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(drawn),
             model_writer=model,
-            model_type="unigram",
+            model_type=kind,
             vocab_size=vocab,
             hard_vocab_limit=False,
             byte_fallback=True,
@@ -67,7 +76,9 @@ def draw(captions: Iterable[str], sample: int, seed: int = 0) -> list[str]:
             kept.append(caption)
         elif (place := rng.randrange(seen + 1)) < sample:
             kept[place] = caption
-    return [cleaned for caption in kept if (cleaned := clean_caption(caption))]
+    for place, caption in enumerate(kept):  # in place: there may be millions
+        kept[place] = clean_caption(caption).encode()[:_LINE].decode(errors="ignore")
+    return [caption for caption in kept if caption]
 
 
 class Tokenizer:
@@ -108,6 +119,10 @@ class Tokenizer:
     def lengths(self, captions: Sequence[str]) -> list[int]:
         """Pieces of each whole caption, end-of-sentence included: what `encode` needs to cut nothing."""
         return [len(pieces) + 1 for pieces in self._ids(captions)]
+
+    def byte_counts(self, captions: Sequence[str]) -> list[int]:
+        """Pieces of each whole caption that stand for single bytes: characters that the vocabulary lacks."""
+        return [sum(map(self._pieces.is_byte, pieces)) for pieces in self._ids(captions)]
 
     def decode(self, ids: Tensor) -> list[str]:
         """Captions of B x L ids; special pieces are dropped."""

@@ -99,6 +99,29 @@ def test_a_draw_is_uniform() -> None:
     assert all(430 < count < 570 for count in counts)  # 500, standard deviation 19
 
 
+def test_bpe_is_another_way_to_the_same_kind_of_file(tmp_path: Path, model: Path) -> None:
+    path = tmp_path / "bpe.model"
+    pieces = train_tokenizer(CAPTIONS, path, 330, kind="bpe")
+    tokenizer = Tokenizer(path)
+    assert pieces == tokenizer.vocab == 330 and path.read_bytes() != model.read_bytes()
+    words = ["a dolphin on a teal background", "Zürich 日本 Ω"]
+    assert tokenizer.decode(tokenizer.encode(words, 64)) == words
+    assert UNK not in tokenizer.encode(words, 64)
+    train_tokenizer(CAPTIONS, tmp_path / "again.model", 330, kind="bpe")
+    assert (tmp_path / "again.model").read_bytes() == path.read_bytes()
+
+
+def test_bytes_that_stand_for_characters_are_counted(tokenizer: Tokenizer) -> None:
+    assert tokenizer.byte_counts(["a dolphin", "日", "dolphin é🦩", ""]) == [0, 3, 6, 0]
+
+
+def test_long_captions_are_trained_on_by_their_beginning(tmp_path: Path) -> None:
+    """SentencePiece itself passes over lines above 4,192 bytes; a 100 kB caption would be lost, or fill the memory."""
+    assert all(len(caption.encode()) <= 4000 for caption in draw(["ä" * 50_000, "word " * 20_000, "short"], 9))
+    train_tokenizer([f"dolphin {i} " + "mushroom " * 20_000 for i in range(10)], tmp_path / "t.model", 300)
+    assert Tokenizer(tmp_path / "t.model").byte_counts(["mushroom", "日"]) == [0, 3]
+
+
 def test_a_pickled_tokenizer_is_the_same(tokenizer: Tokenizer) -> None:
     again = pickle.loads(pickle.dumps(tokenizer))
     assert torch.equal(again.encode(CAPTIONS, 24), tokenizer.encode(CAPTIONS, 24))

@@ -1,0 +1,93 @@
+"""`majolica data fetch RECIPE|CONFIG.yaml`: pictures of chosen rows, politely, into shards."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from majolica.config import io
+from majolica.config.fetch import RECIPES, FetchConfig, check, fetch_recipe
+from majolica.errors import UserError
+
+if TYPE_CHECKING:
+    from majolica.data.fetch.totals import Totals
+
+Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+
+
+@dataclass(frozen=True)
+class Options(FetchConfig):
+    """Whether, beside every field of a `FetchConfig`."""
+
+    retry_failed: Flag = False
+    """Ask again for what failed for a reason that may have passed, into further shards."""
+    print_config: Flag = False
+    """Print the whole configuration as YAML and stop."""
+
+
+def run(args: list[str]) -> None:
+    """Parse `args`, then fetch, or print the configuration instead."""
+    start = FetchConfig()
+    if args and not args[0].startswith("-"):
+        name, args = args[0], args[1:]
+        start = io.read(Path(name), start) if name.endswith((".yaml", ".yml")) else fetch_recipe(name)
+    options = _parse(start, args)
+    config = FetchConfig(**{field.name: getattr(options, field.name) for field in fields(FetchConfig)})
+    check(config)
+    if options.print_config:
+        print(io.to_yaml(config), end="")
+        return
+    _installed()
+    from majolica.data.fetch.run import fetch
+
+    with progress_line() as tell:
+        totals = fetch(config, tell, lambda text: print(text, file=sys.stderr), options.retry_failed)
+    good = totals.statuses["success"]
+    failures = [f"{count:,} {word}" for word, count in totals.statuses.most_common() if word != "success"]
+    print(
+        f"{good:,} pictures of {totals.rows:,} URLs in {config.out}" + (f"; {', '.join(failures)}" if failures else "")
+    )
+
+
+@contextmanager
+def progress_line() -> Iterator[Callable[[Totals], None]]:
+    """A function that shows totals: one live line on a terminal, a line every ten seconds elsewhere."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.live import Live
+        from rich.text import Text
+
+        with Live(console=Console(stderr=True), refresh_per_second=2) as live:
+            yield lambda totals: live.update(Text(totals.line()))
+        return
+    last = time.monotonic()
+
+    def tell(totals: Totals) -> None:
+        nonlocal last
+        if time.monotonic() - last >= 10:
+            last = time.monotonic()
+            print(totals.line(), file=sys.stderr, flush=True)
+
+    yield tell
+
+
+def _parse(start: FetchConfig, args: list[str]) -> Options:
+    default = Options(**{field.name: getattr(start, field.name) for field in fields(FetchConfig)})
+    recipes = "\n".join(f"  {name:10} {(make.__doc__ or '').splitlines()[0]}" for name, make in RECIPES.items())
+    text = f"Download the pictures of rows with URLs and captions into shards.\n\nRecipes:\n{recipes}"
+    prog = "majolica data fetch [RECIPE|CONFIG.yaml]"
+    return tyro.cli(Options, default=default, args=args, prog=prog, description=text)
+
+
+def _installed() -> None:
+    for package in ("aiohttp", "pyarrow", "fsspec"):
+        if importlib.util.find_spec(package) is None:
+            raise UserError(f"fetching needs {package}: pip install 'majolica[data]'")

@@ -1,0 +1,144 @@
+"""`majolica data filter SOURCE|CONFIG.yaml`: any field of the configuration is an option."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from majolica.config import io
+from majolica.config.engine import EngineConfig
+from majolica.config.metadata import (
+    ColumnsConfig,
+    DedupConfig,
+    FilterConfig,
+    RulesConfig,
+    SampleConfig,
+    WorkConfig,
+    check,
+)
+from majolica.errors import UserError
+from majolica.recipes.sources import SOURCES, source, summary
+
+Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where to and whether, beside every field of a `FilterConfig`."""
+
+    inputs: tuple[str, ...]
+    """Parquet files, globs, folders, or URLs of them: s3://, gs://, hf://."""
+    columns: ColumnsConfig
+    rules: RulesConfig
+    dedup: DedupConfig
+    sample: SampleConfig
+    work: WorkConfig
+    engine: tyro.conf.OmitArgPrefixes[EngineConfig]  # --engine ray --workers 8, without a prefix
+    out: Path | None = None
+    """Folder of the chosen rows, part-00000.parquet and so on, and of the report: funnel.html, funnel.json."""
+    restart: Flag = False
+    """Replace what --out holds of another run."""
+    print_config: Flag = False
+    """Print the whole configuration as YAML and stop."""
+
+
+def run(args: list[str]) -> None:
+    """Parse `args`, then filter, or print the configuration."""
+    start, args = _start(args)
+    options = _parse(start, args)
+    config = FilterConfig(
+        start.recipe,
+        options.inputs,
+        options.columns,
+        options.rules,
+        options.dedup,
+        options.sample,
+        options.work,
+        options.engine,
+    )
+    check(config)
+    if options.print_config:
+        print(io.to_yaml(config), end="")
+        return
+    if options.out is None:
+        raise UserError("say where to: --out DIR")
+    from majolica.data.metadata.run import filter_metadata
+
+    begun = time.monotonic()
+    with _progress() as report:
+        found = filter_metadata(config, options.out, options.restart, report)
+    share = found["rows_out"] / max(found["rows_in"], 1)
+    print(
+        f"{found['rows_out']:,} of {found['rows_in']:,} rows ({share:.2%}) in {len(found['files'])} files in "
+        f"{options.out}, after {time.monotonic() - begun:.0f} s; why the others went: {options.out / 'funnel.html'}"
+    )
+
+
+def _start(args: list[str]) -> tuple[FilterConfig, list[str]]:
+    """The configuration that the options change, and the options."""
+    if args and not args[0].startswith("-"):
+        name = args[0]
+        start = io.read(Path(name), FilterConfig(), _base) if name.endswith((".yaml", ".yml")) else source(name)
+        return start, args[1:]
+    if "-h" in args or "--help" in args:
+        return FilterConfig(), args
+    raise UserError(f"say by which rules first: majolica data filter SOURCE ... ({', '.join(SOURCES)}) or CONFIG.yaml")
+
+
+def _base(recipe: str) -> FilterConfig:
+    """The source that a file names; a file made from no source says none."""
+    return replace(FilterConfig(), recipe=recipe) if recipe == "none" else source(recipe)
+
+
+def _parse(start: FilterConfig, args: list[str]) -> Options:
+    default = Options(start.inputs, start.columns, start.rules, start.dedup, start.sample, start.work, start.engine)
+    sources = "\n".join(f"  {name:16} {summary(name)}" for name in SOURCES)
+    text = f"Choose rows of metadata by a source's rules, or by a configuration file.\n\nSources:\n{sources}"
+    prog = "majolica data filter SOURCE|CONFIG.yaml"
+    return tyro.cli(Options, default=default, args=args, prog=prog, description=text)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each step on a terminal; elsewhere a line when a step ends, and every half minute."""
+    if sys.stderr.isatty():
+        with _bars() as report:
+            yield report
+        return
+    yield _lines()
+
+
+def _lines() -> Callable[[str, int, int], None]:
+    last = time.monotonic()
+
+    def report(step: str, done: int, total: int) -> None:
+        nonlocal last
+        if done == total or time.monotonic() - last > 30:
+            last = time.monotonic()
+            print(f"{step}: {done} of {total}", file=sys.stderr, flush=True)
+
+    return report
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str, int, int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def report(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = progress.add_task(step, total=total)
+            progress.update(tasks[step], completed=done)
+
+        yield report

@@ -1,0 +1,55 @@
+"""`majolica data inspect DIR --out page.html`: look at shards before training on them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from majolica.config.engine import EngineConfig
+from majolica.errors import UserError
+
+
+def run(args: list[str]) -> None:
+    """Parse `args` and write the page."""
+    tyro.cli(inspect, args=args, prog="majolica data inspect")
+
+
+def inspect(
+    folder: tyro.conf.Positional[str],
+    /,
+    out: Path = Path("inspect.html"),
+    limit: int = 10_000,
+    seed: int = 0,
+    pictures: int = 60,
+    distance: Annotated[int, tyro.conf.arg(metavar="BITS")] = 4,
+    workers: int = 0,
+) -> None:
+    """Look at shards: counts, sizes, captions, duplicates, damage, a contact sheet. One page, one .json of its numbers.
+
+    Args:
+        folder: Folder of tars, or a URL that fsspec knows.
+        out: The page; its numbers go to the same name with .json.
+        limit: Samples that are read and decoded, drawn at random from the whole set; 0: all.
+        seed: The same seed draws the same samples.
+        pictures: Pictures on the contact sheet.
+        distance: Bits of 64 in which the perceptual hashes of pictures that look alike differ at most, 0 to 16.
+        workers: Processes; 0: as many as there are cores, up to 8.
+    """
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"--out {out} is the page: give a name that ends in .html")
+    if limit < 0 or pictures < 0 or not 0 <= distance <= 16:
+        raise UserError("--limit and --pictures must not be negative, and --distance lies between 0 and 16")
+    from majolica.commands.progress import bar
+    from majolica.data.inspect.look import Look, inspect_shards
+
+    look = Look(limit=limit, seed=seed, pictures=pictures, distance=distance)
+    engine = EngineConfig(workers=workers or min(8, os.cpu_count() or 1))
+    with bar("looking") as progress:
+        summary = inspect_shards(folder, out, look, engine, progress)
+    print(f"{summary.tars.samples:,} samples in {summary.tars.count:,} tars; {summary.measured:,} were read")
+    for remark in summary.remarks:
+        print(f"  {remark}")
+    print(out)

@@ -1,0 +1,59 @@
+"""`majolica data shard SOURCE --out DIR`: a private collection as shards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from majolica.config import io
+from majolica.config.shard import ShardConfig
+from majolica.errors import UserError
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to pack, and whether."""
+
+    config: ShardConfig
+    print_config: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Print the whole configuration as YAML and stop."""
+
+
+def run(args: list[str]) -> None:
+    """Parse `args` and make the shards."""
+    start, args = _start(args)
+    text = "Make shards of a folder or a table of local pictures, or of what a configuration file says."
+    prog = "majolica data shard SOURCE|CONFIG.yaml"
+    config = (tyro.conf.OmitArgPrefixes,)
+    options = tyro.cli(Options, default=Options(start), args=args, prog=prog, description=text, config=config)
+    if options.print_config:
+        print(io.to_yaml(options.config), end="")
+    else:
+        _shard(options.config)
+
+
+def _start(args: list[str]) -> tuple[ShardConfig, list[str]]:
+    """The configuration that the options change, and the options."""
+    if not args or args[0].startswith("-"):
+        if {"-h", "--help", "--source"} & {word.partition("=")[0] for word in args}:
+            return ShardConfig(), args
+        raise UserError("say what to pack first: majolica data shard FOLDER|TABLE|CONFIG.yaml --out DIR")
+    if args[0].endswith((".yaml", ".yml")):
+        return io.read(Path(args[0]), ShardConfig()), args[1:]
+    return replace(ShardConfig(), source=args[0]), args[1:]
+
+
+def _shard(config: ShardConfig) -> None:
+    from majolica.commands.progress import bar
+    from majolica.data.gather import gather
+
+    with bar("packing") as progress:
+        report = gather(config, progress)
+    for folder, pictures in report.pictures.items():
+        print(f"{pictures:,} pictures in {folder} ({report.shards[folder]:,} tars)")
+    if report.skipped:
+        reasons = ", ".join(f"{count:,} x {reason}" for reason, count in report.skipped.items())
+        print(f"left out: {reasons}; see {Path(config.out) / 'skipped.jsonl'}")

@@ -1,0 +1,122 @@
+"""`majolica data tokenizer DIR... --out tokenizer.model`: the vocabulary that captions are read with."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import tyro
+
+from majolica.errors import UserError
+from majolica.files import write_atomic
+
+if TYPE_CHECKING:
+    from majolica.text.tokenizer import Tokenizer
+
+_MEASURED = 10_000
+_LENGTH = 64
+"""Pieces that the reference model reads of a caption."""
+
+
+def run(args: list[str]) -> None:
+    """Parse `args` and train."""
+    tyro.cli(tokenizer, args=args, prog="majolica data tokenizer")
+
+
+def tokenizer(
+    folders: tyro.conf.Positional[tuple[str, ...]],
+    /,
+    out: Path = Path("tokenizer.model"),
+    vocab: int = 32_000,
+    kind: Literal["unigram", "bpe"] = "unigram",
+    sample: int = 1_000_000,
+    seed: int = 0,
+) -> None:
+    """Train a SentencePiece vocabulary on the captions of shards, and say how well it fits them.
+
+    A million captions take unigram about 2 1/2 minutes and 1.7 GB of memory, bpe 15 seconds and 0.4 GB, on two cores.
+    The model also loads in transformers' T5Tokenizer(file, extra_ids=0, legacy=False) and
+    LlamaTokenizer(file, legacy=False), the slow ones, with the same ids.
+
+    Args:
+        folders: Folders of shards, or URLs that fsspec knows.
+        out: The model; what is measured goes beside it, with .report.json.
+        vocab: Pieces, the 4 special and 256 byte pieces included.
+        kind: unigram finds better pieces; bpe is ten times quicker and takes a quarter of the memory.
+        sample: Captions to train on, drawn at random where there are more.
+        seed: The same seed draws the same captions.
+    """
+    if not folders:
+        raise UserError("say whose captions: majolica data tokenizer DIR... --out tokenizer.model")
+    if sample < 1 or vocab < 1:
+        raise UserError("--sample and --vocab must be at least 1")
+    if out.exists():
+        raise UserError(f"{out} exists, and models may depend on it: remove it, or name another with --out")
+    from majolica.data.captions import draw_captions
+    from majolica.data.shards import ShardSet
+    from majolica.text.tokenizer import Tokenizer, train_tokenizer
+
+    sources = [ShardSet(folder) for folder in folders]
+    total = sum(map(len, sources))
+    start = time.perf_counter()
+    pieces = train_tokenizer(_shown(draw_captions(sources, sample, seed), min(sample, total)), out, vocab, sample, kind)
+    seconds = time.perf_counter() - start
+    known = fit(Tokenizer(out), list(draw_captions(sources, _MEASURED, seed + 1)))
+    report = {
+        "kind": kind,
+        "pieces": pieces,
+        "captions": min(sample, total),
+        "captions_in_all": total,
+        "seed": seed,
+        "train_seconds": round(seconds, 1),
+        **known,
+    }
+    write_atomic(out.with_suffix(".report.json"), json.dumps(report, indent=1))
+    print(f"{out}: {pieces:,} pieces from {min(sample, total):,} of {total:,} captions in {seconds:.0f} s")
+    print(_line(known))
+
+
+def fit(tokenizer: Tokenizer, captions: list[str]) -> dict[str, Any]:
+    """How long captions become, and how much of them falls back to bytes."""
+    lengths = sorted(length - 1 for length in tokenizer.lengths(captions))  # without the end-of-sentence piece
+    pieces = sum(lengths)
+    seconds = -time.perf_counter()
+    tokenizer.encode(captions, _LENGTH)
+    seconds += time.perf_counter()
+    return {
+        "measured": len(captions),
+        "pieces_mean": round(pieces / max(1, len(lengths)), 3),
+        "pieces_median": lengths[len(lengths) // 2] if lengths else 0,
+        "pieces_p95": lengths[int(len(lengths) * 0.95)] if lengths else 0,
+        "share_longer_than_64": round(sum(length >= _LENGTH for length in lengths) / max(1, len(lengths)), 5),
+        "share_of_bytes": round(sum(tokenizer.byte_counts(captions)) / max(1, pieces), 6),
+        "captions_per_second": round(len(captions) / max(seconds, 1e-9)),
+    }
+
+
+def _line(known: dict[str, Any]) -> str:
+    return (
+        f"{known['pieces_mean']:.1f} pieces a caption (median {known['pieces_median']}, 95 % within"
+        f" {known['pieces_p95']}); {known['share_longer_than_64']:.1%} do not fit into {_LENGTH};"
+        f" {known['share_of_bytes']:.2%} of pieces are single bytes"
+    )
+
+
+def _shown(captions: Iterable[str], total: int) -> Iterator[str]:
+    """`captions`, with a bar while they are read and a line before the training, which says nothing itself."""
+    from majolica.commands.progress import bar
+
+    with bar("reading captions") as progress:
+        yield from _counted(captions, lambda done: progress(done, total))
+    print(f"training on {total:,} captions", file=sys.stderr)
+
+
+def _counted(captions: Iterable[str], tell: Callable[[int], None]) -> Iterator[str]:
+    for done, caption in enumerate(captions, 1):
+        yield caption
+        if done % 1000 == 0:
+            tell(done)

@@ -1,0 +1,1 @@
+"""From rows with URLs to shards of pictures: polite, guarded, resumable."""

@@ -1,0 +1,98 @@
+"""Only public addresses, checked where a socket is made: what is checked is what is connected to.
+
+A name may resolve to one address when it is checked and to another when it is used (DNS rebinding), and a
+redirect may lead anywhere, so a check of the URL proves nothing. aiohttp asks `guarded_socket` for each
+connection, with the very address that it then connects to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import time
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+_TUNNELS = (ipaddress.IPv6Network("2002::/16"), ipaddress.IPv6Network("2001::/32"))
+# Looks public, but answers only inside Azure, with secrets of the machine that asks.
+_METADATA = {ipaddress.IPv4Address("168.63.129.16")}
+
+
+class PrivateAddress(OSError):
+    """A connection to an address that is not public."""
+
+    def __init__(self) -> None:
+        super().__init__("the address is not public")
+
+
+def is_public(address: str) -> bool:
+    """Whether the IP address may be anyone's server on the internet; an IPv4 address inside an IPv6 one counts."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped:
+            ip = ip.ipv4_mapped
+        elif any(ip in network for network in _NAT64):
+            ip = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        elif any(ip in network for network in _TUNNELS):
+            return False
+    unusual = ip.is_multicast or ip.is_reserved or ip.is_loopback or ip.is_link_local or ip.is_unspecified
+    return ip.is_global and not unusual and ip not in _METADATA
+
+
+def guarded_socket(info: tuple[Any, ...]) -> socket.socket:
+    """A socket for `info` (as from getaddrinfo). Raises PrivateAddress for an address that is not public."""
+    family, kind, protocol, _, address = info
+    if not is_public(address[0]):
+        raise PrivateAddress
+    return socket.socket(family, kind, protocol)
+
+
+class Resolver(AbstractResolver):
+    """getaddrinfo on threads of its own, which remembers failures for a while.
+
+    asyncio's own threads are few, and a dead name may hold one for many seconds. Lists of URLs name the same
+    dead hosts again and again.
+    """
+
+    def __init__(self, threads: int = 32, forget: float = 300.0, most: int = 100_000) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="majolica-dns")
+        self._forget, self._most = forget, most
+        self._failed: OrderedDict[str, tuple[float, socket.gaierror]] = OrderedDict()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of `host`. Raises socket.gaierror."""
+        when, error = self._failed.get(host, (0.0, None))
+        if error is not None and time.monotonic() - when < self._forget:
+            raise error
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(self._pool, lookup, host, port, family)
+        except UnicodeError as wrong:  # a label that is empty or longer than 63 bytes
+            raise socket.gaierror(socket.EAI_NONAME, str(wrong)) from wrong
+        except socket.gaierror as error:
+            self._failed[host] = (time.monotonic(), error)
+            if len(self._failed) > self._most:
+                self._failed.popitem(last=False)
+            raise
+        flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=flags)
+            for kind, address in found
+        ]
+
+    async def close(self) -> None:
+        """Let go of the threads; one that still waits for a dead name does so in vain."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def lookup(host: str, port: int, family: int) -> list[tuple[int, str]]:
+    """(family, address) of `host`, as the system resolves it."""
+    infos = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    return [(info[0], str(info[4][0])) for info in infos]

@@ -1,0 +1,137 @@
+"""The same bytes kept once: after all shards are there, later copies leave their tars.
+
+Which copy stays must not depend on which shard was done first, or on how many machines there were, so it is
+decided at the end: the first by key stays. Hashes are spread over files by their first bits and looked at one
+file at a time, so memory is bounded whatever the number of pictures.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from majolica.data.fetch import status
+from majolica.data.fetch.plan import Plan
+from majolica.data.fetch.shard import beside, counted, stats_path
+from majolica.data.index import open_index
+from majolica.errors import UserError
+from majolica.files import write_atomic
+
+PER_PART = 4_000_000
+"""Pictures in one part: about 200 MB while it is looked at."""
+_ENTRY = np.dtype([("high", ">u8"), ("low", ">u8"), ("shard", "<u4"), ("row", "<u4")])
+# 128 bits of the hash: with 2 billion pictures two different ones meet with a chance of 1e-20.
+_LOSS = np.dtype([("shard", "<u4"), ("row", "<u4"), ("first_shard", "<u4"), ("first_row", "<u4")])
+
+
+def drop_duplicates(folder: Path, plan: Plan, per_part: int = PER_PART, say: Callable[[str], None] = print) -> int:
+    """Take pictures whose bytes an earlier key has out of the finished shards; returns how many.
+
+    Safe to be killed and repeated: a tar is rewritten before its table says so.
+    """
+    last = plan.generations[-1]
+    shards = range(last.first + last.shards)
+    try:
+        with ExitStack() as stack:
+            total = sum(_stats(folder, plan, shard)["successes"] for shard in shards)
+            parts = max(1, -(-total // per_part))
+            files = [stack.enter_context(TemporaryFile(dir=folder)) for _ in range(min(parts, 512))]
+            for shard in shards:
+                _spread(_entries(folder, plan, shard), files)
+            lost = [_losses(_entries_of(file)) for file in files]
+    except OSError as error:
+        raise UserError(f"cannot look for duplicates in {folder}: {error.strerror or error}") from error
+    losses = np.concatenate(lost)
+    if len(losses):
+        say(f"{len(losses)} pictures are copies of earlier ones and leave {len(np.unique(losses['shard']))} shards")
+    losses = losses[np.lexsort((losses["row"], losses["shard"]))]
+    for piece in np.split(losses, np.flatnonzero(np.diff(losses["shard"])) + 1) if len(losses) else []:
+        _rewrite(folder, plan, piece)
+    return len(losses)
+
+
+def _entries(folder: Path, plan: Plan, shard: int) -> NDArray[Any]:
+    table = pq.read_table(folder / f"{plan.name(shard)}.parquet", columns=["status", "sha256"])
+    words = np.array(table.column("status").to_pylist(), object)
+    rows = np.flatnonzero(words == status.SUCCESS)
+    hashes = b"".join(bytes.fromhex(text[:32]) for text in table.column("sha256").take(pa.array(rows)).to_pylist())
+    entries = np.empty(len(rows), _ENTRY)
+    halves = np.frombuffer(hashes, ">u8").reshape(-1, 2)
+    entries["high"], entries["low"], entries["shard"], entries["row"] = halves[:, 0], halves[:, 1], shard, rows
+    return entries
+
+
+def _spread(entries: NDArray[Any], files: Sequence[IO[bytes]]) -> None:
+    part = entries["high"].astype(np.uint64) % np.uint64(len(files))
+    for number, file in enumerate(files):
+        if len(chosen := entries[part == number]):
+            file.write(chosen.tobytes())
+
+
+def _entries_of(file: IO[bytes]) -> NDArray[Any]:
+    file.flush()
+    file.seek(0)
+    return np.frombuffer(file.read(), _ENTRY)
+
+
+def _losses(entries: NDArray[Any]) -> NDArray[Any]:
+    """The entries that have an earlier one of the same hash, each with the first of them."""
+    entries = entries[np.lexsort((entries["row"], entries["shard"], entries["low"], entries["high"]))]
+    new = np.ones(len(entries), bool)
+    new[1:] = (entries["high"][1:] != entries["high"][:-1]) | (entries["low"][1:] != entries["low"][:-1])
+    first = entries[np.maximum.accumulate(np.where(new, np.arange(len(entries)), 0))] if len(entries) else entries
+    losses = np.empty(int((~new).sum()), _LOSS)
+    losses["shard"], losses["row"] = entries["shard"][~new], entries["row"][~new]
+    losses["first_shard"], losses["first_row"] = first["shard"][~new], first["row"][~new]
+    return losses
+
+
+def _rewrite(folder: Path, plan: Plan, losses: NDArray[Any]) -> None:
+    """Take the rows of `losses`, all of one shard, out of its tar, then say so in its table and statistics."""
+    name = plan.name(int(losses["shard"][0]))
+    table = pq.read_table(folder / f"{name}.parquet")
+    keys = table.column("key").to_pylist()
+    words, copies = table.column("status").to_pylist(), table.column("duplicate_of").to_pylist()
+    for loss in losses:
+        row = int(loss["row"])
+        words[row] = status.DUPLICATE
+        copies[row] = plan.key(int(loss["first_shard"]), int(loss["first_row"]))
+    gone = {keys[int(row)] for row in losses["row"]}
+    _filter_tar(folder / f"{name}.tar", gone)
+    open_index(folder / f"{name}.tar")
+    stored = table.column("stored_bytes").to_pylist()
+    for column, values in (("status", words), ("duplicate_of", copies)):
+        place = table.column_names.index(column)
+        table = table.set_column(place, column, pa.array(values, pa.string()))
+    with beside(folder / f"{name}.parquet") as file:
+        pq.write_table(table, file, compression="zstd")
+    statistics = _stats(folder, plan, int(losses["shard"][0])) | counted(words, stored)
+    write_atomic(stats_path(folder, name), json.dumps(statistics, indent=2))
+
+
+def _filter_tar(path: Path, gone: set[str]) -> None:
+    with (
+        tarfile.open(path, "r:") as old,
+        beside(path) as file,
+        tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as new,
+    ):
+        for member in old:
+            if member.name.partition(".")[0] not in gone:
+                new.addfile(member, old.extractfile(member))
+            old.members = []  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
+            new.members = []  # type: ignore[attr-defined]
+
+
+def _stats(folder: Path, plan: Plan, shard: int) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(stats_path(folder, plan.name(shard)).read_text())
+    return found

@@ -1,0 +1,148 @@
+"""Which rows make which shard, kept as plan.json so that the same command goes on where it was stopped.
+
+A plan has generations: the input is the first, and each `--retry-failed` adds one whose rows are those of the
+one before that may work by now.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from majolica.config.fetch import FetchConfig
+from majolica.data.fetch.rows import Columns, Source, find_columns, find_sources
+from majolica.data.fetch.shard import stats_path
+from majolica.errors import UserError
+from majolica.files import write_atomic
+
+
+@dataclass(frozen=True)
+class Generation:
+    """Files whose rows fill the shards from number `first` on."""
+
+    sources: tuple[Source, ...]
+    columns: Columns
+    first: int
+    shards: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides which row is where; equal plans give equal keys."""
+
+    per_shard: int
+    digits: int
+    """Of a shard's number in names and keys: five, or more for very many shards."""
+    picture: dict[str, Any]
+    generations: tuple[Generation, ...]
+
+    def name(self, shard: int) -> str:
+        """File name of a shard without its ending."""
+        return f"{shard:0{self.digits}d}"
+
+    def key(self, shard: int, row: int) -> str:
+        """As img2dataset makes keys: the shard's number, then the row's with as many digits as per_shard needs."""
+        each = math.ceil(math.log10(self.per_shard))
+        return f"{shard * 10**each + row:0{self.digits + each}d}"
+
+    def place(self, shard: int) -> tuple[Generation, int, int]:
+        """The generation of a shard and its rows [start, stop) in it."""
+        generation = next(one for one in reversed(self.generations) if one.first <= shard)
+        start = (shard - generation.first) * self.per_shard
+        return generation, start, min(start + self.per_shard, sum(source.rows for source in generation.sources))
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process alone, and sweep what a killed one left. UserError where another holds it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o666)
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(f"another fetch is writing to {folder}: wait for it, or choose another --out") from error
+        for left in folder.glob(".*.tmp"):
+            with suppress(OSError):
+                left.unlink()
+        yield
+    finally:
+        os.close(handle)
+
+
+def make_plan(config: FetchConfig) -> Plan:
+    """The plan in the folder `config.out`, or a new one for `config.input`. UserError where they do not fit."""
+    folder = Path(config.out)
+    known = load_plan(folder)
+    if known and not config.input:
+        return known
+    sources = find_sources(config.input)
+    rows = sum(source.rows for source in sources)
+    if not rows:
+        raise UserError(f"{', '.join(config.input)} holds no rows")
+    columns = find_columns(sources[0], config.url_column, config.caption_column)
+    shards = -(-rows // config.per_shard)
+    # Keys must not change width when retries add shards.
+    plan = Plan(
+        config.per_shard,
+        max(5, len(str(2 * shards))),
+        asdict(config.picture),
+        (Generation(tuple(sources), columns, 0, shards),),
+    )
+    if known is None:
+        save_plan(folder, plan)
+        return plan
+    if replace(known, generations=known.generations[:1]) != plan:
+        raise UserError(f"{folder} was begun with {_difference(known, plan)}: use another --out, or the same settings")
+    return known
+
+
+def load_plan(folder: Path) -> Plan | None:
+    """The plan of a folder, or None where there is none yet."""
+    path = folder / "plan.json"
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        generations = tuple(_generation(one) for one in known["generations"])
+        return Plan(known["per_shard"], known["digits"], known["picture"], generations)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} cannot be read; use another --out") from error
+
+
+def save_plan(folder: Path, plan: Plan) -> None:
+    """Write the plan of a folder."""
+    write_atomic(folder / "plan.json", json.dumps(asdict(plan), indent=1))
+
+
+def unfinished(folder: Path, plan: Plan) -> list[int]:
+    """Numbers of the shards that are not done."""
+    last = plan.generations[-1]
+    return [shard for shard in range(last.first + last.shards) if not stats_path(folder, plan.name(shard)).exists()]
+
+
+def _generation(known: dict[str, Any]) -> Generation:
+    sources = tuple(Source(**one) for one in known["sources"])
+    return Generation(sources, Columns(**known["columns"]), known["first"], known["shards"])
+
+
+def _difference(known: Plan, plan: Plan) -> str:
+    if known.generations[0].sources != plan.generations[0].sources:
+        return "other input files"
+    if known.generations[0].columns != plan.generations[0].columns:
+        return "other columns"
+    if known.per_shard != plan.per_shard:
+        return f"per_shard {known.per_shard}"
+    old, new = known.picture, plan.picture
+    changed = [f"picture.{name} {old.get(name)}" for name in new if old.get(name) != new[name]]
+    return ", ".join(changed) or "another version's settings"

@@ -1,0 +1,70 @@
+"""`--retry-failed`: rows that failed for a reason that may have passed become the input of further shards."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from majolica.data.fetch.plan import Generation, Plan, save_plan
+from majolica.data.fetch.rows import Columns, Source
+from majolica.data.fetch.shard import OURS, beside
+
+
+def add_retries(folder: Path, plan: Plan) -> Plan:
+    """`plan` with one more generation, or unchanged when no row of the last one is worth asking again.
+
+    Rows of earlier generations were asked again by the last one, so that its rows are all there is to do.
+    """
+    last = plan.generations[-1]
+    path = folder / f"retry-{len(plan.generations)}.parquet"
+    rows = _collect(folder, plan, last, path)
+    if not rows:
+        path.unlink(missing_ok=True)
+        return plan
+    shards = -(-rows // plan.per_shard)
+    columns = Columns("url", "caption")
+    new = Generation((Source(str(path.resolve()), rows),), columns, last.first + last.shards, shards)
+    plan = replace(plan, generations=(*plan.generations, new))
+    save_plan(folder, plan)
+    return plan
+
+
+def _collect(folder: Path, plan: Plan, last: Generation, path: Path) -> int:
+    """Write the rows to ask again to `path`, shard by shard, and return how many there are."""
+    writer: pq.ParquetWriter | None = None
+    rows = 0
+    with beside(path) as file:
+        try:
+            for shard in range(last.first, last.first + last.shards):
+                failed = _failed(pq.read_table(folder / f"{plan.name(shard)}.parquet"))
+                writer = writer or pq.ParquetWriter(file, failed.schema, compression="zstd")
+                if failed.num_rows:
+                    writer.write_table(failed.cast(writer.schema))
+                    rows += failed.num_rows
+        finally:
+            if writer is not None:
+                writer.close()
+    return rows
+
+
+def _failed(table: pa.Table) -> pa.Table:
+    table = table.filter(pc.field("retry"))
+    captions: list[Any] = [
+        base64.b64decode(exact) if exact is not None else caption.encode()
+        for caption, exact in zip(
+            table.column("caption").to_pylist(), table.column("caption_base64").to_pylist(), strict=True
+        )
+    ]
+    columns: dict[str, Any] = {
+        "url": table.column("url"),
+        "caption": pa.array(captions, pa.binary()),
+        "retry_of": table.column("key"),
+    }
+    others = [name for name in table.column_names if name not in OURS and name not in columns]
+    return pa.table(columns | {name: table.column(name) for name in others})

@@ -1,0 +1,160 @@
+"""The rows to fetch: parquet files as one long table, any stretch of which can be read alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from majolica.errors import UserError
+
+URL_NAMES = ("url", "URL", "Url", "image_url", "img_url")
+CAPTION_NAMES = ("caption", "text", "TEXT", "Caption", "CAPTION", "alt_text", "ALT", "alt")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One parquet file and its number of rows."""
+
+    path: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns of URLs and of captions."""
+
+    url: str
+    caption: str
+
+
+def find_sources(patterns: Sequence[str]) -> list[Source]:
+    """The files that `patterns` (files, folders, globs, URLs of fsspec) name, each sorted, and their rows."""
+    if not patterns:
+        raise UserError("nothing to fetch: give parquet files with --input")
+    paths = [path for pattern in patterns for path in _expanded(pattern)]
+    if not paths:
+        raise UserError(f"no parquet file matches {', '.join(patterns)}")
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(lambda path: Source(path, _count(path)), paths))
+
+
+def find_columns(source: Source, url: str, caption: str) -> Columns:
+    """The columns called `url` and `caption`, or by one of the usual names where those are empty."""
+    with _opened(source.path) as file:
+        names = list(file.schema_arrow.names)
+    return Columns(
+        _column(names, url, URL_NAMES, "URLs", "url_column", source.path),
+        _column(names, caption, CAPTION_NAMES, "captions", "caption_column", source.path),
+    )
+
+
+def read_rows(sources: Sequence[Source], start: int, stop: int, columns: Columns) -> pa.Table:
+    """Rows [start, stop) of all `sources` in order, columns url and caption (binary) first, then all others."""
+    pieces = []
+    for source in sources:
+        if start < source.rows and stop > 0:
+            piece = _stretch(source, max(start, 0), min(stop, source.rows), columns)
+            pieces.append(_renamed(piece, columns, source.path))
+        start, stop = start - source.rows, stop - source.rows
+    try:
+        return pa.concat_tables(pieces, promote_options="permissive").combine_chunks()
+    except pa.ArrowException as error:
+        raise UserError(f"the columns of the input files do not fit together: {_line(error)}") from error
+
+
+def _stretch(source: Source, start: int, stop: int, columns: Columns) -> pa.Table:
+    """Rows [start, stop) of one file; only the row groups they lie in are read, batch by batch."""
+    with _opened(source.path) as file:
+        if file.metadata.num_rows != source.rows:
+            raise UserError(f"{source.path} has changed since this folder was begun; use another --out")
+        groups: list[int] = []
+        first = place = 0
+        for group in range(file.metadata.num_row_groups):
+            size = file.metadata.row_group(group).num_rows
+            if place < stop and place + size > start:
+                first = place if not groups else first
+                groups.append(group)
+            place += size
+        pieces = list(_cut(file.iter_batches(8192, row_groups=groups), start - first, stop - first))
+        return pa.Table.from_batches(pieces, schema=pieces[0].schema if pieces else file.schema_arrow)
+
+
+def _cut(batches: Iterable[Any], start: int, stop: int) -> Iterator[Any]:
+    for batch in batches:
+        if start < batch.num_rows and stop > 0:
+            yield batch.slice(max(start, 0), min(stop, batch.num_rows) - max(start, 0))
+        start, stop = start - batch.num_rows, stop - batch.num_rows
+        if stop <= 0:
+            return
+
+
+def _renamed(table: pa.Table, columns: Columns, path: str) -> pa.Table:
+    front = []
+    for name in (columns.url, columns.caption):
+        if name not in table.column_names:
+            raise UserError(f"{path} has no column {name!r}, which other input files have")
+        column = table.column(name)
+        kind = pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary()
+        try:
+            front.append(column.cast(kind))
+        except pa.ArrowException:
+            raise UserError(f"{path}: the column {name!r} is {column.type}, not text") from None
+    # Both front columns under one type in every file.
+    front = [column.cast(pa.large_binary()) for column in front]
+    rest = [name for name in table.column_names if name not in (columns.url, columns.caption, "url", "caption")]
+    return pa.table([*front, *(table.column(name) for name in rest)], names=["url", "caption", *rest])
+
+
+def _expanded(pattern: str) -> list[str]:
+    import fsspec
+
+    try:
+        fs, path = fsspec.core.url_to_fs(pattern)
+        if any(sign in path for sign in "*?["):
+            found = sorted(fs.glob(path))
+        elif fs.isdir(path):
+            found = sorted(fs.glob(f"{path.rstrip('/')}/*.parquet"))
+        else:
+            found = [path] if fs.exists(path) else []
+    except Exception as error:  # each store has its own: no such package, no credentials, no bucket
+        hint = "; pip install 'majolica[s3]'" if isinstance(error, ImportError) and pattern.startswith("s3") else ""
+        raise UserError(f"cannot read {pattern}: {_line(error)}{hint}") from error
+    if not found:
+        raise UserError(f"no parquet file at {pattern}")
+    return [str(fs.unstrip_protocol(one)) if "://" in pattern else str(one) for one in found]
+
+
+def _opened(path: str) -> pq.ParquetFile:
+    import fsspec
+
+    try:
+        # A buffer instead of whole column chunks keeps memory flat however large the row groups are.
+        return pq.ParquetFile(fsspec.open(path, "rb").open(), buffer_size=1 << 20)
+    except Exception as error:
+        raise UserError(f"{path} cannot be read as parquet: {_line(error)}") from error
+
+
+def _count(path: str) -> int:
+    with _opened(path) as file:
+        return int(file.metadata.num_rows)
+
+
+def _column(names: list[str], wanted: str, usual: Sequence[str], what: str, option: str, path: str) -> str:
+    if wanted and wanted not in names:
+        raise UserError(f"{path} has no column {wanted!r} for {what}; it has {', '.join(names)}")
+    found = wanted or next((name for name in usual if name in names), "")
+    if not found:
+        raise UserError(
+            f"{path} has no column of {what}: looked for {', '.join(usual)}; it has {', '.join(names)}; "
+            f"name the right one with --{option.replace('_', '-')}"
+        )
+    return found
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

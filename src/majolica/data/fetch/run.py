@@ -1,0 +1,122 @@
+"""A whole fetch: plan, shards that are not done, retries, duplicates; here, on processes or on Ray."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from majolica.config.fetch import FetchConfig, check
+from majolica.data.fetch.crawl import crawl
+from majolica.data.fetch.dedup import drop_duplicates
+from majolica.data.fetch.plan import Plan, locked, make_plan, unfinished
+from majolica.data.fetch.retry import add_retries
+from majolica.data.fetch.shard import stats_path
+from majolica.data.fetch.totals import Totals, of_folder
+from majolica.data.tasks import each
+from majolica.errors import UserError
+
+Tell = Callable[[Totals], None]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Shards that one task fetches: more than one, so that the slow end of each overlaps with the next."""
+
+    config: FetchConfig
+    plan: Plan
+    shards: tuple[int, ...]
+
+
+def fetch(
+    config: FetchConfig,
+    tell: Tell = lambda totals: None,
+    say: Callable[[str], None] = lambda text: None,
+    retry_failed: bool = False,
+) -> Totals:
+    """Fetch what `config` says into shards in `config.out`, whatever is not there yet; returns the folder's counts.
+
+    `tell` hears how it stands about twice a second, `say` what happens in words. With `retry_failed`, rows that
+    failed for a passing reason are asked again, into further shards. Raises UserError.
+    """
+    check(config)
+    if not config.out:
+        raise UserError("say where to with --out DIR")
+    folder = Path(config.out)
+    with locked(folder):
+        plan = make_plan(config)
+        begun = len(plan.generations) > 1 and unfinished(folder, plan)  # a retry that was stopped goes on
+        _all_shards(config, plan, tell, say)
+        if retry_failed and not begun:
+            more = add_retries(folder, plan)
+            if more is plan:
+                say("nothing to retry: no row failed for a reason that may have passed")
+            plan = more
+            _all_shards(config, plan, tell, say)
+        if config.dedup:
+            drop_duplicates(folder, plan, say=say)
+        return of_folder(folder, plan)
+
+
+def _all_shards(config: FetchConfig, plan: Plan, tell: Tell, say: Callable[[str], None]) -> None:
+    folder = Path(config.out)
+    last = plan.generations[-1]
+    todo = unfinished(folder, plan)
+    done = last.first + last.shards - len(todo)
+    if done:
+        say(f"{done} of {last.first + last.shards} shards are there already")
+    if not todo:
+        return
+    if config.engine.engine == "local" and config.engine.workers == 1:
+        crawl(config, plan, todo, tell)
+        return
+    blocks = [Block(config, plan, tuple(part)) for part in _parts(todo, config)]
+    with _watching(folder, plan, todo, tell):
+        for _ in each(fetch_block, blocks, config.engine):
+            pass
+
+
+def fetch_block(block: Block) -> None:
+    """Fetch the shards of one block that are not done; a block whose worker was killed begins where that one was."""
+    folder = Path(block.config.out)
+    todo = [shard for shard in block.shards if not stats_path(folder, block.plan.name(shard)).exists()]
+    if todo:
+        crawl(block.config, block.plan, todo, lambda totals: None)
+
+
+def _parts(todo: Sequence[int], config: FetchConfig) -> Iterator[Sequence[int]]:
+    """Shards for each task: enough tasks for every worker to have four, at most eight shards in one."""
+    size = max(1, min(8, len(todo) // (4 * config.engine.workers)))
+    for start in range(0, len(todo), size):
+        yield todo[start : start + size]
+
+
+@contextmanager
+def _watching(folder: Path, plan: Plan, todo: Sequence[int], tell: Tell) -> Iterator[None]:
+    """Tell how it stands by the statistics that other processes leave in `folder`."""
+    totals = Totals(rows=sum(stop - start for _, start, stop in map(plan.place, todo)))
+    left = {shard: stats_path(folder, plan.name(shard)) for shard in todo}
+    over = threading.Event()
+
+    def look() -> None:
+        for shard, path in list(left.items()):
+            if path.exists():
+                totals.add_shard(json.loads(path.read_text()))
+                del left[shard]
+        tell(totals)
+
+    def watch() -> None:
+        while not over.wait(1.0):
+            look()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        look()

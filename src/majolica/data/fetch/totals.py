@@ -1,0 +1,61 @@
+"""How a fetch stands, for the progress line and the last word."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from majolica.data.fetch import status
+from majolica.data.fetch.plan import Plan
+from majolica.data.fetch.shard import stats_path
+
+
+@dataclass
+class Totals:
+    """Counts of one run, or of a whole folder."""
+
+    rows: int = 0
+    """To be done in all."""
+    done: int = 0
+    bytes: int = 0
+    """Downloaded."""
+    statuses: Counter[str] = field(default_factory=Counter)
+    started: float = field(default_factory=time.monotonic)
+
+    def add(self, word: str, size: int) -> None:
+        """Count one row."""
+        self.done += 1
+        self.bytes += size
+        self.statuses[word] += 1
+
+    def add_shard(self, statistics: dict[str, Any]) -> None:
+        """Count a finished shard by its statistics."""
+        self.done += statistics["count"]
+        self.bytes += statistics["bytes"]
+        self.statuses.update(statistics["status_dict"])
+
+    def line(self) -> str:
+        """One line: how far, how fast, how well, and what fails most."""
+        seconds = max(time.monotonic() - self.started, 1e-3)
+        good = self.statuses[status.SUCCESS] / max(self.done, 1)
+        worst = [f"{word} {count}" for word, count in self.statuses.most_common(4) if word != status.SUCCESS][:3]
+        return (
+            f"{self.done:,} of {self.rows:,} URLs, {self.done / seconds:,.0f}/s, {good:.1%} good, "
+            f"{self.bytes / seconds / 1e6:.1f} MB/s" + (f"; {', '.join(worst)}" if worst else "")
+        )
+
+
+def of_folder(folder: Path, plan: Plan) -> Totals:
+    """The counts of every finished shard."""
+    totals = Totals()
+    last = plan.generations[-1]
+    for shard in range(last.first + last.shards):
+        path = stats_path(folder, plan.name(shard))
+        if path.exists():
+            totals.add_shard(json.loads(path.read_text()))
+    totals.rows = totals.done
+    return totals

@@ -1,0 +1,147 @@
+"""From a folder of shards to a page: choose samples, measure them, write page and numbers."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from majolica.config.engine import EngineConfig
+from majolica.data.index import open_index
+from majolica.data.inspect.measure import Measured, Stretch, measure, merge
+from majolica.data.inspect.page import Page, Picture, page
+from majolica.data.inspect.sheet import thumbnail
+from majolica.data.inspect.summary import Summary, Tars, columns, summarise
+from majolica.data.shards import ShardSet
+from majolica.data.tasks import each
+from majolica.errors import UserError
+from majolica.files import write_atomic
+
+_TOGETHER = 200
+"""Samples of one task."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How much to look at."""
+
+    limit: int = 10_000
+    """Samples that are read and decoded, spread over the whole set; 0: all."""
+    seed: int = 0
+    pictures: int = 60
+    """On the contact sheet."""
+    captions: int = 40
+    groups: int = 8
+    """Groups of copies, and of pictures that look alike, that are shown."""
+    distance: int = 4
+    """Bits of 64 in which perceptual hashes of pictures that look alike differ at most."""
+
+
+def inspect_shards(
+    folder: str, out: Path, look: Look, engine: EngineConfig, progress: Callable[[int, int], None] | None = None
+) -> Summary:
+    """Write the page `out` and, with the same name, a .json of its numbers; `progress(samples done, in all)`.
+
+    The same shards, options and seed give the same numbers, whatever the engine. Raises UserError where there are no
+    shards, or the page cannot be written.
+    """
+    shards = ShardSet(folder)
+    numbers = chosen(len(shards), look.limit, look.seed)
+    found = merge(_measured(folder, numbers, engine, progress))
+    summary = summarise(folder, _tars(shards), found, look.seed, look.distance)
+    content = page(_page(shards, summary, found, look))
+    shown = {**summary.as_json(), "exact": summary.exact[:1000], "near": summary.near[:1000]}
+    write_atomic(out.with_suffix(".json"), json.dumps(shown, indent=1))
+    write_atomic(out, content)
+    return summary
+
+
+def chosen(count: int, limit: int, seed: int) -> Sequence[int]:
+    """Numbers of at most `limit` of `count` samples (0: of all), in order, each as likely as any."""
+    if not limit or count <= limit:
+        return range(count)
+    return sorted(random.Random(seed).sample(range(count), limit))
+
+
+def _measured(
+    folder: str, numbers: Sequence[int], engine: EngineConfig, progress: Callable[[int, int], None] | None
+) -> list[Measured]:
+    cuts = range(0, len(numbers), _TOGETHER)
+    stretches = [Stretch(folder, tuple(numbers[cut : cut + _TOGETHER])) for cut in cuts]
+    found: dict[Stretch, Measured] = {}
+    done = 0
+    # A process takes longer to start than a stretch takes to measure.
+    engine = replace(engine, workers=min(engine.workers, len(stretches)))
+    for stretch, part in each(measure, stretches, engine):
+        found[stretch] = part
+        done += len(stretch.numbers)
+        if progress:
+            progress(done, len(numbers))
+    return [found[stretch] for stretch in stretches]
+
+
+def _tars(shards: ShardSet) -> Tars:
+    left_out: Counter[str] = Counter()
+    truncated = []
+    for tar in shards.tars:
+        path = Path(shards.folder) / tar.name
+        if path.exists():  # not in a remote store
+            index = open_index(path)
+            left_out.update(index.reasons)
+            truncated += [tar.name] * index.truncated
+    size = sum(tar.size for tar in shards.tars)
+    return Tars(len(shards.tars), len(shards), size, dict(left_out.most_common()), tuple(truncated))
+
+
+def _page(shards: ShardSet, summary: Summary, found: Measured, look: Look) -> Page:
+    good = found.samples[~found.samples["bad"]]
+    if not len(good):
+        reasons = ", ".join(f"{count:,} x {reason}" for reason, count in summary.broken.items())
+        raise UserError(f"none of {summary.measured:,} samples in {summary.folder} can be read ({reasons})")
+    rng = random.Random(look.seed)
+    numbers = good["number"].tolist()
+    wall = sorted(rng.sample(numbers, min(look.pictures, len(numbers))))
+    words = sorted(rng.sample(numbers, min(look.captions, len(numbers))))
+    return Page(
+        summary=summary,
+        columns=columns(good),
+        width=good["width"].astype(np.float64),
+        height=good["height"].astype(np.float64),
+        wall=_pictures(shards, wall),
+        captions=[shards.caption(number) for number in words],
+        common=_common(shards, found),
+        exact=[_pictures(shards, group[:6]) for group in summary.exact[: look.groups]],
+        near=[_pictures(shards, group[:6]) for group in summary.near[: look.groups]],
+        broken=[(reason, [_place(shards, n) for n in numbers]) for reason, numbers in found.examples.items()],
+    )
+
+
+def _pictures(shards: ShardSet, numbers: Sequence[int]) -> list[Picture]:
+    out = []
+    for number in numbers:
+        record = shards.read(number)
+        data, width, height = thumbnail(record.image)
+        out.append(Picture(data, width, height, record.caption, _place(shards, number)))
+    return out
+
+
+def _common(shards: ShardSet, found: Measured, most: int = 8) -> list[tuple[str, int]]:
+    """The captions that occur most often, if more than once."""
+    good = found.samples[~found.samples["bad"]]
+    _, first, times = np.unique(good["caption"], return_index=True, return_counts=True)
+    order = np.lexsort((first, -times))[:most]
+    return [(shards.caption(int(good["number"][first[i]])), int(times[i])) for i in order if times[i] > 1]
+
+
+def _place(shards: ShardSet, number: int) -> str:
+    """Where a sample lies, for people."""
+    for tar in shards.tars:
+        if number < tar.count:
+            return f"{tar.name}, sample {number:,}"
+        number -= tar.count
+    raise IndexError(number)

@@ -1,0 +1,134 @@
+"""What is measured of each sample, by the decoder that training uses."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from majolica.data.decode import decode
+from majolica.data.fetch.phash import phash
+from majolica.data.shards import BadSample, ShardSet
+
+_SEEN = (64, 64)
+"""Pixels that a perceptual hash wants at least; a large JPEG is decoded no finer than twice that."""
+SAMPLE = np.dtype(
+    [
+        ("number", "<i8"),
+        ("bytes", "<i8"),
+        ("width", "<i4"),
+        ("height", "<i4"),
+        ("characters", "<i4"),
+        ("words", "<i4"),
+        ("caption", "<u8"),
+        ("content", "<u8"),
+        ("phash", "<u8"),
+        ("bad", "?"),
+    ]
+)
+"""One sample. `caption` and `content` are the first 8 bytes of SHA-256: equal for equal captions and pictures."""
+
+
+@dataclass
+class Field:
+    """What is known of one field of the metadata."""
+
+    count: int = 0
+    numbers: int = 0
+    low: float = float("inf")
+    high: float = float("-inf")
+    example: str = ""
+
+    def add(self, other: Field) -> None:
+        """Take in what another stretch of samples showed of this field."""
+        self.count, self.numbers = self.count + other.count, self.numbers + other.numbers
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        self.example = self.example or other.example
+
+
+@dataclass
+class Measured:
+    """A stretch of samples, or all of them."""
+
+    samples: NDArray[Any] = field(default_factory=lambda: np.empty(0, SAMPLE))
+    formats: Counter[str] = field(default_factory=Counter)
+    broken: Counter[str] = field(default_factory=Counter)
+    """Samples that cannot be read, by reason."""
+    examples: dict[str, list[int]] = field(default_factory=dict)
+    """Numbers of some of them."""
+    fields: dict[str, Field] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Samples of a folder that are measured together."""
+
+    folder: str
+    numbers: tuple[int, ...]
+
+
+def measure(stretch: Stretch) -> Measured:
+    """Read and decode every sample of `stretch`."""
+    shards = _opened(stretch.folder)
+    found = Measured(np.zeros(len(stretch.numbers), SAMPLE))
+    for row, number in zip(found.samples, stretch.numbers, strict=True):
+        row["number"] = number
+        try:
+            _measure_one(shards, number, row, found)
+        except BadSample as bad:
+            row["bad"] = True
+            found.broken[str(bad)] += 1
+            found.examples.setdefault(str(bad), []).append(number)
+    return found
+
+
+def merge(parts: Sequence[Measured], examples: int = 8) -> Measured:
+    """All stretches as one, in their order, with at most so many examples of each fault."""
+    whole = Measured(np.concatenate([part.samples for part in parts]) if parts else np.empty(0, SAMPLE))
+    for part in parts:
+        whole.formats.update(part.formats)
+        whole.broken.update(part.broken)
+        for reason, numbers in part.examples.items():
+            whole.examples[reason] = (whole.examples.get(reason, []) + numbers)[:examples]
+        for name, known in part.fields.items():
+            whole.fields.setdefault(name, Field()).add(known)
+    return whole
+
+
+@lru_cache(maxsize=2)
+def _opened(folder: str) -> ShardSet:
+    return ShardSet(folder)
+
+
+def _measure_one(shards: ShardSet, number: int, row: Any, found: Measured) -> None:
+    record = shards.read(number)
+    decoded = decode(record.image, _SEEN)
+    row["height"], row["width"] = decoded.size
+    row["bytes"] = len(record.image)
+    row["characters"], row["words"] = len(record.caption), len(record.caption.split())
+    row["caption"], row["content"] = _hash(record.caption.encode("utf-8", "replace")), _hash(record.image)
+    row["phash"] = int(phash(Image.fromarray(np.ascontiguousarray(decoded.image))), 16)
+    found.formats[record.extension] += 1
+    for name, value in record.meta.items():
+        _note(found.fields.setdefault(str(name), Field()), value)
+
+
+def _note(known: Field, value: Any) -> None:
+    if value is None:
+        return
+    known.count += 1
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        known.numbers += 1
+        known.low, known.high = min(known.low, value), max(known.high, value)
+    known.example = known.example or str(value)[:80]
+
+
+def _hash(data: bytes) -> int:
+    return int.from_bytes(hashlib.sha256(data).digest()[:8], "big")

@@ -1,0 +1,123 @@
+"""The numbers of inspect.json, and what stands out among them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from majolica.data.inspect.duplicates import exact_groups, near_groups
+from majolica.data.inspect.measure import Measured
+
+_QUANTILES = {"min": 0.0, "p5": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1.0}
+
+
+@dataclass(frozen=True)
+class Tars:
+    """What the indexes say of the whole folder."""
+
+    count: int
+    samples: int
+    bytes: int
+    left_out: dict[str, int]
+    truncated: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything that the page shows in numbers. Quantiles are of readable samples."""
+
+    folder: str
+    tars: Tars
+    measured: int
+    """Samples that were read and decoded: all, or as many as asked for."""
+    seed: int
+    broken: dict[str, int]
+    formats: dict[str, int]
+    quantiles: dict[str, dict[str, float]]
+    same_captions: int
+    """Samples whose caption another sample has too."""
+    empty_captions: int
+    exact: list[list[int]]
+    """Groups of samples with the same picture, byte for byte."""
+    near: list[list[int]]
+    """Groups of samples whose pictures look alike; one sample stands for those that are the same."""
+    distance: int
+    fields: dict[str, dict[str, Any]]
+    remarks: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """For inspect.json."""
+        return asdict(self)
+
+
+def summarise(folder: str, tars: Tars, measured: Measured, seed: int, distance: int) -> Summary:
+    """Count and group what was measured."""
+    good = measured.samples[~measured.samples["bad"]]
+    number = good["number"].tolist()
+    exact = [[number[place] for place in group] for group in exact_groups(good["content"])]
+    near = [[number[place] for place in group] for group in near_groups(good["phash"], good["content"], distance)]
+    _, times = np.unique(good["caption"], return_counts=True)
+    parts: dict[str, Any] = {
+        "measured": len(measured.samples),
+        "broken": dict(measured.broken.most_common()),
+        "formats": dict(measured.formats.most_common()),
+        "quantiles": {name: quantiles(values) for name, values in columns(good).items()},
+        "same_captions": int(times[times > 1].sum()),
+        "empty_captions": int((good["words"] == 0).sum()),
+        "exact": exact,
+        "near": near,
+        "fields": {name: _field(known) for name, known in sorted(measured.fields.items())},
+    }
+    return Summary(folder, tars, seed=seed, distance=distance, remarks=tuple(_remarks(tars, parts, good)), **parts)
+
+
+def columns(good: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+    """What has a distribution, by name."""
+    width, height = good["width"].astype(np.float64), good["height"].astype(np.float64)
+    return {
+        "shorter_side": np.minimum(width, height),
+        "aspect": width / np.maximum(height, 1),
+        "megapixels": width * height / 1e6,
+        "bytes": good["bytes"].astype(np.float64),
+        "caption_characters": good["characters"].astype(np.float64),
+        "caption_words": good["words"].astype(np.float64),
+    }
+
+
+def quantiles(values: NDArray[np.float64]) -> dict[str, float]:
+    """Least, greatest and what lies between; nothing of nothing."""
+    if not len(values):
+        return {}
+    found = np.quantile(values, list(_QUANTILES.values()))
+    return {**dict(zip(_QUANTILES, found.tolist(), strict=True)), "mean": float(values.mean())}
+
+
+def _field(known: Any) -> dict[str, Any]:
+    numeric = known.numbers == known.count > 0
+    return {"count": known.count, "example": known.example} | ({"min": known.low, "max": known.high} if numeric else {})
+
+
+def _remarks(tars: Tars, parts: dict[str, Any], good: NDArray[Any]) -> list[str]:
+    """Sentences for what a person would want to know before training on this."""
+    shown = max(1, len(good))
+    copies = sum(len(group) - 1 for group in parts["exact"])
+    alike = sum(len(group) - 1 for group in parts["near"])
+    small = int((np.minimum(good["width"], good["height"]) < 256).sum())
+    facts = [
+        (len(tars.truncated), f"{len(tars.truncated):,} of {tars.count:,} tars end early or are damaged"),
+        (sum(tars.left_out.values()), "the index left out " + _list(tars.left_out)),
+        (sum(parts["broken"].values()), f"cannot be read: {_list(parts['broken'])}"),
+        (copies, f"{copies:,} pictures ({copies / shown:.1%}) are copies of others, byte for byte"),
+        (alike, f"{alike:,} further pictures ({alike / shown:.1%}) look like others"),
+        (parts["same_captions"] / shown > 0.05, f"{parts['same_captions'] / shown:.0%} of samples share their caption"),
+        (parts["empty_captions"], f"{parts['empty_captions']:,} captions are empty"),
+        (small / shown > 0.05, f"{small / shown:.0%} of pictures have a shorter side below 256 px"),
+    ]
+    return [text for matters, text in facts if matters]
+
+
+def _list(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} x {reason}" for reason, count in counts.items())

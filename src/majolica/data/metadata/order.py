@@ -1,0 +1,46 @@
+"""The documented hash: md5 of the seed and the URL decides the order of rows, the sample, the budget and the cap.
+
+Anyone can recompute it:
+
+    order(url) = int.from_bytes(hashlib.md5(f"{seed}:{url}".encode()).digest(), "little")
+
+Rows stand in ascending order of this number. `sample.share` keeps URLs below share * 2**128 (compared in the upper
+64 bits), `sample.budget` keeps the first rows, a cap keeps the first rows of each domain.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+HALF = 2**64
+
+
+def order(url: str, seed: int) -> int:
+    """Place of a URL, in [0, 2**128)."""
+    return int.from_bytes(hashlib.md5(f"{seed}:{url}".encode(), usedforsecurity=False).digest(), "little")
+
+
+def digest_sql(url: str, seed: int) -> str:
+    """DuckDB's expression for `order` as a 128-bit number."""
+    return f"md5_number('{seed}:' || {url})"
+
+
+HIGH = "(digest >> 64)::UBIGINT AS h"
+LOW = f"(digest & {HALF - 1})::UBIGINT AS g"
+"""Parquet has no 128-bit numbers, so they are kept in halves; h, g is the order of the whole."""
+
+
+def share_limit(share: float) -> int:
+    """Upper halves below this are in the share."""
+    return round(share * HALF)
+
+
+def bucket_range(bucket: int, buckets: int) -> tuple[int, int]:
+    """First and last upper half of a bucket: equal stretches of the whole range."""
+    return bucket * HALF // buckets, (bucket + 1) * HALF // buckets - 1
+
+
+def within(column: str, bucket: int, buckets: int) -> str:
+    """Condition that `column` lies in a bucket; row groups outside it are skipped by their statistics."""
+    low, high = bucket_range(bucket, buckets)
+    return f"{column} BETWEEN {low}::UBIGINT AND {high}::UBIGINT"

@@ -1,0 +1,96 @@
+"""Hosts, sites, block lists and opt-out lists."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from majolica.config.metadata import DomainRule, RulesConfig
+from majolica.data.metadata.hosts import HOST, group
+from majolica.data.metadata.run import filter_metadata
+from majolica.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "site"),
+    [
+        ("https://I.Pinimg.com/a/b.jpg", "i.pinimg.com", "pinimg.com"),
+        ("http://www.example.org", "www.example.org", "example.org"),
+        ("http://user:pw@h.example.org:8080/x?y@z", "h.example.org", "example.org"),
+        ("http://a.b.co.uk/x", "a.b.co.uk", "b.co.uk"),
+        ("http://example.org?x=http://other.net/", "example.org", "example.org"),
+        ("http://example.org#frag", "example.org", "example.org"),
+        ("http://example.org./x", "example.org", "example.org"),
+        ("http://192.168.1.20/x", "192.168.1.20", "192.168.1.20"),
+        ("http://localhost/x", "localhost", "localhost"),
+        ("/data/pictures/1.jpg", "pictures", "pictures"),
+        ("1.jpg", "", ""),
+    ],
+)
+def test_host_and_site(url: str, host: str, site: str) -> None:
+    found = duckdb.execute(f"SELECT host, {group('site')} FROM (SELECT {HOST} AS host FROM (SELECT ? AS url))", [url])
+    assert found.fetchone() == (host, site)
+
+
+URLS = [
+    "http://bad.org/1",
+    "http://img.bad.org/2",
+    "https://WWW.BAD.ORG:80/3",
+    "http://notbad.org/4",
+    "http://bad.org.uk/5",
+    "http://good.net/6",
+    "http://good.net/7",
+    "http://worse.co.uk/8",
+]
+
+
+def left(rule: DomainRule, tmp_path: Path, read: Any, small: Any) -> tuple[list[str], dict[str, int]]:
+    pq.write_table(pa.table({"url": URLS, "text": ["t"] * len(URLS)}), tmp_path / "a.parquet")
+    found = filter_metadata(small(tmp_path / "a.parquet", rules=RulesConfig(domain=rule)), tmp_path / "out")
+    gone = {step["why"]: step["gone"] for step in found["steps"] if step["gone"]}
+    return sorted(row["url"][-1] for row in read(tmp_path / "out")), gone
+
+
+def test_a_domain_is_blocked_with_its_subdomains_and_no_other(tmp_path: Path, read: Any, small: Any) -> None:
+    (tmp_path / "list.txt").write_text("# comment\n\n*.worse.co.uk\n")
+    rule = DomainRule(blocked=("Bad.org",), blocked_files=(str(tmp_path / "list.txt"),))
+    kept, gone = left(rule, tmp_path, read, small)
+    assert kept == ["4", "5", "6", "7"]
+    assert gone == {"domain on the block list": 4}
+
+
+def test_opt_out_by_url_and_by_domain_from_text_and_parquet(tmp_path: Path, read: Any, small: Any) -> None:
+    (tmp_path / "out.txt").write_text("http://good.net/6\nworse.co.uk\nhttp://elsewhere/\n")
+    pq.write_table(
+        pa.table({"URL": ["http://bad.org/1", None], "domain": ["notbad.org", None]}), tmp_path / "o.parquet"
+    )
+    rule = DomainRule(opt_out_files=(str(tmp_path / "out.txt"), str(tmp_path / "o.parquet")))
+    kept, gone = left(rule, tmp_path, read, small)
+    assert kept == ["2", "3", "5", "7"]
+    assert gone == {"domain opted out": 2, "URL opted out": 2}
+
+
+def test_a_changed_list_is_another_run(tmp_path: Path, read: Any, small: Any) -> None:
+    (tmp_path / "list.txt").write_text("bad.org\n")
+    rule = DomainRule(blocked_files=(str(tmp_path / "list.txt"),))
+    left(rule, tmp_path, read, small)
+    (tmp_path / "list.txt").write_text("good.net\n")
+    with pytest.raises(UserError, match="another filtered set"):
+        left(rule, tmp_path, read, small)
+
+
+def test_bad_lists(tmp_path: Path, read: Any, small: Any) -> None:
+    with pytest.raises(UserError, match=r"cannot read .*none.txt"):
+        left(DomainRule(blocked_files=(str(tmp_path / "none.txt"),)), tmp_path, read, small)
+    (tmp_path / "b.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="not UTF-8 text: give one URL or domain on each line"):
+        left(DomainRule(blocked_files=(str(tmp_path / "b.txt"),)), tmp_path, read, small)
+    pq.write_table(pa.table({"link": ["x"]}), tmp_path / "o.parquet")
+    with pytest.raises(UserError, match="no column url or domain, but link"):
+        left(replace(DomainRule(), opt_out_files=(str(tmp_path / "o.parquet"),)), tmp_path, read, small)

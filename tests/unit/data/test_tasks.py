@@ -1,0 +1,139 @@
+"""Tasks in this process, in processes and on a real Ray cluster of two nodes; workers that are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from majolica.config.engine import EngineConfig
+from majolica.data.tasks import MOST_DEATHS, each
+from majolica.errors import UserError
+
+PROCESSES = EngineConfig(workers=2)
+
+
+def square(x: int) -> int:
+    return x * x
+
+
+def refuse(x: int) -> int:
+    raise UserError(f"{x} is refused")
+
+
+def dies_once(folder: Path, x: int) -> int:
+    """Its process is killed the first time that 3 is asked for."""
+    if x == 3 and not (folder / "died").exists():
+        (folder / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x * x
+
+
+def always_dies(folder: Path, x: int) -> int:
+    if x == 3:
+        (folder / f"{time.time_ns()}").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x * x
+
+
+def where(x: int) -> str:
+    import ray
+
+    time.sleep(0.3)
+    return str(ray.get_runtime_context().get_node_id())
+
+
+@pytest.mark.parametrize("engine", [EngineConfig(), PROCESSES], ids=["here", "processes"])
+def test_every_task_is_done_once(engine: EngineConfig) -> None:
+    assert sorted(each(square, range(9), engine)) == [(x, x * x) for x in range(9)]
+    assert list(each(square, [], engine)) == []
+
+
+@pytest.mark.parametrize("engine", [EngineConfig(), PROCESSES], ids=["here", "processes"])
+def test_what_a_task_raises_reaches_the_caller(engine: EngineConfig) -> None:
+    with pytest.raises(UserError, match="is refused"):
+        list(each(refuse, [1, 2], engine))
+
+
+def test_a_killed_worker_s_task_is_done_again(tmp_path: Path) -> None:
+    found = list(each(partial(dies_once, tmp_path), range(6), PROCESSES))
+    assert sorted(found) == [(x, x * x) for x in range(6)]
+    assert (tmp_path / "died").exists()
+
+
+def test_a_task_that_always_kills_its_worker_is_given_up(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"workers were killed {MOST_DEATHS} times, most likely for memory"):
+        list(each(partial(always_dies, tmp_path), [3], PROCESSES))
+    assert len(list(tmp_path.iterdir())) == MOST_DEATHS
+
+
+def test_no_cluster_is_one_line() -> None:
+    with pytest.raises(UserError, match=r"no Ray cluster at '127.0.0.1:1': start one with") as raised:
+        list(each(square, [1], EngineConfig(engine="ray", ray_address="127.0.0.1:1")))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[EngineConfig]:
+    """Two nodes of two cores each: two raylets with their own workers, as on two machines."""
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": 2, "object_store_memory": 80_000_000}
+    cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    cluster.add_node(**node)
+    cluster.wait_for_nodes()
+    yield EngineConfig(engine="ray", ray_address=cluster.address, workers=4)
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def test_ray_does_every_task_on_both_nodes(cluster: EngineConfig, tmp_path: Path) -> None:
+    assert sorted(each(square, range(9), cluster)) == [(x, x * x) for x in range(9)]
+    assert len({node for _, node in each(where, range(8), cluster)}) == 2
+
+
+def test_ray_raises_what_a_task_raises_and_repeats_what_was_killed(cluster: EngineConfig, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is refused"):
+        list(each(refuse, [1, 2], cluster))
+    found = list(each(partial(dies_once, tmp_path), range(6), cluster))
+    assert sorted(found) == [(x, x * x) for x in range(6)]
+    assert (tmp_path / "died").exists()
+    with pytest.raises(UserError, match=f"Ray workers were killed {MOST_DEATHS}"):
+        list(each(partial(always_dies, tmp_path), [3], cluster))
+
+
+def test_the_filter_on_ray_gives_the_rows_of_one_process(cluster: EngineConfig, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from majolica.config.metadata import DedupConfig, DomainRule, FilterConfig, RulesConfig, SampleConfig, WorkConfig
+    from majolica.data.metadata.run import filter_metadata
+
+    n = 400
+    columns: dict[str, Any] = {
+        "url": [f"http://h{i % 5}.org/{i % 300}" for i in range(n)],
+        "text": [f"number {i}" for i in range(n)],
+        "phash": [f"{i % 250:016x}" for i in range(n)],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet", row_group_size=100)
+    config = FilterConfig(
+        inputs=(str(tmp_path / "a.parquet"),),
+        rules=RulesConfig(domain=DomainRule(cap=35)),
+        dedup=DedupConfig(picture=True),
+        sample=SampleConfig(budget=90),
+        work=WorkConfig(rows_at_once=100, rows_per_bucket=200, memory_mb=100),
+    )
+    here = filter_metadata(config, tmp_path / "here")
+    there = filter_metadata(replace(config, engine=cluster), tmp_path / "there")
+    assert here == there
+    assert here["rows_out"] == 90
+    first, second = (pq.read_table(tmp_path / out / "part-00000.parquet") for out in ("here", "there"))
+    assert first.equals(second)

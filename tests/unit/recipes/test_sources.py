@@ -1,0 +1,41 @@
+"""Each source's recipe is valid, says what it is, and survives YAML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from majolica.config import io
+from majolica.config.metadata import FilterConfig, check
+from majolica.data.metadata.rules import check_columns, reasons
+from majolica.errors import UserError
+from majolica.recipes.sources import SOURCES, source, summary
+
+# Columns that a file of the source has, canonical names.
+HAVE = {
+    "laion2b-en": {"url", "text", "id", "width", "height", "license", "nsfw", "similarity"},
+    "laion-aesthetic": {"url", "text", "width", "height", "similarity", "punsafe", "pwatermark", "aesthetic", "phash"},
+    "coyo-700m": {"url", "text", "id", "width", "height", "phash", "similarity", "punsafe", "pwatermark", "aesthetic"},
+    "private": {"url", "text"},
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_valid_and_named(name: str, tmp_path: Path) -> None:
+    config = check(source(name))
+    assert config.recipe == name
+    assert 20 < len(summary(name)) < 120
+    io.save(config, tmp_path / "c.yaml")
+    assert io.read(tmp_path / "c.yaml", FilterConfig(), source) == config
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_rules_fit_the_columns_of_the_source(name: str) -> None:
+    check_columns(source(name), HAVE[name], name)  # raises where a rule would drop every row
+    assert len(reasons(source(name))) >= 3
+
+
+def test_a_mistyped_name() -> None:
+    with pytest.raises(UserError, match="unknown source 'coyo': did you mean 'coyo-700m'"):
+        source("coyo")
