@@ -15,6 +15,7 @@ import io
 import json
 import multiprocessing
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -98,8 +99,9 @@ def pss_mb(pid: int) -> float:
     return total / 1024
 
 
-def measured(command: list[str], environment: dict[str, str], seconds: float) -> tuple[float, float]:
-    """Seconds and peak MB of a command."""
+def measured(command: list[str], environment: dict[str, str], seconds: float) -> tuple[float, float, float]:
+    """Seconds, peak MB and seconds of CPU of a command and its children."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, env=environment, stdout=said, stderr=subprocess.STDOUT)
@@ -123,7 +125,8 @@ def measured(command: list[str], environment: dict[str, str], seconds: float) ->
         if code:
             said.seek(0)
             raise SystemExit(f"{' '.join(command[:4])} failed:\n{said.read().decode()[-3000:]}")
-    return took, peak
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return took, peak, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def ours(rows: str, out: Path, options: argparse.Namespace) -> list[str]:
@@ -172,19 +175,24 @@ def compare(options: argparse.Namespace, port: int, folder: Path) -> dict[str, A
         kinds["theirs"] = (theirs, {**plain, "NO_ALBUMENTATIONS_UPDATE": "1"})
     seconds: dict[str, list[float]] = {name: [] for name in kinds}
     peaks: dict[str, list[float]] = {name: [] for name in kinds}
+    work: dict[str, list[float]] = {name: [] for name in kinds}
     for repeat in range(options.repeats):
         for name, (command, environment) in kinds.items():
             out = folder / f"{name}-{repeat}"
-            took, peak = measured(command(rows, out, options), environment, options.limit)
+            took, peak, cpu = measured(command(rows, out, options), environment, options.limit)
             if (good := successes(out)) != options.urls:
                 raise SystemExit(f"{name}: {good} of {options.urls} pictures")
             seconds[name].append(took)
             peaks[name].append(peak)
-    return summary(options, seconds, peaks)
+            work[name].append(cpu)
+    return summary(options, seconds, peaks, work)
 
 
 def summary(
-    options: argparse.Namespace, seconds: dict[str, list[float]], peaks: dict[str, list[float]]
+    options: argparse.Namespace,
+    seconds: dict[str, list[float]],
+    peaks: dict[str, list[float]],
+    work: dict[str, list[float]],
 ) -> dict[str, Any]:
     """The JSON object."""
     found: dict[str, Any] = {
@@ -194,6 +202,7 @@ def summary(
         "repeats": options.repeats,
         "ours_per_second": round(options.urls / statistics.median(seconds["ours"]), 1),
         "peak_rss_mb": round(statistics.median(peaks["ours"]), 1),
+        "cpu_seconds": {name: round(statistics.median(values), 2) for name, values in work.items()},
     }
     if "theirs" in seconds:
         pairs = zip(seconds["theirs"], seconds["ours"], strict=True)

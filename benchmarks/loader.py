@@ -1,8 +1,9 @@
 """The loader beside webdataset and beside bare decoding. `python -m benchmarks.loader --json`.
 
 The set is 8 img2dataset-layout tars of 500 photograph-like JPEGs, the shorter side 256 px as img2dataset makes them
-by default (`--shorter 512` for larger ones), decoded to 256 px in batches of 64. webdataset gets the same decoding function, a shuffle buffer of 1,000 and as many worker
-processes as ours gets threads (0 workers: one thread). Rates are medians of alternating rounds.
+by default (`--shorter 512` for larger ones), decoded to 256 px in batches of 64. webdataset gets the same decoding
+function, a shuffle buffer of 1,000 and as many worker processes as ours gets threads (0 workers: one thread).
+Rates are medians of alternating rounds.
 """
 
 from __future__ import annotations

@@ -5,23 +5,31 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from majolica.errors import UserError
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write `content` beside `path`, flush it to disk, then rename it into place.
+    """Write `content` to `path`, as `whole_file`."""
+    with whole_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file beside `path` to write to; it is flushed to disk and renamed to `path` when the context ends well.
 
     Missing parent folders are made. Raises UserError where the disk refuses; whatever happens, `path` is left
     whole and nothing is left beside it.
     """
-    data = content.encode() if isinstance(content, str) else content
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("xb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

@@ -1,19 +1,44 @@
-"""A progress bar on the terminal, with rate and time left; silent where there is no terminal."""
+"""Progress of long work: a bar with rate and time left on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+EVERY = 10.0
+"""Seconds between plain lines."""
+
+Progress = Callable[[int, int], None]
+"""(done, total)."""
+
 
 @contextmanager
-def bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Give a function `progress(done, total)` that draws the bar on standard error."""
+def bar(what: str) -> Iterator[Progress]:
+    """Give a function `progress(done, total)` that shows on standard error how far the work is."""
+    if not sys.stderr.isatty():
+        yield lines(what)
+        return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Display
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    with Display(*columns, console=Console(stderr=True)) as display:
+        task = display.add_task(what, total=None)
+        yield lambda done, total: display.update(task, completed=done, total=total)
+
+
+def lines(what: str) -> Progress:
+    """A line every `EVERY` seconds, for logs."""
+    start = last = time.monotonic()
+
+    def progress(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= EVERY:
+            last = now
+            print(f"{what}: {done:,} of {total:,}, {done / (now - start):,.0f}/s", file=sys.stderr, flush=True)
+
+    return progress

@@ -23,11 +23,11 @@ from majolica.data.fetch.picture import set_up_decoders
 from majolica.data.index import open_index
 from majolica.data.listing import Row, base, rows
 from majolica.data.local_picture import Unusable, rules, sample
-from majolica.data.pack import whole_file, write_tar
+from majolica.data.pack import write_tar
 from majolica.data.shards import Record
 from majolica.data.tasks import each
 from majolica.errors import UserError
-from majolica.files import write_atomic
+from majolica.files import whole_file, write_atomic
 
 _SPOOL = ".rows"
 _SPOOLS = ("first", "second")

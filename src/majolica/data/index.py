@@ -1,4 +1,4 @@
-"""The index of a tar: where each sample's picture, caption and metadata lie; scanned once, kept as .idx.
+"""The index of a tar: where each sample's picture, caption and metadata lie; scanned once, kept as .mjidx.
 
 File: 88-byte header (magic, size and mtime of the tar, samples, whether it is cut, what was left out by reason),
 then 28 bytes a sample, so that it can be memory-mapped. It is rebuilt when the tar has changed, and kept in
@@ -41,7 +41,7 @@ REASONS = (
     "member too large",
     "members too far apart",
 )
-"""Why members are left out, in the order of the .idx header."""
+"""Why members are left out, in the order of the .mjidx header."""
 MAGIC = b"MJLIDX02"
 # Text and metadata are kept relative to the picture: members of one sample are neighbours.
 ROW = np.dtype(
@@ -82,9 +82,9 @@ class Index:
 
 
 def open_index(tar: Path) -> Index:
-    """Return the index of `tar`, from its .idx file when that fits, else by a scan (which is then saved)."""
+    """Return the index of `tar`, from its .mjidx file when that fits, else by a scan (which is then saved)."""
     stat = _stat(tar)
-    path = tar.with_suffix(".idx")
+    path = tar.with_suffix(".mjidx")
     known = _load(path, stat)
     if known is not None:
         return known
@@ -251,7 +251,7 @@ def _row(image: Member, text: Member, meta: Member | None) -> tuple[int, ...]:
 
 
 def parse(data: bytes, size: int) -> NDArray[Any] | None:
-    """The rows in the bytes of an .idx file; None when they are not those of a tar of `size` bytes."""
+    """The rows in the bytes of an .mjidx file; None when they are not those of a tar of `size` bytes."""
     if len(data) < _HEADER.itemsize:
         return None
     header = np.frombuffer(data, _HEADER, 1)[0]

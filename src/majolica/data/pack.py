@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
-import secrets
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-from majolica.errors import UserError
-from majolica.files import sync_folder
+from majolica.files import whole_file
 
 if TYPE_CHECKING:
     from majolica.data.shards import Record
@@ -35,25 +31,6 @@ def write_tar(path: Path, records: Iterable[tuple[str, Record]]) -> int:
             tar.members = []  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
             count += 1
     return count
-
-
-@contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that gets its name when it is whole and on the disk; `write_atomic` for what is large."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
 
 
 def _add_sample(tar: tarfile.TarFile, key: str, record: Record) -> None:

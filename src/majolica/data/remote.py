@@ -40,7 +40,7 @@ class RemoteTars:
         self._indexes = Path(tempfile.mkdtemp(dir=self._blocks.folder))
         with ThreadPoolExecutor(32) as pool:
             sizes = [int(found[name]["size"]) for name in names]
-            has_index = [f"{name.removesuffix('.tar')}.idx" in found for name in names]
+            has_index = [f"{name.removesuffix('.tar')}.mjidx" in found for name in names]
             counts = list(pool.map(self._bring_index, names, sizes, has_index))
         self.tars = [Tar(name, size, 0, count) for name, size, count in zip(names, sizes, counts, strict=True)]
 
@@ -62,7 +62,7 @@ class RemoteTars:
         return len(rows)
 
     def _saved_index(self, name: str, size: int) -> Any:
-        path = self._path[name].removesuffix(".tar") + ".idx"
+        path = self._path[name].removesuffix(".tar") + ".mjidx"
         return index.parse(self._fs.cat_file(path), size)
 
     def _scanned(self, name: str, size: int) -> Any:

@@ -14,7 +14,6 @@ from majolica.eval.judge import Judge, named_rightly
 from majolica.eval.protocol import Brush, EvalData, Figure, Pipeline, Result, Table, share_error
 from majolica.eval.zero_shot import mistaken_for
 
-
 NONE = "none of these"
 """The judge's last answer."""
 

@@ -43,7 +43,7 @@ class Gallery:
             Figure(
                 "One model, several resolutions",
                 picture_rows(heads, rows),
-                "One picture at every size: a larger one is the base picture plus details. All are shown equally large.",
+                "One picture at every size: the base picture plus details. All are shown equally large.",
             ),
         )
         note = "Each prompt pairs a thing with a background it was never shown on. Not chosen by hand."

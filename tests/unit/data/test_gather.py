@@ -364,7 +364,7 @@ def test_a_full_disk_leaves_whole_shards(folder: Path, monkeypatch: pytest.Monke
     with pytest.raises(UserError, match=r"cannot write .*00001\.tar: No space left on device"):
         gather(config(folder))
     out = folder.parent / "out"
-    assert {p.name for p in out.iterdir()} == {"00000.tar", "00000.idx", "00000_stats.json", "dataset.json"}
+    assert {p.name for p in out.iterdir()} == {"00000.tar", "00000.mjidx", "00000_stats.json", "dataset.json"}
     monkeypatch.undo()
     gather(config(folder))
     assert contents(out) == contents(folder.parent / "whole")

@@ -42,7 +42,7 @@ def odd(archive: tarfile.TarFile, name: str, kind: bytes, target: str = "/etc/pa
 
 def samples(path: Path) -> list[tuple[bytes, str]]:
     """Pictures and captions of a tar: all of them readable."""
-    path.with_suffix(".idx").unlink(missing_ok=True)
+    path.with_suffix(".mjidx").unlink(missing_ok=True)
     (path.parent / ".catalogue.json").unlink(missing_ok=True)
     if not len(scan(path).rows):
         return []
@@ -124,7 +124,7 @@ def test_names_are_not_paths(tmp_path: Path, name: str) -> None:
     name = f"{name}/0" if name == ".." else name
     path = tar(folder / "a.tar", [(f"{name}.jpg", b"picture"), (f"{name}.txt", b"words")])
     assert samples(path) == [(b"picture", "words")]
-    assert {p.name for p in tmp_path.rglob("*")} <= {"in", "a.tar", "a.idx", ".catalogue.json"}
+    assert {p.name for p in tmp_path.rglob("*")} <= {"in", "a.tar", "a.mjidx", ".catalogue.json"}
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
@@ -238,7 +238,7 @@ def test_captions_of_other_names(tmp_path: Path) -> None:
     only = [("a.jpg", b"p"), ("a.json", b'{"caption": "in json"}'), ("b.jpg", b"p"), ("b.json", b'{"caption": "too"}')]
     assert samples(tar(path, only)) == [(b"p", "in json"), (b"p", "too")]
     tar(path, [("a.jpg", b"p"), ("a.json", b'{"label": 1}')])
-    path.with_suffix(".idx").unlink()
+    path.with_suffix(".mjidx").unlink()
     with pytest.raises(UserError, match="1 pictures but no captions"):
         open_index(path)
 
@@ -246,7 +246,7 @@ def test_captions_of_other_names(tmp_path: Path) -> None:
 def test_metadata_that_is_no_mapping(tmp_path: Path) -> None:
     for meta, why in ((b"[1]", "mapping"), (b"[" * 100_000, "JSON"), (b"\xff", "JSON"), (b"NaN", "mapping")):
         tar(tmp_path / "a.tar", [("a.jpg", b"p"), ("a.txt", b"c"), ("a.json", meta)])
-        (tmp_path / "a.idx").unlink(missing_ok=True)
+        (tmp_path / "a.mjidx").unlink(missing_ok=True)
         with pytest.raises(BadSample, match=why):
             ShardSet(tmp_path).read(0)
 
@@ -279,7 +279,7 @@ def test_uppercase_extensions_and_odd_names(tmp_path: Path) -> None:
 
 def test_an_index_that_is_garbage_or_old_is_made_again(tmp_path: Path) -> None:
     write_shards(tmp_path, (Record(b"p%d" % i, "jpg", f"c{i}", {}) for i in range(5)))
-    path = tmp_path / "00000.idx"
+    path = tmp_path / "00000.mjidx"
     good = (open_index(tmp_path / "00000.tar").rows.copy(), path.read_bytes())
     stat = (tmp_path / "00000.tar").stat()
     for bad in (
@@ -303,7 +303,7 @@ def test_an_index_whose_numbers_lie(tmp_path: Path) -> None:
     """Right size, right times, wrong places: unreadable samples, not a crash."""
     write_shards(tmp_path, (Record(b"p%d" % i, "jpg", f"c{i}", {}) for i in range(3)))
     open_index(tmp_path / "00000.tar")
-    path = tmp_path / "00000.idx"
+    path = tmp_path / "00000.mjidx"
     head = path.read_bytes()[: -3 * ROW.itemsize]
     path.write_bytes(head + b"\xff" * (3 * ROW.itemsize))
     shards = ShardSet(tmp_path)
@@ -315,7 +315,7 @@ def test_an_index_whose_numbers_lie(tmp_path: Path) -> None:
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     """A folder in the place of the index: read all the same, nothing left behind."""
     write_shards(tmp_path, (Record(b"p%d" % i, "jpg", f"c{i}", {}) for i in range(5)))
-    (tmp_path / "00000.idx").mkdir()
+    (tmp_path / "00000.mjidx").mkdir()
     assert len(open_index(tmp_path / "00000.tar").rows) == 5
     assert ShardSet(tmp_path).read(4).caption == "c4"
     assert not [p for p in tmp_path.iterdir() if p.name.endswith(".tmp")]
@@ -345,7 +345,7 @@ def test_written_to_while_indexed(
 
     monkeypatch.setattr(index, "scan", slow)
     open_index(path)
-    assert "written to while" in caplog.text and not path.with_suffix(".idx").exists()
+    assert "written to while" in caplog.text and not path.with_suffix(".mjidx").exists()
     monkeypatch.undo()
     assert len(open_index(path).rows) == 2
 
@@ -356,7 +356,7 @@ def test_several_processes_index_at_once(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from majolica.data.index import open_index\n"
         "for _ in range(20):\n"
         "    for tar in sorted(Path(sys.argv[1]).glob('*.tar')):\n"
-        "        tar.with_suffix('.idx').unlink(missing_ok=True)\n"
+        "        tar.with_suffix('.mjidx').unlink(missing_ok=True)\n"
         "        rows = open_index(tar).rows\n"
         "        assert len(rows) == 100 and int(rows['image_size'][7]) % 100 == 7, rows[:3]\n"
     )
@@ -366,5 +366,5 @@ def test_several_processes_index_at_once(tmp_path: Path) -> None:
     for process in running:
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors.decode()
-    assert {p.suffix for p in tmp_path.iterdir()} == {".tar", ".idx"}
+    assert {p.suffix for p in tmp_path.iterdir()} == {".tar", ".mjidx"}
     assert ShardSet(tmp_path).read(299).caption == "c299"

@@ -91,7 +91,7 @@ def test_index_is_kept_and_rebuilt_when_the_tar_changes(
     monkeypatch.undo()
     tar(folder / "00000.tar", [("z.png", picture(9, 8, 8)), ("z.txt", b"other")])
     assert ShardSet(folder).read(0).caption == "other"
-    (folder / "00000.idx").write_bytes(b"short")
+    (folder / "00000.mjidx").write_bytes(b"short")
     assert ShardSet(folder).read(0).caption == "other"
 
 
@@ -106,7 +106,7 @@ def test_read_only_folder(write: Write, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(index, "scan", lambda path: scans.append(path) or scan(path))
     shards = ShardSet(folder)
     assert [shards.read(i).caption for i in (0, 50, 94)] == ["number 0", "number 50", "number 94"]
-    assert len(scans) == 3 and not list(folder.glob("*.idx"))
+    assert len(scans) == 3 and not list(folder.glob("*.mjidx"))
 
 
 def test_truncated_at_every_member(write: Write) -> None:

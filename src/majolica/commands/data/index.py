@@ -82,7 +82,7 @@ def _one(tar: Path, rebuild: bool) -> Found:
     logging.getLogger("majolica.data.index").setLevel(logging.ERROR)  # all of it is said below
     try:
         if rebuild:
-            tar.with_suffix(".idx").unlink(missing_ok=True)
+            tar.with_suffix(".mjidx").unlink(missing_ok=True)
         made = open_index(tar)
         damage = (made.damage or scan(tar).damage) if made.truncated else ""
     except UserError as error:

@@ -30,14 +30,14 @@ def urls(job: Job, bucket: int) -> dict[str, Any]:
 
 
 def _urls(job: Job, bucket: int, beside: Path) -> dict[str, Any]:
-    scanned = f"{files(job.tables('scan'))} WHERE {within('h', bucket, job.buckets)}"
+    scanned = f"{files(job.tables('scan'))} WHERE {job.mine(bucket)}"
     reasons = {}
     with database(job.config, job.work, f"cannot look for repeated URLs in bucket {bucket}") as connection:
         connection.execute("CREATE TEMP TABLE gone (uid UBIGINT)")
         connection.execute(f"CREATE TEMP TABLE rows AS SELECT h, g, uid FROM {scanned}")
         opted = job.path("lists", OPTED_URLS)
         if opted.exists():
-            listed = f"(SELECT h, g FROM {files([opted])} WHERE {within('h', bucket, job.buckets)})"
+            listed = f"(SELECT h, g FROM {files([opted])} WHERE {job.mine(bucket)})"
             connection.execute(f"INSERT INTO gone SELECT uid FROM rows SEMI JOIN {listed} USING (h, g)")
             number = number_of(job.config, "opt_out", "URL opted out")
             reasons[str(number)] = scalar(connection, "SELECT count(*) FROM gone")
@@ -62,7 +62,7 @@ def keys(job: Job, bucket: int) -> dict[str, Any]:
     """Write the few columns of a bucket on which the next steps work, in the order of the perceptual hash."""
 
     def task(beside: Path) -> dict[str, Any]:
-        scanned = f"{files(job.tables('scan'))} WHERE {within('h', bucket, job.buckets)}"
+        scanned = f"{files(job.tables('scan'))} WHERE {job.mine(bucket)}"
         with database(job.config, job.work, f"cannot read bucket {bucket}") as connection:
             connection.execute(
                 f"COPY (SELECT h, g, uid, {PIXELS} AS pixels, phash, site FROM (SELECT * FROM {scanned}) "
@@ -95,4 +95,4 @@ def lost_pictures(job: Job, bucket: int) -> str:
     tables = [*job.tables(PICTURES), *job.tables(NEAR)]
     if not tables:
         return "SELECT NULL::UBIGINT AS uid WHERE false"
-    return f"SELECT uid FROM {files(tables)} WHERE {within('h', bucket, job.buckets)}"
+    return f"SELECT uid FROM {files(tables)} WHERE {job.mine(bucket)}"

@@ -35,12 +35,13 @@ def share_limit(share: float) -> int:
     return round(share * HALF)
 
 
-def bucket_range(bucket: int, buckets: int) -> tuple[int, int]:
-    """First and last upper half of a bucket: equal stretches of the whole range."""
-    return bucket * HALF // buckets, (bucket + 1) * HALF // buckets - 1
+def bucket_range(bucket: int, buckets: int, share: float = 1.0) -> tuple[int, int]:
+    """First and last upper half of a bucket: equal stretches of that share of the whole range."""
+    end = max(share_limit(share), buckets)
+    return bucket * end // buckets, (bucket + 1) * end // buckets - 1
 
 
-def within(column: str, bucket: int, buckets: int) -> str:
+def within(column: str, bucket: int, buckets: int, share: float = 1.0) -> str:
     """Condition that `column` lies in a bucket; row groups outside it are skipped by their statistics."""
-    low, high = bucket_range(bucket, buckets)
+    low, high = bucket_range(bucket, buckets, share)
     return f"{column} BETWEEN {low}::UBIGINT AND {high}::UBIGINT"

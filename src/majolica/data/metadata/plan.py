@@ -49,7 +49,7 @@ def plan(config: FilterConfig, files: Sequence[InputFile]) -> tuple[list[Stretch
 
 def buckets(config: FilterConfig, files: Sequence[InputFile]) -> int:
     """Into how many ranges of the hash the rows are divided."""
-    rows = sum(file.rows for file in files)
+    rows = int(sum(file.rows for file in files) * config.sample.share)
     return min(MOST_BUCKETS, max(1, -(-rows // config.work.rows_per_bucket)))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from majolica.config.metadata import FilterConfig
 from majolica.data.metadata.database import first_line
+from majolica.data.metadata.order import within
 from majolica.errors import UserError
 from majolica.files import sync_folder, write_atomic
 
@@ -32,6 +33,10 @@ class Job:
     def path(self, stage: str, number: int, kind: str = "parquet") -> Path:
         """Where task `number` of a stage leaves its result."""
         return self.work / stage / f"{number:06d}.{kind}"
+
+    def mine(self, bucket: int) -> str:
+        """Condition that a row's URL lies in a bucket."""
+        return within("h", bucket, self.buckets, self.config.sample.share)
 
     def tables(self, stage: str) -> list[Path]:
         """The tables that a stage has left, in the order of their numbers."""

@@ -10,7 +10,6 @@ from majolica.data.metadata import histogram
 from majolica.data.metadata.columns import CANONICAL
 from majolica.data.metadata.database import copy_to, database, files
 from majolica.data.metadata.duplicates import BEST_URL, URLS
-from majolica.data.metadata.order import within
 from majolica.data.metadata.rules import CHARS
 from majolica.data.metadata.settle import SETTLE
 from majolica.data.metadata.work import Job, once, settle
@@ -67,7 +66,7 @@ def _write(job: Job, share: Share) -> dict[str, Any]:
 def _query(job: Job, share: Share, first: int, rows: int) -> str:
     # Where URLs may repeat, their order has to depend on nothing but the rows.
     order = "h, g" if job.config.dedup.url else f"h, g, {BEST_URL}"
-    scanned = f"{files(job.tables('scan'))} WHERE {within('h', share.bucket, job.buckets)}"
+    scanned = f"{files(job.tables('scan'))} WHERE {job.mine(share.bucket)}"
     tables = [path for path in (job.path(URLS, share.bucket), job.path(SETTLE, share.bucket)) if path.exists()]
     left = " ".join(f"ANTI JOIN {files([path])} USING (uid)" for path in tables)
     hexed = "CASE WHEN phash IS NOT NULL THEN lpad(lower(to_hex(phash)), 16, '0') END AS phash"

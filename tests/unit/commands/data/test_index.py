@@ -71,7 +71,7 @@ def test_unusable_tars_are_named_and_the_others_indexed(here: Path, capsys: pyte
     )
     assert lines["good/a.tar"] == "2 samples"
     assert said.err.splitlines()[-1].startswith("majolica: ") and "tars hold nothing that can be used" in said.err
-    assert (here / "good/a.idx").exists() and (here / "good/b.idx").exists()
+    assert (here / "good/a.mjidx").exists() and (here / "good/b.mjidx").exists()
 
 
 def test_rebuild(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,4 +113,4 @@ def test_a_folder_that_cannot_be_written_to(here: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(data_index, "write_atomic", refuse)
     assert cli.main(["data", "index", "good", "--workers", "1"]) == 0
-    assert not list(here.rglob("*.idx"))
+    assert not list(here.rglob("*.mjidx"))

@@ -70,7 +70,7 @@ def test_layout_is_that_of_img2dataset(server: Any, table: Table, config: FetchC
     fetch(replace(config, input=(rows,), per_shard=1000))
     out = Path(config.out)
     assert sorted(path.name for path in out.iterdir() if path.name[0] != ".") == [
-        *("00000.idx", "00000.parquet", "00000.tar", "00000_stats.json", "plan.json")
+        *("00000.mjidx", "00000.parquet", "00000.tar", "00000_stats.json", "plan.json")
     ]
     found = members(out)
     assert list(found)[:4] == ["00000000.jpg", "00000000.txt", "00000000.json", "00000001.jpg"]
@@ -180,7 +180,7 @@ def test_interrupt_leaves_whole_shards_only(server: Any, table: Table, config: F
     assert process.returncode == 130 and said.splitlines()[-1] == "majolica: interrupted", said
     assert "Traceback" not in said
     names = sorted(path.name for path in Path(config.out).iterdir())
-    assert names == [".lock", "00000.idx", "00000.parquet", "00000.tar", "00000_stats.json", "plan.json"]
+    assert names == [".lock", "00000.mjidx", "00000.parquet", "00000.tar", "00000_stats.json", "plan.json"]
 
 
 def test_retry_asks_only_what_may_have_passed(server: Any, table: Table, config: FetchConfig) -> None:
