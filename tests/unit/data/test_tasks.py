@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -13,41 +11,14 @@ from typing import Any
 
 import pytest
 
+import chores
+import majolica
+from chores import always_dies, dies_once, refuse, square, where
 from majolica.config.engine import EngineConfig
 from majolica.data.tasks import MOST_DEATHS, each
 from majolica.errors import UserError
 
 PROCESSES = EngineConfig(workers=2)
-
-
-def square(x: int) -> int:
-    return x * x
-
-
-def refuse(x: int) -> int:
-    raise UserError(f"{x} is refused")
-
-
-def dies_once(folder: Path, x: int) -> int:
-    """Its process is killed the first time that 3 is asked for."""
-    if x == 3 and not (folder / "died").exists():
-        (folder / "died").touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return x * x
-
-
-def always_dies(folder: Path, x: int) -> int:
-    if x == 3:
-        (folder / f"{time.time_ns()}").touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return x * x
-
-
-def where(x: int) -> str:
-    import ray
-
-    time.sleep(0.3)
-    return str(ray.get_runtime_context().get_node_id())
 
 
 @pytest.mark.parametrize("engine", [EngineConfig(), PROCESSES], ids=["here", "processes"])
@@ -86,6 +57,10 @@ def cluster() -> Iterator[EngineConfig]:
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [str(Path(majolica.__file__).parents[1]), str(Path(chores.__file__).parent)]
+    )
     node = {"num_cpus": 2, "object_store_memory": 80_000_000}
     cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
     cluster.add_node(**node)
@@ -93,6 +68,10 @@ def cluster() -> Iterator[EngineConfig]:
     yield EngineConfig(engine="ray", ray_address=cluster.address, workers=4)
     ray.shutdown()
     cluster.shutdown()
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before
 
 
 def test_ray_does_every_task_on_both_nodes(cluster: EngineConfig, tmp_path: Path) -> None:

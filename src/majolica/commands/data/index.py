@@ -77,9 +77,10 @@ def index(
 
 
 def _one(tar: Path, rebuild: bool) -> Found:
-    from majolica.data.index import open_index, scan
+    from majolica.data.index import log, open_index, scan
 
-    logging.getLogger("majolica.data.index").setLevel(logging.ERROR)  # all of it is said below
+    level = log.level
+    log.setLevel(logging.ERROR)  # all of it is said below
     try:
         if rebuild:
             tar.with_suffix(".mjidx").unlink(missing_ok=True)
@@ -89,6 +90,8 @@ def _one(tar: Path, rebuild: bool) -> Found:
         return Found(tar, problem=str(error))
     except OSError as error:
         return Found(tar, problem=error.strerror or str(error))
+    finally:
+        log.setLevel(level)
     left_out = ", ".join(f"{count:,} x {reason}" for reason, count in made.reasons.items())
     problem = "" if len(made.rows) else damage or left_out or "it holds no pictures"
     return Found(tar, len(made.rows), left_out, damage, problem)

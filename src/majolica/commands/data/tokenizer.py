@@ -72,7 +72,7 @@ def tokenizer(
         "captions": min(sample, total),
         "captions_in_all": total,
         "seed": seed,
-        "train_seconds": round(seconds, 1),
+        "train_seconds": round(seconds, 3),
         **known,
     }
     write_atomic(out.with_suffix(".report.json"), json.dumps(report, indent=1))

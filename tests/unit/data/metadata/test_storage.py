@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -202,8 +203,19 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(
 
 
 def test_beyond_its_memory_a_task_uses_the_disk(tmp_path: Path, small: Any) -> None:
-    urls, text = [f"http://h/{i}" for i in range(20_000)], ["x" * 9000] * 20_000
-    pq.write_table(pa.table({"url": urls, "text": text}), tmp_path / "a.parquet")
+    # 158 MB of captions in 128 MB; DuckDB's sort wants some 123,000 rows at once, whatever their size.
+    rows, random = 600_000, np.random.default_rng(0)
+    urls, text = (
+        [f"http://h/{i}" for i in range(rows)],
+        random.integers(97, 123, (rows, 264), np.uint8).view("S264")[:, 0],
+    )
+    table = pa.table({"url": urls, "text": pa.array(text).cast(pa.string())})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=10_000)
     config: FilterConfig = small(tmp_path / "a.parquet")
-    config = replace(config, work=replace(config.work, rows_at_once=10**6, memory_mb=64))
-    assert filter_metadata(config, tmp_path / "out")["rows_out"] == 20_000
+    config = replace(
+        config,
+        work=replace(
+            config.work, rows_at_once=10**6, rows_per_bucket=10**5, rows_per_file=10**6, memory_mb=128, threads=1
+        ),
+    )
+    assert filter_metadata(config, tmp_path / "out")["rows_out"] == rows
