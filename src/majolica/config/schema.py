@@ -183,6 +183,12 @@ class TrainConfig:
     log_every: int = 50
     sample_every: int = 0
     """Paint a sample grid every so many steps; 0 never."""
+    trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ("tensorboard",)
+    """Who is told beside log.jsonl; one that fails does not hurt the run."""
+    profile: int = 0
+    """Trace so many steps with torch's profiler, after the first ten, into profile/."""
+    memory: bool = False
+    """Record the GPU allocator's history into profile/."""
 
 
 @dataclass(frozen=True)
