@@ -172,8 +172,8 @@ class TrainConfig:
     """Data-parallel processes in all."""
     threads: int = 0
     """CPU threads per process; 0 shares the cores out evenly."""
-    precision: Literal["fp32", "bf16"] = "bf16"
-    """bf16 means autocast over fp32 weights."""
+    precision: Literal["fp32", "bf16", "fp8"] = "bf16"
+    """bf16 means autocast over fp32 weights; fp8, on Hopper or later, also fp8 products in the trunks' blocks."""
     compile: bool = False
     """torch.compile each block; falls back with a warning where no compiler is found."""
     seed: int = 0

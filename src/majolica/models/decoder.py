@@ -122,7 +122,9 @@ class PixelDecoder(nn.Module):
             self.modulation(token_BHWD), interpolation(row_BP, grid_height), interpolation(column_BQ, grid_width)
         )
         places = intra_token(row_BP * grid_height, column_BQ * grid_width, window.scale)
-        x = self.enter(torch.cat((pixels_B3HW, estimate_B3HW, places), 1)).permute(0, 2, 3, 1)
+        # Channels last: what the convolutions leave is what the pointwise blocks read, without a copy.
+        x = torch.cat((pixels_B3HW, estimate_B3HW, places), 1).contiguous(memory_format=torch.channels_last)
+        x = self.enter(x).permute(0, 2, 3, 1)
         pieces = modulation_BHWM.chunk(2 * self.depth, -1)
         for index, block in enumerate(self.blocks):
             x = block(x, pieces[2 * index], pieces[2 * index + 1])

@@ -20,7 +20,7 @@ from majolica.distributed.group import Group
 from majolica.errors import UserError
 from majolica.models.majolica import Majolica
 from majolica.text.tokenizer import Tokenizer
-from majolica.train import checkpoint, optim
+from majolica.train import checkpoint, optim, precision
 from majolica.train.ema import Ema, assign
 from majolica.train.feed import Feed
 from majolica.train.stopwatch import Stopwatch
@@ -57,6 +57,7 @@ def build(config: RunConfig, out: Path, group: Group) -> Run:
     text = dataclasses.replace(config.model.text, vocab=tokenizer.vocab)
     torch.manual_seed(config.train.seed)
     model = Majolica(dataclasses.replace(config.model, text=text)).to(group.device)
+    precision.prepare(model, config.train.precision, group.device)
     return Run(
         config=config,
         out=out,

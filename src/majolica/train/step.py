@@ -18,6 +18,7 @@ from majolica.objectives.contrastive import Pairs, joined
 from majolica.objectives.joint import joint_losses, make_rows, seen
 from majolica.train import optim
 from majolica.train.observe import Closely
+from majolica.train.precision import autocast
 from majolica.train.schedule import due, learning_rate, planned
 from majolica.train.state import Run, detached
 
@@ -66,7 +67,7 @@ def micro_step(run: Run, micro: int, window: list[Pairs], closely: Closely | Non
         rows, targets = make_rows(
             images_B3HW, fine_F3HW, tokens_BL, config.loss, config.model.properties, progress(run), generator
         )
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.train.precision == "bf16"):
+        with autocast(config.train.precision, device):
             outputs = run.network(rows)
     if closely:
         closely.watch(outputs.tokens_BND, rows.noisy)
