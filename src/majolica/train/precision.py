@@ -20,8 +20,8 @@ def autocast(precision: Precision, device: torch.device) -> torch.autocast:
 def prepare(model: nn.Module, precision: Precision, device: torch.device, emulate: bool = False) -> None:
     """Set up `model` in place, before it is compiled or wrapped.
 
-    TF32 serves what autocast leaves in fp32, and is off where a run asked for fp32. fp8 is torchao's recipe with dynamic
-    scaling per tensor; `emulate` computes it without the hardware. Raises UserError where fp8 cannot be had.
+    TF32 serves what autocast leaves in fp32, and is off where a run asked for fp32. fp8 is torchao's dynamic recipe,
+    scaled by tensor; `emulate` computes it without the hardware. Raises UserError where fp8 cannot be had.
     """
     torch.set_float32_matmul_precision("highest" if precision == "fp32" else "high")
     if precision != "fp8":
