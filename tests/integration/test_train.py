@@ -136,18 +136,40 @@ def test_no_whole_checkpoint_is_one_clear_line(shards: Path, tmp_path: Path) -> 
 def test_a_full_disk_costs_the_checkpoint_not_the_run(
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    disk_full_at(3, monkeypatch)
+    train(tiny(shards), tmp_path)
+    assert "checkpoint 3 was not saved" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["00000006"]
+
+
+def test_a_full_disk_at_the_end_is_no_success(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing later makes up for the last checkpoint: finished or interrupted, that is said, and what is left."""
+    with monkeypatch.context() as patch:
+        disk_full_at(6, patch)
+        with pytest.raises(UserError, match=r"step 6, the last, was not saved: .*--resume .* goes on from step 3"):
+            train(tiny(shards), tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["00000003"]
+    train(tiny(shards), tmp_path / "run", resume=True)
+    Pipeline.load(tmp_path / "run")
+    disk_full_at(2, monkeypatch)
+    interrupt_after(2, monkeypatch)
+    with pytest.raises(UserError, match="step 2, the last, was not saved: make room on the disk; then begin again"):
+        train(tiny(shards), tmp_path / "other")
+    assert "and saved" not in capsys.readouterr().out
+
+
+def disk_full_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No room for the checkpoint of that step."""
     real = checkpoint.save_file
 
     def full(tensors, path):  # type: ignore[no-untyped-def]
-        if ".00000006." in str(path):
+        if f".{step:08d}." in str(path):
             raise OSError(28, "No space left on device")
         real(tensors, path)
 
     monkeypatch.setattr(checkpoint, "save_file", full)
-    train(tiny(shards), tmp_path)
-    assert "checkpoint 6 was not saved" in capsys.readouterr().err
-    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["00000003"]
-    Pipeline.load(tmp_path)
 
 
 def test_two_processes_train_one_model(shards: Path, tmp_path: Path) -> None:
@@ -158,6 +180,11 @@ def test_two_processes_train_one_model(shards: Path, tmp_path: Path) -> None:
     assert summary["processes"] == 2 and summary["samples_seen"] == 3 * 2 * 2 * 4
     images = Pipeline.load(tmp_path).paint(["a fox", "an owl"], steps=2)
     assert images.shape == (2, 3, 16, 16)
+    # What the command line changes on resuming reaches the processes, and the folder.
+    longer = dataclasses.replace(two, train=dataclasses.replace(two.train, steps=4))
+    train(longer, tmp_path, resume=True)
+    assert json.loads((tmp_path / "summary.json").read_text())["step"] == 4
+    assert io.load(tmp_path / "config.yaml") == longer
 
 
 def test_a_step_never_waits_for_the_device(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
