@@ -25,9 +25,10 @@ from majolica.config.schema import (
 )
 from majolica.data.make import make_openmoji
 from majolica.errors import UserError
+from majolica.recipes import recipe
 from majolica.sampling.pipeline import Pipeline
 from majolica.train import checkpoint, loop, pace
-from majolica.train.run import train
+from majolica.train.run import prepare, train
 from reads import Reads
 
 
@@ -133,6 +134,37 @@ def test_no_whole_checkpoint_is_one_clear_line(shards: Path, tmp_path: Path) -> 
         Pipeline.load(tmp_path)
 
 
+def test_what_fails_before_its_first_checkpoint_may_be_tried_again(shards: Path, tmp_path: Path) -> None:
+    """No run is left that stands in the way and cannot be resumed, and no vocabulary of other captions."""
+    many = tiny(shards)
+    many = dataclasses.replace(many, train=dataclasses.replace(many.train, processes=4096))
+    with pytest.raises(UserError, match="this machine has room for"):
+        train(many, tmp_path)
+    assert not (tmp_path / "config.yaml").exists() and not (tmp_path / "tokenizer.model").exists()
+    train(tiny(shards, steps=3), tmp_path)
+    (tmp_path / "checkpoints" / "00000003" / "model.safetensors").write_bytes(b"not tensors")
+    with pytest.raises(UserError):
+        train(tiny(shards), tmp_path, resume=True)
+    assert (tmp_path / "config.yaml").exists()
+
+
+@pytest.mark.parametrize("name", ["nano", "demo", pytest.param("art", marks=pytest.mark.slow)])
+def test_the_recipes_for_drawings_train(name: str, tmp_path: Path) -> None:
+    """With pictures of one or two things at twice the base resolution, as each recipe wants them."""
+    config = recipe(name)
+    side = config.model.resolution * config.loss.fine_scale
+    make_openmoji(tmp_path / "set", 24, side, names=12, objects=2, heldout=4, combinations=4)
+    data = dataclasses.replace(config.data, shards=str(tmp_path / "set" / "train"))
+    optim = dataclasses.replace(config.optim, warmup=1)
+    steps = dataclasses.replace(config.train, steps=3, batch=4, threads=1, log_every=1)
+    train(dataclasses.replace(config, data=data, optim=optim, train=steps), tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    assert all(line["flow"] > 0 and line["contrastive"] > 0 and line["data_wait"] > 0 for line in lines)
+    painted = Pipeline.load(tmp_path / "run").paint(["a fox beside an owl"], size=side, steps=1)
+    assert painted.shape == (1, 3, side, side)
+
+
 def test_a_full_disk_costs_the_checkpoint_not_the_run(
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -180,10 +212,13 @@ def test_two_processes_train_one_model(shards: Path, tmp_path: Path) -> None:
     assert summary["processes"] == 2 and summary["samples_seen"] == 3 * 2 * 2 * 4
     images = Pipeline.load(tmp_path).paint(["a fox", "an owl"], steps=2)
     assert images.shape == (2, 3, 16, 16)
-    # What the command line changes on resuming reaches the processes, and the folder.
-    longer = dataclasses.replace(two, train=dataclasses.replace(two.train, steps=4))
-    train(longer, tmp_path, resume=True)
-    assert json.loads((tmp_path / "summary.json").read_text())["step"] == 4
+
+
+def test_what_a_resume_changes_is_in_the_folder_where_processes_read_it(shards: Path, tmp_path: Path) -> None:
+    config = tiny(shards)
+    prepare(config, tmp_path, resume=False)
+    longer = dataclasses.replace(config, train=dataclasses.replace(config.train, steps=60))
+    prepare(longer, tmp_path, resume=True)
     assert io.load(tmp_path / "config.yaml") == longer
 
 

@@ -37,12 +37,20 @@ def train(config: RunConfig, out: Path, resume: bool = False) -> None:
 
     Raises UserError for bad data or an unreadable checkpoint, KeyboardInterrupt when asked to stop (after saving).
     """
-    if not launched():
-        config = prepare(resolve(config), out, resume)
+    if launched():
+        work(config, out, resume)
+        return
+    config = prepare(resolve(config), out, resume)
+    try:
         if config.train.processes > 1:
             spawn(config.train.processes, out / "config.yaml", out, resume)
-            return
-    work(config, out, resume)
+        else:
+            work(config, out, resume)
+    except UserError:
+        if not checkpoints(out):  # nothing to go on from: once it is mended the same command may start again
+            for name in ("config.yaml", "tokenizer.model"):
+                (out / name).unlink(missing_ok=True)
+        raise
 
 
 def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:

@@ -119,12 +119,12 @@ def test_index_and_inspect(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(look, "_TOGETHER", 2)
     monkeypatch.setenv("DIES_AT", ".tar")
-    assert cli.main("data index set --workers 2".split()) == 0
+    assert cli.main(["data", "index", "set", "--workers", "2"]) == 0
     assert (here / "died").exists()
     assert len(made("set", (".mjidx",))) == 4
     (here / "died").unlink()
-    assert cli.main("data inspect set --out one.html --workers 1".split()) == 0
+    assert cli.main(["data", "inspect", "set", "--out", "one.html", "--workers", "1"]) == 0
     assert not (here / "died").exists()
-    assert cli.main("data inspect set --out two.html --workers 2".split()) == 0
+    assert cli.main(["data", "inspect", "set", "--out", "two.html", "--workers", "2"]) == 0
     assert (here / "died").exists()
     assert (here / "one.html").read_bytes() == (here / "two.html").read_bytes()
