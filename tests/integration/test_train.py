@@ -3,7 +3,11 @@
 import dataclasses
 import itertools
 import json
+import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import majolica
 from majolica.config import io
 from majolica.config.schema import (
     DataConfig,
@@ -212,6 +217,28 @@ def test_two_processes_train_one_model(shards: Path, tmp_path: Path) -> None:
     assert summary["processes"] == 2 and summary["samples_seen"] == 3 * 2 * 2 * 4
     images = Pipeline.load(tmp_path).paint(["a fox", "an owl"], steps=2)
     assert images.shape == (2, 3, 16, 16)
+
+
+def test_ctrl_c_in_a_terminal_saves_and_says_how_to_go_on(shards: Path, tmp_path: Path) -> None:
+    """The terminal interrupts every process of the job at once, torchrun's too."""
+    config = dataclasses.replace(tiny(shards), recipe="nano")
+    job = dataclasses.replace(config.train, steps=100_000, processes=2, batch=4, checkpoint_every=100_000)
+    io.save(dataclasses.replace(config, train=job), tmp_path / "c.yaml")
+    out = tmp_path / "run"
+    words = [sys.executable, "-m", "majolica", "train", str(tmp_path / "c.yaml"), "--out", str(out)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(majolica.__file__).parents[1])}
+    said = subprocess.PIPE
+    process = subprocess.Popen(words, env=environment, stdout=said, stderr=said, text=True, start_new_session=True)
+    began = time.monotonic()
+    while not (out / "log.jsonl").exists() and process.poll() is None and time.monotonic() - began < 60:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    printed, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert errors.splitlines()[-1] == f"majolica: interrupted; go on with: majolica train --resume {out}"
+    [saved] = (out / "checkpoints").iterdir()
+    assert f"stopped at step {int(saved.name)} and saved" in printed
+    Pipeline.load(out)
 
 
 def test_what_a_resume_changes_is_in_the_folder_where_processes_read_it(shards: Path, tmp_path: Path) -> None:

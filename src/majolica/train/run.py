@@ -51,6 +51,10 @@ def train(config: RunConfig, out: Path, resume: bool = False) -> None:
             for name in ("config.yaml", "tokenizer.model"):
                 (out / name).unlink(missing_ok=True)
         raise
+    except KeyboardInterrupt:
+        if checkpoints(out):  # the processes have said so too, but torchrun had the last word
+            raise KeyboardInterrupt(f"go on with: majolica train --resume {out}") from None
+        raise
 
 
 def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
