@@ -45,8 +45,8 @@ def main(args: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"majolica: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("majolica: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print("; ".join(["majolica: interrupted", *map(str, interrupt.args)]), file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader, say `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

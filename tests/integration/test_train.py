@@ -3,7 +3,11 @@
 import dataclasses
 import itertools
 import json
+import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import majolica
 from majolica.config import io
 from majolica.config.schema import (
     DataConfig,
@@ -25,9 +30,10 @@ from majolica.config.schema import (
 )
 from majolica.data.make import make_openmoji
 from majolica.errors import UserError
+from majolica.recipes import recipe
 from majolica.sampling.pipeline import Pipeline
 from majolica.train import checkpoint, loop, pace
-from majolica.train.run import train
+from majolica.train.run import prepare, train
 from reads import Reads
 
 
@@ -133,21 +139,74 @@ def test_no_whole_checkpoint_is_one_clear_line(shards: Path, tmp_path: Path) -> 
         Pipeline.load(tmp_path)
 
 
+def test_what_fails_before_its_first_checkpoint_may_be_tried_again(shards: Path, tmp_path: Path) -> None:
+    """No run is left that stands in the way and cannot be resumed, and no vocabulary of other captions."""
+    many = tiny(shards)
+    many = dataclasses.replace(many, train=dataclasses.replace(many.train, processes=4096))
+    with pytest.raises(UserError, match="this machine has room for"):
+        train(many, tmp_path)
+    assert not (tmp_path / "config.yaml").exists() and not (tmp_path / "tokenizer.model").exists()
+    train(tiny(shards, steps=3), tmp_path)
+    (tmp_path / "checkpoints" / "00000003" / "model.safetensors").write_bytes(b"not tensors")
+    with pytest.raises(UserError):
+        train(tiny(shards), tmp_path, resume=True)
+    assert (tmp_path / "config.yaml").exists()
+
+
+@pytest.mark.parametrize("name", ["nano", "demo", pytest.param("art", marks=pytest.mark.slow)])
+def test_the_recipes_for_drawings_train(name: str, tmp_path: Path) -> None:
+    """With pictures of one or two things at twice the base resolution, as each recipe wants them."""
+    config = recipe(name)
+    side = config.model.resolution * config.loss.fine_scale
+    make_openmoji(tmp_path / "set", 24, side, names=12, objects=2, heldout=4, combinations=4)
+    data = dataclasses.replace(config.data, shards=str(tmp_path / "set" / "train"))
+    optim = dataclasses.replace(config.optim, warmup=1)
+    steps = dataclasses.replace(config.train, steps=3, batch=4, threads=1, log_every=1)
+    train(dataclasses.replace(config, data=data, optim=optim, train=steps), tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    assert all(line["flow"] > 0 and line["contrastive"] > 0 and line["data_wait"] > 0 for line in lines)
+    painted = Pipeline.load(tmp_path / "run").paint(["a fox beside an owl"], size=side, steps=1)
+    assert painted.shape == (1, 3, side, side)
+
+
 def test_a_full_disk_costs_the_checkpoint_not_the_run(
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    disk_full_at(3, monkeypatch)
+    train(tiny(shards), tmp_path)
+    assert "checkpoint 3 was not saved" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["00000006"]
+
+
+def test_a_full_disk_at_the_end_is_no_success(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing later makes up for the last checkpoint: finished or interrupted, that is said, and what is left."""
+    with monkeypatch.context() as patch:
+        disk_full_at(6, patch)
+        with pytest.raises(UserError, match=r"step 6, the last, was not saved: .*--resume .* goes on from step 3"):
+            train(tiny(shards), tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["00000003"]
+    train(tiny(shards), tmp_path / "run", resume=True)
+    Pipeline.load(tmp_path / "run")
+    disk_full_at(2, monkeypatch)
+    interrupt_after(2, monkeypatch)
+    with pytest.raises(UserError, match="step 2, the last, was not saved: make room on the disk; then begin again"):
+        train(tiny(shards), tmp_path / "other")
+    assert "and saved" not in capsys.readouterr().out
+
+
+def disk_full_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No room for the checkpoint of that step."""
     real = checkpoint.save_file
 
     def full(tensors, path):  # type: ignore[no-untyped-def]
-        if ".00000006." in str(path):
+        if f".{step:08d}." in str(path):
             raise OSError(28, "No space left on device")
         real(tensors, path)
 
     monkeypatch.setattr(checkpoint, "save_file", full)
-    train(tiny(shards), tmp_path)
-    assert "checkpoint 6 was not saved" in capsys.readouterr().err
-    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["00000003"]
-    Pipeline.load(tmp_path)
 
 
 def test_two_processes_train_one_model(shards: Path, tmp_path: Path) -> None:
@@ -158,6 +217,36 @@ def test_two_processes_train_one_model(shards: Path, tmp_path: Path) -> None:
     assert summary["processes"] == 2 and summary["samples_seen"] == 3 * 2 * 2 * 4
     images = Pipeline.load(tmp_path).paint(["a fox", "an owl"], steps=2)
     assert images.shape == (2, 3, 16, 16)
+
+
+def test_ctrl_c_in_a_terminal_saves_and_says_how_to_go_on(shards: Path, tmp_path: Path) -> None:
+    """The terminal interrupts every process of the job at once, torchrun's too."""
+    config = dataclasses.replace(tiny(shards), recipe="nano")
+    job = dataclasses.replace(config.train, steps=100_000, processes=2, batch=4, checkpoint_every=100_000)
+    io.save(dataclasses.replace(config, train=job), tmp_path / "c.yaml")
+    out = tmp_path / "run"
+    words = [sys.executable, "-m", "majolica", "train", str(tmp_path / "c.yaml"), "--out", str(out)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(majolica.__file__).parents[1])}
+    said = subprocess.PIPE
+    process = subprocess.Popen(words, env=environment, stdout=said, stderr=said, text=True, start_new_session=True)
+    began = time.monotonic()
+    while not (out / "log.jsonl").exists() and process.poll() is None and time.monotonic() - began < 60:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    printed, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert errors.splitlines()[-1] == f"majolica: interrupted; go on with: majolica train --resume {out}"
+    [saved] = (out / "checkpoints").iterdir()
+    assert f"stopped at step {int(saved.name)} and saved" in printed
+    Pipeline.load(out)
+
+
+def test_what_a_resume_changes_is_in_the_folder_where_processes_read_it(shards: Path, tmp_path: Path) -> None:
+    config = tiny(shards)
+    prepare(config, tmp_path, resume=False)
+    longer = dataclasses.replace(config, train=dataclasses.replace(config.train, steps=60))
+    prepare(longer, tmp_path, resume=True)
+    assert io.load(tmp_path / "config.yaml") == longer
 
 
 def test_a_step_never_waits_for_the_device(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

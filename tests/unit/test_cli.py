@@ -118,6 +118,9 @@ def test_dry_run_says_what_follows(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "4,096" in out
     assert "1,499,136,000" in out
+    assert out.endswith("shards         not set\n")
+    assert cli.main(["train", "nano", "--dry-run"]) == 0
+    assert capsys.readouterr().out.endswith("shards         data/openmoji/train (not there yet)\n")
 
 
 def test_an_interrupted_command_ends_with_130(

@@ -61,7 +61,8 @@ def run(args: list[str]) -> None:
 def describe(config: RunConfig) -> str:
     """A few lines on what a configuration comes to."""
     shards = ", ".join(source.shards for source in config.data.sources) or config.data.shards or "not set"
-    missing = "" if Path(shards).is_dir() or config.data.sources or "://" in shards else " (not there yet)"
+    local = config.data.shards and not config.data.sources and "://" not in shards
+    missing = " (not there yet)" if local and not Path(shards).is_dir() else ""
     rows = {name: f"{value:,}" for name, value in derived(config).items()}
     rows |= {"steps": f"{config.train.steps:,}", "shards": f"{shards}{missing}"}
     return "\n".join([f"recipe         {config.recipe}", *(f"{name:14} {text}" for name, text in rows.items())])

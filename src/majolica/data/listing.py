@@ -17,7 +17,10 @@ from majolica.errors import UserError, unknown
 log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
-"""path: of the picture, relative to `base` or absolute; caption and meta where a table gives them."""
+"""path: of the picture, relative to `base` or absolute; caption and meta where a table gives them.
+
+Bytes that are no UTF-8 are surrogates in path and caption.
+"""
 
 _WEB = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif"}
 PICTURES = frozenset(_WEB | {".tif", ".tiff", ".heic", ".heif", ".jp2", ".ppm"})
@@ -75,8 +78,10 @@ def _table(source: Path, config: ShardConfig) -> Iterator[Row]:
         path = _column(source, list(first), config.path_column, PATHS, "paths", "--path-column")
         caption = _caption_column(source, list(first), config)
         while first is not None:
-            kept = {name: value for name, value in first.items() if name not in (path, caption) and value is not None}
-            yield {"path": first.get(path), "caption": first.get(caption) if caption else None, "meta": kept}
+            others = {name: value for name, value in first.items() if name not in (path, caption) and value is not None}
+            kept = {name: _decoded(value, "backslashreplace") for name, value in others.items()}
+            place, words = (_decoded(first.get(name), "surrogateescape") for name in (path, caption))
+            yield {"path": place, "caption": words, "meta": kept}
             first = next(records, None)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"cannot read {source}: {' '.join(str(error).split())}") from error
@@ -117,10 +122,17 @@ def _parquet(source: Path) -> Iterator[Row]:
             if not file.metadata.num_rows:
                 return
             for batch in file.iter_batches(1024):
-                for row in batch.to_pylist():
-                    yield {name: plain(value) for name, value in row.items()}
+                # As bytes: one text that is no UTF-8 would be the end of the whole table.
+                texts = [pyarrow.types.is_string(t) or pyarrow.types.is_large_string(t) for t in batch.schema.types]
+                columns = [c.cast("large_binary") if text else c for c, text in zip(batch, texts, strict=True)]
+                for row in pyarrow.RecordBatch.from_arrays(columns, batch.schema.names).to_pylist():
+                    yield {name: value if isinstance(value, bytes) else plain(value) for name, value in row.items()}
     except pyarrow.ArrowException as error:
         raise UserError(f"cannot read {source}: {' '.join(str(error).split())}") from error
+
+
+def _decoded(value: Any, errors: str) -> Any:
+    return value.decode("utf-8", errors) if isinstance(value, bytes) else value
 
 
 def _csv(source: Path) -> Iterator[Row]:

@@ -105,8 +105,16 @@ def _caption(row: Row, path: Path, beside: dict[str, Any], config: ShardConfig) 
             text = path.stem if place == "name" else path.parent.name
             text = text.replace("_", " ").replace("-", " ").encode("utf-8", "replace").decode()
         if isinstance(text, str) and text.strip():
-            return text.strip()
+            return _checked(text.strip())
     raise Unusable("no_caption")
+
+
+def _checked(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # lone surrogates: bytes of another encoding
+        raise Unusable("caption_not_utf8", ascii(text[:100])) from None
+    return text
 
 
 def _text_beside(path: Path, beside: dict[str, Any]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from majolica.text.tokenizer import Tokenizer
 
 LONGEST_PROMPT = 2_000
 """Characters; a longer prompt is a mistake, not a caption."""
+LARGEST = 4_096
+"""Side in pixels; the decoder holds the whole picture, so that larger ones do not fit into memory."""
 BATCH = 64
 TEMPLATES = ("{}", "a {}", "a picture of a {}", "a drawing of a {}")
 """What a label is put into before it is embedded; embeddings are averaged (CLIP, arXiv 2103.00020, section 3.1.4)."""
@@ -85,6 +88,8 @@ class Pipeline:
         scale = self.scale(self.resolution if size is None else size)
         if solver not in SOLVERS:
             raise UserError(f"unknown solver {solver!r}; known: {', '.join(SOLVERS)}")
+        if not math.isfinite(guidance):
+            raise UserError(f"guidance is {guidance}: give a number, 1 for none, 3 as a rule")
         condition = self.condition(prompts, properties or {})
         weights = Guidance(text=guidance)
         parts = [
@@ -124,10 +129,12 @@ class Pipeline:
         return SOLVERS[solver](denoise, noise_B3HW, steps)
 
     def scale(self, size: int) -> int:
-        """k of an output size; UserError where it is no multiple of the base resolution."""
+        """k of an output size; UserError where it is no multiple of the base resolution, or too large."""
         if size < self.resolution or size % self.resolution:
             nearest = max(1, round(size / self.resolution)) * self.resolution
             raise UserError(f"size {size} is no multiple of the base resolution {self.resolution}: use {nearest}, say")
+        if size > max(LARGEST, self.resolution):
+            raise UserError(f"size {size} is too large: {LARGEST} is the most")
         return size // self.resolution
 
     def condition(self, prompts: Sequence[str], properties: dict[str, Values]) -> Condition:
@@ -168,7 +175,7 @@ class Pipeline:
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """Unit embeddings `(B, E)` of captions."""
         for text in texts:
-            check_prompt(text)
+            check_prompt(text, "text")
         parts = [
             self.model.read(self.encode(texts[start : start + 256])).embedding_BE for start in range(0, len(texts), 256)
         ]
@@ -176,6 +183,8 @@ class Pipeline:
 
     def embed_labels(self, labels: Sequence[str]) -> Tensor:
         """One unit embedding `(K, E)` per label: its templates' embeddings, averaged and normalised again."""
+        for label in labels:
+            check_prompt(label, "label")
         filled = [template.format(label) for label in labels for template in TEMPLATES]
         embedding_KTE = self.embed_texts(filled).view(len(labels), len(TEMPLATES), -1)
         return F.normalize(embedding_KTE.mean(1), dim=-1)
@@ -201,13 +210,13 @@ def draw_noise(seed: int, row: int, resolution: int, scale: int) -> Tensor:
     return detail_3HW + F.interpolate(shift_13HW, scale_factor=scale, mode="nearest")[0]
 
 
-def check_prompt(prompt: str) -> None:
-    """UserError for a prompt that says nothing or far too much."""
+def check_prompt(prompt: str, kind: str = "prompt") -> None:
+    """UserError for a prompt, or another kind of text, that says nothing or far too much."""
     if not prompt.strip():
-        raise UserError("the prompt is empty: say what to paint")
+        raise UserError(f"the {kind} is empty: say what the picture shows")
     if len(prompt) > LONGEST_PROMPT:
         raise UserError(
-            f"the prompt has {len(prompt):,} characters: {LONGEST_PROMPT:,} are the most; a sentence is enough"
+            f"the {kind} has {len(prompt):,} characters: {LONGEST_PROMPT:,} are the most; a sentence is enough"
         )
 
 

@@ -20,6 +20,7 @@ from majolica.data.sources import captions
 from majolica.distributed.group import Group, joined, launched, spawn
 from majolica.errors import UserError
 from majolica.files import write_atomic
+from majolica.models.weights import checkpoints
 from majolica.sampling.grid import paint_grid
 from majolica.sampling.pipeline import Pipeline
 from majolica.text.tokenizer import train_tokenizer
@@ -36,18 +37,31 @@ def train(config: RunConfig, out: Path, resume: bool = False) -> None:
 
     Raises UserError for bad data or an unreadable checkpoint, KeyboardInterrupt when asked to stop (after saving).
     """
-    if not launched():
-        config = prepare(resolve(config), out, resume)
+    if launched():
+        work(config, out, resume)
+        return
+    config = prepare(resolve(config), out, resume)
+    try:
         if config.train.processes > 1:
             spawn(config.train.processes, out / "config.yaml", out, resume)
-            return
-    work(config, out, resume)
+        else:
+            work(config, out, resume)
+    except UserError:
+        if not checkpoints(out):  # nothing to go on from: once it is mended the same command may start again
+            for name in ("config.yaml", "tokenizer.model"):
+                (out / name).unlink(missing_ok=True)
+        raise
+    except KeyboardInterrupt:
+        if checkpoints(out):  # the processes have said so too, but torchrun had the last word
+            raise KeyboardInterrupt(f"go on with: majolica train --resume {out}") from None
+        raise
 
 
 def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
     """Make the run folder: the tokenizer and the configuration that reproduces the run."""
     out.mkdir(parents=True, exist_ok=True)
     if resume:
+        io.save(config, out / "config.yaml")  # with what the command line changed: the processes read it there
         return config
     model = out / "tokenizer.model"
     if config.data.tokenizer:
@@ -78,6 +92,7 @@ def work(config: RunConfig, out: Path, resume: bool) -> None:
                 log.close()
         if group.first:
             summarise(run)
+            check_saved(run)
         if not finished:
             if group.first:
                 print(f"\nstopped at step {run.step} and saved; go on with: majolica train --resume {out}")
@@ -115,6 +130,14 @@ def sample(run: state.Run) -> None:
     folder = run.out / "samples"
     folder.mkdir(exist_ok=True)
     grid.save(folder / f"{run.step:08d}.png")
+
+
+def check_saved(run: state.Run) -> None:
+    """UserError where the last step is in no checkpoint: nothing later makes up for it."""
+    steps = [int(folder.name) for folder in checkpoints(run.out)]
+    if run.step not in steps:
+        then = f"`majolica train --resume {run.out}` goes on from step {steps[0]}" if steps else "begin again"
+        raise UserError(f"step {run.step}, the last, was not saved: make room on the disk; then {then}")
 
 
 def summarise(run: state.Run) -> None:

@@ -306,6 +306,28 @@ def test_tables(folder: Path, kind: str) -> None:
     assert report.skipped == {"missing": 1, "no_path": 1}
 
 
+@pytest.mark.parametrize("kind", ["string", "large_string", "binary"])
+def test_a_table_with_captions_of_every_kind(folder: Path, kind: str) -> None:
+    """One that is not UTF-8 goes alone, whatever the column says that it holds."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    captions = [b"good", b"caf\xe9", None, b" \n", b"nul\0byte", b"word " * 20_000, "größe".encode(), b"good"]
+    paths = [f"part1/{i}.png" for i in (1, 4, 7)] * 2 + ["part2/2.png", "part1/1.png"]
+    wide = {"string": "binary", "large_string": "large_binary"}.get(kind, kind)
+    raw = pa.array(captions, wide)
+    column = raw if kind == "binary" else pa.Array.from_buffers(pa.type_for_alias(kind), len(raw), raw.buffers())
+    pq.write_table(pa.table({"path": paths, "caption": column, "artist": column}), folder / "a.parquet")
+    gather(replace(config(folder / "a.parquet"), out=str(folder.parent / "out")))
+    found = records(folder.parent / "out")
+    kept = [b"good", b"nul\0byte", b"word " * 20_000, "größe".encode(), b"good"]
+    assert [record.caption for record in found] == [text.decode().strip() for text in kept]
+    assert [record.meta["artist"] for record in found] == [text.decode() for text in kept]
+    assert skipped(folder.parent / "out") == {"part1/4.png": "caption_not_utf8", "part1/7.png": "no_caption"} | {
+        "part1/1.png": "no_caption"
+    }
+
+
 def test_bad_tables(folder: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -321,6 +343,8 @@ def test_bad_tables(folder: Path) -> None:
         gather(config(folder / "a.parquet", path_column="url"))
     for name, data, match in (
         ("b.parquet", b"PAR1 nonsense", "cannot read .*b.parquet"),
+        ("c.parquet", b"", "cannot read .*c.parquet: Parquet file size is 0 bytes"),
+        ("d.parquet", (folder / "a.parquet").read_bytes()[:-9], "cannot read .*d.parquet"),
         ("b.csv", b"path,caption\n\xff\xfe,x\n", "cannot read .*b.csv: .*utf-8"),
         ("b.jsonl", b'{"path": "x", "caption": "y"}\n{"path"\n', "b.jsonl, line 2: not a JSON mapping"),
         ("c.jsonl", b"[1, 2]\n", "c.jsonl, line 1: not a JSON mapping"),

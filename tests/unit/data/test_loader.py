@@ -219,6 +219,14 @@ def test_a_mixture_keeps_its_weights_and_counts_faults_by_source(write: Write) -
         assert len(loader) == 190
 
 
+def test_a_temperature_takes_the_place_of_weights(write: Write) -> None:
+    with Loader(mixed(write, weights_end=(), ahead=0, temperature=2.0), 1000, SMALL, 3) as loader:
+        for _ in range(10):
+            next(loader)
+        roots = np.sqrt([100, 60, 30])
+        assert np.abs([tally.rows for tally in loader.tallies] - 10_000 * roots / roots.sum()).max() < 1
+
+
 def test_a_source_past_its_cap_stops_training_however_small_its_share(write: Write) -> None:
     config = mixed(write, bad_share=0.02)
     with Loader(config, 50, SMALL, 3) as loader, pytest.raises(UserError, match=r"shards30-1 cannot be read"):

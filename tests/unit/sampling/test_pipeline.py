@@ -84,6 +84,8 @@ def test_probabilities_sum_to_one(pipeline: Pipeline) -> None:
         ({"prompts": ["x" * 10_000]}, "10,000 characters"),
         ({"prompts": ["a fox"], "size": 50}, "50 is no multiple of the base resolution 16: use 48"),
         ({"prompts": ["a fox"], "size": 0}, "no multiple"),
+        ({"prompts": ["a fox"], "size": 48_000}, "size 48000 is too large: 4096 is the most"),
+        ({"prompts": ["a fox"], "guidance": float("nan")}, "guidance is nan: give a number"),
         ({"prompts": ["a fox"], "properties": {"wetness": 0.5}}, "unknown property 'wetness'"),
         ({"prompts": ["a fox"], "properties": {"brightness": 7.0}}, "brightness runs from 0.1 to 0.9"),
         ({"prompts": ["a fox"], "solver": "guess"}, "unknown solver 'guess'"),
@@ -93,3 +95,11 @@ def test_bad_input_is_one_clear_line(pipeline: Pipeline, asked: dict[str, object
     with pytest.raises(UserError) as caught:
         pipeline.paint(**asked)  # type: ignore[arg-type]
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_empty_label_is_not_called_a_prompt(pipeline: Pipeline) -> None:
+    images = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
+    with pytest.raises(UserError, match="the text is empty: say what the picture shows"):
+        pipeline.embed_texts([" "])
+    with pytest.raises(UserError, match="the label is empty: say what the picture shows"):
+        pipeline.classify(images, ["fox", ""])

@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from majolica.config import io
+from majolica.config.engine import EngineConfig
 from majolica.config.fetch import RECIPES, FetchConfig, check, fetch_recipe
 from majolica.errors import UserError
 
@@ -27,6 +28,7 @@ Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 class Options(FetchConfig):
     """Whether, beside every field of a `FetchConfig`."""
 
+    engine: tyro.conf.OmitArgPrefixes[EngineConfig] = field(default_factory=EngineConfig)  # --workers 8, as elsewhere
     retry_failed: Flag = False
     """Ask again for what failed for a reason that may have passed, into further shards."""
     print_config: Flag = False

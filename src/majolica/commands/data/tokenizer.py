@@ -63,21 +63,40 @@ def tokenizer(
     sources = [ShardSet(folder) for folder in folders]
     total = sum(map(len, sources))
     start = time.perf_counter()
-    pieces = train_tokenizer(_shown(draw_captions(sources, sample, seed), min(sample, total)), out, vocab, sample, kind)
+    drawn = _Readable(draw_captions(sources, sample, seed))
+    pieces = train_tokenizer(_shown(drawn, min(sample, total)), out, vocab, sample, kind)
     seconds = time.perf_counter() - start
-    known = fit(Tokenizer(out), list(draw_captions(sources, _MEASURED, seed + 1)))
+    known = fit(Tokenizer(out), list(_Readable(draw_captions(sources, _MEASURED, seed + 1))))
+    read = min(sample, total) - drawn.left_out
     report = {
         "kind": kind,
         "pieces": pieces,
-        "captions": min(sample, total),
+        "captions": read,
         "captions_in_all": total,
+        "not_utf8": drawn.left_out,
         "seed": seed,
         "train_seconds": round(seconds, 3),
         **known,
     }
     write_atomic(out.with_suffix(".report.json"), json.dumps(report, indent=1))
-    print(f"{out}: {pieces:,} pieces from {min(sample, total):,} of {total:,} captions in {seconds:.0f} s")
+    print(f"{out}: {pieces:,} pieces from {read:,} of {total:,} captions in {seconds:.0f} s")
     print(_line(known))
+    if drawn.left_out:
+        print(f"left out: {drawn.left_out:,} captions that are not UTF-8")
+
+
+class _Readable:
+    """The captions whose bytes are all UTF-8; counts the others, which teach a vocabulary nothing."""
+
+    def __init__(self, captions: Iterable[str]) -> None:
+        self._captions, self.left_out = captions, 0
+
+    def __iter__(self) -> Iterator[str]:
+        for caption in self._captions:
+            if "\N{REPLACEMENT CHARACTER}" in caption:
+                self.left_out += 1
+            else:
+                yield caption
 
 
 def fit(tokenizer: Tokenizer, captions: list[str]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def inspect_shards(
     """
     shards = ShardSet(folder)
     numbers = chosen(len(shards), look.limit, look.seed)
-    found = merge(_measured(folder, numbers, engine, progress))
+    found = merge(_measured(shards, numbers, engine, progress))
     summary = summarise(folder, _tars(shards), found, look.seed, look.distance)
     content = page(_page(shards, summary, found, look))
     shown = {**summary.as_json(), "exact": summary.exact[:1000], "near": summary.near[:1000]}
@@ -69,10 +69,10 @@ def chosen(count: int, limit: int, seed: int) -> Sequence[int]:
 
 
 def _measured(
-    folder: str, numbers: Sequence[int], engine: EngineConfig, progress: Callable[[int, int], None] | None
+    shards: ShardSet, numbers: Sequence[int], engine: EngineConfig, progress: Callable[[int, int], None] | None
 ) -> list[Measured]:
     cuts = range(0, len(numbers), _TOGETHER)
-    stretches = [Stretch(folder, tuple(numbers[cut : cut + _TOGETHER])) for cut in cuts]
+    stretches = [Stretch(shards.folder, shards.manifest, tuple(numbers[cut : cut + _TOGETHER])) for cut in cuts]
     found: dict[Stretch, Measured] = {}
     done = 0
     # A process takes longer to start than a stretch takes to measure.

@@ -71,12 +71,14 @@ class Stretch:
     """Samples of a folder that are measured together."""
 
     folder: str
+    manifest: str
+    """Of the folder as it was when the samples were chosen."""
     numbers: tuple[int, ...]
 
 
 def measure(stretch: Stretch) -> Measured:
     """Read and decode every sample of `stretch`."""
-    shards = _opened(stretch.folder)
+    shards = _opened(stretch.folder, stretch.manifest)
     found = Measured(np.zeros(len(stretch.numbers), SAMPLE))
     for row, number in zip(found.samples, stretch.numbers, strict=True):
         row["number"] = number
@@ -103,8 +105,8 @@ def merge(parts: Sequence[Measured], examples: int = 8) -> Measured:
 
 
 @lru_cache(maxsize=2)
-def _opened(folder: str) -> ShardSet:
-    return ShardSet(folder)
+def _opened(folder: str, manifest: str) -> ShardSet:
+    return ShardSet(folder)  # kept for as long as the folder holds the same
 
 
 def _measure_one(shards: ShardSet, number: int, row: Any, found: Measured) -> None:

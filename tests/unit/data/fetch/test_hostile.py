@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from majolica.config.fetch import FetchConfig
+from majolica.data.fetch import address, download
 from majolica.data.fetch.run import fetch
 from majolica.data.shards import ShardSet
 
@@ -147,6 +148,28 @@ def test_every_case_has_its_answer(answers: tuple[dict[str, Any], float], server
     statistics = json.loads((tmp_path / "out" / "00000_stats.json").read_text())
     assert statistics["count"] == len(CASES) and statistics["successes"] == list(CASES.values()).count("success")
     _check_pictures(rows, tmp_path)
+
+
+def test_a_name_that_changes_its_address_gains_nothing(
+    names: None, server: Any, table: Table, config: FetchConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding: public when robots.txt is asked for, this machine's own when the picture is."""
+    asked: list[str] = []
+
+    def lookup(host: str, port: int, family: int) -> list[tuple[int, str]]:
+        asked.append(host)
+        return [(2, "127.0.0.1" if len(asked) == 1 else "127.0.0.2")]
+
+    def forgetful(**options: Any) -> Any:
+        return connector(**{**options, "force_close": True, "use_dns_cache": False, "keepalive_timeout": None})
+
+    connector = download.aiohttp.TCPConnector
+    monkeypatch.setattr(address, "lookup", lookup)
+    monkeypatch.setattr(download.aiohttp, "TCPConnector", forgetful)
+    fetch(replace(config, input=(table([f"http://rebinds.test:{server.port}/good.jpg"]),)))
+    (row,) = pq.read_table(Path(config.out) / "00000.parquet").to_pylist()
+    assert (row["status"], asked) == ("private_address", ["rebinds.test"] * 2)
+    assert server.asked == {"rebinds.test/robots.txt": 1}
 
 
 def _check_pictures(rows: dict[str, Any], tmp_path: Path) -> None:

@@ -56,6 +56,14 @@ def test_a_scaled_jpeg_is_the_jpeg_scaled() -> None:
     assert 10 * np.log10(255**2 / ((shown - exact) ** 2).mean()) > 38
 
 
+@pytest.mark.parametrize("format", ["jpg", "webp"])
+def test_quality_is_that_of_what_is_encoded_again(format: str) -> None:
+    data = file(photo(900, 600))
+    fine, coarse = (make_picture(data, PictureConfig(format=format, quality=quality)).data for quality in (95, 40))
+    assert len(coarse) < 0.7 * len(fine)
+    assert make_picture(data, PictureConfig(resize="original", quality=40)).data == data
+
+
 def test_what_needs_no_change_is_kept() -> None:
     config = PictureConfig()
     small = file(photo(200, 100))

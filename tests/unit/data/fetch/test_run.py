@@ -345,6 +345,9 @@ def test_every_reader_of_rows(server: Any, table: Table, config: FetchConfig, tm
     [
         ("none.parquet", "no parquet file at"),
         ("text.parquet", "cannot be read as parquet"),
+        ("nothing.parquet", "cannot be read as parquet: Parquet file size is 0 bytes"),
+        ("cut.parquet", "cannot be read as parquet"),
+        ("mute.parquet", "has no column of captions: looked for caption, .*; it has url; .*--caption-column"),
         ("names.parquet", "has no column of URLs: looked for url, URL, .*; it has address, caption; .*--url-column"),
         ("empty.parquet", "holds no rows"),
         ("numbers.parquet", "the column 'url' is int64, not text"),
@@ -357,6 +360,9 @@ def test_bad_input_is_explained(given: str, told: str, config: FetchConfig, tmp_
         pa.table({"url": pa.array([], pa.string()), "caption": pa.array([], pa.string())}), tmp_path / "empty.parquet"
     )
     pq.write_table(pa.table({"url": [1], "caption": ["b"]}), tmp_path / "numbers.parquet")
+    pq.write_table(pa.table({"url": ["http://h/1"]}), tmp_path / "mute.parquet")
+    (tmp_path / "nothing.parquet").touch()
+    (tmp_path / "cut.parquet").write_bytes((tmp_path / "names.parquet").read_bytes()[:-20])
     with pytest.raises(UserError, match=told) as error:
         fetch(replace(config, input=(str(tmp_path / given),)))
     assert "\n" not in str(error.value)
