@@ -12,24 +12,26 @@ from torch.utils._pytree import tree_leaves
 _aten = torch.ops.aten
 
 
-def _attention(query: Tensor, key: Tensor, value: Tensor, *args: Any, out_val: Any = None, **kwargs: Any) -> int:
-    return int(flop_counter.sdpa_flop_count(query.shape, key.shape, value.shape))  # type: ignore[no-untyped-call]
+def _attention(query: torch.Size, key: torch.Size, value: torch.Size, *args: Any, **kwargs: Any) -> int:
+    return int(flop_counter.sdpa_flop_count(query, key, value))  # type: ignore[no-untyped-call]
 
 
 def _attention_backward(
-    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, *args: Any, out_val: Any = None, **kwargs: Any
+    upstream: torch.Size, query: torch.Size, key: torch.Size, value: torch.Size, *args: Any, **kwargs: Any
 ) -> int:
-    shapes = (upstream.shape, query.shape, key.shape, value.shape)
-    return int(flop_counter.sdpa_backward_flop_count(*shapes))  # type: ignore[no-untyped-call]
+    return int(flop_counter.sdpa_backward_flop_count(upstream, query, key, value))  # type: ignore[no-untyped-call]
 
 
 CPU_ATTENTION = {
     _aten._scaled_dot_product_flash_attention_for_cpu: _attention,
     _aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
 }
-"""What torch's FlopCounterMode has no formula for, and counts as nothing."""
+"""What torch's FlopCounterMode has no formula for, and counts as nothing: for its `custom_mapping`."""
 
-FORMULAS = {**flop_counter.flop_registry, **CPU_ATTENTION}
+FORMULAS = {
+    **flop_counter.flop_registry,
+    **{name: flop_counter.shape_wrapper(formula) for name, formula in CPU_ATTENTION.items()},  # type: ignore[no-untyped-call]
+}
 
 
 def flops(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int:
