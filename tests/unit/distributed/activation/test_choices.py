@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import CheckpointPolicy
 from torch.utils.flop_counter import FlopCounterMode
 
 from majolica.distributed.activation.apply import Site, apply
-from majolica.distributed.activation.choices import CHOICES, Choice
+from majolica.distributed.activation.choices import ATTENTION, CHOICES, Choice, _policy
 from majolica.distributed.activation.flops import CPU_ATTENTION
 
 
@@ -91,3 +93,11 @@ def test_attention_on_cpu_counts_only_with_our_formula() -> None:
     product = 2 * 2 * 3 * 8 * 8 * 16
     assert count({}) == 0
     assert count(dict(CPU_ATTENTION)) == 2 * product + 5 * product  # backward computes the weights again
+
+
+def test_attention_that_draws_random_numbers_runs_again() -> None:
+    flash = torch.ops.aten._scaled_dot_product_flash_attention.default
+    q = torch.zeros(1, 1, 1, 8)
+    policy = partial(_policy, ATTENTION, None, flash, q, q, q)
+    assert policy() is policy(0.0, False) is policy(dropout_p=0.0) is CheckpointPolicy.MUST_SAVE
+    assert policy(0.1, False) is policy(dropout_p=0.1) is CheckpointPolicy.PREFER_RECOMPUTE
