@@ -71,9 +71,11 @@ def large_runs() -> dict[str, RunConfig]:
     reference = recipe("reference")
     return {
         "reference, 256 px": reference,
-        "reference, 512 px": replace(reference, loss=LossConfig(fine_share=1.0, fine_scale=2)),
-        "reference, 1024 px": replace(reference, loss=LossConfig(fine_share=1.0, fine_scale=4)),
-        "reference, one micro-step, 1024 px": replace(
+        "reference, windows of 512 px": replace(reference, loss=LossConfig(fine_share=1.0, fine_scale=2)),
+        "reference, windows of 1024 px": replace(reference, loss=LossConfig(fine_share=1.0, fine_scale=4)),
+        "reference, all of 512 px": replace(reference, model=replace(reference.model, resolution=512, patch=32)),
+        "reference, all of 1024 px": replace(reference, model=replace(reference.model, resolution=1024, patch=64)),
+        "reference, windows of 1024 px, one micro-step": replace(
             reference,
             loss=LossConfig(fine_share=1.0, fine_scale=4),
             train=replace(reference.train, accumulate=1, processes=1),

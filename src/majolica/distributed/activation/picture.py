@@ -22,11 +22,12 @@ def draw(moments: Sequence[Moment], choices: Sequence[Choice], budget: int, path
         raise UserError("drawing a plan needs matplotlib: pip install 'majolica[data]'") from error
     figure = Figure(figsize=(10, 4.5), layout="constrained")
     axes, strip = figure.subplots(2, 1, sharex=True, height_ratios=(12, 1))
-    place = range(len(moments))
-    held = [moment.held / 1e9 for moment in moments]
-    rest = [moment.rest / 1e9 for moment in moments]
+    place = range(len(moments) + 1)
+    held, rest, most = (
+        [getattr(moment, name) / 1e9 for moment in [*moments, moments[-1]]] for name in ("held", "rest", "peak")
+    )
     axes.stackplot(place, held, rest, step="post", labels=("held activations", "gradients and the rest"), alpha=0.6)
-    axes.step(place, [moment.peak / 1e9 for moment in moments], where="post", color="black", label="peak of the pass")
+    axes.step(place, most, where="post", color="black", label="peak of the pass")
     axes.axhline(budget / 1e9, color="#d1495b", linestyle="--", label="budget")
     axes.axvline(len(choices), color="grey", linewidth=0.8)
     axes.set_ylabel("GB beyond weights and optimiser")
@@ -36,10 +37,11 @@ def draw(moments: Sequence[Moment], choices: Sequence[Choice], budget: int, path
         strip.axvspan(index, index + 1, color=COLOURS[choice], linewidth=0)
     for choice in dict.fromkeys(choices):
         strip.plot([], [], color=COLOURS[choice], linewidth=6, label=choice)
-    strip.legend(loc="upper center", bbox_to_anchor=(0.5, -0.6), ncols=len(CHOICES), fontsize=8, frameon=False)
+    figure.legend(handles=strip.get_lines(), loc="outside lower center", ncols=len(CHOICES), fontsize=8, frameon=False)
     strip.set_yticks([])
-    first = [index for index, moment in enumerate(moments) if moment.name.endswith(" 0")]
-    strip.set_xticks(first, [moments[index].name.removesuffix(" 0") for index in first], rotation=20, fontsize=7)
+    strip.set_xlim(0, len(moments))
+    ends = [index for index, moment in enumerate(moments) if moment.name.endswith(" 0") and "fine" not in moment.name]
+    strip.set_xticks(ends, [moments[index].name.removesuffix(" 0") for index in ends], fontsize=7)
     content = io.BytesIO()
     figure.savefig(content, format=path.suffix.removeprefix(".") or "png", dpi=150)
     write_atomic(path, content.getvalue())
