@@ -94,8 +94,9 @@ def wrap(model: Majolica, config: RunConfig, group: Group, out: Path) -> nn.Modu
 def checkpoint_activations(model: Majolica, config: RunConfig, group: Group, out: Path) -> None:
     """Plan the activations of `model`, carry the plan out, and write it to `activation_plan.json`."""
     config = dataclasses.replace(config, model=model.config)  # with the vocabulary that the tokenizer really has
-    # Beside a CPU there is no other memory to move anything to.
-    choices = [choice for choice in CHOICES if choice != "offload" or group.device.type != "cpu"]
+    # Beside a CPU there is no other memory to move anything to; compiled blocks save what no hook sees.
+    offload = group.device.type != "cpu" and not config.train.compile
+    choices = [choice for choice in CHOICES if choice != "offload" or offload]
     plan = plan_for(config, round(config.train.activation_gb * 1e9), choices)
     apply(model, sites(model, fine=fine_rows(config) > 0), plan.choices)
     if group.first:

@@ -13,9 +13,12 @@ from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selectiv
 
 from majolica.distributed.activation.offload import Offload
 
-Choice = Literal["keep", "keep_matmul", "keep_attention", "recompute", "offload"]
-CHOICES: tuple[Choice, ...] = ("keep", "keep_matmul", "keep_attention", "recompute", "offload")
-"""Keep all, keep the results of matrix products and attention, keep those of attention, keep none, move to the host."""
+Choice = Literal["keep", "recompute", "keep_attention", "keep_matmul", "offload"]
+CHOICES: tuple[Choice, ...] = ("keep", "recompute", "keep_attention", "keep_matmul", "offload")
+"""Keep all, keep none, keep the results of attention, keep those of attention and matrix products, move to the host.
+
+Of choices that come to the same for a block, a plan names the first.
+"""
 
 _aten = torch.ops.aten
 ATTENTION = frozenset(

@@ -11,7 +11,7 @@ from majolica.distributed.activation.choices import CHOICES, Choice
 from majolica.errors import UserError
 from majolica.files import write_atomic
 
-COLOURS = dict(zip(CHOICES, ("#4c9f70", "#a5c85a", "#f2c14e", "#d1495b", "#5b7db1"), strict=True))
+COLOURS = dict(zip(CHOICES, ("#4c9f70", "#d1495b", "#f2c14e", "#a5c85a", "#5b7db1"), strict=True))
 
 
 def draw(moments: Sequence[Moment], choices: Sequence[Choice], budget: int, path: Path) -> None:
@@ -41,6 +41,7 @@ def draw(moments: Sequence[Moment], choices: Sequence[Choice], budget: int, path
     strip.set_yticks([])
     strip.set_xlim(0, len(moments))
     ends = [index for index, moment in enumerate(moments) if moment.name.endswith(" 0") and "fine" not in moment.name]
+    ends = [index for index in ends if "decoder" not in moments[index].name or index < len(choices)]
     strip.set_xticks(ends, [moments[index].name.removesuffix(" 0") for index in ends], fontsize=7)
     content = io.BytesIO()
     figure.savefig(content, format=path.suffix.removeprefix(".") or "png", dpi=150)
