@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
@@ -94,7 +94,7 @@ def assemble(names: Sequence[str], tapes: Mapping[Choice, Tape], standing: int) 
     last = 2 * len(names)
     if links:
         turn = max(links[-1].after_forward, rest("backward", last, len(names), peak=True))
-        links[-1] = Link(**{**links[-1].__dict__, "after_forward": turn})
+        links[-1] = replace(links[-1], after_forward=turn)
     flops = sum(span.flops for span in tapes["keep"].spans.values())
     return Chain(tuple(links), rest("forward", 0, 0, peak=True), flops)
 
