@@ -172,8 +172,8 @@ class TrainConfig:
     """Data-parallel processes in all."""
     threads: int = 0
     """CPU threads per process; 0 shares the cores out evenly."""
-    precision: Literal["fp32", "bf16"] = "bf16"
-    """bf16 means autocast over fp32 weights."""
+    precision: Literal["fp32", "bf16", "fp8"] = "bf16"
+    """bf16 means autocast over fp32 weights; fp8, on Hopper or later, also fp8 products in the trunks' blocks."""
     compile: bool = False
     """torch.compile each block; falls back with a warning where no compiler is found."""
     activation_gb: float = 0.0
@@ -186,6 +186,12 @@ class TrainConfig:
     log_every: int = 50
     sample_every: int = 0
     """Paint a sample grid every so many steps; 0 never."""
+    trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ("tensorboard",)
+    """Who is told beside log.jsonl; one that fails does not hurt the run."""
+    profile: int = 0
+    """Trace so many steps with torch's profiler, after the first ten, into profile/."""
+    memory: bool = False
+    """Record the GPU allocator's history into profile/."""
 
 
 @dataclass(frozen=True)

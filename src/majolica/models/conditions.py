@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from majolica.models.layers import fourier, fourier_frequencies
 from majolica.models.properties import PROPERTIES
@@ -54,17 +55,11 @@ class ConditionEncoder(nn.Module):
         batch, properties = condition.values_BP.shape
         unit_BP = ((condition.values_BP - self.low) / self.span).clamp(-0.25, 1.25)
         unit_BP = unit_BP.masked_fill(~condition.has_value_BP, 0.0)  # so that not even a NaN can leak
-        property_BPC = self.encode(fourier(unit_BP[..., None], self.frequency)) + self.kind
+        # Free slots are encoded too, and hidden: the rows of a product may round otherwise when there are more of them.
         spare = -properties % SLOTS
-        sequence_BSC = torch.cat(
-            (
-                self.sink.expand(batch, -1, -1),
-                states_BLC,
-                property_BPC,
-                property_BPC.new_zeros(batch, spare, property_BPC.shape[2]),
-            ),
-            1,
-        )
+        slots_BS1 = F.pad(unit_BP, (0, spare))[..., None]
+        property_BSC = self.encode(fourier(slots_BS1, self.frequency)) + F.pad(self.kind, (0, 0, 0, spare))
+        sequence_BSC = torch.cat((self.sink.expand(batch, -1, -1), states_BLC, property_BSC), 1)
         mask_BS = torch.cat(
             (
                 mask_BL.new_ones(batch, 1),

@@ -131,7 +131,9 @@ class PixelDecoder(nn.Module):
         grid_height, grid_width = token_BHWD.shape[1:3]
         rows_BPH, columns_BQW = interpolation(row_BP, grid_height), interpolation(column_BQ, grid_width)
         places = intra_token(row_BP * grid_height, column_BQ * grid_width, window.scale)
-        x = self.enter(torch.cat((pixels_B3HW, estimate_B3HW, places), 1)).permute(0, 2, 3, 1)
+        # Channels last: what the convolutions leave is what the pointwise blocks read, without a copy.
+        x = torch.cat((pixels_B3HW, estimate_B3HW, places), 1).contiguous(memory_format=torch.channels_last)
+        x = self.enter(x).permute(0, 2, 3, 1)
         for block, grid_BHWM in zip(self.blocks, self.modulation(token_BHWD).chunk(self.depth, -1), strict=True):
             x = block(x, grid_BHWM, rows_BPH, columns_BQW)
         out: Tensor = self.leave(x.permute(0, 3, 1, 2))

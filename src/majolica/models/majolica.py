@@ -43,6 +43,8 @@ class Outputs:
     """Unit image embeddings of the clean rows."""
     text_CE: Tensor
     """Unit text embeddings of the clean rows."""
+    tokens_BND: Tensor
+    """What leaves the perception trunk, of all rows: where the two losses meet."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ class Majolica(nn.Module):
         fine_F3HW = self.magnify(
             grid_MHWD[:fine], base_M3HW[:fine].detach(), rows.pixels_F3HW, rows.t_B[:fine], rows.window
         )
-        return Outputs(base_M3HW, fine_F3HW, self.perception.embed(tokens_BND[noisy:]), text.embedding_BE[noisy:])
+        image_CE = self.perception.embed(tokens_BND[noisy:])
+        return Outputs(base_M3HW, fine_F3HW, image_CE, text.embedding_BE[noisy:], tokens_BND)
 
     def grid(self, base_B3HW: Tensor) -> tuple[int, int]:
         """Token grid of a base-resolution image."""

@@ -21,6 +21,17 @@ def add_noise(clean_BCHW: Tensor, t_B: Tensor, scale: int, generator: torch.Gene
     return t * clean_BCHW + (1 - t) * scale * noise
 
 
+TIME_BINS = 5
+"""Equal parts of the flow time, for the log."""
+
+
+def by_time(loss_M: Tensor, t_M: Tensor) -> Tensor:
+    """Sum of the losses and number of rows in each part of the flow time: `(TIME_BINS, 2)`."""
+    bin_M = (t_M * TIME_BINS).long().clamp(max=TIME_BINS - 1)
+    member_KM = (bin_M == torch.arange(TIME_BINS, device=t_M.device)[:, None]).to(loss_M.dtype)
+    return member_KM @ torch.stack((loss_M.detach(), torch.ones_like(loss_M)), 1)
+
+
 def velocity_loss(predicted_BCHW: Tensor, clean_BCHW: Tensor, t_B: Tensor, scale: int, floor: float) -> Tensor:
     """Per-row mean of ||(x_hat - x) / max(1 - t, floor)||^2 / k^2; `(B,)`."""
     error_B = (predicted_BCHW.float() - clean_BCHW).square().mean((1, 2, 3))

@@ -13,7 +13,7 @@ from majolica.models.decoder import Window
 from majolica.models.majolica import Outputs, Rows, pool
 from majolica.models.properties import measure_all
 from majolica.objectives.contrastive import Pairs, caption_ids, sigmoid_loss
-from majolica.objectives.flow import add_noise, draw_time, velocity_loss
+from majolica.objectives.flow import add_noise, by_time, draw_time, velocity_loss
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,8 @@ def joint_losses(
 ) -> dict[str, Tensor]:
     """Named losses; `loss` is their weighted sum. `fine` is the mean over the rows painted larger, 0 without any.
 
+    `flow_by_time` is what `by_time` makes of the base rows' flow losses, for the log.
+
     `ranks` and `earlier` are the clean rows of other ranks and of earlier micro-steps, see `sigmoid_loss`.
     """
     t_M = rows.t_B[: rows.noisy]
@@ -131,4 +133,4 @@ def joint_losses(
     flow, fine = base_M.sum() / max(1, len(base_M)), fine_F.sum() / max(1, len(fine_F))
     contrastive = sigmoid_loss(seen(outputs, targets), scale.exp(), bias, ranks, earlier)
     loss = flow + config.fine_share * fine + config.contrastive * contrastive
-    return {"loss": loss, "flow": flow, "fine": fine, "contrastive": contrastive}
+    return {"loss": loss, "flow": flow, "fine": fine, "contrastive": contrastive, "flow_by_time": by_time(base_M, t_M)}

@@ -22,10 +22,11 @@ class Ema:
         self.average = {name: value.detach().clone() for name, value in model.named_parameters()}
 
     @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        """Move the average towards the model's parameters."""
+    def update(self, model: nn.Module, step: int, moved: Tensor) -> None:
+        """Move the average towards the model's parameters, where `moved` is 1 and not 0: a scalar on their device."""
         current: list[Tensor] = [value.detach() for _, value in model.named_parameters()]
-        torch._foreach_lerp_(list(self.average.values()), current, 1 - decay_at(step, self.decay))
+        weight = (1 - decay_at(step, self.decay)) * moved
+        torch._foreach_lerp_(list(self.average.values()), current, [weight] * len(current))
 
     @contextmanager
     def swapped(self, model: nn.Module) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""What a run tells: JSON lines always, TensorBoard beside them, a bar on a terminal and plain lines elsewhere."""
+"""What a run tells: JSON lines always, trackers beside them, a bar on a terminal and plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from majolica.config.schema import RunConfig
+from majolica.train.trackers import open_trackers
+
 
 class Log:
-    """Writes `log.jsonl`, `tensorboard/` and the progress display of one run (rank 0 alone)."""
+    """Writes `log.jsonl`, tells the trackers and shows the progress of one run (rank 0 alone)."""
 
-    def __init__(self, run: Path, first_step: int) -> None:
-        from torch.utils.tensorboard.writer import SummaryWriter
-
+    def __init__(self, run: Path, config: RunConfig, first_step: int) -> None:
         self.path = run / "log.jsonl"
         drop_after(self.path, first_step)
-        self.board = SummaryWriter(str(run / "tensorboard"), purge_step=first_step + 1)
         self.console = Console(stderr=True)
         columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         self.progress = Progress(*columns, console=self.console) if self.console.is_terminal else None
         self.task = self.progress.add_task("starting", total=None) if self.progress else None
         if self.progress:
             self.progress.start()
+        self.trackers = open_trackers(run, config, first_step, self.say)
 
     def record(self, step: int, steps: int, values: dict[str, float]) -> None:
         """One logged step: losses, rates and times."""
         with self.path.open("a") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
-        for name, value in values.items():
-            self.board.add_scalar(name, value, step)
+        self.trackers(step, values)
         left = (steps - step) * values["seconds_per_step"]
         text = (
             f"step {step}/{steps}  flow {values['flow']:.4f}  contrastive {values['contrastive']:.3f}"
@@ -48,7 +48,7 @@ class Log:
 
     def close(self) -> None:
         """Flush and release the terminal."""
-        self.board.close()
+        self.trackers.close()
         if self.progress:
             self.progress.stop()
 

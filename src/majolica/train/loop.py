@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
-
-from majolica.distributed.group import any_rank, mean_over_ranks
+from majolica.distributed.group import any_rank
 from majolica.train.log import Log
 from majolica.train.pace import Watch
+from majolica.train.profile import profiled
+from majolica.train.report import averaged, memory_gb, record, straggler
+from majolica.train.schedule import due
 from majolica.train.state import Run, save
-from majolica.train.step import Losses, optimiser_step
+from majolica.train.step import Losses, check_skips, optimiser_step
 
 Stop = Callable[[], bool]
 
@@ -20,41 +21,39 @@ def fit(run: Run, log: Log | None, stop: Stop, sample: Callable[[Run], None]) ->
     say = log.say if log else lambda message: None
     pending: list[Losses] = []
     watch = Watch(run)
-    while run.step < run.config.train.steps and not any_rank(stop(), run.group):
-        losses, rate = optimiser_step(run)
-        pending.append(losses)
-        watch.lap()
-        if due(run, run.config.train.log_every):
-            report(run, log, pending, rate, watch)
-        if watch.plan_due():
-            watch.plan()
-        if due(run, run.config.train.checkpoint_every):
-            save(run, say)
-        if due(run, run.config.train.sample_every):
-            sample(run)
-        watch.resume()
+    with profiled(run.config.train, run.out, run.group, say) as stepped:
+        while run.step < run.config.train.steps and not any_rank(stop(), run.group):
+            losses, rate = optimiser_step(run)
+            pending.append(losses)
+            watch.lap()
+            stepped()
+            if due(run.config.train, run.step, run.config.train.log_every):
+                report(run, log, pending, rate, watch)
+            if watch.plan_due():
+                watch.plan()
+            if due(run.config.train, run.step, run.config.train.checkpoint_every):
+                save(run, say)
+            if due(run.config.train, run.step, run.config.train.sample_every):
+                sample(run)
+            watch.resume()
     save(run, say)
     watch.close()
     return run.step >= run.config.train.steps
 
 
-def due(run: Run, every: int) -> bool:
-    """Whether something that happens every so many steps happens now (the last step counts)."""
-    return every > 0 and (run.step % every == 0 or run.step == run.config.train.steps)
-
-
 def report(run: Run, log: Log | None, pending: list[Losses], rate: float, watch: Watch) -> None:
     """Average the losses since the last report over steps and ranks, and log them."""
-    names = list(pending[0])
-    values = torch.stack([torch.stack([losses[name].float() for losses in pending]).mean() for name in names])
-    means = mean_over_ranks(values, run.group).tolist()
+    check_skips(run)
     steps = len(pending)
+    mine = {"data_wait": run.feed.reset() / steps, "busy": run.busy.reset() / steps}
+    means, own_RV = averaged(pending, mine, run.group)
     pending.clear()
     seconds = watch.reset()
     if log is None:
         return
+    waits_R, busy_R = own_RV.T.tolist()
     rows = run.config.train.batch * run.config.train.accumulate * run.group.world
-    record = dict(zip(names, means, strict=True)) | {
+    values = record(means) | {
         "lr": rate,
         "logit_scale": run.model.logit_scale.exp().item(),
         "logit_bias": run.model.logit_bias.item(),
@@ -62,6 +61,7 @@ def report(run: Run, log: Log | None, pending: list[Losses], rate: float, watch:
         "seconds": round(run.seconds, 3),
         "seconds_per_step": seconds,
         "samples_per_s": rows / seconds,
-        "data_wait": run.feed.reset() / steps,
+        "data_wait": max(waits_R),
+        "memory_gb": memory_gb(run.group),
     }
-    log.record(run.step, run.config.train.steps, record)
+    log.record(run.step, run.config.train.steps, values | straggler(busy_R))

@@ -22,6 +22,9 @@ class Muon(Optimizer):
     (docs/adr/021).
     """
 
+    found_inf: Tensor | None = None
+    """Above 0 where this step must change nothing: the convention of torch's fused optimisers."""
+
     def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
@@ -39,10 +42,16 @@ class Muon(Optimizer):
     def _step_together(self, values: list[Tensor], shape: torch.Size, group: dict[str, Any]) -> None:
         gradients = [value.grad for value in values if value.grad is not None]
         buffers = [self.state[value].setdefault("momentum", torch.zeros_like(value)) for value in values]
+        before = torch.stack(buffers)
         torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
         nesterov = torch._foreach_lerp(gradients, buffers, group["momentum"])
         updates = orthogonalise(torch.stack(list(nesterov)))
-        torch._foreach_mul_(values, 1 - group["lr"] * group["weight_decay"])
+        decay = torch.tensor(group["lr"] * group["weight_decay"], device=updates.device)
+        if self.found_inf is not None:  # decided on the device: asking the host would stop the queue
+            bad = self.found_inf > 0
+            torch._foreach_copy_(buffers, list(torch.where(bad, before, torch.stack(buffers)).unbind()))
+            updates, decay = torch.where(bad, 0, updates), torch.where(bad, 0, decay)
+        torch._foreach_mul_(values, 1 - decay)
         scale = max(1.0, shape[0] / shape[1]) ** 0.5
         torch._foreach_add_(values, list(updates.unbind()), alpha=-group["lr"] * scale)
 

@@ -40,6 +40,16 @@ def set_rate(optimisers: list[Optimizer], rate: float) -> None:
             group["lr"] = rate * group["share"]
 
 
+def step_where(optimisers: list[Optimizer], finite: Tensor) -> None:
+    """Step every optimiser; none changes anything where `finite` (a scalar on the device) is 0.
+
+    The device decides, by the attribute with which torch's gradient scaler tells fused optimisers the same.
+    """
+    for optimiser in optimisers:
+        optimiser.found_inf, optimiser.grad_scale = 1 - finite, None  # type: ignore[attr-defined]
+        optimiser.step()
+
+
 def state_by_name(model: nn.Module, optimisers: list[Optimizer]) -> dict[str, Tensor]:
     """Optimiser state as flat tensors keyed `parameter|slot`, so that groups may be rearranged between runs."""
     state: dict[str, Tensor] = {}

@@ -70,7 +70,7 @@ def work(config: RunConfig, out: Path, resume: bool) -> None:
         try:
             if resume:
                 state.restore(run, lambda message: print(message, flush=True) if group.first else None)
-            log = Log(out, run.step) if group.first else None
+            log = Log(out, config, run.step) if group.first else None
             finished = fit(run, log, lambda: bool(asked), sample)
         finally:
             run.feed.close()

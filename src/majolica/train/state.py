@@ -25,9 +25,10 @@ from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.models.majolica import Majolica
 from majolica.text.tokenizer import Tokenizer
-from majolica.train import checkpoint, optim
+from majolica.train import checkpoint, optim, precision
 from majolica.train.ema import Ema, assign
 from majolica.train.feed import Feed
+from majolica.train.stopwatch import Stopwatch
 
 
 @dataclass
@@ -43,14 +44,16 @@ class Run:
     optimisers: list[Optimizer]
     ema: Ema
     feed: Feed
+    busy: Stopwatch
+    """Runs while this rank works and need not wait for others."""
     tokenizer: Tokenizer
+    skipped: Tensor
+    """Steps in a row that changed nothing, since a gradient was not finite; on the device."""
     step: int = 0
     samples: int = 0
     """Rows seen by all ranks."""
     seconds: float = 0.0
     """Training time, earlier parts of a resumed run included."""
-    skipped: int = 0
-    """Steps left out because a gradient was not finite."""
 
 
 def build(config: RunConfig, out: Path, group: Group) -> Run:
@@ -59,6 +62,7 @@ def build(config: RunConfig, out: Path, group: Group) -> Run:
     text = dataclasses.replace(config.model.text, vocab=tokenizer.vocab)
     torch.manual_seed(config.train.seed)
     model = Majolica(dataclasses.replace(config.model, text=text)).to(group.device)
+    precision.prepare(model, config.train.precision, group.device)
     return Run(
         config=config,
         out=out,
@@ -68,6 +72,8 @@ def build(config: RunConfig, out: Path, group: Group) -> Run:
         optimisers=optim.build(model, config.optim),
         ema=Ema(model, config.optim.ema),
         feed=Feed(loader(config, group), group.device),
+        busy=Stopwatch(group.device),
+        skipped=torch.zeros((), device=group.device),
         tokenizer=tokenizer,
     )
 
@@ -128,7 +134,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
         "step": run.step,
         "samples": run.samples,
         "seconds": run.seconds,
-        "skipped": run.skipped,
+        "skipped": int(run.skipped),
         "loader": run.feed.state(),
     }
     try:
@@ -152,7 +158,10 @@ def restore(run: Run, say: Callable[[str], None]) -> None:
     except (KeyError, RuntimeError, ValueError) as error:
         raise UserError(f"the checkpoint in {run.out} does not fit its config.yaml ({error})") from error
     run.step, run.samples = saved.state["step"], saved.state["samples"]
-    run.seconds, run.skipped = saved.state["seconds"], saved.state["skipped"]
+    run.seconds, run.skipped = (
+        saved.state["seconds"],
+        torch.tensor(float(saved.state["skipped"]), device=run.group.device),
+    )
     run.feed.load(saved.state["loader"])
 
 

@@ -17,7 +17,9 @@ from majolica.errors import UserError
 from majolica.objectives.contrastive import Pairs, joined
 from majolica.objectives.joint import joint_losses, make_rows, seen
 from majolica.train import optim
-from majolica.train.schedule import learning_rate, planned
+from majolica.train.observe import Closely
+from majolica.train.precision import autocast
+from majolica.train.schedule import due, learning_rate, planned
 from majolica.train.state import Run, detached
 
 Losses = dict[str, Tensor]
@@ -27,38 +29,48 @@ MOST_SKIPS = 25
 
 
 def optimiser_step(run: Run) -> tuple[Losses, float]:
-    """Gradients of `accumulate` micro-steps, then one update. Mean losses and the learning rate."""
+    """Gradients of `accumulate` micro-steps, then one update. Mean losses and the learning rate.
+
+    Nothing here waits for the device: what depends on its results is decided there. Logged steps are looked at closely.
+    """
     accumulate = run.config.train.accumulate
+    closely = Closely(run.model) if due(run.config.train, run.step + 1, run.config.train.log_every) else None
     mean: Losses = {}
     window: list[Pairs] = []
     for micro in range(accumulate):
         with synchronised(run, last=micro == accumulate - 1):
-            losses = micro_step(run, next(run.feed), micro, window)
+            losses = micro_step(run, micro, window, closely)
             torch.autograd.backward(losses["loss"] / accumulate)
         for name, value in detached(losses).items():
             mean[name] = mean.get(name, 0) + value / accumulate
     run.step += 1
     run.samples += run.config.train.batch * accumulate * run.group.world
     rate = learning_rate(run.step, planned(run.config.train, run.step), run.config.optim)
+    if closely:
+        closely.before_update()
     mean["gradient_norm"] = update(run, rate)
-    return mean, rate
+    return mean | (closely.after_update() if closely else {}), rate
 
 
-def micro_step(run: Run, batch: Batch, micro: int, window: list[Pairs]) -> Losses:
-    """Losses of one batch, whose clean rows join the `window` of this optimiser step.
+def micro_step(run: Run, micro: int, window: list[Pairs], closely: Closely | None) -> Losses:
+    """Losses of the next batch, whose clean rows join the `window` of this optimiser step.
 
     All randomness is a function of seed, step, micro-step and rank.
     """
     config, device = run.config, run.group.device
-    seed = int(mix(config.train.seed, run.step, micro, run.group.rank)) & (2**63 - 1)
-    generator = torch.Generator().manual_seed(seed)
-    images_B3HW, fine_F3HW = (prepared(x, batch, config) for x in (batch.images_B3HW, batch.fine_F3HW))
-    tokens_BL = run.tokenizer.encode(batch.captions, config.model.text.length).to(device)
-    rows, targets = make_rows(
-        images_B3HW, fine_F3HW, tokens_BL, config.loss, config.model.properties, progress(run), generator
-    )
-    with torch.autocast(device.type, torch.bfloat16, enabled=config.train.precision == "bf16"):
-        outputs = run.network(rows)
+    with run.busy:
+        batch = next(run.feed)
+        seed = int(mix(config.train.seed, run.step, micro, run.group.rank)) & (2**63 - 1)
+        generator = torch.Generator().manual_seed(seed)
+        images_B3HW, fine_F3HW = (prepared(x, batch, config) for x in (batch.images_B3HW, batch.fine_F3HW))
+        tokens_BL = run.tokenizer.encode(batch.captions, config.model.text.length).to(device)
+        rows, targets = make_rows(
+            images_B3HW, fine_F3HW, tokens_BL, config.loss, config.model.properties, progress(run), generator
+        )
+        with autocast(config.train.precision, device):
+            outputs = run.network(rows)
+    if closely:
+        closely.watch(outputs.tokens_BND, rows.noisy)
     here = seen(outputs, targets)
     ranks = Pairs(*(gather_others(x, run.group) for x in (here.image_BE, here.text_BE, here.caption_B)))
     earlier = joined([here.none(), *window])
@@ -83,21 +95,22 @@ def progress(run: Run) -> float:
 def update(run: Run, rate: float) -> Tensor:
     """Clip, guard, step. A gradient that is not finite leaves weights, optimisers and EMA as they are."""
     norm = torch.nn.utils.clip_grad_norm_(run.model.parameters(), run.config.optim.clip)
-    if torch.isfinite(norm):
-        optim.set_rate(run.optimisers, rate)
-        for optimiser in run.optimisers:
-            optimiser.step()
-        run.ema.update(run.model, run.step)
-        run.skipped = 0
-    else:
-        run.skipped += 1
-        if run.skipped >= MOST_SKIPS:
-            raise UserError(
-                f"{MOST_SKIPS} steps in a row had gradients that are not finite (step {run.step}): "
-                "lower optim.lr or optim.muon_lr, or look at the data"
-            )
+    finite = torch.isfinite(norm).float()
+    optim.set_rate(run.optimisers, rate)
+    optim.step_where(run.optimisers, finite)
+    run.ema.update(run.model, run.step, finite)
+    run.skipped = (run.skipped + 1) * (1 - finite)
     run.model.zero_grad(set_to_none=True)
     return norm.detach()
+
+
+def check_skips(run: Run) -> None:
+    """Raise UserError when too many steps in a row changed nothing."""
+    if run.skipped >= MOST_SKIPS:
+        raise UserError(
+            f"{int(run.skipped)} steps in a row had gradients that are not finite (step {run.step}): "
+            "lower optim.lr or optim.muon_lr, or look at the data"
+        )
 
 
 def synchronised(run: Run, last: bool) -> contextlib.AbstractContextManager[None]:

@@ -52,7 +52,7 @@ def step_of(config: RunConfig) -> Step:
 
 def forward(model: Majolica, config: RunConfig, rows: Rows, targets: Targets) -> Tensor:
     """To the loss, as `majolica.train.step` does it."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.train.precision == "bf16"):
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.train.precision != "fp32"):
         outputs = model(rows)
     none: Pairs = seen(outputs, targets).none()
     losses = joint_losses(

@@ -1,0 +1,54 @@
+"""Timing side by side, to the end of what a device has queued, and what that device could do at most."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+
+Step = Callable[[], object]
+
+
+def timed(step: Step, device: torch.device) -> float:
+    """Seconds of one call, to the end of what it has queued."""
+    start = time.perf_counter()
+    step()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
+
+
+def rounds(steps: Mapping[str, Step], repeats: int, device: torch.device) -> dict[str, list[float]]:
+    """Every step once a round, so that a busy machine hurts all alike; the first round is thrown away."""
+    found: dict[str, list[float]] = {name: [] for name in steps}
+    for repeat in range(repeats + 1):
+        for name, step in steps.items():
+            seconds = timed(step, device)
+            if repeat:
+                found[name].append(seconds)
+    return found
+
+
+def median_ratio(over: list[float], under: list[float]) -> float:
+    """Median of the ratios within rounds."""
+    return round(statistics.median(a / b for a, b in zip(over, under, strict=True)), 3)
+
+
+PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "B200": 2250e12, "L40S": 362e12}
+"""Dense bf16 FLOP/s by data sheet (SXM)."""
+
+
+def peak_flops(device: torch.device) -> tuple[float, str]:
+    """The most that the device can do, and how that is known."""
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+        for card, peak in PEAKS.items():
+            if card in name:
+                return peak, f"bf16 data sheet of {card}"
+        return float("nan"), f"unknown for {name}"
+    side = 4096
+    a, b = torch.randn(side, side), torch.randn(side, side)
+    fastest = min(timed(lambda: a @ b, device) for _ in range(5))
+    return 2 * side**3 / fastest, f"measured: {side}^3 fp32 product on {torch.get_num_threads()} threads"

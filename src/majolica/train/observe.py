@@ -1,0 +1,84 @@
+"""What is looked at closely in steps that are logged: gradients and updates by part, agreement of the two losses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+PARTS = ("text_tower", "perception", "synthesis", "conditions", "decoder")
+"""Parts of the model that the log tells apart; whatever else there is counts as `head`."""
+
+_ENTRIES = 1 << 14
+"""Entries of each tensor, evenly spaced, by which its update is judged: a copy of the weights would not fit."""
+
+
+class Closely:
+    """One optimiser step under observation. Nothing is read from the device here."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.parts = by_part(model)
+        self.found: dict[str, Tensor] = {}
+        self._before: dict[str, Tensor] = {}
+
+    def watch(self, tokens_BND: Tensor, noisy: int) -> None:
+        """Note, when the backward pass comes by, how far the losses agree at the end of the perception trunk."""
+        kept_BND = tokens_BND.detach()
+
+        def note(gradient_BND: Tensor) -> None:
+            self.found["agreement"] = agreement(kept_BND, gradient_BND, noisy)
+
+        if tokens_BND.requires_grad:
+            tokens_BND.register_hook(note)  # type: ignore[no-untyped-call]
+
+    def before_update(self) -> None:
+        """Gradients are whole: note their norms, and where the weights are."""
+        for part, values in self.parts.items():
+            gradients = [value.grad for value in values if value.grad is not None]
+            self.found[f"gradient/{part}"] = torch.nn.utils.get_total_norm(gradients)
+        self._before = sampled(self.parts)
+
+    def after_update(self) -> dict[str, Tensor]:
+        """Everything that was noted; `update/PART` is ||change|| / ||weights||."""
+        for part, after in sampled(self.parts).items():
+            before = self._before[part]
+            self.found[f"update/{part}"] = (after - before).norm() / before.norm().clamp(min=1e-12)
+        return self.found
+
+
+def by_part(model: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """The model's parameters by PARTS and `head`."""
+    parts: dict[str, list[nn.Parameter]] = {part: [] for part in (*PARTS, "head")}
+    for name, value in model.named_parameters():
+        part = name.split(".")[0]
+        parts[part if part in PARTS else "head"].append(value)
+    return parts
+
+
+def sampled(parts: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
+    """Up to _ENTRIES evenly spaced entries of each tensor, one vector a part."""
+
+    def some(value: Tensor) -> Tensor:
+        flat = value.detach().flatten()
+        return flat[:: -(-len(flat) // _ENTRIES)].float()
+
+    return {part: torch.cat([some(value) for value in values]) for part, values in parts.items()}
+
+
+def agreement(tokens_BND: Tensor, gradient_BND: Tensor, noisy: int) -> Tensor:
+    """Cosine between the two losses' gradients at the end of the perception trunk.
+
+    Flow matching reaches the noisy rows alone and the contrastive loss the clean ones, so the two are told apart by
+    row. Compared is what each would do to one linear map D -> D behind the trunk, sum over rows and tokens of
+    gradient x token: a shared parameter, without a second backward pass. NaN where a kind of row is missing.
+    """
+
+    def pull(rows: slice) -> Tensor:
+        gradient_KD, token_KD = (x[rows].float().flatten(0, 1) for x in (gradient_BND, tokens_BND))
+        return (gradient_KD.T @ token_KD).flatten()
+
+    flow, contrastive = pull(slice(noisy)), pull(slice(noisy, None))
+    cosine = F.cosine_similarity(flow, contrastive, dim=0, eps=1e-30)
+    return torch.where((flow.norm() > 0) & (contrastive.norm() > 0), cosine, torch.nan)

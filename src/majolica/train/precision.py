@@ -1,0 +1,41 @@
+"""Which numbers a run computes with. Weights, gradients, optimiser and EMA are fp32, always."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+from majolica.errors import UserError
+
+Precision = Literal["fp32", "bf16", "fp8"]
+
+
+def autocast(precision: Precision, device: torch.device) -> torch.autocast:
+    """bfloat16 for products and attention, unless the run is fp32 throughout."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision != "fp32")
+
+
+def prepare(model: nn.Module, precision: Precision, device: torch.device, emulate: bool = False) -> None:
+    """Set up `model` in place, before it is compiled or wrapped.
+
+    TF32 serves what autocast leaves in fp32, and is off where a run asked for fp32. fp8 is torchao's dynamic recipe,
+    scaled by tensor; `emulate` computes it without the hardware. Raises UserError where fp8 cannot be had.
+    """
+    torch.set_float32_matmul_precision("highest" if precision == "fp32" else "high")
+    if precision != "fp8":
+        return
+    if not emulate and (device.type != "cuda" or torch.cuda.get_device_capability(device) < (8, 9)):
+        raise UserError("train.precision fp8 needs a GPU of compute capability 8.9 (Ada, Hopper) or later: choose bf16")
+    try:
+        from torchao.float8 import Float8LinearConfig, convert_to_float8_training
+    except ImportError as error:
+        raise UserError("train.precision fp8 needs torchao: pip install 'majolica[fp8]'") from error
+    convert_to_float8_training(model, config=Float8LinearConfig(emulate=emulate), module_filter_fn=is_heavy)
+
+
+def is_heavy(layer: nn.Module, name: str) -> bool:
+    """Whether a layer is a product inside a block of the trunks or the tower, of sizes that fp8 kernels take."""
+    inside = ".blocks." in name and not name.startswith("decoder")
+    return inside and isinstance(layer, nn.Linear) and layer.in_features % 16 == 0 and layer.out_features % 16 == 0

@@ -1,0 +1,43 @@
+"""How long a rank works before it first waits for the others: on the device's own clock, without stopping it."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+import torch
+
+
+class Stopwatch:
+    """Adds up the time of `with` blocks; CUDA events on a GPU, the host's clock elsewhere."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.cuda = device.type == "cuda"
+        self.seconds = 0.0
+        self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+        self._start = 0.0
+
+    def __enter__(self) -> None:
+        if self.cuda:
+            pair = (torch.cuda.Event(True), torch.cuda.Event(True))  # type: ignore[no-untyped-call]
+            pair[0].record()
+            self._events.append(pair)
+        else:
+            self._start = time.perf_counter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.cuda:
+            self._events[-1][1].record()
+        else:
+            self.seconds += time.perf_counter() - self._start
+
+    def reset(self) -> float:
+        """Seconds since the last call; on a GPU this waits for the last block's end."""
+        if self._events:
+            self._events[-1][1].synchronize()
+            self.seconds += sum(start.elapsed_time(end) for start, end in self._events) / 1000
+            self._events.clear()
+        seconds, self.seconds = self.seconds, 0.0
+        return seconds
