@@ -320,3 +320,14 @@ def test_it_learns(shards: Path, tmp_path: Path) -> None:
     train(quick, tmp_path)
     flow = [json.loads(line)["flow"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert flow[-1] < 0.7 * flow[0]
+
+
+def test_a_planned_run_learns_the_same_bits(shards: Path, tmp_path: Path) -> None:
+    config = tiny(shards, steps=2)
+    train(config, tmp_path / "whole")
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, activation_gb=0.0015))
+    train(config, tmp_path / "planned")
+    plan = json.loads((tmp_path / "planned" / "activation_plan.json").read_text())
+    assert "recompute" in {block["choice"] for block in plan["blocks"]}
+    whole, planned = weights(tmp_path / "whole", 2), weights(tmp_path / "planned", 2)
+    assert {name for name in whole if not torch.equal(whole[name], planned[name])} == set()

@@ -26,7 +26,7 @@ ALLOWED = {
     "text": {"config"},
     "models": {"config"},
     "objectives": {"config", "models"},
-    "distributed": {"config"},
+    "distributed": {"config", "models", "objectives"},
     "sampling": {"config", "text", "models"},
     "eval": {"config", "data", "text", "models", "sampling"},
     "train": {"config", "data", "text", "models", "objectives", "distributed", "sampling"},

@@ -176,6 +176,9 @@ class TrainConfig:
     """bf16 means autocast over fp32 weights; fp8, on Hopper or later, also fp8 products in the trunks' blocks."""
     compile: bool = False
     """torch.compile each block; falls back with a warning where no compiler is found."""
+    activation_gb: float = 0.0
+    """Above 0: activation checkpointing, planned so that a micro-step's activations, gradients and all else beyond
+    weights, optimiser state and averaged weights stay within so many 10^9 bytes."""
     seed: int = 0
     checkpoint_every: int = 10_000
     keep: int = 3

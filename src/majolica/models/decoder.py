@@ -58,25 +58,33 @@ def interpolation(centre_BP: Tensor, cells: int) -> Tensor:
 
 
 def resample(grid_BHWC: Tensor, rows_BPH: Tensor, columns_BQW: Tensor) -> Tensor:
-    """Separable interpolation as two batched products: `(B, h, w, C) -> (B, P, Q, C)`."""
+    """Separable interpolation as two batched products: `(B, h, w, C) -> (B, P, Q, C)`.
+
+    Columns first, while the picture is small; the large product then comes out in its final layout.
+    """
     batch, height, width, channels = grid_BHWC.shape
-    x = torch.bmm(rows_BPH, grid_BHWC.reshape(batch, height, width * channels))
-    x = x.view(batch * x.shape[1], width, channels)
-    columns = columns_BQW.repeat_interleave(rows_BPH.shape[1], 0)
-    return torch.bmm(columns, x).view(batch, rows_BPH.shape[1], columns_BQW.shape[1], channels)
+    pixels = columns_BQW.shape[1]
+    x = torch.bmm(columns_BQW, grid_BHWC.transpose(1, 2).reshape(batch, width, height * channels))
+    x = x.view(batch, pixels, height, channels).transpose(1, 2).reshape(batch, height, pixels * channels)
+    return torch.bmm(rows_BPH, x).view(batch, rows_BPH.shape[1], pixels, channels)
 
 
 class PixelBlock(nn.Module):
-    """Residual pointwise perceptron with adaLN from the interpolated token features (DeCo, arXiv 2511.19365)."""
+    """Residual pointwise perceptron with adaLN from the interpolated token features (DeCo, arXiv 2511.19365).
+
+    It interpolates its own features, which are many more at pixels than on the token grid: recomputing the block then
+    needs its input and the grid alone.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.up = nn.Linear(width, 2 * width)
         self.down = nn.Linear(2 * width, width)
 
-    def forward(self, x_BHWC: Tensor, shift_BHWC: Tensor, scale_BHWC: Tensor) -> Tensor:
-        normed = F.layer_norm(x_BHWC, x_BHWC.shape[-1:])
-        out: Tensor = x_BHWC + self.down(F.silu(self.up(torch.addcmul(shift_BHWC, normed, 1 + scale_BHWC))))
+    def forward(self, x_BPQC: Tensor, grid_BHWM: Tensor, rows_BPH: Tensor, columns_BQW: Tensor) -> Tensor:
+        shift_BPQC, scale_BPQC = resample(grid_BHWM, rows_BPH, columns_BQW).chunk(2, -1)
+        normed = F.layer_norm(x_BPQC, x_BPQC.shape[-1:])
+        out: Tensor = x_BPQC + self.down(F.silu(self.up(torch.addcmul(shift_BPQC, normed, 1 + scale_BPQC))))
         return out
 
 
@@ -111,23 +119,23 @@ class PixelDecoder(nn.Module):
             repetition(column_BQ, base_B3HW.shape[3]),
         ).permute(0, 3, 1, 2)
         detail_B3HW = self.correction(token_BHWD, repeated_B3HW, pixels_B3HW, window)
-        mean_B3HW = F.avg_pool2d(detail_B3HW, window.scale)
-        return repeated_B3HW + detail_B3HW - F.interpolate(mean_B3HW, scale_factor=window.scale, mode="nearest")
+        fine, channels, height, width = detail_B3HW.shape
+        cells = detail_B3HW.view(
+            fine, channels, height // window.scale, window.scale, width // window.scale, window.scale
+        )
+        return repeated_B3HW + (cells - cells.mean((3, 5), keepdim=True)).reshape(detail_B3HW.shape)
 
     def correction(self, token_BHWD: Tensor, estimate_B3HW: Tensor, pixels_B3HW: Tensor, window: Window) -> Tensor:
         """What pixels say beyond an estimate of the same size."""
         row_BP, column_BQ = coordinates(window, pixels_B3HW)
         grid_height, grid_width = token_BHWD.shape[1:3]
-        modulation_BHWM = resample(
-            self.modulation(token_BHWD), interpolation(row_BP, grid_height), interpolation(column_BQ, grid_width)
-        )
+        rows_BPH, columns_BQW = interpolation(row_BP, grid_height), interpolation(column_BQ, grid_width)
         places = intra_token(row_BP * grid_height, column_BQ * grid_width, window.scale)
         # Channels last: what the convolutions leave is what the pointwise blocks read, without a copy.
         x = torch.cat((pixels_B3HW, estimate_B3HW, places), 1).contiguous(memory_format=torch.channels_last)
         x = self.enter(x).permute(0, 2, 3, 1)
-        pieces = modulation_BHWM.chunk(2 * self.depth, -1)
-        for index, block in enumerate(self.blocks):
-            x = block(x, pieces[2 * index], pieces[2 * index + 1])
+        for block, grid_BHWM in zip(self.blocks, self.modulation(token_BHWD).chunk(self.depth, -1), strict=True):
+            x = block(x, grid_BHWM, rows_BPH, columns_BQW)
         out: Tensor = self.leave(x.permute(0, 3, 1, 2))
         return out
 

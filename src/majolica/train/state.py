@@ -16,8 +16,13 @@ from torch.optim import Optimizer
 
 from majolica.config.schema import RunConfig
 from majolica.data.loader import Loader, Size
+from majolica.distributed.activation.apply import apply, sites
+from majolica.distributed.activation.choices import CHOICES
+from majolica.distributed.activation.plan import plan_for
+from majolica.distributed.activation.step import fine_rows
 from majolica.distributed.group import Group
 from majolica.errors import UserError
+from majolica.files import write_atomic
 from majolica.models.majolica import Majolica
 from majolica.text.tokenizer import Tokenizer
 from majolica.train import checkpoint, optim, precision
@@ -63,7 +68,7 @@ def build(config: RunConfig, out: Path, group: Group) -> Run:
         out=out,
         group=group,
         model=model,
-        network=wrap(model, config, group),
+        network=wrap(model, config, group, out),
         optimisers=optim.build(model, config.optim),
         ema=Ema(model, config.optim.ema),
         feed=Feed(loader(config, group), group.device),
@@ -80,14 +85,29 @@ def loader(config: RunConfig, group: Group) -> Loader:
     return Loader(config.data, config.train.batch, size, config.train.seed, group.rank, group.world)
 
 
-def wrap(model: Majolica, config: RunConfig, group: Group) -> nn.Module:
-    """Compile block by block and reduce gradients over the ranks, where asked for."""
+def wrap(model: Majolica, config: RunConfig, group: Group, out: Path) -> nn.Module:
+    """Checkpoint activations, compile block by block and reduce gradients over the ranks, where asked for."""
+    if config.train.activation_gb:
+        checkpoint_activations(model, config, group, out)
     if config.train.compile:
         compile_blocks(model)
     if group.world == 1:
         return model
     ids = [group.device.index] if group.device.type == "cuda" else None
     return DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
+
+
+def checkpoint_activations(model: Majolica, config: RunConfig, group: Group, out: Path) -> None:
+    """Plan the activations of `model`, carry the plan out, and write it to `activation_plan.json`."""
+    config = dataclasses.replace(config, model=model.config)  # with the vocabulary that the tokenizer really has
+    # Beside a CPU there is no other memory to move anything to; compiled blocks save what no hook sees.
+    offload = group.device.type != "cpu" and not config.train.compile
+    choices = [choice for choice in CHOICES if choice != "offload" or offload]
+    plan = plan_for(config, round(config.train.activation_gb * 1e9), choices)
+    apply(model, sites(model, fine=fine_rows(config) > 0), plan.choices)
+    if group.first:
+        print(plan)
+        write_atomic(out / "activation_plan.json", plan.to_json())
 
 
 def compile_blocks(model: Majolica) -> None:
