@@ -64,6 +64,7 @@ def tiny(shards: Path, steps: int = 6) -> RunConfig:
             processes=1,
             threads=1,
             precision="fp32",
+            reduce="fp32",
             checkpoint_every=3,
             log_every=2,
             sample_every=0,

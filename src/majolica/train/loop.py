@@ -50,7 +50,7 @@ def report(run: Run, log: Log | None, pending: list[Losses], rate: float, watch:
     means = mean_over_ranks(values, run.group).tolist()
     steps = len(pending)
     pending.clear()
-    seconds = watch.reset()
+    seconds, sent = watch.reset(), run.traffic.reset()
     if log is None:
         return
     rows = run.config.train.batch * run.config.train.accumulate * run.group.world
@@ -63,5 +63,6 @@ def report(run: Run, log: Log | None, pending: list[Losses], rate: float, watch:
         "seconds_per_step": seconds,
         "samples_per_s": rows / seconds,
         "data_wait": run.feed.reset() / steps,
+        "sent_mb": sent / steps / 1e6,
     }
     log.record(run.step, run.config.train.steps, record)

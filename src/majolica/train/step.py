@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
@@ -15,12 +16,16 @@ from majolica.data.transforms import augment
 from majolica.distributed.group import gather_others
 from majolica.errors import UserError
 from majolica.objectives.contrastive import Pairs, joined
+from majolica.objectives.draws import Draws
 from majolica.objectives.joint import joint_losses, make_rows, seen
 from majolica.train import optim
 from majolica.train.schedule import learning_rate, planned
 from majolica.train.state import Run, detached
 
 Losses = dict[str, Tensor]
+
+ROW_STREAM = 0xD2A3
+"""Tells the draws of a row from those of its augmentation."""
 
 MOST_SKIPS = 25
 """Steps in a row with a gradient that is not finite before training gives up."""
@@ -33,7 +38,7 @@ def optimiser_step(run: Run) -> tuple[Losses, float]:
     window: list[Pairs] = []
     for micro in range(accumulate):
         with synchronised(run, last=micro == accumulate - 1):
-            losses = micro_step(run, next(run.feed), micro, window)
+            losses = micro_step(run, next(run.feed), window)
             torch.autograd.backward(losses["loss"] / accumulate)
         for name, value in detached(losses).items():
             mean[name] = mean.get(name, 0) + value / accumulate
@@ -44,18 +49,23 @@ def optimiser_step(run: Run) -> tuple[Losses, float]:
     return mean, rate
 
 
-def micro_step(run: Run, batch: Batch, micro: int, window: list[Pairs]) -> Losses:
+def micro_step(run: Run, batch: Batch, window: list[Pairs]) -> Losses:
     """Losses of one batch, whose clean rows join the `window` of this optimiser step.
 
-    All randomness is a function of seed, step, micro-step and rank.
+    A row's randomness is a function of the seed and of its position in the global order: no rank changes it.
     """
     config, device = run.config, run.group.device
-    seed = int(mix(config.train.seed, run.step, micro, run.group.rank)) & (2**63 - 1)
-    generator = torch.Generator().manual_seed(seed)
+    seeds_B = mix(config.train.seed, ROW_STREAM, batch.positions_B.numpy()) >> np.uint64(1)
     images_B3HW, fine_F3HW = (prepared(x, batch, config) for x in (batch.images_B3HW, batch.fine_F3HW))
     tokens_BL = run.tokenizer.encode(batch.captions, config.model.text.length).to(device)
     rows, targets = make_rows(
-        images_B3HW, fine_F3HW, tokens_BL, config.loss, config.model.properties, progress(run), generator
+        images_B3HW,
+        fine_F3HW,
+        tokens_BL,
+        config.loss,
+        config.model.properties,
+        progress(run),
+        Draws.seeded(seeds_B.tolist()),
     )
     with torch.autocast(device.type, torch.bfloat16, enabled=config.train.precision == "bf16"):
         outputs = run.network(rows)
@@ -87,6 +97,7 @@ def update(run: Run, rate: float) -> Tensor:
         optim.set_rate(run.optimisers, rate)
         for optimiser in run.optimisers:
             optimiser.step()
+        run.shard.publish(run.model)
         run.ema.update(run.model, run.step)
         run.skipped = 0
     else:
