@@ -20,7 +20,7 @@ from majolica.distributed.group import Group
 def on_ranks(world: int, task: Callable[..., Any], folder: Path, *args: Any) -> list[Any]:
     """What `task(group, *args)` returns on each of `world` ranks; picklable, without tensors shared in memory."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ranks", "majolica.train.state", "majolica.train.step"])
+    context.set_forkserver_preload(["torch._dynamo", "torch.distributed", "majolica.train.run"])
     folder.mkdir(parents=True, exist_ok=True)
     meeting = folder / f"meeting-{len(list(folder.glob('meeting-*')))}"
     pipes, processes = [], []

@@ -26,10 +26,12 @@ def data_parallel(model: nn.Module, group: Group, dtype: torch.dtype, traffic: T
     """`model` whose gradients are averaged over the ranks in `dtype`.
 
     By a hook of ours: torch's bf16_compress_hook raises TypeError on gloo, and does not count.
-    No static graph: beside `no_sync` it gains nothing here (docs/adr/041). No buffers are sent: they are constants.
+    No static graph: beside `no_sync` it gains nothing here (docs/adr/041). Buffers are not sent: they are constants.
     """
+    constants = [name for name, _ in model.named_buffers()]
+    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, constants)
     ids = [group.device.index] if group.device.type == "cuda" else None
-    network = DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True, broadcast_buffers=False)
+    network = DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
 
     # torch compares these annotations with its own classes: no `from __future__ import annotations` in this file.
     def average(_: object, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:  # type: ignore[name-defined]
@@ -41,8 +43,8 @@ def data_parallel(model: nn.Module, group: Group, dtype: torch.dtype, traffic: T
             # Divided after the cast back: for any number of ranks the only roundings are those of the messages.
             return gradients.copy_(message).div_(group.world)
 
-        work = dist.all_reduce(message, async_op=True)
-        return work.get_future().then(received)
+        reduced: torch.futures.Future[Tensor] = dist.all_reduce(message, async_op=True).get_future().then(received)
+        return reduced
 
-    network.register_comm_hook(None, average)  # type: ignore[no-untyped-call]
+    network.register_comm_hook(None, average)
     return network

@@ -13,7 +13,7 @@ from majolica.config.schema import RunConfig
 from majolica.data.counter import mix
 from majolica.data.loader import Batch
 from majolica.data.transforms import augment
-from majolica.distributed.group import gather_others
+from majolica.distributed.group import Group, gather_others
 from majolica.errors import UserError
 from majolica.objectives.contrastive import Pairs, joined
 from majolica.objectives.draws import Draws
@@ -69,13 +69,18 @@ def micro_step(run: Run, batch: Batch, window: list[Pairs]) -> Losses:
     )
     with torch.autocast(device.type, torch.bfloat16, enabled=config.train.precision == "bf16"):
         outputs = run.network(rows)
-    here = seen(outputs, targets)
-    ranks = Pairs(*(gather_others(x, run.group) for x in (here.image_BE, here.text_BE, here.caption_B)))
-    earlier = joined([here.none(), *window])
-    window += [here.detach(), ranks]
+    ranks, earlier = compared(seen(outputs, targets), window, run.group)
     return joint_losses(
         outputs, rows, targets, config.loss, run.model.logit_scale, run.model.logit_bias, ranks, earlier
     )
+
+
+def compared(here: Pairs, window: list[Pairs], group: Group) -> tuple[Pairs, Pairs]:
+    """Other ranks' rows of this micro-step and all ranks' of earlier ones; those of this one join the `window`."""
+    ranks = Pairs(*(gather_others(x, group) for x in (here.image_BE, here.text_BE, here.caption_B)))
+    earlier = joined([here.none(), *window])
+    window += [here.detach(), ranks]
+    return ranks, earlier
 
 
 def prepared(images_B3HW: Tensor, batch: Batch, config: RunConfig) -> Tensor:
