@@ -129,6 +129,14 @@ def test_ranks_train_as_one_process_does(shards: Path, tmp_path: Path, one: dict
     assert largest(one["weights"], many[0]["weights"]) < 1e-4
 
 
+def test_one_micro_step_a_step_trains_alike(shards: Path, tmp_path: Path) -> None:
+    """Without `no_sync`: where a static graph would be legal, and gives other gradients (docs/adr/041)."""
+    [alone] = run_ranks(config_for(shards, 1, accumulate=1), tmp_path / "one", 3)
+    many = run_ranks(config_for(shards, 2, accumulate=1), tmp_path / "two", 3)
+    np.testing.assert_allclose(mean_losses(many, "loss"), mean_losses([alone], "loss"), rtol=1e-5)
+    assert largest(alone["weights"], many[0]["weights"]) < 1e-4
+
+
 def gradients_of_a_rank(group: Group) -> tuple[list[np.ndarray], ...]:
     """Local gradients, plain DDP's, and those of our hook in float32 and bfloat16; and the bytes of the last."""
     torch.manual_seed(0)

@@ -25,11 +25,11 @@ class Traffic:
 def data_parallel(model: nn.Module, group: Group, dtype: torch.dtype, traffic: Traffic) -> DistributedDataParallel:
     """`model` whose gradients are averaged over the ranks in `dtype`.
 
-    By a hook of ours: torch's bf16_compress_hook raises TypeError on gloo, and does not count.
-    No static graph: beside `no_sync` it gains nothing here (docs/adr/041). Buffers are not sent: they are constants.
+    By a hook of ours: torch's bf16_compress_hook raises TypeError on gloo, and does not count. No static graph: torch's
+    is wrong for this model, and fails beside `no_sync` (docs/adr/041). Buffers are not sent: they are constants.
     """
     constants = [name for name, _ in model.named_buffers()]
-    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, constants)
+    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, constants)  # type: ignore[no-untyped-call]
     ids = [group.device.index] if group.device.type == "cuda" else None
     network = DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
 
