@@ -39,7 +39,9 @@ def test_the_trace_is_of_the_real_step(precision: str) -> None:
         loss.backward()
     assert traced.forward_flops == forward.get_total_flops() > 0
     assert traced.backward_flops == backward.get_total_flops() > 1.5 * traced.forward_flops
-    assert traced.activations == held.activations() > 0 and traced.bf16_copies == held.copies()
+    assert traced.bf16_copies == held.copies()
+    # In bf16 torch gives attention's log-sum-exp 2 bytes without memory and 4 with it.
+    assert traced.activations == pytest.approx(held.activations(), rel=0.01 if precision == "bf16" else 0)
     assert (traced.bf16_copies > 0) == (precision == "bf16")
     assert sum(traced.parameters.values()) == sum(x.numel() for x in model.parameters())
     assert traced.weights == traced.gradients == traced.ema == 4 * sum(traced.parameters.values())
