@@ -27,7 +27,7 @@ from majolica.distributed.group import Group
 from majolica.distributed.reduce import Traffic, data_parallel
 from majolica.objectives.contrastive import Pairs, sigmoid_loss
 from majolica.train import state, step
-from majolica.train.run import prepare, train
+from majolica.train.run import prepare, stopping, train
 from ranks import changed, on_ranks
 from tiny import tiny_run
 
@@ -255,6 +255,14 @@ def test_the_window_over_real_ranks_averages_to_the_full_batch(tmp_path: Path, w
     for answer in on_ranks(world, window_of_a_rank, tmp_path):
         for found, expected in zip(answer, wanted, strict=True):
             np.testing.assert_allclose(found, expected.numpy(), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_schedulers_signals_are_heard_and_forgotten(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with stopping() as asked:
+        signal.raise_signal(number)
+    assert asked == [number] and signal.getsignal(number) is before
 
 
 def test_sigterm_under_torchrun_saves_and_resume_reaches_the_same_weights(shards: Path, tmp_path: Path) -> None:
