@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -286,3 +287,25 @@ def test_sigterm_under_torchrun_saves_and_resume_reaches_the_same_weights(shards
     on_ranks(2, trained, tmp_path / "ranks", rest, tmp_path / "parts", 40 - steps, True)
     train(config, tmp_path / "whole")
     assert different(saved(tmp_path / "parts"), saved(tmp_path / "whole")) == set()
+
+
+@pytest.mark.slow
+def test_sigusr1_to_one_rank_stops_all_at_one_step_when_a_scheduler_starts_them(shards: Path, tmp_path: Path) -> None:
+    """As in examples/slurm_64gpu.sbatch: no torchrun, the rank in the environment, 130 means saved."""
+    config = config_for(shards, 2, steps=4000, log_every=1, checkpoint_every=10_000)
+    prepare(config, tmp_path, resume=False)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    command = [sys.executable, "-m", "majolica.train.worker", str(tmp_path / "config.yaml"), str(tmp_path)]
+    workers = []
+    for rank in "01":
+        own = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", **meeting}
+        workers.append(subprocess.Popen(command, env=os.environ | own, stderr=subprocess.DEVNULL))
+    log, end = tmp_path / "log.jsonl", time.monotonic() + 60
+    while not (log.exists() and log.read_text().count("\n") >= 3) and time.monotonic() < end:
+        time.sleep(0.01)
+    workers[1].send_signal(signal.SIGUSR1)
+    assert [worker.wait(60) for worker in workers] == [130, 130]
+    [folder] = (tmp_path / "checkpoints").iterdir()
+    assert int(folder.name) == len(log.read_text().splitlines()) < 4000
