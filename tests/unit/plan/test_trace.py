@@ -48,12 +48,12 @@ def test_the_trace_is_of_the_real_step(precision: str) -> None:
 
 
 def test_held_bytes_are_those_of_a_layer_done_by_hand() -> None:
-    """A linear layer saves its input once however often it is used; its weight is not counted."""
+    """A linear layer saves its input once however often, and under whatever view, it is used; its weight is not counted."""
     layer = torch.nn.Linear(16, 16)
     x = torch.randn(4, 16)
     held = Held(layer)
     with held, saved_tensors_hooks(held.keep, lambda x: x):
-        (layer(x).tanh() + layer(x).tanh()).sum()
+        (layer(x).tanh() + layer(x.view(4, 16)).tanh()).sum()
     assert held.activations() == 4 * (4 * 16) * 3  # the input, and two tanhs
 
 
