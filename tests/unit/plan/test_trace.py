@@ -48,7 +48,7 @@ def test_the_trace_is_of_the_real_step(precision: str) -> None:
 
 
 def test_held_bytes_are_those_of_a_layer_done_by_hand() -> None:
-    """A linear layer saves its input once however often, and under whatever view, it is used; its weight is not counted."""
+    """A linear layer saves its input once, used twice under two views; its weight is not counted."""
     layer = torch.nn.Linear(16, 16)
     x = torch.randn(4, 16)
     held = Held(layer)
