@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+from majolica.distributed.gpus import of_device
+
 Step = Callable[[], object]
 
 
@@ -36,17 +38,13 @@ def median_ratio(over: list[float], under: list[float]) -> float:
     return round(statistics.median(a / b for a, b in zip(over, under, strict=True)), 3)
 
 
-PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "B200": 2250e12, "L40S": 362e12}
-"""Dense bf16 FLOP/s by data sheet (SXM)."""
-
-
 def peak_flops(device: torch.device) -> tuple[float, str]:
     """The most that the device can do, and how that is known."""
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
-        for card, peak in PEAKS.items():
-            if card in name:
-                return peak, f"bf16 data sheet of {card}"
+        known = of_device(name)
+        if known:
+            return known.tflops * 1e12, f"bf16 data sheet of {known.name}"
         return float("nan"), f"unknown for {name}"
     side = 4096
     a, b = torch.randn(side, side), torch.randn(side, side)

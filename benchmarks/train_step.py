@@ -29,19 +29,18 @@ from benchmarks.timing import Step, median_ratio, peak_flops, rounds, timed
 from majolica.config.schema import ModelConfig, RunConfig
 from majolica.data.loader import Batch
 from majolica.distributed.group import Group, default_device
-from majolica.models.conditions import Condition
-from majolica.models.decoder import Window
-from majolica.models.majolica import Majolica, Rows
 from majolica.models.text_tower import TextTower
 from majolica.models.trunk import Perception
 from majolica.objectives.contrastive import Pairs, caption_ids, sigmoid_loss
+from majolica.objectives.joint import joint_losses, seen
+from majolica.plan.trace import trace
 from majolica.recipes import recipe
 from majolica.text.tokenizer import train_tokenizer
 from majolica.train import optim, state
+from majolica.train import step as steps
 from majolica.train.ema import Ema
 from majolica.train.precision import autocast
 from majolica.train.run import machine
-from majolica.train.step import optimiser_step
 
 
 class Held:
@@ -129,9 +128,6 @@ def contrastive_step(config: RunConfig, rope: Tensor, batch: Batch, tokens_BL: T
 
 def parts_of_step(run: state.Run, batch: Batch, device: torch.device, repeats: int) -> dict[str, float]:
     """Median milliseconds of the pieces of one micro-step and of the update, each measured on its own."""
-    from majolica.objectives.joint import joint_losses, make_rows, seen
-    from majolica.train import step as steps
-
     config, model = run.config, run.model
     found: dict[str, list[float]] = {}
 
@@ -140,17 +136,8 @@ def parts_of_step(run: state.Run, batch: Batch, device: torch.device, repeats: i
         found.setdefault(name, []).append(timed(lambda: result.append(work()), device))
         return result[0]
 
-    for repeat in range(repeats):
-        generator = torch.Generator().manual_seed(repeat)
-        tokens = run.tokenizer.encode(batch.captions, config.model.text.length).to(device)
-        images = piece("augment", lambda: steps.prepared(batch.images_B3HW, batch, config))
-        fine = steps.prepared(batch.fine_F3HW, batch, config)
-        rows, targets = piece(
-            "rows",
-            lambda i=images, f=fine, t=tokens, g=generator: make_rows(
-                i, f, t, config.loss, config.model.properties, 0, g
-            ),
-        )
+    for _ in range(repeats):
+        rows, targets = piece("augment, noise", lambda: steps.drawn(run, batch))
         with autocast(config.train.precision, device):
             piece("perception forward", lambda r=rows: model.perceive(r.base_B3HW, r.t_B))
             piece("text forward", lambda r=rows: model.read(r.condition.tokens_BL))
@@ -166,9 +153,9 @@ def parts_of_step(run: state.Run, batch: Batch, device: torch.device, repeats: i
 
 def data_wait_share(run: state.Run, steps: int, device: torch.device) -> float:
     """Share of the time that training waits for the loader, over steps that follow each other at once."""
-    optimiser_step(run)
+    steps.optimiser_step(run)
     run.feed.reset()
-    seconds = sum(timed(lambda: optimiser_step(run), device) for _ in range(steps))
+    seconds = sum(timed(lambda: steps.optimiser_step(run), device) for _ in range(steps))
     return round(run.feed.reset() / seconds, 4)
 
 
@@ -186,18 +173,19 @@ def measure(options: argparse.Namespace, root: Path) -> dict[str, Any]:
     generation.feed = Held(first_rows(batch, noisy))  # type: ignore[assignment]
     tokens_BL = joint.tokenizer.encode(batch.captions, config.model.text.length).to(device)
     rope = joint.model.rope((config.model.resolution // config.model.patch,) * 2, device)
-    steps: dict[str, Step] = {
-        "joint": lambda: optimiser_step(joint),
-        "generation": lambda: optimiser_step(generation),
+    ways: dict[str, Step] = {
+        "joint": lambda: steps.optimiser_step(joint),
+        "generation": lambda: steps.optimiser_step(generation),
         "contrastive": contrastive_step(config, rope, batch, tokens_BL, group),
     }
-    seconds = rounds(steps, options.repeats, device)
+    seconds = rounds(ways, options.repeats, device)
     waited = data_wait_share(joint, options.repeats, device)
     both = [a + b for a, b in zip(seconds["generation"], seconds["contrastive"], strict=True)]
     joint_seconds = statistics.median(seconds["joint"])
     rows = config.train.batch * config.train.accumulate
     peak, peak_how = peak_flops(device)
-    flops = step_flops(config)
+    traced = trace(config)
+    flops = (traced.forward_flops + traced.backward_flops) * config.train.accumulate
     blocks, missing = block_steps(config.model, min(rows, 16), device)
     block_seconds = rounds(blocks, options.block_repeats, device)
     joint.feed.close()
@@ -228,44 +216,6 @@ def measure(options: argparse.Namespace, root: Path) -> dict[str, Any]:
         "torch": torch.__version__,
         "device": machine(group),
     }
-
-
-def step_flops(config: RunConfig) -> float:
-    """FLOPs of an optimiser step's forward and backward passes, counted on tensors without content."""
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with torch.device("meta"):
-        model = Majolica(config.model)
-        rows = empty_rows(config)
-    # Attention as plain products, whose FLOPs are counted; the fused kernels do the same number.
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        out = model(rows)
-        torch.autograd.backward(sum(x.sum() for x in (out.base_M3HW, out.fine_F3HW, out.image_CE, out.text_CE)))
-    return float(counter.get_total_flops() * config.train.accumulate)
-
-
-def empty_rows(config: RunConfig) -> Rows:
-    """A micro-step's rows by their shapes, on the default device."""
-    batch, side, scale = config.train.batch, config.model.resolution, config.loss.fine_scale
-    noisy = batch - round(config.loss.clean_share * batch)
-    fine = round(config.loss.fine_share * noisy)
-    properties = len(config.model.properties)
-    asked = Condition(
-        torch.ones(batch, config.model.text.length, dtype=torch.long),
-        torch.ones(batch, dtype=torch.bool),
-        torch.zeros(batch, properties),
-        torch.ones(batch, properties, dtype=torch.bool),
-    )
-    zero_F = torch.zeros(fine)
-    return Rows(
-        torch.zeros(batch, 3, side, side),
-        torch.zeros(batch),
-        asked,
-        torch.zeros(fine, 3, side, side),
-        Window(zero_F, zero_F, 1 / scale, scale),
-        noisy,
-    )
 
 
 def main() -> None:

@@ -1,8 +1,19 @@
-"""A model small enough to run in milliseconds."""
+"""A model small enough to run in milliseconds, and a run of one."""
+
+from pathlib import Path
 
 import torch
 
-from majolica.config.schema import DecoderConfig, ModelConfig, TextConfig
+from majolica.config.schema import (
+    DataConfig,
+    DecoderConfig,
+    LossConfig,
+    ModelConfig,
+    OptimConfig,
+    RunConfig,
+    TextConfig,
+    TrainConfig,
+)
 
 TINY = ModelConfig(
     resolution=16,
@@ -27,3 +38,38 @@ def awake(model: torch.nn.Module) -> torch.nn.Module:
             if value.abs().sum() == 0:
                 value.copy_(0.1 * torch.randn(value.shape, generator=generator))
     return model
+
+
+def tiny_run(shards: Path, steps: int = 6) -> RunConfig:
+    text = TextConfig(vocab=320, length=12, width=32, depth=1, heads=2)
+    model = ModelConfig(
+        resolution=16,
+        patch=4,
+        width=32,
+        heads=2,
+        perception_depth=1,
+        synthesis_depth=1,
+        bottleneck=16,
+        embed=16,
+        text=text,
+        decoder=DecoderConfig(width=8, depth=1),
+    )
+    return RunConfig(
+        recipe="tiny",
+        model=model,
+        data=DataConfig(shards=str(shards), threads=2),
+        loss=LossConfig(clean_share=0.5, clean_share_end=0.25, fine_share=0.5),
+        optim=OptimConfig(lr=1e-3, warmup=2, muon_lr=0.01, ema=0.9),
+        train=TrainConfig(
+            steps=steps,
+            batch=8,
+            accumulate=2,
+            processes=1,
+            threads=1,
+            precision="fp32",
+            reduce="fp32",
+            checkpoint_every=3,
+            log_every=2,
+            sample_every=0,
+        ),
+    )

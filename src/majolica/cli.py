@@ -19,6 +19,7 @@ VERBS = {
     "data index": ("Index tars that someone else made, as they are.", "data.index"),
     "data inspect": ("Look at shards: counts, sizes, captions, duplicates, a contact sheet.", "data.inspect"),
     "data tokenizer": ("Train a SentencePiece vocabulary on the captions of shards.", "data.tokenizer"),
+    "plan": ("What a run needs: parameters, memory, communication, days, cost.", "plan"),
     "train": ("Train a recipe or a configuration file; resume a run.", "train"),
     "generate": ("Paint pictures from prompts.", "generate"),
     "classify": ("Say which of some labels fits a picture best.", "classify"),

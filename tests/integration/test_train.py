@@ -18,16 +18,6 @@ from safetensors.torch import load_file
 
 import majolica
 from majolica.config import io
-from majolica.config.schema import (
-    DataConfig,
-    DecoderConfig,
-    LossConfig,
-    ModelConfig,
-    OptimConfig,
-    RunConfig,
-    TextConfig,
-    TrainConfig,
-)
 from majolica.data.make import make_openmoji
 from majolica.errors import UserError
 from majolica.recipes import recipe
@@ -35,47 +25,7 @@ from majolica.sampling.pipeline import Pipeline
 from majolica.train import checkpoint, loop, pace
 from majolica.train.run import prepare, train
 from reads import Reads
-
-
-@pytest.fixture(scope="session")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("openmoji")
-    make_openmoji(folder, samples=64, resolution=32, names=4, heldout=8, combinations=4)
-    return folder / "train"
-
-
-def tiny(shards: Path, steps: int = 6) -> RunConfig:
-    text = TextConfig(vocab=320, length=12, width=32, depth=1, heads=2)
-    model = ModelConfig(
-        resolution=16,
-        patch=4,
-        width=32,
-        heads=2,
-        perception_depth=1,
-        synthesis_depth=1,
-        bottleneck=16,
-        embed=16,
-        text=text,
-        decoder=DecoderConfig(width=8, depth=1),
-    )
-    return RunConfig(
-        recipe="tiny",
-        model=model,
-        data=DataConfig(shards=str(shards), threads=2),
-        loss=LossConfig(clean_share=0.5, clean_share_end=0.25, fine_share=0.5),
-        optim=OptimConfig(lr=1e-3, warmup=2, muon_lr=0.01, ema=0.9),
-        train=TrainConfig(
-            steps=steps,
-            batch=8,
-            accumulate=2,
-            processes=1,
-            threads=1,
-            precision="fp32",
-            checkpoint_every=3,
-            log_every=2,
-            sample_every=0,
-        ),
-    )
+from tiny import tiny_run as tiny
 
 
 def weights(run: Path, step: int) -> dict[str, torch.Tensor]:

@@ -29,6 +29,7 @@ ALLOWED = {
     "distributed": {"config", "models", "objectives"},
     "sampling": {"config", "text", "models"},
     "eval": {"config", "data", "text", "models", "sampling"},
+    "plan": {"config", "models", "objectives", "distributed", "train"},
     "train": {"config", "data", "text", "models", "objectives", "distributed", "sampling"},
 }
 TOP = {"cli", "commands", "demo", "__main__"}

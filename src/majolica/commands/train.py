@@ -75,13 +75,14 @@ def _start(args: list[str]) -> tuple[RunConfig, list[str]]:
             raise UserError(f"--resume takes its configuration from {resumed}: leave {args[0]!r} out")
         return io.load(_config_of(resumed)), args
     if args and not args[0].startswith("-"):
-        return _named(args[0]), args[1:]
+        return named(args[0]), args[1:]
     if "-h" in args or "--help" in args:
         return RunConfig(), args
     raise UserError(f"say what to train first: majolica train RECIPE ... ({', '.join(RECIPES)}) or CONFIG.yaml")
 
 
-def _named(name: str) -> RunConfig:
+def named(name: str) -> RunConfig:
+    """The recipe of that name, or the configuration in that YAML file."""
     if name.endswith((".yaml", ".yml")):
         return io.load(Path(name), recipe)
     return recipe(name)

@@ -174,6 +174,12 @@ class TrainConfig:
     """CPU threads per process; 0 shares the cores out evenly."""
     precision: Literal["fp32", "bf16", "fp8"] = "bf16"
     """bf16 means autocast over fp32 weights; fp8, on Hopper or later, also fp8 products in the trunks' blocks."""
+    reduce: Literal["fp32", "bf16"] = "bf16"
+    """What gradients are rounded to on their way between processes, once per optimiser step."""
+    shard_optimizer: bool = False
+    """Each process holds and steps a share of the optimiser state and of the EMA (ZeRO-1)."""
+    ema_device: Literal["same", "cpu"] = "same"
+    """Where the averaged weights live; "cpu" frees 4 bytes per parameter of GPU memory."""
     compile: bool = False
     """torch.compile each block; falls back with a warning where no compiler is found."""
     activation_gb: float = 0.0

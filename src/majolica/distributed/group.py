@@ -41,6 +41,11 @@ def default_device(local_rank: int = 0) -> torch.device:
     return torch.device("cuda", local_rank) if torch.cuda.is_available() else torch.device("cpu")
 
 
+def device_name(group: Group) -> str:
+    """What CUDA calls this rank's GPU; "" on a CPU."""
+    return torch.cuda.get_device_name(group.device) if group.device.type == "cuda" else ""
+
+
 @contextmanager
 def joined(processes: int, threads: int) -> Iterator[Group]:
     """Join the group that torchrun made, or be alone; `threads` CPU threads each, 0 for an even share of the cores."""

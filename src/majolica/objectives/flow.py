@@ -6,19 +6,18 @@ import torch
 from torch import Tensor
 
 
-def draw_time(count: int, mean: float, std: float, generator: torch.Generator) -> Tensor:
-    """Flow times `(count,)` with logit(t) ~ N(mean, std^2) (JiT, arXiv 2511.13720, section 4)."""
-    return torch.sigmoid(mean + std * torch.randn(count, generator=generator))
+def flow_time(normal_B: Tensor, mean: float, std: float) -> Tensor:
+    """Flow times with logit(t) ~ N(mean, std^2) (JiT, arXiv 2511.13720, section 4), from unit Gaussians."""
+    return torch.sigmoid(mean + std * normal_B)
 
 
-def add_noise(clean_BCHW: Tensor, t_B: Tensor, scale: int, generator: torch.Generator) -> Tensor:
+def add_noise(clean_BCHW: Tensor, t_B: Tensor, scale: int, noise_BCHW: Tensor) -> Tensor:
     """z_t = t x + (1 - t) k e: average-pooled by k it is distributed as the same picture's z_t at the base resolution.
 
     Pooling k^2 independent unit Gaussians divides their standard deviation by k, which the factor k undoes.
     """
-    noise = torch.randn(clean_BCHW.shape, generator=generator).to(clean_BCHW)
     t = t_B[:, None, None, None]
-    return t * clean_BCHW + (1 - t) * scale * noise
+    return t * clean_BCHW + (1 - t) * scale * noise_BCHW.to(clean_BCHW)
 
 
 TIME_BINS = 5

@@ -13,7 +13,8 @@ from majolica.models.decoder import Window
 from majolica.models.majolica import Outputs, Rows, pool
 from majolica.models.properties import measure_all
 from majolica.objectives.contrastive import Pairs, caption_ids, sigmoid_loss
-from majolica.objectives.flow import add_noise, by_time, draw_time, velocity_loss
+from majolica.objectives.draws import Draws
+from majolica.objectives.flow import add_noise, by_time, flow_time, velocity_loss
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def make_rows(
     config: LossConfig,
     properties: tuple[str, ...],
     progress: float,
-    generator: torch.Generator,
+    draws: Draws,
 ) -> tuple[Rows, Targets]:
     """Turn augmented images in [0, 1] into noisy and clean rows.
 
@@ -52,15 +53,16 @@ def make_rows(
     full_F3HW = fine_F3HW[: round(config.fine_share * noisy)] * 2 - 1
     fine = len(full_F3HW)
     base_B3HW = torch.cat((pool(full_F3HW, scale), images_B3HW[fine:] * 2 - 1))
-    t_M = draw_time(noisy, config.t_mean, config.t_std, generator).to(base_B3HW)
+    t_M = flow_time(draws[:noisy].normal(), config.t_mean, config.t_std).to(base_B3HW)
 
-    noised_F3HW = add_noise(full_F3HW, t_M[:fine], scale, generator)
-    noised_K3HW = add_noise(base_B3HW[fine:noisy], t_M[fine:], 1, generator)
-    window, crops_F3HW, crops_z_F3HW = random_windows(full_F3HW, noised_F3HW, scale, generator)
+    noised_F3HW = add_noise(full_F3HW, t_M[:fine], scale, draws[:fine].normal(*full_F3HW.shape[1:]))
+    noise_K3HW = draws[fine:noisy].normal(*base_B3HW.shape[1:])
+    noised_K3HW = add_noise(base_B3HW[fine:noisy], t_M[fine:], 1, noise_K3HW)
+    window, crops_F3HW, crops_z_F3HW = random_windows(full_F3HW, noised_F3HW, scale, draws[:fine])
     rows = Rows(
         base_B3HW=torch.cat((pool(noised_F3HW, scale), noised_K3HW, base_B3HW[noisy:])),
         t_B=torch.cat((t_M, t_M.new_ones(batch - noisy))),
-        condition=draw_condition(tokens_BL, (base_B3HW + 1) / 2, config, properties, generator),
+        condition=draw_condition(tokens_BL, (base_B3HW + 1) / 2, config, properties, draws),
         pixels_F3HW=crops_z_F3HW,
         window=window,
         noisy=noisy,
@@ -68,17 +70,15 @@ def make_rows(
     return rows, Targets(base_B3HW[:noisy], crops_F3HW, caption_ids(tokens_BL[noisy:]))
 
 
-def random_windows(
-    full_F3HW: Tensor, noised_F3HW: Tensor, scale: int, generator: torch.Generator
-) -> tuple[Window, Tensor, Tensor]:
+def random_windows(full_F3HW: Tensor, noised_F3HW: Tensor, scale: int, draws: Draws) -> tuple[Window, Tensor, Tensor]:
     """A window of 1/k of each side for every row, at a random base pixel, cut from the clean and the noisy picture."""
-    fine, _, height, width = full_F3HW.shape
+    height, width = full_F3HW.shape[2:]
     inner_height, inner_width = height // scale, width // scale
-    top_F = scale * torch.randint((height - inner_height) // scale + 1, (fine,), generator=generator)
-    left_F = scale * torch.randint((width - inner_width) // scale + 1, (fine,), generator=generator)
+    top_F = scale * draws.below((height - inner_height) // scale + 1)
+    left_F = scale * draws.below((width - inner_width) // scale + 1)
 
     def crop(images: Tensor) -> Tensor:
-        if not fine:
+        if not len(full_F3HW):
             return images[:, :, :inner_height, :inner_width]
         boxes = zip(images, top_F.tolist(), left_F.tolist(), strict=True)
         return torch.stack([image[:, y : y + inner_height, x : x + inner_width] for image, y, x in boxes])
@@ -92,13 +92,12 @@ def draw_condition(
     images_B3HW: Tensor,
     config: LossConfig,
     properties: tuple[str, ...],
-    generator: torch.Generator,
+    draws: Draws,
 ) -> Condition:
     """Measured properties and captions, each dropped as configured so that any subset works at inference."""
-    batch = len(tokens_BL)
-    keep_B = torch.rand(batch, generator=generator) >= config.drop_all
-    has_text_B = keep_B & (torch.rand(batch, generator=generator) >= config.drop_text)
-    has_value_BP = keep_B[:, None] & (torch.rand(batch, len(properties), generator=generator) >= config.drop_property)
+    keep_B = draws.uniform() >= config.drop_all
+    has_text_B = keep_B & (draws.uniform() >= config.drop_text)
+    has_value_BP = keep_B[:, None] & (draws.uniform(len(properties)) >= config.drop_property)
     device = tokens_BL.device
     values_BP = measure_all(properties, images_B3HW)
     return Condition(tokens_BL, has_text_B.to(device), values_BP, has_value_BP.to(device))

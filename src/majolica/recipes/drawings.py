@@ -46,6 +46,7 @@ def demo() -> RunConfig:
             accumulate=1,
             processes=1,
             precision="fp32",
+            reduce="fp32",
             checkpoint_every=250,
             keep=2,
             log_every=10,

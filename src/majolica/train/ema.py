@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,28 +16,40 @@ def decay_at(step: int, decay: float) -> float:
 
 
 class Ema:
-    """Averaged copies of a model's parameters, by name."""
+    """Averaged copies of those of a model's parameters that are `mine`, by name; on the CPU when so told."""
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        decay: float,
+        mine: Callable[[str], bool] = lambda name: True,
+        device: Literal["same", "cpu"] = "same",
+    ) -> None:
         self.decay = decay
-        self.average = {name: value.detach().clone() for name, value in model.named_parameters()}
+        values = {name: value.detach() for name, value in model.named_parameters() if mine(name)}
+        self.average = {
+            name: value.to("cpu" if device == "cpu" else value.device, copy=True) for name, value in values.items()
+        }
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int, moved: Tensor) -> None:
         """Move the average towards the model's parameters, where `moved` is 1 and not 0: a scalar on their device."""
-        current: list[Tensor] = [value.detach() for _, value in model.named_parameters()]
+        own = dict(model.named_parameters())
+        current = [own[name].detach().to(average.device) for name, average in self.average.items()]
         weight = (1 - decay_at(step, self.decay)) * moved
-        torch._foreach_lerp_(list(self.average.values()), current, [weight] * len(current))
+        weights = [weight.to(average.device) for average in self.average.values()]
+        torch._foreach_lerp_(list(self.average.values()), current, weights)
 
-    @contextmanager
-    def swapped(self, model: nn.Module) -> Iterator[None]:
-        """Lend the averaged weights to `model`; its own come back even after an exception."""
-        own = {name: value.detach().clone() for name, value in model.named_parameters()}
-        assign(model, self.average)
-        try:
-            yield
-        finally:
-            assign(model, own)
+
+@contextmanager
+def lent(weights: dict[str, Tensor], model: nn.Module) -> Iterator[None]:
+    """Lend `weights` to a model; its own come back even after an exception."""
+    own = {name: value.detach().clone() for name, value in model.named_parameters()}
+    assign(model, weights)
+    try:
+        yield
+    finally:
+        assign(model, own)
 
 
 @torch.no_grad()

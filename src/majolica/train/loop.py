@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from majolica.distributed.group import any_rank
+from majolica.distributed.group import any_rank, device_name
 from majolica.train.log import Log
 from majolica.train.pace import Watch
 from majolica.train.profile import profiled
-from majolica.train.report import averaged, memory_gb, record, straggler
+from majolica.train.report import averaged, ideal_seconds, memory_gb, record, straggler
 from majolica.train.schedule import due
 from majolica.train.state import Run, save
 from majolica.train.step import Losses, check_skips, optimiser_step
@@ -21,6 +21,7 @@ def fit(run: Run, log: Log | None, stop: Stop, sample: Callable[[Run], None]) ->
     say = log.say if log else lambda message: None
     pending: list[Losses] = []
     watch = Watch(run)
+    ideal = ideal_seconds(run.config, device_name(run.group)) if log else None
     with profiled(run.config.train, run.out, run.group, say) as stepped:
         while run.step < run.config.train.steps and not any_rank(stop(), run.group):
             losses, rate = optimiser_step(run)
@@ -28,7 +29,7 @@ def fit(run: Run, log: Log | None, stop: Stop, sample: Callable[[Run], None]) ->
             watch.lap()
             stepped()
             if due(run.config.train, run.step, run.config.train.log_every):
-                report(run, log, pending, rate, watch)
+                report(run, log, pending, rate, watch, ideal)
             if watch.plan_due():
                 watch.plan()
             if due(run.config.train, run.step, run.config.train.checkpoint_every):
@@ -41,14 +42,14 @@ def fit(run: Run, log: Log | None, stop: Stop, sample: Callable[[Run], None]) ->
     return run.step >= run.config.train.steps
 
 
-def report(run: Run, log: Log | None, pending: list[Losses], rate: float, watch: Watch) -> None:
-    """Average the losses since the last report over steps and ranks, and log them."""
+def report(run: Run, log: Log | None, pending: list[Losses], rate: float, watch: Watch, ideal: float | None) -> None:
+    """Average the losses since the last report over steps and ranks, and log them; MFU where `ideal` is known."""
     check_skips(run)
     steps = len(pending)
     mine = {"data_wait": run.feed.reset() / steps, "busy": run.busy.reset() / steps}
     means, own_RV = averaged(pending, mine, run.group)
     pending.clear()
-    seconds = watch.reset()
+    seconds, sent = watch.reset(), run.traffic.reset()
     if log is None:
         return
     waits_R, busy_R = own_RV.T.tolist()
@@ -63,5 +64,8 @@ def report(run: Run, log: Log | None, pending: list[Losses], rate: float, watch:
         "samples_per_s": rows / seconds,
         "data_wait": max(waits_R),
         "memory_gb": memory_gb(run.group),
+        "sent_mb": sent / steps / 1e6,
     }
-    log.record(run.step, run.config.train.steps, values | straggler(busy_R))
+    log.record(
+        run.step, run.config.train.steps, values | straggler(busy_R) | ({"mfu": ideal / seconds} if ideal else {})
+    )

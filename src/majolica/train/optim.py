@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
@@ -10,9 +12,12 @@ from majolica.config.schema import OptimConfig
 from majolica.train.muon import Muon
 
 
-def build(model: nn.Module, config: OptimConfig) -> list[Optimizer]:
-    """Optimisers over `model`; weight decay on matrices only. Each group's `share` is its rate over `config.lr`."""
-    named = list(model.named_parameters())
+def build(model: nn.Module, config: OptimConfig, mine: Callable[[str], bool] = lambda name: True) -> list[Optimizer]:
+    """Optimisers over the parameters of `model` that are `mine`; weight decay on matrices only.
+
+    Each group's `share` is its rate over `config.lr`.
+    """
+    named = [(name, value) for name, value in model.named_parameters() if mine(name)]
     hidden = [(name, value) for name, value in named if config.muon_lr > 0 and is_hidden_matrix(name, value)]
     rest = [(name, value) for name, value in named if not (config.muon_lr > 0 and is_hidden_matrix(name, value))]
     groups = [
@@ -61,17 +66,20 @@ def state_by_name(model: nn.Module, optimisers: list[Optimizer]) -> dict[str, Te
 
 
 def load_state_by_name(model: nn.Module, optimisers: list[Optimizer], state: dict[str, Tensor]) -> None:
-    """Inverse of `state_by_name`; a parameter without state starts afresh, as it did when it was saved."""
+    """Inverse of `state_by_name`; a parameter without state starts afresh, as it did when it was saved.
+
+    State of a parameter that another rank steps is passed over.
+    """
     slots: dict[str, dict[str, Tensor]] = {}
     for key, content in state.items():
         name, slot = key.rsplit("|", 1)
         slots.setdefault(name, {})[slot] = content
     owner = {id(p): o for o in optimisers for group in o.param_groups for p in group["params"]}
     for name, value in model.named_parameters():
-        if name in slots:
+        saved = slots.pop(name, {})
+        if saved and id(value) in owner:
             owner[id(value)].state[value] = {
-                slot: content if slot == "step" else content.to(value.device)
-                for slot, content in slots.pop(name).items()
+                slot: content if slot == "step" else content.to(value.device) for slot, content in saved.items()
             }
     if slots:
         raise ValueError(f"the checkpoint knows parameters that the model lacks: {', '.join(sorted(slots))}")

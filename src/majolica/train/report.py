@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from majolica.config.schema import RunConfig
+from majolica.distributed.activation.count import micro_step_flops
+from majolica.distributed.gpus import of_device
 from majolica.distributed.group import Group, mean_over_ranks
 from majolica.objectives.flow import TIME_BINS
 from majolica.train.step import Losses
@@ -46,6 +49,17 @@ def straggler(busy_R: Sequence[float]) -> dict[str, float]:
     slowest = max(range(len(busy_R)), key=busy_R.__getitem__)
     median = sorted(busy_R)[(len(busy_R) - 1) // 2]
     return {"slowest_rank": slowest, "slowest_over_median": busy_R[slowest] / max(median, 1e-9)}
+
+
+def ideal_seconds(config: RunConfig, device_name: str) -> float | None:
+    """Seconds that an optimiser step would take at the bf16 peak of its GPU; None where that is unknown.
+
+    Over the seconds it takes this is the MFU (PaLM, arXiv 2204.02311, appendix B): recomputation does not count.
+    """
+    gpu = of_device(device_name)
+    if gpu is None:
+        return None
+    return micro_step_flops(config) * config.train.accumulate / (gpu.tflops * 1e12)
 
 
 def memory_gb(group: Group) -> float:

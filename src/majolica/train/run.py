@@ -25,6 +25,7 @@ from majolica.sampling.grid import paint_grid
 from majolica.sampling.pipeline import Pipeline
 from majolica.text.tokenizer import train_tokenizer
 from majolica.train import state
+from majolica.train.ema import lent
 from majolica.train.log import Log
 from majolica.train.loop import fit
 
@@ -101,7 +102,7 @@ def work(config: RunConfig, out: Path, resume: bool) -> None:
 
 @contextmanager
 def stopping() -> Iterator[list[int]]:
-    """Collect interrupts (Ctrl-C, SIGTERM) instead of dying of them; a second Ctrl-C is not waited for."""
+    """Collect interrupts (Ctrl-C, SIGTERM, SIGUSR1) instead of dying of them; a second Ctrl-C is not waited for."""
     asked: list[int] = []
 
     def note(number: int, frame: object) -> None:
@@ -109,7 +110,8 @@ def stopping() -> Iterator[list[int]]:
             raise KeyboardInterrupt
         asked.append(number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # USR1: Slurm, before the time is up
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield asked
     finally:
@@ -119,13 +121,14 @@ def stopping() -> Iterator[list[int]]:
 
 def sample(run: state.Run) -> None:
     """Paint the same few captions from the averaged weights, to see the training."""
+    average = state.ema_by_name(run)
     if not run.group.first:
         return
     text = dataclasses.replace(run.config.model.text, vocab=run.tokenizer.vocab)
     model = dataclasses.replace(run.config.model, text=text)
     config = dataclasses.replace(run.config, model=model)
     prompts = [line for line, _ in zip(captions(config.data), range(16), strict=False)]
-    with run.ema.swapped(run.model):
+    with lent(average, run.model):
         grid = paint_grid(Pipeline(run.model, run.tokenizer, config, run.group.device), prompts)
     folder = run.out / "samples"
     folder.mkdir(exist_ok=True)

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from majolica.config.schema import RunConfig
@@ -21,6 +20,8 @@ from majolica.distributed.activation.choices import CHOICES
 from majolica.distributed.activation.plan import plan_for
 from majolica.distributed.activation.step import fine_rows
 from majolica.distributed.group import Group
+from majolica.distributed.reduce import Traffic, data_parallel
+from majolica.distributed.shard import Shard, gathered
 from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.models.majolica import Majolica
@@ -43,6 +44,10 @@ class Run:
     """`model`, wrapped for data parallelism and compilation as configured."""
     optimisers: list[Optimizer]
     ema: Ema
+    shard: Shard
+    """Whose parameters are whose to step and to average."""
+    traffic: Traffic
+    """Gradient bytes handed to the reduction."""
     feed: Feed
     busy: Stopwatch
     """Runs while this rank works and need not wait for others."""
@@ -63,14 +68,18 @@ def build(config: RunConfig, out: Path, group: Group) -> Run:
     torch.manual_seed(config.train.seed)
     model = Majolica(dataclasses.replace(config.model, text=text)).to(group.device)
     precision.prepare(model, config.train.precision, group.device)
+    shard = Shard.over(model, group) if config.train.shard_optimizer else Shard.whole(group)
+    traffic = Traffic()
     return Run(
         config=config,
         out=out,
         group=group,
         model=model,
-        network=wrap(model, config, group, out),
-        optimisers=optim.build(model, config.optim),
-        ema=Ema(model, config.optim.ema),
+        network=wrap(model, config, group, traffic, out),
+        optimisers=optim.build(model, config.optim, shard.mine),
+        ema=Ema(model, config.optim.ema, shard.mine, config.train.ema_device),
+        shard=shard,
+        traffic=traffic,
         feed=Feed(loader(config, group), group.device),
         busy=Stopwatch(group.device),
         skipped=torch.zeros((), device=group.device),
@@ -85,7 +94,7 @@ def loader(config: RunConfig, group: Group) -> Loader:
     return Loader(config.data, config.train.batch, size, config.train.seed, group.rank, group.world)
 
 
-def wrap(model: Majolica, config: RunConfig, group: Group, out: Path) -> nn.Module:
+def wrap(model: Majolica, config: RunConfig, group: Group, traffic: Traffic, out: Path) -> nn.Module:
     """Checkpoint activations, compile block by block and reduce gradients over the ranks, where asked for."""
     if config.train.activation_gb:
         checkpoint_activations(model, config, group, out)
@@ -93,8 +102,7 @@ def wrap(model: Majolica, config: RunConfig, group: Group, out: Path) -> nn.Modu
         compile_blocks(model)
     if group.world == 1:
         return model
-    ids = [group.device.index] if group.device.type == "cuda" else None
-    return DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
+    return data_parallel(model, group, torch.bfloat16 if config.train.reduce == "bf16" else torch.float32, traffic)
 
 
 def checkpoint_activations(model: Majolica, config: RunConfig, group: Group, out: Path) -> None:
@@ -122,13 +130,17 @@ def compile_blocks(model: Majolica) -> None:
 
 def save(run: Run, say: Callable[[str], None]) -> bool:
     """Save a checkpoint from the first rank; a full disk costs the checkpoint, never the run."""
+    average = ema_by_name(run)
+    optimizer = optim.state_by_name(run.model, run.optimisers)
+    if run.shard.split:
+        optimizer = gathered(optimizer, run.group)
     if not run.group.first:
         return True
     weights = {name: value.detach().contiguous() for name, value in run.model.named_parameters()}
     tensors: checkpoint.Tensors = {
         "model": weights,
-        "ema": run.ema.average,
-        "optimizer": optim.state_by_name(run.model, run.optimisers),
+        "ema": average,
+        "optimizer": optimizer,
     }
     state: dict[str, Any] = {
         "step": run.step,
@@ -143,6 +155,11 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
         say(f"checkpoint {run.step} was not saved ({error}); the older ones are untouched, training goes on")
         return False
     return True
+
+
+def ema_by_name(run: Run) -> dict[str, Tensor]:
+    """All averaged weights, on the first rank; every rank must ask."""
+    return gathered(run.ema.average, run.group) if run.shard.split else run.ema.average
 
 
 def restore(run: Run, say: Callable[[str], None]) -> None:

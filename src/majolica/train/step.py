@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
@@ -12,10 +13,12 @@ from majolica.config.schema import RunConfig
 from majolica.data.counter import mix
 from majolica.data.loader import Batch
 from majolica.data.transforms import augment
-from majolica.distributed.group import gather_others
+from majolica.distributed.group import Group, gather_others
 from majolica.errors import UserError
+from majolica.models.majolica import Rows
 from majolica.objectives.contrastive import Pairs, joined
-from majolica.objectives.joint import joint_losses, make_rows, seen
+from majolica.objectives.draws import Draws
+from majolica.objectives.joint import Targets, joint_losses, make_rows, seen
 from majolica.train import optim
 from majolica.train.observe import Closely
 from majolica.train.precision import autocast
@@ -23,6 +26,9 @@ from majolica.train.schedule import due, learning_rate, planned
 from majolica.train.state import Run, detached
 
 Losses = dict[str, Tensor]
+
+ROW_STREAM = 0xD2A3
+"""Tells the draws of a row from those of its augmentation."""
 
 MOST_SKIPS = 25
 """Steps in a row with a gradient that is not finite before training gives up."""
@@ -39,7 +45,7 @@ def optimiser_step(run: Run) -> tuple[Losses, float]:
     window: list[Pairs] = []
     for micro in range(accumulate):
         with synchronised(run, last=micro == accumulate - 1):
-            losses = micro_step(run, micro, window, closely)
+            losses = micro_step(run, window, closely)
             torch.autograd.backward(losses["loss"] / accumulate)
         for name, value in detached(losses).items():
             mean[name] = mean.get(name, 0) + value / accumulate
@@ -52,32 +58,48 @@ def optimiser_step(run: Run) -> tuple[Losses, float]:
     return mean | (closely.after_update() if closely else {}), rate
 
 
-def micro_step(run: Run, micro: int, window: list[Pairs], closely: Closely | None) -> Losses:
+def micro_step(run: Run, window: list[Pairs], closely: Closely | None = None) -> Losses:
     """Losses of the next batch, whose clean rows join the `window` of this optimiser step.
 
-    All randomness is a function of seed, step, micro-step and rank.
+    A row's randomness is a function of the seed and of its position in the global order: no rank changes it.
     """
     config, device = run.config, run.group.device
     with run.busy:
         batch = next(run.feed)
-        seed = int(mix(config.train.seed, run.step, micro, run.group.rank)) & (2**63 - 1)
-        generator = torch.Generator().manual_seed(seed)
-        images_B3HW, fine_F3HW = (prepared(x, batch, config) for x in (batch.images_B3HW, batch.fine_F3HW))
-        tokens_BL = run.tokenizer.encode(batch.captions, config.model.text.length).to(device)
-        rows, targets = make_rows(
-            images_B3HW, fine_F3HW, tokens_BL, config.loss, config.model.properties, progress(run), generator
-        )
+        rows, targets = drawn(run, batch)
         with autocast(config.train.precision, device):
             outputs = run.network(rows)
     if closely:
         closely.watch(outputs.tokens_BND, rows.noisy)
-    here = seen(outputs, targets)
-    ranks = Pairs(*(gather_others(x, run.group) for x in (here.image_BE, here.text_BE, here.caption_B)))
-    earlier = joined([here.none(), *window])
-    window += [here.detach(), ranks]
+    ranks, earlier = compared(seen(outputs, targets), window, run.group)
     return joint_losses(
         outputs, rows, targets, config.loss, run.model.logit_scale, run.model.logit_bias, ranks, earlier
     )
+
+
+def drawn(run: Run, batch: Batch) -> tuple[Rows, Targets]:
+    """Noisy and clean rows of a batch on the device."""
+    config = run.config
+    seeds_B = mix(config.train.seed, ROW_STREAM, batch.positions_B.numpy()) >> np.uint64(1)
+    images_B3HW, fine_F3HW = (prepared(x, batch, config) for x in (batch.images_B3HW, batch.fine_F3HW))
+    tokens_BL = run.tokenizer.encode(batch.captions, config.model.text.length).to(run.group.device)
+    return make_rows(
+        images_B3HW,
+        fine_F3HW,
+        tokens_BL,
+        config.loss,
+        config.model.properties,
+        progress(run),
+        Draws.seeded(seeds_B.tolist()),
+    )
+
+
+def compared(here: Pairs, window: list[Pairs], group: Group) -> tuple[Pairs, Pairs]:
+    """Other ranks' rows of this micro-step and all ranks' of earlier ones; those of this one join the `window`."""
+    ranks = Pairs(*(gather_others(x, group) for x in (here.image_BE, here.text_BE, here.caption_B)))
+    earlier = joined([here.none(), *window])
+    window += [here.detach(), ranks]
+    return ranks, earlier
 
 
 def prepared(images_B3HW: Tensor, batch: Batch, config: RunConfig) -> Tensor:
@@ -98,6 +120,7 @@ def update(run: Run, rate: float) -> Tensor:
     finite = torch.isfinite(norm).float()
     optim.set_rate(run.optimisers, rate)
     optim.step_where(run.optimisers, finite)
+    run.shard.publish(run.model)
     run.ema.update(run.model, run.step, finite)
     run.skipped = (run.skipped + 1) * (1 - finite)
     run.model.zero_grad(set_to_none=True)

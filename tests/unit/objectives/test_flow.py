@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from majolica.models.majolica import pool
-from majolica.objectives.flow import add_noise, draw_time, velocity_loss
+from majolica.objectives.flow import add_noise, flow_time, velocity_loss
 
 
 @pytest.mark.parametrize("scale", [2, 4])
 def test_pooled_noise_is_the_same_to_float_precision(scale: int) -> None:
     """For one draw of full-resolution noise e: pool(t x + (1 - t) k e) = t pool(x) + (1 - t) k pool(e)."""
     image, t = torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([0.0, 0.3, 0.7, 1.0])
-    noised = add_noise(image, t, scale, torch.Generator().manual_seed(5))
+    noised = add_noise(image, t, scale, torch.randn(image.shape, generator=torch.Generator().manual_seed(5)))
     noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(5))
     t = t[:, None, None, None]
     expected = t * pool(image, scale) + (1 - t) * scale * pool(noise, scale)
@@ -22,7 +22,8 @@ def test_pooled_noise_is_the_same_to_float_precision(scale: int) -> None:
 def test_pooled_noise_has_the_distribution_of_the_base_resolution(scale: int) -> None:
     """The pooled noise is white with unit variance: mean, variance and neighbour covariance within five sigma."""
     side = 32 * scale
-    noised = add_noise(torch.zeros(64, 3, side, side), torch.zeros(64), scale, torch.Generator().manual_seed(0))
+    noise = torch.randn(64, 3, side, side, generator=torch.Generator().manual_seed(0))
+    noised = add_noise(torch.zeros(64, 3, side, side), torch.zeros(64), scale, noise)
     pooled = pool(noised, scale)
     count = pooled.numel()
     assert abs(pooled.mean()) < 5 / count**0.5
@@ -49,6 +50,6 @@ def test_the_floor_bounds_the_weight() -> None:
 
 
 def test_times_are_logit_normal() -> None:
-    logit = torch.logit(draw_time(100_000, -0.8, 0.8, torch.Generator().manual_seed(1)).double())
+    logit = torch.logit(flow_time(torch.randn(100_000, generator=torch.Generator().manual_seed(1)), -0.8, 0.8).double())
     assert logit.mean().item() == pytest.approx(-0.8, abs=0.02)
     assert logit.std().item() == pytest.approx(0.8, abs=0.02)

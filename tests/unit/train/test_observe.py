@@ -3,12 +3,18 @@
 import torch
 from torch import nn
 
+from majolica.config.schema import RunConfig
+from majolica.distributed.activation.count import micro_step_flops
+from majolica.distributed.gpus import GPUS, of_device
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
 from majolica.models.majolica import Majolica, Rows
 from majolica.objectives.flow import by_time
+from majolica.plan.trace import trace
+from majolica.recipes import recipe
 from majolica.train.observe import PARTS, Closely, agreement, by_part, sampled
-from majolica.train.report import record, straggler
+from majolica.train.report import ideal_seconds, record, straggler
+from ranks import changed
 from tiny import TINY, awake
 
 
@@ -84,6 +90,20 @@ def test_flow_by_time_is_the_mean_of_each_part() -> None:
         assert abs(log[f"flow/{k / 5:g}-{(k + 1) / 5:g}"] - inside.mean()) < 1e-6
     assert len(log) == 4
     assert record({"flow_by_time": by_time(torch.ones(1), torch.ones(1))}) == {"flow/0.8-1": 1.0}
+
+
+def test_mfu_is_known_where_the_gpu_is() -> None:
+    config = recipe("demo")
+    assert ideal_seconds(config, "") is None and ideal_seconds(config, "Tesla T4") is None
+    one, two = (ideal_seconds(changed(config, accumulate=n), "NVIDIA A100-SXM4-80GB") for n in (1, 2))
+    assert one and two == 2 * one and one * 312e12 == micro_step_flops(config)
+    assert of_device("NVIDIA A100-SXM4-40GB") == GPUS["A100-40GB"]
+
+
+def test_flops_are_those_that_the_plan_traces() -> None:
+    config = changed(RunConfig(model=TINY), batch=8, accumulate=1, processes=1, precision="fp32")
+    traced = trace(config)
+    assert micro_step_flops(config) == traced.forward_flops + traced.backward_flops > 0
 
 
 def test_the_slowest_rank_is_named() -> None:

@@ -24,6 +24,7 @@ from majolica.data.fetch.shard import Result, Shard
 from majolica.data.fetch.status import Failure, worth_repeating
 from majolica.data.fetch.totals import Totals
 from majolica.data.fetch.urls import first_url
+from majolica.errors import UserError
 
 Tell = Callable[[Totals], None]
 
@@ -172,5 +173,7 @@ class _Crawl:
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+    """The first failure with a reason: a thread that finds its files closed by another's failure knows none."""
+    told, others = group.split(UserError)
+    found = (told or others or group).exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found

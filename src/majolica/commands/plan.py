@@ -1,0 +1,87 @@
+"""`majolica plan RECIPE --gpus 64 --gpu A100-80GB`: what a run needs, before it is paid for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from majolica.commands.train import named
+from majolica.config.resolve import resolve
+from majolica.errors import UserError
+
+if TYPE_CHECKING:
+    from majolica.plan.estimate import Figure
+
+Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+
+
+def run(args: list[str]) -> None:
+    """Parse `args` and plan."""
+    tyro.cli(plan, args=args, prog="majolica plan")
+
+
+def plan(
+    recipe: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE|CONFIG.yaml")],
+    /,
+    gpus: int = 0,
+    gpu: str = "A100-80GB",
+    mfu: float = 0.35,
+    price: float = 2.0,
+    shard_optimizer: Flag = False,
+    json: Flag = False,
+) -> None:
+    """Parameters, FLOPs, memory, communication, time and cost of a run: its step, traced with tensors without memory.
+
+    Args:
+        recipe: What would be trained.
+        gpus: How many GPUs, with the recipe's global batch; as the recipe says when 0.
+        gpu: Which GPU.
+        mfu: Share of its bf16 peak that is reached while computing; not known before it is measured.
+        price: Of a GPU hour, in the currency that the cost is wanted in.
+        shard_optimizer: As train.shard_optimizer: each GPU holds a share of optimiser state and EMA.
+        json: Print one JSON object.
+    """
+    if not 0 < mfu <= 1:
+        raise UserError(f"--mfu {mfu:g}: it is a share, above 0 and at most 1")
+    if price < 0:
+        raise UserError(f"--price {price:g}: it must not be negative")
+    config = resolve(named(recipe))
+    import dataclasses
+
+    from majolica.distributed.gpus import gpu as gpu_named
+    from majolica.plan.estimate import Assumptions, figures, on_gpus
+    from majolica.plan.trace import trace
+
+    card = gpu_named(gpu)
+    config = on_gpus(config, gpus or config.train.processes)
+    if shard_optimizer:
+        config = dataclasses.replace(config, train=dataclasses.replace(config.train, shard_optimizer=True))
+    train = config.train
+    found = figures(config, trace(config), card, Assumptions(mfu, price))
+    head = f"{config.recipe} on {train.processes} x {card.name}: {train.batch} rows x {train.accumulate} micro-steps"
+    print(as_json(config.recipe, train.processes, card.name, found) if json else as_text(head, found))
+
+
+def as_json(recipe: str, gpus: int, gpu: str, found: list[Figure]) -> str:
+    """One object: section -> name -> value, unit, how, note."""
+    sections: dict[str, dict[str, object]] = {}
+    for figure in found:
+        body = {key: value for key, value in asdict(figure).items() if key not in ("section", "name")}
+        sections.setdefault(figure.section, {})[figure.name] = body
+    return json.dumps({"recipe": recipe, "gpus": gpus, "gpu": gpu, **sections})
+
+
+def as_text(head: str, found: list[Figure]) -> str:
+    """A table by section."""
+    lines, section = [head], ""
+    for figure in found:
+        if figure.section != section:
+            section = figure.section
+            lines += ["", section]
+        value = f"{figure.value:,.3g}" if abs(figure.value) < 1000 else f"{figure.value:,.0f}"
+        note = f"  {figure.note}" if figure.note else ""
+        lines.append(f"  {figure.name:18}{value:>12} {figure.unit:6} {figure.how:8}{note}")
+    return "\n".join(lines)
