@@ -26,6 +26,7 @@ from majolica.objectives.draws import Draws
 from majolica.objectives.joint import Targets, joint_losses, make_rows, seen
 from majolica.train import optim
 from majolica.train.ema import Ema
+from majolica.train.precision import autocast
 from majolica.train.step import compared
 
 aten = torch.ops.aten
@@ -100,7 +101,7 @@ def rows_of(config: RunConfig) -> tuple[Rows, Targets]:
 
 def micro_step(model: Majolica, rows: Rows, targets: Targets, config: RunConfig, group: Group) -> Tensor:
     """The loss of the last micro-step of a window."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.train.precision == "bf16"):
+    with autocast(config.train.precision, torch.device("cpu")):
         outputs = model(rows)
     window: list[Pairs] = []
     for _ in range(config.train.accumulate):
