@@ -151,11 +151,11 @@ def parts_of_step(run: state.Run, batch: Batch, device: torch.device, repeats: i
     return {name: round(1e3 * statistics.median(seconds[1:]), 2) for name, seconds in found.items()}
 
 
-def data_wait_share(run: state.Run, steps: int, device: torch.device) -> float:
+def data_wait_share(run: state.Run, count: int, device: torch.device) -> float:
     """Share of the time that training waits for the loader, over steps that follow each other at once."""
     steps.optimiser_step(run)
     run.feed.reset()
-    seconds = sum(timed(lambda: steps.optimiser_step(run), device) for _ in range(steps))
+    seconds = sum(timed(lambda: steps.optimiser_step(run), device) for _ in range(count))
     return round(run.feed.reset() / seconds, 4)
 
 
