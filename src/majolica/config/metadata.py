@@ -179,7 +179,7 @@ class WorkConfig:
     """Rows of input for each bucket in which duplicates are looked for."""
     rows_per_file: int = 2_000_000
     """Most rows in a file of the output."""
-    memory_mb: int = 600
+    memory_mb: int = 1000
     """Memory of DuckDB in each task; beyond it, it uses the disk."""
     threads: int = 0
     """Threads of each task; 0 shares the cores among --workers; on Ray it is one."""

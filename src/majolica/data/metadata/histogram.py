@@ -24,6 +24,8 @@ class Histogram:
     low: float
     high: float
     log: bool = False
+    whole: bool = False
+    """Whole numbers: few distinct values, so counting them before looking for their bins is quicker."""
 
     def edges(self) -> list[float]:
         """The `BINS` + 1 limits."""
@@ -31,21 +33,26 @@ class Histogram:
         steps = [low + (high - low) * i / BINS for i in range(BINS + 1)]
         return [math.exp(step) if self.log else step for step in steps]
 
-    def bin_sql(self) -> str:
-        """SQL for the number of the bin; `UNKNOWN` for nulls."""
+    def query(self, table: str) -> str:
+        """SQL for the rows of `table` in each bin that has any: its number (`UNKNOWN` for nulls), its rows."""
         low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
-        value = f"ln(greatest({self.value}, {self.low}))" if self.log else f"({self.value})::DOUBLE"
+        value = f"ln(greatest(value, {self.low}))" if self.log else "value::DOUBLE"
         place = f"floor(({value} - {low!r}) * {BINS / (high - low)!r})"
         known = f"least(greatest({place}, 0), {BINS - 1})::UTINYINT"
-        return f"CASE WHEN ({self.value}) IS NULL THEN {UNKNOWN}::UTINYINT ELSE {known} END"
+        rows, group = ("count(*)", "GROUP BY value") if self.whole else ("1", "")
+        return (
+            f"SELECT CASE WHEN value IS NULL THEN {UNKNOWN}::UTINYINT ELSE {known} END AS bin, sum(rows)::BIGINT "
+            f"FROM (SELECT {self.value} AS value, {rows} AS rows FROM {table} {group}) GROUP BY bin"
+        )
 
+
+SIDE = "CASE WHEN width IS NOT NULL THEN least(height, width + 0 * height) END"
+"""Unknown where either is."""
 
 HISTOGRAMS = {
-    "side": Histogram(
-        "Shorter side, px", "CASE WHEN width IS NOT NULL THEN least(height, width + 0 * height) END", 32, 8192, True
-    ),
-    "aspect": Histogram("Longer side over shorter", "greatest(width, height) / least(width, height)", 1, 8, True),
-    "chars": Histogram("Caption, characters", "chars", 4, 4096, True),
+    "side": Histogram("Shorter side, px", SIDE, 32, 8192, log=True, whole=True),
+    "aspect": Histogram("Longer side over shorter", "greatest(width, height) / least(width, height)", 1, 8, log=True),
+    "chars": Histogram("Caption, characters", "chars", 4, 4096, log=True, whole=True),
     "similarity": Histogram("Image-text similarity", "similarity", 0.1, 0.5),
     "punsafe": Histogram("Probability of unsafe content", "punsafe", 0, 1),
     "pwatermark": Histogram("Probability of a watermark", "pwatermark", 0, 1),
@@ -57,9 +64,8 @@ def count(connection: DuckDBPyConnection, table: str) -> dict[str, list[int]]:
     """Name -> rows in each bin of `table`, the unknown last."""
     out = {}
     for name, histogram in HISTOGRAMS.items():
-        rows = connection.execute(f"SELECT {histogram.bin_sql()} AS bin, count(*) FROM {table} GROUP BY bin").fetchall()
         counts = [0] * (BINS + 1)
-        for bin_, number in rows:
+        for bin_, number in connection.execute(histogram.query(table)).fetchall():
             counts[bin_] = number
         out[name] = counts
     return out

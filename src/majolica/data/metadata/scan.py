@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 STAGE = "scan"
+PASSING = "uncompressed, DICTIONARY_SIZE_LIMIT 1000"
+"""Read twice and thrown away: a quarter less time to write than with snappy and dictionaries, for 1.6 times the disk."""
 TEXTS = [column for column, kind in CANONICAL.items() if kind == "VARCHAR"]
 NUMBERS = [column for column, kind in CANONICAL.items() if kind != "VARCHAR"]
 
@@ -42,7 +44,7 @@ def _scan(job: Job, stretch: Stretch, beside: Path) -> dict[str, Any]:
         row = f"{stretch.number << 32}::UBIGINT + rowid AS uid"
         rows = connection.execute(
             f"COPY (SELECT {columns}, {row} FROM kept WHERE reason IS NULL ORDER BY h, g) "
-            f"{copy_to(beside, _row_group(job, stretch))}"
+            f"{copy_to(beside, _row_group(job, stretch), PASSING)}"
         ).fetchone()
         return {**counts, "kept": rows[0] if rows else 0}
 
