@@ -49,7 +49,8 @@ CONFIG = FilterConfig(
     sample=SampleConfig(share=0.5),
 )
 
-# The same rules by hand, to the same table but for the order of its rows. `share` is tested where it costs least for a query that one writes once.
+# The same rules by hand, to the same table but for the order of its rows. `share` is tested where it costs least
+# for a query that one writes once.
 BY_HAND = """
 COPY (
     SELECT url, text, id::VARCHAR AS id, width, height, license, NULL::VARCHAR AS language, similarity, nsfw, punsafe,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from majolica.config.schema import RunConfig
 from majolica.data.make import make_openmoji
 from majolica.errors import UserError
 from majolica.eval.run import evaluate
+from majolica.machine import cores
 from majolica.recipes import recipe
 from majolica.sampling.grid import tile
 from majolica.sampling.pipeline import Pipeline
@@ -46,9 +46,8 @@ def demo(minutes: float, out: Path) -> None:
 
 def for_this_machine(config: RunConfig, minutes: float) -> RunConfig:
     """Share the demo's batch among the cores, one single-threaded process each, and train for `minutes`."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     processes = 1
-    while not torch.cuda.is_available() and 2 * processes <= min(cores, MOST_PROCESSES):
+    while not torch.cuda.is_available() and 2 * processes <= min(cores(), MOST_PROCESSES):
         processes *= 2
     share = config.train.batch * config.train.processes // processes
     fitted = dataclasses.replace(config.train, batch=share, processes=processes, minutes=minutes)

@@ -20,6 +20,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SOURCE.parent)}
 ALLOWED = {
     "errors": set(),
     "files": set(),
+    "machine": set(),
     "config": set(),
     "recipes": {"config"},
     "data": {"config"},
@@ -33,8 +34,8 @@ ALLOWED = {
     "train": {"config", "data", "text", "models", "objectives", "distributed", "sampling"},
 }
 TOP = {"cli", "commands", "demo", "__main__"}
-FOR_ALL = {"errors", "files", "__version__"}
-LIGHT = ("cli.py", "errors.py", "files.py", "config", "recipes")
+FOR_ALL = {"errors", "files", "machine", "__version__"}
+LIGHT = ("cli.py", "errors.py", "files.py", "machine.py", "config", "recipes")
 HEAVY = {"torch", "numpy", "safetensors", "tensorboard", "matplotlib", "PIL"}
 
 

@@ -85,7 +85,7 @@ class DataConfig:
     tokenizer: str = ""
     """SentencePiece model file; trained from the captions of the sources when empty."""
     threads: int = 4
-    """Decoding threads per process; they never change what a sample is."""
+    """Decoding threads per process, helped by who waits for a batch; they never change what a sample is."""
     ahead: int = 2
     """Batches that are read before they are asked for."""
     buckets: bool = False

@@ -19,6 +19,7 @@ import numpy as np
 from majolica.data.index import open_index
 from majolica.errors import UserError
 from majolica.files import write_atomic
+from majolica.machine import cores
 
 NAME = ".catalogue.json"
 _FORMAT = 1
@@ -42,7 +43,7 @@ def catalogue(folder: Path) -> tuple[list[Tar], dict[str, Any]]:
     found = sorted(_entries(folder))
     known = {(tar.name, tar.size, tar.mtime): tar for tar in _load(folder / NAME)}
     fresh = [entry for entry in found if entry not in known]
-    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(16, cores())) as pool:
         indexes = dict(zip(fresh, pool.map(lambda entry: open_index(folder / entry[0]).rows, fresh), strict=True))
     known |= {entry: Tar(*entry, len(rows)) for entry, rows in indexes.items()}
     tars = [known[entry] for entry in found]

@@ -62,7 +62,10 @@ def decode(data: bytes, target: Shape | None = None) -> Decoded:
 
 
 def fit(image: NDArray[np.uint8], target: Shape) -> Tensor:
-    """Cut the centre in the target's proportions and scale it: uint8 tensor, 3 x H x W (bicubic, antialiased)."""
+    """Cut the centre in the target's proportions and scale it (bicubic, antialiased): uint8, 3 x H x W, channels last.
+
+    What need not be scaled is a view of `image`.
+    """
     height, width = image.shape[:2]
     scale = min(height / target[0], width / target[1])
     cut_height, cut_width = min(height, round(target[0] * scale)), min(width, round(target[1] * scale))
@@ -70,7 +73,7 @@ def fit(image: NDArray[np.uint8], target: Shape) -> Tensor:
     pixels_3HW = torch.from_numpy(image[top : top + cut_height, left : left + cut_width]).permute(2, 0, 1)
     if (cut_height, cut_width) != target:
         pixels_3HW = F.interpolate(pixels_3HW[None], target, mode="bicubic", antialias=True, align_corners=False)[0]
-    return pixels_3HW.contiguous()
+    return pixels_3HW
 
 
 def _whole(image: NDArray[np.uint8]) -> Decoded:

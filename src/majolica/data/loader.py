@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -15,12 +15,16 @@ from torch import Tensor
 
 from majolica.config.schema import DataConfig
 from majolica.data import sources
+from majolica.data.buffers import Buffers
 from majolica.data.counter import uniform
 from majolica.data.reader import Reader, Row, Wish
 from majolica.data.shards import ShardSet
+from majolica.data.threads import Task, Threads, drop
 from majolica.errors import UserError
 
 _FINE_STREAM = 0xF1
+_PART = 16
+"""Most rows in a task: one for each row would cost more than decoding a small picture."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,21 @@ class Batch:
     """One process's rows of a global batch."""
 
     images_B3HW: Tensor
-    """uint8, at the base resolution."""
+    """uint8, channels last, at the base resolution."""
     captions: list[str]
     metas: list[dict[str, Any]]
     positions_B: Tensor
     """int64: places in the global order; (seed, position) fixes each row's augmentation."""
     fine_F3HW: Tensor
     """uint8: the first F rows again, at `scale` times the base resolution."""
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A batch that is being read: its parts write their pictures into it."""
+
+    images_B3HW: Tensor
+    parts: list[Task[list[Row]]]
 
 
 @dataclass
@@ -77,8 +89,9 @@ class Loader:
         self.tallies = [_Tally() for _ in self.sets]
         self._manifest = sources.manifest(self.sets)
         self._reader = Reader(self.sets, size.scale if size.share > 0 else 1, seed, config.cache)
-        self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="majolica-data")
-        self._ahead: deque[list[Future[list[Row]]]] = deque()
+        self._threads = Threads(config.threads, "majolica-data")
+        self._buffers = Buffers(config.ahead + 2)
+        self._ahead: deque[_Reading] = deque()
         self._reach = 0
         """First position whose samples have not been announced to remote stores."""
         self._remote = any(shards.remote for shards in self.sets)
@@ -95,9 +108,10 @@ class Loader:
         while len(self._ahead) <= self.config.ahead:
             self._ahead.append(self._submit(self.position + len(self._ahead) * step))
         self.position += step
-        rows = [row for part in self._ahead.popleft() for row in part.result()]
+        reading = self._ahead.popleft()
+        rows = [row for part in self._threads.results(reading.parts) for row in part]
         self._count(rows)
-        return _collate(rows, self.size.scale)
+        return _collate(rows, reading.images_B3HW, self.size.scale)
 
     @property
     def faults(self) -> Counter[str]:
@@ -123,7 +137,7 @@ class Loader:
     def close(self) -> None:
         """Stop the threads, and remove what was kept of remote shards."""
         self._drop()
-        self._pool.shutdown(cancel_futures=True)
+        self._threads.close()
         for shards in self.sets:
             shards.close()
 
@@ -134,15 +148,14 @@ class Loader:
         self.close()
 
     def _drop(self) -> None:
-        for part in self._ahead:
-            for future in part:
-                future.cancel()
+        for reading in self._ahead:
+            drop(reading.parts)
         self._ahead.clear()
 
     def _positions(self, start: int) -> NDArray[np.int64]:
         return start + np.arange(self.rank, self.batch * self.world, self.world, dtype=np.int64)
 
-    def _submit(self, start: int) -> list[Future[list[Row]]]:
+    def _submit(self, start: int) -> _Reading:
         positions = self._positions(start)
         spot = self.order.at(positions)
         if self._remote:
@@ -150,10 +163,14 @@ class Loader:
         fine = uniform(self.seed, _FINE_STREAM, positions, 1)[:, 0] < self.size.share
         columns = (positions, spot.source_B, spot.sample_B, fine)
         wishes = [Wish(p, s, i, spot.shape, f) for p, s, i, f in zip(*(c.tolist() for c in columns), strict=True)]
-        # One piece per thread: a future per row would cost more than decoding a small picture.
-        each = -(-len(wishes) // self.config.threads)
-        parts = [wishes[i : i + each] for i in range(0, len(wishes), each)]
-        return [self._pool.submit(lambda part: [self._reader.row(wish) for wish in part], part) for part in parts]
+        images_B3HW = self._buffers.take(len(wishes), *spot.shape, 3).permute(0, 3, 1, 2)
+        each = min(_PART, -(-len(wishes) // max(1, self.config.threads)))
+        parts = [slice(i, i + each) for i in range(0, len(wishes), each)]
+        work = (partial(self._read, wishes[part], images_B3HW[part]) for part in parts)
+        return _Reading(images_B3HW, [self._threads.submit(one) for one in work])
+
+    def _read(self, wishes: list[Wish], images_P3HW: Tensor) -> list[Row]:
+        return [self._reader.row(wish, image_3HW) for wish, image_3HW in zip(wishes, images_P3HW, strict=True)]
 
     def _announce(self, start: int) -> None:
         """Tell remote stores which samples come next."""
@@ -181,10 +198,11 @@ class Loader:
                 )
 
 
-def _collate(rows: list[Row], scale: int) -> Batch:
-    rows.sort(key=lambda row: (row.fine_3HW is None, row.position))
-    images_B3HW = torch.stack([row.image_3HW for row in rows])
+def _collate(rows: list[Row], images_B3HW: Tensor, scale: int) -> Batch:
     fine = [row.fine_3HW for row in rows if row.fine_3HW is not None]
+    if fine:  # theirs come first
+        order = sorted(range(len(rows)), key=lambda i: rows[i].fine_3HW is None)
+        rows, images_B3HW = [rows[i] for i in order], images_B3HW[order]
     _, _, height, width = images_B3HW.shape
     none = images_B3HW.new_empty((0, 3, height * scale, width * scale))
     return Batch(

@@ -33,10 +33,10 @@ class Wish:
 
 @dataclass(frozen=True)
 class Row:
-    """uint8 pictures, 3 x H x W; the fine one only where it was wanted and the picture has the pixels."""
+    """What is known of a row besides its picture."""
 
-    image_3HW: Tensor
     fine_3HW: Tensor | None
+    """The picture `scale` times as large, uint8: only where it was wanted and the picture has the pixels."""
     caption: str
     meta: dict[str, Any]
     position: int
@@ -60,14 +60,17 @@ class Reader:
         self._named: set[tuple[int, int]] = set()
         self._cache: dict[tuple[int, int], _Sample | str] = {}
 
-    def row(self, wish: Wish) -> Row:
-        """The row, of a substitute chosen by (seed, position) alone where its own sample cannot be read."""
+    def row(self, wish: Wish, image_3HW: Tensor) -> Row:
+        """Read a row, its picture into `image_3HW` (uint8).
+
+        Where its own sample cannot be read, another takes its place, chosen by (seed, position) alone.
+        """
         faults: list[str] = []
         shards, sample = self._sets[wish.source], wish.sample
         for attempt in range(1, SUBSTITUTES + 1):
             found = self._sample(wish.source, sample, wish.shape)
             if isinstance(found, _Sample):
-                return self._row(found, wish, tuple(faults))
+                return self._row(found, wish, image_3HW, tuple(faults))
             faults.append(found)
             if (wish.source, sample) not in self._named:
                 self._named.add((wish.source, sample))
@@ -75,13 +78,13 @@ class Reader:
             sample = int(mix(self._seed, _STREAM, wish.position, attempt) % np.uint64(len(shards)))
         raise UserError(f"{SUBSTITUTES} samples in a row of {shards.folder} cannot be read ({faults[0]})")
 
-    def _row(self, sample: _Sample, wish: Wish, faults: tuple[str, ...]) -> Row:
+    def _row(self, sample: _Sample, wish: Wish, image_3HW: Tensor, faults: tuple[str, ...]) -> Row:
         picture, large = sample.picture, self._large(wish.shape)
         fine = None
         if wish.fine and picture.size[0] >= large[0] and picture.size[1] >= large[1]:
-            fine = fit(picture.image, large)
-        image = fit(picture.image, wish.shape)
-        return Row(image, fine, sample.caption, sample.meta, wish.position, wish.source, faults)
+            fine = fit(picture.image, large).contiguous()
+        image_3HW.copy_(fit(picture.image, wish.shape))
+        return Row(fine, sample.caption, sample.meta, wish.position, wish.source, faults)
 
     def _large(self, shape: Shape) -> Shape:
         return shape[0] * self._scale, shape[1] * self._scale

@@ -36,7 +36,7 @@ def load_split(
             log.warning("sample %d of %s is left out: %s", i, folder, bad)
             continue
         resolution = resolution or min(image.shape[:2])
-        rows.append((fit(image, (resolution, resolution)), record.caption, record.meta))
+        rows.append((fit(image, (resolution, resolution)).contiguous(), record.caption, record.meta))
     if not rows:
         raise UserError(f"no picture in {folder} can be read; make or fetch the data again")
     images, texts, metas = zip(*rows, strict=True)

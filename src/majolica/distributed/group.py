@@ -15,6 +15,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from majolica.errors import UserError
+from majolica.machine import cores
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def device_name(group: Group) -> str:
 def joined(processes: int, threads: int) -> Iterator[Group]:
     """Join the group that torchrun made, or be alone; `threads` CPU threads each, 0 for an even share of the cores."""
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    torch.set_num_threads(threads or max(1, (os.cpu_count() or 1) // local))
+    torch.set_num_threads(threads or max(1, cores() // local))
     if not launched():
         yield Group(0, 1, default_device())
         return
@@ -69,7 +70,7 @@ def joined(processes: int, threads: int) -> Iterator[Group]:
 
 def spawn(processes: int, config: Path, out: Path, resume: bool) -> None:
     """Start `processes` copies of the training on this machine with torchrun, and wait for them."""
-    room = torch.cuda.device_count() or os.cpu_count() or 1
+    room = torch.cuda.device_count() or cores()
     if processes > room:
         raise UserError(
             f"train.processes is {processes} and this machine has room for {room}: start it with torchrun on "

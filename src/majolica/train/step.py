@@ -105,7 +105,8 @@ def compared(here: Pairs, window: list[Pairs], group: Group) -> tuple[Pairs, Pai
 def prepared(images_B3HW: Tensor, batch: Batch, config: RunConfig) -> Tensor:
     """Augmented images in [0, 1] of the batch's first rows."""
     positions_B = batch.positions_B[: len(images_B3HW)]
-    return augment(images_B3HW.float() / 255, positions_B, config.train.seed, config.data.flip, config.data.jitter)
+    images_B3HW = images_B3HW.to(torch.float32, memory_format=torch.contiguous_format) / 255
+    return augment(images_B3HW, positions_B, config.train.seed, config.data.flip, config.data.jitter)
 
 
 def progress(run: Run) -> float:

@@ -61,6 +61,7 @@ def test_position_decides_the_sample(write: Write) -> None:
 def test_threads_batch_and_cache_change_nothing(write: Write) -> None:
     folder = write(100, bad=frozenset({7, 50}))
     plain = read(folder, 20, threads=1, bad_share=1.0)
+    assert read(folder, 20, threads=0, bad_share=1.0) == plain
     assert read(folder, 20, threads=3, bad_share=1.0) == plain
     assert read(folder, 20, threads=16, bad_share=1.0) == plain
     assert read(folder, 20, threads=2, cache=True, bad_share=1.0) == plain

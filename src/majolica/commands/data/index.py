@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ import tyro
 
 from majolica.config.engine import EngineConfig
 from majolica.errors import UserError
+from majolica.machine import cores
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 _FEW = 30
@@ -67,7 +67,7 @@ def index(
     from majolica.data.tasks import each
 
     tars = _tars(places)
-    workers = min(workers or min(8, os.cpu_count() or 1), len(tars))
+    workers = min(workers or min(8, cores()), len(tars))
     found = []
     with bar("indexing") as progress:
         for _, one in each(partial(_one, rebuild=rebuild), tars, EngineConfig(workers=workers)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import tyro
 
 from majolica.config.engine import EngineConfig
 from majolica.errors import UserError
+from majolica.machine import cores
 
 
 def run(args: list[str]) -> None:
@@ -46,7 +46,7 @@ def inspect(
     from majolica.data.inspect.look import Look, inspect_shards
 
     look = Look(limit=limit, seed=seed, pictures=pictures, distance=distance)
-    engine = EngineConfig(workers=workers or min(8, os.cpu_count() or 1))
+    engine = EngineConfig(workers=workers or min(8, cores()))
     with bar("looking") as progress:
         summary = inspect_shards(folder, out, look, engine, progress)
     print(f"{summary.tars.samples:,} samples in {summary.tars.count:,} tars; {summary.measured:,} were read")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -25,6 +24,7 @@ from majolica.data.fetch.status import Failure, worth_repeating
 from majolica.data.fetch.totals import Totals
 from majolica.data.fetch.urls import first_url
 from majolica.errors import UserError
+from majolica.machine import cores
 
 Tell = Callable[[Totals], None]
 
@@ -54,9 +54,7 @@ class _Crawl:
         self._config, self._plan, self._tell = config, plan, tell
         self._folder = Path(config.out)
         self._totals = Totals()
-        self._threads = ThreadPoolExecutor(
-            config.threads or len(os.sched_getaffinity(0)), thread_name_prefix="majolica-decode"
-        )
+        self._threads = ThreadPoolExecutor(config.threads or cores(), thread_name_prefix="majolica-decode")
         self._files = ThreadPoolExecutor(2, thread_name_prefix="majolica-files")
         self._most = int(config.web.max_megabytes * 1e6)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from majolica.config.metadata import FilterConfig
 from majolica.data.metadata.order import digest_sql, order
 from majolica.errors import UserError
+from majolica.machine import cores
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -26,8 +27,8 @@ def database(config: FilterConfig, folder: Path, what: str) -> Iterator[DuckDBPy
     except ImportError as error:
         raise UserError("filtering metadata needs DuckDB: pip install 'majolica[data]'") from error
     # A Ray task is given one core.
-    cores = 1 if config.engine.engine == "ray" else os.cpu_count() or 1
-    threads = config.work.threads or max(1, cores // config.engine.workers)
+    room = 1 if config.engine.engine == "ray" else cores()
+    threads = config.work.threads or max(1, room // config.engine.workers)
     spill = folder / "spill" / str(os.getpid())
     try:
         spill.parent.mkdir(parents=True, exist_ok=True)  # DuckDB makes one folder, not two

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 STAGE = "scan"
 PASSING = "uncompressed, DICTIONARY_SIZE_LIMIT 1000"
-"""Read twice and thrown away: a quarter less time to write than with snappy and dictionaries, for 1.6 times the disk."""
+"""Read twice, then thrown away: a quarter less time to write than with snappy and dictionaries, 1.6 times the disk."""
 TEXTS = [column for column, kind in CANONICAL.items() if kind == "VARCHAR"]
 NUMBERS = [column for column, kind in CANONICAL.items() if kind != "VARCHAR"]
 
