@@ -36,6 +36,12 @@ def test_the_rules_fit_the_columns_of_the_source(name: str) -> None:
     assert len(reasons(source(name))) >= 3
 
 
+@pytest.mark.parametrize("name", ["laion2b-en", "laion-aesthetic", "coyo-700m"])
+def test_what_comes_from_the_web_has_a_block_list_and_a_cap(name: str) -> None:
+    domain = source(name).rules.domain
+    assert "shutterstock.com" in domain.blocked and domain.cap > 0
+
+
 def test_a_mistyped_name() -> None:
     with pytest.raises(UserError, match="unknown source 'coyo': did you mean 'coyo-700m'"):
         source("coyo")

@@ -13,6 +13,7 @@ from majolica.config.metadata import (
     SimilarityRule,
     WatermarkRule,
 )
+from majolica.recipes.sources.domains import WEB
 
 
 def coyo_700m() -> FilterConfig:
@@ -31,6 +32,7 @@ def coyo_700m() -> FilterConfig:
             similarity=SimilarityRule(min=0.28),
             nsfw=NsfwRule(max_probability=0.3),
             watermark=WatermarkRule(max_probability=0.8),
+            domain=WEB,
         ),
         # 22 % of the rows repeat another row's picture.
         dedup=DedupConfig(url=True, picture=True),

@@ -12,6 +12,7 @@ from majolica.config.metadata import (
     RulesConfig,
     WatermarkRule,
 )
+from majolica.recipes.sources.domains import WEB
 
 
 def laion_aesthetic() -> FilterConfig:
@@ -26,6 +27,7 @@ def laion_aesthetic() -> FilterConfig:
             nsfw=NsfwRule(max_probability=0.1, null="drop"),
             watermark=WatermarkRule(max_probability=0.5, null="drop"),
             aesthetic=AestheticRule(min=5.0, null="drop"),
+            domain=WEB,
         ),
         dedup=DedupConfig(url=True),
     )
