@@ -3,32 +3,55 @@
 from __future__ import annotations
 
 import importlib.machinery
+import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from unittest.mock import MagicMock
 
 import torch
 from torch import Tensor
 
-from benchmarks.timing import Step
+from benchmarks.timing import Step, median_ratio
 from majolica.config.schema import ModelConfig
+from majolica.models import trunk
 from majolica.models.layers import swiglu_hidden
-from majolica.models.trunk import Block
+from majolica.train.precision import Precision, attend_by_products, autocast
+
+Block = Callable[[Tensor], Tensor]
 
 
-def forward_backward(function: Callable[[Tensor], Tensor], x: Tensor) -> Step:
+def ways(blocks: Mapping[str, Block], x: Tensor, precision: Precision, compiled: bool) -> dict[str, Step]:
+    """Each block forward and backward, as it is and, where asked for, as torch.compile makes it."""
+    steps = {name: forward_backward(block, x, precision) for name, block in blocks.items()}
+    if compiled:
+        made = {name: torch.compile(block) for name, block in blocks.items()}
+        steps |= {f"{name}, compiled": forward_backward(block, x, precision) for name, block in made.items()}
+    return steps
+
+
+def forward_backward(block: Block, x: Tensor, precision: Precision) -> Step:
     """One pass with a gradient of ones."""
 
     def run() -> None:
-        out = function(x)
+        with autocast(precision, x.device):
+            out = block(x)
         torch.autograd.backward(out, torch.ones_like(out))
 
     return run
 
 
-def block_steps(config: ModelConfig, rows: int, device: torch.device) -> tuple[dict[str, Step], dict[str, str]]:
-    """Blocks of ours and of others with the same width, heads and hidden units; and why some are missing."""
+def times_as_fast(seconds: Mapping[str, list[float]], ours: str, theirs: str) -> float:
+    """The quicker of their ways over the quicker of ours, compiled or not."""
+
+    def best(name: str) -> list[float]:
+        return min((seconds[way] for way in (name, f"{name}, compiled") if way in seconds), key=statistics.median)
+
+    return median_ratio(best(theirs), best(ours))
+
+
+def same_size(config: ModelConfig, rows: int, device: torch.device) -> tuple[dict[str, Block], Tensor, dict[str, str]]:
+    """Blocks of ours and of others with the same width, heads and hidden units; their input; why some are missing."""
     width, heads, hidden = config.width, config.heads, swiglu_hidden(config.width)
     tokens = (config.resolution // config.patch) ** 2
     x = torch.randn(rows, tokens, width, device=device, requires_grad=True)
@@ -36,10 +59,13 @@ def block_steps(config: ModelConfig, rows: int, device: torch.device) -> tuple[d
     mask = torch.ones(rows, config.text.length, dtype=torch.bool, device=device)
     modulation = torch.randn(rows, 6, width, device=device)
     rope = torch.polar(torch.ones(tokens, width // heads // 2), torch.rand(tokens, width // heads // 2)).to(device)
-    see, paint = Block(width, heads).to(device), Block(width, heads, config.text.width).to(device)
-    steps: dict[str, Step] = {
-        "see": forward_backward(lambda x: see(x, modulation, rope), x),
-        "paint": forward_backward(lambda x: paint(x, modulation, rope, (text, mask)), x),
+    see, paint = trunk.Block(width, heads).to(device), trunk.Block(width, heads, config.text.width).to(device)
+    if device.type == "cpu":  # as training does
+        attend_by_products(see)
+        attend_by_products(paint)
+    blocks: dict[str, Block] = {
+        "see": lambda x: see(x, modulation, rope),
+        "paint": lambda x: paint(x, modulation, rope, (text, mask)),
     }
     missing: dict[str, str] = {}
     try:
@@ -58,8 +84,8 @@ def block_steps(config: ModelConfig, rows: int, device: torch.device) -> tuple[d
         ).to(device)
         bias = torch.zeros(rows, 1, config.text.length, device=device)
         flat = modulation.flatten(1)
-        steps["diffusers"] = forward_backward(
-            lambda x: pixart(x, encoder_hidden_states=text, encoder_attention_mask=bias, timestep=flat), x
+        blocks["diffusers"] = lambda x: pixart(
+            x, encoder_hidden_states=text, encoder_attention_mask=bias, timestep=flat
         )
     except ImportError as error:
         missing["diffusers"] = str(error)
@@ -68,11 +94,10 @@ def block_steps(config: ModelConfig, rows: int, device: torch.device) -> tuple[d
         from timm.layers import SwiGLU
         from timm.models.vision_transformer import Block as TimmBlock
 
-        vit = TimmBlock(width, heads, mlp_ratio=hidden / width, qk_norm=True, mlp_layer=SwiGLU).to(device)
-        steps["timm"] = forward_backward(vit, x)
+        blocks["timm"] = TimmBlock(width, heads, mlp_ratio=hidden / width, qk_norm=True, mlp_layer=SwiGLU).to(device)
     except ImportError as error:
         missing["timm"] = str(error)
-    return steps, missing
+    return blocks, x, missing
 
 
 def stand_in_for_torchvision() -> None:

@@ -3,7 +3,8 @@
 * joint: the real step of `majolica train`, fed by the real loader from shards of synthetic photographs.
 * generation: the same step with the noisy rows alone. contrastive: full-depth self-attention trunk and text tower on as
   many clean rows, with optimiser and EMA of its own. Both together are the two trainings that the joint one replaces.
-* blocks of the same size, forward and backward, beside those of diffusers and timm, where these can be imported.
+* blocks of the same size, forward and backward, beside those of diffusers and timm, where these can be imported; each
+  as it is and compiled, and the quicker counts.
 
 All alternate; ratios are medians of ratios within a round. FLOPs are counted, matrix products and attention alone; the
 peak is the card's bf16 data sheet, and on a CPU the rate of a 4096^3 fp32 product in this process.
@@ -18,12 +19,12 @@ import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.blocks import block_steps
+from benchmarks.blocks import same_size, times_as_fast, ways
 from benchmarks.loader import make_set
 from benchmarks.timing import Step, median_ratio, peak_flops, rounds, timed
 from majolica.config.schema import ModelConfig, RunConfig
@@ -39,7 +40,7 @@ from majolica.text.tokenizer import train_tokenizer
 from majolica.train import optim, state
 from majolica.train import step as steps
 from majolica.train.ema import Ema
-from majolica.train.precision import autocast
+from majolica.train.precision import Precision, attend_by_products, autocast, has_bf16
 from majolica.train.run import machine
 
 
@@ -68,7 +69,7 @@ def configured(options: argparse.Namespace, shards: Path, device: torch.device) 
         batch=options.batch or (start.train.batch if device.type == "cuda" else 20),
         accumulate=options.accumulate,
         processes=1,
-        precision="bf16" if device.type == "cuda" else "fp32",
+        precision=options.precision or ("bf16" if has_bf16(device) else "fp32"),
         compile=options.compile,
         log_every=10**9,
     )
@@ -105,6 +106,8 @@ def contrastive_step(config: RunConfig, rope: Tensor, batch: Batch, tokens_BL: T
     """One optimiser step of the contrastive model on the clean rows of as many micro-steps."""
     rows = round(config.loss.clean_share * config.train.batch)
     model = FullDepth(config.model).to(group.device)
+    if group.device.type == "cpu":
+        attend_by_products(model)
     optimisers, ema = optim.build(model, config.optim), Ema(model, config.optim.ema)
     one = torch.ones((), device=group.device)
 
@@ -173,12 +176,12 @@ def measure(options: argparse.Namespace, root: Path) -> dict[str, Any]:
     generation.feed = Held(first_rows(batch, noisy))  # type: ignore[assignment]
     tokens_BL = joint.tokenizer.encode(batch.captions, config.model.text.length).to(device)
     rope = joint.model.rope((config.model.resolution // config.model.patch,) * 2, device)
-    ways: dict[str, Step] = {
+    trainings: dict[str, Step] = {
         "joint": lambda: steps.optimiser_step(joint),
         "generation": lambda: steps.optimiser_step(generation),
         "contrastive": contrastive_step(config, rope, batch, tokens_BL, group),
     }
-    seconds = rounds(ways, options.repeats, device)
+    seconds = rounds(trainings, options.repeats, device)
     waited = data_wait_share(joint, options.repeats, device)
     both = [a + b for a, b in zip(seconds["generation"], seconds["contrastive"], strict=True)]
     joint_seconds = statistics.median(seconds["joint"])
@@ -186,8 +189,9 @@ def measure(options: argparse.Namespace, root: Path) -> dict[str, Any]:
     peak, peak_how = peak_flops(device)
     traced = trace(config)
     flops = (traced.forward_flops + traced.backward_flops) * config.train.accumulate
-    blocks, missing = block_steps(config.model, min(rows, 16), device)
-    block_seconds = rounds(blocks, options.block_repeats, device)
+    blocks, x, missing = same_size(config.model, min(rows, 16), device)
+    block_ways = ways(blocks, x, config.train.precision, state.can_compile(device))
+    block_seconds = rounds(block_ways, options.block_repeats, device)
     joint.feed.close()
     return {
         "recipe": options.recipe,
@@ -201,10 +205,8 @@ def measure(options: argparse.Namespace, root: Path) -> dict[str, Any]:
         "joint_over_generation": median_ratio(seconds["joint"], seconds["generation"]),
         "joint_over_separate": median_ratio(seconds["joint"], both),
         "data_wait_share": waited,
-        "ratio_to_diffusers": median_ratio(block_seconds["diffusers"], block_seconds["paint"])
-        if "diffusers" in blocks
-        else None,
-        "ratio_to_timm": median_ratio(block_seconds["timm"], block_seconds["see"]) if "timm" in blocks else None,
+        "ratio_to_diffusers": times_as_fast(block_seconds, "paint", "diffusers") if "diffusers" in blocks else None,
+        "ratio_to_timm": times_as_fast(block_seconds, "see", "timm") if "timm" in blocks else None,
         "missing": missing,
         "seconds": {name: round(statistics.median(values), 4) for name, values in seconds.items()},
         "block_ms": {name: round(1e3 * statistics.median(values), 2) for name, values in block_seconds.items()},
@@ -228,7 +230,8 @@ def main() -> None:
     )
     parser.add_argument("--accumulate", type=int, default=1)
     parser.add_argument("--clean-share", type=float, default=0.3)
-    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--compile", action="store_true", help="compile the blocks of the steps")
+    parser.add_argument("--precision", choices=get_args(Precision), help="default: bf16 where the device has it")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--block-repeats", type=int, default=15)
     parser.add_argument("--pictures", type=int, default=200)

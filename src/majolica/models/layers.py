@@ -65,8 +65,33 @@ def rope_2d(grid: tuple[int, int], head_dim: int, registers: int = 0) -> Tensor:
     return torch.polar(torch.ones_like(angle_NQ), angle_NQ).to(torch.complex64)
 
 
+LONGEST_PRODUCTS = 512
+"""Tokens up to which scores may lie in memory."""
+
+
+def attend(q_BHND: Tensor, k_BHMD: Tensor, v_BHMD: Tensor, mask_BM: Tensor | None, by_products: bool) -> Tensor:
+    """Attention over what `mask_BM` leaves, `(B, H, N, D)`.
+
+    `by_products` takes plain batched products for short bfloat16 sequences: torch's fused kernel for CPUs computes
+    them in float32, at a third of the speed (docs/adr/043).
+    """
+    mask = None if mask_BM is None else mask_BM[:, None, None, :]
+    batch, heads, tokens, width = q_BHND.shape
+    short = max(tokens, k_BHMD.shape[2]) <= LONGEST_PRODUCTS
+    if not (by_products and short and q_BHND.dtype == torch.bfloat16):
+        return F.scaled_dot_product_attention(q_BHND, k_BHMD, v_BHMD, attn_mask=mask)
+    q, k, v = (x.flatten(0, 1) for x in (q_BHND, k_BHMD, v_BHMD))
+    nothing = q.new_empty(1, 1, 1).expand(len(q), tokens, k.shape[1])
+    scores = torch.baddbmm(nothing, q, k.mT, beta=0, alpha=width**-0.5)
+    if mask is not None:
+        scores.view(batch, heads, tokens, -1).masked_fill_(~mask, -torch.inf)
+    return torch.bmm(scores.softmax(-1), v).view(batch, heads, tokens, width)
+
+
 class SelfAttention(nn.Module):
     """Multi-head self-attention with QK-norm; `rope` turns queries and keys when given, `mask_BN` hides keys."""
+
+    by_products = False
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -84,14 +109,15 @@ class SelfAttention(nn.Module):
         q, k = self.norm_q(q), self.norm_k(k)
         if rope is not None:
             q, k = rotate(q, rope), rotate(k, rope)
-        mask = None if mask_BN is None else mask_BN[:, None, None, :]
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        mixed = attend(q, k, v, mask_BN, self.by_products)
         out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
         return out
 
 
 class CrossAttention(nn.Module):
     """Attention from the image tokens to a condition sequence of which `mask_BL` says what is there."""
+
+    by_products = False
 
     def __init__(self, width: int, heads: int, width_condition: int) -> None:
         super().__init__()
@@ -111,7 +137,7 @@ class CrossAttention(nn.Module):
             .permute(2, 0, 3, 1, 4)
             .unbind(0)
         )
-        mixed = F.scaled_dot_product_attention(self.norm_q(q), self.norm_k(k), v, attn_mask=mask_BL[:, None, None, :])
+        mixed = attend(self.norm_q(q), self.norm_k(k), v, mask_BL, self.by_products)
         out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
         return out
 

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from majolica.train.precision import has_bf16
+
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Quintic coefficients that take singular values in (0, 1] to about 1 in five steps."""
 
 
 class Muon(Optimizer):
-    """Muon over matrices. Equal shapes go together; float32 on CPU, where bfloat16 products are slow.
+    """Muon over matrices. Equal shapes go together; float32 where bfloat16 products are slow.
 
     A matrix of r rows and c columns moves by `lr * max(1, r / c) ** 0.5` times the orthogonal factor of its Nesterov
     momentum; weight decay is decoupled. Written out because torch's own works in bfloat16, one matrix at a time
@@ -45,7 +47,8 @@ class Muon(Optimizer):
         before = torch.stack(buffers)
         torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
         nesterov = torch._foreach_lerp(gradients, buffers, group["momentum"])
-        updates = orthogonalise(torch.stack(list(nesterov)))
+        dtype = torch.bfloat16 if has_bf16(values[0].device) else torch.float32
+        updates = orthogonalise(torch.stack(list(nesterov)), dtype)
         decay = torch.tensor(group["lr"] * group["weight_decay"], device=updates.device)
         if self.found_inf is not None:  # decided on the device: asking the host would stop the queue
             bad = self.found_inf > 0
@@ -56,12 +59,12 @@ class Muon(Optimizer):
         torch._foreach_add_(values, list(updates.unbind()), alpha=-group["lr"] * scale)
 
 
-def orthogonalise(x_KRC: Tensor, steps: int = 5) -> Tensor:
-    """Nearest semi-orthogonal matrices, approximately: singular values end in about [0.7, 1.2]."""
+def orthogonalise(x_KRC: Tensor, dtype: torch.dtype, steps: int = 5) -> Tensor:
+    """Nearest semi-orthogonal matrices, approximately: singular values end in about [0.7, 1.2]. Computed in `dtype`."""
     a, b, c = NEWTON_SCHULZ
     tall = x_KRC.shape[1] > x_KRC.shape[2]
     x = x_KRC.mT if tall else x_KRC
-    x = x.to(torch.bfloat16) if x.is_cuda else x.float()
+    x = x.to(dtype)
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(steps):
         gram = x @ x.mT

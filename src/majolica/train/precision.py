@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from majolica.errors import UserError
+from majolica.models.layers import CrossAttention, SelfAttention
 
 Precision = Literal["fp32", "bf16", "fp8"]
 
@@ -15,6 +16,20 @@ Precision = Literal["fp32", "bf16", "fp8"]
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
     """bfloat16 for products and attention, unless the run is fp32 throughout."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision != "fp32")
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether `device` multiplies bfloat16 in hardware."""
+    if device.type == "cpu":
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def attend_by_products(model: nn.Module) -> None:
+    """Let the attention of `model` take plain products where they are quicker than the fused kernel of CPUs."""
+    for layer in model.modules():
+        if isinstance(layer, SelfAttention | CrossAttention):
+            layer.by_products = True
 
 
 def prepare(model: nn.Module, precision: Precision, device: torch.device, emulate: bool = False) -> None:

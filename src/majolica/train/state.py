@@ -68,6 +68,8 @@ def build(config: RunConfig, out: Path, group: Group) -> Run:
     torch.manual_seed(config.train.seed)
     model = Majolica(dataclasses.replace(config.model, text=text)).to(group.device)
     precision.prepare(model, config.train.precision, group.device)
+    if group.device.type == "cpu" and not config.train.activation_gb:  # plans count on the fused kernel
+        precision.attend_by_products(model)
     shard = Shard.over(model, group) if config.train.shard_optimizer else Shard.whole(group)
     traffic = Traffic()
     return Run(
@@ -118,9 +120,14 @@ def checkpoint_activations(model: Majolica, config: RunConfig, group: Group, out
         write_atomic(out / "activation_plan.json", plan.to_json())
 
 
+def can_compile(device: torch.device) -> bool:
+    """Whether torch.compile finds what it needs."""
+    return device.type != "cpu" or bool(shutil.which("g++") or shutil.which("clang++"))
+
+
 def compile_blocks(model: Majolica) -> None:
     """torch.compile each block; where no C++ compiler is found training goes on without."""
-    if next(model.parameters()).device.type == "cpu" and not (shutil.which("g++") or shutil.which("clang++")):
+    if not can_compile(next(model.parameters()).device):
         print("no C++ compiler found: training without train.compile")
         return
     for blocks in (model.perception.blocks, model.synthesis.blocks, model.text_tower.blocks):
