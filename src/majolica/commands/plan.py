@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
@@ -31,6 +32,8 @@ def plan(
     mfu: float = 0.35,
     price: float = 2.0,
     shard_optimizer: Flag = False,
+    activation_gb: float = 0.0,
+    picture: Path | None = None,
     json: Flag = False,
 ) -> None:
     """Parameters, FLOPs, memory, communication, time and cost of a run: its step, traced with tensors without memory.
@@ -42,6 +45,8 @@ def plan(
         mfu: Share of its bf16 peak that is reached while computing; not known before it is measured.
         price: Of a GPU hour, in the currency that the cost is wanted in.
         shard_optimizer: As train.shard_optimizer: each GPU holds a share of optimiser state and EMA.
+        activation_gb: As train.activation_gb: budget for activations and gradients, checkpointed by plan; 0 keeps all.
+        picture: Where to draw that plan's memory over the step (.png, .svg, .pdf).
         json: Print one JSON object.
     """
     if not 0 < mfu <= 1:
@@ -49,8 +54,12 @@ def plan(
     if price < 0:
         raise UserError(f"--price {price:g}: it must not be negative")
     config = resolve(named(recipe))
+    budget = activation_gb or config.train.activation_gb
+    if budget < 0 or (picture and not budget):
+        raise UserError("--activation-gb must be above 0, and --picture draws its plan: give a budget")
     import dataclasses
 
+    from majolica.distributed.activation.plan import plan_for
     from majolica.distributed.gpus import gpu as gpu_named
     from majolica.plan.estimate import Assumptions, figures, on_gpus
     from majolica.plan.trace import trace
@@ -60,7 +69,10 @@ def plan(
     if shard_optimizer:
         config = dataclasses.replace(config, train=dataclasses.replace(config.train, shard_optimizer=True))
     train = config.train
-    found = figures(config, trace(config), card, Assumptions(mfu, price))
+    planned = plan_for(config, round(budget * 1e9)) if budget else None
+    if planned and picture:
+        planned.draw(picture)
+    found = figures(config, trace(config), card, Assumptions(mfu, price), planned)
     head = f"{config.recipe} on {train.processes} x {card.name}: {train.batch} rows x {train.accumulate} micro-steps"
     print(as_json(config.recipe, train.processes, card.name, found) if json else as_text(head, found))
 

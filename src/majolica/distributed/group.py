@@ -15,7 +15,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from majolica.errors import UserError
-from majolica.machine import cores
+from majolica.machine import cores, keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,8 @@ def joined(processes: int, threads: int) -> Iterator[Group]:
     """Join the group that torchrun made, or be alone; `threads` CPU threads each, 0 for an even share of the cores."""
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     torch.set_num_threads(threads or max(1, cores() // local))
+    if default_device().type == "cpu":
+        keep_freed_memory()
     if not launched():
         yield Group(0, 1, default_device())
         return

@@ -82,9 +82,12 @@ class PixelBlock(nn.Module):
         self.down = nn.Linear(2 * width, width)
 
     def forward(self, x_BPQC: Tensor, grid_BHWM: Tensor, rows_BPH: Tensor, columns_BQW: Tensor) -> Tensor:
-        shift_BPQC, scale_BPQC = resample(grid_BHWM, rows_BPH, columns_BQW).chunk(2, -1)
+        shift_BHWC, scale_BHWC = grid_BHWM.chunk(2, -1)
+        # Weights of an interpolation sum to 1, so the 1 is added where there are few values.
+        shift_BPQC = resample(shift_BHWC, rows_BPH, columns_BQW)
+        gain_BPQC = resample(1 + scale_BHWC, rows_BPH, columns_BQW)
         normed = F.layer_norm(x_BPQC, x_BPQC.shape[-1:])
-        out: Tensor = x_BPQC + self.down(F.silu(self.up(torch.addcmul(shift_BPQC, normed, 1 + scale_BPQC))))
+        out: Tensor = x_BPQC + self.down(F.silu(self.up(torch.addcmul(shift_BPQC, normed, gain_BPQC))))
         return out
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from majolica.config.schema import RunConfig
+from majolica.distributed.activation.plan import Plan
 from majolica.distributed.gpus import Gpu
 from majolica.errors import UserError
 from majolica.plan.trace import Trace
@@ -58,16 +59,18 @@ def on_gpus(config: RunConfig, gpus: int) -> RunConfig:
     return dataclasses.replace(config, train=dataclasses.replace(train, **changes))  # type: ignore[arg-type]
 
 
-def figures(config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions) -> list[Figure]:
-    """The plan of a run, figure by figure."""
-    memory = memory_of(config, traced, gpu)
-    return [*model_of(config, traced), *memory, *time_of(config, traced, gpu, given)]
+def figures(
+    config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, planned: Plan | None = None
+) -> list[Figure]:
+    """The plan of a run, figure by figure; with activations as `planned`, where there is a budget for them."""
+    memory = memory_of(config, traced, gpu, planned)
+    return [*model_of(config, traced), *memory, *time_of(config, traced, gpu, given, planned.flops if planned else 0)]
 
 
 def model_of(config: RunConfig, traced: Trace) -> list[Figure]:
     """Parameters and FLOPs."""
     flops = traced.forward_flops + traced.backward_flops
-    noisy = "clean rows stop after the lower half; captions fill the text length"
+    noisy = "with the most noisy rows; clean rows stop after the lower half; captions fill the text length"
     return [
         *(Figure("parameters", name, count, "", "counted") for name, count in traced.parameters.items()),
         Figure("parameters", "all", sum(traced.parameters.values()), "", "counted"),
@@ -77,8 +80,8 @@ def model_of(config: RunConfig, traced: Trace) -> list[Figure]:
     ]
 
 
-def memory_of(config: RunConfig, traced: Trace, gpu: Gpu) -> list[Figure]:
-    """What one GPU holds. The peak is at the end of a forward pass, when everything is there at once."""
+def memory_of(config: RunConfig, traced: Trace, gpu: Gpu, planned: Plan | None = None) -> list[Figure]:
+    """What one GPU holds. Without a plan the peak is at the end of a forward pass: everything is there at once."""
     kinds = ("weights", "gradients", "optimiser", "ema", "bf16_copies", "activations")
     sizes = {kind: getattr(traced, kind) / 1e9 for kind in kinds}
     notes = {
@@ -89,21 +92,27 @@ def memory_of(config: RunConfig, traced: Trace, gpu: Gpu) -> list[Figure]:
     states = sum(sizes[kind] for kind in kinds[:4])
     peak = sum(sizes.values())
     left_out = "sum of the above; without kernels' temporary memory, reduction messages in flight and fragmentation"
+    plan: list[Figure] = []
+    if planned:
+        plan = [Figure("memory", "planned", planned.peak / 1e9, "GB", "counted", f"gradients included; {planned}")]
+        peak = states - sizes["gradients"] + planned.peak / 1e9
+        left_out = "states and planned, gradients once; without reduction messages in flight and fragmentation"
     return [
         *(Figure("memory", kind, size, "GB", "counted", notes.get(kind, "")) for kind, size in sizes.items()),
         Figure("memory", "states", states, "GB", "counted", "weights, gradients, optimiser, EMA"),
+        *plan,
         Figure("memory", "peak", peak, "GB", "formula", left_out),
         Figure("memory", "gpu", gpu.memory_gb, "GB", "assumed", "data sheet"),
         Figure("memory", "spare", gpu.memory_gb - peak, "GB", "formula"),
     ]
 
 
-def time_of(config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions) -> list[Figure]:
+def time_of(config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, recomputed: int = 0) -> list[Figure]:
     """Communication, step, days, money, and the data that must keep up."""
     train = config.train
     speed = gpu.tflops * 1e12 * given.mfu
     backward = traced.backward_flops / speed
-    compute = (traced.forward_flops + traced.backward_flops) * train.accumulate / speed
+    compute = (traced.forward_flops + traced.backward_flops + recomputed) * train.accumulate / speed
     compute += traced.optimiser_flops / speed
     payload = traced.gradients / (2 if train.reduce == "bf16" else 1)
     ring = 2 * (train.processes - 1) / train.processes * payload

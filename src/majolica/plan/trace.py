@@ -18,12 +18,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from majolica.config.schema import RunConfig
 from majolica.distributed.activation.flops import CPU_ATTENTION
+from majolica.distributed.activation.step import inputs
 from majolica.distributed.group import Group
 from majolica.distributed.shard import Shard
 from majolica.models.majolica import Majolica, Rows
 from majolica.objectives.contrastive import Pairs
-from majolica.objectives.draws import Draws
-from majolica.objectives.joint import Targets, joint_losses, make_rows, seen
+from majolica.objectives.joint import Targets, joint_losses, seen
 from majolica.train import optim
 from majolica.train.ema import Ema
 from majolica.train.precision import autocast
@@ -56,7 +56,7 @@ class Trace:
 
 def trace(config: RunConfig) -> Trace:
     """Trace `config` as its first rank of `train.processes`."""
-    rows, targets = rows_of(config)
+    rows, targets = inputs(config)
     fake = FakeTensorMode()
     with imagined(config.train.processes) as group, fake:
         model = Majolica(config.model)
@@ -87,16 +87,6 @@ def trace(config: RunConfig) -> Trace:
             bf16_copies=held.copies(),
             activations=held.activations(),
         )
-
-
-def rows_of(config: RunConfig) -> tuple[Rows, Targets]:
-    """Rows of one micro-step, from noise: as many fine ones and pieces as there may be."""
-    batch, side, scale = config.train.batch, config.model.resolution, config.loss.fine_scale
-    fine = round(config.loss.fine_share * batch)
-    draws = Draws.seeded(range(batch))
-    tokens_BL = 4 + (draws.uniform(config.model.text.length) * (config.model.text.vocab - 4)).long()
-    images_B3HW, fine_F3HW = torch.rand(batch, 3, side, side), torch.rand(fine, 3, side * scale, side * scale)
-    return make_rows(images_B3HW, fine_F3HW, tokens_BL, config.loss, config.model.properties, 0.0, draws)
 
 
 def micro_step(model: Majolica, rows: Rows, targets: Targets, config: RunConfig, group: Group) -> Tensor:

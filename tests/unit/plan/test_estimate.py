@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -112,3 +114,25 @@ def test_bad_input_is_one_line(words: str, message: str, capsys: pytest.CaptureF
 def test_every_gpu_has_plausible_figures() -> None:
     for card in GPUS.values():
         assert card.node_gb_s >= card.network_gb_s > 0 and card.tflops > 100 and card.memory_gb >= 24
+
+
+def test_planned_activations_trade_memory_for_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def figures_of(*extra: str) -> dict[str, dict[str, dict[str, float]]]:
+        cli.main(["plan", "nano", "--json", *extra])
+        return json.loads(capsys.readouterr().out)  # type: ignore[no-any-return]
+
+    kept = figures_of()
+    with pytest.raises(SystemExit):
+        cli.main(["plan", "nano", "--activation-gb", "0.000001"])
+    least = float(re.findall(r"at least ([\d.]+)", capsys.readouterr().err)[0])
+    tight = figures_of("--activation-gb", f"{least}", "--picture", f"{tmp_path / 'memory.png'}")
+    assert "planned" not in kept["memory"] and tight["memory"]["planned"]["value"] <= least
+    assert tight["memory"]["peak"]["value"] < kept["memory"]["peak"]["value"]
+    assert tight["time"]["compute"]["value"] > kept["time"]["compute"]["value"]
+    assert (tmp_path / "memory.png").stat().st_size > 1000
+
+
+def test_a_picture_needs_a_budget(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["plan", "nano", "--picture", "x.png"])
+    assert "give a budget" in capsys.readouterr().err
