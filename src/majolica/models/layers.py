@@ -84,7 +84,7 @@ def attend(q_BHND: Tensor, k_BHMD: Tensor, v_BHMD: Tensor, mask_BM: Tensor | Non
     nothing = q.new_empty(1, 1, 1).expand(len(q), tokens, k.shape[1])
     scores = torch.baddbmm(nothing, q, k.mT, beta=0, alpha=width**-0.5)
     if mask is not None:
-        scores.view(batch, heads, tokens, -1).masked_fill_(~mask, -torch.inf)
+        scores.view(batch, heads, tokens, k.shape[1]).masked_fill_(~mask, -torch.inf)
     return torch.bmm(scores.softmax(-1), v).view(batch, heads, tokens, width)
 
 

@@ -56,3 +56,9 @@ def test_products_serve_short_bfloat16_alone(
     )
     attend(*inputs(tokens, 7, dtype), None, by_products)
     assert bool(fused) is not used
+
+
+def test_no_rows_are_no_error() -> None:
+    mask = torch.ones(0, 7, dtype=torch.bool)
+    none = [x[:0] for x in inputs(1, 7, torch.bfloat16)]
+    assert attend(*none, mask, True).shape == (0, 3, 1, 16)

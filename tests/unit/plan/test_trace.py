@@ -9,10 +9,11 @@ import torch
 from torch.autograd.graph import saved_tensors_hooks
 
 from majolica.config.schema import LossConfig, OptimConfig, RunConfig, TrainConfig
+from majolica.distributed.activation.step import inputs
 from majolica.distributed.group import Group
 from majolica.models.majolica import Majolica
 from majolica.plan import trace as module
-from majolica.plan.trace import Held, micro_step, rows_of, trace
+from majolica.plan.trace import Held, micro_step, trace
 from tiny import TINY
 
 
@@ -31,7 +32,7 @@ def test_the_trace_is_of_the_real_step(precision: str) -> None:
     """The same counters around a model with real memory see the same FLOPs and the same held bytes."""
     traced = trace(config(precision=precision))
     model = Majolica(TINY)
-    rows, targets = rows_of(config())
+    rows, targets = inputs(config())
     held, forward, backward = Held(model), module.counter(), module.counter()
     with forward, held, saved_tensors_hooks(held.keep, lambda x: x):
         loss = micro_step(model, rows, targets, config(precision=precision), Group(0, 1, torch.device("cpu")))
