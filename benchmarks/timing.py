@@ -38,7 +38,7 @@ def median_ratio(over: list[float], under: list[float]) -> float:
     return round(statistics.median(a / b for a, b in zip(over, under, strict=True)), 3)
 
 
-def peak_flops(device: torch.device) -> tuple[float, str]:
+def peak_flops(device: torch.device, dtype: torch.dtype) -> tuple[float, str]:
     """The most that the device can do, and how that is known."""
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
@@ -47,6 +47,7 @@ def peak_flops(device: torch.device) -> tuple[float, str]:
             return known.tflops * 1e12, f"bf16 data sheet of {known.name}"
         return float("nan"), f"unknown for {name}"
     side = 4096
-    a, b = torch.randn(side, side), torch.randn(side, side)
+    a, b = torch.randn(2, side, side).to(dtype)
     fastest = min(timed(lambda: a @ b, device) for _ in range(5))
-    return 2 * side**3 / fastest, f"measured: {side}^3 fp32 product on {torch.get_num_threads()} threads"
+    name = str(dtype).removeprefix("torch.")
+    return 2 * side**3 / fastest, f"measured: {side}^3 product in {name} on {torch.get_num_threads()} threads"

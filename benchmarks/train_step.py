@@ -7,7 +7,7 @@
   as it is and compiled, and the quicker counts.
 
 All alternate; ratios are medians of ratios within a round. FLOPs are counted, matrix products and attention alone; the
-peak is the card's bf16 data sheet, and on a CPU the rate of a 4096^3 fp32 product in this process.
+peak is the card's bf16 data sheet, and on a CPU the rate of a 4096^3 product of the run's precision in this process.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from benchmarks.timing import Step, median_ratio, peak_flops, rounds, timed
 from majolica.config.schema import ModelConfig, RunConfig
 from majolica.data.loader import Batch
 from majolica.distributed.group import Group, default_device
+from majolica.machine import keep_freed_memory
 from majolica.models.text_tower import TextTower
 from majolica.models.trunk import Perception
 from majolica.objectives.contrastive import Pairs, caption_ids, sigmoid_loss
@@ -186,7 +187,7 @@ def measure(options: argparse.Namespace, root: Path) -> dict[str, Any]:
     both = [a + b for a, b in zip(seconds["generation"], seconds["contrastive"], strict=True)]
     joint_seconds = statistics.median(seconds["joint"])
     rows = config.train.batch * config.train.accumulate
-    peak, peak_how = peak_flops(device)
+    peak, peak_how = peak_flops(device, torch.float32 if config.train.precision == "fp32" else torch.bfloat16)
     traced = trace(config)
     flops = (traced.forward_flops + traced.backward_flops) * config.train.accumulate
     blocks, x, missing = same_size(config.model, min(rows, 16), device)
@@ -239,6 +240,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if default_device().type == "cpu":  # as training does
+        keep_freed_memory()
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as root:
         print(json.dumps(measure(options, Path(root))))

@@ -21,7 +21,7 @@ def config(**train: object) -> RunConfig:
     values = {"steps": 10, "batch": 8, "accumulate": 2, "processes": 1, "precision": "fp32", **train}
     return RunConfig(
         model=TINY,
-        loss=LossConfig(clean_share=0.5, fine_share=0.25),
+        loss=LossConfig(clean_share=0.5, clean_share_end=0.5, fine_share=0.25),
         optim=OptimConfig(warmup=1),
         train=TrainConfig(**values),  # type: ignore[arg-type]
     )
