@@ -41,7 +41,7 @@ from majolica.text.tokenizer import train_tokenizer
 from majolica.train import optim, state
 from majolica.train import step as steps
 from majolica.train.ema import Ema
-from majolica.train.precision import Precision, attend_by_products, autocast, has_bf16
+from majolica.train.precision import Precision, attend_by_products, autocast, has_bf16, outside_autocast
 from majolica.train.run import machine
 
 
@@ -109,7 +109,8 @@ def contrastive_step(config: RunConfig, rope: Tensor, batch: Batch, tokens_BL: T
     model = FullDepth(config.model).to(group.device)
     if group.device.type == "cpu":
         attend_by_products(model)
-    optimisers, ema = optim.build(model, config.optim), Ema(model, config.optim.ema)
+    products = outside_autocast(config.train.precision, group.device)
+    optimisers, ema = optim.build(model, config.optim, products=products), Ema(model, config.optim.ema)
     one = torch.ones((), device=group.device)
 
     def step() -> None:

@@ -10,14 +10,12 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from majolica.train.precision import has_bf16
-
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Quintic coefficients that take singular values in (0, 1] to about 1 in five steps."""
 
 
 class Muon(Optimizer):
-    """Muon over matrices. Equal shapes go together; float32 where bfloat16 products are slow.
+    """Muon over matrices. Equal shapes go together; the iteration's products are taken in `products`.
 
     A matrix of r rows and c columns moves by `lr * max(1, r / c) ** 0.5` times the orthogonal factor of its Nesterov
     momentum; weight decay is decoupled. Written out because torch's own works in bfloat16, one matrix at a time
@@ -27,8 +25,16 @@ class Muon(Optimizer):
     found_inf: Tensor | None = None
     """Above 0 where this step must change nothing: the convention of torch's fused optimisers."""
 
-    def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+        products: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.products = products
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -47,8 +53,7 @@ class Muon(Optimizer):
         before = torch.stack(buffers)
         torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
         nesterov = torch._foreach_lerp(gradients, buffers, group["momentum"])
-        dtype = torch.bfloat16 if has_bf16(values[0].device) else torch.float32
-        updates = orthogonalise(torch.stack(list(nesterov)), dtype)
+        updates = orthogonalise(torch.stack(list(nesterov)), self.products)
         decay = torch.tensor(group["lr"] * group["weight_decay"], device=updates.device)
         if self.found_inf is not None:  # decided on the device: asking the host would stop the queue
             bad = self.found_inf > 0

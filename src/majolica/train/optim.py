@@ -12,10 +12,15 @@ from majolica.config.schema import OptimConfig
 from majolica.train.muon import Muon
 
 
-def build(model: nn.Module, config: OptimConfig, mine: Callable[[str], bool] = lambda name: True) -> list[Optimizer]:
+def build(
+    model: nn.Module,
+    config: OptimConfig,
+    mine: Callable[[str], bool] = lambda name: True,
+    products: torch.dtype = torch.float32,
+) -> list[Optimizer]:
     """Optimisers over the parameters of `model` that are `mine`; weight decay on matrices only.
 
-    Each group's `share` is its rate over `config.lr`.
+    Each group's `share` is its rate over `config.lr`. Muon iterates in `products`.
     """
     named = [(name, value) for name, value in model.named_parameters() if mine(name)]
     hidden = [(name, value) for name, value in named if config.muon_lr > 0 and is_hidden_matrix(name, value)]
@@ -26,7 +31,8 @@ def build(model: nn.Module, config: OptimConfig, mine: Callable[[str], bool] = l
     ]
     optimisers: list[Optimizer] = [AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), fused=True)]
     if hidden:
-        optimisers.append(Muon([value for _, value in hidden], lr=config.muon_lr, weight_decay=config.weight_decay))
+        matrices = [value for _, value in hidden]
+        optimisers.append(Muon(matrices, config.muon_lr, weight_decay=config.weight_decay, products=products))
     for optimiser in optimisers:
         for group in optimiser.param_groups:
             group["share"] = group["lr"] / config.lr

@@ -25,6 +25,11 @@ def has_bf16(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
+def outside_autocast(precision: Precision, device: torch.device) -> torch.dtype:
+    """For products that bear low precision and are outside autocast (Muon's): bfloat16 where run and device have it."""
+    return torch.bfloat16 if precision != "fp32" and has_bf16(device) else torch.float32
+
+
 def attend_by_products(model: nn.Module) -> None:
     """Let the attention of `model` take plain products where they are quicker than the fused kernel of CPUs."""
     for layer in model.modules():

@@ -78,7 +78,9 @@ def build(config: RunConfig, out: Path, group: Group) -> Run:
         group=group,
         model=model,
         network=wrap(model, config, group, traffic, out),
-        optimisers=optim.build(model, config.optim, shard.mine),
+        optimisers=optim.build(
+            model, config.optim, shard.mine, precision.outside_autocast(config.train.precision, group.device)
+        ),
         ema=Ema(model, config.optim.ema, shard.mine, config.train.ema_device),
         shard=shard,
         traffic=traffic,
