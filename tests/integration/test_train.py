@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -281,3 +282,22 @@ def test_a_planned_run_learns_the_same_bits(shards: Path, tmp_path: Path) -> Non
     assert "recompute" in {block["choice"] for block in plan["blocks"]}
     whole, planned = weights(tmp_path / "whole", 2), weights(tmp_path / "planned", 2)
     assert {name for name in whole if not torch.equal(whole[name], planned[name])} == set()
+
+
+def test_a_process_that_fails_says_why_and_there_is_no_traceback(shards: Path, tmp_path: Path) -> None:
+    config = dataclasses.replace(tiny(shards), recipe="nano")
+    job = dataclasses.replace(config.train, processes=2, batch=4)
+    io.save(dataclasses.replace(config, train=job), tmp_path / "c.yaml")
+    words = [sys.executable, "-m", "majolica", "train", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "run")]
+    words += ["--data.shards", str(tmp_path / "broken")]
+    (tmp_path / "broken").mkdir()
+    for tar in sorted(shards.glob("*.tar")):  # captions can be read, pictures cannot
+        data = bytearray(tar.read_bytes())
+        for at in (found.start() for found in re.finditer(rb"\x89PNG|\xff\xd8\xff", bytes(data))):
+            data[at + 4 : at + 60] = bytes(56)
+        (tmp_path / "broken" / tar.name).write_bytes(data)
+    environment = {**os.environ, "PYTHONPATH": str(Path(majolica.__file__).parents[1])}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr and "cannot be read" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("majolica: the training stopped early")

@@ -78,8 +78,8 @@ def spawn(processes: int, config: Path, out: Path, resume: bool) -> None:
             f"train.processes is {processes} and this machine has room for {room}: start it with torchrun on "
             f"as many machines as it takes, or set --train.processes {room}"
         )
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command += ["-m", "majolica.train.worker", str(config), str(out), *(["--resume"] if resume else [])]
+    command = [sys.executable, "-m", "majolica.distributed.agent", str(processes)]
+    command += ["majolica.train.worker", str(config), str(out), *(["--resume"] if resume else [])]
     worker = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"})
     try:
         status = worker.wait()
