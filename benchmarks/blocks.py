@@ -60,9 +60,8 @@ def same_size(config: ModelConfig, rows: int, device: torch.device) -> tuple[dic
     modulation = torch.randn(rows, 6, width, device=device)
     rope = torch.polar(torch.ones(tokens, width // heads // 2), torch.rand(tokens, width // heads // 2)).to(device)
     see, paint = trunk.Block(width, heads).to(device), trunk.Block(width, heads, config.text.width).to(device)
-    if device.type == "cpu":  # as training does
-        attend_by_products(see)
-        attend_by_products(paint)
+    for block in (see, paint):  # as training does
+        attend_by_products(block, device)
     blocks: dict[str, Block] = {
         "see": lambda x: see(x, modulation, rope),
         "paint": lambda x: paint(x, modulation, rope, (text, mask)),

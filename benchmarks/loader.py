@@ -31,6 +31,7 @@ from majolica.config.schema import DataConfig
 from majolica.data.decode import decode, fit
 from majolica.data.loader import Loader, Size
 from majolica.data.shards import Record, ShardSet, write_shards
+from majolica.machine import cores
 
 BATCH, SIDE = 64, 256
 
@@ -98,7 +99,7 @@ def bare(folder: Path, workers: int, count: int) -> float:
     """Decoding alone, from memory, on as many threads as decode in ours, the caller's too, but no more than cores."""
     shards = ShardSet(folder)
     images = [shards.read(i).image for i in range(min(count, len(shards)))]
-    threads = min(workers + 1, os.cpu_count() or 1)
+    threads = min(workers + 1, cores())
     each = BATCH // threads
     pieces = [images[i : i + each] for i in range(0, len(images), each)]
 

@@ -107,8 +107,7 @@ def contrastive_step(config: RunConfig, rope: Tensor, batch: Batch, tokens_BL: T
     """One optimiser step of the contrastive model on the clean rows of as many micro-steps."""
     rows = round(config.loss.clean_share * config.train.batch)
     model = FullDepth(config.model).to(group.device)
-    if group.device.type == "cpu":
-        attend_by_products(model)
+    attend_by_products(model, group.device)
     products = outside_autocast(config.train.precision, group.device)
     optimisers, ema = optim.build(model, config.optim, products=products), Ema(model, config.optim.ema)
     one = torch.ones((), device=group.device)

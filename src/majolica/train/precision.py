@@ -30,11 +30,11 @@ def outside_autocast(precision: Precision, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if precision != "fp32" and has_bf16(device) else torch.float32
 
 
-def attend_by_products(model: nn.Module) -> None:
-    """Let the attention of `model` take plain products where they are quicker than the fused kernel of CPUs."""
+def attend_by_products(model: nn.Module, device: torch.device) -> None:
+    """On a CPU, let the attention of `model` take plain products where they are quicker than the fused kernel."""
     for layer in model.modules():
         if isinstance(layer, SelfAttention | CrossAttention):
-            layer.by_products = True
+            layer.by_products = device.type == "cpu"
 
 
 def prepare(model: nn.Module, precision: Precision, device: torch.device, emulate: bool = False) -> None:

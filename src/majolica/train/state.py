@@ -68,8 +68,8 @@ def build(config: RunConfig, out: Path, group: Group) -> Run:
     torch.manual_seed(config.train.seed)
     model = Majolica(dataclasses.replace(config.model, text=text)).to(group.device)
     precision.prepare(model, config.train.precision, group.device)
-    if group.device.type == "cpu" and not config.train.activation_gb:  # plans count on the fused kernel
-        precision.attend_by_products(model)
+    if not config.train.activation_gb:  # plans count on the fused kernel
+        precision.attend_by_products(model, group.device)
     shard = Shard.over(model, group) if config.train.shard_optimizer else Shard.whole(group)
     traffic = Traffic()
     return Run(
