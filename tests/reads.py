@@ -8,11 +8,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class Reads(TorchDispatchMode):
-    """Counts operations whose result the host must know: values read, and shapes that depend on values."""
+    """Counts operations that wait: values read, shapes that depend on values, copies between devices that block."""
 
     def __init__(self) -> None:
         super().__init__()
         self.count = 0
+        self.crossings = 0
+        """Copies between devices, those that do not block included."""
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         aten = torch.ops.aten
@@ -24,4 +26,11 @@ class Reads(TorchDispatchMode):
             aten.nonzero.default,
             aten.masked_select.default,
         )
-        return function(*args, **(kwargs or {}))
+        out = function(*args, **(kwargs or {}))
+        if function in (aten._to_copy.default, aten.copy_.default):
+            source = args[0] if function is aten._to_copy.default else args[1]
+            waits = not (kwargs or {}).get("non_blocking", len(args) > 2 and args[2])
+            if source.device != out.device:
+                self.crossings += 1
+                self.count += waits
+        return out

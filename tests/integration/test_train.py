@@ -25,7 +25,6 @@ from majolica.recipes import recipe
 from majolica.sampling.pipeline import Pipeline
 from majolica.train import checkpoint, loop, pace
 from majolica.train.run import prepare, train
-from reads import Reads
 from tiny import tiny_run as tiny
 
 
@@ -198,24 +197,6 @@ def test_what_a_resume_changes_is_in_the_folder_where_processes_read_it(shards: 
     longer = dataclasses.replace(config, train=dataclasses.replace(config.train, steps=60))
     prepare(longer, tmp_path, resume=True)
     assert io.load(tmp_path / "config.yaml") == longer
-
-
-def test_a_step_never_waits_for_the_device(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    counts: list[int] = []
-    real = loop.optimiser_step
-
-    def counted(run):  # type: ignore[no-untyped-def]
-        feed, batches = run.feed, iter([next(run.feed) for _ in range(run.config.train.accumulate)])
-        run.feed = batches  # decoding is the host's work: not counted
-        with Reads() as reads:
-            result = real(run)
-        run.feed = feed
-        counts.append(reads.count)
-        return result
-
-    monkeypatch.setattr(loop, "optimiser_step", counted)
-    train(tiny(shards, steps=2), tmp_path)
-    assert counts == [0, 0]
 
 
 def test_the_log_tells_parts_times_and_ranks(shards: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ ALLOWED = {
     "errors": set(),
     "files": set(),
     "machine": set(),
+    "device": set(),
     "config": set(),
     "recipes": {"config"},
     "data": {"config"},
@@ -34,7 +35,7 @@ ALLOWED = {
     "train": {"config", "data", "text", "models", "objectives", "distributed", "sampling"},
 }
 TOP = {"cli", "commands", "demo", "__main__"}
-FOR_ALL = {"errors", "files", "machine", "__version__"}
+FOR_ALL = {"errors", "files", "machine", "device", "__version__"}
 LIGHT = ("cli.py", "errors.py", "files.py", "machine.py", "config", "recipes")
 HEAVY = {"torch", "numpy", "safetensors", "tensorboard", "matplotlib", "PIL"}
 

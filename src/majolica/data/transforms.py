@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from majolica.data.counter import uniform
+from majolica.device import sent
 
 _STREAM = 0xA06
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -28,13 +29,14 @@ def augment(images_B3HW: Tensor, positions_B: Tensor, seed: int, flip: bool, jit
     """
     draws = uniform(seed, _STREAM, positions_B.cpu().numpy(), 5)
     if flip:
-        turned_B = torch.from_numpy(draws[:, 0] < 0.5).to(images_B3HW.device)
+        turned_B = sent(torch.from_numpy(draws[:, 0] < 0.5), images_B3HW.device)
         images_B3HW = torch.where(turned_B[:, None, None, None], images_B3HW.flip(-1), images_B3HW)
     if jitter == 0:
         return images_B3HW
     matrix, offset = colour_matrices(2 * draws[:, 1:] - 1, jitter)
-    matrix_B33 = torch.from_numpy(matrix).to(images_B3HW)
-    offset_B31 = torch.from_numpy(offset).to(images_B3HW)
+    matrix_B33, offset_B31 = (
+        sent(torch.from_numpy(x).to(images_B3HW.dtype), images_B3HW.device) for x in (matrix, offset)
+    )
     # Autocast would round colours to 8 bits of mantissa.
     with torch.autocast(images_B3HW.device.type, enabled=False):
         jittered = torch.baddbmm(offset_B31, matrix_B33, images_B3HW.flatten(2))

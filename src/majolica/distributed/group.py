@@ -63,7 +63,8 @@ def joined(processes: int, threads: int) -> Iterator[Group]:
     device = default_device(int(os.environ["LOCAL_RANK"]))
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    # What the hosts agree on goes from host to host: asking the GPUs would wait for them at every step.
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     try:
         yield Group(dist.get_rank(), world, device)
     finally:
@@ -94,9 +95,18 @@ def any_rank(flag: bool, group: Group) -> bool:
     """Whether the flag is up on any rank; every rank gets the same answer."""
     if group.world == 1:
         return flag
-    votes = torch.tensor(float(flag), device=group.device)
+    votes = torch.tensor(float(flag))  # on the host, as `from_first` is
     dist.all_reduce(votes, dist.ReduceOp.MAX)
     return bool(votes.item())
+
+
+def from_first(number: int, group: Group) -> int:
+    """The first rank's number."""
+    if group.world == 1:
+        return number
+    told = torch.tensor(number)
+    dist.broadcast(told, 0)
+    return int(told)
 
 
 def mean_over_ranks(values: Tensor, group: Group) -> Tensor:

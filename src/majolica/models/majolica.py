@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from majolica.config.schema import ModelConfig
+from majolica.device import sent
 from majolica.models.conditions import Condition, ConditionEncoder
 from majolica.models.decoder import PixelDecoder, Window
 from majolica.models.layers import Norm, rope_2d
@@ -107,7 +108,7 @@ class Majolica(nn.Module):
         key = (*grid, device)
         if key not in self._ropes:
             turn = rope_2d(grid, self.config.width // self.config.heads, self.config.registers)
-            self._ropes[key] = turn.to(device)
+            self._ropes[key] = sent(turn, device)
         return self._ropes[key]
 
     def perceive(self, base_B3HW: Tensor, t_B: Tensor) -> tuple[Tensor, Tensor]:

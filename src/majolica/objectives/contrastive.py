@@ -47,11 +47,15 @@ def joined(parts: Sequence[Pairs]) -> Pairs:
 
 def caption_ids(tokens_BL: Tensor) -> Tensor:
     """A 64-bit hash of each caption's pieces `(B,)`: equal captions are positives of each other, not negatives."""
-    ids_B = torch.zeros(len(tokens_BL), dtype=torch.int64, device=tokens_BL.device)
-    for column_B in tokens_BL.unbind(1):
-        mixed_B = (ids_B ^ column_B) * -7046029254386353131  # the odd constant of splitmix64, modulo 2^64
-        ids_B = mixed_B ^ (mixed_B >> 29)
-    return ids_B
+    weight_L = torch.arange(1, tokens_BL.shape[1] + 1, device=tokens_BL.device) * _ODD
+    weight_L = (weight_L ^ (weight_L >> 29)) * _ODD  # modulo 2^64, as all that follows
+    mixed_BL = (tokens_BL + weight_L) * _ODD
+    mixed_BL = (mixed_BL ^ (mixed_BL >> 32)) * (weight_L | 1)
+    return mixed_BL.sum(1)
+
+
+_ODD = -7046029254386353131
+"""The constant of splitmix64."""
 
 
 class _PairSum(torch.autograd.Function):

@@ -17,7 +17,7 @@ def add_noise(clean_BCHW: Tensor, t_B: Tensor, scale: int, noise_BCHW: Tensor) -
     Pooling k^2 independent unit Gaussians divides their standard deviation by k, which the factor k undoes.
     """
     t = t_B[:, None, None, None]
-    return t * clean_BCHW + (1 - t) * scale * noise_BCHW.to(clean_BCHW)
+    return t * clean_BCHW + (1 - t) * scale * noise_BCHW
 
 
 TIME_BINS = 5

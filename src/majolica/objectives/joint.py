@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from majolica.config.schema import LossConfig
+from majolica.device import sent
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
 from majolica.models.majolica import Outputs, Rows, pool
@@ -53,11 +54,11 @@ def make_rows(
     full_F3HW = fine_F3HW[: round(config.fine_share * noisy)] * 2 - 1
     fine = len(full_F3HW)
     base_B3HW = torch.cat((pool(full_F3HW, scale), images_B3HW[fine:] * 2 - 1))
-    t_M = flow_time(draws[:noisy].normal(), config.t_mean, config.t_std).to(base_B3HW)
+    t_M = sent(flow_time(draws[:noisy].normal(), config.t_mean, config.t_std), images_B3HW.device)
 
-    noised_F3HW = add_noise(full_F3HW, t_M[:fine], scale, draws[:fine].normal(*full_F3HW.shape[1:]))
-    noise_K3HW = draws[fine:noisy].normal(*base_B3HW.shape[1:])
-    noised_K3HW = add_noise(base_B3HW[fine:noisy], t_M[fine:], 1, noise_K3HW)
+    noised_F3HW = add_noise(full_F3HW, t_M[:fine], scale, draws[:fine].noise(full_F3HW))
+    small_K3HW = base_B3HW[fine:noisy]
+    noised_K3HW = add_noise(small_K3HW, t_M[fine:], 1, draws[fine:noisy].noise(small_K3HW))
     window, crops_F3HW, crops_z_F3HW = random_windows(full_F3HW, noised_F3HW, scale, draws[:fine])
     rows = Rows(
         base_B3HW=torch.cat((pool(noised_F3HW, scale), noised_K3HW, base_B3HW[noisy:])),
@@ -83,7 +84,8 @@ def random_windows(full_F3HW: Tensor, noised_F3HW: Tensor, scale: int, draws: Dr
         boxes = zip(images, top_F.tolist(), left_F.tolist(), strict=True)
         return torch.stack([image[:, y : y + inner_height, x : x + inner_width] for image, y, x in boxes])
 
-    window = Window((top_F / height).to(full_F3HW), (left_F / width).to(full_F3HW), 1 / scale, scale)
+    device = full_F3HW.device
+    window = Window(sent(top_F / height, device), sent(left_F / width, device), 1 / scale, scale)
     return window, crop(full_F3HW), crop(noised_F3HW)
 
 
@@ -100,7 +102,7 @@ def draw_condition(
     has_value_BP = keep_B[:, None] & (draws.uniform(len(properties)) >= config.drop_property)
     device = tokens_BL.device
     values_BP = measure_all(properties, images_B3HW)
-    return Condition(tokens_BL, has_text_B.to(device), values_BP, has_value_BP.to(device))
+    return Condition(tokens_BL, sent(has_text_B, device), values_BP, sent(has_value_BP, device))
 
 
 def seen(outputs: Outputs, targets: Targets) -> Pairs:

@@ -9,6 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from majolica.device import settle
+
 
 def decay_at(step: int, decay: float) -> float:
     """Decay of optimiser step `step`; shorter at first, so that the start is forgotten."""
@@ -27,18 +29,18 @@ class Ema:
     ) -> None:
         self.decay = decay
         values = {name: value.detach() for name, value in model.named_parameters() if mine(name)}
-        self.average = {
-            name: value.to("cpu" if device == "cpu" else value.device, copy=True) for name, value in values.items()
-        }
+        self.device = torch.device("cpu") if device == "cpu" else next(model.parameters()).device
+        self.average = {name: value.to(self.device, copy=True) for name, value in values.items()}
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int, moved: Tensor) -> None:
         """Move the average towards the model's parameters, where `moved` is 1 and not 0: a scalar on their device."""
         own = dict(model.named_parameters())
-        current = [own[name].detach().to(average.device) for name, average in self.average.items()]
-        weight = (1 - decay_at(step, self.decay)) * moved
-        weights = [weight.to(average.device) for average in self.average.values()]
-        torch._foreach_lerp_(list(self.average.values()), current, weights)
+        current = [own[name].detach().to(self.device, non_blocking=True) for name in self.average]
+        weight = ((1 - decay_at(step, self.decay)) * moved).to(self.device, non_blocking=True)
+        if moved.device != self.device:  # averaged on the host: it waits for the copies, once
+            settle(moved.device)
+        torch._foreach_lerp_(list(self.average.values()), current, [weight] * len(current))
 
 
 @contextmanager

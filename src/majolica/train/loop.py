@@ -37,6 +37,7 @@ def fit(run: Run, log: Log | None, stop: Stop, sample: Callable[[Run], None]) ->
             if due(run.config.train, run.step, run.config.train.sample_every):
                 sample(run)
             watch.resume()
+    watch.pause()
     save(run, say)
     watch.close()
     return run.step >= run.config.train.steps

@@ -49,17 +49,19 @@ class Muon(Optimizer):
 
     def _step_together(self, values: list[Tensor], shape: torch.Size, group: dict[str, Any]) -> None:
         gradients = [value.grad for value in values if value.grad is not None]
-        buffers = [self.state[value].setdefault("momentum", torch.zeros_like(value)) for value in values]
-        before = torch.stack(buffers)
-        torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
+        for value in values:
+            if "momentum" not in self.state[value]:
+                self.state[value]["momentum"] = torch.zeros_like(value)
+        buffers = [self.state[value]["momentum"] for value in values]
+        if self.found_inf is None:
+            moved = torch.ones((), device=values[0].device)
+        else:  # decided on the device: asking the host would stop the queue
+            moved = (self.found_inf <= 0).to(values[0].dtype)
+            gradients = list(torch.where(moved > 0, torch.stack(gradients), 0).unbind())
+        torch._foreach_lerp_(buffers, gradients, [(1 - group["momentum"]) * moved] * len(buffers))
         nesterov = torch._foreach_lerp(gradients, buffers, group["momentum"])
-        updates = orthogonalise(torch.stack(list(nesterov)), self.products)
-        decay = torch.tensor(group["lr"] * group["weight_decay"], device=updates.device)
-        if self.found_inf is not None:  # decided on the device: asking the host would stop the queue
-            bad = self.found_inf > 0
-            torch._foreach_copy_(buffers, list(torch.where(bad, before, torch.stack(buffers)).unbind()))
-            updates, decay = torch.where(bad, 0, updates), torch.where(bad, 0, decay)
-        torch._foreach_mul_(values, 1 - decay)
+        updates = orthogonalise(torch.stack(list(nesterov)), self.products) * moved
+        torch._foreach_mul_(values, 1 - group["lr"] * group["weight_decay"] * moved)
         scale = max(1.0, shape[0] / shape[1]) ** 0.5
         torch._foreach_add_(values, list(updates.unbind()), alpha=-group["lr"] * scale)
 

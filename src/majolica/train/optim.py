@@ -84,8 +84,7 @@ def load_state_by_name(model: nn.Module, optimisers: list[Optimizer], state: dic
     for name, value in model.named_parameters():
         saved = slots.pop(name, {})
         if saved and id(value) in owner:
-            owner[id(value)].state[value] = {
-                slot: content if slot == "step" else content.to(value.device) for slot, content in saved.items()
-            }
+            # "step" too: fused optimisers count where they step.
+            owner[id(value)].state[value] = {slot: content.to(value.device) for slot, content in saved.items()}
     if slots:
         raise ValueError(f"the checkpoint knows parameters that the model lacks: {', '.join(sorted(slots))}")

@@ -8,10 +8,10 @@ import time
 from collections import deque
 from typing import Any
 
-import torch
-import torch.distributed as dist
-
 from majolica.config import io
+from majolica.device import settle
+from majolica.distributed.group import from_first
+from majolica.train.schedule import due
 from majolica.train.state import Run
 
 EVERY = 100
@@ -26,20 +26,41 @@ class Watch:
 
     def __init__(self, run: Run) -> None:
         self.run, self.steps, self.spent = run, 0, 0.0
+        self.open = 0
+        """Steps since the clock last stopped."""
         self.recent: deque[float] = deque(maxlen=EVERY)
         self.mark = time.perf_counter()
 
     def lap(self) -> None:
-        """A step has ended."""
+        """A step has ended: on a CPU at once, on a GPU where something is due and it is waited for."""
+        self.open += 1
+        if self.stops():
+            self.pause()
+
+    def pause(self) -> None:
+        """Stop the clock, when all that was queued is done."""
+        if not self.open:
+            return
+        settle(self.run.group.device)
         elapsed = time.perf_counter() - self.mark
         self.run.seconds += elapsed
         self.spent += elapsed
-        self.steps += 1
-        self.recent.append(elapsed)
+        self.steps += self.open
+        self.recent.extend([elapsed / self.open] * self.open)
+        self.open = 0
+
+    def stops(self) -> bool:
+        """Whether the clock stops after this step: always, where a step that has returned is done."""
+        if self.run.group.device.type == "cpu":
+            return True
+        train, step = self.run.config.train, self.run.step
+        cadences = (train.log_every, train.checkpoint_every, train.sample_every)
+        return self.plan_due() or step >= train.steps or any(due(train, step, every) for every in cadences)
 
     def resume(self) -> None:
         """The next step begins."""
-        self.mark = time.perf_counter()
+        if not self.open:
+            self.mark = time.perf_counter()
 
     def reset(self) -> float:
         """Seconds per step since the last call."""
@@ -56,10 +77,7 @@ class Watch:
         """Turn the minutes that are left into steps, on every rank alike, and save the configuration so."""
         run, train = self.run, self.run.config.train
         left = train.minutes * 60 - run.seconds
-        wanted = torch.tensor(run.step + max(1, int(left / statistics.median(self.recent))), device=run.group.device)
-        if run.group.world > 1:
-            dist.broadcast(wanted, 0)
-        steps = int(wanted)
+        steps = from_first(run.step + max(1, int(left / statistics.median(self.recent))), run.group)
         if run.step == run.config.optim.warmup:  # no schedule has used the number of steps yet
             self._save(steps=steps)
         elif abs(steps - train.steps) > TOLERANCE * train.steps:

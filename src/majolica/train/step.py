@@ -13,6 +13,7 @@ from majolica.config.schema import RunConfig
 from majolica.data.counter import mix
 from majolica.data.loader import Batch
 from majolica.data.transforms import augment
+from majolica.device import sent
 from majolica.distributed.group import Group, gather_others
 from majolica.errors import UserError
 from majolica.models.majolica import Rows
@@ -82,7 +83,7 @@ def drawn(run: Run, batch: Batch) -> tuple[Rows, Targets]:
     config = run.config
     seeds_B = mix(config.train.seed, ROW_STREAM, batch.positions_B.numpy()) >> np.uint64(1)
     images_B3HW, fine_F3HW = (prepared(x, batch, config) for x in (batch.images_B3HW, batch.fine_F3HW))
-    tokens_BL = run.tokenizer.encode(batch.captions, config.model.text.length).to(run.group.device)
+    tokens_BL = sent(run.tokenizer.encode(batch.captions, config.model.text.length), run.group.device)
     return make_rows(
         images_B3HW,
         fine_F3HW,
@@ -90,7 +91,7 @@ def drawn(run: Run, batch: Batch) -> tuple[Rows, Targets]:
         config.loss,
         config.model.properties,
         progress(run),
-        Draws.seeded(seeds_B.tolist()),
+        Draws.seeded(seeds_B.tolist(), run.group.device),
     )
 
 

@@ -1,0 +1,67 @@
+"""Training on a device that is not the host, as far as a machine without a GPU can tell.
+
+The device is torch's `meta`: its tensors have shapes and no values. Whoever reads one fails, whoever mixes it with the
+host's fails, and copies to it can be counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from majolica.distributed.group import Group
+from majolica.objectives import draws
+from majolica.train import optim, state, step
+from majolica.train.run import prepare
+from reads import Reads
+from tiny import tiny_run
+
+ELSEWHERE = torch.device("meta")
+
+
+@pytest.fixture
+def run(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[state.Run]:
+    """A run on that device, fed with two steps' batches as a GPU's feed would: pictures there, the rest here."""
+    monkeypatch.setattr(draws, "generator", lambda device: torch.Generator())
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(sys.modules["torch.optim.optimizer"], "_get_fused_kernels_supported_devices", lambda: ["meta"])
+    config = prepare(tiny_run(shards), tmp_path, resume=False)
+    run = state.build(config, tmp_path, Group(0, 1, ELSEWHERE))
+    batches = [next(run.feed) for _ in range(2 * config.train.accumulate)]
+    run.feed.close()
+    moved = [{name: getattr(b, name).to(ELSEWHERE) for name in ("images_B3HW", "fine_F3HW")} for b in batches]
+    run.feed = iter(dataclasses.replace(b, **m) for b, m in zip(batches, moved, strict=True))  # type: ignore[assignment]
+    yield run
+
+
+def test_a_step_never_waits_for_the_device(run: state.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "tensor", no_value_is_copied)
+    for _ in range(2):  # the second is logged, so looked at closely
+        with Reads() as reads:
+            losses, _ = step.optimiser_step(run)
+        assert reads.count == 0
+        assert reads.crossings > 0  # or nothing would have been counted
+        assert {value.device for value in losses.values()} == {ELSEWHERE}
+    assert "agreement" in losses
+
+
+def no_value_is_copied(values: Any, *, device: torch.device | str = "cpu", real: Any = torch.tensor) -> torch.Tensor:
+    """torch.tensor, whose copy of a number to a GPU waits and is not dispatched."""
+    assert torch.device(device).type == "cpu"
+    return real(values)
+
+
+def test_state_goes_back_to_the_device_whole(run: state.Run) -> None:
+    step.optimiser_step(run)
+    saved = optim.state_by_name(run.model, run.optimisers)
+    on_host = {name: torch.zeros(value.shape) for name, value in saved.items()}
+    optim.load_state_by_name(run.model, run.optimisers, on_host)
+    again = optim.state_by_name(run.model, run.optimisers)
+    assert again.keys() == saved.keys() and {value.device for value in again.values()} == {ELSEWHERE}
