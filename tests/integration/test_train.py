@@ -23,7 +23,7 @@ from majolica.data.make import make_openmoji
 from majolica.errors import UserError
 from majolica.recipes import recipe
 from majolica.sampling.pipeline import Pipeline
-from majolica.train import checkpoint, loop, pace
+from majolica.train import checkpoint, loop, pace, state
 from majolica.train.run import prepare, train
 from tiny import tiny_run as tiny
 
@@ -252,6 +252,29 @@ def test_it_learns(shards: Path, tmp_path: Path) -> None:
     train(quick, tmp_path)
     flow = [json.loads(line)["flow"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert flow[-1] < 0.7 * flow[0]
+
+
+def test_compiled_blocks_train_the_same(shards: Path, tmp_path: Path) -> None:
+    if not state.can_compile(torch.device("cpu")):
+        pytest.skip("needs a C++ compiler")
+    config = tiny(shards, steps=4)
+    loss = dataclasses.replace(config.loss, fine_share=0.0)
+    for name in ("eager", "compiled"):
+        job = dataclasses.replace(config.train, compile=name == "compiled", log_every=1, accumulate=1)
+        train(dataclasses.replace(config, loss=loss, train=job), tmp_path / name)
+    eager, compiled = weights(tmp_path / "eager", 4), weights(tmp_path / "compiled", 4)
+    assert max(float((eager[name] - compiled[name]).abs().max()) for name in eager) < 1e-4
+    assert any(not torch.equal(eager[name], compiled[name]) for name in eager)  # or nothing was compiled
+
+
+def test_without_a_compiler_training_goes_on(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(state.shutil, "which", lambda name: None)
+    config = tiny(shards, steps=2)
+    train(dataclasses.replace(config, train=dataclasses.replace(config.train, compile=True)), tmp_path)
+    assert "no C++ compiler found: training without train.compile" in capsys.readouterr().out
+    assert checkpoint.load(tmp_path)[0].state["step"] == 2
 
 
 def test_a_planned_run_learns_the_same_bits(shards: Path, tmp_path: Path) -> None:

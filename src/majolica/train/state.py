@@ -132,7 +132,7 @@ def compile_blocks(model: Majolica) -> None:
     if not can_compile(next(model.parameters()).device):
         print("no C++ compiler found: training without train.compile")
         return
-    for blocks in (model.perception.blocks, model.synthesis.blocks, model.text_tower.blocks):
+    for blocks in (model.perception.blocks, model.synthesis.blocks, model.text_tower.blocks, model.decoder.blocks):
         for block in blocks:
             block.compile()
 
