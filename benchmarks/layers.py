@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from majolica.models.layers import Norm, SwiGLU, rope_2d, rotate
 from majolica.train.muon import Muon
+from majolica.train.precision import has_bf16, outside_autocast
 
 ROWS, TOKENS, WIDTH, HEADS = 32, 68, 192, 6
 
@@ -48,12 +49,14 @@ def one_product(layer: SwiGLU) -> Callable[[Tensor], Tensor]:
 
 
 def muons() -> tuple[Callable[[], None], Callable[[], None]]:
-    """torch's Muon and ours over the matrices of six small blocks."""
+    """torch's Muon and ours over the matrices of six small blocks, ours in the precision that runs give it here."""
     shapes = [(3 * 128, 128), (128, 128), (352, 128), (352, 128), (128, 352)] * 6
     matrices = [torch.randn(shape, requires_grad=True) for shape in shapes]
     for matrix in matrices:
         matrix.grad = torch.randn_like(matrix)
-    return torch.optim.Muon(matrices, lr=0.0).step, Muon(matrices, lr=0.0).step  # type: ignore[return-value]
+    cpu = torch.device("cpu")
+    ours = Muon(matrices, lr=0.0, products=outside_autocast("bf16" if has_bf16(cpu) else "fp32", cpu))
+    return torch.optim.Muon(matrices, lr=0.0).step, ours.step  # type: ignore[return-value]
 
 
 def pairs() -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
@@ -73,7 +76,7 @@ def pairs() -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
             forward_backward(lambda x: rotate(x, turn), heads),
         ),
         "two_products_over_one_swiglu": (forward_backward(one_product(swiglu), x), forward_backward(swiglu, x)),
-        "batched_fp32_muon_over_torch": muons(),
+        "batched_muon_over_torch": muons(),
     }
 
 

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 import torch
 
-from majolica.distributed.group import Group
+from majolica.distributed.group import Group, any_rank, from_first
 from majolica.objectives import draws
+from majolica.plan.trace import imagined
 from majolica.train import optim, state, step
 from majolica.train.run import prepare
 from reads import Reads
@@ -26,19 +27,32 @@ from tiny import tiny_run
 ELSEWHERE = torch.device("meta")
 
 
-@pytest.fixture
-def run(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[state.Run]:
-    """A run on that device, fed with two steps' batches as a GPU's feed would: pictures there, the rest here."""
+@pytest.fixture(params=[1, 2])
+def run(
+    request: pytest.FixtureRequest, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[state.Run]:
+    """The first rank of a run on that device, fed with two steps' batches as a GPU's: pictures there, the rest here.
+
+    A second rank is imagined. DistributedDataParallel cannot be built there, so gradients are not reduced.
+    """
     monkeypatch.setattr(draws, "generator", lambda device: torch.Generator())
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(sys.modules["torch.optim.optimizer"], "_get_fused_kernels_supported_devices", lambda: ["meta"])
-    config = prepare(tiny_run(shards), tmp_path, resume=False)
-    run = state.build(config, tmp_path, Group(0, 1, ELSEWHERE))
-    batches = [next(run.feed) for _ in range(2 * config.train.accumulate)]
+    monkeypatch.setattr(state, "data_parallel", lambda model, *_: model)
+    config = tiny_run(shards)
+    job = dataclasses.replace(config.train, processes=request.param, shard_optimizer=request.param > 1)
+    config = prepare(dataclasses.replace(config, train=job), tmp_path, resume=False)
+    with imagined(request.param):
+        yield fed(state.build(config, tmp_path, Group(0, request.param, ELSEWHERE)))
+
+
+def fed(run: state.Run) -> state.Run:
+    """The run with two steps' batches instead of its loader."""
+    batches = [next(run.feed) for _ in range(2 * run.config.train.accumulate)]
     run.feed.close()
     moved = [{name: getattr(b, name).to(ELSEWHERE) for name in ("images_B3HW", "fine_F3HW")} for b in batches]
     run.feed = iter(dataclasses.replace(b, **m) for b, m in zip(batches, moved, strict=True))  # type: ignore[assignment]
-    yield run
+    return run
 
 
 def test_a_step_never_waits_for_the_device(run: state.Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,6 +64,12 @@ def test_a_step_never_waits_for_the_device(run: state.Run, monkeypatch: pytest.M
         assert reads.crossings > 0  # or nothing would have been counted
         assert {value.device for value in losses.values()} == {ELSEWHERE}
     assert "agreement" in losses
+
+
+def test_ranks_agree_on_the_host() -> None:
+    with imagined(2):
+        group = Group(0, 2, ELSEWHERE)
+        assert any_rank(True, group) and not any_rank(False, group) and from_first(7, group) == 7
 
 
 def no_value_is_copied(values: Any, *, device: torch.device | str = "cpu", real: Any = torch.tensor) -> torch.Tensor:
