@@ -48,9 +48,10 @@ def run(
 
 def fed(run: state.Run) -> state.Run:
     """The run with two steps' batches instead of its loader."""
+    device = run.group.device
     batches = [next(run.feed) for _ in range(2 * run.config.train.accumulate)]
     run.feed.close()
-    moved = [{name: getattr(b, name).to(ELSEWHERE) for name in ("images_B3HW", "fine_F3HW")} for b in batches]
+    moved = [{name: getattr(b, name).to(device) for name in ("images_B3HW", "fine_F3HW")} for b in batches]
     run.feed = iter(dataclasses.replace(b, **m) for b, m in zip(batches, moved, strict=True))  # type: ignore[assignment]
     return run
 
@@ -85,3 +86,15 @@ def test_state_goes_back_to_the_device_whole(run: state.Run) -> None:
     optim.load_state_by_name(run.model, run.optimisers, on_host)
     again = optim.state_by_name(run.model, run.optimisers)
     assert again.keys() == saved.keys() and {value.device for value in again.values()} == {ELSEWHERE}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_step_on_a_gpu_never_waits(shards: Path, tmp_path: Path) -> None:
+    config = prepare(tiny_run(shards), tmp_path, resume=False)
+    run = fed(state.build(config, tmp_path, Group(0, 1, torch.device("cuda", 0))))
+    step.optimiser_step(run)  # pinned memory is made once
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        step.optimiser_step(run)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
