@@ -10,7 +10,8 @@ import argparse
 import json
 import os
 import platform
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,14 @@ from torch.profiler import ProfilerActivity, profile
 
 from majolica.config.schema import DecoderConfig, LossConfig, ModelConfig, RunConfig, TextConfig, TrainConfig
 from majolica.distributed.activation.apply import Site, apply
-from majolica.distributed.activation.chain import Chain, peak
+from majolica.distributed.activation.chain import Chain, cost, peak
 from majolica.distributed.activation.choices import CHOICES, Choice
 from majolica.distributed.activation.flops import FORMULAS, flops
 from majolica.distributed.activation.plan import Plan, plan_chain
 from majolica.distributed.activation.solve import smallest_budget
 from majolica.distributed.activation.step import step_of
 from majolica.distributed.activation.trace import Step, chain_of, record, standing_gradients
-from majolica.distributed.activation.usual import best_usual
+from majolica.distributed.activation.usual import best_usual, usual
 from majolica.models.layers import rope_2d
 from majolica.models.trunk import Block
 from majolica.recipes import recipe
@@ -156,8 +157,19 @@ def allocated(run: Any) -> int:
     return most
 
 
-def knapsack() -> list[dict[str, Any]]:
-    """torch's activation_memory_budget on six blocks: peak and recomputed products, and our plan at the same peak."""
+@dataclass(frozen=True)
+class Blocks:
+    """Six blocks, what a step of them is, and what it costs to treat each one's activations in each way."""
+
+    model: Trunk
+    sites: list[Site]
+    step: Callable[[Any], None]
+    """Of the model, or of what a compiler made of it."""
+    chain: Chain[Choice]
+
+
+def six_blocks() -> Blocks:
+    """16 rows of 64 tokens, width 128."""
     torch.manual_seed(0)
     model, rope = Trunk(), rope_2d((8, 8), 32)
     x, modulation = torch.randn(16, 64, 128, requires_grad=True), torch.randn(16, 6, 128)
@@ -168,19 +180,25 @@ def knapsack() -> list[dict[str, Any]]:
         x.grad = None
 
     sites = [Site(str(index), block) for index, block in enumerate(model.blocks)]
-    ours = chain_of(
+    chain = chain_of(
         Step(model, sites, lambda: model(x, modulation, rope).square().mean(), [x, modulation, rope], standing=False),
         [choice for choice in CHOICES if choice != "offload"],
     )
-    found = [compiled_step(budget, model, step) for budget in TORCH_BUDGETS]
+    return Blocks(model, sites, step, chain)
+
+
+def knapsack(blocks: Blocks) -> list[dict[str, Any]]:
+    """torch's activation_memory_budget on them: peak and recomputed products, and our plan at the same peak."""
+    ours = blocks.chain
+    found = [compiled_step(budget, blocks) for budget in TORCH_BUDGETS]
     base = found[0][1]
     rows = []
     for budget, (most, products) in zip(TORCH_BUDGETS, found, strict=True):
         plan = plan_chain(ours, most) if most >= smallest_budget(ours) else None
         took = None
         if plan:
-            undo = apply(model, sites, plan.choices)
-            took = allocated(lambda: step(model))
+            undo = apply(blocks.model, blocks.sites, plan.choices)
+            took = allocated(lambda: blocks.step(blocks.model))
             undo()
         rows.append(
             {
@@ -194,7 +212,7 @@ def knapsack() -> list[dict[str, Any]]:
     return rows
 
 
-def compiled_step(budget: float, model: nn.Module, step: Any) -> tuple[int, int]:
+def compiled_step(budget: float, blocks: Blocks) -> tuple[int, int]:
     """Measured peak in bytes and FLOPs of products of a step partitioned by torch under a budget."""
     torch._dynamo.reset()
     products = 0
@@ -209,9 +227,34 @@ def compiled_step(budget: float, model: nn.Module, step: Any) -> tuple[int, int]
 
     backend = aot_autograd(fw_compiler=count, bw_compiler=count, partition_fn=min_cut_rematerialization_partition)
     with functorch.patch(activation_memory_budget=budget, activation_memory_budget_runtime_estimator="flops"):
-        network = torch.compile(model, backend=backend)
-        step(network)
-        return allocated(lambda: step(network)), products
+        network = torch.compile(blocks.model, backend=backend)
+        blocks.step(network)
+        return allocated(lambda: blocks.step(network)), products
+
+
+def draw_frontier(links: Chain[Choice], torchs: list[dict[str, Any]], path: Path) -> None:
+    """What each peak costs: our plans (a line), the usual placements, and torch's budgets as they were measured."""
+    from matplotlib.figure import Figure
+
+    least, most = smallest_budget(links), peak(links, ("keep",) * len(links.links))
+    plans = [plan_chain(links, least + (most - least) * k // 60) for k in range(61)]
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    ours = [plan.peak / 1e6 for plan in plans], [100 * plan.flops / links.flops for plan in plans]
+    axes.step(*ours, where="post", color="#4c9f70", label="planned")
+    placements = usual(links).values()
+    others = [peak(links, c) / 1e6 for c in placements], [100 * cost(links, c) / links.flops for c in placements]
+    axes.scatter(*others, s=14, color="#d1495b", label="uniform, full, every k-th, first k, last k")
+    axes.scatter(
+        [entry["peak_mb"] for entry in torchs],
+        [100 * entry["recomputed_products"] for entry in torchs],
+        marker="x",
+        color="black",
+        label="torch's activation_memory_budget (products alone)",
+    )
+    axes.set(xlabel="peak of the step, MB", ylabel="recomputed, % of the step's FLOPs", ylim=(-1, None))
+    axes.legend(fontsize=8, frameon=False)
+    figure.savefig(path, dpi=150)
 
 
 def main() -> None:
@@ -220,6 +263,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the JSON object alone")
     parser.add_argument("--large", action="store_true", help="plan the reference too")
     parser.add_argument("--picture", type=Path, help="where to draw a plan of the last run")
+    parser.add_argument("--frontier", type=Path, help="where to draw what each peak costs: ours, the usual, torch's")
     options = parser.parse_args()
     torch.set_num_threads(1)
     small = {name: measured(config) for name, config in small_runs().items()}
@@ -231,6 +275,10 @@ def main() -> None:
         plan = plans[3]
     if options.picture and plan:
         plan.draw(options.picture)
+    blocks = six_blocks()
+    torchs = knapsack(blocks)
+    if options.frontier:
+        draw_frontier(blocks.chain, torchs, options.frontier)
     rows = [entry for entries in small.values() for entry in entries]
     recomputing = [entry for entry in rows if not entry["offloaded"]]
     ratios = [e["flops_over_best_other"] for e in recomputing if e["flops_over_best_other"] is not None]
@@ -241,7 +289,7 @@ def main() -> None:
         "over_budget": sum(entry["measured_mb"] > entry["budget_mb"] for entry in rows),
         "plans": len(rows),
         "no_other_fits": sum(entry["best_other"] is None for entry in recomputing),
-        "torch_knapsack": knapsack(),
+        "torch_knapsack": torchs,
         "runs": small | large,
         "torch": torch.__version__,
         "device": f"cpu, 1 of {os.cpu_count()} cores, {platform.machine()}",
