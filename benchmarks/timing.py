@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+from majolica.device import settle
 from majolica.distributed.gpus import of_device
 
 Step = Callable[[], object]
@@ -17,8 +18,7 @@ def timed(step: Step, device: torch.device) -> float:
     """Seconds of one call, to the end of what it has queued."""
     start = time.perf_counter()
     step()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    settle(device)
     return time.perf_counter() - start
 
 

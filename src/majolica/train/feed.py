@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from majolica.data.loader import Batch, Loader
+from majolica.device import sent
 
 
 class Feed:
@@ -64,10 +65,7 @@ class Feed:
         if self._stream is None:
             return batch, state
         with torch.cuda.stream(self._stream):
-            moved = {
-                name: getattr(batch, name).pin_memory().to(self.device, non_blocking=True)
-                for name in ("images_B3HW", "fine_F3HW")
-            }
+            moved = {name: sent(getattr(batch, name), self.device) for name in ("images_B3HW", "fine_F3HW")}
         self._stream.synchronize()  # in this thread: the training thread does not wait
         return dataclasses.replace(batch, **moved), state
 
