@@ -65,9 +65,9 @@ class Feed:
         if self._stream is None:
             return batch, state
         with torch.cuda.stream(self._stream):
-            moved = {name: sent(getattr(batch, name), self.device) for name in ("images_B3HW", "fine_F3HW")}
+            images, fine = sent(batch.images_B3HW, self.device), sent(batch.fine_F3HW, self.device)
         self._stream.synchronize()  # in this thread: the training thread does not wait
-        return dataclasses.replace(batch, **moved), state
+        return dataclasses.replace(batch, images_B3HW=images, fine_F3HW=fine), state
 
     def _received(self, batch: Batch) -> None:
         """Keep the allocator from handing the batch's memory out again while the step still reads it."""
