@@ -23,14 +23,13 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from benchmarks.knapsack import draw_frontier, knapsack, six_blocks
-from benchmarks.memory import allocated
 from benchmarks.timing import timed
 from majolica.config.schema import DecoderConfig, LossConfig, ModelConfig, RunConfig, TextConfig, TrainConfig
+from majolica.distributed.activation.allocator import allocated
 from majolica.distributed.activation.apply import apply
 from majolica.distributed.activation.chain import Chain, peak
 from majolica.distributed.activation.choices import CHOICES, Choice
-from majolica.distributed.activation.plan import Plan, plan_chain
-from majolica.distributed.activation.solve import smallest_budget
+from majolica.distributed.activation.plan import Plan, plan_with_margin, smallest_budget_with_margin
 from majolica.distributed.activation.step import step_of
 from majolica.distributed.activation.trace import Step, chain_of, record, standing_gradients
 from majolica.distributed.activation.usual import best_usual
@@ -90,7 +89,7 @@ def chain(config: RunConfig) -> Chain[Choice]:
 
 def budgets(links: Chain[Choice]) -> list[int]:
     """From nearly the smallest to nearly all."""
-    least, most = smallest_budget(links), peak(links, ("keep",) * len(links.links))
+    least, most = smallest_budget_with_margin(links), peak(links, ("keep",) * len(links.links))
     return [least + int(share * (most - least)) for share in SHARES]
 
 
@@ -135,9 +134,10 @@ def measured(config: RunConfig, device: str) -> list[dict[str, Any]]:
     plain = without_offload(links)
     torch.manual_seed(0)
     step = step_of(config, device)
-    plans = [plan_chain(plain, budget) for budget in budgets(plain)]
-    below, least = smallest_budget(links), smallest_budget(plain)
-    plans += [plan_chain(links, budget) for budget in ((below,) if below == least else (below, (below + least) // 2))]
+    plans = [plan_with_margin(plain, budget) for budget in budgets(plain)]
+    below, least = smallest_budget_with_margin(links), smallest_budget_with_margin(plain)
+    between = (below,) if below == least else (below, (below + least) // 2)
+    plans += [plan_with_margin(links, budget) for budget in between]
     return [row(plan) | carried_out(step, plan, device) for plan in plans]
 
 
@@ -175,14 +175,15 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="where to draw a plan of the last run")
     parser.add_argument("--frontier", type=Path, help="where to draw what each peak costs: ours, the usual, torch's")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where plans are carried out")
+    parser.add_argument("--only", default="", help="carry out only the runs whose name contains this")
     options = parser.parse_args()
     torch.set_num_threads(1)
     runs = gpu_runs() if options.device == "cuda" else small_runs()
-    small = {name: measured(config, options.device) for name, config in runs.items()}
+    small = {name: measured(config, options.device) for name, config in runs.items() if options.only in name}
     large, plan = {}, None
     for name, config in large_runs().items() if options.large else ():
         links = without_offload(chain(config))
-        plans = [plan_chain(links, budget) for budget in (smallest_budget(links), *budgets(links))]
+        plans = [plan_with_margin(links, b) for b in (smallest_budget_with_margin(links), *budgets(links))]
         large[name] = [row(plan) for plan in plans]
         plan = plans[3]
     if options.picture and plan:

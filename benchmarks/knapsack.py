@@ -13,7 +13,7 @@ from torch._dynamo.backends.common import aot_autograd
 from torch._functorch import config as functorch
 from torch._functorch.partitioners import min_cut_rematerialization_partition
 
-from benchmarks.memory import allocated
+from majolica.distributed.activation.allocator import allocated
 from majolica.distributed.activation.apply import Site, apply
 from majolica.distributed.activation.chain import Chain, cost, peak
 from majolica.distributed.activation.choices import CHOICES, Choice
