@@ -150,7 +150,7 @@ def test_an_impossible_budget_names_the_smallest_possible_one() -> None:
     with pytest.raises(UserError, match=r"train.activation_gb must be at least 0\.\d+ \(\d+ bytes") as caught:
         plan_for(RUNS["fp32"], 1000, two)
     least = int(str(caught.value).split("(")[1].split()[0])
-    assert plan_for(RUNS["fp32"], least, two).peak == least
+    assert 0.95 * least < plan_for(RUNS["fp32"], least, two).peak < least
     with pytest.raises(UserError, match=str(least)):
         plan_for(RUNS["fp32"], least - 1, two)
 
