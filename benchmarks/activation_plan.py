@@ -29,7 +29,9 @@ from majolica.distributed.activation.allocator import allocated
 from majolica.distributed.activation.apply import apply
 from majolica.distributed.activation.chain import Chain, peak
 from majolica.distributed.activation.choices import CHOICES, Choice
-from majolica.distributed.activation.plan import Plan, plan_with_margin, smallest_budget_with_margin
+from majolica.distributed.activation.margin import Margin, margin_on
+from majolica.distributed.activation.plan import Plan, plan_chain
+from majolica.distributed.activation.solve import smallest_budget
 from majolica.distributed.activation.step import step_of
 from majolica.distributed.activation.trace import Step, chain_of, record, standing_gradients
 from majolica.distributed.activation.usual import best_usual
@@ -87,9 +89,9 @@ def chain(config: RunConfig) -> Chain[Choice]:
         return chain_of(step_of(config), CHOICES)
 
 
-def budgets(links: Chain[Choice]) -> list[int]:
+def budgets(links: Chain[Choice], margin: Margin) -> list[int]:
     """From nearly the smallest to nearly all."""
-    least, most = smallest_budget_with_margin(links), peak(links, ("keep",) * len(links.links))
+    least, most = margin.needed(smallest_budget(links)), margin.needed(peak(links, ("keep",) * len(links.links)))
     return [least + int(share * (most - least)) for share in SHARES]
 
 
@@ -134,10 +136,11 @@ def measured(config: RunConfig, device: str) -> list[dict[str, Any]]:
     plain = without_offload(links)
     torch.manual_seed(0)
     step = step_of(config, device)
-    plans = [plan_with_margin(plain, budget) for budget in budgets(plain)]
-    below, least = smallest_budget_with_margin(links), smallest_budget_with_margin(plain)
+    margin = margin_on(device, len(links.links))
+    plans = [plan_chain(plain, budget, margin) for budget in budgets(plain, margin)]
+    below, least = (margin.needed(smallest_budget(found)) for found in (links, plain))
     between = (below,) if below == least else (below, (below + least) // 2)
-    plans += [plan_with_margin(links, budget) for budget in between]
+    plans += [plan_chain(links, budget, margin) for budget in between]
     return [row(plan) | carried_out(step, plan, device) for plan in plans]
 
 
@@ -183,7 +186,9 @@ def main() -> None:
     large, plan = {}, None
     for name, config in large_runs().items() if options.large else ():
         links = without_offload(chain(config))
-        plans = [plan_with_margin(links, b) for b in (smallest_budget_with_margin(links), *budgets(links))]
+        margin = margin_on("cuda", len(links.links))
+        least = margin.needed(smallest_budget(links))
+        plans = [plan_chain(links, b, margin) for b in (least, *budgets(links, margin))]
         large[name] = [row(plan) for plan in plans]
         plan = plans[3]
     if options.picture and plan:

@@ -22,7 +22,9 @@ from majolica.distributed.activation.allocator import allocated
 from majolica.distributed.activation.apply import apply
 from majolica.distributed.activation.chain import peak
 from majolica.distributed.activation.choices import CHOICES
-from majolica.distributed.activation.plan import plan_with_margin, smallest_budget_with_margin
+from majolica.distributed.activation.margin import margin_on
+from majolica.distributed.activation.plan import plan_chain
+from majolica.distributed.activation.solve import smallest_budget
 from majolica.distributed.activation.step import step_of
 from majolica.distributed.activation.trace import chain_of
 from majolica.distributed.group import Group, any_rank, from_first
@@ -114,14 +116,15 @@ def test_a_step_on_a_gpu_never_waits(shards: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_plans_keep_to_their_budget_on_a_gpu(precision: Precision) -> None:
     model = dataclasses.replace(TINY, resolution=64, patch=8, width=128, heads=4, perception_depth=3, synthesis_depth=3)
-    train = TrainConfig(batch=64, accumulate=1, processes=1, precision=precision)
+    train = TrainConfig(batch=256, accumulate=1, processes=1, precision=precision)
     config = RunConfig(model=model, loss=LossConfig(fine_share=1.0, fine_scale=4), train=train)
     with FakeTensorMode():
         chain = chain_of(step_of(config), [choice for choice in CHOICES if choice != "offload"])
-    least, most = smallest_budget_with_margin(chain), peak(chain, ("keep",) * len(chain.links))
+    margin = margin_on("cuda", len(chain.links))
+    least, most = (margin.needed(x) for x in (smallest_budget(chain), peak(chain, ("keep",) * len(chain.links))))
     step = step_of(config, "cuda")
-    for share in (0.0, 0.2, 0.6, 1.1):
-        plan = plan_with_margin(chain, int(least + share * (most - least)))
+    for share in (0.0, 0.2, 0.6, 1.0):
+        plan = plan_chain(chain, int(least + share * (most - least)), margin)
         undo = apply(step.model, step.sites, plan.choices)
         for _ in range(2):  # libraries take their workspaces in the first
             took = allocated(lambda: step.forward().backward(), "cuda")  # type: ignore[no-untyped-call]

@@ -25,10 +25,11 @@ class Norm(nn.LayerNorm):
 def layer_norm(x: Tensor, gain: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Layer norm over the last axis in the precision of `x`, also under autocast.
 
-    The kernels take mean and variance in float32. Autocast would make input and output float32 too on a GPU, and there
-    alone: the same step would keep a third more memory there than on a CPU (docs/adr/058).
+    The kernels take mean and variance in float32. On a GPU, and there alone, autocast would also make input and output
+    float32, and everything that is multiplied with them: the pixel decoder would keep a third more (docs/adr/058).
     """
-    return torch.native_layer_norm(x, x.shape[-1:], gain, None, eps)[0]
+    with torch.autocast(x.device.type, enabled=False):
+        return F.layer_norm(x, x.shape[-1:], gain, None, eps)
 
 
 class SwiGLU(nn.Module):

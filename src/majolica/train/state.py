@@ -115,7 +115,7 @@ def checkpoint_activations(model: Majolica, config: RunConfig, group: Group, out
     # Beside a CPU there is no other memory to move anything to; compiled blocks save what no hook sees.
     offload = group.device.type != "cpu" and not config.train.compile
     choices = [choice for choice in CHOICES if choice != "offload" or offload]
-    plan = plan_for(config, round(config.train.activation_gb * 1e9), choices)
+    plan = plan_for(config, round(config.train.activation_gb * 1e9), choices, group.device.type)
     apply(model, sites(model, fine=fine_rows(config) > 0), plan.choices)
     if group.first:
         print(plan)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from majolica.config.schema import RunConfig
 from majolica.distributed.activation.chain import Chain, Moment, cost, moments, peak
 from majolica.distributed.activation.choices import CHOICES, Choice
+from majolica.distributed.activation.margin import NONE, Margin, margin_on
 from majolica.distributed.activation.picture import draw
 from majolica.distributed.activation.solve import smallest_budget, solve
 from majolica.distributed.activation.step import step_of
@@ -65,7 +65,7 @@ class Plan:
         head = {
             "budget_bytes": self.budget,
             "peak_bytes": self.peak,
-            "smallest_budget_bytes": smallest_budget_with_margin(self.chain),
+            "smallest_budget_bytes": smallest_budget(self.chain),
             "keep_all_bytes": peak(self.chain, _all("keep", self.chain)),
             "recompute_flops": self.flops,
             "step_flops": self.chain.flops,
@@ -81,52 +81,32 @@ class Plan:
         draw(self.moments, self.choices, self.budget, path)
 
 
-MARGIN = 0.02
-"""Share of a budget that is left for what kernels take for a moment and no operator shows (docs/adr/040)."""
-
-BESIDE = 8192
-"""Bytes of it for each call of a block: the random state that checkpointing keeps, and the allocator's rounding."""
-
-
 def _all(choice: Choice, chain: Chain[Choice]) -> tuple[Choice, ...]:
     return (choice,) * len(chain.links)
 
 
-def plan_for(config: RunConfig, budget_bytes: int, choices: Sequence[Choice] = CHOICES) -> Plan:
+def plan_for(config: RunConfig, budget_bytes: int, choices: Sequence[Choice] = CHOICES, device: str = "cuda") -> Plan:
     """The cheapest plan for a micro-step of `config` that torch's allocator gives no more than `budget_bytes` for.
 
     The budget is for activations, gradients and all else that a micro-step takes beyond weights, optimiser state and
-    averaged weights. The step is traced on tensors without memory: any model can be planned anywhere. UserError
-    names the smallest possible budget where this one is smaller.
+    averaged weights on a `device` of that kind. The step is traced on tensors without memory: any model can be planned
+    anywhere. UserError names the smallest possible budget where this one is smaller.
     """
     with torch.random.fork_rng(devices=[]), FakeTensorMode():
         chain = chain_of(step_of(config), choices)
-    return plan_with_margin(chain, budget_bytes)
+    return plan_chain(chain, budget_bytes, margin_on(device, len(chain.links)))
 
 
-def plan_with_margin(chain: Chain[Choice], budget: int) -> Plan:
-    """The cheapest plan for a chain whose tensors leave a margin of `budget` for what the allocator holds beside them.
+def plan_chain(chain: Chain[Choice], budget: int, margin: Margin = NONE) -> Plan:
+    """The cheapest plan for a chain whose tensors leave `margin` of the budget.
 
     UserError names the smallest possible budget where this one is smaller.
     """
-    choices = solve(chain, int(budget * (1 - MARGIN)) - BESIDE * len(chain.links))
-    return _plan(chain, choices, budget, smallest_budget_with_margin(chain))
-
-
-def smallest_budget_with_margin(chain: Chain[Choice]) -> int:
-    """The smallest budget in bytes that `plan_with_margin` takes."""
-    return math.ceil((smallest_budget(chain) + BESIDE * len(chain.links)) / (1 - MARGIN))
-
-
-def plan_chain(chain: Chain[Choice], budget: int) -> Plan:
-    """The cheapest plan for a chain whose tensors fill all of `budget`; UserError names the smallest possible one."""
-    return _plan(chain, solve(chain, budget), budget, smallest_budget(chain))
-
-
-def _plan(chain: Chain[Choice], choices: tuple[Choice, ...] | None, budget: int, least: int) -> Plan:
-    if choices is None:
+    found = solve(chain, margin.left(budget))
+    if found is None:
+        least = margin.needed(smallest_budget(chain))
         raise UserError(
             f"no activation plan fits in {budget / 1e9:.9g} GB: train.activation_gb must be at least {least / 1e9:.9f} "
             f"({least} bytes, gradients included); or lower train.batch"
         )
-    return Plan(chain, choices, budget)
+    return Plan(chain, found, budget)

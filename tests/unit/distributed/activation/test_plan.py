@@ -17,7 +17,8 @@ from majolica.distributed.activation.allocator import allocated
 from majolica.distributed.activation.apply import apply
 from majolica.distributed.activation.chain import cost, peak
 from majolica.distributed.activation.choices import CHOICES, Choice
-from majolica.distributed.activation.plan import BESIDE, plan_chain
+from majolica.distributed.activation.margin import A_CALL
+from majolica.distributed.activation.plan import plan_chain
 from majolica.distributed.activation.solve import smallest_budget
 from majolica.distributed.activation.step import step_of
 from majolica.distributed.activation.tape import Tape
@@ -142,17 +143,17 @@ def test_the_allocator_gives_what_the_tape_counts(name: str) -> None:
         undo()
         step.model.zero_grad(set_to_none=True)
         # Tensors of a few bytes and the random state of a block that recomputes are not counted.
-        assert 0 <= took - counted < (BESIDE + 1024) * len(step.sites), (choice, took, counted)
+        assert 0 <= took - counted < (A_CALL + 1024) * len(step.sites), (choice, took, counted)
 
 
 def test_an_impossible_budget_names_the_smallest_possible_one() -> None:
     two: list[Choice] = ["keep", "recompute"]
     with pytest.raises(UserError, match=r"train.activation_gb must be at least 0\.\d+ \(\d+ bytes") as caught:
-        plan_for(RUNS["fp32"], 1000, two)
+        plan_for(RUNS["fp32"], 1000, two, "cpu")
     least = int(str(caught.value).split("(")[1].split()[0])
-    assert 0.95 * least < plan_for(RUNS["fp32"], least, two).peak < least
+    assert 0.95 * least < plan_for(RUNS["fp32"], least, two, "cpu").peak < least
     with pytest.raises(UserError, match=str(least)):
-        plan_for(RUNS["fp32"], least - 1, two)
+        plan_for(RUNS["fp32"], least - 1, two, "cpu")
 
 
 def test_planning_draws_no_random_numbers() -> None:
