@@ -19,6 +19,8 @@ from majolica.text.clean import clean_caption
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 _QUIET = 2  # SentencePiece's log level: errors only
+_SPACE = "\u2581"
+"""What stands for a space inside of SentencePiece."""
 _LINE = 4000
 """Bytes of a caption that training sees at most: SentencePiece passes over lines above 4,192."""
 
@@ -123,6 +125,11 @@ class Tokenizer:
     def byte_counts(self, captions: Sequence[str]) -> list[int]:
         """Pieces of each whole caption that stand for single bytes: characters that the vocabulary lacks."""
         return [sum(map(self._pieces.is_byte, pieces)) for pieces in self._ids(captions)]
+
+    def normalize(self, captions: Sequence[str]) -> list[str]:
+        """Captions as the vocabulary sees them: cleaned, and in the normal form (and case) that its file asks for."""
+        cleaned = [clean_caption(caption) for caption in captions]
+        return [str(text).replace(_SPACE, " ").strip() for text in self._pieces.Normalize(cleaned)]
 
     def decode(self, ids: Tensor) -> list[str]:
         """Captions of B x L ids; special pieces are dropped."""
