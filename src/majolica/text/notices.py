@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 from majolica.text.clean import clean_caption
+from majolica.text.templates import longest_prompt
 from majolica.text.tokenizer import Tokenizer
 from majolica.text.words import KnownWords, split_words, unknown_words
 
@@ -42,6 +43,20 @@ def text_notices(
     ]
 
 
+def label_notices(
+    tokenizer: Tokenizer, labels: Sequence[str], length: int, known_words: KnownWords | None = None
+) -> list[str]:
+    """The same for the labels of a classification, which are read in the sentences of `majolica.text.templates`.
+
+    Also names labels that are one to the run, such as "Dolphin" and "dolphin": they share their probability.
+    """
+    return [
+        *cut_notices(tokenizer, [longest_prompt(label) for label in labels], length, "label"),
+        *unknown_notices(tokenizer, labels, known_words, "label"),
+        *_equal(tokenizer, labels),
+    ]
+
+
 def cut_notices(tokenizer: Tokenizer, texts: Sequence[str], length: int, kind: str = "prompt") -> list[str]:
     """One line for each text that is longer than `length` pieces, with the words that were left out."""
     cut = [text for text, pieces in zip(texts, tokenizer.lengths(texts), strict=True) if pieces > length]
@@ -71,6 +86,18 @@ def unknown_notices(
         elif single >= _MOSTLY * (pieces - 1):
             found.append(f"the {kind} {quote(text)} {_spelled(tokenizer, normal)}{_small(tokenizer, normal)}")
     return found[:MOST] + _rest(found, kind, "empty or unknown to this run")
+
+
+def _equal(tokenizer: Tokenizer, labels: Sequence[str]) -> list[str]:
+    """One line for all labels that are read as the same text as another."""
+    same: dict[str, list[str]] = {}
+    for label, normal in zip(labels, tokenizer.normalize(labels), strict=True):
+        same.setdefault(normal, []).append(label)
+    groups = [group for group in same.values() if len(group) > 1]
+    if not groups:
+        return []
+    shown = "; ".join(_listed(group) for group in groups[:MOST]) + ("; …" if len(groups) > MOST else "")
+    return [f"labels that this run reads as the same share their probability, so give each once: {shown}"]
 
 
 def _unknown(known: KnownWords, normal: str) -> str:
