@@ -12,9 +12,9 @@ from PIL import Image
 
 from majolica.config.fetch import PictureConfig
 from majolica.config.shard import ShardConfig
+from majolica.data.caption_text import CAPTION_FIELDS, field_caption, is_blank
 from majolica.data.fetch.picture import make_picture
 from majolica.data.fetch.status import Failure
-from majolica.data.index import CAPTION_FIELDS
 from majolica.data.listing import Row
 from majolica.data.shards import Record
 
@@ -98,15 +98,20 @@ def _as_png(data: bytes, config: ShardConfig) -> bytes:
 
 
 def _caption(row: Row, path: Path, beside: dict[str, Any], config: ShardConfig) -> str:
+    found = False
     for place in config.caption:
+        if place == "empty":
+            return ""
         if place == "given":
             text = row["caption"] if "caption" in row else _text_beside(path, beside)
         else:
             text = path.stem if place == "name" else path.parent.name
             text = text.replace("_", " ").replace("-", " ").encode("utf-8", "replace").decode()
-        if isinstance(text, str) and text.strip():
-            return _checked(text.strip())
-    raise Unusable("no_caption")
+        if isinstance(text, str):
+            if not is_blank(_checked(text)):
+                return text.strip()
+            found = True
+    raise Unusable("empty_caption" if found else "no_caption")
 
 
 def _checked(text: str) -> str:
@@ -119,11 +124,12 @@ def _checked(text: str) -> str:
 
 def _text_beside(path: Path, beside: dict[str, Any]) -> str | None:
     try:
-        return path.with_suffix(".txt").read_text(encoding="utf-8-sig")
+        text = path.with_suffix(".txt").read_text(encoding="utf-8-sig")
+        return (field_caption(beside) or text) if is_blank(text) else text
     except UnicodeDecodeError:
         raise Unusable("caption_not_utf8", path.with_suffix(".txt").name) from None
     except FileNotFoundError:
-        return next((beside[field] for field in CAPTION_FIELDS if isinstance(beside.get(field), str)), None)
+        return field_caption(beside)
     except OSError as error:
         raise Unusable("unreadable", f"{path.with_suffix('.txt').name}: {error.strerror}") from None
 

@@ -40,8 +40,8 @@ def inspect(
     """
     if out.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--out {out} is the page: give a name that ends in .html")
-    if limit < 0 or pictures < 0 or not 0 <= distance <= 16:
-        raise UserError("--limit and --pictures must not be negative, and --distance lies between 0 and 16")
+    if min(limit, pictures, workers) < 0 or not 0 <= distance <= 16:
+        raise UserError("--limit, --pictures and --workers must not be negative, and --distance lies between 0 and 16")
     from majolica.commands.progress import bar
     from majolica.data.inspect.look import Look, inspect_shards
 

@@ -50,14 +50,14 @@ def inspect_shards(
     The same shards, options and seed give the same numbers, whatever the engine. Raises UserError where there are no
     shards, or the page cannot be written.
     """
-    shards = ShardSet(folder)
-    numbers = chosen(len(shards), look.limit, look.seed)
-    found = merge(_measured(shards, numbers, engine, progress))
-    summary = summarise(folder, _tars(shards), found, look.seed, look.distance)
-    content = page(_page(shards, summary, found, look))
+    with ShardSet(folder, empty_captions="keep") as shards:
+        numbers = chosen(len(shards), look.limit, look.seed)
+        found = merge(_measured(shards, numbers, engine, progress))
+        summary = summarise(folder, _tars(shards), found, look.seed, look.distance)
+        content = page(_page(shards, summary, found, look))
     shown = {**summary.as_json(), "exact": summary.exact[:1000], "near": summary.near[:1000]}
     write_atomic(out.with_suffix(".json"), json.dumps(shown, indent=1))
-    write_atomic(out, content)
+    write_atomic(out, content.encode("utf-8", "backslashreplace"))  # names of files may be no UTF-8
     return summary
 
 
@@ -95,7 +95,15 @@ def _tars(shards: ShardSet) -> Tars:
             left_out.update(index.reasons)
             truncated += [tar.name] * index.truncated
     size = sum(tar.size for tar in shards.tars)
-    return Tars(len(shards.tars), len(shards), size, dict(left_out.most_common()), tuple(truncated))
+    return Tars(
+        count=len(shards.tars),
+        samples=len(shards),
+        bytes=size,
+        left_out=dict(left_out.most_common()),
+        truncated=tuple(truncated),
+        empty_captions=shards.empty,
+        notices=shards.passed_over,
+    )
 
 
 def _page(shards: ShardSet, summary: Summary, found: Measured, look: Look) -> Page:

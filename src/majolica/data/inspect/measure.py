@@ -63,6 +63,8 @@ class Measured:
     """Samples that cannot be read, by reason."""
     examples: dict[str, list[int]] = field(default_factory=dict)
     """Numbers of some of them."""
+    lacking: Counter[str] = field(default_factory=Counter)
+    """Samples that are used without something that cannot be read, by what."""
     fields: dict[str, Field] = field(default_factory=dict)
 
 
@@ -97,6 +99,7 @@ def merge(parts: Sequence[Measured], examples: int = 8) -> Measured:
     for part in parts:
         whole.formats.update(part.formats)
         whole.broken.update(part.broken)
+        whole.lacking.update(part.lacking)
         for reason, numbers in part.examples.items():
             whole.examples[reason] = (whole.examples.get(reason, []) + numbers)[:examples]
         for name, known in part.fields.items():
@@ -106,7 +109,8 @@ def merge(parts: Sequence[Measured], examples: int = 8) -> Measured:
 
 @lru_cache(maxsize=2)
 def _opened(folder: str, manifest: str) -> ShardSet:
-    return ShardSet(folder)  # kept for as long as the folder holds the same
+    # Kept for as long as the folder holds the same. Empty captions too are there to be looked at.
+    return ShardSet(folder, empty_captions="keep")
 
 
 def _measure_one(shards: ShardSet, number: int, row: Any, found: Measured) -> None:
@@ -118,6 +122,8 @@ def _measure_one(shards: ShardSet, number: int, row: Any, found: Measured) -> No
     row["caption"], row["content"] = _hash(record.caption.encode("utf-8", "replace")), _hash(record.image)
     row["phash"] = int(phash(Image.fromarray(np.ascontiguousarray(decoded.image))), 16)
     found.formats[record.extension] += 1
+    if record.fault:
+        found.lacking[record.fault] += 1
     for name, value in record.meta.items():
         _note(found.fields.setdefault(str(name), Field()), value)
 
