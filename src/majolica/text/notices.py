@@ -68,6 +68,21 @@ def cut_notices(tokenizer: Tokenizer, texts: Sequence[str], length: int, kind: s
     return lines + _rest(cut, kind, f"longer than the {length} pieces that this run reads")
 
 
+def cut_share_notice(tokenizer: Tokenizer, captions: Sequence[str], length: int) -> str:
+    """One line on how many of `captions` are longer than `length` pieces, with an example; empty where none is."""
+    lengths = tokenizer.lengths(captions)
+    cut = [caption for caption, pieces in zip(captions, lengths, strict=True) if pieces > length]
+    if not cut:
+        return ""
+    share = len(cut) / len(captions)
+    shown = f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
+    example = left_out(tokenizer, cut[0], length)
+    return (
+        f"{shown} of {len(captions):,} captions are longer than {length} pieces, and their ends are left out"
+        f" ({quote(example, end=True)} of {quote(cut[0])})"
+    )
+
+
 def unknown_notices(
     tokenizer: Tokenizer, texts: Sequence[str], known_words: KnownWords | None, kind: str = "prompt"
 ) -> list[str]:

@@ -8,16 +8,11 @@ from pathlib import Path
 from majolica.config import io
 from majolica.config.resolve import resolve
 from majolica.config.schema import RunConfig
-from majolica.data.sources import captions
 from majolica.errors import UserError
-from majolica.files import write_atomic
 from majolica.models.weights import checkpoints
 from majolica.signals import INTERRUPTED, interruptible
-from majolica.text.tokenizer import train_tokenizer
 from majolica.train.lock import held
-
-TOKENIZER_CAPTIONS = 1_000_000
-"""Captions that a tokenizer is trained on at most."""
+from majolica.train.vocabulary import make_vocabulary
 
 
 def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
@@ -30,7 +25,7 @@ def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
     if model.exists() and not saved.exists():
         raise UserError(f"{model} belongs to no run: move it away; to use it, name it with --data.tokenizer")
     if not (resume and model.exists()):
-        _make_tokenizer(config, model)
+        make_vocabulary(config, out)
     try:
         io.save(config, saved)
     except UserError:
@@ -38,19 +33,6 @@ def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
             model.unlink(missing_ok=True)
         raise
     return config
-
-
-def _make_tokenizer(config: RunConfig, model: Path) -> None:
-    """Copy the tokenizer that the configuration names, or train one on the captions."""
-    if not config.data.tokenizer:
-        lines = (c for c, _ in zip(captions(config.data), range(TOKENIZER_CAPTIONS), strict=False))
-        train_tokenizer(lines, model, config.model.text.vocab)
-        return
-    try:
-        content = Path(config.data.tokenizer).read_bytes()
-    except OSError as error:
-        raise UserError(f"data.tokenizer {config.data.tokenizer} cannot be read ({error.strerror})") from error
-    write_atomic(model, content)
 
 
 def main(arguments: list[str]) -> int:

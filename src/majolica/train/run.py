@@ -21,6 +21,7 @@ from majolica.models.weights import checkpoints, step_of
 from majolica.sampling.grid import paint_grid
 from majolica.sampling.pipeline import Pipeline
 from majolica.signals import stopping
+from majolica.text.words import NAME as WORDS
 from majolica.train import state
 from majolica.train.checkpoint import sweep
 from majolica.train.ema import lent
@@ -29,6 +30,7 @@ from majolica.train.log import Log
 from majolica.train.loop import fit
 from majolica.train.prepare import prepare
 from majolica.train.summary import summarise
+from majolica.train.vocabulary import caption_notices
 
 
 def train(config: RunConfig, out: Path, resume: bool = False) -> None:
@@ -53,7 +55,7 @@ def train(config: RunConfig, out: Path, resume: bool = False) -> None:
             _start(config, out, resume, lock)
         except UserError:
             if not resume and not checkpoints(out):  # once it is mended the same command may start again
-                for name in ("config.yaml", "tokenizer.model"):
+                for name in ("config.yaml", "tokenizer.model", WORDS):
                     (out / name).unlink(missing_ok=True)
             raise
         except KeyboardInterrupt:
@@ -81,6 +83,9 @@ def work(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher:
         try:
             _restore(run, resume)
             log = Log(out, config, run.step) if group.first else None
+            if log:
+                for notice in caption_notices(run.tokenizer, run.feed.loader.sets, config):
+                    log.say(notice)
             begun = run.step
             finished = fit(run, log, lambda: bool(asked) or gone(), sample)
         finally:
