@@ -17,6 +17,7 @@ from majolica.data.inspect.measure import Measured, Stretch, measure, merge
 from majolica.data.inspect.page import Page, Picture, page
 from majolica.data.inspect.sheet import thumbnail
 from majolica.data.inspect.summary import Summary, Tars, columns, summarise
+from majolica.data.inspect.text import text_remarks
 from majolica.data.shards import ShardSet
 from majolica.data.tasks import each
 from majolica.errors import UserError
@@ -40,6 +41,10 @@ class Look:
     """Groups of copies, and of pictures that look alike, that are shown."""
     distance: int = 4
     """Bits of 64 in which perceptual hashes of pictures that look alike differ at most."""
+    tokenizer: Path | None = None
+    """The tokenizer that captions are measured with; without it their words are counted."""
+    length: int = 64
+    """Pieces of a caption that a model reads."""
 
 
 def inspect_shards(
@@ -54,6 +59,9 @@ def inspect_shards(
         numbers = chosen(len(shards), look.limit, look.seed)
         found = merge(_measured(shards, numbers, engine, progress))
         summary = summarise(folder, _tars(shards), found, look.seed, look.distance)
+        number = found.samples["number"][~found.samples["bad"]].tolist()
+        words = text_remarks(shards, number, look.tokenizer, look.length, look.seed)
+        summary = replace(summary, remarks=(*summary.remarks, *words))
         content = page(_page(shards, summary, found, look))
     shown = {**summary.as_json(), "exact": summary.exact[:1000], "near": summary.near[:1000]}
     write_atomic(out.with_suffix(".json"), json.dumps(shown, indent=1))

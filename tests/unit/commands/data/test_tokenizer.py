@@ -91,11 +91,11 @@ def test_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
 
 def test_captions_are_measured_against_what_the_recipe_reads(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main("data tokenizer one two --out a.model --vocab 290 --recipe demo".split()) == 0
+    assert cli.main(["data", "tokenizer", "one", "two", "--out", "a.model", "--vocab", "290", "--recipe", "demo"]) == 0
     report = json.loads((folder / "a.report.json").read_text())
     assert report["share_longer_than_24"] == pytest.approx(1 / 137, abs=1e-4)
     assert "do not fit into 24" in capsys.readouterr().out
-    assert cli.main("data tokenizer one --out b.model --vocab 290 --length 4".split()) == 0
+    assert cli.main(["data", "tokenizer", "one", "--out", "b.model", "--vocab", "290", "--length", "4"]) == 0
     out = capsys.readouterr().out
     assert "of 70 captions are longer than 4 pieces, and their ends are left out (" in out
     assert json.loads((folder / "b.report.json").read_text())["share_longer_than_4"] > 0.9
@@ -103,7 +103,7 @@ def test_captions_are_measured_against_what_the_recipe_reads(folder: Path, capsy
 
 def test_the_vocabulary_is_that_of_the_recipe(folder: Path) -> None:
     """The demo's captions are few: 512 pieces are asked for, and what they support is made."""
-    assert cli.main("data tokenizer one two --out a.model --recipe demo".split()) == 0
+    assert cli.main(["data", "tokenizer", "one", "two", "--out", "a.model", "--recipe", "demo"]) == 0
     assert 260 < Tokenizer(folder / "a.model").vocab <= 512
 
 
@@ -118,7 +118,7 @@ def test_an_unreadable_tar_is_one_line(
         return whole(self, i)
 
     monkeypatch.setattr(ShardSet, "caption", caption)
-    assert cli.main("data tokenizer one two --out a.model --vocab 290".split()) == 0
+    assert cli.main(["data", "tokenizer", "one", "two", "--out", "a.model", "--vocab", "290"]) == 0
     printed = capsys.readouterr()
     assert "left out: 30 x tar cannot be read" in printed.out and "Traceback" not in printed.err
     assert json.loads((folder / "a.report.json").read_text())["captions"] == 107
