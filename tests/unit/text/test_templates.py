@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from majolica.eval.zero_shot import class_embeddings
 from majolica.sampling.pipeline import Pipeline
 from majolica.text.templates import TEMPLATES, embed_labels, label_prompt, longest_prompt
+from majolica.text.tokenizer import Tokenizer, train_tokenizer
 
 LABELS = ("umbrella", "red apple", "Grapes", "a cat", "curly {} brace")
 
@@ -54,3 +56,13 @@ def test_rows_are_unit_means_of_their_templates() -> None:
 def test_the_longest_sentence() -> None:
     assert longest_prompt("owl") == "an illustration of an owl"
     assert longest_prompt("owl", ("{}", "see {}")) == "see an owl"
+
+
+def test_labels_in_capitals_are_the_same_question(tmp_path: Path) -> None:
+    train_tokenizer([f"a drawing of {thing}" for thing in ("a dolphin", "a red apple", "dna")] * 3, tmp_path / "t", 300)
+    tokenizer = Tokenizer(tmp_path / "t")
+    for label in ("dolphin", "red apple", "umbrella", "DNA", "grapes", "European robin"):
+        for template in TEMPLATES:
+            asked = [label_prompt(template, form) for form in (label, label.upper(), label.title(), label.lower())]
+            rows = tokenizer.encode(asked, 64)
+            assert (rows == rows[0]).all(), asked
