@@ -9,7 +9,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 from majolica.text.clean import clean_caption
-from majolica.text.templates import longest_prompt
+from majolica.text.folding import DROPPED
+from majolica.text.templates import TEMPLATES, label_prompt
 from majolica.text.tokenizer import Tokenizer
 from majolica.text.words import KnownWords, split_words, unknown_words
 
@@ -21,6 +22,7 @@ _NAMED = 8
 """Words that one notice names."""
 _MOSTLY = 0.5
 """Share of a text from which on it counts as mostly unknown."""
+_UNSEEN = str.maketrans(dict.fromkeys(DROPPED))
 _LONG_WORD = 20
 """Characters from which on a word may be cut in its middle."""
 
@@ -51,7 +53,7 @@ def label_notices(
     Also names labels that are one to the run, such as "Dolphin" and "dolphin": they share their probability.
     """
     return [
-        *cut_notices(tokenizer, [longest_prompt(label) for label in labels], length, "label"),
+        *cut_notices(tokenizer, _longest_prompts(tokenizer, labels), length, "label"),
         *unknown_notices(tokenizer, labels, known_words, "label"),
         *_equal(tokenizer, labels),
     ]
@@ -101,6 +103,14 @@ def unknown_notices(
         elif single >= _MOSTLY * (pieces - 1):
             found.append(f"the {kind} {quote(text)} {_spelled(tokenizer, normal)}{_small(tokenizer, normal)}")
     return found[:MOST] + _rest(found, kind, "empty or unknown to this run")
+
+
+def _longest_prompts(tokenizer: Tokenizer, labels: Sequence[str]) -> list[str]:
+    """Of the sentences that each label is put into, the one with the most pieces: where it fits, all do."""
+    prompts = [label_prompt(template, label) for label in labels for template in TEMPLATES]
+    sized = list(zip(tokenizer.lengths(prompts), prompts, strict=True))
+    step = len(TEMPLATES)
+    return [max(sized[start : start + step])[1] for start in range(0, len(sized), step)]
 
 
 def _equal(tokenizer: Tokenizer, labels: Sequence[str]) -> list[str]:
@@ -165,8 +175,11 @@ def _fitting(part: Callable[[int], str], most: int, tokenizer: Tokenizer, length
 
 
 def quote(text: str, end: bool = False) -> str:
-    """`text` on one line in quotes, its beginning if it is long; with `end` as the end of something: "… and so on"."""
-    text = clean_caption(text)
+    """`text` on one line in quotes, its beginning if it is long; with `end` as the end of something: "… and so on".
+
+    Marks that would turn the direction of the line are left out.
+    """
+    text = clean_caption(text).translate(_UNSEEN)
     short = text if len(text) <= _QUOTED else f"{text[:_QUOTED].rstrip()}…"
     return f'"… {short}"' if end else f'"{short}"'
 

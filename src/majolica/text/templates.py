@@ -19,11 +19,6 @@ def label_prompt(template: str, label: str) -> str:
     return template.format(with_article(label))
 
 
-def longest_prompt(label: str, templates: Sequence[str] = TEMPLATES) -> str:
-    """The longest sentence that `label` is put into: where it fits into a run's pieces, all do."""
-    return max((label_prompt(template, label) for template in templates), key=len)
-
-
 def embed_labels(
     embed_texts: Callable[[Sequence[str]], Tensor], labels: Sequence[str], templates: Sequence[str] = TEMPLATES
 ) -> Tensor:

@@ -21,7 +21,7 @@ TOKENIZER_CAPTIONS = 1_000_000
 """Captions that a tokenizer is trained on at most, drawn over all sources by their weights."""
 WORD_CAPTIONS = 100_000
 """Captions that words are counted in at most, where the tokenizer is there already."""
-MEASURED_CAPTIONS = 2_000
+MEASURED_CAPTIONS = 1_000
 """Captions whose length is measured when training starts."""
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from majolica.eval.zero_shot import class_embeddings
 from majolica.sampling.pipeline import Pipeline
-from majolica.text.templates import TEMPLATES, embed_labels, label_prompt, longest_prompt
+from majolica.text.templates import TEMPLATES, embed_labels, label_prompt
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
 
 LABELS = ("umbrella", "red apple", "Grapes", "a cat", "curly {} brace")
@@ -51,11 +51,6 @@ def test_rows_are_unit_means_of_their_templates() -> None:
 
     rows = embed_labels(embed, ("owl",), ("{}", "a picture of {}"))
     torch.testing.assert_close(rows, torch.tensor([[0.5**0.5, 0.5**0.5]]))
-
-
-def test_the_longest_sentence() -> None:
-    assert longest_prompt("owl") == "an illustration of an owl"
-    assert longest_prompt("owl", ("{}", "see {}")) == "see an owl"
 
 
 def test_labels_in_capitals_are_the_same_question(tmp_path: Path) -> None:
