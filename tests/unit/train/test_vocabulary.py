@@ -72,6 +72,26 @@ def test_words_are_counted_for_a_tokenizer_that_is_there_already(tmp_path: Path)
     assert known and "elefant" in known.words and "dolphin" not in known.words
 
 
+def test_remote_and_local_sources_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both teach the tokenizer, and nothing that was fetched stays on the disk."""
+    fsspec = pytest.importorskip("fsspec")
+    local = written(tmp_path / "en", ENGLISH * 20)
+    store, folder = fsspec.filesystem("memory"), Path(written(tmp_path / "de", GERMAN * 100))
+    for tar in folder.glob("*.tar"):
+        store.pipe(f"/german/{tar.name}", tar.read_bytes())
+    monkeypatch.setattr(vocabulary, "TOKENIZER_CAPTIONS", 200)
+    data = DataConfig(sources=(SourceConfig(local), SourceConfig("memory://german")), remote_cache=str(tmp_path / "c"))
+    prepare(dataclasses.replace(tiny_run(tmp_path), data=data), tmp_path / "run", resume=False)
+    known = load_words(tmp_path / "run")
+    assert known and {"dolphin", "elefant"} <= known.words and not known.complete
+    assert list((tmp_path / "c").iterdir()) == []
+    # With a tokenizer at hand, nothing is fetched only to count words.
+    named = dataclasses.replace(data, tokenizer=str(tmp_path / "run" / "tokenizer.model"))
+    prepare(dataclasses.replace(tiny_run(tmp_path), data=named), tmp_path / "other", resume=False)
+    assert load_words(tmp_path / "other") is None and (tmp_path / "other" / "tokenizer.model").exists()
+    store.rm("/german", recursive=True)
+
+
 @pytest.mark.parametrize("content", [None, b"nonsense"])
 def test_a_bad_tokenizer_leaves_nothing_behind(tmp_path: Path, content: bytes | None) -> None:
     model = tmp_path / "mine.model"
