@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -61,13 +62,16 @@ def tokenizer(
     from majolica.text.tokenizer import Tokenizer, train_tokenizer
 
     sources = [ShardSet(folder) for folder in folders]
+    for notice in (notice for source in sources for notice in source.notices):
+        print(notice)
+    faults: Counter[str] = Counter()
     total = sum(map(len, sources))
     start = time.perf_counter()
-    drawn = _Readable(draw_captions(sources, sample, seed))
+    drawn = _Readable(draw_captions(sources, sample, seed, faults))
     pieces = train_tokenizer(_shown(drawn, min(sample, total)), out, vocab, sample, kind)
     seconds = time.perf_counter() - start
     known = fit(Tokenizer(out), list(_Readable(draw_captions(sources, _MEASURED, seed + 1))))
-    read = min(sample, total) - drawn.left_out
+    read = min(sample, total) - drawn.left_out - faults.total()
     report = {
         "kind": kind,
         "pieces": pieces,
@@ -83,6 +87,8 @@ def tokenizer(
     print(_line(known))
     if drawn.left_out:
         print(f"left out: {drawn.left_out:,} captions that are not UTF-8")
+    if faults:
+        print("left out: " + ", ".join(f"{count:,} x {reason}" for reason, count in faults.most_common()))
 
 
 class _Readable:
