@@ -11,7 +11,7 @@ import pytest
 
 from majolica import cli
 from majolica.data.catalogue import catalogue
-from majolica.data.contents import contents
+from majolica.data.contents import compressed_notices, contents
 from majolica.data.shards import BadSample, ShardSet
 from majolica.errors import UserError
 
@@ -42,7 +42,7 @@ def test_what_is_no_file(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("a.tar.gz", "gunzip {}/*.tar.gz"),
         ("a.tgz", "gunzip {}/*.tgz"),
-        ("A.TAR.GZ", "gunzip {}/*.tar.gz"),
+        ("A.TAR.GZ", "gunzip {}/*.TAR.GZ"),
         ("a.tar.zst", "zstd -d --rm {}/*.tar.zst"),
         ("a.tar.xz", "unxz {}/*.tar.xz"),
         ("a.tbz2", "bunzip2 {}/*.tbz2"),
@@ -52,7 +52,7 @@ def test_compressed_tars(write: Write, tmp_path: Path, name: str, command: str) 
     folder = write(10)
     (folder / name).write_bytes(b"")
     (notice,) = contents(folder).notices
-    assert "1 compressed tars" in notice and name in notice and command.format(folder) in notice
+    assert f"compressed tars (1: {name})" in notice and command.format(folder) in notice
     (tmp_path / "only").mkdir()
     (tmp_path / "only" / name).write_bytes(b"")
     with pytest.raises(UserError) as refused:
@@ -75,9 +75,17 @@ def test_a_folder_without_tars(tmp_path: Path, names: list[str], says: str) -> N
         (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "set" / name).write_bytes(b"")
     (tmp_path / "set").mkdir(exist_ok=True)
-    with pytest.raises(UserError, match=r"holds no \.tar files.*" + says.replace("?", r"\?")) as refused:
+    with pytest.raises(UserError, match=r"no \.tar files.*" + says.replace("?", r"\?")) as refused:
         ShardSet(tmp_path / "set")
     assert "openmoji" not in str(refused.value)
+
+
+def test_several_kinds_in_one_line(tmp_path: Path) -> None:
+    for name in ("b.tgz", "a.tar.zst", "c.tgz"):
+        (tmp_path / name).write_bytes(b"")
+    (notice,) = compressed_notices("set", os.listdir(tmp_path))
+    assert "(3: a.tar.zst, b.tgz, c.tgz)" in notice
+    assert notice.endswith("unpack them with `gunzip set/*.tgz` and `zstd -d --rm set/*.tar.zst`")
 
 
 def test_no_folder(tmp_path: Path) -> None:
@@ -86,6 +94,8 @@ def test_no_folder(tmp_path: Path) -> None:
         ShardSet(tmp_path / "a.tar")
     with pytest.raises(UserError, match="there is no folder"):
         ShardSet(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="no folder of shards is given"):
+        ShardSet("")
 
 
 def test_names_that_are_no_utf8(write: Write, capsys: pytest.CaptureFixture[str]) -> None:

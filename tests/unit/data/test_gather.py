@@ -465,3 +465,14 @@ def test_tables_without_a_header(folder: Path, name: str, content: str | bytes, 
     with pytest.raises(UserError, match=says) as refused:
         gather(config(folder / name))
     assert "\n" not in str(refused.value)
+
+
+def test_pipes_are_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "pipe.txt").write_text("words")
+    (folder / "part1/4.txt").unlink()
+    os.mkfifo(folder / "part1/4.txt")
+    os.mkfifo(folder / "part1/1.json")
+    gather(config(folder))
+    assert skipped(folder.parent / "out") == {"pipe.jpg": "unreadable", "part1/4.png": "unreadable"}
+    assert len(records(folder.parent / "out")) == 9
