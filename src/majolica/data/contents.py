@@ -52,18 +52,21 @@ def contents(folder: Path) -> Contents:
 
 
 def compressed_notices(folder: str, names: Iterable[str]) -> list[str]:
-    """A sentence for each kind of compressed tar among `names`, with the command that unpacks them."""
+    """A sentence on the compressed tars among `names`, with the commands that unpack them."""
     names = sorted(names)
-    notices = []
+    commands: dict[str, list[str]] = {}
     for command, endings in _UNPACK.items():
         for ending in endings:
-            found = [name for name in names if name.lower().endswith(ending)]
-            if found:
-                some = ", ".join(map(shown, found[:3])) + (", ..." if len(found) > 3 else "")
-                notices.append(
-                    f"{folder} holds {len(found):,} compressed tars ({some}), which are passed over: samples are read"
-                    f" by their offset, which takes plain tars; unpack them with `{command} {folder}/*{ending}`"
-                )
+            if found := [name for name in names if name.lower().endswith(ending)]:
+                commands[f"`{command} {folder}/*{found[0][-len(ending) :]}`"] = found
+    notices = []
+    if commands:
+        found = sorted(name for some in commands.values() for name in some)
+        some = ", ".join(map(shown, found[:3])) + (", ..." if len(found) > 3 else "")
+        notices.append(
+            f"{folder} holds compressed tars ({len(found):,}: {some}), which are passed over, for samples are read by"
+            f" their offset in a plain tar: unpack them with {' and '.join(commands)}"
+        )
     capitals = [name for name in names if name.endswith((".TAR", ".Tar"))]
     if capitals:
         notices.append(f"{folder}/{shown(capitals[0])} is passed over: names of tars end in .tar, in small letters")
@@ -94,7 +97,7 @@ def _no_folder(folder: Path, error: OSError) -> UserError:
 
 def _no_tars(folder: Path, notices: list[str], others: list[str]) -> str:
     if notices:
-        return f"{shown(folder)} holds no .tar files that can be read: {'; '.join(notices)}"
+        return f"there are no .tar files to read: {'; '.join(notices)}"
     start = f"{shown(folder)} holds no .tar files"
     inside = sorted(name for name in others if next((folder / name).glob("*.tar"), None))
     if inside:

@@ -63,6 +63,8 @@ class ShardSet:
         empty_captions: EmptyCaptions = "skip",
     ) -> None:
         place = str(folder)
+        if not place:
+            raise UserError("no folder of shards is given: an empty name would mean the current folder")
         self._tars = RemoteTars(place, cache, limit) if is_remote(place) else LocalTars(Path(place))
         self.folder, self.remote = place, is_remote(place)
         self._skip = empty_captions == "skip"

@@ -33,10 +33,25 @@ def each(function: Callable[[T], R], items: Sequence[T], config: EngineConfig) -
     """
     if config.engine == "ray":
         yield from _on_ray(function, items, config)
-    elif config.workers == 1:
+    elif config.workers == 1 or not _has_semaphores():
         yield from ((item, function(item)) for item in items)
     else:
         yield from _in_processes(function, items, config.workers)
+
+
+def _has_semaphores() -> bool:
+    """Whether processes can talk to each other here; where they cannot, a warning says what to do."""
+    try:
+        multiprocessing.get_context("spawn").Lock()
+    except (OSError, ImportError) as error:
+        why = getattr(error, "strerror", None) or error
+        log.warning(
+            "this process works alone, which takes longer: processes share semaphores in /dev/shm, which refuses them"
+            " (%s); mount it so that it can be written to",
+            why,
+        )
+        return False
+    return True
 
 
 def _in_processes(function: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[tuple[T, R]]:

@@ -116,3 +116,15 @@ def test_the_filter_on_ray_gives_the_rows_of_one_process(cluster: EngineConfig, 
     assert here["rows_out"] == 90
     first, second = (pq.read_table(tmp_path / out / "part-00000.parquet") for out in ("here", "there"))
     assert first.equals(second)
+
+
+def test_where_there_are_no_semaphores(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A read-only /dev/shm costs time, not the work."""
+    from multiprocessing import synchronize
+
+    def refuse(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(synchronize._multiprocessing, "SemLock", refuse)
+    assert dict(each(chores.square, range(5), EngineConfig(workers=2))) == {i: i * i for i in range(5)}
+    assert "works alone" in caplog.text and "/dev/shm" in caplog.text and "Read-only file system" in caplog.text

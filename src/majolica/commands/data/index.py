@@ -110,7 +110,7 @@ def _tars(places: Sequence[str]) -> tuple[list[Path], list[str]]:
     """Every tar that is meant, once; and a sentence on everything that looks like one and is passed over."""
     from majolica.data.contents import contents
 
-    if not places:
+    if not all(places) or not places:
         raise UserError("say what to index: majolica data index DIR|TAR|PATTERN...")
     tars: dict[Path, None] = {}
     notices: list[str] = []

@@ -48,7 +48,7 @@ def _start(args: list[str]) -> tuple[ShardConfig, list[str]]:
 
 def _shard(config: ShardConfig) -> None:
     from majolica.commands.progress import bar
-    from majolica.data.gather import gather
+    from majolica.data.gather import caption_advice, gather
 
     with bar("packing") as progress:
         report = gather(config, progress)
@@ -57,3 +57,5 @@ def _shard(config: ShardConfig) -> None:
     if report.skipped:
         reasons = ", ".join(f"{count:,} x {reason}" for reason, count in report.skipped.items())
         print(f"left out: {reasons}; see {Path(config.out) / 'skipped.jsonl'}")
+        if advice := caption_advice(config, report.skipped):
+            print(advice)
