@@ -32,7 +32,7 @@ def started(shards: Path, folder: Path) -> subprocess.Popen[str]:
         env=ENVIRONMENT, stdout=said, stderr=said, text=True, start_new_session=True,
     )  # fmt: skip
     log = folder / "run" / "log.jsonl"
-    assert wait_for(lambda: process.poll() is not None or log.exists() and log.stat().st_size > 0)
+    assert wait_for(lambda: process.poll() is not None or (log.exists() and log.stat().st_size > 0))
     return process
 
 
