@@ -78,7 +78,7 @@ def test_workers_end_with_their_parent_however_it_ends(tmp_path: Path, number: s
             os.killpg(parent.pid, number)
         else:
             parent.send_signal(number)
-        assert wait_for(lambda: members(parent.pid) == [], 20)
+        assert wait_for(lambda: members(parent.pid) == [], 60)
         assert parent.stderr
         assert parent.wait(5) == (-9 if number == signal.SIGKILL else 130)
         assert number == signal.SIGKILL or parent.stderr.read() == ""
