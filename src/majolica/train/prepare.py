@@ -11,10 +11,10 @@ from majolica.config.schema import RunConfig
 from majolica.data.sources import captions
 from majolica.errors import UserError
 from majolica.files import write_atomic
+from majolica.lock import held
 from majolica.models.weights import checkpoints
 from majolica.signals import INTERRUPTED, interruptible
 from majolica.text.tokenizer import train_tokenizer
-from majolica.train.lock import held
 
 TOKENIZER_CAPTIONS = 1_000_000
 """Captions that a tokenizer is trained on at most."""
