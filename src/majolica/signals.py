@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -104,11 +106,25 @@ def in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
             results.append(function(*args, **kwargs))
         except BaseException as error:
             errors.append(error)
+        over.set()
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(0.2)
+    over = threading.Event()  # `Thread.join`, interrupted, takes the thread for ended (Python 3.11)
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        while not over.wait(0.2):
+            pass
+    except KeyboardInterrupt:
+        atexit.register(_leave, over)
+        raise
     if errors:
         raise errors[0]
     return results[0]
+
+
+def _leave(over: threading.Event) -> None:
+    """At the exit of an interrupted process: leave at once if a library still works, which may abort when torn down."""
+    if not over.is_set():
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(INTERRUPTED)

@@ -32,7 +32,9 @@ def started(shards: Path, folder: Path) -> subprocess.Popen[str]:
         env=ENVIRONMENT, stdout=said, stderr=said, text=True, start_new_session=True,
     )  # fmt: skip
     log = folder / "run" / "log.jsonl"
-    assert wait_for(lambda: process.poll() is not None or (log.exists() and log.stat().st_size > 0))
+    if not wait_for(lambda: process.poll() is not None or (log.exists() and log.stat().st_size > 0), 180):
+        kill_group(process.pid)
+        raise AssertionError("the training did not begin")
     return process
 
 
@@ -40,12 +42,12 @@ def test_term_to_the_launcher_alone_saves_and_a_second_training_is_refused(shard
     process, out = started(shards, tmp_path), tmp_path / "run"
     try:
         second = subprocess.run(
-            words("--resume", out), env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=100
+            words("--resume", out), env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=180
         )
         assert second.returncode == 2
         assert second.stderr.startswith(f"majolica: {out} is in use: process {process.pid} on ")
         process.send_signal(signal.SIGTERM)
-        printed, errors = process.communicate(timeout=60)
+        printed, errors = process.communicate(timeout=180)
         assert process.returncode == 130, errors
         assert errors.splitlines()[-1] == f"majolica: interrupted; go on with: majolica train --resume {out}"
         [saved] = checkpoints(out)
@@ -59,7 +61,7 @@ def test_a_killed_launcher_costs_nothing_and_leaves_nobody(shards: Path, tmp_pat
     process, out = started(shards, tmp_path), tmp_path / "run"
     try:
         process.kill()
-        assert wait_for(lambda: members(process.pid) == [])
+        assert wait_for(lambda: members(process.pid) == [], 180)
         assert averaged(out) and len(checkpoints(out)) == 1
     finally:
         kill_group(process.pid)
@@ -74,7 +76,7 @@ def test_a_signal_to_one_worker_ends_all(shards: Path, tmp_path: Path, number: s
         worker = max(members(process.pid))
         assert worker != process.pid
         os.kill(worker, number)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=180)
         assert "Traceback" not in errors and members(process.pid) == []
         if number == signal.SIGHUP:
             assert process.returncode == 130 and len(checkpoints(out)) == 1

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -99,6 +100,36 @@ def test_a_result_and_an_error_come_back_from_the_thread() -> None:
     assert in_thread(divmod, 7, 2) == (3, 1)
     with pytest.raises(ZeroDivisionError):
         in_thread(divmod, 7, 0)
+
+
+TRAINS_A_VOCABULARY = """
+import random, sys
+from pathlib import Path
+from majolica.cli import _verb, main
+from majolica import cli
+from majolica.text.tokenizer import train_tokenizer
+random = random.Random(0)
+words = ["".join(random.choices("abcdefghijklmnop", k=random.randint(2, 9))) for _ in range(5000)]
+captions = [" ".join(random.choices(words, k=8)) for _ in range(30_000)]
+def lines():
+    yield from captions
+    print("begun", flush=True)
+cli._verb = lambda words: (lambda rest: train_tokenizer(lines(), Path(sys.argv[1]), 2000), words)
+sys.exit(main(["data"]))
+"""
+
+
+def test_the_training_of_a_vocabulary_can_be_stopped(tmp_path: Path) -> None:
+    """Minutes in a library that hears no signals, whose threads abort the process that ends beside them."""
+    words = [sys.executable, "-c", TRAINS_A_VOCABULARY, str(tmp_path / "tokenizer.model")]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, env=ENVIRONMENT)
+    assert process.stdout and process.stdout.readline() == "begun\n"
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and errors == "majolica: interrupted\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 LOSES_ITS_TERMINAL = """

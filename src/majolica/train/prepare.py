@@ -9,9 +9,9 @@ from majolica.config import io
 from majolica.config.resolve import resolve
 from majolica.config.schema import RunConfig
 from majolica.errors import UserError
+from majolica.lock import held
 from majolica.models.weights import checkpoints
 from majolica.signals import INTERRUPTED, interruptible
-from majolica.train.lock import held
 from majolica.train.vocabulary import make_vocabulary
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
@@ -17,6 +17,7 @@ from majolica.distributed.group import Group, any_rank, from_first, joined, laun
 from majolica.distributed.launch import check_room, launch
 from majolica.distributed.launcher import Launcher, torchrun_gone
 from majolica.errors import UserError
+from majolica.lock import held
 from majolica.models.weights import checkpoints, step_of
 from majolica.sampling.grid import paint_grid
 from majolica.sampling.pipeline import Pipeline
@@ -25,7 +26,6 @@ from majolica.text.words import NAME as WORDS
 from majolica.train import state
 from majolica.train.checkpoint import sweep
 from majolica.train.ema import lent
-from majolica.train.lock import held
 from majolica.train.log import Log
 from majolica.train.loop import fit
 from majolica.train.prepare import prepare
@@ -106,22 +106,19 @@ def _held_by_first(out: Path, resume: bool, group: Group) -> Iterator[None]:
     if not launched() or launched_here():
         yield
         return
-    holding, refusal = held(out), ""
-    if group.first:
-        try:
-            holding.__enter__()
-            sweep(out)
-            if checkpoints(out) and not resume:
-                refusal = f"{out} already holds a run: start the ranks with --resume, or choose another folder"
-        except UserError as error:
-            refusal = str(error)
-    if any_rank(bool(refusal), group):
-        raise UserError(refusal or "the first rank cannot train here; its own message says why")
-    try:
-        yield
-    finally:
+    refusal = ""
+    with ExitStack() as stack:
         if group.first:
-            holding.__exit__(None, None, None)
+            try:
+                stack.enter_context(held(out))
+                sweep(out)
+                if checkpoints(out) and not resume:
+                    refusal = f"{out} already holds a run: start the ranks with --resume, or choose another folder"
+            except UserError as error:
+                refusal = str(error)
+        if any_rank(bool(refusal), group):
+            raise UserError(refusal or "the first rank cannot train here; its own message says why")
+        yield
 
 
 def _restore(run: state.Run, resume: bool) -> None:

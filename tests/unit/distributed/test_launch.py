@@ -30,7 +30,9 @@ def started(folder: Path, task: str) -> subprocess.Popen[bytes]:
     words = [sys.executable, "-c", LAUNCH, str(folder), task]
     process = subprocess.Popen(words, env=ENVIRONMENT, start_new_session=True)
     ready = ["ready-1", "pid-0"] if task == "late" else ["ready-0", "ready-1"]
-    assert wait_for(lambda: all((folder / name).exists() for name in ready))
+    if not wait_for(lambda: all((folder / name).exists() for name in ready)):
+        kill_group(process.pid)
+        raise AssertionError("the ranks did not begin")
     return process
 
 
@@ -43,11 +45,11 @@ def test_whoever_is_asked_to_stop_all_ranks_save_and_the_launcher_exits_130(
     try:
         if whom == "launcher":
             process.send_signal(number)
-            assert process.wait(20) == 130
+            assert process.wait(60) == 130
             assert {path.name for path in tmp_path.glob("saved-*")} == {"saved-0", "saved-1"}
         else:  # a real rank would vote; this one leaves, and the others hear of it
             os.kill(int((tmp_path / "pid-1").read_text()), number)
-            process.wait(20)
+            process.wait(60)
             assert (tmp_path / "saved-1").exists()
         assert members(process.pid) == []
     finally:
@@ -58,7 +60,7 @@ def test_a_killed_launcher_leaves_no_rank_behind_and_each_saves(tmp_path: Path) 
     process = started(tmp_path, "trains")
     try:
         process.kill()
-        assert wait_for(lambda: members(process.pid) == [], 20)
+        assert wait_for(lambda: members(process.pid) == [], 60)
         assert {path.name for path in tmp_path.glob("saved-*")} == {"saved-0", "saved-1"}
     finally:
         kill_group(process.pid)
@@ -69,7 +71,7 @@ def test_a_rank_on_its_way_to_the_others_ends_with_a_killed_launcher(tmp_path: P
     process = started(tmp_path, "late")
     try:
         process.kill()
-        assert wait_for(lambda: not runs(int((tmp_path / "pid-0").read_text())), 20)
+        assert wait_for(lambda: not runs(int((tmp_path / "pid-0").read_text())), 60)
     finally:
         kill_group(process.pid)
 
@@ -79,7 +81,7 @@ def test_two_signals_in_a_row_do_not_cost_the_save(tmp_path: Path) -> None:
     try:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT, signal.SIGHUP):
             process.send_signal(number)
-        assert process.wait(20) == 130
+        assert process.wait(60) == 130
         assert {path.name for path in tmp_path.glob("saved-*")} == {"saved-0", "saved-1"}
     finally:
         kill_group(process.pid)

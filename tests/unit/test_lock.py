@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
+from majolica import lock
 from majolica.errors import UserError
-from majolica.train import lock
-from majolica.train.lock import LOCK, held
+from majolica.lock import LOCK, held
 from processes import ENVIRONMENT, runs, wait_for
 
 HOLDER = """
 import subprocess, sys
 from pathlib import Path
-from majolica.train.lock import held
+from majolica.lock import held
 with held(Path(sys.argv[1])) as lock:
     child = subprocess.Popen([sys.executable, "-c", "input()"], pass_fds=[lock], stdin=0)
     print(child.pid, flush=True)
@@ -43,12 +43,12 @@ def holder(folder: Path) -> tuple[subprocess.Popen[str], int]:
 def test_the_refusal_names_who_trains_there_and_a_killed_holder_is_none(tmp_path: Path) -> None:
     process, child = holder(tmp_path)
     try:
-        with pytest.raises(UserError, match=rf"is in use: process {process.pid} on .* has trained there") as raised:
+        with pytest.raises(UserError, match=rf"is in use: process {process.pid} on .* has worked there") as raised:
             held(tmp_path).__enter__()
         assert "\n" not in str(raised.value)
         process.kill()
         process.wait()
-        with pytest.raises(UserError, match=rf"process {process.pid} on .* has gone, and what it started is still"):
+        with pytest.raises(UserError, match=rf"process {process.pid} on .* has gone, and what it started still works"):
             held(tmp_path).__enter__()
         assert process.stdin
         process.stdin.close()  # the child ends
@@ -59,12 +59,30 @@ def test_the_refusal_names_who_trains_there_and_a_killed_holder_is_none(tmp_path
         process.kill()
 
 
-def test_a_folder_can_be_held_again_and_nothing_but_the_lock_is_left(tmp_path: Path) -> None:
+def test_a_folder_can_be_held_again_and_no_lock_is_left(tmp_path: Path) -> None:
     for _ in range(2):
         with held(tmp_path / "run"):
             assert json.loads((tmp_path / "run" / LOCK).read_text())["pid"] == os.getpid()
-    assert [path.name for path in (tmp_path / "run").iterdir()] == [LOCK]
-    assert (tmp_path / "run" / LOCK).read_text() == ""
+    assert list(tmp_path.iterdir()) == []  # it came to nothing
+    with held(tmp_path / "run"):
+        (tmp_path / "run" / "config.yaml").touch()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.yaml"]
+
+
+def test_a_lock_that_its_holder_has_just_deleted_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between opening and locking: whoever locks the deleted file holds nothing that others see."""
+    real = lock._take
+    deleted = []
+
+    def take(handle: int, folder: Path) -> None:
+        real(handle, folder)
+        if not deleted:
+            deleted.append((folder / LOCK).unlink())
+
+    monkeypatch.setattr(lock, "_take", take)
+    with held(tmp_path), pytest.raises(UserError, match="is in use"):
+        held(tmp_path).__enter__()
+    assert deleted
 
 
 @pytest.fixture
@@ -105,13 +123,13 @@ def test_without_flock_what_cannot_be_known_is_refused(no_flock: None, tmp_path:
     with pytest.raises(UserError, match="is in use: process"):
         held(tmp_path).__enter__()
     (tmp_path / LOCK).write_text("half a rec")
-    with pytest.raises(UserError, match="another process trains there"):
+    with pytest.raises(UserError, match="another process works there"):
         held(tmp_path).__enter__()
 
 
 def test_a_folder_that_cannot_be_one_is_a_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"cannot write into the run folder .*file"):
+    with pytest.raises(UserError, match=r"cannot write into .*file: Not a directory"):
         held(tmp_path / "file").__enter__()
 
 
@@ -120,5 +138,5 @@ def test_a_full_disk_costs_the_name_of_the_holder_not_the_lock(tmp_path: Path, m
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "pwrite", full)
-    with held(tmp_path), pytest.raises(UserError, match="another process trains there"):
+    with held(tmp_path), pytest.raises(UserError, match="another process works there"):
         held(tmp_path).__enter__()

@@ -1,4 +1,4 @@
-"""One training at a time in a run folder: a lock that the kernel drops with the last process that holds it."""
+"""One process at a time in a folder: a lock that the kernel drops with the last process that holds it."""
 
 from __future__ import annotations
 
@@ -20,25 +20,43 @@ LOCK = ".lock"
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[int]:
-    """Hold a run folder, made where it is missing; gives the descriptor of the lock, which children may inherit.
+    """Hold a folder, made where it is missing; gives the descriptor of the lock, which child processes may inherit.
 
-    The lock is `flock` on a file that stays: it lasts until the last process that has the descriptor ends, however it
-    ends. Where the file system has no such locks, the holder that the file names is looked for instead. Raises
-    UserError, which names the holder, where another process trains in the folder, and where it cannot be written.
+    The lock is `flock` on a file: it lasts until the last process that has the descriptor ends, however it ends. Where
+    the file system has no such locks, the holder that the file names is looked for instead. Raises UserError, which
+    names the holder, where another process works in the folder, and where it cannot be written.
     """
-    path = folder / LOCK
+    made = not folder.exists()
+    lock = _locked(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise UserError(f"cannot write into the run folder {folder}: {error.strerror or error}") from error
-    try:
-        _take(lock, folder)
         yield lock
-        with contextlib.suppress(OSError):
-            os.ftruncate(lock, 0)
     finally:
+        with contextlib.suppress(OSError):
+            (folder / LOCK).unlink()
+            if made:
+                folder.rmdir()  # if nothing has come of it
         os.close(lock)
+
+
+def _locked(folder: Path) -> int:
+    """The descriptor of the folder's lock file, locked."""
+    path = folder / LOCK
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            reason = "Not a directory" if folder.is_file() else error.strerror
+            raise UserError(f"cannot write into {folder}: {reason}") from error
+        try:
+            _take(lock, folder)
+        except UserError:
+            os.close(lock)
+            raise
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(lock), path.stat()):
+                return lock
+        os.close(lock)  # its last holder has just deleted it
 
 
 def _take(lock: int, folder: Path) -> None:
@@ -99,11 +117,11 @@ def _alive(holder: dict[str, Any]) -> bool:
 
 def _in_use(folder: Path, holder: dict[str, Any] | None) -> str:
     if not holder:
-        return f"{folder} is in use: another process trains there; wait for it, or choose another folder"
+        return f"{folder} is in use: another process works there; wait for it, or choose another folder"
     who = f"process {holder.get('pid')} on {holder.get('host')}"
     if holder.get("host") == platform.node() and not _alive(holder):
-        return f"{folder} is in use: {who} has gone, and what it started is still saving there; wait a moment"
-    since = f"has trained there since {holder.get('since')}"
+        return f"{folder} is in use: {who} has gone, and what it started still works there; wait a moment"
+    since = f"has worked there since {holder.get('since')}"
     return f"{folder} is in use: {who} {since}; wait for it, stop it, or choose another folder"
 
 
