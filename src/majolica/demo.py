@@ -17,6 +17,7 @@ from majolica.data.make import make_openmoji
 from majolica.distributed.group import default_device
 from majolica.errors import UserError
 from majolica.eval.run import evaluate
+from majolica.lock import held
 from majolica.machine import cores
 from majolica.recipes import recipe
 from majolica.sampling.grid import tile
@@ -38,7 +39,9 @@ def demo(minutes: float, out: Path) -> None:
     config = for_this_machine(recipe("demo"), minutes)
     seconds: dict[str, float] = {}
     with timed("drawings", seconds):
-        make_data(Path(config.data.shards).parent, fine_resolution(config))
+        drawings = Path(config.data.shards).parent
+        with held(drawings):
+            make_data(drawings, fine_resolution(config))
     with timed("vocabulary and training", seconds):
         train(config, out)
     with timed("evaluation", seconds):

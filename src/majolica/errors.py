@@ -16,3 +16,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return UserError(f"unknown {kind} {name!r}: {hint}Known: {', '.join(names) or 'none'}")
+
+
+def shown(name: object) -> str:
+    """A name of a file as it can be printed anywhere: bytes that are not UTF-8 become \\udcXX."""
+    return str(name).encode("utf-8", "backslashreplace").decode()

@@ -91,6 +91,9 @@ class FetchConfig:
     """Column of URLs; the usual names are found."""
     caption_column: str = ""
     """Column of captions; the usual names are found."""
+    empty_captions: Literal["skip", "keep"] = "skip"
+    """Rows whose caption is null, empty or invisible: skip does not ask for their pictures, keep stores these with an
+    empty caption."""
     per_shard: int = 10_000
     """URLs in a shard."""
     threads: int = 0

@@ -102,6 +102,8 @@ class DataConfig:
     """Random horizontal flip."""
     jitter: float = 0.1
     """Strength of colour jitter (brightness, contrast, saturation, hue); 0 turns it off."""
+    empty_captions: Literal["skip", "keep"] = "skip"
+    """Samples whose caption is empty or invisible: skip leaves them out of the order, keep trains on them."""
     bad_share: float = 0.01
     """Training stops when more than this share of a source's samples cannot be read."""
 

@@ -19,9 +19,10 @@ class ShardConfig:
     """Folder of the shards."""
     per_shard: int = 1000
     """Pictures in a shard, unusable ones included."""
-    caption: tuple[Literal["given", "name", "folder"], ...] = ("given",)
+    caption: tuple[Literal["given", "name", "folder", "empty"], ...] = ("given",)
     """Where captions come from, in order of preference. given: the .txt beside a picture (or the field caption or
-    text of its .json), the column of a table. name: the file's name. folder: its folder's name."""
+    text of its .json), the column of a table. name: the file's name. folder: its folder's name. empty: none, for
+    training with data.empty_captions=keep. Pictures that none of them gives a caption are left out."""
     path_column: str = ""
     """Column of paths, relative to the table's folder or absolute; the usual names are found."""
     caption_column: str = ""
@@ -59,7 +60,7 @@ def check(config: ShardConfig) -> None:
     if config.quality > 100:
         raise UserError(f"quality is {config.quality}: it must be at most 100")
     if not config.caption:
-        raise UserError("caption names no place: give one or more of given, name, folder")
+        raise UserError("caption names no place: give one or more of given, name, folder, empty")
     if config.heldout >= 1 and config.heldout != int(config.heldout):
         raise UserError(f"heldout is {config.heldout}: give a share below 1 or a whole number of pictures")
     if not config.max_megapixels > 0:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 import threading
 import time
 from collections import OrderedDict
@@ -12,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from majolica.data.cache_folder import CacheFolder
 from majolica.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -33,11 +32,10 @@ class Blocks:
     def __init__(self, fetch: Fetch, folder: Path | None, limit: int, threads: int = 16, block: int = BLOCK) -> None:
         self._fetch, self._limit, self._block = fetch, max(limit, 2 * block), block
         try:
-            if folder:
-                folder.mkdir(parents=True, exist_ok=True)
-            self.folder = Path(tempfile.mkdtemp(prefix="majolica-blocks-", dir=folder))
+            self._home = CacheFolder("majolica-blocks-", folder)
         except OSError as error:
             raise UserError(f"no room for a cache of remote shards in {folder} ({error.strerror})") from error
+        self.folder = self._home.path
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="majolica-remote")
         self._lock = threading.Lock()
         self._held: OrderedDict[Key, tuple[Path, int]] = OrderedDict()
@@ -63,7 +61,7 @@ class Blocks:
     def close(self) -> None:
         """Forget everything and leave nothing on the disk."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._home.remove()
 
     def _get(self, key: Key) -> bytes:
         with self._lock:

@@ -7,7 +7,6 @@ is new or has changed is looked at again.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
@@ -16,61 +15,75 @@ from typing import Any
 
 import numpy as np
 
-from majolica.data.index import open_index
+from majolica.data.contents import contents
+from majolica.data.index import MAGIC, open_index
 from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.machine import cores
 
 NAME = ".catalogue.json"
-_FORMAT = 1
+_FORMAT = f"2 {MAGIC.decode()}"
+"""Counts hold for one version of the index alone."""
 
 
 @dataclass(frozen=True)
 class Tar:
-    """One tar: file name, size in bytes, time of change in ns, usable samples."""
+    """One tar: file name, size in bytes, time of change in ns, samples, and those of them with an empty caption."""
 
     name: str
     size: int
     mtime: int
     count: int
+    empty: int = 0
 
 
-def catalogue(folder: Path) -> tuple[list[Tar], dict[str, Any]]:
-    """Every tar of `folder` by name, and the rows of those indexes that could not be saved beside their tars.
+@dataclass(frozen=True)
+class Catalogue:
+    """The tars of a folder by name."""
 
-    Indexes what has no index yet. UserError when there is no tar at all.
-    """
-    found = sorted(_entries(folder))
+    tars: list[Tar]
+    held: dict[str, Any]
+    """The rows of those indexes that could not be saved beside their tars, by name of the tar."""
+    notices: tuple[str, ...]
+    """A sentence on everything in the folder that is passed over."""
+
+
+def catalogue(folder: Path) -> Catalogue:
+    """Every tar of `folder`. Indexes what has no index yet. UserError when there is no tar at all."""
+    listed = contents(folder)
     known = {(tar.name, tar.size, tar.mtime): tar for tar in _load(folder / NAME)}
-    fresh = [entry for entry in found if entry not in known]
+    fresh = [entry for entry in listed.tars if entry not in known]
     with ThreadPoolExecutor(min(16, cores())) as pool:
-        indexes = dict(zip(fresh, pool.map(lambda entry: open_index(folder / entry[0]).rows, fresh), strict=True))
-    known |= {entry: Tar(*entry, len(rows)) for entry, rows in indexes.items()}
-    tars = [known[entry] for entry in found]
-    held = {name: rows for (name, _, _), rows in indexes.items() if len(rows) and not isinstance(rows, np.memmap)}
+        looked = list(pool.map(lambda entry: _look(folder, *entry), fresh))
+    known |= {entry: tar for entry, (tar, _) in zip(fresh, looked, strict=True)}
+    held = {tar.name: rows for tar, rows in looked if rows is not None}
+    tars = [known[entry] for entry in listed.tars]
     if fresh and not held:
         _save(folder / NAME, tars)
-    return tars, held
+    return Catalogue(tars, held, listed.notices)
 
 
-def _entries(folder: Path) -> list[tuple[str, int, int]]:
-    if not folder.is_dir():
-        raise UserError(f"there is no folder {folder}; make a data set first: majolica data openmoji --out DIR")
-    with os.scandir(folder) as entries:
-        tars = [(e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in entries if e.name.endswith(".tar")]
-    if not tars:
-        inside = sorted(child.name for child in folder.iterdir() if child.is_dir() and any(child.glob("*.tar")))
-        hint = f"; did you mean {folder / inside[-1]}?" if inside else "; make a data set first: majolica data openmoji"
-        raise UserError(f"{folder} holds no .tar files{hint}")
-    return tars
+def _look(folder: Path, name: str, size: int, mtime: int) -> tuple[Tar, Any]:
+    """What the index of a tar says, and its rows where they are in memory alone: a mapped file takes a descriptor."""
+    index = open_index(folder / name)
+    tar = Tar(name, size, mtime, len(index.rows), index.empty)
+    return tar, index.rows if tar.count and not isinstance(index.rows, np.memmap) else None
+
+
+def parse(data: bytes) -> list[Tar]:
+    """The tars in the bytes of a saved catalogue; none where it is damaged or of another version."""
+    try:
+        saved = json.loads(data)
+        return [Tar(*row) for row in saved["tars"]] if saved["format"] == _FORMAT else []
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []  # it only saves time: what is missing or damaged is made again
 
 
 def _load(path: Path) -> list[Tar]:
     try:
-        saved = json.loads(path.read_bytes())
-        return [Tar(*row) for row in saved["tars"]] if saved["format"] == _FORMAT else []
-    except (OSError, ValueError, KeyError, TypeError):
-        return []  # it only saves time: what is missing or damaged is made again
+        return parse(path.read_bytes())
+    except OSError:
+        return []
 
 
 def _save(path: Path, tars: Iterable[Tar]) -> None:

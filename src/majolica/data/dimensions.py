@@ -16,7 +16,7 @@ from majolica.data.local import Opened
 from majolica.errors import UserError
 from majolica.files import write_atomic
 
-MAGIC = b"MJLDIM01"
+MAGIC = b"MJLDIM02"
 HEAD = 4096
 """Bytes that hold most pictures' dimensions; where they do not, the whole picture is read."""
 

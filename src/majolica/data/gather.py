@@ -11,7 +11,7 @@ import heapq
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -241,8 +241,21 @@ def _report(config: ShardConfig, out: Path, tasks: list[Task]) -> Report:
     _refuse_strangers(tasks)
     if not pictures.total():
         reasons = ", ".join(f"{count} x {reason}" for reason, count in skipped.most_common())
-        raise UserError(f"no picture in {config.source} can be used ({reasons}): see {out / 'skipped.jsonl'}")
+        advice = caption_advice(config, skipped)
+        seen = f"see {out / 'skipped.jsonl'}" + f"; {advice}" * bool(advice)
+        raise UserError(f"no picture in {config.source} can be used ({reasons}): {seen}")
     return report
+
+
+def caption_advice(config: ShardConfig, skipped: Mapping[str, int]) -> str:
+    """What gives captions to pictures that were left out for want of one; nothing where none was."""
+    if not skipped.keys() & {"no_caption", "empty_caption"}:
+        return ""
+    where = "the .txt beside each picture" if Path(config.source).is_dir() else "the table's column of captions"
+    return (
+        f"captions come from {where}: `--caption given name` takes the file's name where there is none,"
+        " `folder` its folder's name, and `empty` keeps pictures without words"
+    )
 
 
 def _refuse_strangers(tasks: list[Task]) -> None:

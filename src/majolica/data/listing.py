@@ -74,6 +74,8 @@ def _table(source: Path, config: ShardConfig) -> Iterator[Row]:
         records = read(source)
         first = next(records, None)
         if first is None:
+            if problem := _no_header(source, _first_line(source)):
+                raise UserError(problem)
             return
         path = _column(source, list(first), config.path_column, PATHS, "paths", "--path-column")
         caption = _caption_column(source, list(first), config)
@@ -83,7 +85,9 @@ def _table(source: Path, config: ShardConfig) -> Iterator[Row]:
             place, words = (_decoded(first.get(name), "surrogateescape") for name in (path, caption))
             yield {"path": place, "caption": words, "meta": kept}
             first = next(records, None)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise UserError(f"cannot read {source}: it is not UTF-8 ({error}); save it as UTF-8") from error
+    except (OSError, csv.Error) as error:
         raise UserError(f"cannot read {source}: {' '.join(str(error).split())}") from error
 
 
@@ -104,9 +108,35 @@ def _column(source: Path, names: Sequence[str], asked: str, usual: Sequence[str]
         if name in names:
             return name
     raise UserError(
-        f"{source} has no column of {what} ({', '.join(usual)}): it has {', '.join(map(str, names)) or 'none'};"
+        _no_header(source, [str(name) for name in names])
+        or f"{source} has no column of {what} ({', '.join(usual)}): it has {', '.join(map(str, names)) or 'none'};"
         f" name one with {option}"
     )
+
+
+def _first_line(source: Path) -> list[str]:
+    """The cells of the first line of a .csv or .tsv; none of another table."""
+    if source.suffix.lower() not in (".csv", ".tsv"):
+        return []
+    with source.open(encoding="utf-8-sig", newline="") as file:
+        return next(csv.reader(file, delimiter="\t" if source.suffix.lower() == ".tsv" else ","), [])
+
+
+def _no_header(source: Path, names: Sequence[str]) -> str:
+    """What is wrong with the first line of a .csv or .tsv that names no columns; nothing where it may be a header."""
+    kind = source.suffix.lower()
+    if kind not in (".csv", ".tsv"):
+        return ""
+    line = ", ".join(name[:40] for name in names[:4])
+    if any(os.path.splitext(name)[1].lower() in PICTURES for name in names):
+        return (
+            f"the first line of {source} ({line}) names a picture and no columns: put a line in front of it that names"
+            f" them, such as path{',' if kind == '.csv' else '<tab>'}caption"
+        )
+    for sign, called in ((";", "semicolons"), ("\t", "tabs"), (",", "commas")):
+        if len(names) == 1 and sign in names[0]:
+            return f"the columns of {source} are separated by {called}: a .csv has commas between them, a .tsv tabs"
+    return ""
 
 
 def _parquet(source: Path) -> Iterator[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from majolica.data.reader import Reader, Row, Wish
 from majolica.data.shards import ShardSet
 from majolica.data.threads import Task, Threads, drop
 from majolica.errors import UserError
+
+log = logging.getLogger(__name__)
 
 _FINE_STREAM = 0xF1
 _PART = 16
@@ -84,6 +87,9 @@ class Loader:
         self.config, self.batch, self.size, self.seed = config, batch, size, seed
         self.rank, self.world = rank, world
         self.sets: list[ShardSet] = sources.open_sources(config)
+        if rank == 0:
+            for notice in (notice for shards in self.sets for notice in shards.notices):
+                log.warning("%s", notice)
         self.order = sources.Order(self.sets, config, size.resolution, size.patch, seed, batch * world)
         self.position = 0
         self.tallies = [_Tally() for _ in self.sets]

@@ -27,7 +27,8 @@ class LocalTars:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.tars, self._held = catalogue(folder)
+        known = catalogue(folder)
+        self.tars, self._held, self.notices = known.tars, known.held, known.notices
 
     def open(self, tar: Tar) -> Opened:
         """Index and bytes of a tar."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import warnings
@@ -12,9 +13,10 @@ from PIL import Image
 
 from majolica.config.fetch import PictureConfig
 from majolica.config.shard import ShardConfig
+from majolica.data.caption_text import CAPTION_FIELDS, field_caption, is_blank
 from majolica.data.fetch.picture import make_picture
 from majolica.data.fetch.status import Failure
-from majolica.data.index import CAPTION_FIELDS
+from majolica.data.index import kind_of
 from majolica.data.listing import Row
 from majolica.data.shards import Record
 
@@ -71,12 +73,19 @@ def _readable(path: Path, config: ShardConfig) -> bytes:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise Unusable("too_large", f"{path.stat().st_size} bytes")
-        data = path.read_bytes()
+        data = _stored(path)
     except FileNotFoundError:
         raise Unusable("missing", "there is no such file") from None
     except OSError as error:
         raise Unusable("unreadable", error.strerror or str(error)) from None
     return _as_png(data, config) if data[:4] in (b"II*\0", b"MM\0*") else data
+
+
+def _stored(path: Path) -> bytes:
+    """What a file holds. OSError where it cannot be read, or is none: a named pipe would be waited for for ever."""
+    if kind := kind_of(path.stat().st_mode):
+        raise OSError(errno.EINVAL, f"it is {kind}, not a file")
+    return path.read_bytes()
 
 
 def _as_png(data: bytes, config: ShardConfig) -> bytes:
@@ -98,15 +107,20 @@ def _as_png(data: bytes, config: ShardConfig) -> bytes:
 
 
 def _caption(row: Row, path: Path, beside: dict[str, Any], config: ShardConfig) -> str:
+    found = False
     for place in config.caption:
+        if place == "empty":
+            return ""
         if place == "given":
             text = row["caption"] if "caption" in row else _text_beside(path, beside)
         else:
             text = path.stem if place == "name" else path.parent.name
             text = text.replace("_", " ").replace("-", " ").encode("utf-8", "replace").decode()
-        if isinstance(text, str) and text.strip():
-            return _checked(text.strip())
-    raise Unusable("no_caption")
+        if isinstance(text, str):
+            if not is_blank(_checked(text)):
+                return text.strip()
+            found = True
+    raise Unusable("empty_caption" if found else "no_caption")
 
 
 def _checked(text: str) -> str:
@@ -119,11 +133,12 @@ def _checked(text: str) -> str:
 
 def _text_beside(path: Path, beside: dict[str, Any]) -> str | None:
     try:
-        return path.with_suffix(".txt").read_text(encoding="utf-8-sig")
+        text = _stored(path.with_suffix(".txt")).decode("utf-8-sig")
+        return (field_caption(beside) or text) if is_blank(text) else text
     except UnicodeDecodeError:
         raise Unusable("caption_not_utf8", path.with_suffix(".txt").name) from None
     except FileNotFoundError:
-        return next((beside[field] for field in CAPTION_FIELDS if isinstance(beside.get(field), str)), None)
+        return field_caption(beside)
     except OSError as error:
         raise Unusable("unreadable", f"{path.with_suffix('.txt').name}: {error.strerror}") from None
 
@@ -131,7 +146,7 @@ def _text_beside(path: Path, beside: dict[str, Any]) -> str | None:
 def _sidecar(path: Path) -> dict[str, Any]:
     """What the .json beside a picture says; nothing where there is none or it is damaged."""
     try:
-        known = json.loads(path.with_suffix(".json").read_bytes(), parse_constant=lambda _: None)
+        known = json.loads(_stored(path.with_suffix(".json")), parse_constant=lambda _: None)
     except (OSError, ValueError, RecursionError):
         return {}
     return known if isinstance(known, dict) else {}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import logging
+from collections.abc import Generator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +19,10 @@ from majolica.data.buckets import BucketPlan, grids, nearest
 from majolica.data.decode import Shape
 from majolica.data.mixture import by_temperature
 from majolica.data.plan import Plan, Shares
-from majolica.data.shards import ShardSet
+from majolica.data.shards import BadSample, ShardSet
 from majolica.errors import UserError
+
+log = logging.getLogger(__name__)
 
 I64 = NDArray[np.int64]
 
@@ -30,22 +35,43 @@ def sources_of(config: DataConfig) -> tuple[SourceConfig, ...]:
 
 
 def open_sources(config: DataConfig) -> list[ShardSet]:
-    """Open every source. UserError for one that cannot be read."""
-    cache = Path(config.remote_cache) if config.remote_cache else None
-    limit = int(config.remote_cache_gb * 1e9)
+    """Open every source. UserError for one that cannot be read; then none stays open."""
+    with ExitStack() as opened:
+        sets = [opened.enter_context(open_source(config, number)) for number in range(len(sources_of(config)))]
+        opened.pop_all()
+    return sets
+
+
+def open_source(config: DataConfig, number: int) -> ShardSet:
+    """Open one source of the mixture alone. UserError where it cannot be read."""
     sources = sources_of(config)
-    limit //= len(sources)
-    return [ShardSet(source.shards, cache, limit) for source in sources]
+    cache = Path(config.remote_cache) if config.remote_cache else None
+    limit = int(config.remote_cache_gb * 1e9) // len(sources)
+    return ShardSet(sources[number].shards, cache, limit, config.empty_captions)
 
 
-def captions(config: DataConfig) -> Iterator[str]:
-    """Every caption of every source, in the order of the shards."""
-    for shards in open_sources(config):
-        try:
+def captions(config: DataConfig) -> Generator[str, None, None]:
+    """Every readable caption of every source, in the order of the shards.
+
+    One source is open at a time, and none once the iterator is done with or let go of.
+    """
+    for number in range(len(sources_of(config))):
+        with open_source(config, number) as shards:
+            bad = 0
             for i in range(len(shards)):
-                yield shards.caption(i)
-        finally:
-            shards.close()
+                try:
+                    yield shards.caption(i)
+                except BadSample:
+                    bad += 1
+            if bad:
+                log.warning("%d captions in %s cannot be read", bad, shards.folder)
+
+
+@lru_cache(maxsize=8)
+def first_captions(config: DataConfig, count: int) -> tuple[str, ...]:
+    """The first `count` of `captions`, read once for a process: asking again costs nothing."""
+    with closing(captions(config)) as every:
+        return tuple(islice(every, count))
 
 
 @dataclass(frozen=True)

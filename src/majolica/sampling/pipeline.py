@@ -22,6 +22,7 @@ from majolica.models.properties import PROPERTIES
 from majolica.models.weights import averaged
 from majolica.sampling.guidance import Guidance, guided
 from majolica.sampling.solvers import SOLVERS
+from majolica.text.templates import embed_labels
 from majolica.text.tokenizer import Tokenizer
 
 LONGEST_PROMPT = 2_000
@@ -29,8 +30,6 @@ LONGEST_PROMPT = 2_000
 LARGEST = 4_096
 """Side in pixels; the decoder holds the whole picture, so that larger ones do not fit into memory."""
 BATCH = 64
-TEMPLATES = ("{}", "a {}", "a picture of a {}", "a drawing of a {}")
-"""What a label is put into before it is embedded; embeddings are averaged (CLIP, arXiv 2103.00020, section 3.1.4)."""
 
 Values = float | Sequence[float] | Tensor
 
@@ -182,12 +181,10 @@ class Pipeline:
         return torch.cat(parts)
 
     def embed_labels(self, labels: Sequence[str]) -> Tensor:
-        """One unit embedding `(K, E)` per label: its templates' embeddings, averaged and normalised again."""
+        """One unit embedding `(K, E)` per label, averaged over `majolica.text.templates`."""
         for label in labels:
             check_prompt(label, "label")
-        filled = [template.format(label) for label in labels for template in TEMPLATES]
-        embedding_KTE = self.embed_texts(filled).view(len(labels), len(TEMPLATES), -1)
-        return F.normalize(embedding_KTE.mean(1), dim=-1)
+        return embed_labels(self.embed_texts, labels)
 
     def classify(self, images_B3HW: Tensor, labels: Sequence[str]) -> Tensor:
         """Probabilities `(B, K)` over the labels: softmax of scaled cosine similarities."""

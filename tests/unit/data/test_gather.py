@@ -212,7 +212,7 @@ def test_what_cannot_be_used_is_named(folder: Path, picture: Picture) -> None:
     report = gather(config(folder, min_side=6, max_megapixels=0.03))
     assert skipped(folder.parent / "out") == {
         "none.png": "no_caption",
-        "blank.png": "no_caption",
+        "blank.png": "empty_caption",
         "latin.png": "caption_not_utf8",
         "empty.png": "empty",
         "text.jpg": "not_a_picture",
@@ -222,7 +222,7 @@ def test_what_cannot_be_used_is_named(folder: Path, picture: Picture) -> None:
         "small.png": "too_small",
         "dangling.png": "missing",
     }
-    assert report.skipped["no_caption"] == 2 and report.skipped.keys() == set(skipped(folder.parent / "out").values())
+    assert report.skipped["no_caption"] == 1 and report.skipped.keys() == set(skipped(folder.parent / "out").values())
     assert len(records(folder.parent / "out")) == 10
 
 
@@ -324,7 +324,7 @@ def test_a_table_with_captions_of_every_kind(folder: Path, kind: str) -> None:
     assert [record.caption for record in found] == [text.decode().strip() for text in kept]
     assert [record.meta["artist"] for record in found] == [text.decode() for text in kept]
     assert skipped(folder.parent / "out") == {"part1/4.png": "caption_not_utf8", "part1/7.png": "no_caption"} | {
-        "part1/1.png": "no_caption"
+        "part1/1.png": "empty_caption"
     }
 
 
@@ -424,3 +424,55 @@ def test_rows_do_not_depend_on_the_order_of_the_disk(folder: Path, monkeypatch: 
 
     monkeypatch.setattr(os, "scandir", Backwards)
     assert list(rows(config(folder))) == expected and len(expected) == 10
+
+
+def test_pictures_without_a_caption(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Counted, with the option that gives them one; or kept, where that is what the user wants."""
+    from majolica import cli
+
+    (folder / "part1/1.txt").write_text("\u200b \x00")
+    (folder / "part1/4.txt").unlink()
+    (folder / "part1/7.txt").write_text("")
+    (folder / "part1/7.json").write_text('{"caption": "", "text": "four"}')
+    out = folder.parent / "out"
+    assert cli.main(["data", "shard", str(folder), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "left out: 1 x empty_caption, 1 x no_caption" in said
+    assert "captions come from the .txt beside each picture: `--caption given name`" in said
+    assert "four" in [record.caption for record in records(out)] and len(records(out)) == 8
+    gather(replace(config(folder, caption=("given", "empty")), out=str(folder.parent / "kept")))
+    kept = ShardSet(folder.parent / "kept", empty_captions="keep")
+    assert len(kept) == 10 and kept.empty == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        (
+            "a.csv",
+            "part1/1.png,a cat\npart1/4.png,a dog\n",
+            r"the first line of .*a\.csv \(part1/1\.png, a cat\) names",
+        ),
+        ("a.tsv", "part1/1.png\ta cat\n", r"such as path<tab>caption"),
+        ("a.csv", "path;caption\npart1/1.png;a cat\n", "separated by semicolons: a .csv has commas"),
+        ("a.csv", "path\tcaption\npart1/1.png\ta cat\n", "separated by tabs"),
+        ("a.tsv", "path,caption\npart1/1.png,a cat\n", "separated by commas"),
+        ("a.csv", "path,caption\n".encode("utf-16"), "it is not UTF-8 .*save it as UTF-8"),
+    ],
+)
+def test_tables_without_a_header(folder: Path, name: str, content: str | bytes, says: str) -> None:
+    (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UserError, match=says) as refused:
+        gather(config(folder / name))
+    assert "\n" not in str(refused.value)
+
+
+def test_pipes_are_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "pipe.txt").write_text("words")
+    (folder / "part1/4.txt").unlink()
+    os.mkfifo(folder / "part1/4.txt")
+    os.mkfifo(folder / "part1/1.json")
+    gather(config(folder))
+    assert skipped(folder.parent / "out") == {"pipe.jpg": "unreadable", "part1/4.png": "unreadable"}
+    assert len(records(folder.parent / "out")) == 9

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from majolica.config.schema import DataConfig
-from majolica.data import remote
+from majolica.config.schema import DataConfig, SourceConfig
+from majolica.data import remote, sources
 from majolica.data.loader import Loader, Size
 from majolica.data.shards import ShardSet
 from majolica.errors import UserError
@@ -92,3 +92,62 @@ def test_what_is_not_there_is_one_clear_line(bucket: str, monkeypatch: pytest.Mo
 
 def test_what_is_remote() -> None:
     assert remote.is_remote("s3://a/b") and not remote.is_remote("/a/b") and not remote.is_remote("file:///a")
+
+
+@pytest.fixture
+def memory(write: Write) -> Iterator[str]:
+    """A folder of 100 samples with its indexes and its catalogue, in a store in memory."""
+    folder = write(100)
+    ShardSet(folder)
+    store = fsspec.filesystem("memory")
+    for path in folder.iterdir():
+        store.pipe(f"/set/{path.name}", path.read_bytes())
+    yield "memory://set"
+    store.rm("/set", recursive=True)
+
+
+def test_opening_again_is_cheap(memory: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One listing and one small file: an index is brought when its tar is read."""
+    asked: list[str] = []
+    store = fsspec.get_filesystem_class("memory")
+    real = store.cat_file
+    monkeypatch.setattr(store, "cat_file", lambda self, path, **k: asked.append(path) or real(self, path, **k))
+    with ShardSet(memory, tmp_path / "cache") as shards:
+        assert len(shards) == 100 and [Path(path).name for path in asked] == [".catalogue.json"]
+        assert shards.caption(41) == "number 41" and sum(path.endswith(".mjidx") for path in asked) == 1
+    fsspec.filesystem("memory").rm("/set/.catalogue.json")
+    asked.clear()
+    with ShardSet(memory, tmp_path / "cache") as shards:
+        assert len(shards) == 100 and len(asked) == 3
+
+
+def test_nothing_is_left_behind(memory: str, tmp_path: Path) -> None:
+    """Whether captions are read to their end or not, and where a source cannot be opened."""
+    cache = tmp_path / "cache"
+    config = DataConfig(sources=(SourceConfig(memory), SourceConfig(memory)), remote_cache=str(cache))
+    assert len(list(sources.captions(config))) == 200
+    assert sources.first_captions(config, 3) == ("number 0", "number 1", "number 2")
+    some = sources.captions(config)
+    assert next(some) == "number 0" and len(list(cache.iterdir())) == 1
+    some.close()
+    broken = DataConfig(sources=(SourceConfig(memory), SourceConfig("memory://nowhere")), remote_cache=str(cache))
+    with pytest.raises(UserError, match=r"memory://nowhere holds no \.tar files"):
+        sources.open_sources(broken)
+    assert list(cache.iterdir()) == []
+
+
+def test_captions_for_samples_are_read_once(memory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = DataConfig(shards=memory)
+    first = sources.first_captions(config, 4)
+    monkeypatch.setattr(sources, "ShardSet", lambda *_: pytest.fail("they are known"))
+    assert sources.first_captions(config, 4) == first
+
+
+def test_an_index_of_another_version_is_made_again(memory: str) -> None:
+    store = fsspec.filesystem("memory")
+    store.rm("/set/.catalogue.json")
+    old = store.cat_file("/set/00001.mjidx")
+    store.pipe("/set/00001.mjidx", b"MJLIDX02" + old[8:])
+    store.pipe("/set/more.tar.gz", b"")
+    with ShardSet(memory) as shards:
+        assert shards.caption(41) == "number 41" and "more.tar.gz" in shards.notices[0]

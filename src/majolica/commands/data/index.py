@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,7 @@ from typing import Annotated
 import tyro
 
 from majolica.config.engine import EngineConfig
-from majolica.errors import UserError
+from majolica.errors import UserError, shown
 from majolica.machine import cores
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
@@ -26,17 +27,23 @@ class Found:
 
     tar: Path
     samples: int = 0
+    empty: int = 0
+    """Samples whose caption is empty."""
     left_out: str = ""
     damage: str = ""
     problem: str = ""
     """Why nothing in it can be used."""
+    unsaved: str = ""
+    """Why its index is not kept."""
 
     def line(self, width: int) -> str:
         """For the terminal."""
+        name = shown(self.tar)
         if self.problem:
-            return f"{self.tar!s:{width}}  unusable: {self.problem}"
-        notes = [f"left out {self.left_out}"] * bool(self.left_out) + [f"damaged: {self.damage}"] * bool(self.damage)
-        return "; ".join([f"{self.tar!s:{width}}  {self.samples:,} samples", *notes])
+            return f"{name:{width}}  unusable: {self.problem}"
+        notes = [f"{self.empty:,} captions are empty"] * bool(self.empty)
+        notes += [f"left out {self.left_out}"] * bool(self.left_out) + [f"damaged: {self.damage}"] * bool(self.damage)
+        return "; ".join([f"{name:{width}}  {self.samples:,} samples", *notes])
 
 
 def run(args: list[str]) -> None:
@@ -66,7 +73,11 @@ def index(
     from majolica.commands.progress import bar
     from majolica.data.tasks import each
 
-    tars = _tars(places)
+    if workers < 0:
+        raise UserError("--workers must not be negative")
+    tars, notices = _tars(places)
+    for notice in notices:
+        print(notice)
     workers = min(workers or min(8, cores()), len(tars))
     found = []
     with bar("indexing") as progress:
@@ -82,48 +93,67 @@ def _one(tar: Path, rebuild: bool) -> Found:
     level = log.level
     log.setLevel(logging.ERROR)  # all of it is said below
     try:
-        if rebuild:
-            tar.with_suffix(".mjidx").unlink(missing_ok=True)
-        made = open_index(tar)
+        made = open_index(tar, rebuild)
         damage = (made.damage or scan(tar).damage) if made.truncated else ""
     except UserError as error:
-        return Found(tar, problem=str(error))
+        return Found(tar, problem=str(error).removeprefix(f"cannot read {tar}: "))
     except OSError as error:
         return Found(tar, problem=error.strerror or str(error))
     finally:
         log.setLevel(level)
     left_out = ", ".join(f"{count:,} x {reason}" for reason, count in made.reasons.items())
     problem = "" if len(made.rows) else damage or left_out or "it holds no pictures"
-    return Found(tar, len(made.rows), left_out, damage, problem)
+    return Found(tar, len(made.rows), made.empty, left_out, damage, problem, made.unsaved)
 
 
-def _tars(places: Sequence[str]) -> list[Path]:
-    """Every tar that is meant, once."""
-    if not places:
+def _tars(places: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """Every tar that is meant, once; and a sentence on everything that looks like one and is passed over."""
+    from majolica.data.contents import contents
+
+    if not all(places) or not places:
         raise UserError("say what to index: majolica data index DIR|TAR|PATTERN...")
     tars: dict[Path, None] = {}
+    notices: list[str] = []
     for place in places:
         path = Path(place)
         if path.is_dir():
-            found = sorted(path.glob("*.tar"))
-            if not found and any(path.glob("*/*.tar")):
+            if any(path.glob("*/*.tar")) and not any(path.glob("*.tar")):
                 raise UserError(f"{place} holds tars only in subfolders: give '{path}/**/*.tar', in quotes")
+            known = contents(path)
+            notices += known.notices
+            found = [path / name for name, _, _ in known.tars]
+        elif os.path.lexists(path):
+            found = [path]
         else:
-            found = [path] if path.exists() else sorted(map(Path, glob.glob(place, recursive=True)))
-        if not found:
-            raise UserError(f"{place} holds no .tar files" if path.is_dir() else f"nothing is called {place}")
+            found, strange = _of_pattern(place)
+            notices += strange
         tars |= dict.fromkeys(found)
-    return list(tars)
+    return list(tars), notices
+
+
+def _of_pattern(pattern: str) -> tuple[list[Path], list[str]]:
+    matches = sorted(map(Path, glob.glob(pattern, recursive=True)))
+    found = [path for path in matches if path.is_file()]
+    strange = [f"{shown(path)} is passed over: it is no file" for path in matches if path not in set(found)]
+    if not found:
+        raise UserError(
+            "; ".join([f"nothing is called {shown(pattern)}" if not strange else "no file is meant", *strange])
+        )
+    return found, strange
 
 
 def _say(found: list[Found], strict: bool, all: bool) -> None:
-    width = max(len(str(one.tar)) for one in found)
+    width = max(len(shown(one.tar)) for one in found)
     for one in found:
-        if all or one.problem or one.left_out or one.damage:
+        if all or one.problem or one.left_out or one.damage or one.empty:
             print(one.line(width))
     print(f"{len(found):,} tars, {sum(one.samples for one in found):,} samples")
+    if empty := sum(one.empty for one in found):
+        print(f"{empty:,} captions are empty: training leaves these samples out, unless data.empty_captions is keep")
+    if unsaved := [one.unsaved for one in found if one.unsaved]:
+        print(f"{len(unsaved):,} indexes are not kept, so every command makes them anew: {shown(unsaved[0])}")
     bad = [one for one in found if one.problem or (strict and (one.left_out or one.damage))]
     if bad:
-        names = ", ".join(str(one.tar) for one in bad[:3]) + (", ..." if len(bad) > 3 else "")
+        names = ", ".join(shown(one.tar) for one in bad[:3]) + (", ..." if len(bad) > 3 else "")
         what = "have faults" if strict else "hold nothing that can be used"
         raise UserError(f"{len(bad):,} of {len(found):,} tars {what}: {names}; remove them or make them again")

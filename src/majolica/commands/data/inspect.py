@@ -26,6 +26,9 @@ def inspect(
     pictures: int = 60,
     distance: Annotated[int, tyro.conf.arg(metavar="BITS")] = 4,
     workers: int = 0,
+    tokenizer: Path | None = None,
+    recipe: str = "reference",
+    length: int | None = None,
 ) -> None:
     """Look at shards: counts, sizes, captions, duplicates, damage, a contact sheet. One page, one .json of its numbers.
 
@@ -37,15 +40,19 @@ def inspect(
         pictures: Pictures on the contact sheet.
         distance: Bits of 64 in which the perceptual hashes of pictures that look alike differ at most, 0 to 16.
         workers: Processes; 0: as many as there are cores, up to 8.
+        tokenizer: A tokenizer.model, or the folder of a run, to say how many captions are longer than a model reads.
+        recipe: The recipe that will be trained, whose length counts where no run is named.
+        length: Pieces of a caption that are read, where model.text.length is set to something else.
     """
     if out.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--out {out} is the page: give a name that ends in .html")
-    if limit < 0 or pictures < 0 or not 0 <= distance <= 16:
-        raise UserError("--limit and --pictures must not be negative, and --distance lies between 0 and 16")
+    if min(limit, pictures, workers) < 0 or not 0 <= distance <= 16:
+        raise UserError("--limit, --pictures and --workers must not be negative, and --distance lies between 0 and 16")
     from majolica.commands.progress import bar
     from majolica.data.inspect.look import Look, inspect_shards
 
-    look = Look(limit=limit, seed=seed, pictures=pictures, distance=distance)
+    model, pieces = _reader(tokenizer, recipe, length)
+    look = Look(limit=limit, seed=seed, pictures=pictures, distance=distance, tokenizer=model, length=pieces)
     engine = EngineConfig(workers=workers or min(8, cores()))
     with bar("looking") as progress:
         summary = inspect_shards(folder, out, look, engine, progress)
@@ -53,3 +60,22 @@ def inspect(
     for remark in summary.remarks:
         print(f"  {remark}")
     print(out)
+
+
+def _reader(tokenizer: Path | None, recipe: str, length: int | None) -> tuple[Path | None, int]:
+    """The tokenizer's file, where there is one, and the pieces of a caption that are read."""
+    from majolica.config import io
+    from majolica.recipes import recipe as named_recipe
+
+    read = named_recipe(recipe).model.text.length
+    if tokenizer and tokenizer.is_dir():
+        if not (tokenizer / "config.yaml").is_file():
+            raise UserError(f"no run in {tokenizer}: name the folder of a run, or a tokenizer.model, with --tokenizer")
+        read, tokenizer = io.load(tokenizer / "config.yaml").model.text.length, tokenizer / "tokenizer.model"
+    if length is not None and length < 2:
+        raise UserError(f"--length is {length}: a piece and the end of the caption are the least")
+    if tokenizer:
+        from majolica.text.tokenizer import Tokenizer
+
+        Tokenizer(tokenizer)  # refuses what is none before pictures are read
+    return tokenizer, length or read

@@ -11,6 +11,7 @@ import tyro
 from majolica.config import io
 from majolica.config.shard import ShardConfig
 from majolica.errors import UserError
+from majolica.lock import held
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,14 @@ def _start(args: list[str]) -> tuple[ShardConfig, list[str]]:
 
 def _shard(config: ShardConfig) -> None:
     from majolica.commands.progress import bar
-    from majolica.data.gather import gather
+    from majolica.data.gather import caption_advice, gather
 
-    with bar("packing") as progress:
+    with held(Path(config.out)), bar("packing") as progress:
         report = gather(config, progress)
     for folder, pictures in report.pictures.items():
         print(f"{pictures:,} pictures in {folder} ({report.shards[folder]:,} tars)")
     if report.skipped:
         reasons = ", ".join(f"{count:,} x {reason}" for reason, count in report.skipped.items())
         print(f"left out: {reasons}; see {Path(config.out) / 'skipped.jsonl'}")
+        if advice := caption_advice(config, report.skipped):
+            print(advice)

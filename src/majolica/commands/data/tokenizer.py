@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,13 +15,12 @@ import tyro
 
 from majolica.errors import UserError
 from majolica.files import write_atomic
+from majolica.recipes import recipe as named_recipe
 
 if TYPE_CHECKING:
     from majolica.text.tokenizer import Tokenizer
 
 _MEASURED = 10_000
-_LENGTH = 64
-"""Pieces that the reference model reads of a caption."""
 
 
 def run(args: list[str]) -> None:
@@ -31,10 +32,12 @@ def tokenizer(
     folders: tyro.conf.Positional[tuple[str, ...]],
     /,
     out: Path = Path("tokenizer.model"),
-    vocab: int = 32_000,
+    vocab: int | None = None,
     kind: Literal["unigram", "bpe"] = "unigram",
     sample: int = 1_000_000,
     seed: int = 0,
+    recipe: str = "reference",
+    length: int | None = None,
 ) -> None:
     """Train a SentencePiece vocabulary on the captions of shards, and say how well it fits them.
 
@@ -45,29 +48,41 @@ def tokenizer(
     Args:
         folders: Folders of shards, or URLs that fsspec knows.
         out: The model; what is measured goes beside it, with .report.json.
-        vocab: Pieces, the 4 special and 256 byte pieces included.
+        vocab: Pieces, the 4 special and 256 byte pieces included; as many as the recipe has when not given.
         kind: unigram finds better pieces; bpe is ten times quicker and takes a quarter of the memory.
         sample: Captions to train on, drawn at random where there are more.
         seed: The same seed draws the same captions.
+        recipe: The recipe that will train with it: captions are measured against the length that it reads.
+        length: That length in pieces, where model.text.length is set to something else.
     """
     if not folders:
         raise UserError("say whose captions: majolica data tokenizer DIR... --out tokenizer.model")
+    text = named_recipe(recipe).model.text
+    vocab, length = text.vocab if vocab is None else vocab, text.length if length is None else length
     if sample < 1 or vocab < 1:
         raise UserError("--sample and --vocab must be at least 1")
+    if length < 2:
+        raise UserError(f"--length is {length}: a piece and the end of the caption are the least")
     if out.exists():
         raise UserError(f"{out} exists, and models may depend on it: remove it, or name another with --out")
     from majolica.data.captions import draw_captions
     from majolica.data.shards import ShardSet
+    from majolica.text.notices import cut_share_notice
     from majolica.text.tokenizer import Tokenizer, train_tokenizer
 
-    sources = [ShardSet(folder) for folder in folders]
-    total = sum(map(len, sources))
-    start = time.perf_counter()
-    drawn = _Readable(draw_captions(sources, sample, seed))
-    pieces = train_tokenizer(_shown(drawn, min(sample, total)), out, vocab, sample, kind)
-    seconds = time.perf_counter() - start
-    known = fit(Tokenizer(out), list(_Readable(draw_captions(sources, _MEASURED, seed + 1))))
-    read = min(sample, total) - drawn.left_out
+    with ExitStack() as opened:
+        sources = [opened.enter_context(ShardSet(folder)) for folder in folders]
+        for notice in (notice for source in sources for notice in source.notices):
+            print(notice)
+        faults: Counter[str] = Counter()
+        total = sum(map(len, sources))
+        start = time.perf_counter()
+        drawn = _Readable(draw_captions(sources, sample, seed, faults))
+        pieces = train_tokenizer(_shown(drawn, min(sample, total)), out, vocab, sample, kind)
+        seconds = time.perf_counter() - start
+        measured = list(_Readable(draw_captions(sources, _MEASURED, seed + 1)))
+    known = fit(Tokenizer(out), measured, length)
+    read = min(sample, total) - drawn.left_out - faults.total()
     report = {
         "kind": kind,
         "pieces": pieces,
@@ -80,9 +95,13 @@ def tokenizer(
     }
     write_atomic(out.with_suffix(".report.json"), json.dumps(report, indent=1))
     print(f"{out}: {pieces:,} pieces from {read:,} of {total:,} captions in {seconds:.0f} s")
-    print(_line(known))
+    print(_line(known, length))
+    if line := cut_share_notice(Tokenizer(out), measured, length):
+        print(line)
     if drawn.left_out:
         print(f"left out: {drawn.left_out:,} captions that are not UTF-8")
+    if faults:
+        print("left out: " + ", ".join(f"{count:,} x {reason}" for reason, count in faults.most_common()))
 
 
 class _Readable:
@@ -99,28 +118,28 @@ class _Readable:
                 yield caption
 
 
-def fit(tokenizer: Tokenizer, captions: list[str]) -> dict[str, Any]:
-    """How long captions become, and how much of them falls back to bytes."""
-    lengths = sorted(length - 1 for length in tokenizer.lengths(captions))  # without the end-of-sentence piece
+def fit(tokenizer: Tokenizer, captions: list[str], length: int) -> dict[str, Any]:
+    """How long captions become beside the `length` that is read, and how much of them falls back to bytes."""
+    lengths = sorted(n - 1 for n in tokenizer.lengths(captions))  # without the end-of-sentence piece
     pieces = sum(lengths)
     seconds = -time.perf_counter()
-    tokenizer.encode(captions, _LENGTH)
+    tokenizer.encode(captions, length)
     seconds += time.perf_counter()
     return {
         "measured": len(captions),
         "pieces_mean": round(pieces / max(1, len(lengths)), 3),
         "pieces_median": lengths[len(lengths) // 2] if lengths else 0,
         "pieces_p95": lengths[int(len(lengths) * 0.95)] if lengths else 0,
-        "share_longer_than_64": round(sum(length >= _LENGTH for length in lengths) / max(1, len(lengths)), 5),
+        f"share_longer_than_{length}": round(sum(n >= length for n in lengths) / max(1, len(lengths)), 5),
         "share_of_bytes": round(sum(tokenizer.byte_counts(captions)) / max(1, pieces), 6),
         "captions_per_second": round(len(captions) / max(seconds, 1e-9)),
     }
 
 
-def _line(known: dict[str, Any]) -> str:
+def _line(known: dict[str, Any], length: int) -> str:
     return (
         f"{known['pieces_mean']:.1f} pieces a caption (median {known['pieces_median']}, 95 % within"
-        f" {known['pieces_p95']}); {known['share_longer_than_64']:.1%} do not fit into {_LENGTH};"
+        f" {known['pieces_p95']}); {known[f'share_longer_than_{length}']:.1%} do not fit into {length};"
         f" {known['share_of_bytes']:.2%} of pieces are single bytes"
     )
 

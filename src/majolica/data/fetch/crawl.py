@@ -20,7 +20,7 @@ from majolica.data.fetch.picture import make_picture, set_up_decoders, unpacked
 from majolica.data.fetch.plan import Plan
 from majolica.data.fetch.rows import read_rows
 from majolica.data.fetch.shard import Result, Shard
-from majolica.data.fetch.status import Failure, worth_repeating
+from majolica.data.fetch.status import EMPTY_CAPTION, Failure, worth_repeating
 from majolica.data.fetch.totals import Totals
 from majolica.data.fetch.urls import first_url
 from majolica.errors import UserError
@@ -110,8 +110,11 @@ class _Crawl:
         shard = Shard(self._folder, self._plan.name(number), keys, table)
         all_done = asyncio.Event()
         rows = []
-        for row, text in enumerate(shard.urls):
+        skip = self._plan.empty_captions == "skip"
+        for row, (text, silent) in enumerate(zip(shard.urls, shard.silent, strict=True)):
             try:
+                if skip and silent:
+                    raise Failure(EMPTY_CAPTION)
                 url = first_url(text, self._config.web)
             except Failure as failure:
                 shard.put(row, Result(failure.status, failure.reason))

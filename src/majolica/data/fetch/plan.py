@@ -6,10 +6,8 @@ one before that may work by now.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -17,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from majolica.config.fetch import FetchConfig
+from majolica.data.caption_text import EmptyCaptions
 from majolica.data.fetch.rows import Columns, Source, find_columns, find_sources
 from majolica.data.fetch.shard import stats_path
 from majolica.errors import UserError
 from majolica.files import write_atomic
+from majolica.lock import held
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class Plan:
     """Of a shard's number in names and keys: five, or more for very many shards."""
     picture: dict[str, Any]
     generations: tuple[Generation, ...]
+    empty_captions: EmptyCaptions = "keep"
+    """What becomes of rows with an empty caption; folders that do not say were made when all were kept."""
 
     def name(self, shard: int) -> str:
         """File name of a shard without its ending."""
@@ -62,22 +64,11 @@ class Plan:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process alone, and sweep what a killed one left. UserError where another holds it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o666)
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}") from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(f"another fetch is writing to {folder}: wait for it, or choose another --out") from error
+    with held(folder):
         for left in folder.glob(".*.tmp"):
             with suppress(OSError):
                 left.unlink()
         yield
-    finally:
-        os.close(handle)
 
 
 def make_plan(config: FetchConfig) -> Plan:
@@ -98,6 +89,7 @@ def make_plan(config: FetchConfig) -> Plan:
         max(5, len(str(2 * shards))),
         asdict(config.picture),
         (Generation(tuple(sources), columns, 0, shards),),
+        config.empty_captions,
     )
     if known is None:
         save_plan(folder, plan)
@@ -113,7 +105,8 @@ def load_plan(folder: Path) -> Plan | None:
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
         generations = tuple(_generation(one) for one in known["generations"])
-        return Plan(known["per_shard"], known["digits"], known["picture"], generations)
+        empty = known.get("empty_captions", "keep")
+        return Plan(known["per_shard"], known["digits"], known["picture"], generations, empty)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -143,6 +136,8 @@ def _difference(known: Plan, plan: Plan) -> str:
         return "other columns"
     if known.per_shard != plan.per_shard:
         return f"per_shard {known.per_shard}"
+    if known.empty_captions != plan.empty_captions:
+        return f"empty_captions {known.empty_captions}"
     old, new = known.picture, plan.picture
     changed = [f"picture.{name} {old.get(name)}" for name in new if old.get(name) != new[name]]
     return ", ".join(changed) or "another version's settings"

@@ -30,6 +30,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from majolica.data.caption_text import is_blank
 from majolica.data.fetch import status
 from majolica.data.fetch.picture import Picture
 from majolica.data.index import open_index
@@ -121,6 +122,9 @@ class Shard:
         self.folder, self.name, self.keys = folder, name, keys
         self.rows = rows
         self.urls = [_text(url) if url is not None else None for url in rows.column("url").to_pylist()]
+        # One caption in memory at a time: there are some of a megabyte.
+        self.silent = [is_blank((caption.as_py() or b"").decode("utf-8", "replace")) for caption in rows["caption"]]
+        """Whether the caption of a row is null, empty or invisible."""
         self.results: list[Result | None] = [None] * len(keys)
         self.left = len(keys)
         self.spool = Spool(folder)

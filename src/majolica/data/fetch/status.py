@@ -9,6 +9,7 @@ BAD_URL = "bad_url"
 SCHEME = "scheme"
 PORT = "port"
 CREDENTIALS = "credentials"
+EMPTY_CAPTION = "empty_caption"
 
 # Our rules, at any hop.
 PRIVATE_ADDRESS = "private_address"

@@ -17,6 +17,7 @@ from majolica.data.inspect.measure import Measured, Stretch, measure, merge
 from majolica.data.inspect.page import Page, Picture, page
 from majolica.data.inspect.sheet import thumbnail
 from majolica.data.inspect.summary import Summary, Tars, columns, summarise
+from majolica.data.inspect.text import text_remarks
 from majolica.data.shards import ShardSet
 from majolica.data.tasks import each
 from majolica.errors import UserError
@@ -40,6 +41,10 @@ class Look:
     """Groups of copies, and of pictures that look alike, that are shown."""
     distance: int = 4
     """Bits of 64 in which perceptual hashes of pictures that look alike differ at most."""
+    tokenizer: Path | None = None
+    """The tokenizer that captions are measured with; without it their words are counted."""
+    length: int = 64
+    """Pieces of a caption that a model reads."""
 
 
 def inspect_shards(
@@ -50,14 +55,17 @@ def inspect_shards(
     The same shards, options and seed give the same numbers, whatever the engine. Raises UserError where there are no
     shards, or the page cannot be written.
     """
-    shards = ShardSet(folder)
-    numbers = chosen(len(shards), look.limit, look.seed)
-    found = merge(_measured(shards, numbers, engine, progress))
-    summary = summarise(folder, _tars(shards), found, look.seed, look.distance)
-    content = page(_page(shards, summary, found, look))
+    with ShardSet(folder, empty_captions="keep") as shards:
+        numbers = chosen(len(shards), look.limit, look.seed)
+        found = merge(_measured(shards, numbers, engine, progress))
+        summary = summarise(folder, _tars(shards), found, look.seed, look.distance)
+        number = found.samples["number"][~found.samples["bad"]].tolist()
+        words = text_remarks(shards, number, look.tokenizer, look.length, look.seed)
+        summary = replace(summary, remarks=(*summary.remarks, *words))
+        content = page(_page(shards, summary, found, look))
     shown = {**summary.as_json(), "exact": summary.exact[:1000], "near": summary.near[:1000]}
     write_atomic(out.with_suffix(".json"), json.dumps(shown, indent=1))
-    write_atomic(out, content)
+    write_atomic(out, content.encode("utf-8", "backslashreplace"))  # names of files may be no UTF-8
     return summary
 
 
@@ -95,7 +103,15 @@ def _tars(shards: ShardSet) -> Tars:
             left_out.update(index.reasons)
             truncated += [tar.name] * index.truncated
     size = sum(tar.size for tar in shards.tars)
-    return Tars(len(shards.tars), len(shards), size, dict(left_out.most_common()), tuple(truncated))
+    return Tars(
+        count=len(shards.tars),
+        samples=len(shards),
+        bytes=size,
+        left_out=dict(left_out.most_common()),
+        truncated=tuple(truncated),
+        empty_captions=shards.empty,
+        notices=shards.passed_over,
+    )
 
 
 def _page(shards: ShardSet, summary: Summary, found: Measured, look: Look) -> Page:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from PIL import Image
 from majolica.data.decode import decode
 from majolica.data.fetch.phash import phash
 from majolica.data.shards import BadSample, ShardSet
+from majolica.text.clean import clean_caption
 
 _SEEN = (64, 64)
 """Pixels that a perceptual hash wants at least; a large JPEG is decoded no finer than twice that."""
@@ -33,7 +35,8 @@ SAMPLE = np.dtype(
         ("bad", "?"),
     ]
 )
-"""One sample. `caption` and `content` are the first 8 bytes of SHA-256: equal for equal captions and pictures."""
+"""One sample. `caption` and `content` are the first 8 bytes of SHA-256: equal for captions that read the same, whatever
+their case, and for equal pictures."""
 
 
 @dataclass
@@ -63,6 +66,8 @@ class Measured:
     """Samples that cannot be read, by reason."""
     examples: dict[str, list[int]] = field(default_factory=dict)
     """Numbers of some of them."""
+    lacking: Counter[str] = field(default_factory=Counter)
+    """Samples that are used without something that cannot be read, by what."""
     fields: dict[str, Field] = field(default_factory=dict)
 
 
@@ -97,6 +102,7 @@ def merge(parts: Sequence[Measured], examples: int = 8) -> Measured:
     for part in parts:
         whole.formats.update(part.formats)
         whole.broken.update(part.broken)
+        whole.lacking.update(part.lacking)
         for reason, numbers in part.examples.items():
             whole.examples[reason] = (whole.examples.get(reason, []) + numbers)[:examples]
         for name, known in part.fields.items():
@@ -106,7 +112,8 @@ def merge(parts: Sequence[Measured], examples: int = 8) -> Measured:
 
 @lru_cache(maxsize=2)
 def _opened(folder: str, manifest: str) -> ShardSet:
-    return ShardSet(folder)  # kept for as long as the folder holds the same
+    # Kept for as long as the folder holds the same. Empty captions too are there to be looked at.
+    return ShardSet(folder, empty_captions="keep")
 
 
 def _measure_one(shards: ShardSet, number: int, row: Any, found: Measured) -> None:
@@ -115,9 +122,11 @@ def _measure_one(shards: ShardSet, number: int, row: Any, found: Measured) -> No
     row["height"], row["width"] = decoded.size
     row["bytes"] = len(record.image)
     row["characters"], row["words"] = len(record.caption), len(record.caption.split())
-    row["caption"], row["content"] = _hash(record.caption.encode("utf-8", "replace")), _hash(record.image)
+    row["caption"], row["content"] = _hash(_as_read(record.caption).encode()), _hash(record.image)
     row["phash"] = int(phash(Image.fromarray(np.ascontiguousarray(decoded.image))), 16)
     found.formats[record.extension] += 1
+    if record.fault:
+        found.lacking[record.fault] += 1
     for name, value in record.meta.items():
         _note(found.fields.setdefault(str(name), Field()), value)
 
@@ -130,6 +139,11 @@ def _note(known: Field, value: Any) -> None:
         known.numbers += 1
         known.low, known.high = min(known.low, value), max(known.high, value)
     known.example = known.example or str(value)[:80]
+
+
+def _as_read(caption: str) -> str:
+    """A caption without what a tokenizer does not tell apart: case, forms of one character, white space."""
+    return unicodedata.normalize("NFKC", clean_caption(caption)).casefold()
 
 
 def _hash(data: bytes) -> int:

@@ -23,6 +23,9 @@ class Tars:
     bytes: int
     left_out: dict[str, int]
     truncated: tuple[str, ...]
+    empty_captions: int = 0
+    notices: tuple[str, ...] = ()
+    """Sentences on what the folder holds that is passed over."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Summary:
     """Samples that were read and decoded: all, or as many as asked for."""
     seed: int
     broken: dict[str, int]
+    lacking: dict[str, int]
+    """Samples that are used without something that cannot be read, by what."""
     formats: dict[str, int]
     quantiles: dict[str, dict[str, float]]
     same_captions: int
@@ -63,6 +68,7 @@ def summarise(folder: str, tars: Tars, measured: Measured, seed: int, distance: 
     parts: dict[str, Any] = {
         "measured": len(measured.samples),
         "broken": dict(measured.broken.most_common()),
+        "lacking": dict(measured.lacking.most_common()),
         "formats": dict(measured.formats.most_common()),
         "quantiles": {name: quantiles(values) for name, values in columns(good).items()},
         "same_captions": int(times[times > 1].sum()),
@@ -110,13 +116,18 @@ def _remarks(tars: Tars, parts: dict[str, Any], good: NDArray[Any]) -> list[str]
         (len(tars.truncated), f"{len(tars.truncated):,} of {tars.count:,} tars end early or are damaged"),
         (sum(tars.left_out.values()), "the index left out " + _list(tars.left_out)),
         (sum(parts["broken"].values()), f"cannot be read: {_list(parts['broken'])}"),
+        (sum(parts["lacking"].values()), f"used without it: {_list(parts['lacking'])}"),
         (copies, f"{copies:,} pictures ({copies / shown:.1%}) are copies of others, byte for byte"),
         (alike, f"{alike:,} further pictures ({alike / shown:.1%}) look like others"),
         (parts["same_captions"] / shown > 0.05, f"{parts['same_captions'] / shown:.0%} of samples share their caption"),
-        (parts["empty_captions"], f"{parts['empty_captions']:,} captions are empty"),
+        (
+            tars.empty_captions,
+            f"{tars.empty_captions:,} of {tars.samples:,} captions are empty: training leaves these samples out,"
+            " unless data.empty_captions is keep",
+        ),
         (small / shown > 0.05, f"{small / shown:.0%} of pictures have a shorter side below 256 px"),
     ]
-    return [text for matters, text in facts if matters]
+    return [*tars.notices, *(text for matters, text in facts if matters)]
 
 
 def _list(counts: dict[str, int]) -> str:

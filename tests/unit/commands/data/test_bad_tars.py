@@ -150,9 +150,9 @@ CASES: dict[str, tuple[Callable[[], bytes], str, str, str, str]] = {
     "metadata that is no JSON": (
         lambda: pack([*good(), ("z.jpg", picture(1)), ("z.txt", b"words"), ("z.json", b"[" * 100_000)]),
         "13 samples",
-        "1 x metadata is not JSON",
+        "used without it: 1 x metadata that is no JSON mapping",
         "13 captions",
-        "metadata is not JSON",
+        "",
     ),
 }
 

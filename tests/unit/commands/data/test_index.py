@@ -65,7 +65,7 @@ def test_unusable_tars_are_named_and_the_others_indexed(here: Path, capsys: pyte
     assert lines["good/html.tar"] == "unusable: it is no tar"
     assert "2 pictures but no captions" in lines["good/mute.tar"]
     assert lines["good/other.tar"] == "unusable: it holds no pictures"
-    assert "Is a directory" in lines["good/z.tar"]
+    assert lines["good/z.tar"] == "is passed over: it is a folder, not a file"
     assert (
         lines["good/cut.tar"].startswith("1 samples; damaged: it ends early") or "ends early" in lines["good/cut.tar"]
     )

@@ -10,7 +10,10 @@ import pytest
 from PIL import Image
 
 from majolica import cli
-from majolica.data.shards import Record, write_shards
+from majolica.config import io as io_config
+from majolica.data.shards import Record, ShardSet, write_shards
+from majolica.text.tokenizer import Tokenizer, train_tokenizer
+from tiny import tiny_run
 
 
 @pytest.fixture
@@ -40,6 +43,9 @@ def test_a_page_and_its_numbers(shards: Path, capsys: pytest.CaptureFixture[str]
         (["SET", "--out", "page.txt"], "a name that ends in .html"),
         (["SET", "--distance", "17"], "between 0 and 16"),
         (["SET", "--limit", "-1"], "must not be negative"),
+        (["SET", "--length", "1"], "--length is 1"),
+        (["SET", "--recipe", "dmeo"], "did you mean 'demo'"),
+        (["SET", "--tokenizer", "none.model"], "cannot read the tokenizer none.model"),
         (["SET", "--out", "/dev/null/x/page.html"], "cannot write"),
     ],
 )
@@ -50,6 +56,57 @@ def test_mistakes(
     assert cli.main(["data", "inspect", *[str(shards) if word == "SET" else word for word in words]]) == 2
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1
+
+
+LONG = "a dolphin beside a guitar and a rocket on a red table in a garden"
+
+
+@pytest.fixture
+def worded(shards: Path) -> Path:
+    picture = ShardSet(shards).read(0).image
+    captions = ["a dolphin", "A Dolphin", " a  dolphin", "a guitar", "a guitar, red", LONG]
+    write_shards(shards.parent / "worded", (Record(picture, "png", caption, {}) for caption in captions))
+    return shards.parent / "worded"
+
+
+def test_captions_that_a_model_cuts_are_counted(
+    worded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    train_tokenizer(["a dolphin", "a guitar", LONG] * 9, tmp_path / "t.model", 300)
+    longest = Tokenizer(tmp_path / "t.model").lengths([LONG])[0]
+    look = ["data", "inspect", str(worded)]
+    assert cli.main([*look, "--tokenizer", "t.model"]) == 0
+    assert "longer than" not in capsys.readouterr().out  # than the reference recipe's 64
+    assert cli.main([*look, "--tokenizer", "t.model", "--length", str(longest - 1)]) == 0
+    line = f"16.7% of 6 captions are longer than {longest - 1} pieces, and their ends are left out"
+    assert line in capsys.readouterr().out and line in (tmp_path / "inspect.html").read_text()
+    # Without a tokenizer the words are a bound from below.
+    assert cli.main([*look, "--length", str(len(LONG.split()))]) == 0
+    assert f"at least 1 of 6 captions are longer than {len(LONG.split())} pieces" in capsys.readouterr().out
+    assert cli.main([*look, "--recipe", "demo"]) == 0
+    assert "longer than" not in capsys.readouterr().out
+
+
+def test_a_run_says_with_what_and_how_much_is_read(
+    worded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    assert cli.main(["data", "inspect", str(worded), "--tokenizer", "run"]) == 2
+    assert "no run in run" in capsys.readouterr().err
+    io_config.save(tiny_run(worded), tmp_path / "run" / "config.yaml")  # reads 12 pieces
+    train_tokenizer(["a dolphin", "a guitar", LONG] * 9, tmp_path / "run" / "tokenizer.model", 300)
+    assert cli.main(["data", "inspect", str(worded), "--tokenizer", "run"]) == 0
+    assert "are longer than 12 pieces" in capsys.readouterr().out
+
+
+def test_captions_that_differ_in_case_alone_are_shared(
+    worded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["data", "inspect", str(worded)]) == 0
+    assert json.loads((tmp_path / "inspect.json").read_text())["same_captions"] == 3
 
 
 def test_a_full_disk(shards: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,67 @@
+"""A folder for what one process keeps on the disk for a while, and what becomes of it when the process is gone.
+
+The owner holds a lock in it for as long as it lives. So a folder whose lock is free belongs to nobody: whoever makes
+the next one beside it removes it, however its owner ended.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+import weakref
+from contextlib import suppress
+from pathlib import Path
+
+_LOCK = "lock"
+
+
+class CacheFolder:
+    """A new folder in `parent` (the system's temporary folder when None) whose name begins with `prefix`.
+
+    It is removed by `remove`, when nobody refers to this object any more, and when the process ends; after a kill by
+    the next one that is made beside it. Raises OSError where the disk refuses.
+    """
+
+    def __init__(self, prefix: str, parent: Path | None) -> None:
+        if parent:
+            parent.mkdir(parents=True, exist_ok=True)
+        place = Path(parent or tempfile.gettempdir())
+        _sweep(place, prefix)
+        # Under another name until it is locked, so that no sweep sees it without its lock.
+        made = Path(tempfile.mkdtemp(prefix=f"new-{prefix}", dir=place))
+        try:
+            lock = os.open(made / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.path = made.rename(place / made.name.removeprefix("new-"))
+        except OSError:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+        self._finalizer = weakref.finalize(self, _remove, self.path, lock)
+
+    def remove(self) -> None:
+        """Leave nothing on the disk. May be called twice."""
+        self._finalizer()
+
+
+def _remove(folder: Path, lock: int) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        os.close(lock)
+
+
+def _sweep(parent: Path, prefix: str) -> None:
+    """Remove folders whose owners are gone."""
+    for folder in parent.glob(f"{prefix}*"):
+        try:
+            lock = os.open(folder / _LOCK, os.O_RDWR)
+        except OSError:  # somebody else's, or going away already
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except OSError:  # its owner lives
+            pass
+        finally:
+            os.close(lock)

@@ -1,0 +1,45 @@
+"""How much of the captions a model will read: what is longer than its length in pieces is left out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from majolica.data.shards import BadSample, ShardSet
+from majolica.text.clean import clean_caption
+
+_MEASURED = 10_000
+"""Captions that are read for this at most."""
+
+
+def text_remarks(shards: ShardSet, numbers: Sequence[int], tokenizer: Path | None, length: int, seed: int) -> list[str]:
+    """A sentence on captions of the samples `numbers` that are longer than `length` pieces, or none.
+
+    Without a tokenizer only those count that must be longer, because each of their words takes a piece or more.
+    """
+    if len(numbers) > _MEASURED:
+        numbers = sorted(random.Random(seed).sample(numbers, _MEASURED))
+    captions = list(_readable(shards, numbers))
+    if tokenizer:
+        from majolica.text.notices import cut_share_notice
+        from majolica.text.tokenizer import Tokenizer  # imports torch, which nothing else here needs
+
+        line = cut_share_notice(Tokenizer(tokenizer), captions, length)
+        return [line] if line else []
+    # The end of the caption takes a piece too.
+    long = sum(len(clean_caption(caption).split()) >= length for caption in captions)
+    if not long:
+        return []
+    return [
+        f"at least {long:,} of {len(captions):,} captions are longer than {length} pieces, and training leaves their"
+        " ends out; --tokenizer says how many exactly, --recipe or --length what else is read"
+    ]
+
+
+def _readable(shards: ShardSet, numbers: Sequence[int]) -> Iterator[str]:
+    for number in numbers:
+        try:
+            yield shards.caption(number)
+        except BadSample:
+            continue

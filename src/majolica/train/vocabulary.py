@@ -1,0 +1,61 @@
+"""What a run reads captions with: its tokenizer, the words that it knows, and how much of the captions it cuts off."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from majolica.config.schema import DataConfig, RunConfig
+from majolica.data.captions import draw_captions
+from majolica.data.shards import ShardSet
+from majolica.data.sources import open_sources, shares_of
+from majolica.files import write_atomic
+from majolica.text.notices import cut_share_notice
+from majolica.text.tokenizer import Tokenizer, train_tokenizer
+from majolica.text.words import count_words, save_words
+
+TOKENIZER_CAPTIONS = 1_000_000
+"""Captions that a tokenizer is trained on at most, drawn over all sources by their weights."""
+WORD_CAPTIONS = 100_000
+"""Captions that words are counted in at most, where the tokenizer is there already."""
+MEASURED_CAPTIONS = 1_000
+"""Captions whose length is measured when training starts."""
+
+
+def make_vocabulary(config: RunConfig, folder: Path) -> None:
+    """Write the tokenizer that the configuration names, or one trained on the captions; and the words beside it.
+
+    With a tokenizer at hand, remote captions are not fetched for the words alone: such a run has no list of them.
+    """
+    named, model = config.data.tokenizer, folder / "tokenizer.model"
+    with ExitStack() as opened:
+        place = Path(opened.enter_context(tempfile.TemporaryDirectory()), "tokenizer.model")
+        if named:
+            Tokenizer(Path(named))  # refuses what is none before anything is read or written
+        sets = [opened.enter_context(shards) for shards in open_sources(config.data)]
+        if not (named and any(shards.remote for shards in sets)):
+            drawn, whole = _draw(sets, config.data, WORD_CAPTIONS if named else TOKENIZER_CAPTIONS)
+            if not named:
+                train_tokenizer(drawn, place, config.model.text.vocab)
+            save_words(count_words(Tokenizer(Path(named or place)), drawn, whole), folder)
+        # Last, because where it stands preparation is done with captions.
+        write_atomic(model, Path(named or place).read_bytes())
+
+
+def caption_notices(tokenizer: Tokenizer, sets: Sequence[ShardSet], config: RunConfig) -> list[str]:
+    """What a person should know of the captions before training on them: one line where many are cut, or none."""
+    drawn, _ = _draw(sets, config.data, MEASURED_CAPTIONS, seed=1)
+    line = cut_share_notice(tokenizer, drawn, config.model.text.length)
+    return [f"{line}; model.text.length is how many are read"] if line else []
+
+
+def _draw(sets: Sequence[ShardSet], config: DataConfig, most: int, seed: int = 0) -> tuple[list[str], bool]:
+    """At most `most` readable captions over all sources by their weights, and whether these are all captions."""
+    sizes, faults = [len(shards) for shards in sets], Counter[str]()
+    captions = draw_captions(sets, most, seed, faults, shares_of(config, sizes).start)
+    # What is no UTF-8 is no word, and training passes over it too.
+    drawn = [caption for caption in captions if "\N{REPLACEMENT CHARACTER}" not in caption]
+    return drawn, sum(sizes) <= most and not faults
