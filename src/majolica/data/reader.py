@@ -12,7 +12,8 @@ from torch import Tensor
 from majolica.config.schema import DataConfig
 from majolica.data.counter import mix
 from majolica.data.pictures.decode import Decoded, decode
-from majolica.data.pictures.fit import Fit, Shape, fit, scale_of
+from majolica.data.pictures.fit import fit
+from majolica.data.pictures.frame import Fit, Shape, scale_of
 from majolica.data.pictures.memory import Budget, Reserve
 from majolica.data.shards import BadSample, ShardSet
 from majolica.errors import UserError

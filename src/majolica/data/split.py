@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from majolica.data.pictures.decode import decode
-from majolica.data.pictures.fit import Fit, fit
+from majolica.data.pictures.fit import fit
+from majolica.data.pictures.frame import Fit
 from majolica.data.shards import BadSample, ShardSet
 from majolica.errors import UserError
 

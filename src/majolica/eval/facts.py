@@ -13,7 +13,7 @@ import torch
 from majolica.config.resolve import derived
 from majolica.config.schema import RunConfig
 from majolica.data.phrases import with_article
-from majolica.data.pictures.fit import Fit
+from majolica.data.pictures.frame import Fit
 from majolica.data.split import load_split
 from majolica.errors import UserError
 from majolica.eval.protocol import EvalData, Split

@@ -15,10 +15,9 @@ from majolica.data.fetch import status
 from majolica.data.fetch.phash import phash
 from majolica.data.fetch.status import Failure
 from majolica.data.pictures import faults
-from majolica.data.pictures.decode import check_scans
 from majolica.data.pictures.encode import encode
 from majolica.data.pictures.faults import BadPicture, first_line
-from majolica.data.pictures.jpeg import scan_jpeg
+from majolica.data.pictures.jpeg import check_scans, scan_jpeg
 from majolica.data.pictures.memory import Reserve, jpeg_bytes, pillow_bytes, unlimited
 from majolica.data.pictures.opening import WEB, open_picture, render
 from majolica.data.pictures.orientation import is_sideways, orientation_of

@@ -11,16 +11,14 @@ from numpy.typing import NDArray
 from majolica.data.pictures import faults
 from majolica.data.pictures.colour import pixels_to_srgb
 from majolica.data.pictures.faults import BadPicture, first_line
-from majolica.data.pictures.fit import Fit, Shape, scale_of
-from majolica.data.pictures.jpeg import JpegHead, scan_jpeg
+from majolica.data.pictures.frame import Fit, Shape, scale_of
+from majolica.data.pictures.jpeg import check_scans, scan_jpeg
 from majolica.data.pictures.memory import Reserve, jpeg_bytes, pillow_bytes, unlimited
 from majolica.data.pictures.opening import LOCAL, open_picture, render
 from majolica.data.pictures.orientation import is_sideways, read_orientation, turn_pixels
 
 MAX_PIXELS = 64_000_000
 """Larger pictures are refused before they are decoded: a small file can unfold to gigabytes."""
-MOST_SCANS = 100
-"""Progressive JPEGs have about ten. Each scan decodes the whole picture again, in as little as 100 bytes."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +52,6 @@ def decode(data: bytes, target: Shape | None = None, how: Fit = "crop", reserve:
         raise
     except Exception as error:  # decoders raise whatever they like on damaged bytes
         raise BadPicture(faults.DAMAGED, first_line(error)) from error
-
-
-def check_scans(data: bytes | bytearray, head: JpegHead) -> None:
-    """Raise BadPicture for a JPEG that would be decoded too many times over."""
-    # In the data of a scan every byte FF is followed by 00, so these two bytes do begin scans, or are in metadata.
-    if head.many_scans and data.count(b"\xff\xda") > MOST_SCANS:
-        raise BadPicture(faults.DAMAGED, f"more than {MOST_SCANS} scans")
 
 
 def _jpeg(data: bytes, target: Shape | None, how: Fit, reserve: Reserve) -> Decoded | None:

@@ -1,8 +1,6 @@
-"""Pictures of any proportions in a frame: cut, padded or stretched."""
+"""Pictures of any proportions into a frame: cut, padded or stretched."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 import numpy as np
 import torch
@@ -10,10 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-Shape = tuple[int, int]
-"""Height and width in pixels."""
-Fit = Literal["crop", "pad", "stretch"]
-"""How a picture fills a frame of other proportions: its centre cut, white beside it, or squeezed."""
+from majolica.data.pictures.frame import Fit, Shape, scale_of
 
 
 def fit(image: NDArray[np.uint8], target: Shape, how: Fit = "crop") -> Tensor:
@@ -34,18 +29,6 @@ def fit(image: NDArray[np.uint8], target: Shape, how: Fit = "crop") -> Tensor:
     top, left = (target[0] - inner[0]) // 2, (target[1] - inner[1]) // 2
     framed_3HW[:, top : top + inner[0], left : left + inner[1]] = pixels_3HW
     return framed_3HW
-
-
-def scale_of(size: Shape, target: Shape, how: Fit) -> float:
-    """How many pixels of a picture go into one of the frame, along the side where they are fewest."""
-    sides = size[0] / target[0], size[1] / target[1]
-    return max(sides) if how == "pad" else min(sides)
-
-
-def lost_area(size: Shape, target: Shape) -> float:
-    """The share of a picture's area, in [0, 1], that a central cut in the target's proportions leaves out."""
-    sides = size[0] / target[0], size[1] / target[1]
-    return 1 - min(sides) / max(sides)
 
 
 def _centre(size: Shape, target: Shape) -> tuple[slice, slice]:

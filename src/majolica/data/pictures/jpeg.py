@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from majolica.data.pictures import faults
+from majolica.data.pictures.faults import BadPicture
+
+MOST_SCANS = 100
+"""Progressive JPEGs have about ten. Each scan decodes the whole picture again, in as little as 100 bytes."""
 _START_OF_SCAN, _END = 0xDA, 0xD9
 _APP1, _APP2 = 0xE1, 0xE2
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -67,3 +72,10 @@ def scan_jpeg(data: bytes) -> JpegHead:
         place += 2 + size
     profile = b"".join(part for _, part in sorted(parts, key=lambda part: part[0])) if parts else b""
     return JpegHead(exif, xmp, profile, progressive, many)
+
+
+def check_scans(data: bytes | bytearray, head: JpegHead) -> None:
+    """Raise BadPicture for a JPEG that would be decoded too many times over."""
+    # In the data of a scan every byte FF is followed by 00, so these two bytes do begin scans, or are in metadata.
+    if head.many_scans and data.count(b"\xff\xda") > MOST_SCANS:
+        raise BadPicture(faults.DAMAGED, f"more than {MOST_SCANS} scans")

@@ -147,6 +147,7 @@ from majolica.config.fetch import PictureConfig
 from majolica.data.fetch.picture import make_picture
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.memory import Budget
+assert 'torch' not in sys.modules
 data, budget = Path(sys.argv[1]).read_bytes(), Budget(int(sys.argv[2]))
 def work(number):
     with budget.lease() as reserve:
