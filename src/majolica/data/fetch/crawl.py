@@ -24,6 +24,7 @@ from majolica.data.fetch.status import Failure, worth_repeating
 from majolica.data.fetch.totals import Totals
 from majolica.data.fetch.urls import first_url
 from majolica.data.pictures.memory import Budget
+from majolica.data.pictures.opening import WEB
 from majolica.errors import UserError
 from majolica.machine import cores
 
@@ -157,7 +158,7 @@ class _Crawl:
         try:
             data = unpacked(body.data, body.encoding, self._most)
             with self._memory.lease() as reserve:
-                result = shard.store(make_picture(data, self._config.picture, reserve=reserve))
+                result = shard.store(make_picture(data, self._config.picture, WEB, reserve))
         except Failure as failure:
             result = Result(failure.status, failure.reason)
         result.bytes, result.final_url = len(body.data), body.url

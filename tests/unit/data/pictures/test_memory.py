@@ -28,7 +28,7 @@ from majolica.data.shards import Record, write_shards
 from majolica.errors import UserError
 
 MB = 1_000_000
-SIDE = 2500
+SIDE = 4000
 KEPT = 8 * (64 << 20)
 """What the C library keeps of freed memory at most: 64 MiB for each of eight threads."""
 
@@ -162,6 +162,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in bytes elsewhere")
+@pytest.mark.slow
 def test_memory_of_eight_threads(tmp_path: Path) -> None:
     """Measured from outside, half as training decodes and half as fetch does; one bomb takes most of the budget."""
     (tmp_path / "bomb").write_bytes(bomb(SIDE))
