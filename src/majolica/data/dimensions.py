@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from majolica.data.local import Opened
-from majolica.data.pictures.opening import open_picture
-from majolica.data.pictures.orientation import is_sideways, orientation_of
+from majolica.data.pictures.opening import upright_size
 from majolica.errors import UserError
 from majolica.files import write_atomic
 
@@ -44,9 +43,8 @@ def _of(opened: Opened, offset: int, size: int) -> tuple[int, int]:
         warnings.simplefilter("ignore")
         for length in (min(HEAD, size), size):
             try:
-                picture = open_picture(opened.read(offset, length))
+                height, width = upright_size(opened.read(offset, length))
             except Exception:  # cut short, or no picture
                 continue
-            width, height = picture.size[::-1] if is_sideways(orientation_of(picture)) else picture.size
             return min(height, 65535), min(width, 65535)
     return 1, 1

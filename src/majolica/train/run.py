@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import torch
 from majolica.config import io
 from majolica.config.resolve import resolve
 from majolica.config.schema import RunConfig
+from majolica.data.notices import data_notices
 from majolica.data.sources import captions
 from majolica.distributed.group import Group, joined, launched, spawn
 from majolica.errors import UserError
@@ -86,6 +87,8 @@ def work(config: RunConfig, out: Path, resume: bool) -> None:
             if resume:
                 state.restore(run, lambda message: print(message, flush=True) if group.first else None)
             log = Log(out, config, run.step) if group.first else None
+            if log:
+                say_notices(run, log.say)
             finished = fit(run, log, lambda: bool(asked), sample)
         finally:
             run.feed.close()
@@ -98,6 +101,13 @@ def work(config: RunConfig, out: Path, resume: bool) -> None:
             if group.first:
                 print(f"\nstopped at step {run.step} and saved; go on with: majolica train --resume {out}")
             raise KeyboardInterrupt
+
+
+def say_notices(run: state.Run, say: Callable[[str], None]) -> None:
+    """What the person should know of the data before training begins."""
+    side = run.config.model.resolution
+    for line in data_notices(run.feed.loader.sets, run.config.data, (side, side)):
+        say(line)
 
 
 @contextmanager

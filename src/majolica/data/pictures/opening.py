@@ -13,7 +13,7 @@ from majolica.data.pictures import faults
 from majolica.data.pictures.colour import to_srgb
 from majolica.data.pictures.depth import is_deep, to_8_bits
 from majolica.data.pictures.faults import BadPicture, first_line
-from majolica.data.pictures.orientation import TURNS, orientation_of
+from majolica.data.pictures.orientation import TURNS, is_sideways, orientation_of
 
 WEB = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP")
 """Formats of the web. Each further decoder is a further way in for hostile files."""
@@ -95,3 +95,10 @@ def _kind(head: bytes) -> str:
     if b"<svg" in text:
         return "SVG, which is a drawing"
     return "HTML" if re.match(rb"<!doctype html|<html|<head|<body", text) else ""
+
+
+def upright_size(data: bytes) -> tuple[int, int]:
+    """Height and width of a picture when upright, from its header alone. Raises BadPicture."""
+    opened = open_picture(data)
+    width, height = opened.size
+    return (width, height) if is_sideways(orientation_of(opened)) else (height, width)
