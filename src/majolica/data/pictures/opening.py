@@ -17,7 +17,7 @@ from majolica.data.pictures.orientation import TURNS, is_sideways, orientation_o
 
 WEB = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP")
 """Formats of the web. Each further decoder is a further way in for hostile files."""
-LOCAL = (*WEB, "TIFF", "PPM", "JPEG2000", "ICO", "PSD", "QOI", "PCX", "SGI")
+LOCAL = (*WEB, "TIFF", "PPM", "JPEG2000", "ICO", "PSD", "QOI", "PCX", "SGI", "TGA")
 """What people have on disk beside these. None of them runs a program, as EPS would."""
 
 _BRANDS = {
