@@ -64,6 +64,8 @@ class Measured:
     examples: dict[str, list[int]] = field(default_factory=dict)
     """Numbers of some of them."""
     fields: dict[str, Field] = field(default_factory=dict)
+    colour_notes: Counter[str] = field(default_factory=Counter)
+    """Pictures whose colour profile was not used, by reason."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def merge(parts: Sequence[Measured], examples: int = 8) -> Measured:
     for part in parts:
         whole.formats.update(part.formats)
         whole.broken.update(part.broken)
+        whole.colour_notes.update(part.colour_notes)
         for reason, numbers in part.examples.items():
             whole.examples[reason] = (whole.examples.get(reason, []) + numbers)[:examples]
         for name, known in part.fields.items():
@@ -118,6 +121,8 @@ def _measure_one(shards: ShardSet, number: int, row: Any, found: Measured) -> No
     row["caption"], row["content"] = _hash(record.caption.encode("utf-8", "replace")), _hash(record.image)
     row["phash"] = int(phash(Image.fromarray(np.ascontiguousarray(decoded.image))), 16)
     found.formats[record.extension] += 1
+    if decoded.note:
+        found.colour_notes[decoded.note] += 1
     for name, value in record.meta.items():
         _note(found.fields.setdefault(str(name), Field()), value)
 
