@@ -39,7 +39,7 @@ def classify(
     from majolica.sampling.pipeline import Pipeline
 
     pipeline = Pipeline.load(run)
-    probabilities = pipeline.classify(load_pictures(images, pipeline.resolution), labels)
+    probabilities = pipeline.classify(load_pictures(images, pipeline.resolution, pipeline.fit), labels)
     for path, row in zip(images, probabilities, strict=True):
         print(path)
         for index in row.argsort(descending=True)[:top].tolist():

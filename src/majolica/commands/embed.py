@@ -67,7 +67,7 @@ def _embed_files(pipeline: Pipeline, paths: tuple[Path, ...]) -> NDArray[np.floa
     import torch
 
     parts = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
-    rows = torch.cat([pipeline.embed_images(load_pictures(part, pipeline.resolution)) for part in parts])
+    rows = torch.cat([pipeline.embed_images(load_pictures(part, pipeline.resolution, pipeline.fit)) for part in parts])
     array: NDArray[np.float32] = rows.float().cpu().numpy()
     return array
 

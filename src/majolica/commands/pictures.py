@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from majolica.errors import UserError
 
@@ -11,26 +11,25 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def load_pictures(paths: tuple[Path, ...], side: int) -> Tensor:
-    """Image files as images_B3HW, uint8, centre-cropped to squares and resized to `side` pixels.
+def load_pictures(paths: tuple[Path, ...], side: int, how: Literal["crop", "pad", "stretch"] = "crop") -> Tensor:
+    """Image files as images_B3HW, uint8, fitted (as `how` says) to squares of `side` pixels.
 
-    The antialiased resize of a full decode, turned as the camera says, transparent parts on white. UserError
+    What training sees: sRGB, upright, transparent parts on white, the antialiased resize of a full decode. UserError
     names a file that is missing or no image.
     """
-    import numpy as np
     import torch
-    from PIL import Image, ImageOps
+
+    from majolica.data.pictures.decode import decode
+    from majolica.data.pictures.faults import BadPicture
+    from majolica.data.pictures.fit import fit
 
     pictures = []
     for path in paths:
         try:
-            with Image.open(path) as file:
-                picture = ImageOps.exif_transpose(file).convert("RGBA")
+            image = decode(path.read_bytes()).image
         except OSError as error:
             raise UserError(f"cannot read the picture {path}: {error.strerror or error}") from error
-        except (Image.DecompressionBombError, ValueError, SyntaxError) as error:
-            raise UserError(f"cannot read the picture {path}: {error}") from error
-        flat = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
-        square = ImageOps.fit(flat, (side, side), Image.Resampling.BICUBIC)
-        pictures.append(torch.from_numpy(np.array(square)).permute(2, 0, 1))
+        except BadPicture as bad:
+            raise UserError(f"cannot read the picture {path}: {bad.detail or bad.reason}") from bad
+        pictures.append(fit(image, (side, side), how).contiguous())
     return torch.stack(pictures)

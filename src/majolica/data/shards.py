@@ -23,6 +23,7 @@ from majolica.data.dimensions import dimensions
 from majolica.data.index import caption_bytes
 from majolica.data.local import LocalTars, Opened
 from majolica.data.pack import write_tar
+from majolica.data.pictures.faults import BadSample as BadSample
 from majolica.data.remote import RemoteTars, is_remote
 from majolica.errors import UserError
 
@@ -41,10 +42,6 @@ class Record:
     meta: dict[str, Any]
     fault: str = ""
     """What is wrong with metadata that the sample does without."""
-
-
-class BadSample(Exception):
-    """A sample that cannot be read; the message is the reason, fit for counting."""
 
 
 class ShardSet:

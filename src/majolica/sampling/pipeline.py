@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -66,6 +67,11 @@ class Pipeline:
     def resolution(self) -> int:
         """Base resolution in pixels."""
         return self.config.model.resolution
+
+    @property
+    def fit(self) -> Literal["crop", "pad", "stretch"]:
+        """How pictures that are not square were fitted in training, and have to be fitted in use."""
+        return self.config.data.fit
 
     @torch.inference_mode()
     def paint(

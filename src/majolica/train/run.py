@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import torch
 
 from majolica.config.resolve import resolve
 from majolica.config.schema import RunConfig
+from majolica.data.notices import data_notices
 from majolica.data.sources import captions
 from majolica.distributed.group import Group, any_rank, from_first, joined, launched, launched_here
 from majolica.distributed.launch import check_room, launch
@@ -86,6 +87,7 @@ def work(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher:
             if log:
                 for notice in caption_notices(run.tokenizer, run.feed.loader.sets, config):
                     log.say(notice)
+                say_notices(run, log.say)
             begun = run.step
             finished = fit(run, log, lambda: bool(asked) or gone(), sample)
         finally:
@@ -98,6 +100,13 @@ def work(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher:
             print(_outcome(run, finished, begun), flush=True)
         if not finished:
             raise KeyboardInterrupt
+
+
+def say_notices(run: state.Run, say: Callable[[str], None]) -> None:
+    """What the person should know of the data before training begins."""
+    side = run.config.model.resolution
+    for line in data_notices(run.feed.loader.sets, run.config.data, (side, side)):
+        say(line)
 
 
 @contextmanager

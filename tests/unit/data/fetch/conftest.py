@@ -20,6 +20,7 @@ import pytest
 from aiohttp import web
 from PIL import Image
 
+import profiles
 from majolica.config.fetch import FetchConfig, PoliteConfig, WebConfig
 from majolica.data.fetch import address
 
@@ -84,6 +85,15 @@ FILES: dict[str, tuple[bytes, str]] = {
     "clear.png": (clear_png(), "image/png"),
     "grün.jpg": (encoded(photo(11)), "image/jpeg"),
     "secret.jpg": (encoded(photo(12)), "image/jpeg"),
+    "large.png": (encoded(Image.new("1", (2000, 2000)), "PNG"), "image/png"),
+    "wide-gamut.jpg": (
+        encoded(Image.new("RGB", (400, 400), (173, 62, 53)), quality=100, icc_profile=profiles.adobe_rgb()),
+        "image/jpeg",
+    ),
+    "odd-profile.jpg": (
+        encoded(Image.new("RGB", (400, 400), (200, 60, 49)), quality=100, icc_profile=b"not a profile"),
+        "image/jpeg",
+    ),
 }
 """Path -> body and Content-Type of plain answers."""
 

@@ -1,0 +1,28 @@
+"""What a run says before its first step."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+
+from PIL import Image
+
+from majolica.config.schema import DataConfig, ModelConfig, RunConfig
+from majolica.data.shards import Record, ShardSet, write_shards
+from majolica.train.run import say_notices
+
+
+def wide_png() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (40, 20)).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_notices_reach_the_log(tmp_path: Path) -> None:
+    write_shards(tmp_path / "s", [Record(wide_png(), "png", "turn left", {}) for _ in range(4)])
+    loader = SimpleNamespace(sets=[ShardSet(tmp_path / "s")])
+    config = RunConfig(model=ModelConfig(resolution=32), data=DataConfig(shards=str(tmp_path / "s")))
+    said: list[str] = []
+    say_notices(SimpleNamespace(config=config, feed=SimpleNamespace(loader=loader)), said.append)  # type: ignore[arg-type]
+    assert len(said) == 2 and "32 x 32" in said[0] and "--data.no-flip" in said[1]
