@@ -24,6 +24,9 @@ _KINDS = (
 )
 """Extension in lower case -> kind of the member. Members of other extensions are nobody's business."""
 
+_LONGEST = 255
+"""Characters of a file's name at most, as on any disk: a hostile one of a million dots would be cut a million times."""
+
 
 @dataclass(frozen=True, slots=True)
 class Name:
@@ -42,8 +45,10 @@ def understand(name: str) -> Name | None:
     stem, _, extension = rest.partition(".")
     if kind := _KINDS.get(extension.lower()):
         return Name(f"{folder}/{stem}", kind, False)
+    if rest.startswith(".") or len(rest) > _LONGEST:
+        return None
     stem, _, extension = rest.rpartition(".")
-    if stem and not rest.startswith(".") and (kind := _KINDS.get(extension.lower())):
+    if stem and (kind := _KINDS.get(extension.lower())):
         return Name(f"{folder}/{stem}", kind, True)
     return None
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Generator
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +49,7 @@ def open_source(config: DataConfig, number: int) -> ShardSet:
     return ShardSet(sources[number].shards, cache, limit, config.empty_captions)
 
 
-def captions(config: DataConfig) -> Generator[str, None, None]:
+def captions(config: DataConfig) -> Iterator[str]:
     """Every readable caption of every source, in the order of the shards.
 
     One source is open at a time, and none once the iterator is done with or let go of.
@@ -65,13 +64,6 @@ def captions(config: DataConfig) -> Generator[str, None, None]:
                     bad += 1
             if bad:
                 log.warning("%d captions in %s cannot be read", bad, shards.folder)
-
-
-@lru_cache(maxsize=8)
-def first_captions(config: DataConfig, count: int) -> tuple[str, ...]:
-    """The first `count` of `captions`, read once for a process: asking again costs nothing."""
-    with closing(captions(config)) as every:
-        return tuple(islice(every, count))
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ def load_split(
     shorter side. Unreadable ones are left out.
     """
     shards = ShardSet(folder)
+    for notice in shards.notices:
+        log.warning("%s", notice)
     rows: list[tuple[Tensor, str, dict[str, Any]]] = []
     for i in range(len(shards)):
         if limit is not None and len(rows) >= limit:

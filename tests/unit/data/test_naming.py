@@ -107,3 +107,9 @@ def test_pictures_that_nothing_here_reads_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["._Mt. Fuji.jpg", ".hidden.jpg", "a", "a.npy", "a.b.npy", "d.jpg/", "a.", "."])
 def test_names_that_are_nobodys_business(name: str) -> None:
     assert understand(name) is None
+
+
+def test_a_name_of_a_million_dots_costs_nothing(tmp_path: Path) -> None:
+    names = ["0.jpg", "0.txt", "a." * 130 + "jpg", "a." * 400_000 + "jpg", "b." * 100 + "jpg", "b." * 100 + "txt"]
+    path = tar(tmp_path / "a.tar", names)
+    assert pairs(path) == [("0.jpg", "0.txt"), ("b." * 100 + "jpg", "b." * 100 + "txt")]

@@ -57,16 +57,11 @@ def run(args: list[str]) -> None:
     print(
         f"{good:,} pictures of {totals.rows:,} URLs in {config.out}" + (f"; {', '.join(failures)}" if failures else "")
     )
-    _say_empty_captions(Path(config.out), totals)
-
-
-def _say_empty_captions(folder: Path, totals: Totals) -> None:
-    from majolica.data.catalogue import catalogue
-
     if skipped := totals.statuses["empty_caption"]:
         print(f"{skipped:,} rows have an empty caption and were not asked for: --empty-captions keep takes them too")
-    if totals.statuses["success"] and (kept := sum(tar.empty for tar in catalogue(folder).tars)):
-        print(f"{kept:,} captions are empty: training leaves these samples out, unless data.empty_captions is keep")
+    if totals.silent:
+        what = f"{totals.silent:,} captions are empty"
+        print(f"{what}: training leaves these samples out, unless data.empty_captions is keep")
 
 
 @contextmanager

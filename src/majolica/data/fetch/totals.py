@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from majolica.data.catalogue import catalogue
 from majolica.data.fetch import status
 from majolica.data.fetch.plan import Plan
 from majolica.data.fetch.shard import stats_path
@@ -25,6 +26,8 @@ class Totals:
     """Downloaded."""
     statuses: Counter[str] = field(default_factory=Counter)
     started: float = field(default_factory=time.monotonic)
+    silent: int = 0
+    """Pictures that are stored with an empty caption; known at the end alone."""
 
     def add(self, word: str, size: int) -> None:
         """Count one row."""
@@ -58,4 +61,6 @@ def of_folder(folder: Path, plan: Plan) -> Totals:
         if path.exists():
             totals.add_shard(json.loads(path.read_text()))
     totals.rows = totals.done
+    if totals.statuses[status.SUCCESS]:
+        totals.silent = sum(tar.empty for tar in catalogue(folder).tars)
     return totals

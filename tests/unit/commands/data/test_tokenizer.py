@@ -37,7 +37,11 @@ def test_from_shards_to_a_model(folder: Path, capsys: pytest.CaptureFixture[str]
     assert report["share_longer_than_64"] == pytest.approx(1 / 137, abs=1e-4)
     assert report["train_seconds"] > 0
     out = capsys.readouterr().out
-    assert "t/my.model: 290 pieces from 137 of 137 captions" in out and "pieces a caption" in out
+    assert (
+        "t/my.model: 290 pieces from 137 of 137 captions" in out
+        and "1 of 68 captions in two are empty" in out
+        and "pieces a caption" in out
+    )
 
 
 def test_the_same_draw_gives_the_same_file(folder: Path) -> None:
@@ -73,7 +77,7 @@ def test_mistakes(folder: Path, capsys: pytest.CaptureFixture[str], words: str, 
 def test_shards_without_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_shards(folder / "mute", (Record(b"p", "jpg", " ", {}) for _ in range(3)))
     assert cli.main(["data", "tokenizer", "mute"]) == 2
-    assert "captions in mute are empty" in capsys.readouterr().err
+    assert "all 3 captions in mute are empty" in capsys.readouterr().err
 
 
 def test_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,7 +91,7 @@ def test_captions_are_kept_exactly(server: Any, table: Table, config: FetchConfi
     rows = table(
         [server.url(f"photo/{i}") for i in range(7)], [c.encode() if isinstance(c, str) else c for c in captions]
     )
-    fetch(replace(config, input=(rows,), empty_captions="keep"))
+    assert fetch(replace(config, input=(rows,), empty_captions="keep")).silent == 2
     found = members(config.out)
     texts = [found[f"{i:06d}.txt"].decode() for i in range(7)]
     assert texts == ["", "a\0b", " two\n lines\t", "grün 🫖", "x" * 100_000, "caf\N{REPLACEMENT CHARACTER}", ""]
@@ -108,7 +108,7 @@ def test_rows_with_an_empty_caption_are_not_asked_for(server: Any, table: Table,
     rows = table(urls, [c.encode() if isinstance(c, str) else c for c in captions])
     config = replace(config, input=(rows,))
     totals = fetch(config)
-    assert totals.statuses == {"success": 2, "empty_caption": 3}
+    assert totals.statuses == {"success": 2, "empty_caption": 3} and totals.silent == 0
     table_of = pq.read_table(Path(config.out) / "00000.parquet").to_pylist()
     assert [row["status"] for row in table_of] == [*["empty_caption", "success"], *["empty_caption"] * 2, "success"]
     assert [row["attempts"] for row in table_of] == [0, 1, 0, 0, 1] and not any(row["retry"] for row in table_of)
