@@ -11,9 +11,9 @@ from majolica.config.schema import RunConfig
 from majolica.data.sources import captions
 from majolica.errors import UserError
 from majolica.files import write_atomic
-from majolica.lock import held
+from majolica.lock import hold_folder
 from majolica.models.weights import checkpoints
-from majolica.signals import INTERRUPTED, interruptible
+from majolica.signals import INTERRUPTED, interrupt_on_signals
 from majolica.text.tokenizer import train_tokenizer
 
 TOKENIZER_CAPTIONS = 1_000_000
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
     config, folder = arguments
     out = Path(folder)
     try:
-        with interruptible(), held(out):
+        with interrupt_on_signals(), hold_folder(out):
             if checkpoints(out):
                 raise UserError(f"{out} already holds a run: start the ranks with --resume, or choose another folder")
             prepare(resolve(io.load(Path(config))), out, resume=False)
