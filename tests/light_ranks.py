@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 from majolica.distributed.launcher import Launcher
-from majolica.signals import INTERRUPTED, stopping
+from majolica.signals import INTERRUPTED, collect_signals
 
 
 def main(folder: Path, task: str) -> int:
     rank = os.environ["RANK"]
-    with stopping(patient=True) as asked:
+    with collect_signals(patient=True) as asked:
         launcher = Launcher(asked)
         (folder / f"pid-{rank}").write_text(str(os.getpid()))
         if task == "late" and rank == "0":

@@ -28,7 +28,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
     return True
 
 
-def runs(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Whether a process runs; one that has ended and waits for its parent to notice does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from majolica import __version__
 from majolica.errors import UserError, unknown
-from majolica.signals import INTERRUPTED, interruptible
+from majolica.signals import INTERRUPTED, interrupt_on_signals
 
 VERBS = {
     "demo": ("From drawings to a trained model and a report, in one go.", "demo"),
@@ -41,7 +41,7 @@ def main(args: Sequence[str] | None = None) -> int:
             print(f"majolica {__version__}")
             return 0
         run, rest = _verb(words)
-        with interruptible():
+        with interrupt_on_signals():
             run(rest)
             sys.stdout.flush()
         return 0

@@ -17,7 +17,7 @@ from majolica.data.make import make_openmoji
 from majolica.distributed.group import default_device
 from majolica.errors import UserError
 from majolica.eval.run import evaluate
-from majolica.lock import held
+from majolica.lock import hold_folder
 from majolica.machine import cores
 from majolica.recipes import recipe
 from majolica.sampling.grid import tile
@@ -40,7 +40,7 @@ def demo(minutes: float, out: Path) -> None:
     seconds: dict[str, float] = {}
     with timed("drawings", seconds):
         drawings = Path(config.data.shards).parent
-        with held(drawings):
+        with hold_folder(drawings):
             make_data(drawings, fine_resolution(config))
     with timed("vocabulary and training", seconds):
         train(config, out)

@@ -19,7 +19,7 @@ LOCK = ".lock"
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[int]:
+def hold_folder(folder: Path) -> Iterator[int]:
     """Hold a folder, made where it is missing; gives the descriptor of the lock, which child processes may inherit.
 
     The lock is `flock` on a file: it lasts until the last process that has the descriptor ends, however it ends. Where
@@ -27,7 +27,7 @@ def held(folder: Path) -> Iterator[int]:
     names the holder, where another process works in the folder, and where it cannot be written.
     """
     made = not folder.exists()
-    lock = _locked(folder)
+    lock = _lock_folder(folder)
     try:
         yield lock
     finally:
@@ -38,7 +38,7 @@ def held(folder: Path) -> Iterator[int]:
         os.close(lock)
 
 
-def _locked(folder: Path) -> int:
+def _lock_folder(folder: Path) -> int:
     """The descriptor of the folder's lock file, locked."""
     path = folder / LOCK
     while True:
@@ -64,26 +64,26 @@ def _take(lock: int, folder: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with contextlib.suppress(OSError):  # a full disk: the lock holds, though nobody can read whose it is
-            _write(lock, _oneself())
+            _write(lock, _own_record())
         return
     except BlockingIOError:
-        raise UserError(_in_use(folder, _read(lock))) from None
+        raise UserError(_describe_holder(folder, _read(lock))) from None
     except OSError:  # no locks here, as on some network file systems
         holder = _read(lock)
-    if holder is not None and not _gone(holder):
-        raise UserError(f"{_in_use(folder, holder)}; if it is gone, delete {folder / LOCK}")
+    if holder is not None and not _is_gone(holder):
+        raise UserError(f"{_describe_holder(folder, holder)}; if it is gone, delete {folder / LOCK}")
     try:
-        _write(lock, _oneself())
+        _write(lock, _own_record())
     except OSError as error:
         raise UserError(f"cannot write {folder / LOCK}: {error.strerror or error}") from error
 
 
-def _oneself() -> dict[str, Any]:
+def _own_record() -> dict[str, Any]:
     return {
         "host": platform.node(),
-        "boot": _boot(),
+        "boot": _boot_id(),
         "pid": os.getpid(),
-        "started": _started(os.getpid()),
+        "started": _start_time(os.getpid()),
         "since": time.strftime("%Y-%m-%d %H:%M:%S %Z"),
     }
 
@@ -104,28 +104,28 @@ def _read(lock: int) -> dict[str, Any] | None:
     return found if isinstance(found, dict) or found is None else {}
 
 
-def _gone(holder: dict[str, Any]) -> bool:
+def _is_gone(holder: dict[str, Any]) -> bool:
     """Whether the holder has certainly ended: this machine started anew, or has no such process any more."""
     if holder.get("host") != platform.node():
         return False
-    return holder.get("boot") != _boot() or not _alive(holder)
+    return holder.get("boot") != _boot_id() or not _is_alive(holder)
 
 
-def _alive(holder: dict[str, Any]) -> bool:
-    return holder.get("started") == _started(int(holder.get("pid", 0))) != ""
+def _is_alive(holder: dict[str, Any]) -> bool:
+    return holder.get("started") == _start_time(int(holder.get("pid", 0))) != ""
 
 
-def _in_use(folder: Path, holder: dict[str, Any] | None) -> str:
+def _describe_holder(folder: Path, holder: dict[str, Any] | None) -> str:
     if not holder:
         return f"{folder} is in use: another process works there; wait for it, or choose another folder"
     who = f"process {holder.get('pid')} on {holder.get('host')}"
-    if holder.get("host") == platform.node() and not _alive(holder):
+    if holder.get("host") == platform.node() and not _is_alive(holder):
         return f"{folder} is in use: {who} has gone, and what it started still works there; wait a moment"
     since = f"has worked there since {holder.get('since')}"
     return f"{folder} is in use: {who} {since}; wait for it, stop it, or choose another folder"
 
 
-def _boot() -> str:
+def _boot_id() -> str:
     """What this start of the machine is called, where the system says."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -133,7 +133,7 @@ def _boot() -> str:
         return ""
 
 
-def _started(pid: int) -> str:
+def _start_time(pid: int) -> str:
     """When a process of this machine started, in whatever form the system says it; "" where there is none."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]

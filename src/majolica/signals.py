@@ -28,7 +28,7 @@ INTERRUPTED = 130
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
+def interrupt_on_signals() -> Iterator[None]:
     """TERM and HUP raise KeyboardInterrupt as Ctrl-C does, so that a command cleans up after itself."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -39,12 +39,12 @@ def interruptible() -> Iterator[None]:
             raise KeyboardInterrupt
         handler(signal.SIGINT, frame)
 
-    with _handling(interrupt, (signal.SIGTERM, signal.SIGHUP)):
+    with _handle_signals(interrupt, (signal.SIGTERM, signal.SIGHUP)):
         yield
 
 
 @contextlib.contextmanager
-def stopping(patient: bool = False) -> Iterator[list[int]]:
+def collect_signals(patient: bool = False) -> Iterator[list[int]]:
     """Collect the signals that ask to stop instead of dying of them.
 
     A second Ctrl-C, at least `AGAIN` seconds after the first signal, raises KeyboardInterrupt, unless `patient`.
@@ -61,12 +61,12 @@ def stopping(patient: bool = False) -> Iterator[list[int]]:
         first[0] = first[0] or now
         asked.append(number)
 
-    with _handling(note, STOPPING):
+    with _handle_signals(note, STOPPING):
         yield asked
 
 
 @contextlib.contextmanager
-def _handling(handler: Handler, numbers: tuple[signal.Signals, ...]) -> Iterator[None]:
+def _handle_signals(handler: Handler, numbers: tuple[signal.Signals, ...]) -> Iterator[None]:
     """Handle signals, but those that the caller of this process has it ignore (`nohup`, a job in the background)."""
     before = {number: signal.getsignal(number) for number in numbers}
     heard = [number for number, old in before.items() if old is not signal.SIG_IGN]
@@ -93,7 +93,7 @@ def leave_lost_terminal() -> None:
                 os.close(nowhere)
 
 
-def in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+def run_in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Return `function(...)`, run on a thread, so that this one hears signals while a library works for minutes.
 
     The library must let other threads run. After KeyboardInterrupt the thread is left alone and dies with the process.

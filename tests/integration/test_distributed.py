@@ -27,7 +27,7 @@ from majolica.config.schema import RunConfig
 from majolica.distributed.group import Group
 from majolica.distributed.reduce import Traffic, data_parallel
 from majolica.objectives.contrastive import Pairs, sigmoid_loss
-from majolica.signals import stopping
+from majolica.signals import collect_signals
 from majolica.train import state, step
 from majolica.train.run import prepare, train
 from ranks import changed, on_ranks
@@ -262,7 +262,7 @@ def test_the_window_over_real_ranks_averages_to_the_full_batch(tmp_path: Path, w
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_schedulers_signals_are_heard_and_forgotten(number: signal.Signals) -> None:
     before = signal.getsignal(number)
-    with stopping() as asked:
+    with collect_signals() as asked:
         signal.raise_signal(number)
     assert asked == [number] and signal.getsignal(number) is before
 

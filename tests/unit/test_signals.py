@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from majolica import signals
-from majolica.signals import in_thread, interruptible, stopping
+from majolica.signals import collect_signals, interrupt_on_signals, run_in_thread
 from processes import ENVIRONMENT
 
 
@@ -31,7 +31,7 @@ def default_handlers() -> Iterator[None]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_interrupts_a_command_and_its_handler_goes(number: signal.Signals) -> None:
-    with pytest.raises(KeyboardInterrupt), interruptible():
+    with pytest.raises(KeyboardInterrupt), interrupt_on_signals():
         signal.raise_signal(number)
         time.sleep(5)
     assert signal.getsignal(number) is signal.SIG_DFL
@@ -47,21 +47,21 @@ def test_a_signal_cancels_asyncio_as_ctrl_c_does() -> None:
         finally:
             cleaned.append(True)
 
-    with pytest.raises(KeyboardInterrupt), interruptible():
+    with pytest.raises(KeyboardInterrupt), interrupt_on_signals():
         asyncio.run(work())
     assert cleaned == [True]
 
 
 def test_nohup_is_respected() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with interruptible(), stopping() as asked:
+    with interrupt_on_signals(), collect_signals() as asked:
         signal.raise_signal(signal.SIGHUP)
     assert asked == [] and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 @pytest.mark.parametrize("number", signals.STOPPING)
 def test_training_is_asked_and_not_interrupted(number: signal.Signals) -> None:
-    with interruptible(), stopping() as asked:
+    with interrupt_on_signals(), collect_signals() as asked:
         signal.raise_signal(number)
         signal.raise_signal(number)
     assert asked == [number, number]
@@ -69,10 +69,10 @@ def test_training_is_asked_and_not_interrupted(number: signal.Signals) -> None:
 
 def test_a_second_ctrl_c_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signals, "AGAIN", 0.0)
-    with pytest.raises(KeyboardInterrupt), stopping():
+    with pytest.raises(KeyboardInterrupt), collect_signals():
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGINT)
-    with stopping(patient=True) as asked:  # a rank: its launcher decides
+    with collect_signals(patient=True) as asked:  # a rank: its launcher decides
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
     assert len(asked) == 2
@@ -80,10 +80,10 @@ def test_a_second_ctrl_c_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_in_another_thread_nothing_is_heard_and_nothing_breaks() -> None:
     def body() -> list[int]:
-        with interruptible(), stopping() as asked:
+        with interrupt_on_signals(), collect_signals() as asked:
             return asked
 
-    assert in_thread(body) == []
+    assert run_in_thread(body) == []
 
 
 def test_a_library_at_work_does_not_keep_signals_waiting() -> None:
@@ -91,15 +91,15 @@ def test_a_library_at_work_does_not_keep_signals_waiting() -> None:
     began = time.monotonic()
     threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
     with pytest.raises(KeyboardInterrupt):
-        in_thread(over.wait, 30)
+        run_in_thread(over.wait, 30)
     over.set()
     assert time.monotonic() - began < 20  # and not 30
 
 
 def test_a_result_and_an_error_come_back_from_the_thread() -> None:
-    assert in_thread(divmod, 7, 2) == (3, 1)
+    assert run_in_thread(divmod, 7, 2) == (3, 1)
     with pytest.raises(ZeroDivisionError):
-        in_thread(divmod, 7, 0)
+        run_in_thread(divmod, 7, 0)
 
 
 TRAINS_A_VOCABULARY = """
@@ -135,8 +135,8 @@ def test_the_training_of_a_vocabulary_can_be_stopped(tmp_path: Path) -> None:
 LOSES_ITS_TERMINAL = """
 import fcntl, os, sys, termios, time
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-from majolica.signals import stopping
-with stopping() as asked:
+from majolica.signals import collect_signals
+with collect_signals() as asked:
     os.write(int(sys.argv[1]), b"ready")
     end = time.monotonic() + 30
     while not asked and time.monotonic() < end:

@@ -35,7 +35,7 @@ def launched() -> bool:
     return "LOCAL_RANK" in os.environ
 
 
-def launched_here() -> bool:
+def has_launcher() -> bool:
     """Whether `distributed.launch` started this rank: then it has prepared the run folder and holds it."""
     return MEETING in os.environ
 
@@ -68,7 +68,7 @@ def joined(processes: int, threads: int) -> Iterator[Group]:
         torch.cuda.set_device(device)
     # What the hosts agree on goes from host to host: asking the GPUs would wait for them at every step.
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-    meeting = f"file://{os.environ[MEETING]}" if launched_here() else "env://"
+    meeting = f"file://{os.environ[MEETING]}" if has_launcher() else "env://"
     dist.init_process_group(backend, meeting, rank=int(os.environ["RANK"]), world_size=world)
     try:
         yield Group(dist.get_rank(), world, device)

@@ -15,7 +15,7 @@ from pathlib import Path
 from majolica.distributed.launcher import GONE, MEETING, STOP
 from majolica.errors import UserError
 from majolica.machine import cores
-from majolica.signals import INTERRUPTED, STOPPING, stopping
+from majolica.signals import INTERRUPTED, STOPPING, collect_signals
 
 Rank = subprocess.Popen[bytes]
 
@@ -33,7 +33,7 @@ def launch(processes: int, module: str, arguments: Sequence[str], inherit: Seque
     hear of it on their standard input (`distributed.launcher`). Raises UserError when a rank fails, KeyboardInterrupt
     when they were asked to stop.
     """
-    with _meeting() as meeting, stopping() as asked:
+    with _meeting() as meeting, collect_signals() as asked:
         ranks: list[Rank] = []
         try:
             for rank in range(processes):

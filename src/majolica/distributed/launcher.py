@@ -52,7 +52,7 @@ class Launcher:
         self.asked.append(signal.SIGTERM)
 
 
-def torchrun_gone() -> Callable[[], bool]:
+def watch_torchrun() -> Callable[[], bool]:
     """Return a function that tells whether the torchrun that started this process has gone; no other parent counts."""
     parent = os.getppid()
     under_torchrun = "TORCHELASTIC_RUN_ID" in os.environ

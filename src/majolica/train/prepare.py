@@ -9,9 +9,9 @@ from majolica.config import io
 from majolica.config.resolve import resolve
 from majolica.config.schema import RunConfig
 from majolica.errors import UserError
-from majolica.lock import held
+from majolica.lock import hold_folder
 from majolica.models.weights import checkpoints
-from majolica.signals import INTERRUPTED, interruptible
+from majolica.signals import INTERRUPTED, interrupt_on_signals
 from majolica.train.vocabulary import make_vocabulary
 
 
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     config, folder = arguments
     out = Path(folder)
     try:
-        with interruptible(), held(out):
+        with interrupt_on_signals(), hold_folder(out):
             if checkpoints(out):
                 raise UserError(f"{out} already holds a run: start the ranks with --resume, or choose another folder")
             prepare(resolve(io.load(Path(config))), out, resume=False)

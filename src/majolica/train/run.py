@@ -14,15 +14,15 @@ from majolica.config.resolve import resolve
 from majolica.config.schema import RunConfig
 from majolica.data.notices import data_notices
 from majolica.data.sources import captions
-from majolica.distributed.group import Group, any_rank, from_first, joined, launched, launched_here
+from majolica.distributed.group import Group, any_rank, from_first, has_launcher, joined, launched
 from majolica.distributed.launch import check_room, launch
-from majolica.distributed.launcher import Launcher, torchrun_gone
+from majolica.distributed.launcher import Launcher, watch_torchrun
 from majolica.errors import UserError
-from majolica.lock import held
+from majolica.lock import hold_folder
 from majolica.models.weights import checkpoints, step_of
 from majolica.sampling.grid import paint_grid
 from majolica.sampling.pipeline import Pipeline
-from majolica.signals import stopping
+from majolica.signals import collect_signals
 from majolica.text.words import NAME as WORDS
 from majolica.train import state
 from majolica.train.checkpoint import sweep
@@ -41,11 +41,11 @@ def train(config: RunConfig, out: Path, resume: bool = False) -> None:
     KeyboardInterrupt when asked to stop (after saving).
     """
     if launched():
-        with stopping() as asked:
+        with collect_signals() as asked:
             work(config, out, resume, asked)
         return
     config = resolve(config)
-    with held(out) as lock:
+    with hold_folder(out) as lock:
         if not resume and (out / "config.yaml").exists():
             raise UserError(f"{out} already holds a run: go on with `--resume {out}`, or choose another --out")
         if config.train.processes > 1:
@@ -69,14 +69,14 @@ def _start(config: RunConfig, out: Path, resume: bool, lock: int) -> None:
         words = [str(out / "config.yaml"), str(out), *(["--resume"] if resume else [])]
         launch(config.train.processes, "majolica.train.worker", words, inherit=[lock])
         return
-    with stopping() as asked:
+    with collect_signals() as asked:
         work(config, out, resume, asked)
 
 
 def work(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher: Launcher | None = None) -> None:
     """One process of the training; it stops at the end of a step when any rank's `asked` holds a signal."""
-    gone = torchrun_gone()
-    with joined(config.train.processes, config.train.threads) as group, _held_by_first(out, resume, group):
+    gone = watch_torchrun()
+    with joined(config.train.processes, config.train.threads) as group, _hold_on_first_rank(out, resume, group):
         if launcher:
             launcher.joined = True
         run = state.build(config, out, group)
@@ -110,16 +110,16 @@ def say_notices(run: state.Run, say: Callable[[str], None]) -> None:
 
 
 @contextmanager
-def _held_by_first(out: Path, resume: bool, group: Group) -> Iterator[None]:
+def _hold_on_first_rank(out: Path, resume: bool, group: Group) -> Iterator[None]:
     """Hold the run folder on the first rank, unless the launcher does; what it refuses, all ranks refuse."""
-    if not launched() or launched_here():
+    if not launched() or has_launcher():
         yield
         return
     refusal = ""
     with ExitStack() as stack:
         if group.first:
             try:
-                stack.enter_context(held(out))
+                stack.enter_context(hold_folder(out))
                 sweep(out)
                 if checkpoints(out) and not resume:
                     refusal = f"{out} already holds a run: start the ranks with --resume, or choose another folder"

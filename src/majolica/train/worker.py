@@ -7,12 +7,12 @@ from pathlib import Path
 
 from majolica.distributed.launcher import Launcher
 from majolica.errors import UserError
-from majolica.signals import INTERRUPTED, stopping
+from majolica.signals import INTERRUPTED, collect_signals
 
 
 def main(arguments: list[str]) -> int:
     config, out, *flags = arguments
-    with stopping(patient=True) as asked:  # before the imports, which take seconds
+    with collect_signals(patient=True) as asked:  # before the imports, which take seconds
         launcher = Launcher(asked)
         from majolica.config import io
         from majolica.train.run import work

@@ -56,10 +56,10 @@ from pathlib import Path
 from chores import sleeps
 from majolica.config.engine import EngineConfig
 from majolica.data.tasks import each
-from majolica.signals import interruptible
+from majolica.signals import interrupt_on_signals
 if __name__ == "__main__":
     try:
-        with interruptible():
+        with interrupt_on_signals():
             list(each(partial(sleeps, Path(sys.argv[1])), range(8), EngineConfig(workers=2)))
     except KeyboardInterrupt:
         sys.exit(130)

@@ -13,7 +13,7 @@ import pytest
 from majolica.distributed import launch as module
 from majolica.distributed.launch import check_room, launch
 from majolica.errors import UserError
-from processes import ENVIRONMENT, kill_group, members, runs, wait_for
+from processes import ENVIRONMENT, is_running, kill_group, members, wait_for
 
 LAUNCH = """
 import sys
@@ -71,7 +71,7 @@ def test_a_rank_on_its_way_to_the_others_ends_with_a_killed_launcher(tmp_path: P
     process = started(tmp_path, "late")
     try:
         process.kill()
-        assert wait_for(lambda: not runs(int((tmp_path / "pid-0").read_text())), 60)
+        assert wait_for(lambda: not is_running(int((tmp_path / "pid-0").read_text())), 60)
     finally:
         kill_group(process.pid)
 
@@ -95,7 +95,7 @@ def light(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_rank_that_fails_ends_the_others_and_its_code_is_told(light: None, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"stopped early \(exit code 3\)"):
         launch(2, "light_ranks", [str(tmp_path), "fails"])
-    assert not runs(int((tmp_path / "pid-0").read_text()))
+    assert not is_running(int((tmp_path / "pid-0").read_text()))
 
 
 def test_a_rank_that_a_signal_ended_is_told_by_its_name(light: None, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_rank_that_hears_nothing_is_killed_after_a_while(
     monkeypatch.setattr(module, "_tell", lambda ranks, word: None)
     with pytest.raises(UserError, match=r"exit code 3"):
         launch(2, "light_ranks", [str(tmp_path), "fails"])
-    assert not runs(int((tmp_path / "pid-0").read_text()))
+    assert not is_running(int((tmp_path / "pid-0").read_text()))
 
 
 def test_more_processes_than_places_are_refused() -> None:

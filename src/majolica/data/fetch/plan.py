@@ -20,7 +20,7 @@ from majolica.data.fetch.rows import Columns, Source, find_columns, find_sources
 from majolica.data.fetch.shard import stats_path
 from majolica.errors import UserError
 from majolica.files import write_atomic
-from majolica.lock import held
+from majolica.lock import hold_folder
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Plan:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process alone, and sweep what a killed one left. UserError where another holds it."""
-    with held(folder):
+    with hold_folder(folder):
         for left in folder.glob(".*.tmp"):
             with suppress(OSError):
                 left.unlink()
