@@ -24,7 +24,7 @@ def workspace(operator: Any, args: tuple[Any, ...]) -> int:
         bias, geometry = None, geometry[:6]
     else:
         return 0
-    if "Slow" not in str(torch._C._select_conv_backend(image_BCHW, weight, bias, *geometry)):  # type: ignore[attr-defined]
+    if "Slow" not in str(torch._C._select_conv_backend(image_BCHW, weight, bias, *geometry)):
         return 0
     stride, padding, dilation, *_ = geometry
     return _columns(image_BCHW, weight, stride, padding, dilation)
