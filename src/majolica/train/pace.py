@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
+import sys
 import time
 from collections import deque
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from majolica.config import io
 from majolica.device import settle
 from majolica.distributed.group import from_first
+from majolica.errors import UserError
 from majolica.train.schedule import due
 from majolica.train.state import Run
 
@@ -92,4 +94,11 @@ class Watch:
         run = self.run
         run.config = dataclasses.replace(run.config, train=dataclasses.replace(run.config.train, **changes))
         if run.group.first:
-            io.save(run.config, run.out / "config.yaml")
+            self._write()
+
+    def _write(self) -> None:
+        """Save the configuration; a full disk never ends a run, and the next plan tries again."""
+        try:
+            io.save(self.run.config, self.run.out / "config.yaml")
+        except UserError as error:
+            print(f"{error}: it lacks the plan of {self.run.config.train.steps} steps", file=sys.stderr, flush=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import platform
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,13 +21,12 @@ from majolica.distributed.group import Group, joined, launched, spawn
 from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.models.weights import checkpoints
-from majolica.sampling.grid import paint_grid
-from majolica.sampling.pipeline import Pipeline
 from majolica.text.tokenizer import train_tokenizer
 from majolica.train import state
-from majolica.train.ema import lent
+from majolica.train.fitting import check_settled, fit_new_run, this_machine
 from majolica.train.log import Log
 from majolica.train.loop import fit
+from majolica.train.sample import Sampler
 
 TOKENIZER_CAPTIONS = 1_000_000
 """Captions that a tokenizer is trained on at most."""
@@ -39,6 +38,7 @@ def train(config: RunConfig, out: Path, resume: bool = False) -> None:
     Raises UserError for bad data or an unreadable checkpoint, KeyboardInterrupt when asked to stop (after saving).
     """
     if launched():
+        check_settled(config)
         work(config, out, resume)
         return
     config = prepare(resolve(config), out, resume)
@@ -62,8 +62,12 @@ def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
     """Make the run folder: the tokenizer and the configuration that reproduces the run."""
     out.mkdir(parents=True, exist_ok=True)
     if resume:
+        check_settled(config)
         io.save(config, out / "config.yaml")  # with what the command line changed: the processes read it there
         return config
+    config, said = fit_new_run(config, this_machine())
+    resolve(config)
+    print("\n".join(said), file=sys.stderr, end="\n" if said else "", flush=True)
     model = out / "tokenizer.model"
     if config.data.tokenizer:
         try:
@@ -86,7 +90,7 @@ def work(config: RunConfig, out: Path, resume: bool) -> None:
             if resume:
                 state.restore(run, lambda message: print(message, flush=True) if group.first else None)
             log = Log(out, config, run.step) if group.first else None
-            finished = fit(run, log, lambda: bool(asked), sample)
+            finished = fit(run, log, lambda: bool(asked), Sampler(run, log.say if log else lambda message: None))
         finally:
             run.feed.close()
             if log:
@@ -119,22 +123,6 @@ def stopping() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def sample(run: state.Run) -> None:
-    """Paint the same few captions from the averaged weights, to see the training."""
-    average = state.ema_by_name(run)
-    if not run.group.first:
-        return
-    text = dataclasses.replace(run.config.model.text, vocab=run.tokenizer.vocab)
-    model = dataclasses.replace(run.config.model, text=text)
-    config = dataclasses.replace(run.config, model=model)
-    prompts = [line for line, _ in zip(captions(config.data), range(16), strict=False)]
-    with lent(average, run.model):
-        grid = paint_grid(Pipeline(run.model, run.tokenizer, config, run.group.device), prompts)
-    folder = run.out / "samples"
-    folder.mkdir(exist_ok=True)
-    grid.save(folder / f"{run.step:08d}.png")
-
-
 def check_saved(run: state.Run) -> None:
     """UserError where the last step is in no checkpoint: nothing later makes up for it."""
     steps = [int(folder.name) for folder in checkpoints(run.out)]
@@ -154,7 +142,10 @@ def summarise(run: state.Run) -> None:
         "processes": run.group.world,
         "machine": machine(run.group),
     }
-    write_atomic(run.out / "summary.json", json.dumps(summary, indent=1) + "\n")
+    try:
+        write_atomic(run.out / "summary.json", json.dumps(summary, indent=1) + "\n")
+    except UserError as error:  # a full disk: whether the last step was saved is asked next
+        print(f"majolica: {error}", file=sys.stderr, flush=True)
 
 
 def machine(group: Group) -> str:
