@@ -18,6 +18,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from benchmarks.knapsack import draw_frontier, knapsack, six_blocks
+from majolica.config.fitting import settle
 from majolica.config.schema import DecoderConfig, LossConfig, ModelConfig, RunConfig, TextConfig, TrainConfig
 from majolica.distributed.activation.chain import Chain, peak
 from majolica.distributed.activation.choices import CHOICES, Choice
@@ -53,7 +54,7 @@ def small_runs() -> dict[str, RunConfig]:
         "fp32, 4x decoder": RunConfig(model=model, loss=fine, train=train),
         "bf16, 4x decoder": RunConfig(model=model, loss=fine, train=replace(train, precision="bf16")),
         "bf16, accumulating": RunConfig(model=model, train=replace(train, accumulate=4, precision="bf16")),
-        "demo": recipe("demo"),
+        "demo": settle(recipe("demo"), 1, "fp32"),
     }
 
 
