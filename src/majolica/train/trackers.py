@@ -11,6 +11,10 @@ from typing import Any, Protocol
 from majolica.config.schema import RunConfig
 
 
+ROOM = 1 << 16
+"""Bytes that must be free on the disk for the event file's next numbers."""
+
+
 class Tracker(Protocol):
     """Takes numbers by step."""
 
@@ -28,6 +32,7 @@ class TensorBoard:
         self._open(first_step + 1)
 
     def __call__(self, step: int, values: dict[str, float]) -> None:
+        self._ask_for_room()
         board = self.board or self._open(step)
         try:
             for name, value in values.items():
@@ -41,6 +46,14 @@ class TensorBoard:
     def close(self) -> None:
         if self.board:
             self.board.close()
+
+    def _ask_for_room(self) -> None:
+        """OSError where the disk is full: SummaryWriter's own thread would die of it, with a traceback."""
+        place = Path(self.folder, ".room")
+        try:
+            place.write_bytes(bytes(ROOM))
+        finally:
+            place.unlink(missing_ok=True)
 
     def _open(self, step: int) -> Any:
         from torch.utils.tensorboard.writer import SummaryWriter

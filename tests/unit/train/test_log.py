@@ -122,16 +122,20 @@ def test_nobody_who_reads_is_no_reason_to_stop(tmp_path: Path, monkeypatch: pyte
     assert len(parsed(tmp_path / "log.jsonl")) == 1
 
 
-def test_tensorboard_goes_on_when_there_is_room_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("refusing", ["pathlib.Path.write_bytes", "torch.utils.tensorboard.SummaryWriter.add_scalar"])
+def test_tensorboard_goes_on_when_there_is_room_again(
+    refusing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
     config = RunConfig(train=TrainConfig(trackers=("tensorboard",)))
     told = trackers.open_trackers(tmp_path, config, 0, said.append)
     [board] = told.trackers.values()
     assert isinstance(board, trackers.TensorBoard)
     with monkeypatch.context() as patch:
-        patch.setattr(type(board.board), "add_scalar", full)
+        patch.setattr(refusing, full)
         told(1, {"loss": 1.0})
         told(2, {"loss": 1.0})
+    assert not list((tmp_path / "tensorboard").glob(".room"))
     told(3, {"loss": 0.5})
     told.close()
     assert len(said) == 1 and "No space left on device" in said[0]
