@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 from majolica.config.schema import RunConfig
 
-
 ROOM = 1 << 16
 """Bytes that must be free on the disk for the event file's next numbers."""
 
