@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from majolica import __version__
 from majolica.errors import UserError, unknown
+from majolica.signals import INTERRUPTED, interruptible
 
 VERBS = {
     "demo": ("From drawings to a trained model and a report, in one go.", "demo"),
@@ -40,15 +41,16 @@ def main(args: Sequence[str] | None = None) -> int:
             print(f"majolica {__version__}")
             return 0
         run, rest = _verb(words)
-        run(rest)
-        sys.stdout.flush()
+        with interruptible():
+            run(rest)
+            sys.stdout.flush()
         return 0
     except UserError as error:
         print(f"majolica: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
         print("; ".join(["majolica: interrupted", *map(str, interrupt.args)]), file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:  # the reader, say `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

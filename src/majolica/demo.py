@@ -14,6 +14,7 @@ from majolica.config.schema import RunConfig
 from majolica.data.make import make_openmoji
 from majolica.errors import UserError
 from majolica.eval.run import evaluate
+from majolica.lock import held
 from majolica.recipes import recipe
 from majolica.sampling.grid import tile
 from majolica.sampling.pipeline import Pipeline
@@ -33,7 +34,9 @@ def demo(minutes: float, out: Path) -> None:
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, minutes=minutes))
     seconds: dict[str, float] = {}
     with timed("drawings", seconds):
-        make_data(Path(config.data.shards).parent, fine_resolution(config))
+        drawings = Path(config.data.shards).parent
+        with held(drawings):
+            make_data(drawings, fine_resolution(config))
     with timed("vocabulary and training", seconds):
         train(config, out)
     with timed("evaluation", seconds):

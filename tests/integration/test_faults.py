@@ -18,9 +18,9 @@ from majolica.config.schema import RunConfig
 from majolica.data.shards import Record, ShardSet, write_shards
 from majolica.distributed.group import Group
 from majolica.errors import UserError
-from majolica.train import lines, loop, sample, state, step
-from majolica.train import run as run_module
-from majolica.train.run import prepare, train
+from majolica.train import lines, loop, sample, state, step, summary
+from majolica.train.prepare import prepare
+from majolica.train.run import train, work
 from ranks import changed, on_ranks
 from tiny import tiny_run
 
@@ -253,10 +253,11 @@ def test_a_full_disk_costs_log_grids_and_summary_never_the_run(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(lines, "append", full)
-    for module in (sample, run_module):
+    for module in (sample, summary):
         monkeypatch.setattr(module, "write_atomic", refused)
-    run_module.work(config, tmp_path, resume=False)
-    said = capsys.readouterr().err
+    work(config, tmp_path, resume=False, asked=[])
+    printed = capsys.readouterr()
+    said = printed.err + printed.out
     assert said.count("log.jsonl cannot be written (No space left on device)") == 1
     assert said.count("a sample grid was not painted") == 1
     assert said.count("summary.json") == 1

@@ -67,10 +67,11 @@ def fit_new_run(config: RunConfig, machine: Machine) -> tuple[RunConfig, list[st
     return fitted, said
 
 
-def check_settled(config: RunConfig) -> None:
-    """UserError where a run that has begun, or one that torchrun starts, leaves something to the machine."""
+def check_settled(config: RunConfig) -> RunConfig:
+    """`config` itself; UserError where a run that has begun leaves something to the machine."""
     if is_open(config):
         raise UserError(
             "train.processes 0 and train.precision auto are settled when a run begins, for all who go on with it: "
             "give both, or leave them as the run's config.yaml has them"
         )
+    return config

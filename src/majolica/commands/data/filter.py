@@ -24,6 +24,7 @@ from majolica.config.metadata import (
     check,
 )
 from majolica.errors import UserError
+from majolica.lock import held
 from majolica.recipes.sources import SOURCES, source, summary
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
@@ -72,7 +73,7 @@ def run(args: list[str]) -> None:
     from majolica.data.metadata.run import filter_metadata
 
     begun = time.monotonic()
-    with _progress() as report:
+    with held(options.out), _progress() as report:
         found = filter_metadata(config, options.out, options.restart, report)
     share = found["rows_out"] / max(found["rows_in"], 1)
     print(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import tyro
 
+from majolica.lock import held
+
 
 def run(args: list[str]) -> None:
     """Parse `args` and make the data set."""
@@ -34,6 +36,6 @@ def openmoji(
     from majolica.data.make import make_openmoji
 
     chosen = int(names[0]) if len(names) == 1 and names[0].isdecimal() else names
-    with bar("composing") as progress:
+    with held(out), bar("composing") as progress:
         make_openmoji(out, samples, resolution, chosen, objects, seed, progress=progress)
     print(f"{samples} samples in {out / 'train'}; the licence of the drawings is in {out / 'LICENSE.txt'}")

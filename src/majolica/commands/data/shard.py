@@ -11,6 +11,7 @@ import tyro
 from majolica.config import io
 from majolica.config.shard import ShardConfig
 from majolica.errors import UserError
+from majolica.lock import held
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def _shard(config: ShardConfig) -> None:
     from majolica.commands.progress import bar
     from majolica.data.gather import gather
 
-    with bar("packing") as progress:
+    with held(Path(config.out)), bar("packing") as progress:
         report = gather(config, progress)
     for folder, pictures in report.pictures.items():
         print(f"{pictures:,} pictures in {folder} ({report.shards[folder]:,} tars)")

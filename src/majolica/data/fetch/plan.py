@@ -6,10 +6,8 @@ one before that may work by now.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +19,7 @@ from majolica.data.fetch.rows import Columns, Source, find_columns, find_sources
 from majolica.data.fetch.shard import stats_path
 from majolica.errors import UserError
 from majolica.files import write_atomic
+from majolica.lock import held
 
 
 @dataclass(frozen=True)
@@ -62,22 +61,11 @@ class Plan:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process alone, and sweep what a killed one left. UserError where another holds it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o666)
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}") from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(f"another fetch is writing to {folder}: wait for it, or choose another --out") from error
+    with held(folder):
         for left in folder.glob(".*.tmp"):
             with suppress(OSError):
                 left.unlink()
         yield
-    finally:
-        os.close(handle)
 
 
 def make_plan(config: FetchConfig) -> Plan:

@@ -180,7 +180,7 @@ def test_interrupt_leaves_whole_shards_only(server: Any, table: Table, config: F
     assert process.returncode == 130 and said.splitlines()[-1] == "majolica: interrupted", said
     assert "Traceback" not in said
     names = sorted(path.name for path in Path(config.out).iterdir())
-    assert names == [".lock", "00000.mjidx", "00000.parquet", "00000.tar", "00000_stats.json", "plan.json"]
+    assert names == ["00000.mjidx", "00000.parquet", "00000.tar", "00000_stats.json", "plan.json"]
 
 
 def test_retry_asks_only_what_may_have_passed(server: Any, table: Table, config: FetchConfig) -> None:
@@ -283,7 +283,7 @@ def test_two_at_once_are_refused(server: Any, table: Table, config: FetchConfig)
     from majolica.data.fetch.plan import locked
 
     config = replace(config, input=(table([server.url("good.jpg")]),))
-    with locked(Path(config.out)), pytest.raises(UserError, match="another fetch is writing"):
+    with locked(Path(config.out)), pytest.raises(UserError, match="is in use: process"):
         fetch(config)
 
 
