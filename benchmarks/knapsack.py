@@ -12,8 +12,8 @@ from torch import Tensor, fx, nn
 from torch._dynamo.backends.common import aot_autograd
 from torch._functorch import config as functorch
 from torch._functorch.partitioners import min_cut_rematerialization_partition
-from torch.profiler import ProfilerActivity, profile
 
+from majolica.distributed.activation.allocator import allocated
 from majolica.distributed.activation.apply import Site, apply
 from majolica.distributed.activation.chain import Chain, cost, peak
 from majolica.distributed.activation.choices import CHOICES, Choice
@@ -39,18 +39,6 @@ class Trunk(nn.Module):
         for block in self.blocks:
             x_BND = block(x_BND, modulation_B6D, rope)
         return x_BND
-
-
-def allocated(run: Any) -> int:
-    """Peak of what the allocator gave beyond what there was, in bytes."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        run()
-    events = [e for e in profiler.profiler.kineto_results.events() if e.name() == "[memory]"]
-    live, most = 0, 0
-    for event in sorted(events, key=lambda e: e.start_ns()):
-        live += event.nbytes()
-        most = max(most, live)
-    return most
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,24 @@ from typing import Any
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
+from majolica.config.schema import LossConfig, RunConfig, TrainConfig
+from majolica.distributed.activation.allocator import allocated
+from majolica.distributed.activation.apply import apply
+from majolica.distributed.activation.chain import peak
+from majolica.distributed.activation.choices import CHOICES
+from majolica.distributed.activation.plan import plan_with_margin, smallest_budget_with_margin
+from majolica.distributed.activation.step import step_of
+from majolica.distributed.activation.trace import chain_of
 from majolica.distributed.group import Group, any_rank, from_first
 from majolica.objectives import draws
 from majolica.plan.trace import imagined
 from majolica.train import optim, state, step
+from majolica.train.precision import Precision
 from majolica.train.run import prepare
 from reads import Reads
-from tiny import tiny_run
+from tiny import TINY, tiny_run
 
 ELSEWHERE = torch.device("meta")
 
@@ -98,3 +108,24 @@ def test_a_step_on_a_gpu_never_waits(shards: Path, tmp_path: Path) -> None:
         step.optimiser_step(run)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_plans_keep_to_their_budget_on_a_gpu(precision: Precision) -> None:
+    model = dataclasses.replace(TINY, resolution=64, patch=8, width=128, heads=4, perception_depth=3, synthesis_depth=3)
+    train = TrainConfig(batch=64, accumulate=1, processes=1, precision=precision)
+    config = RunConfig(model=model, loss=LossConfig(fine_share=1.0, fine_scale=4), train=train)
+    with FakeTensorMode():
+        chain = chain_of(step_of(config), [choice for choice in CHOICES if choice != "offload"])
+    least, most = smallest_budget_with_margin(chain), peak(chain, ("keep",) * len(chain.links))
+    step = step_of(config, "cuda")
+    for share in (0.0, 0.2, 0.6, 1.1):
+        plan = plan_with_margin(chain, int(least + share * (most - least)))
+        undo = apply(step.model, step.sites, plan.choices)
+        for _ in range(2):  # libraries take their workspaces in the first
+            took = allocated(lambda: step.forward().backward(), "cuda")  # type: ignore[no-untyped-call]
+            step.model.zero_grad(set_to_none=True)
+        undo()
+        assert took <= plan.budget, (share, took / plan.peak)
+        assert took > 0.95 * plan.peak

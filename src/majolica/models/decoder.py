@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from majolica.config.schema import DecoderConfig
+from majolica.models.layers import layer_norm
 
 HARMONICS = 2
 INPUTS = 3 + 3 + 4 * HARMONICS + 1  # noisy pixels, estimate, intra-token coordinates, log2(k)
@@ -86,7 +87,7 @@ class PixelBlock(nn.Module):
         # Weights of an interpolation sum to 1, so the 1 is added where there are few values.
         shift_BPQC = resample(shift_BHWC, rows_BPH, columns_BQW)
         gain_BPQC = resample(1 + scale_BHWC, rows_BPH, columns_BQW)
-        normed = F.layer_norm(x_BPQC, x_BPQC.shape[-1:])
+        normed = layer_norm(x_BPQC)
         out: Tensor = x_BPQC + self.down(F.silu(self.up(torch.addcmul(shift_BPQC, normed, gain_BPQC))))
         return out
 

@@ -18,6 +18,18 @@ class Norm(nn.LayerNorm):
     def __init__(self, width: int, gain: bool = True) -> None:
         super().__init__(width, eps=1e-6, elementwise_affine=gain, bias=False)
 
+    def forward(self, x: Tensor) -> Tensor:
+        return layer_norm(x, None if self.weight is None else self.weight.to(x.dtype), self.eps)
+
+
+def layer_norm(x: Tensor, gain: Tensor | None = None, eps: float = 1e-5) -> Tensor:
+    """Layer norm over the last axis in the precision of `x`, also under autocast.
+
+    The kernels take mean and variance in float32. Autocast would make input and output float32 too on a GPU, and there
+    alone: the same step would keep a third more memory there than on a CPU (docs/adr/058).
+    """
+    return torch.native_layer_norm(x, x.shape[-1:], gain, None, eps)[0]
+
 
 class SwiGLU(nn.Module):
     """Gated feed-forward (arXiv 2002.05202) with 8/3 D hidden units: the parameters of a plain 4 D layer."""
@@ -78,7 +90,8 @@ def attend(q_BHND: Tensor, k_BHMD: Tensor, v_BHMD: Tensor, mask_BM: Tensor | Non
     mask = None if mask_BM is None else mask_BM[:, None, None, :]
     batch, heads, tokens, width = q_BHND.shape
     short = max(tokens, k_BHMD.shape[2]) <= LONGEST_PRODUCTS
-    if not (by_products and short and q_BHND.dtype == torch.bfloat16):
+    # Without any rows the fused call gives None on some GPUs (torch 2.11); products give no rows.
+    if batch and not (by_products and short and q_BHND.dtype == torch.bfloat16):
         return F.scaled_dot_product_attention(q_BHND, k_BHMD, v_BHMD, attn_mask=mask)
     q, k, v = (x.flatten(0, 1) for x in (q_BHND, k_BHMD, v_BHMD))
     nothing = q.new_empty(1, 1, 1).expand(len(q), tokens, k.shape[1])

@@ -22,6 +22,7 @@ LINK_SHARE = 0.8
 """Part of a link's data-sheet bandwidth that a reduction reaches."""
 PAIR_MB = 0.1
 """10^6 bytes of a stored picture and its caption."""
+EXPOSED = "what the last backward pass does not hide of the reduction, and all of the broadcast"
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,16 @@ def model_of(config: RunConfig, traced: Trace) -> list[Figure]:
         Figure("parameters", "all", sum(traced.parameters.values()), "", "counted"),
         Figure("compute", "flops_per_sample", flops / config.train.batch / 1e12, "TFLOP", "counted", noisy),
         Figure("compute", "attention_share", traced.attention_flops / flops, "", "counted", "QK and AV products alone"),
-        Figure("compute", "optimiser_flops", traced.optimiser_flops / 1e12, "TFLOP", "counted", "a step, one rank"),
+        *optimiser_of(traced),
     ]
+
+
+def optimiser_of(traced: Trace) -> list[Figure]:
+    """FLOPs of the optimiser's matrix products; nothing where it has none, as AdamW."""
+    if not traced.optimiser_flops:
+        return []
+    products = "matrix products of one rank's optimiser step (Muon's)"
+    return [Figure("compute", "optimiser_flops", traced.optimiser_flops / 1e12, "TFLOP", "counted", products)]
 
 
 def memory_of(config: RunConfig, traced: Trace, gpu: Gpu, planned: Plan | None = None) -> list[Figure]:
@@ -99,7 +108,9 @@ def memory_of(config: RunConfig, traced: Trace, gpu: Gpu, planned: Plan | None =
     left_out = "sum of the above; without kernels' temporary memory, reduction messages in flight and fragmentation"
     plan: list[Figure] = []
     if planned:
-        plan = [Figure("memory", "planned", planned.peak / 1e9, "GB", "counted", f"gradients included; {planned}")]
+        plan = [
+            Figure("memory", "planned", planned.peak / 1e9, "GB", "counted", f"tensors, gradients included; {planned}")
+        ]
         peak = states - sizes["gradients"] + planned.peak / 1e9
         left_out = "states and planned, gradients once; without reduction messages in flight and fragmentation"
     return [
@@ -120,12 +131,12 @@ def time_of(config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, reco
     compute = (traced.forward_flops + traced.backward_flops + recomputed) * train.accumulate / speed
     compute += traced.optimiser_flops / speed
     payload = traced.gradients / (2 if train.reduce == "bf16" else 1)
-    ring = 2 * (train.processes - 1) / train.processes * payload
-    if train.shard_optimizer:
-        ring += (train.processes - 1) / train.processes * traced.weights
+    others = (train.processes - 1) / train.processes
+    reduced = 2 * others * payload
+    broadcast = others * traced.weights if train.shard_optimizer else 0.0
     link = (gpu.node_gb_s if train.processes <= NODE else gpu.network_gb_s) * 1e9 * LINK_SHARE
-    reduction = ring / link
-    exposed = max(0.0, reduction - backward)
+    # Weights are broadcast when the optimiser has stepped: no backward pass is left to hide that.
+    exposed = max(0.0, reduced / link - backward) + broadcast / link
     step = compute + exposed
     rows = train.batch * train.accumulate * train.processes
     days = step * train.steps / 86400
@@ -133,10 +144,11 @@ def time_of(config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, reco
     sheet = f"{LINK_SHARE:.0%} of {link / LINK_SHARE / 1e9:g} GB/s, data sheet"
     return [
         Figure("communication", "payload", payload / 1e9, "GB", "formula", f"{train.reduce} gradients, once a step"),
-        Figure("communication", "sent", ring / 1e9, "GB", "formula", "by each rank of a ring, 2 (N-1)/N payloads"),
+        Figure("communication", "sent", reduced / 1e9, "GB", "formula", "by each rank of a ring, 2 (N-1)/N payloads"),
+        *broadcast_of(broadcast, link),
         Figure("communication", "link", link / 1e9, "GB/s", "assumed", sheet),
-        Figure("communication", "time", reduction, "s", "formula"),
-        Figure("communication", "exposed", exposed, "s", "formula", "what the last backward pass does not hide"),
+        Figure("communication", "time", (reduced + broadcast) / link, "s", "formula"),
+        Figure("communication", "exposed", exposed, "s", "formula", EXPOSED),
         Figure(
             "time", "mfu", given.mfu, "", "assumed", f"of {gpu.tflops:g} TFLOP/s bf16, data sheet; of compute alone"
         ),
@@ -151,3 +163,11 @@ def time_of(config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, reco
         Figure("cost", "gpu_hours", hours, "h", "formula"),
         Figure("cost", "cost", hours * given.price, "", "assumed", f"{given.price:g} a GPU hour"),
     ]
+
+
+def broadcast_of(sent: float, link: float) -> list[Figure]:
+    """What every rank receives of the weights that others have stepped; nothing where each steps all of them."""
+    if not sent:
+        return []
+    note = f"stepped weights from their owners, (N-1)/N of them: {sent / link:.2g} s that nothing hides"
+    return [Figure("communication", "broadcast", sent / 1e9, "GB", "formula", note)]

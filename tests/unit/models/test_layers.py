@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from majolica.models import layers
-from majolica.models.layers import attend
+from majolica.models.layers import Norm, attend
 
 
 def inputs(tokens: int, others: int, dtype: torch.dtype) -> list[Tensor]:
@@ -58,7 +58,28 @@ def test_products_serve_short_bfloat16_alone(
     assert bool(fused) is not used
 
 
-def test_no_rows_are_no_error() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("by_products", [True, False])
+def test_no_rows_never_reach_the_fused_call(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, by_products: bool
+) -> None:
+    monkeypatch.setattr(layers.F, "scaled_dot_product_attention", lambda *a, **k: None)  # as torch 2.11 on a GPU
     mask = torch.ones(0, 7, dtype=torch.bool)
-    none = [x[:0] for x in inputs(1, 7, torch.bfloat16)]
-    assert attend(*none, mask, True).shape == (0, 3, 1, 16)
+    none = [x[:0].detach().requires_grad_() for x in inputs(1, 7, dtype)]
+    out = attend(*none, mask, by_products)
+    assert out.shape == (0, 3, 1, 16)
+    out.sum().backward()
+    assert all(x.grad is not None for x in none)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_layer_norm_stays_in_the_precision_of_its_input(dtype: torch.dtype) -> None:
+    x = torch.randn(4, 9, 32).to(dtype)
+    norm = Norm(32)
+    with torch.no_grad():
+        norm.weight.copy_(torch.rand(32).to(torch.bfloat16))  # exact in both
+    out = norm(x)
+    exact = layers.F.layer_norm(x.double(), (32,), norm.weight.double(), eps=1e-6)
+    assert out.dtype == dtype
+    # Rounded once: half a unit in the last place of the result, and float32's own error.
+    assert (out.double() - exact).abs().max() <= torch.finfo(dtype).eps * exact.abs().max() + 1e-6

@@ -78,6 +78,15 @@ def test_time_and_communication_follow_their_formulas(traced: Trace) -> None:
     assert planned(traced, card="H100")["time.compute"] == pytest.approx(plan["time.compute"] * 312 / 989)
 
 
+def test_a_broadcast_after_the_step_is_hidden_by_nothing(traced: Trace) -> None:
+    whole, shared = (planned(traced, gpus=16, shard_optimizer=value) for value in (False, True))
+    seconds = 15 / 16 * traced.weights / 1e9 / shared["communication.link"]
+    assert shared["communication.broadcast"] == pytest.approx(15 / 16 * traced.weights / 1e9)
+    assert shared["communication.exposed"] == pytest.approx(whole["communication.exposed"] + seconds)
+    assert shared["time.step"] == pytest.approx(whole["time.step"] + seconds)
+    assert "communication.broadcast" not in whole and "compute.optimiser_flops" not in whole  # AdamW has no products
+
+
 def test_the_global_batch_stays(capsys: pytest.CaptureFixture[str]) -> None:
     assert on_gpus(recipe("reference"), 8).train.accumulate == 32
     with pytest.raises(UserError, match="try 64"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -31,7 +32,10 @@ class Plan:
 
     @property
     def peak(self) -> int:
-        """The most that a micro-step takes beyond weights, optimiser state and averaged weights."""
+        """Bytes of tensors, counted: the most of a micro-step beyond weights, optimiser state and averaged weights.
+
+        What the allocator holds beside them is not in it.
+        """
         return peak(self.chain, self.choices)
 
     @property
@@ -47,7 +51,10 @@ class Plan:
     def __str__(self) -> str:
         counts = ", ".join(f"{number} {choice}" for choice, number in Counter(self.choices).items())
         share = self.flops / self.chain.flops
-        return f"activations: {self.peak / 1e9:.3g} of {self.budget / 1e9:.3g} GB, {share:.1%} recomputed ({counts})"
+        return (
+            f"activations: {self.peak / 1e9:.3g} GB of tensors in a budget of {self.budget / 1e9:.3g} GB, "
+            f"{share:.1%} recomputed ({counts})"
+        )
 
     def to_json(self) -> str:
         """Everything a reader needs, one line per block and per pass."""
@@ -58,7 +65,7 @@ class Plan:
         head = {
             "budget_bytes": self.budget,
             "peak_bytes": self.peak,
-            "smallest_budget_bytes": smallest_budget(self.chain),
+            "smallest_budget_bytes": smallest_budget_with_margin(self.chain),
             "keep_all_bytes": peak(self.chain, _all("keep", self.chain)),
             "recompute_flops": self.flops,
             "step_flops": self.chain.flops,
@@ -74,12 +81,19 @@ class Plan:
         draw(self.moments, self.choices, self.budget, path)
 
 
+MARGIN = 0.02
+"""Share of a budget that is left for what kernels take for a moment and no operator shows (docs/adr/040)."""
+
+BESIDE = 8192
+"""Bytes of it for each call of a block: the random state that checkpointing keeps, and the allocator's rounding."""
+
+
 def _all(choice: Choice, chain: Chain[Choice]) -> tuple[Choice, ...]:
     return (choice,) * len(chain.links)
 
 
 def plan_for(config: RunConfig, budget_bytes: int, choices: Sequence[Choice] = CHOICES) -> Plan:
-    """The cheapest plan for a micro-step of `config` within `budget_bytes`.
+    """The cheapest plan for a micro-step of `config` that torch's allocator gives no more than `budget_bytes` for.
 
     The budget is for activations, gradients and all else that a micro-step takes beyond weights, optimiser state and
     averaged weights. The step is traced on tensors without memory: any model can be planned anywhere. UserError
@@ -87,16 +101,32 @@ def plan_for(config: RunConfig, budget_bytes: int, choices: Sequence[Choice] = C
     """
     with torch.random.fork_rng(devices=[]), FakeTensorMode():
         chain = chain_of(step_of(config), choices)
-    return plan_chain(chain, budget_bytes)
+    return plan_with_margin(chain, budget_bytes)
+
+
+def plan_with_margin(chain: Chain[Choice], budget: int) -> Plan:
+    """The cheapest plan for a chain whose tensors leave a margin of `budget` for what the allocator holds beside them.
+
+    UserError names the smallest possible budget where this one is smaller.
+    """
+    choices = solve(chain, int(budget * (1 - MARGIN)) - BESIDE * len(chain.links))
+    return _plan(chain, choices, budget, smallest_budget_with_margin(chain))
+
+
+def smallest_budget_with_margin(chain: Chain[Choice]) -> int:
+    """The smallest budget in bytes that `plan_with_margin` takes."""
+    return math.ceil((smallest_budget(chain) + BESIDE * len(chain.links)) / (1 - MARGIN))
 
 
 def plan_chain(chain: Chain[Choice], budget: int) -> Plan:
-    """The cheapest plan for a chain; UserError names the smallest possible budget where `budget` is smaller."""
-    found = solve(chain, budget)
-    if found is None:
-        least = smallest_budget(chain)
+    """The cheapest plan for a chain whose tensors fill all of `budget`; UserError names the smallest possible one."""
+    return _plan(chain, solve(chain, budget), budget, smallest_budget(chain))
+
+
+def _plan(chain: Chain[Choice], choices: tuple[Choice, ...] | None, budget: int, least: int) -> Plan:
+    if choices is None:
         raise UserError(
             f"no activation plan fits in {budget / 1e9:.9g} GB: train.activation_gb must be at least {least / 1e9:.9f} "
             f"({least} bytes, gradients included); or lower train.batch"
         )
-    return Plan(chain, found, budget)
+    return Plan(chain, choices, budget)

@@ -17,14 +17,15 @@ from majolica.objectives.contrastive import Pairs
 from majolica.objectives.joint import Targets, clean_rows, joint_losses, seen
 
 
-def step_of(config: RunConfig) -> Step:
-    """One micro-step of `config`, at the time of the training that has the most noisy rows.
+def step_of(config: RunConfig, device: str = "cpu") -> Step:
+    """One micro-step of `config` on `device`, at the time of the training that has the most noisy rows.
 
     Under FakeTensorMode it takes no memory and any size will do. Rows of other ranks and earlier micro-steps in the
     contrastive loss are left out.
     """
-    model = Majolica(config.model)
-    rows, targets = inputs(config)
+    with torch.device(device):
+        model = Majolica(config.model)
+        rows, targets = inputs(config)
     condition, window = rows.condition, rows.window
     known = [
         rows.base_B3HW,
@@ -52,7 +53,7 @@ def step_of(config: RunConfig) -> Step:
 
 def forward(model: Majolica, config: RunConfig, rows: Rows, targets: Targets) -> Tensor:
     """To the loss, as `majolica.train.step` does it."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.train.precision != "fp32"):
+    with torch.autocast(rows.t_B.device.type, torch.bfloat16, enabled=config.train.precision != "fp32"):
         outputs = model(rows)
     none: Pairs = seen(outputs, targets).none()
     losses = joint_losses(

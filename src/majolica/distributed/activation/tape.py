@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 
 from majolica.distributed.activation.flops import flops
 from majolica.distributed.activation.offload import moving
+from majolica.distributed.activation.workspace import workspace
 
 Phase = Literal["forward", "backward"]
 
@@ -43,7 +44,8 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     The forward pass is cut at `enter` and `leave` into spans 0 .. 2n: odd ones are the n calls of blocks. Operators of
     the backward pass belong to the span that made their node, which the node's sequence number tells; what is
-    recomputed in a node counts there too. Memory that an operator takes and gives back within itself is not seen.
+    recomputed in a node counts there too. Of the memory that an operator takes and gives back within itself, what
+    `workspace` knows is in the peaks.
     """
 
     def __init__(self, known: Iterable[Tensor]) -> None:
@@ -98,8 +100,9 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
             for x in tree_leaves(out):
                 if isinstance(x, Tensor):
                     self._meet(x, _size(func, x, x is first))
-            self.peak = max(self.peak, self.live + self.shared)
-            self.span.peak = max(self.span.peak, self.live)
+            extra = workspace(func, args)
+            self.peak = max(self.peak, self.live + self.shared + extra)
+            self.span.peak = max(self.span.peak, self.live + extra)
             self.span.shared = max(self.span.shared, self.shared)
             self.span.flops += flops(func, args, kwargs, out)
         return out

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.profiler import ProfilerActivity, profile
 
 from majolica.config.schema import DecoderConfig, LossConfig, RunConfig, TextConfig, TrainConfig
 from majolica.distributed.activation import Plan, plan_for
+from majolica.distributed.activation.allocator import allocated
 from majolica.distributed.activation.apply import apply
 from majolica.distributed.activation.chain import cost, peak
 from majolica.distributed.activation.choices import CHOICES, Choice
-from majolica.distributed.activation.plan import plan_chain
+from majolica.distributed.activation.plan import BESIDE, plan_chain
 from majolica.distributed.activation.solve import smallest_budget
 from majolica.distributed.activation.step import step_of
 from majolica.distributed.activation.tape import Tape
@@ -129,20 +129,20 @@ def test_gradients_are_bit_equal_to_no_checkpointing(name: str) -> None:
             assert torch.equal(before, after), choices
 
 
-def test_the_tape_sees_what_the_allocator_gives() -> None:
-    step = real("fine")
+@pytest.mark.parametrize("name", RUNS)
+def test_the_allocator_gives_what_the_tape_counts(name: str) -> None:
+    step = real(name)
     for choice in ("keep", "recompute"):
-        undo = apply(step.model, step.sites, [choice] * len(step.sites))
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-            step.forward().backward()  # type: ignore[no-untyped-call]
+        choices: list[Choice] = [choice] * len(step.sites)
+        counted = record(step, choices).peak + standing_gradients(step)
+        for value in step.model.parameters():
+            value.grad = torch.zeros_like(value) if step.standing else None
+        undo = apply(step.model, step.sites, choices)
+        took = allocated(lambda: step.forward().backward()) + standing_gradients(step)  # type: ignore[no-untyped-call]
         undo()
         step.model.zero_grad(set_to_none=True)
-        events = [e for e in profiler.profiler.kineto_results.events() if e.name() == "[memory]"]
-        live, most = 0, 0
-        for event in sorted(events, key=lambda e: e.start_ns()):
-            live += event.nbytes()
-            most = max(most, live)
-        assert abs(most / record(step, [choice] * len(step.sites)).peak - 1) < 0.03
+        # Tensors of a few bytes and the random state of a block that recomputes are not counted.
+        assert 0 <= took - counted < (BESIDE + 1024) * len(step.sites), (choice, took, counted)
 
 
 def test_an_impossible_budget_names_the_smallest_possible_one() -> None:
@@ -150,7 +150,7 @@ def test_an_impossible_budget_names_the_smallest_possible_one() -> None:
     with pytest.raises(UserError, match=r"train.activation_gb must be at least 0\.\d+ \(\d+ bytes") as caught:
         plan_for(RUNS["fp32"], 1000, two)
     least = int(str(caught.value).split("(")[1].split()[0])
-    assert plan_for(RUNS["fp32"], least, two).peak == least
+    assert 0.95 * least < plan_for(RUNS["fp32"], least, two).peak < least
     with pytest.raises(UserError, match=str(least)):
         plan_for(RUNS["fp32"], least - 1, two)
 

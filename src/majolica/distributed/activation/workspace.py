@@ -1,0 +1,41 @@
+"""Memory that an operator takes from the allocator and gives back before it returns, where it can be computed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_aten = torch.ops.aten
+
+
+def workspace(operator: Any, args: tuple[Any, ...]) -> int:
+    """Bytes beyond the outputs of `operator` that it needs for a moment; 0 where that is not known.
+
+    Known are convolutions without oneDNN, as in bfloat16 on a CPU that does not multiply it: they unfold their whole
+    input into columns, `(B, C * kernel, pixels of the output)`. A GPU's kernels choose their workspace when they run.
+    """
+    if operator is _aten.convolution.default:
+        image_BCHW, weight, bias, *geometry = args
+    elif operator is _aten.convolution_backward.default:
+        _, image_BCHW, weight, _, *geometry = args
+        bias, geometry = None, geometry[:6]
+    else:
+        return 0
+    if "Slow" not in str(torch._C._select_conv_backend(image_BCHW, weight, bias, *geometry)):  # type: ignore[attr-defined]
+        return 0
+    stride, padding, dilation, *_ = geometry
+    return _columns(image_BCHW, weight, stride, padding, dilation)
+
+
+def _columns(image_BCHW: Tensor, weight: Tensor, stride: list[int], padding: list[int], dilation: list[int]) -> int:
+    kernel = weight.shape[2:]
+    if all(side == 1 for side in kernel) and not any(padding):
+        return 0  # the picture is its own columns
+    sides = zip(image_BCHW.shape[2:], kernel, stride, padding, dilation, strict=True)
+    pixels = math.prod((n + 2 * pad - gap * (k - 1) - 1) // step + 1 for n, k, step, pad, gap in sides)
+    batch, channels = image_BCHW.shape[:2]
+    unfolded = batch * channels * math.prod(kernel) * pixels
+    return (unfolded + weight.numel()) * image_BCHW.element_size()  # the weights are laid out like the columns
