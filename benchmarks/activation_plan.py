@@ -24,6 +24,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from benchmarks.knapsack import draw_frontier, knapsack, six_blocks
 from benchmarks.timing import timed
+from majolica.config.fitting import settle
 from majolica.config.schema import DecoderConfig, LossConfig, ModelConfig, RunConfig, TextConfig, TrainConfig
 from majolica.distributed.activation.allocator import allocated
 from majolica.distributed.activation.apply import apply
@@ -62,7 +63,7 @@ def small_runs() -> dict[str, RunConfig]:
         "fp32, 4x decoder": RunConfig(model=model, loss=fine, train=train),
         "bf16, 4x decoder": RunConfig(model=model, loss=fine, train=replace(train, precision="bf16")),
         "bf16, accumulating": RunConfig(model=model, train=replace(train, accumulate=4, precision="bf16")),
-        "demo": recipe("demo"),
+        "demo": settle(recipe("demo"), 1, "fp32"),
     }
 
 

@@ -10,24 +10,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
 from majolica.config.schema import RunConfig
 from majolica.data.make import make_openmoji
-from majolica.distributed.group import default_device
 from majolica.errors import UserError
 from majolica.eval.run import evaluate
 from majolica.lock import hold_folder
-from majolica.machine import cores
 from majolica.recipes import recipe
 from majolica.sampling.grid import tile
 from majolica.sampling.pipeline import Pipeline
-from majolica.train.precision import Precision, has_bf16
 from majolica.train.run import train
 
 SAMPLES = 20_000
 HELD_OUT = 512
-MOST_PROCESSES = 8
 
 
 def demo(minutes: float, out: Path) -> None:
@@ -36,7 +30,8 @@ def demo(minutes: float, out: Path) -> None:
         raise UserError(
             f"{out} already holds a run: choose another --out, or go on with `majolica train --resume {out}`"
         )
-    config = for_this_machine(recipe("demo"), minutes)
+    config = recipe("demo")
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, minutes=minutes))
     seconds: dict[str, float] = {}
     with timed("drawings", seconds):
         drawings = Path(config.data.shards).parent
@@ -47,17 +42,6 @@ def demo(minutes: float, out: Path) -> None:
     with timed("evaluation", seconds):
         metrics = evaluate(out, seconds={"drawings": seconds["drawings"]}, say=say)
     show(out, metrics)
-
-
-def for_this_machine(config: RunConfig, minutes: float) -> RunConfig:
-    """Share the demo's batch among the cores, one single-threaded process each, for `minutes`; bf16 where quick."""
-    processes = 1
-    while not torch.cuda.is_available() and 2 * processes <= min(cores(), MOST_PROCESSES):
-        processes *= 2
-    share = config.train.batch * config.train.processes // processes
-    precision: Precision = "bf16" if has_bf16(default_device()) else config.train.precision
-    fitted = dataclasses.replace(config.train, batch=share, processes=processes, minutes=minutes, precision=precision)
-    return dataclasses.replace(config, train=fitted)
 
 
 def fine_resolution(config: RunConfig) -> int:

@@ -65,7 +65,7 @@ def plan(
     from majolica.plan.trace import trace
 
     card = gpu_named(gpu)
-    config = on_gpus(config, gpus or config.train.processes)
+    config = on_gpus(config, gpus or config.train.processes or 1)
     if shard_optimizer:
         config = dataclasses.replace(config, train=dataclasses.replace(config.train, shard_optimizer=True))
     train = config.train

@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from majolica.config import io
+from majolica.config.fitting import is_open
 from majolica.config.resolve import derived, resolve
 from majolica.config.schema import (
     DataConfig,
@@ -64,6 +65,8 @@ def describe(config: RunConfig) -> str:
     local = config.data.shards and not config.data.sources and "://" not in shards
     missing = " (not there yet)" if local and not Path(shards).is_dir() else ""
     rows = {name: f"{value:,}" for name, value in derived(config).items()}
+    if is_open(config):
+        rows["to be fitted"] = "train.processes 0 and train.precision auto, to the machine that the run begins on"
     rows |= {"steps": f"{config.train.steps:,}", "shards": f"{shards}{missing}"}
     return "\n".join([f"recipe         {config.recipe}", *(f"{name:14} {text}" for name, text in rows.items())])
 

@@ -20,7 +20,7 @@ _ABOVE_ZERO = {
     *(f"model.text.{name}" for name in ("vocab", "length", "width", "depth", "heads")),
     "data.decode_gb",
     *("loss.t_std", "loss.t_floor", "loss.fine_scale", "optim.lr", "optim.clip"),
-    *(f"train.{name}" for name in ("steps", "batch", "accumulate", "processes")),
+    *(f"train.{name}" for name in ("steps", "batch", "accumulate")),
     *(f"train.{name}" for name in ("checkpoint_every", "keep", "log_every")),
 }
 _ANY_SIGN = {"loss.t_mean", "model.logit_bias"}
@@ -34,6 +34,7 @@ _AT_MOST_ONE = {
     "loss.drop_text",
     "loss.drop_property",
     "loss.drop_all",
+    "train.sample_share",
 }
 _BELOW_ONE = {"optim.beta1", "optim.beta2", "optim.ema"}
 
@@ -112,7 +113,7 @@ def derived(config: RunConfig) -> dict[str, int | float]:
     Adam moments and EMA of one process, in 10^9 bytes, without activations.
     """
     model, train = config.model, config.train
-    global_batch = train.batch * train.accumulate * train.processes
+    global_batch = train.batch * train.accumulate * (train.processes or 1)
     parameters = count_parameters(model)
     clean = round(train.batch * config.loss.clean_share)
     return {

@@ -173,15 +173,17 @@ class TrainConfig:
     replanned: tuple[tuple[int, int], ...] = ()
     """Earlier values of `steps`, each as (first step that no longer followed it, value): the schedules' history."""
     batch: int = 16
-    """Rows per process and micro-step."""
+    """Rows per process and micro-step; while `processes` is 0, of all processes together."""
     accumulate: int = 4
     """Micro-steps per optimiser step."""
     processes: int = 64
-    """Data-parallel processes in all."""
+    """Data-parallel processes in all; 0 fits them to the machine when the run begins: one per GPU or core, which share
+    the batch. The run's config.yaml has what was chosen."""
     threads: int = 0
     """CPU threads per process; 0 shares the cores out evenly."""
-    precision: Literal["fp32", "bf16", "fp8"] = "bf16"
-    """bf16 means autocast over fp32 weights; fp8, on Hopper or later, also fp8 products in the trunks' blocks."""
+    precision: Literal["auto", "fp32", "bf16", "fp8"] = "bf16"
+    """bf16 means autocast over fp32 weights; fp8, on Hopper or later, also fp8 products in the trunks' blocks; auto is
+    bf16 where the machine multiplies it in hardware, else fp32, settled when the run begins."""
     reduce: Literal["fp32", "bf16"] = "bf16"
     """What gradients are rounded to on their way between processes, once per optimiser step."""
     shard_optimizer: bool = False
@@ -198,8 +200,11 @@ class TrainConfig:
     keep: int = 3
     """Checkpoints kept."""
     log_every: int = 50
-    sample_every: int = 0
-    """Paint a sample grid every so many steps; 0 never."""
+    sample_every: int = 5_000
+    """Paint a grid of captions, held-out ones first, into samples/ every so many steps; 0 never."""
+    sample_share: float = 0.02
+    """Share of the training time that grids may take: those beyond it are left out, but for the first and the last; 1
+    paints every one."""
     trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ("tensorboard",)
     """Who is told beside log.jsonl; one that fails does not hurt the run."""
     profile: int = 0

@@ -104,11 +104,12 @@ class Majolica(nn.Module):
         return base_B3HW.shape[-2] // self.config.patch, base_B3HW.shape[-1] // self.config.patch
 
     def rope(self, grid: tuple[int, int], device: torch.device) -> Tensor:
-        """Rotary tables of a grid, computed once."""
+        """Rotary tables of a grid, computed once: for training too where a picture is painted first."""
         key = (*grid, device)
         if key not in self._ropes:
-            turn = rope_2d(grid, self.config.width // self.config.heads, self.config.registers)
-            self._ropes[key] = sent(turn, device)
+            with torch.inference_mode(False):  # a tensor of inference mode cannot be saved for a backward pass
+                turn = rope_2d(grid, self.config.width // self.config.heads, self.config.registers)
+                self._ropes[key] = sent(turn, device)
         return self._ropes[key]
 
     def perceive(self, base_B3HW: Tensor, t_B: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
+from majolica.config.fitting import settle
 from majolica.config.schema import RunConfig
 from majolica.distributed.activation.plan import Plan
 from majolica.distributed.gpus import Gpu
@@ -47,7 +48,11 @@ class Figure:
 
 
 def on_gpus(config: RunConfig, gpus: int) -> RunConfig:
-    """`config` on another number of GPUs with the same global batch: more or fewer micro-steps."""
+    """`config` on another number of GPUs with the same global batch: more or fewer micro-steps.
+
+    What it leaves to the machine becomes one process in bf16 first.
+    """
+    config = settle(config, 1, "bf16")
     train = config.train
     rows, a_micro_step = train.batch * train.accumulate * train.processes, train.batch * gpus
     if gpus < 1 or rows % a_micro_step:

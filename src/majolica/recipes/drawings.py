@@ -44,12 +44,13 @@ def demo() -> RunConfig:
             steps=800,
             batch=128,
             accumulate=1,
-            processes=1,
-            precision="fp32",
+            processes=0,
+            precision="auto",
             reduce="fp32",
             checkpoint_every=250,
             keep=2,
             log_every=10,
+            sample_every=100,
         ),
     )
 
@@ -104,9 +105,9 @@ def art() -> RunConfig:
             start.train,
             steps=20_000,
             batch=256,
-            precision="bf16",
             checkpoint_every=1000,
             keep=3,
             log_every=20,
+            sample_every=1000,
         ),
     )

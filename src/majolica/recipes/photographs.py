@@ -23,7 +23,7 @@ def small() -> RunConfig:
         _trunk(width=384, heads=6, depth=12, bottleneck=128, embed=384),
         TextConfig(width=384, depth=6, heads=6),
         OptimConfig(lr=4e-4),
-        TrainConfig(steps=200_000, batch=256, accumulate=2, processes=1),
+        TrainConfig(steps=200_000, batch=256, accumulate=2, processes=0, precision="auto"),
     )
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from PIL import Image
 from torch import Tensor
-
-from majolica.sampling.pipeline import Pipeline
 
 
 def tile(images_B3HW: Tensor, columns: int, gap: int = 2) -> Image.Image:
@@ -19,9 +15,3 @@ def tile(images_B3HW: Tensor, columns: int, gap: int = 2) -> Image.Image:
         place = ((index % columns) * (width + gap), (index // columns) * (height + gap))
         sheet.paste(Image.fromarray(image_3HW.permute(1, 2, 0).numpy()), place)
     return sheet
-
-
-def paint_grid(pipeline: Pipeline, prompts: Sequence[str], scale: int = 1, columns: int = 8) -> Image.Image:
-    """Paint prompts at k times the base resolution on one sheet."""
-    images = pipeline.paint(prompts, size=scale * pipeline.resolution, steps=12, solver="euler")
-    return tile(images, columns)

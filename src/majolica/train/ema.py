@@ -45,10 +45,10 @@ class Ema:
 
 @contextmanager
 def lent(weights: dict[str, Tensor], model: nn.Module) -> Iterator[None]:
-    """Lend `weights` to a model; its own come back even after an exception."""
-    own = {name: value.detach().clone() for name, value in model.named_parameters()}
-    assign(model, weights)
+    """Lend `weights` to a model; its own, which wait in the host's memory, come back even after an exception."""
+    own = {name: value.detach().to("cpu", copy=True) for name, value in model.named_parameters()}
     try:
+        assign(model, weights)
         yield
     finally:
         assign(model, own)

@@ -8,10 +8,10 @@ from majolica.distributed.group import any_rank, device_name
 from majolica.train.log import Log
 from majolica.train.pace import Watch
 from majolica.train.profile import profiled
-from majolica.train.report import averaged, ideal_seconds, memory_gb, record, straggler
+from majolica.train.report import ideal_seconds, memory_gb, record, straggler
 from majolica.train.schedule import due
 from majolica.train.state import Run, save
-from majolica.train.step import Losses, check_skips, optimiser_step
+from majolica.train.step import check_skips, describe_skips, optimiser_step
 
 Stop = Callable[[], bool]
 
@@ -19,17 +19,17 @@ Stop = Callable[[], bool]
 def fit(run: Run, log: Log | None, stop: Stop, sample: Callable[[Run], None]) -> bool:
     """Train to the last step; False when `stop` asked to end early. What is unfinished is saved either way."""
     say = log.say if log else lambda message: None
-    pending: list[Losses] = []
     watch = Watch(run, say)
     ideal = ideal_seconds(run.config, device_name(run.group)) if log else None
     with profiled(run.config.train, run.out, run.group, say) as stepped:
         while run.step < run.config.train.steps and not any_rank(stop(), run.group):
             losses, rate = optimiser_step(run)
-            pending.append(losses)
+            run.tally.add(run.step, losses)
             watch.lap()
             stepped()
             if due(run.config.train, run.step, run.config.train.log_every):
-                report(run, log, pending, rate, watch, ideal)
+                report(run, log, rate, watch, ideal)
+                check_skips(run)
             if watch.plan_due():
                 watch.plan()
             if due(run.config.train, run.step, run.config.train.checkpoint_every):
@@ -44,19 +44,24 @@ def fit(run: Run, log: Log | None, stop: Stop, sample: Callable[[Run], None]) ->
     return run.step >= run.config.train.steps
 
 
-def report(run: Run, log: Log | None, pending: list[Losses], rate: float, watch: Watch, ideal: float | None) -> None:
+def report(run: Run, log: Log | None, rate: float, watch: Watch, ideal: float | None) -> None:
     """Average the losses since the last report over steps and ranks, and log them; MFU where `ideal` is known."""
-    check_skips(run)
-    steps = len(pending)
+    steps = len(run.tally.steps)
     mine = {"data_wait": run.feed.reset() / steps, "busy": run.busy.reset() / steps}
-    means, own_RV = averaged(pending, mine, run.group)
-    pending.clear()
+    sums = run.tally.sum_up(run.group, mine)
+    run.tally.clear()
     seconds, sent = watch.reset(), run.traffic.reset()
     if log is None:
         return
-    waits_R, busy_R = own_RV.T.tolist()
+    waits_R, busy_R = sums.own_RV.T.tolist()
     rows = run.config.train.batch * run.config.train.accumulate * run.group.world
-    values = record(means) | {
+    skipped_steps = int(run.skipped_steps)
+    if sums.skipped:
+        log.say(describe_skips(sums.skipped, skipped_steps))
+    values = record({name: x.mean for name, x in sums.losses.items()}) | {
+        "skipped_steps": skipped_steps,
+        "skipped_in_a_row": int(run.skipped),
+        "losses_left_out": sums.left_out,
         "lr": rate,
         "logit_scale": run.model.logit_scale.exp().item(),
         "logit_bias": run.model.logit_bias.item(),

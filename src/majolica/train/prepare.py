@@ -12,14 +12,17 @@ from majolica.errors import UserError
 from majolica.lock import hold_folder
 from majolica.models.weights import checkpoints
 from majolica.signals import INTERRUPTED, interrupt_on_signals
+from majolica.train.fitting import check_settled, fit_new_run, this_machine
 from majolica.train.vocabulary import make_vocabulary
 
 
 def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
     """Write the tokenizer and then the configuration that reproduces the run: where that is, preparation is done.
 
-    A run that goes on keeps its tokenizer, and its configuration takes what the command line changed.
+    A run that begins is fitted to this machine, where its configuration leaves something open. One that goes on keeps
+    its tokenizer, and its configuration takes what the command line changed.
     """
+    config = check_settled(config) if resume else _fitted(config)
     out.mkdir(parents=True, exist_ok=True)
     model, saved = out / "tokenizer.model", out / "config.yaml"
     if model.exists() and not saved.exists():
@@ -33,6 +36,14 @@ def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
             model.unlink(missing_ok=True)
         raise
     return config
+
+
+def _fitted(config: RunConfig) -> RunConfig:
+    """`config` fitted to this machine, which is said in a line."""
+    config, lines = fit_new_run(config, this_machine())
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)
+    return resolve(config)
 
 
 def main(arguments: list[str]) -> int:

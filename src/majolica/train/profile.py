@@ -26,8 +26,9 @@ def profiled(config: TrainConfig, out: Path, group: Group, say: Callable[[str], 
         yield lambda: None
         return
     folder = out / "profile"
-    folder.mkdir(parents=True, exist_ok=True)
-    with _memory(config, folder / f"rank{group.rank}-memory.pickle", group):
+    with unharmed("profile/", say):
+        folder.mkdir(parents=True, exist_ok=True)
+    with _memory(config, folder / f"rank{group.rank}-memory.pickle", group, say):
         if not config.profile:
             yield lambda: None
             return
@@ -42,16 +43,26 @@ def _trace(steps: int, stem: Path, group: Group, say: Callable[[str], None]) -> 
         kinds, key = [*kinds, torch.profiler.ProfilerActivity.CUDA], "self_cuda_time_total"
 
     def write(profile: torch.profiler.profile) -> None:
-        profile.export_chrome_trace(str(stem.with_suffix(".json")))
-        stem.with_suffix(".txt").write_text(profile.key_averages().table(sort_by=key, row_limit=30))
-        say(f"traced {steps} steps: {stem}.txt and {stem}.json (open it in ui.perfetto.dev)")
+        with unharmed(f"the trace {stem}.json", say):
+            profile.export_chrome_trace(str(stem.with_suffix(".json")))
+            stem.with_suffix(".txt").write_text(profile.key_averages().table(sort_by=key, row_limit=30))
+            say(f"traced {steps} steps: {stem}.txt and {stem}.json (open it in ui.perfetto.dev)")
 
     schedule = torch.profiler.schedule(wait=WAIT, warmup=1, active=steps, repeat=1)
     return torch.profiler.profile(activities=kinds, schedule=schedule, on_trace_ready=write)
 
 
 @contextmanager
-def _memory(config: TrainConfig, path: Path, group: Group) -> Iterator[None]:
+def unharmed(what: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Say that `what` could not be written, and go on: no profile ends a run."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        say(f"{what} cannot be written ({error}); training goes on")
+
+
+@contextmanager
+def _memory(config: TrainConfig, path: Path, group: Group, say: Callable[[str], None]) -> Iterator[None]:
     if not config.memory or group.device.type != "cuda":
         yield
         return
@@ -59,4 +70,5 @@ def _memory(config: TrainConfig, path: Path, group: Group) -> Iterator[None]:
     try:
         yield
     finally:
-        torch.cuda.memory._dump_snapshot(str(path))  # type: ignore[no-untyped-call]
+        with unharmed(str(path), say):
+            torch.cuda.memory._dump_snapshot(str(path))  # type: ignore[no-untyped-call]

@@ -1,7 +1,8 @@
-"""From the losses since the last report, on all ranks, to one record of the log."""
+"""From the mean losses since the last line of the log to its next one."""
 
 from __future__ import annotations
 
+import math
 import resource
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,34 +13,17 @@ from torch import Tensor
 from majolica.config.schema import RunConfig
 from majolica.distributed.activation.count import micro_step_flops
 from majolica.distributed.gpus import of_device
-from majolica.distributed.group import Group, mean_over_ranks
+from majolica.distributed.group import Group
 from majolica.objectives.flow import TIME_BINS
-from majolica.train.step import Losses
-
-
-def averaged(pending: Sequence[Losses], mine: Mapping[str, float], group: Group) -> tuple[dict[str, Tensor], Tensor]:
-    """Means of the losses over steps and ranks, on the host, and every rank's own `mine` `(ranks, values)`.
-
-    One small all-reduce and one read from the device. What only some steps have is averaged over those.
-    """
-    names = list(dict.fromkeys(name for losses in pending for name in losses))
-    means = [torch.stack([losses[name].float() for losses in pending if name in losses]).mean(0) for name in names]
-    own = torch.zeros(group.world, len(mine), device=group.device)
-    own[group.rank] = torch.tensor([*mine.values()], device=group.device) * group.world
-    shapes = [x.shape for x in (*means, own)]
-    flat = mean_over_ranks(torch.cat([x.flatten() for x in (*means, own)]), group).cpu()
-    pieces = torch.split(flat, [shape.numel() for shape in shapes])
-    parts = [piece.view(shape) for piece, shape in zip(pieces, shapes, strict=True)]
-    return dict(zip(names, parts, strict=False)), parts[-1]
 
 
 def record(means: Mapping[str, Tensor]) -> dict[str, float]:
-    """Losses by name; the flow loss also by flow time, `flow/0.2-0.4`, where there were rows."""
+    """Losses by name where they are finite; the flow loss also by flow time, `flow/0.2-0.4`, where there were rows."""
     found = {name: value.item() for name, value in means.items() if value.ndim == 0}
     for k, (total, rows) in enumerate(means["flow_by_time"].tolist() if "flow_by_time" in means else []):
         if rows > 0:
             found[f"flow/{k / TIME_BINS:g}-{(k + 1) / TIME_BINS:g}"] = total / rows
-    return {name: value for name, value in found.items() if value == value}
+    return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
 def straggler(busy_R: Sequence[float]) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,23 +12,21 @@ import torch
 from majolica.config.resolve import resolve
 from majolica.config.schema import RunConfig
 from majolica.data.notices import data_notices
-from majolica.data.sources import captions
 from majolica.distributed.group import Group, any_rank, from_first, has_launcher, joined, launched
 from majolica.distributed.launch import check_room, launch
 from majolica.distributed.launcher import Launcher, watch_torchrun
 from majolica.errors import UserError
 from majolica.lock import hold_folder
 from majolica.models.weights import checkpoints, step_of
-from majolica.sampling.grid import paint_grid
-from majolica.sampling.pipeline import Pipeline
 from majolica.signals import collect_signals
 from majolica.text.words import NAME as WORDS
 from majolica.train import state
 from majolica.train.checkpoint import sweep
-from majolica.train.ema import lent
+from majolica.train.fitting import check_settled
 from majolica.train.log import Log
 from majolica.train.loop import fit
 from majolica.train.prepare import prepare
+from majolica.train.sample import Sampler
 from majolica.train.summary import summarise
 from majolica.train.vocabulary import caption_notices
 
@@ -75,6 +72,7 @@ def _start(config: RunConfig, out: Path, resume: bool, lock: int) -> None:
 
 def work(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher: Launcher | None = None) -> None:
     """One process of the training; it stops at the end of a step when any rank's `asked` holds a signal."""
+    check_settled(config)
     gone = watch_torchrun()
     with joined(config.train.processes, config.train.threads) as group, _hold_on_first_rank(out, resume, group):
         if launcher:
@@ -89,6 +87,7 @@ def work(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher:
                     log.say(notice)
                 say_notices(run, log.say)
             begun = run.step
+            sample = Sampler(run, log.say if log else lambda message: None)
             finished = fit(run, log, lambda: bool(asked) or gone(), sample)
         finally:
             run.feed.close()
@@ -158,22 +157,6 @@ def _outcome(run: state.Run, finished: bool, begun: int) -> str:
 def command(words: str, out: Path) -> str:
     """A command of this program on the run folder, to copy into a shell."""
     return f"majolica {words} {shlex.quote(str(out))}"
-
-
-def sample(run: state.Run) -> None:
-    """Paint the same few captions from the averaged weights, to see the training."""
-    average = state.ema_by_name(run)
-    if not run.group.first:
-        return
-    text = dataclasses.replace(run.config.model.text, vocab=run.tokenizer.vocab)
-    model = dataclasses.replace(run.config.model, text=text)
-    config = dataclasses.replace(run.config, model=model)
-    prompts = [line for line, _ in zip(captions(config.data), range(16), strict=False)]
-    with lent(average, run.model):
-        grid = paint_grid(Pipeline(run.model, run.tokenizer, config, run.group.device), prompts)
-    folder = run.out / "samples"
-    folder.mkdir(exist_ok=True)
-    grid.save(folder / f"{run.step:08d}.png")
 
 
 def check_saved(run: state.Run) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from majolica.train import checkpoint, optim, precision
 from majolica.train.ema import Ema, assign
 from majolica.train.feed import Feed
 from majolica.train.stopwatch import Stopwatch
+from majolica.train.tally import Tally
 
 
 @dataclass
@@ -54,11 +55,15 @@ class Run:
     tokenizer: Tokenizer
     skipped: Tensor
     """Steps in a row that changed nothing, since a gradient was not finite; on the device."""
+    skipped_steps: Tensor
+    """All steps that changed nothing; on the device."""
     step: int = 0
     samples: int = 0
     """Rows seen by all ranks."""
     seconds: float = 0.0
     """Training time, earlier parts of a resumed run included."""
+    tally: Tally = field(default_factory=Tally)
+    """Losses since the last line of the log."""
     saved: int = -1
     """The step that was saved last, or gone on from."""
 
@@ -89,6 +94,7 @@ def build(config: RunConfig, out: Path, group: Group) -> Run:
         feed=Feed(loader(config, group), group.device),
         busy=Stopwatch(group.device),
         skipped=torch.zeros((), device=group.device),
+        skipped_steps=torch.zeros((), device=group.device),
         tokenizer=tokenizer,
     )
 
@@ -149,6 +155,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
     optimizer = optim.state_by_name(run.model, run.optimisers)
     if run.shard.split:
         optimizer = gathered(optimizer, run.group)
+    pending = run.tally.state(run.group)
     if not run.group.first:
         return True
     weights = {name: value.detach().contiguous() for name, value in run.model.named_parameters()}
@@ -162,6 +169,8 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
         "samples": run.samples,
         "seconds": run.seconds,
         "skipped": int(run.skipped),
+        "skipped_steps": int(run.skipped_steps),
+        "pending": pending,
         "loader": run.feed.state(),
     }
     try:
@@ -191,10 +200,11 @@ def restore(run: Run, say: Callable[[str], None]) -> None:
         raise UserError(f"the checkpoint in {run.out} does not fit its config.yaml ({error})") from error
     run.step, run.samples = saved.state["step"], saved.state["samples"]
     run.saved = run.step
-    run.seconds, run.skipped = (
-        saved.state["seconds"],
-        torch.tensor(float(saved.state["skipped"]), device=run.group.device),
+    run.seconds = saved.state["seconds"]
+    run.skipped, run.skipped_steps = (  # older checkpoints lack the second, and what the log has still to say
+        torch.tensor(float(saved.state.get(name, 0)), device=run.group.device) for name in ("skipped", "skipped_steps")
     )
+    run.tally.load(saved.state.get("pending", {}))
     run.feed.load(saved.state["loader"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -25,8 +26,7 @@ from majolica.train.observe import Closely
 from majolica.train.precision import autocast
 from majolica.train.schedule import due, learning_rate, planned
 from majolica.train.state import Run, detached
-
-Losses = dict[str, Tensor]
+from majolica.train.tally import Losses
 
 ROW_STREAM = 0xD2A3
 """Tells the draws of a row from those of its augmentation."""
@@ -125,6 +125,7 @@ def update(run: Run, rate: float) -> Tensor:
     run.shard.publish(run.model)
     run.ema.update(run.model, run.step, finite)
     run.skipped = (run.skipped + 1) * (1 - finite)
+    run.skipped_steps = run.skipped_steps + 1 - finite
     run.model.zero_grad(set_to_none=True)
     return norm.detach()
 
@@ -136,6 +137,16 @@ def check_skips(run: Run) -> None:
             f"{int(run.skipped)} steps in a row had gradients that are not finite (step {run.step}): "
             "lower optim.lr or optim.muon_lr, or look at the data"
         )
+
+
+def describe_skips(skipped: Sequence[int], total: int) -> str:
+    """One line on the optimiser steps that changed nothing, of `total` in the whole run."""
+    first = ", ".join(map(str, skipped[:5])) + (f" and {len(skipped) - 5} more" if len(skipped) > 5 else "")
+    steps, were = ("step", "was") if len(skipped) == 1 else ("steps", "were")
+    return (
+        f"{steps} {first} {were} skipped, {total} in all: the gradient was not finite, "
+        "so weights, optimisers and averaged weights stay as they were"
+    )
 
 
 def synchronised(run: Run, last: bool) -> contextlib.AbstractContextManager[None]:

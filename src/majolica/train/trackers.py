@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 from majolica.config.schema import RunConfig
+
+ROOM = 1 << 16
+"""Bytes that must be free on the disk for the event file's next numbers."""
 
 
 class Tracker(Protocol):
@@ -19,19 +23,42 @@ class Tracker(Protocol):
 
 
 class TensorBoard:
-    """Event files in RUN/tensorboard."""
+    """Event files in RUN/tensorboard; after a failure, such as a full disk, the next step begins a new one."""
 
     def __init__(self, run: Path, config: RunConfig, first_step: int) -> None:
-        from torch.utils.tensorboard.writer import SummaryWriter
-
-        self.board = SummaryWriter(str(run / "tensorboard"), purge_step=first_step + 1)
+        self.folder = str(run / "tensorboard")
+        self.board: Any = None
+        self._open(first_step + 1)
 
     def __call__(self, step: int, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            self.board.add_scalar(name, value, step)
+        self._ask_for_room()
+        board = self.board or self._open(step)
+        try:
+            for name, value in values.items():
+                board.add_scalar(name, value, step)
+        except OSError:
+            self.board = None
+            with contextlib.suppress(OSError):
+                board.close()
+            raise
 
     def close(self) -> None:
-        self.board.close()
+        if self.board:
+            self.board.close()
+
+    def _ask_for_room(self) -> None:
+        """OSError where the disk is full: SummaryWriter's own thread would die of it, with a traceback."""
+        place = Path(self.folder, ".room")
+        try:
+            place.write_bytes(bytes(ROOM))
+        finally:
+            place.unlink(missing_ok=True)
+
+    def _open(self, step: int) -> Any:
+        from torch.utils.tensorboard.writer import SummaryWriter
+
+        self.board = SummaryWriter(self.folder, purge_step=step)
+        return self.board
 
 
 class Hosted:
@@ -66,10 +93,12 @@ def open_trackers(run: Path, config: RunConfig, first_step: int, say: Callable[[
 
 
 class Trackers:
-    """Several at once; one that fails is told nothing more."""
+    """Several at once; one that fails is told nothing more, except where the disk was full: there may be room again."""
 
     def __init__(self, trackers: dict[str, Tracker], say: Callable[[str], None]) -> None:
         self.trackers, self.say = trackers, say
+        self.refused: set[str] = set()
+        """Trackers whose files could not be written the last time."""
 
     def __call__(self, step: int, values: dict[str, float]) -> None:
         self._each(lambda tracker: tracker(step, values))
@@ -81,6 +110,16 @@ class Trackers:
         for name, tracker in list(self.trackers.items()):
             try:
                 tell(tracker)
+                self.refused.discard(name)
+            except OSError as error:
+                if not isinstance(tracker, TensorBoard):
+                    self._drop(name, error)
+                elif name not in self.refused:
+                    self.refused.add(name)
+                    self.say(f"{name} cannot write ({error.strerror or error}) and is tried again; training goes on")
             except Exception as error:
-                del self.trackers[name]
-                self.say(f"{name} failed ({error}) and is told no more; log.jsonl goes on")
+                self._drop(name, error)
+
+    def _drop(self, name: str, error: Exception) -> None:
+        del self.trackers[name]
+        self.say(f"{name} failed ({error}) and is told no more; log.jsonl goes on")

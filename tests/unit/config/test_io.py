@@ -73,7 +73,7 @@ def test_numbers_without_a_point_are_numbers(tmp_path: Path) -> None:
         ("optim: {lr: fast}", r"optim\.lr must be a number, not 'fast'"),
         ("train: {steps: 1e3}", r"train\.steps must be a whole number, not 1000\.0"),
         ("train: {steps: true}", r"train\.steps must be a whole number, not true"),
-        ("train: {precision: fp16}", r"train\.precision must be one of fp32, bf16, fp8, not 'fp16'"),
+        ("train: {precision: fp16}", r"train\.precision must be one of auto, fp32, bf16, fp8, not 'fp16'"),
         ("train: 3", r"train must be a mapping"),
         ("data: {cache: 1}", r"data\.cache must be true or false, not 1"),
         ("data: {shards: }", r"data\.shards must be text, not empty"),

@@ -9,6 +9,7 @@ from majolica.config.resolve import derived
 from majolica.config.schema import RunConfig
 from majolica.errors import UserError
 from majolica.recipes import RECIPES, recipe, summary
+from majolica.train.sample import COUNT, STEPS
 
 # The specification of the reference system, row by row.
 REFERENCE = {
@@ -74,11 +75,21 @@ def test_a_recipe_carries_its_own_name_and_says_what_it_is(name: str) -> None:
     assert summary(name)
 
 
-def test_the_small_recipes_run_on_one_process_without_a_gpu() -> None:
+def test_the_small_recipes_are_fitted_to_the_machine() -> None:
     for name in ("demo", "nano"):
         config = recipe(name)
-        assert (config.train.processes, config.train.precision) == (1, "fp32")
+        assert (config.train.processes, config.train.precision) == (0, "auto")
         assert config.model.resolution <= 64
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_paints_grids_that_cost_little(name: str) -> None:
+    """A picture takes about two forward passes of a row in every solver step; training takes three for each row."""
+    train = recipe(name).train
+    assert 0 < train.sample_every <= train.steps / 3
+    painted = COUNT * STEPS * 2
+    trained = train.sample_every * train.batch * train.accumulate * 3
+    assert painted <= 0.03 * trained
 
 
 def test_a_recipe_is_made_afresh_and_cannot_be_changed() -> None:

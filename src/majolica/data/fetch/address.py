@@ -8,7 +8,6 @@ connection, with the very address that it then connects to.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import time
 from collections import OrderedDict
@@ -17,10 +16,7 @@ from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
-_TUNNELS = (ipaddress.IPv6Network("2002::/16"), ipaddress.IPv6Network("2001::/32"))
-# Looks public, but answers only inside Azure, with secrets of the machine that asks.
-_METADATA = {ipaddress.IPv4Address("168.63.129.16")}
+from majolica.data.fetch.special import is_public
 
 
 class PrivateAddress(OSError):
@@ -28,20 +24,6 @@ class PrivateAddress(OSError):
 
     def __init__(self) -> None:
         super().__init__("the address is not public")
-
-
-def is_public(address: str) -> bool:
-    """Whether the IP address may be anyone's server on the internet; an IPv4 address inside an IPv6 one counts."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped:
-            ip = ip.ipv4_mapped
-        elif any(ip in network for network in _NAT64):
-            ip = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        elif any(ip in network for network in _TUNNELS):
-            return False
-    unusual = ip.is_multicast or ip.is_reserved or ip.is_loopback or ip.is_link_local or ip.is_unspecified
-    return ip.is_global and not unusual and ip not in _METADATA
 
 
 def guarded_socket(info: tuple[Any, ...]) -> socket.socket:

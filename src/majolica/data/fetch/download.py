@@ -108,10 +108,11 @@ class Downloader:
                 await _off_the_clock(limit, turn.begin(host))
             self._hosts.check(host)
             if self._config.polite.robots:
-                rules = await self._robots.rules(url)
+                rules = await _off_the_clock(limit, self._robots.rules(url))
                 self._hosts.slow_down(host, rules.delay)
                 if not rules.allows(url.raw_path_qs):
                     raise Failure(status.ROBOTS, f"robots.txt of {host} disallows it")
+            await _off_the_clock(limit, turn.pace())
             async with self._session.get(url, allow_redirects=False) as response:
                 word = opt_out(
                     response.headers.getall("X-Robots-Tag", ()),
@@ -149,8 +150,9 @@ class Downloader:
         """The text of a robots.txt, None where there is none. Raises Failure, after half a deadline at the latest."""
         first = url
         try:
-            async with asyncio.timeout(self._web.deadline / 2):
+            async with asyncio.timeout(self._web.deadline / 2) as limit:
                 for _ in range(6):
+                    await _off_the_clock(limit, self._hosts.pace(url.host or ""))
                     async with self._session.get(url, allow_redirects=False) as response:
                         if response.status in _REDIRECTS:
                             url = next_url(url, _location(response.headers), self._web)
@@ -173,16 +175,28 @@ class _Turn:
     """The turn at a host that a download holds, if any."""
 
     def __init__(self, hosts: Hosts[Any], host: str) -> None:
-        self._hosts, self.host, self._held = hosts, host, True
+        self._hosts, self.host, self._held, self._new = hosts, host, True, True
 
     async def begin(self, host: str) -> None:
         await self._hosts.enter(host)
         self.host, self._held = host, True
 
+    async def pace(self) -> None:
+        """Wait until a request here may start."""
+        await self._hosts.pace(self.host)
+        self._begun()
+
     def end(self) -> None:
+        self._begun()
         if self._held:
             self._held = False
             self._hosts.leave(self.host)
+
+    def _begun(self) -> None:
+        """The row that `Hosts.next` handed out has asked, or asks for nothing here."""
+        if self._new:
+            self._new = False
+            self._hosts.begin(self.host)
 
 
 async def _off_the_clock(limit: asyncio.Timeout, wait: Awaitable[T]) -> T:

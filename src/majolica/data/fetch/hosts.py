@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -29,7 +30,13 @@ class Host:
     active: int = 0
     free_at: float = 0.0
     """When the next request may start."""
+    asked_at: float = -math.inf
+    """When the last request started."""
     delay: float = 0.0
+    line: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Requests that wait until they may start, first come, first served."""
+    starting: int = 0
+    """Rows that have a turn and have not asked for anything yet."""
     failures: int = 0
     """In a row."""
     closed_until: float = 0.0
@@ -38,7 +45,10 @@ class Host:
 
 
 class Hosts(Generic[T]):
-    """Rows of type T in line at their hosts; one coroutine calls `next`, any may call the rest."""
+    """Rows of type T in line at their hosts; one coroutine calls `next`, any may call the rest.
+
+    A turn at a host is one of its connections; `pace` is waited for before every request, of whatever kind.
+    """
 
     def __init__(self, config: PoliteConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self._config, self._clock = config, clock
@@ -92,11 +102,26 @@ class Hosts(Generic[T]):
                 if turn.done() and not turn.cancelled():
                     self.leave(name)
                 raise
-        try:
-            await asyncio.sleep(max(0.0, self._start(host) - self._clock()))
-        except asyncio.CancelledError:
-            self.leave(name)
-            raise
+
+    async def pace(self, name: str) -> None:
+        """Wait until a request to host `name` may start, which it then must: for a robots.txt and at a redirect too.
+
+        A delay that is learned meanwhile, or a rest that the host asks for, holds for requests that wait already.
+        """
+        host = self._host(name)
+        async with host.line:
+            while (pause := host.free_at - self._clock()) > 0:
+                await asyncio.sleep(pause)
+            host.asked_at = self._clock()
+            if host.delay:
+                host.free_at = host.asked_at + host.delay
+
+    def begin(self, name: str) -> None:
+        """A row that `next` handed out has its first request behind it, or makes none: others may get a turn."""
+        self._host(name).starting -= 1
+        if name in self._waiting:
+            self._mark(name)
+            self._news.set()
 
     def leave(self, name: str) -> None:
         """Give a turn at host `name` back."""
@@ -128,11 +153,11 @@ class Hosts(Generic[T]):
             host.free_at = max(host.free_at, self._clock() + wait)
 
     def slow_down(self, name: str, delay: float) -> None:
-        """Keep at least `delay` seconds between two starts at host `name`."""
+        """Keep at least `delay` seconds between two starts at host `name`, the last one and the next included."""
         host = self._host(name)
         if delay > host.delay:
             host.delay = delay
-            host.free_at = max(host.free_at, self._clock() + delay)
+            host.free_at = max(host.free_at, host.asked_at + delay)
 
     def forget(self) -> None:
         """Drop what is known of idle hosts when they are many."""
@@ -165,8 +190,8 @@ class Hosts(Generic[T]):
     def _take(self, name: str) -> T | None:
         """A row of host `name` if there is one and the host is free."""
         host = self._host(name)
-        if name not in self._waiting or host.active >= self._config.per_host:
-            return None  # `leave` marks it again
+        if name not in self._waiting or host.active >= self._config.per_host or (host.delay and host.starting):
+            return None  # `leave` or `begin` marks it again
         if host.free_at > self._clock():
             heapq.heappush(self._later, (host.free_at, next(self._count), name, None))
             return None
@@ -177,13 +202,6 @@ class Hosts(Generic[T]):
         else:
             del self._waiting[name]
         host.active += 1
-        self._start(host)
+        host.starting += 1
         self.queued -= 1
         return row
-
-    def _start(self, host: Host) -> float:
-        """When a request that has its turn may start; the one after it starts a delay later."""
-        start = max(self._clock(), host.free_at)
-        if host.delay:
-            host.free_at = start + host.delay
-        return start

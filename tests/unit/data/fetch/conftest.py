@@ -154,6 +154,8 @@ async def _robots(host: str) -> web.StreamResponse:
         await asyncio.sleep(60)
     if host == "breaks.test":
         return web.Response(status=503)
+    if host == "slow.test":
+        return web.Response(text="User-agent: *\nCrawl-delay: 0.05\n")
     if host == "closed.test":
         return web.Response(text="User-agent: *\nDisallow: /\n")
     if host == "partly.test":

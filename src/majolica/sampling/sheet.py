@@ -1,0 +1,56 @@
+"""Pictures on one sheet, each with its prompt written under it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+LEAST_SIDE = 128
+"""Pixels that a picture is wide at least, so that its prompt fits under it: smaller ones are shown larger."""
+LETTERS = 12
+"""Height of the letters in pixels."""
+LINES = 4
+"""Lines of a prompt that are written; what is longer ends in dots."""
+GAP = 8
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def captioned_sheet(images_B3HW: Tensor, prompts: Sequence[str], columns: int = 4) -> Image.Image:
+    """Lay uint8 images out row by row on white, each above its prompt."""
+    font = ImageFont.load_default(LETTERS)
+    times = -(-LEAST_SIDE // images_B3HW.shape[-1])
+    height, width = (side * times for side in images_B3HW.shape[-2:])
+    texts = [wrap(prompt, font, width) for prompt in prompts]
+    below = max(map(len, texts)) * (LETTERS + 3)
+    columns = min(columns, len(prompts))
+    rows = -(-len(prompts) // columns)
+    sheet = Image.new("RGB", (columns * (width + GAP) + GAP, rows * (height + below + GAP) + GAP), "white")
+    pen = ImageDraw.Draw(sheet)
+    for index, (image_3HW, lines) in enumerate(zip(images_B3HW, texts, strict=True)):
+        left, top = GAP + index % columns * (width + GAP), GAP + index // columns * (height + below + GAP)
+        picture = Image.fromarray(image_3HW.permute(1, 2, 0).numpy())
+        sheet.paste(picture.resize((width, height), Image.Resampling.NEAREST), (left, top))
+        for number, line in enumerate(lines):
+            pen.text((left, top + height + number * (LETTERS + 3)), line, fill="black", font=font)
+    return sheet
+
+
+def wrap(text: str, font: Font, width: int) -> list[str]:
+    """`text` in at most LINES lines of at most `width` pixels, broken between words where that is possible."""
+    lines: list[str] = []
+    rest = " ".join(text.split())
+    while rest and len(lines) < LINES:
+        line = rest
+        while len(line) > 1 and font.getlength(line) > width:
+            line = line.rpartition(" ")[0] or line[:-1]
+        lines.append(line)
+        rest = rest[len(line) :].lstrip()
+    if rest:
+        last = lines[-1]
+        while len(last) > 1 and font.getlength(last + "...") > width:
+            last = last[:-1]
+        lines[-1] = last + "..."
+    return lines or [""]

@@ -1,0 +1,77 @@
+"""A run fitted to the machine that it starts on: processes and precision, where its configuration leaves them open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from majolica.config.fitting import is_open, settle
+from majolica.config.schema import RunConfig
+from majolica.distributed.group import default_device
+from majolica.errors import UserError
+from majolica.machine import cores
+from majolica.train.precision import has_bf16
+
+MOST_PROCESSES = 8
+"""Processes on CPU cores; more wait for each other longer than they gain."""
+LEAST_ROWS = {"cpu": 8, "cuda": 128}
+"""Rows of a micro-step that a process has at least: with fewer it waits for kernels to start, and for the others."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a training may use."""
+
+    kind: str
+    """ "cpu" or "cuda"."""
+    places: int
+    """Processes that have a core or a GPU of their own."""
+    bf16: bool
+    """Whether it multiplies bfloat16 in hardware."""
+
+    def __str__(self) -> str:
+        what = {"cpu": "CPU core", "cuda": "GPU"}[self.kind]
+        return f"{self.places} {what}{'s' * (self.places > 1)} {'with' if self.bf16 else 'without'} bfloat16 products"
+
+
+def this_machine() -> Machine:
+    """The GPUs of this machine, or the cores that this process may use."""
+    device = default_device()
+    cuda = device.type == "cuda"
+    return Machine(device.type, torch.cuda.device_count() if cuda else min(cores(), MOST_PROCESSES), has_bf16(device))
+
+
+def fit(config: RunConfig, machine: Machine) -> RunConfig:
+    """`config` with processes and precision for `machine`, where it leaves them open; the global batch stays."""
+    return settle(config, processes_for(config.train.batch, machine), "bf16" if machine.bf16 else "fp32")
+
+
+def processes_for(rows: int, machine: Machine) -> int:
+    """The most processes that share `rows` of a micro-step evenly, and have enough of them each."""
+    most = max(1, min(machine.places, rows // LEAST_ROWS[machine.kind]))
+    return next(n for n in range(most, 0, -1) if rows % n == 0)
+
+
+def fit_new_run(config: RunConfig, machine: Machine) -> tuple[RunConfig, list[str]]:
+    """`config` fitted to `machine`, and lines that say what was chosen and what the machine lacks."""
+    fitted, said = fit(config, machine), []
+    train = fitted.train
+    if is_open(config):
+        said.append(
+            f"fitted to {machine}: train.processes {train.processes}, train.batch {train.batch}, "
+            f"train.precision {train.precision}"
+        )
+    if config.train.precision == "bf16" and not machine.bf16:
+        said.append(f"train.precision is bf16, and this machine has {machine}: fp32 may be quicker here")
+    return fitted, said
+
+
+def check_settled(config: RunConfig) -> RunConfig:
+    """`config` itself; UserError where a run that has begun leaves something to the machine."""
+    if is_open(config):
+        raise UserError(
+            "train.processes 0 and train.precision auto are settled when a run begins, for all who go on with it: "
+            "give both, or leave them as the run's config.yaml has them"
+        )
+    return config

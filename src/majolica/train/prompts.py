@@ -1,0 +1,70 @@
+"""Which captions a run's sample grids show: held-out ones first, else a spread over all that is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+from majolica.config.schema import DataConfig
+from majolica.data.shards import BadSample, ShardSet
+from majolica.data.sources import sources_of
+from majolica.sampling.pipeline import LONGEST_PROMPT
+from majolica.text.clean import clean_caption
+
+HELD_OUT = ("combinations", "heldout")
+"""Folders of held-out samples beside the shards that are trained on, as `majolica data openmoji` makes them."""
+TRIES = 8
+"""Captions that are looked at for each one that is wanted: some are empty, too long or there twice."""
+GOLDEN = 0.6180339887498949
+"""Its multiples, modulo 1, are spread evenly over [0, 1), however many are taken."""
+
+
+def choose_prompts(config: DataConfig, trained: Sequence[ShardSet], count: int) -> list[str]:
+    """Up to `count` different captions, held-out ones first where the data has such.
+
+    `trained` are the open sources of training; they stay open. The choice depends on the data alone.
+    """
+    held_out = [ShardSet(folder) for folder in held_out_folders(config)]
+    try:
+        chosen = take(held_out, count)
+    finally:
+        for shards in held_out:
+            shards.close()
+    return take(trained, count, chosen)
+
+
+def held_out_folders(config: DataConfig) -> list[Path]:
+    """Folders of held-out samples beside the sources that lie on this machine."""
+    places = [Path(source.shards) for source in sources_of(config) if "://" not in source.shards]
+    beside = dict.fromkeys(place.parent / name for place in places for name in HELD_OUT)
+    return [folder for folder in beside if folder not in places and any(folder.glob("*.tar"))]
+
+
+def take(sets: Sequence[ShardSet], count: int, chosen: Sequence[str] = ()) -> list[str]:
+    """`chosen`, and captions of `sets` that are not among them, turn by turn, until there are `count`."""
+    found = dict.fromkeys(chosen)
+    spreads = [spread(shards, count) for shards in sets]
+    for round_of_captions in zip_longest(*spreads, fillvalue=""):
+        for caption in round_of_captions:
+            if caption and len(found) < count:
+                found[caption] = None
+        if len(found) >= count:
+            break
+    return list(found)
+
+
+def spread(shards: ShardSet, count: int) -> Iterator[str]:
+    """Captions from all over a source, "" for one that cannot be painted."""
+    for number in range(min(TRIES * count, 4 * len(shards))):
+        try:
+            caption = clean_caption(shards.caption(int((number + 0.5) * GOLDEN % 1 * len(shards))))
+        except BadSample:
+            caption = ""
+        yield caption if len(caption) <= LONGEST_PROMPT else ""
+
+
+def read_prompts(path: Path) -> list[str]:
+    """The prompts of a file, one a line; empty where there is no file."""
+    lines = path.read_text("utf-8", errors="replace").splitlines() if path.exists() else []
+    return [line for line in map(clean_caption, lines) if 0 < len(line) <= LONGEST_PROMPT]

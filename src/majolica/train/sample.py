@@ -1,0 +1,89 @@
+"""Sample grids: the same few captions, painted again and again from the averaged weights, to see the training."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import time
+from collections.abc import Callable
+
+import torch
+from PIL.PngImagePlugin import PngInfo
+
+from majolica.files import write_atomic
+from majolica.sampling.pipeline import Pipeline
+from majolica.sampling.sheet import captioned_sheet
+from majolica.train.ema import lent
+from majolica.train.prompts import choose_prompts, read_prompts
+from majolica.train.state import Run, ema_by_name
+
+COUNT = 16
+"""Prompts of a grid, unless samples/prompts.txt has others."""
+MOST = 64
+"""Prompts of that file that are painted at most."""
+STEPS = 12
+"""Euler steps: enough to see what is there."""
+
+
+class Sampler:
+    """Paints the grids of a run into samples/. Its prompts are chosen once; nothing that fails here ends the run."""
+
+    def __init__(self, run: Run, say: Callable[[str], None]) -> None:
+        self.say, self.folder = say, run.out / "samples"
+        self.began = run.seconds
+        """Training seconds behind the run when this process took it up."""
+        self.spent = self.last = 0.0
+        """Seconds that all grids took, and that the last one did."""
+        self.said: set[str] = set()
+        self.prompts: list[str] = []
+        if run.group.first and run.config.train.sample_every:
+            self._guard(lambda: self._choose(run))
+
+    def __call__(self, run: Run) -> None:
+        """Paint a grid, unless grids have taken their share of the time. Every rank must call it."""
+        average = ema_by_name(run)
+        if not self.prompts or not self.has_time(run):
+            return
+        start = time.perf_counter()
+        self._guard(lambda: self._paint(run, average))
+        self.last = time.perf_counter() - start
+        self.spent += self.last
+
+    def has_time(self, run: Run) -> bool:
+        """Whether one more grid is within `train.sample_share`; the first and that of the last step always are."""
+        train = run.config.train
+        if not self.spent or run.step >= train.steps or train.sample_share >= 1:
+            return True
+        return self.spent + self.last <= train.sample_share * (run.seconds - self.began)
+
+    def _choose(self, run: Run) -> None:
+        path = self.folder / "prompts.txt"
+        self.prompts = read_prompts(path)[:MOST]
+        if not self.prompts:
+            self.prompts = choose_prompts(run.config.data, run.feed.loader.sets, COUNT)
+            write_atomic(path, "".join(prompt + "\n" for prompt in self.prompts))
+
+    def _paint(self, run: Run, average: dict[str, torch.Tensor]) -> None:
+        text = dataclasses.replace(run.config.model.text, vocab=run.tokenizer.vocab)
+        config = dataclasses.replace(run.config, model=dataclasses.replace(run.config.model, text=text))
+        # Compiled blocks would be compiled again for these shapes, and may then give up on those of training.
+        with lent(average, run.model), torch.compiler.set_stance("force_eager" if config.train.compile else "default"):
+            pipeline = Pipeline(run.model, run.tokenizer, config, run.group.device)
+            images_B3HW = pipeline.paint(self.prompts, steps=STEPS, solver="euler")
+        info, content = PngInfo(), io.BytesIO()
+        info.add_text("step", str(run.step))
+        info.add_itxt("prompts", json.dumps(self.prompts, ensure_ascii=False))
+        captioned_sheet(images_B3HW, self.prompts).save(content, "PNG", pnginfo=info)
+        write_atomic(self.folder / f"{run.step:08d}.png", content.getvalue())
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        """Do `work`; what goes wrong is said, each thing once, and training goes on."""
+        try:
+            work()
+        except Exception as error:  # memory, a full disk, a caption that nobody foresaw
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            kind = type(error).__name__
+            if kind not in self.said:
+                self.said.add(kind)
+                self.say(f"a sample grid was not painted ({reason}); training goes on")

@@ -1,0 +1,85 @@
+"""Every recipe is fitted to the machine where it leaves something open, and to nothing where it does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from majolica.config.fitting import is_open
+from majolica.config.resolve import resolve
+from majolica.config.schema import RunConfig
+from majolica.errors import UserError
+from majolica.recipes import RECIPES, recipe
+from majolica.train import fitting
+from majolica.train.fitting import Machine, check_settled, fit, fit_new_run, this_machine
+from ranks import changed
+
+LAPTOP, SERVER = Machine("cpu", 2, True), Machine("cpu", 8, False)
+GPU, NODE = Machine("cuda", 1, True), Machine("cuda", 8, True)
+CLUSTERS = ("base", "large", "xlarge", "reference")
+
+
+def chosen(config: RunConfig) -> tuple[int, int, str]:
+    return config.train.processes, config.train.batch, config.train.precision
+
+
+@pytest.mark.parametrize(
+    ("name", "machine", "expected"),
+    [
+        ("demo", LAPTOP, (2, 64, "bf16")),
+        ("demo", SERVER, (8, 16, "fp32")),
+        ("demo", GPU, (1, 128, "bf16")),
+        ("demo", NODE, (1, 128, "bf16")),
+        ("nano", LAPTOP, (2, 32, "bf16")),
+        ("nano", SERVER, (8, 8, "fp32")),
+        ("art", NODE, (2, 128, "bf16")),
+        ("small", GPU, (1, 256, "bf16")),
+        ("small", NODE, (2, 128, "bf16")),
+        ("demo", Machine("cpu", 6, True), (4, 32, "bf16")),
+        ("demo", Machine("cpu", 1, False), (1, 128, "fp32")),
+    ],
+)
+def test_a_recipe_fits_the_machine(name: str, machine: Machine, expected: tuple[int, int, str]) -> None:
+    fitted, said = fit_new_run(recipe(name), machine)
+    assert chosen(resolve(fitted)) == expected
+    [line] = said
+    processes, batch, precision = expected
+    assert f"train.processes {processes}, train.batch {batch}, train.precision {precision}" in line
+    assert str(machine) in line
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("machine", [LAPTOP, SERVER, GPU, NODE], ids=str)
+def test_the_global_batch_is_what_the_recipe_says(name: str, machine: Machine) -> None:
+    asked, train = recipe(name).train, fit(recipe(name), machine).train
+    assert train.batch * train.processes == asked.batch * (asked.processes or 1)
+    assert not is_open(fit(recipe(name), machine))
+
+
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_a_recipe_for_a_cluster_never_shrinks_and_what_the_machine_lacks_is_said(name: str) -> None:
+    assert fit_new_run(recipe(name), NODE) == (recipe(name), [])
+    same, [line] = fit_new_run(recipe(name), SERVER)
+    assert same == recipe(name) and "train.precision is bf16" in line and "without bfloat16" in line
+
+
+def test_an_explicit_option_wins() -> None:
+    one = fit(changed(recipe("demo"), processes=1), SERVER)
+    assert chosen(one) == (1, 128, "fp32")
+    exact = fit(changed(recipe("demo"), precision="fp32"), LAPTOP)
+    assert chosen(exact) == (2, 64, "fp32")
+    few = fit(changed(recipe("demo"), batch=12), SERVER)
+    assert chosen(few) == (1, 12, "fp32")
+
+
+def test_a_run_that_has_begun_leaves_nothing_open() -> None:
+    check_settled(fit(recipe("nano"), LAPTOP))
+    for config in (changed(recipe("nano"), precision="bf16"), changed(recipe("nano"), processes=1)):
+        with pytest.raises(UserError, match="settled when a run begins"):
+            check_settled(config)
+
+
+def test_cores_that_a_container_leaves_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting.torch.cuda, "is_available", lambda: False)
+    for there, used in ((1, 1), (3, 3), (64, 8)):
+        monkeypatch.setattr(fitting, "cores", lambda there=there: there)
+        assert this_machine().places == used
