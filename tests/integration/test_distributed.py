@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from majolica.config.schema import RunConfig
+from majolica.config.split import Split
 from majolica.distributed.group import Group
 from majolica.distributed.reduce import Traffic, data_parallel
 from majolica.objectives.contrastive import Pairs, sigmoid_loss
@@ -37,9 +38,9 @@ Arrays = dict[str, np.ndarray]
 
 
 def config_for(shards: Path, world: int, **train: Any) -> RunConfig:
-    """The same global batch for any number of ranks; no rows painted larger, whose choice depends on the rank."""
+    """The same global batch for any number of ranks; 5 of 16 rows are clean, which two ranks cannot share evenly."""
     config = tiny_run(shards)
-    loss = dataclasses.replace(config.loss, fine_share=0.0, clean_share_end=0.5)
+    loss = dataclasses.replace(config.loss, clean_share=0.3, clean_share_end=0.3)
     return changed(dataclasses.replace(config, loss=loss), batch=GLOBAL_BATCH // world, processes=world, **train)
 
 
@@ -124,7 +125,7 @@ def test_ranks_train_as_one_process_does(shards: Path, tmp_path: Path, one: dict
     assert {position for position, row in rows.items() if different(row, one["rows"][position])} == set()
     for answer in many[1:]:
         assert different(answer["weights"], many[0]["weights"]) == set()
-    for name in ("loss", "flow", "contrastive"):
+    for name in ("loss", "flow", "fine", "contrastive"):
         np.testing.assert_allclose(mean_losses(many, name), mean_losses([one], name), rtol=1e-5)
     # Sums of float32 in another order; Adam's first steps divide a gradient by its own size.
     assert largest(one["weights"], many[0]["weights"]) < 1e-4
@@ -226,8 +227,8 @@ def window_of_a_rank(group: Group) -> list[list[np.ndarray]]:
             each = ROWS // group.world
             mine = slice(micro * ROWS + group.rank * each, micro * ROWS + (group.rank + 1) * each)
             here = Pairs(at[0][mine], at[1][mine], captions[mine])
-            ranks, earlier = step.compared(here, window, group)
-            total = total + sigmoid_loss(here, at[2], at[3], ranks, earlier)
+            ranks, earlier = step.compared(here, window, group, Split(ROWS, noisy=0, fine=0))
+            total = total + sigmoid_loss(here, at[2], at[3], ranks, earlier, each)
     gradients = torch.autograd.grad(total / (len(orders) * MICRO_STEPS * group.world), at)
     if group.world > 1:
         for gradient in gradients:

@@ -95,7 +95,8 @@ class Mixture:
         gone = mine & (mine.cumsum() <= left - deal.before[turn, source])
         streams = np.arange(self.streams)
         in_block = deal.in_stream(np.full_like(streams, turn), streams, np.full_like(streams, source))
-        return self._count(block, source) + in_block + gone
+        count: I64 = self._count(block, source) + in_block + gone
+        return count
 
     def _count(self, block: int, source: I64 | int) -> I64:
         """Positions of a source in one stream before a block."""

@@ -16,6 +16,8 @@ from majolica.data.catalogue import Tar
 from majolica.data.local import Opened
 from majolica.errors import UserError
 
+_STAMPS = ("ETag", "etag", "md5Hash", "content_md5", "crc32c", "LastModified", "last_modified", "mtime")
+
 
 def is_remote(place: str) -> bool:
     """Whether `place` is a URL, not a local folder."""
@@ -35,6 +37,7 @@ class RemoteTars:
         names = sorted(name for name in found if name.endswith(".tar"))
         if not names:
             raise UserError(f"{url} holds no .tar files: name the folder that they lie in")
+        self._infos = [found[name] for name in names]
         self._path = {name: f"{root}/{name}" for name in names}
         self._blocks = Blocks(lambda file, start, end: self._fs.cat_file(file, start=start, end=end), cache, limit)
         self._indexes = Path(tempfile.mkdtemp(dir=self._blocks.folder))
@@ -48,7 +51,20 @@ class RemoteTars:
         """Index, memory-mapped, and bytes of a tar."""
         file = self._path[tar.name]
         rows = np.load(self._indexes / f"{tar.name}.npy", mmap_mode="r") if tar.count else np.empty(0, index.ROW)
-        return Opened(rows, partial(self._blocks.read, file), partial(self._blocks.ahead, file))
+        return Opened(
+            rows, partial(self._blocks.read, file), partial(self._blocks.ahead, file), partial(self._peek, file)
+        )
+
+    def stamps(self) -> list[str]:
+        """ETags, or what the store has in their place; "" where it says nothing but the size."""
+        return [next((str(info[key]) for key in _STAMPS if info.get(key)), "") for info in self._infos]
+
+    def _peek(self, file: str, offset: int, size: int) -> bytes:
+        try:
+            data: bytes = self._fs.cat_file(file, start=offset, end=offset + size)
+            return data
+        except Exception as error:  # each store raises its own kinds
+            raise UserError(f"{file} cannot be read ({error}): is the store up and are you let in?") from error
 
     def close(self) -> None:
         """Leave nothing on the disk."""

@@ -104,6 +104,15 @@ class ShardSet:
         path = None if self.remote else Path(self.folder, tar.name).with_suffix(".dims")
         return dimensions(self._tars.open(tar), path, tar.size)
 
+    def opened(self, tar: int) -> Opened:
+        """A tar by its place among `tars`: its rows in the order of their numbers, and its bytes. Raises BadSample."""
+        return self._open(tar)
+
+    @property
+    def stamps(self) -> list[str]:
+        """What changes when somebody writes to a tar, for each."""
+        return self._tars.stamps()
+
     def close(self) -> None:
         """Remove what was kept of remote tars."""
         self._tars.close()

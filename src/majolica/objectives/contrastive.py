@@ -102,8 +102,10 @@ def pair_sum(images: Pairs, texts: Pairs, scale: Tensor, bias: Tensor) -> Tensor
     return out
 
 
-def sigmoid_loss(here: Pairs, scale: Tensor, bias: Tensor, ranks: Pairs, earlier: Pairs) -> Tensor:
-    """This rank's and micro-step's share of the loss over all pairs of an optimiser step, divided by its rows.
+def sigmoid_loss(here: Pairs, scale: Tensor, bias: Tensor, ranks: Pairs, earlier: Pairs, rows: float) -> Tensor:
+    """This rank's and micro-step's share of the loss over all pairs of an optimiser step, divided by `rows`.
+
+    `rows` is the mean of the ranks' rows in a micro-step: ranks may have one more or less.
 
     `ranks` are the other ranks' rows of this micro-step, `earlier` all ranks' rows of earlier ones, both detached.
     The mean over ranks and micro-steps is the full loss, exactly. Its gradient is exact over ranks, and over
@@ -118,4 +120,4 @@ def sigmoid_loss(here: Pairs, scale: Tensor, bias: Tensor, ranks: Pairs, earlier
     mirror = pair_sum(ranks, here, scale.detach(), bias.detach())
     half_scale, half_bias = (scale + scale.detach()) / 2, (bias + bias.detach()) / 2
     across = pair_sum(here, earlier, half_scale, half_bias) + pair_sum(earlier, here, half_scale, half_bias)
-    return (loss + mirror - mirror.detach() + 2 * across - across.detach()) / max(1, len(here))
+    return (loss + mirror - mirror.detach() + 2 * across - across.detach()) / rows
