@@ -131,6 +131,16 @@ def test_ranks_train_as_one_process_does(shards: Path, tmp_path: Path, one: dict
     assert largest(one["weights"], many[0]["weights"]) < 1e-4
 
 
+def test_a_rank_may_have_no_clean_rows_and_another_no_noisy_ones(shards: Path, tmp_path: Path) -> None:
+    """Of two rows one is clean; the ranks have one row each."""
+    config = changed(config_for(shards, 1), batch=2, accumulate=2)
+    config = dataclasses.replace(config, loss=dataclasses.replace(config.loss, clean_share=0.5, clean_share_end=0.5))
+    [alone] = run_ranks(config, tmp_path / "one", 2)
+    many = run_ranks(changed(config, batch=1, processes=2), tmp_path / "two", 2)
+    np.testing.assert_allclose(mean_losses(many, "loss"), mean_losses([alone], "loss"), rtol=1e-5)
+    assert largest(alone["weights"], many[0]["weights"]) < 1e-4
+
+
 def test_one_micro_step_a_step_trains_alike(shards: Path, tmp_path: Path) -> None:
     """Without `no_sync`: where a static graph would be legal, and gives other gradients (docs/adr/041)."""
     [alone] = run_ranks(config_for(shards, 1, accumulate=1), tmp_path / "one", 3)

@@ -16,3 +16,17 @@ def text_kind(kind: Any) -> Literal["text", "bytes", ""]:
         return "text"
     binary = types.is_binary(kind) or types.is_large_binary(kind) or str(kind) == "binary_view"
     return "bytes" if binary or types.is_fixed_size_binary(kind) else ""
+
+
+def as_bytes(array: Any) -> Any:
+    """An array of text or bytes of any kind, or a chunked one, as large_binary; texts that are no UTF-8 pass.
+
+    Raises pyarrow.ArrowException for what is neither.
+    """
+    import pyarrow as pa
+
+    if isinstance(array, pa.ChunkedArray):
+        return pa.chunked_array([as_bytes(chunk) for chunk in array.chunks], pa.large_binary())
+    if pa.types.is_dictionary(array.type):  # the cast of a dictionary would look at its texts
+        array = array.dictionary_decode()
+    return array.cast(pa.large_binary())

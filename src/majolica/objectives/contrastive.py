@@ -95,7 +95,8 @@ class _PairSum(torch.autograd.Function):
 def pair_sum(images: Pairs, texts: Pairs, scale: Tensor, bias: Tensor) -> Tensor:
     """Sum of the pair losses between the images of one set and the texts of another."""
     if not len(images) or not len(texts):
-        return scale.new_zeros(())
+        # Nothing, but with a graph: a rank without clean rows has to give its zeros to the others.
+        return 0 * (scale + bias + images.image_BE.sum() + texts.text_BE.sum())
     out: Tensor = _PairSum.apply(  # type: ignore[no-untyped-call]
         images.image_BE, texts.text_BE, scale, bias, images.caption_B, texts.caption_B
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from majolica.config import io
+from majolica.config.paths import anchor
 from majolica.config.resolve import resolve
 from majolica.config.schema import RunConfig
 from majolica.data.sources import captions
@@ -60,6 +61,7 @@ def train(config: RunConfig, out: Path, resume: bool = False) -> None:
 
 def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
     """Make the run folder: the tokenizer and the configuration that reproduces the run."""
+    config = anchor(config)  # other commands may read it from another folder
     out.mkdir(parents=True, exist_ok=True)
     if resume:
         io.save(config, out / "config.yaml")  # with what the command line changed: the processes read it there
