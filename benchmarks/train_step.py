@@ -28,6 +28,7 @@ from benchmarks.blocks import same_size, times_as_fast, ways
 from benchmarks.loader import make_set
 from benchmarks.timing import Step, median_ratio, peak_flops, rounds, timed
 from majolica.config.schema import ModelConfig, RunConfig
+from majolica.config.split import split
 from majolica.data.loader import Batch
 from majolica.distributed.group import Group, default_device
 from majolica.machine import keep_freed_memory
@@ -120,7 +121,7 @@ def contrastive_step(config: RunConfig, rope: Tensor, batch: Batch, tokens_BL: T
                 image_BE = model.perception.embed(tokens_BND)
                 _, _, text_BE, _ = model.text_tower(tokens_BL[:rows])
             here = Pairs(image_BE, text_BE, caption_ids(tokens_BL[:rows]))
-            loss = sigmoid_loss(here, model.logit_scale.exp(), model.logit_bias, here.none(), here.none())
+            loss = sigmoid_loss(here, model.logit_scale.exp(), model.logit_bias, here.none(), here.none(), rows)
             torch.autograd.backward(loss / config.train.accumulate)
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.optim.clip)
         optim.step_where(optimisers, one)
@@ -140,15 +141,16 @@ def parts_of_step(run: state.Run, batch: Batch, device: torch.device, repeats: i
         found.setdefault(name, []).append(timed(lambda: result.append(work()), device))
         return result[0]
 
+    parts = split(config.loss, len(batch.captions), steps.progress(run))
     for _ in range(repeats):
-        rows, targets = piece("augment, noise", lambda: steps.drawn(run, batch))
+        rows, targets = piece("augment, noise", lambda: steps.drawn(run, batch, parts))
         with autocast(config.train.precision, device):
             piece("perception forward", lambda r=rows: model.perceive(r.base_B3HW, r.t_B))
             piece("text forward", lambda r=rows: model.read(r.condition.tokens_BL))
             outputs = piece("forward, all", lambda r=rows: run.network(r))
         here = seen(outputs, targets)
         losses = joint_losses(
-            outputs, rows, targets, config.loss, model.logit_scale, model.logit_bias, here.none(), here.none()
+            outputs, rows, targets, config.loss, model.logit_scale, model.logit_bias, here.none(), here.none(), parts
         )
         piece("backward, all", lambda x=losses: torch.autograd.backward(x["loss"]))
         piece("update", lambda: steps.update(run, 1e-6))

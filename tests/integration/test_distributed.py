@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from majolica.config.schema import RunConfig
+from majolica.config.split import Split
 from majolica.distributed.group import Group
 from majolica.distributed.reduce import Traffic, data_parallel
 from majolica.objectives.contrastive import Pairs, sigmoid_loss
@@ -38,9 +39,9 @@ Arrays = dict[str, np.ndarray]
 
 
 def config_for(shards: Path, world: int, **train: Any) -> RunConfig:
-    """The same global batch for any number of ranks; no rows painted larger, whose choice depends on the rank."""
+    """The same global batch for any number of ranks; 5 of 16 rows are clean, which two ranks cannot share evenly."""
     config = tiny_run(shards)
-    loss = dataclasses.replace(config.loss, fine_share=0.0, clean_share_end=0.5)
+    loss = dataclasses.replace(config.loss, clean_share=0.3, clean_share_end=0.3)
     return changed(dataclasses.replace(config, loss=loss), batch=GLOBAL_BATCH // world, processes=world, **train)
 
 
@@ -125,10 +126,20 @@ def test_ranks_train_as_one_process_does(shards: Path, tmp_path: Path, one: dict
     assert {position for position, row in rows.items() if different(row, one["rows"][position])} == set()
     for answer in many[1:]:
         assert different(answer["weights"], many[0]["weights"]) == set()
-    for name in ("loss", "flow", "contrastive"):
+    for name in ("loss", "flow", "fine", "contrastive"):
         np.testing.assert_allclose(mean_losses(many, name), mean_losses([one], name), rtol=1e-5)
     # Sums of float32 in another order; Adam's first steps divide a gradient by its own size.
     assert largest(one["weights"], many[0]["weights"]) < 1e-4
+
+
+def test_a_rank_may_have_no_clean_rows_and_another_no_noisy_ones(shards: Path, tmp_path: Path) -> None:
+    """Of two rows one is clean; the ranks have one row each."""
+    config = changed(config_for(shards, 1), batch=2, accumulate=2)
+    config = dataclasses.replace(config, loss=dataclasses.replace(config.loss, clean_share=0.5, clean_share_end=0.5))
+    [alone] = run_ranks(config, tmp_path / "one", 2)
+    many = run_ranks(changed(config, batch=1, processes=2), tmp_path / "two", 2)
+    np.testing.assert_allclose(mean_losses(many, "loss"), mean_losses([alone], "loss"), rtol=1e-5)
+    assert largest(alone["weights"], many[0]["weights"]) < 1e-4
 
 
 def test_one_micro_step_a_step_trains_alike(shards: Path, tmp_path: Path) -> None:
@@ -227,8 +238,8 @@ def window_of_a_rank(group: Group) -> list[list[np.ndarray]]:
             each = ROWS // group.world
             mine = slice(micro * ROWS + group.rank * each, micro * ROWS + (group.rank + 1) * each)
             here = Pairs(at[0][mine], at[1][mine], captions[mine])
-            ranks, earlier = step.compared(here, window, group)
-            total = total + sigmoid_loss(here, at[2], at[3], ranks, earlier)
+            ranks, earlier = step.compared(here, window, group, Split(ROWS, noisy=0, fine=0))
+            total = total + sigmoid_loss(here, at[2], at[3], ranks, earlier, each)
     gradients = torch.autograd.grad(total / (len(orders) * MICRO_STEPS * group.world), at)
     if group.world > 1:
         for gradient in gradients:

@@ -69,6 +69,23 @@ def test_resume_equals_the_uninterrupted_run(
     assert steps == [2, 4, 6]
 
 
+def test_a_run_goes_on_from_another_folder_and_says_what_another_shape_means(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(shards.parent)
+    train(tiny(Path("train"), steps=2), tmp_path)
+    monkeypatch.chdir("/")
+    config = io.load(tmp_path / "config.yaml")
+    assert config.data.shards == str(shards)
+    other = dataclasses.replace(config.train, steps=3, batch=4, accumulate=4)
+    train(dataclasses.replace(config, train=other), tmp_path, resume=True)
+    assert "trained so far with 8 rows x 2 micro-steps x 1 process" in capsys.readouterr().out
+    assert json.loads((tmp_path / "summary.json").read_text())["step"] == 3
+    state = json.loads((tmp_path / "checkpoints" / "00000003" / "state.json").read_text())
+    assert state["shape"] == {"batch": 4, "accumulate": 4, "processes": 1}
+    assert state["loader"]["position"] == 3 * 16
+
+
 def test_a_damaged_checkpoint_is_passed_over(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(tiny(shards), tmp_path)
     whole = weights(tmp_path, 6)

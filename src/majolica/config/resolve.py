@@ -99,9 +99,10 @@ def _check_run(config: RunConfig) -> None:
         raise UserError(f"train.steps {train.steps} is less than optim.warmup {optim.warmup}: warm up for fewer steps")
     if optim.lr_end > optim.lr:
         raise UserError(f"optim.lr_end {optim.lr_end:g} is above the peak optim.lr {optim.lr:g}")
+    rows = train.batch * (train.processes or 1)
     for name in ("clean_share", "clean_share_end"):
-        if round(train.batch * getattr(loss, name)) == train.batch:
-            raise UserError(f"loss.{name} {getattr(loss, name):g} leaves none of {train.batch} rows to paint")
+        if round(rows * getattr(loss, name)) == rows:
+            raise UserError(f"loss.{name} {getattr(loss, name):g} leaves none of {rows} rows to paint")
     if loss.fine_share and loss.fine_scale < 2:
         raise UserError(f"loss.fine_scale is {loss.fine_scale}: at least 2 where loss.fine_share is above 0")
 

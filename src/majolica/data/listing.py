@@ -145,6 +145,7 @@ def _parquet(source: Path) -> Iterator[Row]:
         import pyarrow.parquet
     except ImportError as error:
         raise UserError(f"{source} needs pyarrow: pip install 'majolica[data]'") from error
+    from majolica.data.arrow import as_bytes, text_kind
     from majolica.data.fetch.shard import plain
 
     try:
@@ -153,8 +154,7 @@ def _parquet(source: Path) -> Iterator[Row]:
                 return
             for batch in file.iter_batches(1024):
                 # As bytes: one text that is no UTF-8 would be the end of the whole table.
-                texts = [pyarrow.types.is_string(t) or pyarrow.types.is_large_string(t) for t in batch.schema.types]
-                columns = [c.cast("large_binary") if text else c for c, text in zip(batch, texts, strict=True)]
+                columns = [as_bytes(c) if text_kind(c.type) else c for c in batch]
                 for row in pyarrow.RecordBatch.from_arrays(columns, batch.schema.names).to_pylist():
                     yield {name: value if isinstance(value, bytes) else plain(value) for name, value in row.items()}
     except pyarrow.ArrowException as error:

@@ -6,7 +6,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
@@ -17,15 +17,15 @@ from torch import Tensor
 from majolica.config.schema import DataConfig
 from majolica.data import sources
 from majolica.data.buffers import Buffers
-from majolica.data.counter import uniform
+from majolica.data.fingerprint import content, stamp
 from majolica.data.reader import Reader, Row, Wish
+from majolica.data.resume import check_data, check_order, unit_of
 from majolica.data.shards import ShardSet
 from majolica.data.threads import Task, Threads, drop
 from majolica.errors import UserError
 
 log = logging.getLogger(__name__)
 
-_FINE_STREAM = 0xF1
 _PART = 16
 """Most rows in a task: one for each row would cost more than decoding a small picture."""
 
@@ -36,8 +36,8 @@ class Size:
 
     resolution: int
     scale: int = 1
-    share: float = 0.0
-    """Share of the positions at which a picture that has the pixels is also kept `scale` times as large."""
+    fine: int = 0
+    """At so many first places of each global micro-batch a picture that has the pixels is also kept so large."""
     patch: int = 1
     """Sides of bucketed shapes are multiples of it."""
 
@@ -53,13 +53,19 @@ class Batch:
     positions_B: Tensor
     """int64: places in the global order; (seed, position) fixes each row's augmentation."""
     fine_F3HW: Tensor
-    """uint8: the first F rows again, at `scale` times the base resolution."""
+    """uint8: some rows again, at `scale` times the base resolution."""
+    places_B: Tensor
+    """int64: places in the global micro-batch, ascending; they decide how a row is used."""
+    fine_rows: tuple[int, ...]
+    """Which rows `fine_F3HW` are, ascending."""
 
 
 @dataclass(frozen=True)
 class _Reading:
     """A batch that is being read: its parts write their pictures into it."""
 
+    start: int
+    """Position of the first row of the global micro-batch."""
     images_B3HW: Tensor
     parts: list[Task[list[Row]]]
 
@@ -94,7 +100,7 @@ class Loader:
         self.position = 0
         self.tallies = [_Tally() for _ in self.sets]
         self._manifest = sources.manifest(self.sets)
-        self._reader = Reader(self.sets, size.scale if size.share > 0 else 1, seed, config)
+        self._reader = Reader(self.sets, size.scale if size.fine else 1, seed, config)
         self._threads = Threads(config.threads, "majolica-data")
         self._buffers = Buffers(config.ahead + 2)
         self._ahead: deque[_Reading] = deque()
@@ -117,7 +123,7 @@ class Loader:
         reading = self._ahead.popleft()
         rows = [row for part in self._threads.results(reading.parts) for row in part]
         self._count(rows)
-        return _collate(rows, reading.images_B3HW, self.size.scale)
+        return _collate(rows, reading, self.size.scale)
 
     @property
     def faults(self) -> Counter[str]:
@@ -125,20 +131,26 @@ class Loader:
         return sum((tally.faults for tally in self.tallies), Counter())
 
     def state(self) -> dict[str, Any]:
-        """Return what `load` needs to go on after the last batch that was delivered."""
-        return {"position": self.position, "seed": self.seed, "manifest": self._manifest}
+        """Return what `load` needs to go on after the last batch that was delivered; JSON."""
+        order = self.order.signature()
+        return {"position": self.position, "seed": self.seed, "manifest": self._manifest, "order": order, **self._held}
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Go on from `state`, with any threads, ranks or batch. UserError when the shards have changed."""
-        if state["manifest"] != self._manifest:
-            names = ", ".join(shards.folder for shards in self.sets)
-            raise UserError(f"the shards in {names} are not those of the saved run; put them back, or start anew")
-        if state["seed"] != self.seed:
-            raise UserError(
-                f"the saved run read its data with seed {state['seed']}, not {self.seed}; use the same seed"
-            )
+    def load(self, state: dict[str, Any]) -> list[str]:
+        """Go on from `state`, with any threads, and any ranks and batch that the order allows.
+
+        Returns a sentence on all that the user should know. UserError when the shards have changed, or the order
+        of the saved run cannot be kept.
+        """
+        notes = check_data(state, self.state(), self.sets) + check_order(state, self.state())
+        self.order.use_unit(unit_of(state, self.order.signature(), self.batch * self.world))
         self._drop()
         self.position = self._reach = int(state["position"])
+        return notes
+
+    @cached_property
+    def _held(self) -> dict[str, list[str]]:
+        """What the sources hold, to know them again."""
+        return {"content": [content(shards) for shards in self.sets], "stamps": [stamp(shards) for shards in self.sets]}
 
     def close(self) -> None:
         """Stop the threads, and remove what was kept of remote shards."""
@@ -166,14 +178,14 @@ class Loader:
         spot = self.order.at(positions)
         if self._remote:
             self._announce(start)
-        fine = uniform(self.seed, _FINE_STREAM, positions, 1)[:, 0] < self.size.share
+        fine = positions - start < self.size.fine
         columns = (positions, spot.source_B, spot.sample_B, fine)
         wishes = [Wish(p, s, i, spot.shape, f) for p, s, i, f in zip(*(c.tolist() for c in columns), strict=True)]
         images_B3HW = self._buffers.take(len(wishes), *spot.shape, 3).permute(0, 3, 1, 2)
         each = min(_PART, -(-len(wishes) // max(1, self.config.threads)))
         parts = [slice(i, i + each) for i in range(0, len(wishes), each)]
         work = (partial(self._read, wishes[part], images_B3HW[part]) for part in parts)
-        return _Reading(images_B3HW, [self._threads.submit(one) for one in work])
+        return _Reading(start, images_B3HW, [self._threads.submit(one) for one in work])
 
     def _read(self, wishes: list[Wish], images_P3HW: Tensor) -> list[Row]:
         return [self._reader.row(wish, image_3HW) for wish, image_3HW in zip(wishes, images_P3HW, strict=True)]
@@ -204,17 +216,18 @@ class Loader:
                 )
 
 
-def _collate(rows: list[Row], images_B3HW: Tensor, scale: int) -> Batch:
-    fine = [row.fine_3HW for row in rows if row.fine_3HW is not None]
-    if fine:  # theirs come first
-        order = sorted(range(len(rows)), key=lambda i: rows[i].fine_3HW is None)
-        rows, images_B3HW = [rows[i] for i in order], images_B3HW[order]
+def _collate(rows: list[Row], reading: _Reading, scale: int) -> Batch:
+    fine = {i: row.fine_3HW for i, row in enumerate(rows) if row.fine_3HW is not None}
+    images_B3HW = reading.images_B3HW
     _, _, height, width = images_B3HW.shape
     none = images_B3HW.new_empty((0, 3, height * scale, width * scale))
+    positions_B = torch.tensor([row.position for row in rows])
     return Batch(
-        images_B3HW,
-        [row.caption for row in rows],
-        [row.meta for row in rows],
-        torch.tensor([row.position for row in rows]),
-        torch.stack(fine) if fine else none,
+        images_B3HW=images_B3HW,
+        captions=[row.caption for row in rows],
+        metas=[row.meta for row in rows],
+        positions_B=positions_B,
+        fine_F3HW=torch.stack(list(fine.values())) if fine else none,
+        places_B=positions_B - reading.start,
+        fine_rows=tuple(fine),
     )

@@ -20,6 +20,8 @@ class Opened:
     rows: Any
     read: Callable[[int, int], bytes]
     ahead: Callable[[int, int], None]
+    peek: Callable[[int, int], bytes] | None = None
+    """As `read` for a few bytes alone, where `read` would fetch more than it is asked for."""
 
 
 class LocalTars:
@@ -36,6 +38,10 @@ class LocalTars:
         file = io.FileIO(path)
         rows = self._held[tar.name] if tar.name in self._held else open_index(path).rows
         return Opened(rows, lambda offset, size: os.pread(file.fileno(), size, offset), _nothing)
+
+    def stamps(self) -> list[str]:
+        """Times of change."""
+        return [str(tar.mtime) for tar in self.tars]
 
     def close(self) -> None:
         """Nothing is kept."""

@@ -44,15 +44,19 @@ def sample_index(
     """
     if n < streams or streams < 1:
         raise ValueError(f"n must be positive and no less than the {streams} streams, not {n}")
-    chunk = min(chunk, n)
     flat = np.asarray(position, np.int64)
     epoch, x = np.divmod(flat.reshape(-1), n)
-    x = _dealt(x, n, streams)
-    x = _shuffle(x, epoch, n, seed, chunk, window)
+    return shuffled(_dealt(x, n, streams), epoch, n, seed, chunk, window).reshape(flat.shape)
+
+
+def shuffled(place: I64, epoch: I64, n: int, seed: int, chunk: int = CHUNK, window: int = WINDOW) -> I64:
+    """Which of `n` samples stands at each `place` in [0, n) of an epoch's order, both `(N,)`."""
+    chunk = min(chunk, n)
+    x = _shuffle(place, epoch, n, seed, chunk, window)
     # The last chunk may be short: its missing places are walked over, which keeps the map one to one.
     while (beyond := x >= n).any():
         x[beyond] = _shuffle(x[beyond], epoch[beyond], n, seed, chunk, window)
-    return x.reshape(flat.shape)
+    return x
 
 
 def permute(x: I64, size: int, key: U64) -> I64:

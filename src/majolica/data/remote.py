@@ -23,6 +23,8 @@ from majolica.errors import UserError
 
 log = logging.getLogger(__name__)
 
+_STAMPS = ("ETag", "etag", "md5Hash", "content_md5", "crc32c", "LastModified", "last_modified", "mtime")
+
 
 def is_remote(place: str) -> bool:
     """Whether `place` is a URL, not a local folder."""
@@ -46,6 +48,7 @@ class RemoteTars:
         self.notices = tuple(compressed_notices(self.url, found))
         if not names:
             raise UserError("; ".join([f"{url} holds no .tar files: name the folder that they lie in", *self.notices]))
+        self._infos = [found[name] for name in names]
         self._path = {name: f"{root}/{name}" for name in names}
         self._has_index = {name for name in names if f"{name.removesuffix('.tar')}.mjidx" in found}
         self._blocks = Blocks(lambda file, start, end: self._fs.cat_file(file, start=start, end=end), cache, limit)
@@ -59,7 +62,21 @@ class RemoteTars:
     def open(self, tar: Tar) -> Opened:
         """Index, memory-mapped, and bytes of a tar."""
         file = self._path[tar.name]
-        return Opened(self._rows(tar), partial(self._blocks.read, file), partial(self._blocks.ahead, file))
+        blocks = self._blocks
+        return Opened(
+            self._rows(tar), partial(blocks.read, file), partial(blocks.ahead, file), partial(self._peek, file)
+        )
+
+    def stamps(self) -> list[str]:
+        """ETags, or what the store has in their place; "" where it says nothing but the size."""
+        return [next((str(info[key]) for key in _STAMPS if info.get(key)), "") for info in self._infos]
+
+    def _peek(self, file: str, offset: int, size: int) -> bytes:
+        try:
+            data: bytes = self._fs.cat_file(file, start=offset, end=offset + size)
+            return data
+        except Exception as error:  # each store raises its own kinds
+            raise UserError(f"{file} cannot be read ({error}): is the store up and are you let in?") from error
 
     def close(self) -> None:
         """Leave nothing on the disk."""

@@ -119,6 +119,15 @@ class ShardSet:
             raise UserError(f"cannot read {tar.name} in {self.folder}: {error.strerror}") from error
         return dimensions(opened, path, tar.size)[self._numbered(opened.rows)]
 
+    def opened(self, tar: int) -> Opened:
+        """A tar by its place among `tars`: its rows in the order of their numbers, and its bytes. Raises BadSample."""
+        return self._open(tar)
+
+    @property
+    def stamps(self) -> list[str]:
+        """What changes when somebody writes to a tar, for each."""
+        return self._tars.stamps()
+
     def close(self) -> None:
         """Remove what was kept of remote tars."""
         self._tars.close()

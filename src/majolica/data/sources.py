@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 I64 = NDArray[np.int64]
 
 _BLOCK = 4096
+VERSION = 2
+"""Of the order of mixtures and buckets. One source without buckets has had the same order in all versions."""
 
 
 def sources_of(config: DataConfig) -> tuple[SourceConfig, ...]:
@@ -80,16 +83,26 @@ class Order:
 
     def __init__(self, sets: list[ShardSet], config: DataConfig, resolution: int, patch: int, seed: int, unit: int):
         """Make the order for pictures of `resolution`; `unit` is the global micro-batch."""
-        self.sets, self.square = sets, (resolution, resolution)
-        shares = shares_of(config, [len(shards) for shards in sets])
+        self.sets, self.square, self.seed = sets, (resolution, resolution), seed
+        self.shares = shares_of(config, [len(shards) for shards in sets])
         self.shapes = [(h * patch, w * patch) for h, w in grids(resolution // patch)] if config.buckets else []
-        self._buckets = None
-        if config.buckets:
-            of = [nearest(shards.dimensions(), self.shapes) for shards in sets]
-            self._buckets = BucketPlan(of, len(self.shapes), shares, seed, unit)
-        self._plan = Plan([len(shards) for shards in sets], shares, seed)
+        self._of = [nearest(shards.dimensions(), self.shapes) for shards in sets] if config.buckets else []
+        self._plan = Plan([len(shards) for shards in sets], self.shares, seed)
+        self.use_unit(unit)
+
+    def use_unit(self, unit: int) -> None:
+        """Let `unit` neighbouring positions share a bucket."""
+        self.unit = unit
+        self._buckets = BucketPlan(self._of, len(self.shapes), self.shares, self.seed, unit) if self._of else None
         # Asking for 64 positions costs as much as asking for 1,000, so blocks are asked for.
         self._block = lru_cache(maxsize=4)(self._locate)
+
+    def signature(self) -> dict[str, Any]:
+        """JSON: all that decides the order beside the seed and the numbers of samples."""
+        shares = self.shares
+        weights = [list(shares.start), list(shares.end), shares.over] if len(self.sets) > 1 else []
+        shapes = [list(shape) for shape in self.shapes]
+        return {"version": VERSION, "weights": weights, "shapes": shapes, "unit": self.unit if shapes else 0}
 
     def at(self, positions: I64) -> Spot:
         """The samples at positions that lie in one micro-batch."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -103,10 +103,16 @@ def mean_over_ranks(values: Tensor, group: Group) -> Tensor:
     return values / group.world
 
 
-def gather_others(x: Tensor, group: Group) -> Tensor:
-    """The other ranks' rows of `x`, detached, in rank order; empty when alone."""
+def gather_others(x: Tensor, group: Group, counts: Sequence[int]) -> Tensor:
+    """The other ranks' rows of `x`, detached, in rank order; empty when alone. `counts` are the ranks' rows."""
+    x = x.detach()
     if group.world == 1:
-        return x[:0].detach()
-    parts = [torch.empty_like(x) for _ in range(group.world)]
-    dist.all_gather(parts, x.detach().contiguous())
-    return torch.cat([part for rank, part in enumerate(parts) if rank != group.rank])
+        return x[:0]
+    # What travels has one size on all ranks.
+    padded = torch.cat((x, x.new_zeros(max(counts) - len(x), *x.shape[1:])))
+    parts = [torch.empty_like(padded) for _ in range(group.world)]
+    dist.all_gather(parts, padded)
+    own = group.rank
+    return torch.cat(
+        [part[:count] for rank, (part, count) in enumerate(zip(parts, counts, strict=True)) if rank != own]
+    )

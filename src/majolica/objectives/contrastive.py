@@ -95,15 +95,18 @@ class _PairSum(torch.autograd.Function):
 def pair_sum(images: Pairs, texts: Pairs, scale: Tensor, bias: Tensor) -> Tensor:
     """Sum of the pair losses between the images of one set and the texts of another."""
     if not len(images) or not len(texts):
-        return scale.new_zeros(())
+        # Nothing, but with a graph: a rank without clean rows has to give its zeros to the others.
+        return 0 * (scale + bias + images.image_BE.sum() + texts.text_BE.sum())
     out: Tensor = _PairSum.apply(  # type: ignore[no-untyped-call]
         images.image_BE, texts.text_BE, scale, bias, images.caption_B, texts.caption_B
     )
     return out
 
 
-def sigmoid_loss(here: Pairs, scale: Tensor, bias: Tensor, ranks: Pairs, earlier: Pairs) -> Tensor:
-    """This rank's and micro-step's share of the loss over all pairs of an optimiser step, divided by its rows.
+def sigmoid_loss(here: Pairs, scale: Tensor, bias: Tensor, ranks: Pairs, earlier: Pairs, rows: float) -> Tensor:
+    """This rank's and micro-step's share of the loss over all pairs of an optimiser step, divided by `rows`.
+
+    `rows` is the mean of the ranks' rows in a micro-step: ranks may have one more or less.
 
     `ranks` are the other ranks' rows of this micro-step, `earlier` all ranks' rows of earlier ones, both detached.
     The mean over ranks and micro-steps is the full loss, exactly. Its gradient is exact over ranks, and over
@@ -118,4 +121,4 @@ def sigmoid_loss(here: Pairs, scale: Tensor, bias: Tensor, ranks: Pairs, earlier
     mirror = pair_sum(ranks, here, scale.detach(), bias.detach())
     half_scale, half_bias = (scale + scale.detach()) / 2, (bias + bias.detach()) / 2
     across = pair_sum(here, earlier, half_scale, half_bias) + pair_sum(earlier, here, half_scale, half_bias)
-    return (loss + mirror - mirror.detach() + 2 * across - across.detach()) / max(1, len(here))
+    return (loss + mirror - mirror.detach() + 2 * across - across.detach()) / rows

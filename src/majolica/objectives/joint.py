@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from majolica.config.schema import LossConfig
+from majolica.config.split import Split
 from majolica.device import sent
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
@@ -28,30 +29,22 @@ class Targets:
     """Identities of the clean rows' captions."""
 
 
-def clean_rows(config: LossConfig, batch: int, progress: float) -> int:
-    """How many of a batch's rows are clean at this share of the training."""
-    share = config.clean_share + (config.clean_share_end - config.clean_share) * progress
-    return round(share * batch)
-
-
 def make_rows(
     images_B3HW: Tensor,
     fine_F3HW: Tensor,
     tokens_BL: Tensor,
     config: LossConfig,
     properties: tuple[str, ...],
-    progress: float,
+    noisy: int,
     draws: Draws,
 ) -> tuple[Rows, Targets]:
-    """Turn augmented images in [0, 1] into noisy and clean rows.
+    """Turn augmented images in [0, 1] into rows of which the first `noisy` are noisy and the others clean.
 
-    Images come at the base resolution, the first F also at `fine_scale` times it: those are noised at full size; the
-    trunk sees them pooled, the decoder a window as large as the base picture; at most `fine_share` of the noisy rows.
+    Images come at the base resolution, the first F (no more than are noisy) also at `fine_scale` times it: those are
+    noised at full size; the trunk sees them pooled, the decoder a window as large as the base picture.
     """
-    batch = len(images_B3HW)
-    noisy = batch - clean_rows(config, batch, progress)
-    scale = config.fine_scale
-    full_F3HW = fine_F3HW[: round(config.fine_share * noisy)] * 2 - 1
+    batch, scale = len(images_B3HW), config.fine_scale
+    full_F3HW = fine_F3HW * 2 - 1
     fine = len(full_F3HW)
     base_B3HW = torch.cat((pool(full_F3HW, scale), images_B3HW[fine:] * 2 - 1))
     t_M = sent(flow_time(draws[:noisy].normal(), config.t_mean, config.t_std), images_B3HW.device)
@@ -119,8 +112,13 @@ def joint_losses(
     bias: Tensor,
     ranks: Pairs,
     earlier: Pairs,
+    parts: Split,
+    world: int = 1,
 ) -> dict[str, Tensor]:
-    """Named losses; `loss` is their weighted sum. `fine` is the mean over the rows painted larger, 0 without any.
+    """Named losses; `loss` is their weighted sum. All are sums over this rank's rows, divided by a `world`-th of the
+    rows that there are over all ranks: so the mean over the ranks is the loss of the global micro-batch of `parts`,
+    however its rows lie on the ranks. `fine` is divided by the rows that were to be painted larger, so that each
+    weighs as much as any other noisy row also where some pictures have not the pixels.
 
     `flow_by_time` is what `by_time` makes of the base rows' flow losses, for the log.
 
@@ -131,7 +129,8 @@ def joint_losses(
     fine_F = velocity_loss(
         outputs.fine_F3HW, targets.fine_F3HW, t_M[: len(targets.fine_F3HW)], rows.window.scale, config.t_floor
     )
-    flow, fine = base_M.sum() / max(1, len(base_M)), fine_F.sum() / max(1, len(fine_F))
-    contrastive = sigmoid_loss(seen(outputs, targets), scale.exp(), bias, ranks, earlier)
+    noisy, large, clean = (max(1, count) / world for count in (parts.noisy, parts.fine, parts.clean))
+    flow, fine = base_M.sum() / noisy, fine_F.sum() / large
+    contrastive = sigmoid_loss(seen(outputs, targets), scale.exp(), bias, ranks, earlier, clean)
     loss = flow + config.fine_share * fine + config.contrastive * contrastive
     return {"loss": loss, "flow": flow, "fine": fine, "contrastive": contrastive, "flow_by_time": by_time(base_M, t_M)}

@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from majolica.config.schema import RunConfig
+from majolica.config.split import largest
 from majolica.distributed.activation.flops import CPU_ATTENTION
 from majolica.distributed.activation.step import inputs
 from majolica.distributed.group import Group
@@ -94,9 +95,21 @@ def micro_step(model: Majolica, rows: Rows, targets: Targets, config: RunConfig,
     with autocast(config.train.precision, torch.device("cpu")):
         outputs = model(rows)
     window: list[Pairs] = []
+    parts = largest(config.loss, config.train.batch * group.world)
     for _ in range(config.train.accumulate):
-        ranks, earlier = compared(seen(outputs, targets), window, group)
-    losses = joint_losses(outputs, rows, targets, config.loss, model.logit_scale, model.logit_bias, ranks, earlier)
+        ranks, earlier = compared(seen(outputs, targets), window, group, parts)
+    losses = joint_losses(
+        outputs,
+        rows,
+        targets,
+        config.loss,
+        model.logit_scale,
+        model.logit_bias,
+        ranks,
+        earlier,
+        parts,
+        group.world,
+    )
     return losses["loss"]
 
 

@@ -46,11 +46,12 @@ class Feed:
         """The loader's state after the last batch that was handed out."""
         return self._state
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+    def load(self, state: dict[str, Any]) -> list[str]:
+        """Go on from a state; sentences on what the user should know, as `Loader.load`."""
         self._settle()
-        self.loader.load(state)
-        self._state = state
+        notes = self.loader.load(state)
+        self._state = self.loader.state()
+        return notes
 
     def close(self) -> None:
         """Stop reading."""

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from majolica.config import io
+from majolica.config.paths import anchor
 from majolica.config.resolve import resolve
 from majolica.config.schema import RunConfig
 from majolica.errors import UserError
@@ -22,7 +23,7 @@ def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
     A run that begins is fitted to this machine, where its configuration leaves something open. One that goes on keeps
     its tokenizer, and its configuration takes what the command line changed.
     """
-    config = check_settled(config) if resume else _fitted(config)
+    config = anchor(check_settled(config) if resume else _fitted(config))  # other folders may read it
     out.mkdir(parents=True, exist_ok=True)
     model, saved = out / "tokenizer.model", out / "config.yaml"
     if model.exists() and not saved.exists():

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from majolica.config.schema import RunConfig
+from majolica.config.split import largest
 from majolica.data.loader import Loader, Size
 from majolica.distributed.activation.apply import apply, sites
 from majolica.distributed.activation.choices import CHOICES
@@ -29,6 +30,7 @@ from majolica.text.tokenizer import Tokenizer
 from majolica.train import checkpoint, optim, precision
 from majolica.train.ema import Ema, assign
 from majolica.train.feed import Feed
+from majolica.train.shape import shape_notes, shape_of
 from majolica.train.stopwatch import Stopwatch
 from majolica.train.tally import Tally
 
@@ -102,7 +104,8 @@ def build(config: RunConfig, out: Path, group: Group) -> Run:
 def loader(config: RunConfig, group: Group) -> Loader:
     """This rank's share of the data."""
     model, loss = config.model, config.loss
-    size = Size(model.resolution, loss.fine_scale, loss.fine_share, model.patch)
+    fine = largest(loss, config.train.batch * group.world).fine
+    size = Size(model.resolution, loss.fine_scale, fine, model.patch)
     return Loader(config.data, config.train.batch, size, config.train.seed, group.rank, group.world)
 
 
@@ -171,6 +174,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
         "skipped": int(run.skipped),
         "skipped_steps": int(run.skipped_steps),
         "pending": pending,
+        "shape": shape_of(run.config),
         "loader": run.feed.state(),
     }
     try:
@@ -205,7 +209,8 @@ def restore(run: Run, say: Callable[[str], None]) -> None:
         torch.tensor(float(saved.state.get(name, 0)), device=run.group.device) for name in ("skipped", "skipped_steps")
     )
     run.tally.load(saved.state.get("pending", {}))
-    run.feed.load(saved.state["loader"])
+    for note in [*shape_notes(saved.state.get("shape"), run.config), *run.feed.load(saved.state["loader"])]:
+        say(note)
 
 
 def parameters(model: nn.Module) -> int:

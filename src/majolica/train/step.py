@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from majolica.config.schema import RunConfig
+from majolica.config.split import Split, clean_by_rank, split
 from majolica.data.counter import mix
 from majolica.data.loader import Batch
 from majolica.data.transforms import augment
@@ -67,45 +68,62 @@ def micro_step(run: Run, window: list[Pairs], closely: Closely | None = None) ->
     config, device = run.config, run.group.device
     with run.busy:
         batch = next(run.feed)
-        rows, targets = drawn(run, batch)
+        parts = split(config.loss, config.train.batch * run.group.world, progress(run))
+        rows, targets = drawn(run, batch, parts)
         with autocast(config.train.precision, device):
             outputs = run.network(rows)
     if closely:
         closely.watch(outputs.tokens_BND, rows.noisy)
-    ranks, earlier = compared(seen(outputs, targets), window, run.group)
+    ranks, earlier = compared(seen(outputs, targets), window, run.group, parts)
     return joint_losses(
-        outputs, rows, targets, config.loss, run.model.logit_scale, run.model.logit_bias, ranks, earlier
+        outputs,
+        rows,
+        targets,
+        config.loss,
+        run.model.logit_scale,
+        run.model.logit_bias,
+        ranks,
+        earlier,
+        parts,
+        run.group.world,
     )
 
 
-def drawn(run: Run, batch: Batch) -> tuple[Rows, Targets]:
-    """Noisy and clean rows of a batch on the device."""
-    config = run.config
-    seeds_B = mix(config.train.seed, ROW_STREAM, batch.positions_B.numpy()) >> np.uint64(1)
-    images_B3HW, fine_F3HW = (prepared(x, batch, config) for x in (batch.images_B3HW, batch.fine_F3HW))
-    tokens_BL = sent(run.tokenizer.encode(batch.captions, config.model.text.length), run.group.device)
+def drawn(run: Run, batch: Batch, parts: Split) -> tuple[Rows, Targets]:
+    """Noisy and clean rows of a batch on the device, used as their places in the global micro-batch say."""
+    config, device = run.config, run.group.device
+    # A picture may be there in vain: clean shares that move let the loader know no more than the most.
+    large = [i for i, row in enumerate(batch.fine_rows) if batch.places_B[row] < parts.fine]
+    first = [batch.fine_rows[i] for i in large]
+    order = torch.tensor([*first, *sorted(set(range(len(batch.captions))) - set(first))])
+    images_B3HW, fine_F3HW = batch.images_B3HW, batch.fine_F3HW[: len(large)]
+    if first != list(range(len(first))):
+        images_B3HW = images_B3HW[sent(order, images_B3HW.device)]
+    positions_B = batch.positions_B[order]
+    seeds_B = mix(config.train.seed, ROW_STREAM, positions_B.numpy()) >> np.uint64(1)
+    tokens_BL = run.tokenizer.encode([batch.captions[i] for i in order], config.model.text.length)
     return make_rows(
-        images_B3HW,
-        fine_F3HW,
-        tokens_BL,
+        augment_rows(images_B3HW, positions_B, config),
+        augment_rows(fine_F3HW, positions_B[: len(large)], config),
+        sent(tokens_BL, device),
         config.loss,
         config.model.properties,
-        progress(run),
-        Draws.seeded(seeds_B.tolist(), run.group.device),
+        int((batch.places_B < parts.noisy).sum()),
+        Draws.seeded(seeds_B.tolist(), device),
     )
 
 
-def compared(here: Pairs, window: list[Pairs], group: Group) -> tuple[Pairs, Pairs]:
+def compared(here: Pairs, window: list[Pairs], group: Group, parts: Split) -> tuple[Pairs, Pairs]:
     """Other ranks' rows of this micro-step and all ranks' of earlier ones; those of this one join the `window`."""
-    ranks = Pairs(*(gather_others(x, group) for x in (here.image_BE, here.text_BE, here.caption_B)))
+    counts = clean_by_rank(parts, group.world)
+    ranks = Pairs(*(gather_others(x, group, counts) for x in (here.image_BE, here.text_BE, here.caption_B)))
     earlier = joined([here.none(), *window])
     window += [here.detach(), ranks]
     return ranks, earlier
 
 
-def prepared(images_B3HW: Tensor, batch: Batch, config: RunConfig) -> Tensor:
-    """Augmented images in [0, 1] of the batch's first rows."""
-    positions_B = batch.positions_B[: len(images_B3HW)]
+def augment_rows(images_B3HW: Tensor, positions_B: Tensor, config: RunConfig) -> Tensor:
+    """Augmented images in [0, 1] of the rows at these positions."""
     images_B3HW = images_B3HW.to(torch.float32, memory_format=torch.contiguous_format) / 255
     return augment(images_B3HW, positions_B, config.train.seed, config.data.flip, config.data.jitter)
 

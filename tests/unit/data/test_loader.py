@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import torch
 from majolica.config.schema import DataConfig, SourceConfig
 from majolica.data.loader import Batch, Loader, Size
 from majolica.data.order import sample_index
-from majolica.data.shards import Record, write_shards
+from majolica.data.shards import Record, ShardSet, write_shards
 from majolica.data.sources import captions
 from majolica.data.split import load_split
 from majolica.errors import UserError
@@ -114,6 +116,73 @@ def test_resume_refuses_other_data_and_another_seed(write: Write) -> None:
             other.load(one.state())
         with pytest.raises(UserError, match="seed 1"):
             one.load({**one.state(), "seed": 1})
+
+
+def rewritten(folder: Path, change: Callable[[Record], Record]) -> None:
+    """Write the tars of a set again, of the same size, each sample changed."""
+    shards = ShardSet(folder)
+    records = [change(shards.read(i)) for i in range(len(shards))]
+    sizes = [(tar.name, tar.size, tar.count) for tar in shards.tars]
+    write_shards(folder, records, shards.tars[0].count)
+    shards = ShardSet(folder)
+    assert [(tar.name, tar.size, tar.count) for tar in shards.tars] == sizes
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: dataclasses.replace(record, caption=record.caption.upper()),
+        lambda record: dataclasses.replace(record, caption=f"{record.caption} or so"),
+        lambda record: dataclasses.replace(record, image=record.image[:-60] + bytes(60)),
+    ],
+    ids=["captions", "longer captions", "pictures"],
+)
+def test_resume_refuses_tars_written_anew_with_the_same_size(write: Write, change: Callable[[Record], Record]) -> None:
+    folder = write(50)
+    with loader_of(folder, 4) as loader:
+        state = json.loads(json.dumps(loader.state()))
+    rewritten(folder, change)
+    with loader_of(folder, 4) as loader, pytest.raises(UserError, match="other pictures or captions"):
+        loader.load(state)
+
+
+def test_resume_goes_on_where_tars_were_only_copied_and_says_so(write: Write) -> None:
+    folder = write(50)
+    with loader_of(folder, 4) as loader:
+        state = loader.state()
+        assert loader.load(state) == []
+    rewritten(folder, lambda record: record)
+    for tar in folder.glob("*.tar"):
+        os.utime(tar, (1, 1))
+    with loader_of(folder, 4) as loader:
+        [note] = loader.load(state)
+        assert "were written or copied since" in note
+        assert loader.load(loader.state()) == []
+
+
+def test_states_of_older_versions_go_on_or_are_refused(write: Write) -> None:
+    """One source has always been read in this order; mixtures and buckets have not."""
+    folder = write(50)
+    with loader_of(folder, 4) as loader:
+        old = {name: loader.state()[name] for name in ("position", "seed", "manifest")}
+        assert loader.load({**old, "position": 8}) == []
+        assert next(loader).captions == [f"number {i}" for i in sample_index(np.arange(8, 12), 50, 0)]
+        with pytest.raises(UserError, match="order 99"):
+            loader.load({**loader.state(), "order": {**loader.state()["order"], "version": 99}})
+    sources = (SourceConfig(str(folder)), SourceConfig(str(write(30))))
+    with Loader(DataConfig(sources=sources), 4, SMALL, 0) as loader:
+        old = {name: loader.state()[name] for name in ("position", "seed", "manifest")}
+        with pytest.raises(UserError, match="earlier version"):
+            loader.load(old)
+
+
+def test_other_weights_are_said(write: Write) -> None:
+    config = mixed(write)
+    with Loader(config, 4, SMALL, 0) as loader:
+        state = json.loads(json.dumps(loader.state()))
+    with Loader(dataclasses.replace(config, weights_over=7), 4, SMALL, 0) as loader:
+        [note] = loader.load(state)
+        assert "weights of the sources" in note
 
 
 def test_bad_sample_is_replaced_by_another_of_the_set_and_counted(write: Write) -> None:
@@ -251,21 +320,25 @@ def test_weights_that_do_not_fit(write: Write, change: dict[str, Any], message: 
 def test_fine_pictures_are_kept_where_there_are_pixels(tmp_path: Path, picture: Picture) -> None:
     records = [Record(picture(i, *((32, 32) if i % 2 else (20, 40))), "png", str(i), {}) for i in range(40)]
     write_shards(tmp_path / "s", records)
-    size = Size(8, scale=4, share=0.5)
+    size = Size(8, scale=4, fine=12)
     with loader_of(tmp_path / "s", 40, size, seed=1) as loader:
         batches = [next(loader) for _ in range(3)]
     found: dict[int, bool] = {}
     for batch in batches:
-        fine = len(batch.fine_F3HW)
-        assert batch.images_B3HW.shape == (40, 3, 8, 8) and batch.fine_F3HW.shape == (fine, 3, 32, 32)
-        assert all(int(text) % 2 for text in batch.captions[:fine])
+        assert batch.images_B3HW.shape == (40, 3, 8, 8) and batch.fine_F3HW.shape[1:] == (3, 32, 32)
+        assert batch.places_B.tolist() == list(range(40))
         reds = [int(text) for text in batch.captions]
-        assert batch.images_B3HW[:, 0, 0, 0].tolist() == reds and batch.fine_F3HW[:, 0, 0, 0].tolist() == reds[:fine]
-        found |= {int(p): i < fine for i, p in enumerate(batch.positions_B)}
-    assert 20 <= sum(found.values()) <= 40  # half of the 60 that have the pixels
-    with loader_of(tmp_path / "s", 6, size, seed=1, threads=1) as loader:
-        small = [next(loader) for _ in range(20)]
-    assert found == {int(p): i < len(b.fine_F3HW) for b in small for i, p in enumerate(b.positions_B)}
+        assert batch.images_B3HW[:, 0, 0, 0].tolist() == reds
+        assert batch.fine_F3HW[:, 0, 0, 0].tolist() == [reds[i] for i in batch.fine_rows]
+        assert list(batch.fine_rows) == [i for i in range(12) if reds[i] % 2]  # the first twelve, if they are large
+        found |= {int(p): i in batch.fine_rows for i, p in enumerate(batch.positions_B)}
+    assert 3 < sum(found.values()) < 33
+    parts = []
+    for rank in range(4):
+        with loader_of(tmp_path / "s", 10, size, seed=1, rank=rank, world=4, threads=1) as loader:
+            parts += [next(loader) for _ in range(3)]
+    assert found == {int(p): i in b.fine_rows for b in parts for i, p in enumerate(b.positions_B)}
+    assert all(torch.equal(b.positions_B % 40, b.places_B) for b in parts)
 
 
 def test_buckets_keep_proportions(tmp_path: Path, picture: Picture) -> None:
@@ -281,3 +354,25 @@ def test_buckets_keep_proportions(tmp_path: Path, picture: Picture) -> None:
         assert {sizes[int(text) % 3] for text in batch.captions} == {(width, height)}
         h, w = batch.images_B3HW.shape[2:]
         assert abs(np.log(h / w) - np.log(height / width)) < 0.2
+
+
+def test_buckets_keep_their_order_on_resume_where_the_batch_is_cut_up(tmp_path: Path, picture: Picture) -> None:
+    records = [Record(picture(i, *[(64, 32), (32, 64)][i % 2]), "png", str(i), {"label": i}) for i in range(60)]
+    write_shards(tmp_path / "s", records)
+
+    def loader(batch: int, rank: int = 0, world: int = 1) -> Loader:
+        return loader_of(tmp_path / "s", batch, Size(8, patch=2), 1, rank, world, buckets=True)
+
+    with loader(12) as whole:
+        next(whole), next(whole)
+        state = json.loads(json.dumps(whole.state()))
+        rest = rows([next(whole) for _ in range(4)])
+    parts: list[Batch] = []
+    for rank in range(2):  # 2 x 3 rows, twice as many micro-steps
+        with loader(3, rank, 2) as part:
+            assert part.load(state) == []
+            parts += [next(part) for _ in range(8)]
+            assert part.state()["order"]["unit"] == 12
+    assert rows(parts) == rest
+    with loader(8) as other, pytest.raises(UserError, match="is now 8: choose them so that their product divides 12"):
+        other.load(state)

@@ -69,3 +69,35 @@ def test_a_source_may_come_in_late_or_go_out() -> None:
 def test_temperature_flattens() -> None:
     assert by_temperature([100, 10_000], 1) == [100, 10_000]
     assert by_temperature([100, 10_000], 2) == pytest.approx([10, 100])
+
+
+@pytest.mark.parametrize("streams", [1, 4, 1024])
+def test_the_places_of_a_source_are_consecutive_in_the_order_of_the_positions(streams: int) -> None:
+    """Over all streams, in a block that is half read as in whole ones, and while weights change."""
+    mixture = Mixture(START, END, 2 * 50 * streams, seed=3, block=50, streams=streams)
+    source, number = mixture.locate(np.arange(200 * streams + 77))
+    for s in range(3):
+        assert np.array_equal(number[source == s], np.arange((source == s).sum()))
+
+
+def test_every_stream_has_the_same_quotas_and_an_order_of_its_own() -> None:
+    source, _ = Mixture(START, START, 0, seed=3, block=50, streams=8).locate(np.arange(3 * 50 * 8))
+    blocks = source.reshape(3, 50, 8).transpose(0, 2, 1)
+    assert (np.sort(blocks, axis=2) == np.sort(blocks[:1, :1], axis=2)).all()
+    assert len({row.tobytes() for row in blocks.reshape(-1, 50)}) > 20
+
+
+def test_what_each_stream_has_read_when_a_source_has_reached_a_number() -> None:
+    mixture = Mixture((1.0, 1.0, 0.0), (0.0, 1.0, 1.0), 200, seed=3, block=25, streams=4)
+    positions = np.arange(25 * 4 * 6)
+    source, number = mixture.locate(positions)
+    assert not (source[300:] == 0).any()  # it has gone out
+    for s in range(3):
+        for reached in (0, 1, 17, 60, 99):
+            expected = np.bincount(positions[(source == s) & (number < reached)] % 4, minlength=4)
+            assert np.array_equal(mixture.reached(s, reached), expected)
+    for stream in range(4):
+        mine = positions[stream::4]
+        for s in range(3):
+            counted = mixture.in_stream(mine, np.full_like(mine, s))
+            assert np.array_equal(counted[1:], (source[mine] == s).cumsum()[:-1])

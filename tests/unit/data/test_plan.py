@@ -18,16 +18,37 @@ def test_one_source_is_the_order_itself() -> None:
     assert not source.any() and np.array_equal(sample, sample_index(np.arange(2000), 700, 5))
 
 
+def reads(made: Plan, positions: int) -> list[np.ndarray]:
+    source, sample = made.locate(np.arange(positions))
+    return [sample[source == s] for s in range(len(made.sizes))]
+
+
 @pytest.mark.parametrize("streams", [1, 8])
-def test_every_sample_of_every_source_once_an_epoch(streams: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(order, "LARGE", 1000 if streams > 1 else 10**9)
+@pytest.mark.parametrize(
+    ("sizes", "shares"), [((900, 7), EVEN), ((900, 700), EVEN), ((2000, 90), Shares((9, 1), (9, 1)))]
+)
+def test_a_source_is_read_through_before_any_of_it_comes_again(
+    sizes: tuple[int, int], shares: Shares, streams: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order, "LARGE", 800 if streams > 1 else 10**9)
     monkeypatch.setattr(order, "STREAMS", streams)
-    made = Plan([700, 2300], EVEN, 7)
+    monkeypatch.setattr(plan, "BLOCK", 130)
+    made = Plan(sizes, shares, 7)
     assert made.streams == streams
-    source, sample = made.locate(np.arange(80_000))  # whole blocks of every stream
-    for s, size in enumerate(made.sizes):
-        counts = np.bincount(sample[source == s], minlength=size)
-        assert counts.max() - counts.min() <= 1 and counts.sum() == 40_000
+    for size, samples in zip(sizes, reads(made, 7001), strict=True):
+        whole = samples[: len(samples) // size * size].reshape(-1, size)
+        assert len(whole) > 2 and (np.sort(whole, axis=1) == np.arange(size)).all()
+        assert not np.array_equal(whole[0], whole[1])
+        rest = samples[whole.size :]
+        assert len(np.unique(rest)) == len(rest)
+
+
+def test_large_mixtures_keep_shares_as_finely_as_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order, "LARGE", 1000)
+    monkeypatch.setattr(order, "STREAMS", 4)
+    share = 0.0003
+    found = reads(Plan([700, 2300], Shares((share, 1 - share), (share, 1 - share)), 7), 4 * plan.BLOCK)
+    assert [len(samples) for samples in found] == [12, 39_988]
 
 
 def test_streams_give_each_rank_chunks_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,6 +64,21 @@ def test_streams_give_each_rank_chunks_of_its_own(monkeypatch: pytest.MonkeyPatc
     assert total < 1.05 * 1600  # chunks that straddle two streams are read by both
     first = [one.locate(np.arange(rank, 16_000, 4))[1] for rank in range(4)]
     assert all(len(np.unique(f // order.CHUNK)) < 120 for f in first)  # 40 would do without windows
+
+
+def test_streams_of_a_mixture_give_each_rank_chunks_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order, "LARGE", 1000)
+    monkeypatch.setattr(order, "STREAMS", 16)
+    monkeypatch.setattr(plan, "STREAM_WINDOW", 4)
+    made = Plan([160_000, 80_000], Shares((2.0, 1.0), (2.0, 1.0)), 3)
+    positions = np.arange(240_000)
+    source, sample = made.locate(positions)
+    seen = [
+        (rank, chunk)
+        for rank in range(4)
+        for chunk in np.unique(sample[(source == 0) & (positions % 4 == rank)] // order.CHUNK)
+    ]
+    assert 1600 <= len(seen) < 1.1 * 1600
 
 
 def test_streams_keep_every_sample_once_where_they_do_not_divide_the_set() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from majolica.config.schema import DataConfig, SourceConfig
 from majolica.data import remote, sources
+from majolica.data.fingerprint import content, stamp
 from majolica.data.loader import Loader, Size
 from majolica.data.shards import ShardSet
 from majolica.errors import UserError
@@ -58,6 +59,10 @@ def test_remote_samples_are_the_local_ones(write: Write, bucket: str, indexes: b
     for i in (0, 7, 39, 40, 99):
         assert far.read(i) == local.read(i) and far.caption(i) == local.caption(i)
     assert (far.dimensions() == local.dimensions()).all()
+    fetched = far._tars._blocks.fetched  # type: ignore[union-attr]
+    assert content(far) == content(local)
+    assert far._tars._blocks.fetched == fetched  # type: ignore[union-attr]  # a few bytes of each, not blocks
+    assert stamp(far) != stamp(local)
     far.close()
     assert list((tmp_path / "cache").iterdir()) == []
 

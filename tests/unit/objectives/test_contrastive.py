@@ -59,11 +59,12 @@ def split(count: int, world: int, order: list[list[int]]) -> tuple[Tensor, list[
     total = torch.zeros((), dtype=torch.float64)
     for m, micro in enumerate(order):
         earlier = take([row for before in order[:m] for row in before]).detach()
-        each = len(micro) // world
         for rank in range(world):
-            mine = micro[rank * each : (rank + 1) * each]
+            mine = micro[rank::world]  # some ranks may have one more than others
             others = take([row for row in micro if row not in mine]).detach()
-            total = total + sigmoid_loss(take(mine), at[2], at[3], others, earlier) / (world * len(order))
+            total = total + sigmoid_loss(take(mine), at[2], at[3], others, earlier, len(micro) / world) / (
+                world * len(order)
+            )
     return total.detach(), gradients(total, at)
 
 
@@ -100,12 +101,12 @@ def test_the_written_gradient_is_that_of_the_value() -> None:
     others = Pairs(image[:0], text[:0], captions[:0])
 
     def value(image: Tensor, text: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
-        return sigmoid_loss(Pairs(image, text, captions), scale, bias, others, others)
+        return sigmoid_loss(Pairs(image, text, captions), scale, bias, others, others, 6)
 
     assert torch.autograd.gradcheck(value, leaves(image, text))
 
 
-@pytest.mark.parametrize("world", [1, 2, 4])
+@pytest.mark.parametrize("world", [1, 2, 4, 5])
 def test_ranks_average_to_the_full_loss_and_its_gradient(world: int) -> None:
     value, wanted = full(12)
     got, found = split(12, world, [list(range(12))])
@@ -147,5 +148,5 @@ def test_memory_grows_with_the_window_and_not_with_its_square(monkeypatch: pytes
         far = Pairs(torch.randn(window, 8), torch.randn(window, 8), torch.arange(window) + 9000)
         here = Pairs(image, text, torch.arange(window))
         with Watch():
-            sigmoid_loss(here, torch.tensor(2.0), torch.tensor(-1.0), here.none(), far).backward()  # type: ignore[no-untyped-call]
+            sigmoid_loss(here, torch.tensor(2.0), torch.tensor(-1.0), here.none(), far, window).backward()  # type: ignore[no-untyped-call]
         assert max(sizes) == 64 * window  # linear: the pair matrix would be window x window

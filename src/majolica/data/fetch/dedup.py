@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -102,11 +102,13 @@ def _rewrite(folder: Path, plan: Plan, losses: NDArray[Any]) -> None:
     table = pq.read_table(folder / f"{name}.parquet")
     keys = table.column("key").to_pylist()
     words, copies = table.column("status").to_pylist(), table.column("duplicate_of").to_pylist()
+    gone: dict[str, str] = {}
     for loss in losses:
         row = int(loss["row"])
         words[row] = status.DUPLICATE
-        copies[row] = plan.key(int(loss["first_shard"]), int(loss["first_row"]))
-    gone = {keys[int(row)] for row in losses["row"]}
+        gone[keys[row]] = copies[row] = plan.key(int(loss["first_shard"]), int(loss["first_row"]))
+    # Copies inside the shard named one that goes now: they too name the one that stays.
+    copies = [gone.get(copy, copy) for copy in copies]
     _filter_tar(folder / f"{name}.tar", gone)
     open_index(folder / f"{name}.tar")
     stored = table.column("stored_bytes").to_pylist()
@@ -119,7 +121,7 @@ def _rewrite(folder: Path, plan: Plan, losses: NDArray[Any]) -> None:
     write_atomic(stats_path(folder, name), json.dumps(statistics, indent=2))
 
 
-def _filter_tar(path: Path, gone: set[str]) -> None:
+def _filter_tar(path: Path, gone: Mapping[str, str]) -> None:
     with (
         tarfile.open(path, "r:") as old,
         beside(path) as file,

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from majolica.data.arrow import as_bytes
 from majolica.errors import UserError
 
 URL_NAMES = ("url", "URL", "Url", "image_url", "img_url")
@@ -99,13 +100,10 @@ def _renamed(table: pa.Table, columns: Columns, path: str) -> pa.Table:
         if name not in table.column_names:
             raise UserError(f"{path} has no column {name!r}, which other input files have")
         column = table.column(name)
-        kind = pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary()
         try:
-            front.append(column.cast(kind))
+            front.append(as_bytes(column))  # one type in every file
         except pa.ArrowException:
             raise UserError(f"{path}: the column {name!r} is {column.type}, not text") from None
-    # Both front columns under one type in every file.
-    front = [column.cast(pa.large_binary()) for column in front]
     rest = [name for name in table.column_names if name not in (columns.url, columns.caption, "url", "caption")]
     return pa.table([*front, *(table.column(name) for name in rest)], names=["url", "caption", *rest])
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from majolica.data.metadata.columns import Column, readable
 from majolica.data.metadata.database import copy_to, database, name, quote, scalar
 from majolica.data.metadata.order import HIGH, LOW, digest_sql
 from majolica.data.metadata.storage import attach, find_inputs, open_file
@@ -74,14 +75,14 @@ def _columns(connection: DuckDBPyConnection, path: str) -> list[str]:
     out = []
     for file in find_inputs([path]):
         attach(connection, [file.path])
-        wanted = [column for column, _ in file.columns if column.lower() in ("url", "domain")]
+        wanted = [Column(*column) for column in file.columns if column[0].lower() in ("url", "domain")]
         if not wanted:
             present = ", ".join(column for column, _ in file.columns)
             raise UserError(f"{file.path} is no opt-out list: it has no column url or domain, but {present}")
         for column in wanted:
             out.append(
-                f"SELECT {name(column)}::VARCHAR AS entry FROM read_parquet({quote(file.path)}) "
-                f"WHERE {name(column)} IS NOT NULL"
+                f"SELECT {readable(column)}::VARCHAR AS entry FROM read_parquet({quote(file.path)}) "
+                f"WHERE {name(column.name)} IS NOT NULL"
             )
     return out
 

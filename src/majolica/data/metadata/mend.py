@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from majolica.data.arrow import text_kind
 from majolica.data.metadata.columns import CANONICAL
 from majolica.data.metadata.plan import Piece
 from majolica.data.metadata.storage import open_file
@@ -30,7 +31,7 @@ class Mended:
         file = pq.ParquetFile(open_file(self.piece.path))
         names = [column.name for column in self.piece.columns.values()]
         kinds = [file.schema_arrow.field(name) for name in names]
-        plain = [pa.field(field.name, pa.string()) if _is_text(field.type) else field for field in kinds]
+        plain = [_plain(field) for field in kinds]
         return pa.RecordBatchReader.from_batches(pa.schema(plain), self._batches(file, names))
 
     def _batches(self, file: Any, names: list[str]) -> Iterator[pa.RecordBatch]:
@@ -43,7 +44,7 @@ class Mended:
                 array = batch.column(name)
                 if pa.types.is_dictionary(array.type):
                     array = array.dictionary_decode()
-                if _is_text(array.type):
+                if text_kind(array.type) == "text":
                     array, lost = _decoded(array)
                     self.bad[canonical[name]] += lost
                 arrays.append(array)
@@ -60,12 +61,13 @@ def _groups(file: Any, piece: Piece) -> list[int]:
     return groups
 
 
-def _is_text(kind: Any) -> bool:
-    import pyarrow.types as types
+def _plain(field: Any) -> Any:
+    """The field as `_batches` gives it: text of one type, and no dictionaries."""
+    import pyarrow as pa
 
-    if types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind))
+    if text_kind(field.type) == "text":
+        return pa.field(field.name, pa.string())
+    return field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
 
 
 def _decoded(array: Any) -> tuple[Any, int]:

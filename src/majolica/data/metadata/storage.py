@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from majolica.data.arrow import text_kind
 from majolica.data.metadata.database import first_line
 from majolica.errors import UserError
 
@@ -28,7 +29,7 @@ class InputFile:
     groups: tuple[int, ...]
     """Rows in each row group."""
     columns: tuple[tuple[str, str], ...]
-    """Name and kind (text, whole, real, other) of each column."""
+    """Name of each column, and its kind (text, bytes, whole, real), or its type where it is of another."""
 
     @property
     def rows(self) -> int:
@@ -145,13 +146,15 @@ def _footer(path: str, version: str) -> InputFile:
 def _kind(kind: Any) -> str:
     import pyarrow.types as types
 
+    if text := text_kind(kind):
+        return text
     if types.is_dictionary(kind):
         kind = kind.value_type
     if types.is_integer(kind):
         return "whole"
     if types.is_floating(kind) or types.is_decimal(kind):
         return "real"
-    return "text" if types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind) else "other"
+    return str(kind)
 
 
 def _reason(error: Exception, path: str) -> str:

@@ -96,6 +96,7 @@ def open_work(job: Job, mark: str, restart: bool) -> bool:
                 path.unlink(missing_ok=True)
         if (job.out / "funnel.json").exists():
             if json.loads((job.out / "funnel.json").read_text(encoding="utf-8")).get("fingerprint") == mark:
+                shutil.rmtree(job.work, ignore_errors=True)  # there where a run was killed while it cleaned up
                 return True
             raise UserError(f"{job.out} holds another filtered set: choose another --out, or --restart to replace it")
         other = held.exists() and held.read_text(encoding="utf-8") != mark

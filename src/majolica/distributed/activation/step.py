@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from majolica.config.schema import RunConfig
+from majolica.config.split import largest, of_rank
 from majolica.distributed.activation.apply import sites
 from majolica.distributed.activation.trace import Step
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
 from majolica.models.majolica import Majolica, Rows
 from majolica.objectives.contrastive import Pairs
-from majolica.objectives.joint import Targets, clean_rows, joint_losses, seen
+from majolica.objectives.joint import Targets, joint_losses, seen
 
 
 def step_of(config: RunConfig, device: str = "cpu") -> Step:
@@ -56,21 +57,32 @@ def forward(model: Majolica, config: RunConfig, rows: Rows, targets: Targets) ->
     with torch.autocast(rows.t_B.device.type, torch.bfloat16, enabled=config.train.precision != "fp32"):
         outputs = model(rows)
     none: Pairs = seen(outputs, targets).none()
+    world = config.train.processes or 1
     losses = joint_losses(
-        outputs, rows, targets, config.loss, model.logit_scale, model.logit_bias, ranks=none, earlier=none
+        outputs,
+        rows,
+        targets,
+        config.loss,
+        model.logit_scale,
+        model.logit_bias,
+        ranks=none,
+        earlier=none,
+        parts=largest(config.loss, config.train.batch * world),
+        world=world,
     )
     return losses["loss"] / config.train.accumulate
 
 
 def noisy_rows(config: RunConfig) -> int:
-    """The most noisy rows that a micro-step has in the course of the training."""
-    batch = config.train.batch
-    return batch - min(clean_rows(config.loss, batch, progress) for progress in (0.0, 1.0))
+    """The most noisy rows that a rank's micro-step has in the course of the training."""
+    world = config.train.processes or 1
+    return of_rank(largest(config.loss, config.train.batch * world).noisy, 0, world)
 
 
 def fine_rows(config: RunConfig) -> int:
-    """How many of them are painted larger than the base."""
-    return round(config.loss.fine_share * noisy_rows(config))
+    """The most of them that are painted larger than the base."""
+    world = config.train.processes or 1
+    return of_rank(largest(config.loss, config.train.batch * world).fine, 0, world)
 
 
 def inputs(config: RunConfig) -> tuple[Rows, Targets]:

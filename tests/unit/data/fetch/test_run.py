@@ -123,6 +123,29 @@ def test_rows_with_an_empty_caption_are_not_asked_for(server: Any, table: Table,
     fetch(replace(config, empty_captions="keep"))
 
 
+def test_a_copy_names_a_picture_that_stays(server: Any, table: Table, config: FetchConfig) -> None:
+    """Two copies in one shard of a picture in an earlier one: the second names that one too."""
+    urls = [server.url(f"photo/{name}") for name in ("0?a", "1", "0?b", "0?c")]
+    fetch(replace(config, input=(table(urls),), per_shard=2))
+    rows = [row for path in parquets(config.out) for row in pq.read_table(path).to_pylist()]
+    assert [row["duplicate_of"] for row in rows] == [None, None, rows[0]["key"], rows[0]["key"]]
+
+
+@pytest.mark.parametrize("kind", [pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary(), None], ids=str)
+def test_captions_of_every_kind_of_column(server: Any, tmp_path: Path, config: FetchConfig, kind: Any) -> None:
+    url, caption = server.url("photo/0"), "café"
+    if kind is None:
+        columns = {"url": pa.array([url]).dictionary_encode(), "caption": pa.array([caption]).dictionary_encode()}
+    else:
+        raw = [text.encode() if "binary" in str(kind) else text for text in (url, caption)]
+        columns = {name: pa.array([value], kind) for name, value in zip(("url", "caption"), raw, strict=True)}
+    pq.write_table(pa.table({**columns, "more": columns["caption"]}), tmp_path / "kinds.parquet")
+    fetch(replace(config, input=(str(tmp_path / "kinds.parquet"),)))
+    found = members(config.out)
+    [known] = [json.loads(data) for name, data in found.items() if name.endswith(".json")]
+    assert (known["url"], known["caption"], known["more"]) == (url, caption, caption)
+
+
 def test_copies_go_wherever_they_are_and_the_first_key_stays(server: Any, table: Table, config: FetchConfig) -> None:
     config = replace(config, input=(table(with_copies(server, 45)),))
     totals = fetch(config)

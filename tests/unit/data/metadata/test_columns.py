@@ -173,5 +173,66 @@ def test_a_mapping_from_the_configuration_and_exact_names_come_first() -> None:
 
 
 def test_a_list_is_no_text() -> None:
-    with pytest.raises(UserError, match="no column for text"):
-        find(ColumnsConfig(), {"url": "text", "text": "other"}, "x")
+    with pytest.raises(
+        UserError, match=r"the column TEXT of x holds list<element: string>, which is no text: .*--columns.text"
+    ):
+        find(ColumnsConfig(), {"url": "text", "TEXT": "list<element: string>"}, "x")
+
+
+TEXTS = {str(kind): kind for kind in (pa.string(), pa.large_string(), pa.string_view())}
+BYTES = {str(kind): kind for kind in (pa.binary(), pa.large_binary(), pa.binary_view())}
+
+
+@pytest.mark.parametrize("coded", [False, True], ids=["plain", "dictionary"])
+@pytest.mark.parametrize("kind", [*TEXTS, *BYTES])
+def test_every_kind_of_text_is_text_wherever_it_is_used(
+    kind: str, coded: bool, tmp_path: Path, read: Any, small: Any
+) -> None:
+    columns = {
+        "url": ["http://h/ä", "http://h/b"],
+        "caption": ["café au lait", None],
+        "width": ["640", "wide"],
+        "similarity": ["0.5", None],
+        "phash": ["00000000000000aa", None],
+        "nsfw": ["UNLIKELY", "NSFW"],
+    }
+
+    def column(values: list[str | None]) -> Any:
+        raw = [value.encode() if value and kind in BYTES else value for value in values]
+        if not coded:
+            return pa.array(raw, (TEXTS | BYTES)[kind])
+        return pa.array(raw, pa.binary() if kind in BYTES else pa.string()).dictionary_encode()
+
+    pq.write_table(pa.table({name: column(values) for name, values in columns.items()}), tmp_path / "a.parquet")
+    found = filter_metadata(small(tmp_path / "a.parquet"), tmp_path / "out")
+    first, second = sorted(read(tmp_path / "out"), key=lambda row: row["url"], reverse=True)
+    assert (first["url"], first["text"], first["width"]) == ("http://h/ä", "café au lait", 640)
+    assert (first["similarity"], first["phash"], first["nsfw"]) == (0.5, "00000000000000aa", "UNLIKELY")
+    assert (second["text"], second["width"]) == (None, None)
+    assert found["unusable_values"] == {"width": 1}
+
+
+def test_bytes_that_are_no_utf8_are_counted_and_eight_of_them_are_a_hash(tmp_path: Path, read: Any, small: Any) -> None:
+    columns = {
+        "url": pa.array([b"http://h/1", b"http://h/2", b"http://h/\xff"], pa.large_binary()),
+        "text": pa.array([b"caf\xe9", "café".encode(), b"x"], pa.large_binary()),
+        "phash": pa.array([bytes.fromhex("ff000000000000aa"), None, None], pa.binary(8)),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    found = filter_metadata(small(tmp_path / "a.parquet"), tmp_path / "out")
+    rows = sorted(read(tmp_path / "out"), key=lambda row: row["url"] or "")
+    assert [(row["url"], row["text"], row["phash"]) for row in rows if row["url"]] == [
+        ("http://h/1", None, "ff000000000000aa"),
+        ("http://h/2", "café", None),
+    ]
+    assert found["unusable_values"] == {"url": 1, "text": 1}
+
+
+def test_bytes_beside_text_that_is_no_utf8(tmp_path: Path, read: Any, small: Any) -> None:
+    raw = pa.array([b"http://h/1", b"http://h/\xff"], pa.binary())
+    url = pa.Array.from_buffers(pa.string(), len(raw), raw.buffers())
+    coded = pa.array(["café".encode(), b"x"]).dictionary_encode()
+    pq.write_table(pa.table({"url": url, "text": coded}), tmp_path / "a.parquet")
+    found = filter_metadata(small(tmp_path / "a.parquet"), tmp_path / "out")
+    assert ("http://h/1", "café") in [(row["url"], row["text"]) for row in read(tmp_path / "out")]
+    assert found["unusable_values"] == {"url": 1}

@@ -1,0 +1,27 @@
+"""Paths of a configuration that mean the same from every folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from majolica.config.schema import RunConfig
+
+
+def anchor(config: RunConfig) -> RunConfig:
+    """`config` with the local paths of its data absolute, as seen from the current folder. URLs stay as they are."""
+    data = config.data
+    sources = tuple(dataclasses.replace(source, shards=_absolute(source.shards)) for source in data.sources)
+    data = dataclasses.replace(
+        data,
+        shards=_absolute(data.shards),
+        sources=sources,
+        tokenizer=_absolute(data.tokenizer),
+        remote_cache=_absolute(data.remote_cache),
+    )
+    return dataclasses.replace(config, data=data)
+
+
+def _absolute(path: str) -> str:
+    """Links stay as they are: what they point to may move."""
+    return str(Path(path).absolute()) if path and "://" not in path else path

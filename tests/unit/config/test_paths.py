@@ -1,0 +1,24 @@
+"""A saved configuration means the same from every folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from majolica.config.paths import anchor
+from majolica.config.schema import DataConfig, RunConfig, SourceConfig
+
+
+def test_local_paths_become_absolute_and_urls_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to("elsewhere")
+    sources = (SourceConfig("link", 2.0), SourceConfig("s3://bucket/set"), SourceConfig("/data/set"))
+    data = DataConfig(shards="data/train", sources=sources, tokenizer="../t.model", remote_cache="", threads=3)
+    found = anchor(RunConfig(data=data)).data
+    assert [source.shards for source in found.sources] == [str(tmp_path / "link"), "s3://bucket/set", "/data/set"]
+    assert found.sources[0].weight == 2.0 and found.threads == 3
+    assert found.shards == str(tmp_path / "data/train") and found.remote_cache == ""
+    monkeypatch.chdir("/")
+    assert Path(found.tokenizer).resolve() == tmp_path.parent / "t.model"
+    assert anchor(RunConfig(data=found)).data == found

@@ -1,0 +1,68 @@
+"""How a batch becomes rows: by places in the global micro-batch, the pictures that are painted larger first."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from majolica.config.split import Split
+from majolica.data.loader import Batch
+from majolica.distributed.group import Group
+from majolica.train.step import drawn
+from tiny import tiny_run
+
+
+class Letters:
+    """A vocabulary of the first letters of captions."""
+
+    def encode(self, captions: list[str], length: int) -> torch.Tensor:
+        return torch.tensor([[ord(caption[0])] * length for caption in captions])
+
+
+def run() -> Any:
+    config = tiny_run(Path("none"))
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, flip=False, jitter=0.0))
+    return SimpleNamespace(config=config, group=Group(0, 1, torch.device("cpu")), tokenizer=Letters())
+
+
+def batch(fine_rows: tuple[int, ...], places: range, start: int = 1000) -> Batch:
+    """Row i is as bright as 10 times its place."""
+    bright_B = torch.tensor([10 * place for place in places], dtype=torch.uint8)
+    images = bright_B[:, None, None, None].expand(-1, 3, 16, 16).clone()
+    fine = bright_B[list(fine_rows)][:, None, None, None].expand(-1, 3, 32, 32).clone()
+    captions = [chr(ord("a") + place) for place in places]
+    places_B = torch.tensor(list(places))
+    return Batch(images, captions, [{}] * len(captions), places_B + start, fine, places_B, fine_rows)
+
+
+@pytest.mark.parametrize(
+    ("fine_rows", "order", "fine"),
+    [((), "abcdefgh", 0), ((0, 1, 2), "abcdefgh", 3), ((1, 3), "bdacefgh", 2), ((1, 4), "bacdefgh", 1)],
+)
+def test_roles_follow_the_places(fine_rows: tuple[int, ...], order: str, fine: int) -> None:
+    rows, targets = drawn(run(), batch(fine_rows, range(8)), Split(8, noisy=5, fine=4))
+    assert rows.noisy == 5 and (rows.t_B[:5] < 1).all() and (rows.t_B[5:] == 1).all()
+    assert "".join(map(chr, rows.condition.tokens_BL[:, 0].tolist())) == order
+    assert len(targets.fine_F3HW) == len(rows.pixels_F3HW) == fine
+    expected = torch.tensor([10 * (ord(letter) - ord("a")) for letter in order]) / 127.5 - 1
+    shown = torch.cat((targets.base_M3HW, rows.base_B3HW[5:]))[:, 0, 0, 0]
+    torch.testing.assert_close(shown, expected, rtol=0, atol=1e-6)
+
+
+def test_a_row_is_the_same_on_any_rank() -> None:
+    parts = Split(8, noisy=5, fine=4)
+    whole, _ = drawn(run(), batch((1, 3), range(8)), parts)
+    found = {}
+    for rank, fine_rows in ((0, ()), (1, (0, 1))):
+        mine, _ = drawn(run(), batch(fine_rows, range(rank, 8, 2)), parts)
+        assert mine.noisy == (3, 2)[rank]
+        found |= {
+            int(c): (x, t) for c, x, t in zip(mine.condition.tokens_BL[:, 0], mine.base_B3HW, mine.t_B, strict=True)
+        }
+    for c, x, t in zip(whole.condition.tokens_BL[:, 0], whole.base_B3HW, whole.t_B, strict=True):
+        assert torch.equal(found[int(c)][0], x) and torch.equal(found[int(c)][1], t)
