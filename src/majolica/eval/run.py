@@ -9,6 +9,7 @@ from pathlib import Path
 
 from majolica.config.io import load, to_yaml
 from majolica.config.schema import RunConfig
+from majolica.config.sizes import trained_sizes
 from majolica.eval import facts
 from majolica.eval.control import Control
 from majolica.eval.fidelity import Fidelity
@@ -61,7 +62,7 @@ def evaluate(
 def default_evaluators(config: RunConfig, judge: Judge, pictures: int, brush: Brush) -> tuple[Evaluator, ...]:
     """The evaluators of the report, in its order. A new one is a file beside these and an entry here."""
     return (
-        Gallery(config.model.resolution, brush=brush),
+        Gallery(config.model.resolution, trained_sizes(config)[-1], brush=brush),
         Control(config.model.properties, brush=brush),
         ZeroShot(),
         Fidelity(judge, pictures, brush=brush),
