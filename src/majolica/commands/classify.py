@@ -9,6 +9,7 @@ import tyro
 
 from majolica.commands import DEFAULT_RUN
 from majolica.commands.pictures import load_pictures
+from majolica.commands.terminal import read_texts
 from majolica.errors import UserError
 
 
@@ -32,6 +33,7 @@ def classify(
         run: Folder of the trained run.
         top: How many labels to print for each picture.
     """
+    labels = read_texts(labels, "label")
     if not images:
         raise UserError("nothing to classify: name one or more image files")
     if not labels:

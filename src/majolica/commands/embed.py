@@ -11,8 +11,9 @@ import tyro
 
 from majolica.commands import DEFAULT_RUN
 from majolica.commands.pictures import load_pictures
+from majolica.commands.terminal import read_texts
 from majolica.errors import UserError
-from majolica.files import write_atomic
+from majolica.files import check_writable, write_atomic
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,10 +46,12 @@ def embed(
         run: Folder of the trained run.
         out: File to write, .npz (NumPy) or .safetensors.
     """
+    texts = read_texts(texts, "text")
     if not images and not texts:
         raise UserError("nothing to embed: name image files, or give --texts")
     if out.suffix not in (".npz", ".safetensors"):
         raise UserError(f"cannot write {out}: name a file that ends in .npz or .safetensors")
+    check_writable(out)
     from majolica.sampling.pipeline import Pipeline
 
     pipeline = Pipeline.load(run)

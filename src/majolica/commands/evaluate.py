@@ -10,6 +10,7 @@ import tyro
 
 from majolica.commands import DEFAULT_RUN
 from majolica.errors import UserError
+from majolica.files import check_writable
 
 
 def run(args: list[str]) -> None:
@@ -25,6 +26,7 @@ def evaluate(run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="R
     """
     if not (run / "config.yaml").is_file():
         raise UserError(f"no run in {run}: train one (majolica demo), or name its folder")
+    check_writable(run / "report.html")
     from majolica.eval.run import evaluate as evaluate_run
 
     for name, value in evaluate_run(run, say=_say).items():

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from majolica.commands import DEFAULT_RUN
+from majolica.commands.terminal import read_texts
 from majolica.config.resolve import PROPERTY_NAMES
 from majolica.errors import UserError, unknown
-from majolica.files import write_atomic
+from majolica.files import check_writable, write_atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,6 +52,7 @@ def generate(
         seed: The same seed, prompt and settings give the same picture.
         solver: Heun evaluates the model twice a step, Euler once.
     """
+    prompts = read_texts(prompts, "prompt")
     if not prompts:
         raise UserError('nothing to paint: give a prompt, as in majolica generate "a dolphin on a teal background"')
     if out.suffix.lower() not in FORMATS:
@@ -58,6 +60,7 @@ def generate(
     if steps < 1:
         raise UserError(f"--steps is {steps}: at least 1")
     properties = _properties(set)
+    check_writable(out)
     from majolica.sampling.pipeline import Pipeline
 
     images = Pipeline.load(run).paint(prompts, size, {**properties}, steps, guidance, seed, solver)

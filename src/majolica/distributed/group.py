@@ -73,12 +73,7 @@ def joined(processes: int, threads: int) -> Iterator[Group]:
 
 def spawn(processes: int, config: Path, out: Path, resume: bool) -> None:
     """Start `processes` copies of the training on this machine with torchrun, and wait for them."""
-    room = torch.cuda.device_count() or cores()
-    if processes > room:
-        raise UserError(
-            f"train.processes is {processes} and this machine has room for {room}: start it with torchrun on "
-            f"as many machines as it takes, or set --train.processes {room}"
-        )
+    check_room(processes, torch.cuda.device_count())
     command = [sys.executable, "-m", "majolica.distributed.agent", str(processes)]
     command += ["majolica.train.worker", str(config), str(out), *(["--resume"] if resume else [])]
     worker = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"})
@@ -89,6 +84,16 @@ def spawn(processes: int, config: Path, out: Path, resume: bool) -> None:
         raise
     if status:
         raise UserError(f"the training stopped early (exit code {status}); its own message stands above")
+
+
+def check_room(processes: int, gpus: int) -> None:
+    """UserError where this machine has fewer GPUs, or without GPUs fewer cores, than `processes`."""
+    room = gpus or cores()
+    if processes > room:
+        raise UserError(
+            f"train.processes is {processes} and this machine has room for {room}: start it with torchrun on "
+            f"as many machines as it takes, or set --train.processes {room}"
+        )
 
 
 def any_rank(flag: bool, group: Group) -> bool:

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from majolica.config import io
 from majolica.errors import UserError
-from majolica.train.run import train
+from majolica.machine import let_threads_sleep
 
 
 def main(arguments: list[str]) -> int:
+    let_threads_sleep()
+    from majolica.train.run import train  # after it, for this imports torch
+
     config, out, *flags = arguments
     try:
         train(io.load(Path(config)), Path(out), resume="--resume" in flags)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import tyro
 
+from majolica.files import check_folder
+
 
 def run(args: list[str]) -> None:
     """Parse `args` and make the data set."""
@@ -30,6 +32,7 @@ def openmoji(
         objects: Most things in one picture, 1 or 2.
         seed: The same seed gives the same pictures.
     """
+    check_folder(out)
     from majolica.commands.progress import bar
     from majolica.data.make import make_openmoji
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 
 from majolica.errors import UserError
-from majolica.files import write_atomic
+from majolica.files import check_writable, write_atomic
 
 if TYPE_CHECKING:
     from majolica.text.tokenizer import Tokenizer
@@ -56,6 +56,7 @@ def tokenizer(
         raise UserError("--sample and --vocab must be at least 1")
     if out.exists():
         raise UserError(f"{out} exists, and models may depend on it: remove it, or name another with --out")
+    check_writable(out)
     from majolica.data.captions import draw_captions
     from majolica.data.shards import ShardSet
     from majolica.text.tokenizer import Tokenizer, train_tokenizer
