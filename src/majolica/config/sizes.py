@@ -26,14 +26,14 @@ def scale_of(size: int, base: int) -> int:
     return size // base
 
 
-def beyond_training(size: int, config: RunConfig) -> str:
-    """One line for whoever paints larger than anything that the run was trained on; empty where it was."""
+def beyond_training(size: int, config: RunConfig) -> list[str]:
+    """A line for whoever paints larger than anything that the run was trained on; none where it was."""
     trained = trained_sizes(config)
     if size <= trained[-1]:
-        return ""
+        return []
     pixels = " and ".join(f"{side} px" for side in trained)
     scale = -(-size // config.model.resolution)
-    return (
+    return [
         f"size {size} is larger than anything this run was trained on ({pixels}): expect dots or a grid; paint at most"
         f" {trained[-1]}, or train with --loss.fine-share 0.25 --loss.fine-scale {scale}"
-    )
+    ]

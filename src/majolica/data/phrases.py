@@ -6,10 +6,11 @@ about sides ("left of") are avoided too, because training flips pictures.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
+
+from majolica.text.articles import with_article
 
 WITH_BACKGROUND = (
     "{thing} on {a_background} background",
@@ -27,53 +28,6 @@ WITHOUT_BACKGROUND = (
     "an illustration of {thing}",
 )
 PAIRS = ("{} next to {}", "{} and {}", "{} beside {}")
-
-# Names that take no article although they look singular.
-_BARE = frozenset(
-    {
-        "ice",
-        "bacon",
-        "soap",
-        "fog",
-        "spaghetti",
-        "salt",
-        "butter",
-        "garlic",
-        "bread",
-        "cooked rice",
-        "curry rice",
-        "DNA",
-    }
-    | {
-        "popcorn",
-        "falafel",
-        "wood",
-        "coral",
-        "sake",
-        "oden",
-        "thread",
-        "yarn",
-        "sushi",
-        "shaved ice",
-        "luggage",
-    }
-    | {"canned food", "Mount Fuji", "skis"}
-)
-_SINGULAR_ENDINGS = ("ss", "us", "is", "ros")
-_JOINING = re.compile(r" (?:with|without|on|over|of|at|and|in|showing) ")
-_CONSONANT_SOUND = ("uni", "one", "euro", "use", "ufo", "ewe")
-_VOWEL_SOUND = ("hour", "x-ray", "honest")
-
-
-def with_article(name: str) -> str:
-    """Return "an umbrella" for "umbrella", "a unicorn" for "unicorn", "grapes" as it is."""
-    head = _JOINING.split(name)[0]
-    plural = head.endswith("s") and not head.endswith(_SINGULAR_ENDINGS)
-    if plural or name in _BARE:
-        return name
-    low = name.lower()
-    vowel = (low[0] in "aeiou" and not low.startswith(_CONSONANT_SOUND)) or low.startswith(_VOWEL_SOUND)
-    return f"{'an' if vowel else 'a'} {name}"
 
 
 def caption(rng: np.random.Generator, names: Sequence[str], background: str, named: bool) -> str:

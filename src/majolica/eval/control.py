@@ -10,12 +10,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from majolica.data.phrases import with_article
 from majolica.errors import UserError
 from majolica.eval.charts import Points, charts, scatter
 from majolica.eval.figures import Picture, picture_rows, share_matrix
 from majolica.eval.protocol import Brush, EvalData, Figure, Pipeline, Result, Table
 from majolica.models.properties import PROPERTIES, measure
+from majolica.text.articles import with_article
 
 
 @dataclass(frozen=True)

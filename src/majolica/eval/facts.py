@@ -12,10 +12,10 @@ import torch
 
 from majolica.config.resolve import derived
 from majolica.config.schema import RunConfig
-from majolica.data.phrases import with_article
 from majolica.data.split import load_split
 from majolica.errors import UserError
 from majolica.eval.protocol import EvalData, Split
+from majolica.text.articles import with_article
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:

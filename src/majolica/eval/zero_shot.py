@@ -9,24 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from majolica.data.phrases import with_article
 from majolica.errors import UserError
 from majolica.eval.figures import confusion_heat
 from majolica.eval.protocol import EvalData, Figure, Pipeline, Result, Split, Table, share_error
-
-TEMPLATES = ("{}", "a picture of {}", "a drawing of {}", "an illustration of {}")
+from majolica.text.templates import TEMPLATES, embed_labels
 
 
 def class_embeddings(pipeline: Pipeline, names: Sequence[str], templates: Sequence[str] = TEMPLATES) -> Tensor:
-    """One unit-length text embedding per name, `(K, E)`: normalise, average over templates, normalise again.
-
-    The ensemble of Radford et al. (CLIP, arXiv 2103.00020, section 3.1.4).
-    """
-    rows = []
-    for template in templates:
-        prompts = [template.format(with_article(name)) for name in names]
-        rows.append(F.normalize(pipeline.embed_texts(prompts).float().cpu(), dim=-1))
-    return F.normalize(torch.stack(rows).mean(0), dim=-1)
+    """One unit-length text embedding per name, `(K, E)`, from the sentences that `classify` asks with."""
+    return embed_labels(pipeline.embed_texts, names, templates).cpu()
 
 
 def image_embeddings(pipeline: Pipeline, images_B3HW: Tensor, chunk: int = 128) -> Tensor:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import warnings
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from majolica.config import io
 from majolica.config.schema import RunConfig
@@ -27,11 +26,12 @@ from majolica.sampling.images import Pictures, read_pictures
 from majolica.sampling.inputs import Texts, Values, read_count, read_dials, read_labels, read_texts, read_whole
 from majolica.sampling.noise import draw_noise, read_seeds
 from majolica.sampling.solvers import SOLVERS, Tick, silent
+from majolica.text.notices import label_notices, text_notices
+from majolica.text.templates import embed_labels
 from majolica.text.tokenizer import Tokenizer
+from majolica.text.words import KnownWords, load_words
 
 BATCH = 64
-TEMPLATES = ("{}", "a {}", "a picture of a {}", "a drawing of a {}")
-"""What a label is put into before it is embedded; embeddings are averaged (CLIP, arXiv 2103.00020, section 3.1.4)."""
 Progress = Callable[[int, int], None]
 """(steps done, steps in all)."""
 
@@ -54,6 +54,8 @@ class Pipeline:
     tokenizer: Tokenizer
     config: RunConfig
     device: torch.device
+    known_words: KnownWords | None = None
+    """The words of its training, where the run folder has them."""
 
     @staticmethod
     def load(run: str | Path, device: str | None = None) -> Pipeline:
@@ -74,7 +76,7 @@ class Pipeline:
             raise UserError(f"the weights in {run} do not fit its config.yaml ({names})")
         if config.train.precision != "fp32" and has_bf16(place):
             attend_by_products(model, place)
-        return Pipeline(model.to(place).eval(), tokenizer, config, place)
+        return Pipeline(model.to(place).eval(), tokenizer, config, place, load_words(run))
 
     @property
     def resolution(self) -> int:
@@ -117,7 +119,14 @@ class Pipeline:
         )
         at_once, seeds = read_count(batch, "the batch"), read_seeds(seed, len(texts))
         condition = self.condition(texts, properties or {})
-        self._notice(texts, seeds, condition, scale)
+        asked = zip(texts, seeds, map(tuple, condition.values_BP.tolist()), strict=True)
+        warn(
+            [
+                *text_notices(self.tokenizer, texts, self.config.model.text.length, self.known_words),
+                *beyond_training(scale * self.resolution, self.config),
+                *repeated(list(asked)),
+            ]
+        )
         starts = range(0, len(texts), at_once)
         tick = counted(progress, len(starts) * brush.steps)
         rows = [slice(start, start + at_once) for start in starts]
@@ -130,13 +139,6 @@ class Pipeline:
         if not bool(torch.isfinite(image_B3HW).all()):
             raise UserError(f"the picture has values that are not finite: lower the guidance ({brush.guidance.text:g})")
         return ((image_B3HW.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
-
-    def _notice(self, texts: Sequence[str], seeds: Sequence[int], condition: Condition, scale: int) -> None:
-        """Warn of a size beyond training, and of pictures that are asked for twice."""
-        asked = zip(texts, seeds, map(tuple, condition.values_BP.tolist()), strict=True)
-        for line in (beyond_training(scale * self.resolution, self.config), repeated(list(asked))):
-            if line:
-                warnings.warn(line, Notice, stacklevel=4)
 
     @torch.inference_mode()
     def integrate(
@@ -196,21 +198,25 @@ class Pipeline:
                 parts.append(self.model.see(pixels_B3HW.to(self.device) * 2 - 1))
         return torch.cat(parts)
 
-    @torch.inference_mode()
     def embed_texts(self, texts: Texts) -> Tensor:
         """Unit embeddings `(B, E)` of captions; a string is one."""
-        captions, parts = read_texts(texts, "text"), []
+        captions = read_texts(texts, "text")
+        warn(text_notices(self.tokenizer, captions, self.config.model.text.length, self.known_words, "text"))
+        return self._embed_texts(captions)
+
+    @torch.inference_mode()
+    def _embed_texts(self, captions: Sequence[str]) -> Tensor:
+        parts = []
         for start in range(0, len(captions), 4 * BATCH):
             with autocast_in_use(self.config.train.precision, self.device):
                 parts.append(self.model.read(self.encode(captions[start : start + 4 * BATCH])).embedding_BE)
         return torch.cat(parts)
 
     def embed_labels(self, labels: Texts) -> Tensor:
-        """One unit embedding `(K, E)` per label: its templates' embeddings, averaged and normalised again."""
+        """One unit embedding `(K, E)` per label, averaged over `majolica.text.templates`."""
         names = read_labels(labels)
-        filled = [template.format(name) for name in names for template in TEMPLATES]
-        embedding_KTE = self.embed_texts(filled).view(len(names), len(TEMPLATES), -1)
-        return F.normalize(embedding_KTE.mean(1), dim=-1)
+        warn(label_notices(self.tokenizer, names, self.config.model.text.length, self.known_words))
+        return embed_labels(self._embed_texts, names)
 
     def classify(self, images: Pictures, labels: Texts) -> Tensor:
         """Probabilities `(B, K)` over two labels or more, of pictures as `embed_images` takes them."""
@@ -223,16 +229,22 @@ class Pipeline:
         return (images_BE @ labels_KE.T * self.model.logit_scale.exp()).softmax(1)
 
 
-def repeated(asked: Sequence[Hashable]) -> str:
-    """One line on the first picture that is asked for twice; empty where none is."""
+def warn(lines: Iterable[str]) -> None:
+    """Warn whoever called the pipeline: `paint`, wrapped by torch, is two calls away from it."""
+    for line in lines:
+        warnings.warn(line, Notice, stacklevel=4)
+
+
+def repeated(asked: Sequence[Hashable]) -> list[str]:
+    """A line on the first picture that is asked for twice; none where each is another."""
     seen: dict[Hashable, int] = {}
     for row, wish in enumerate(asked):
         if seen.setdefault(wish, row) != row:
-            return (
+            return [
                 f"pictures {seen[wish]} and {row} (counted from 0) have one prompt and one seed and are one"
                 " picture: give each its own seed for variants"
-            )
-    return ""
+            ]
+    return []
 
 
 def counted(progress: Progress | None, total: int) -> Tick:

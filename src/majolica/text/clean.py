@@ -16,8 +16,8 @@ _SPACE = re.compile(r"[\s\x1c-\x1f\x85]+")
 def clean_caption(text: str) -> str:
     """Caption without control characters, white space folded to single spaces, at most `LONGEST` bytes.
 
-    Never raises: an empty caption stays empty. Case and punctuation are kept; SentencePiece normalises the
-    rest.
+    Never raises: an empty caption stays empty. Case and punctuation are kept for people to read; the tokenizer's own
+    normalisation, which stands in its file, folds case where the vocabulary was trained so.
     """
     # A cheap cut first (a character is at least one byte), so that a hostile caption costs no more than this.
     text = _UNWANTED.sub("", text[:LONGEST])

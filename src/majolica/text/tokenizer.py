@@ -16,9 +16,11 @@ from torch import Tensor
 from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.text.clean import clean_caption
+from majolica.text.folding import QUIET, folding_normalizer
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
-_QUIET = 2  # SentencePiece's log level: errors only
+_SPACE = "\u2581"
+"""What stands for a space inside of SentencePiece."""
 _LINE = 4000
 """Bytes of a caption that training sees at most: SentencePiece passes over lines above 4,192."""
 
@@ -35,6 +37,8 @@ def train_tokenizer(
     Where there are more than `sample` captions, that many are drawn at random. Unknown characters fall back
     to their bytes, so nothing a user types is lost. Where the captions hold too few words for `vocab` pieces,
     the vocabulary is the largest they support. Source: SentencePiece (arXiv 1808.06226).
+
+    Case is folded, as `majolica.text.folding` says: "Dolphin" and "dolphin" are the same pieces.
 
     The same captions in the same order give the same file: the draw has a fixed seed (SentencePiece's own has
     not), and the number of training threads is its default, not that of the machine's cores.
@@ -53,13 +57,13 @@ def train_tokenizer(
             vocab_size=vocab,
             hard_vocab_limit=False,
             byte_fallback=True,
-            normalization_rule_name="nmt_nfkc",
+            normalizer=folding_normalizer(),
             character_coverage=0.9995,
             pad_id=PAD,
             unk_id=UNK,
             bos_id=BOS,
             eos_id=EOS,
-            minloglevel=_QUIET,
+            minloglevel=QUIET,
         )
     except RuntimeError as error:
         raise _training_error(error, vocab) from error
@@ -123,6 +127,11 @@ class Tokenizer:
     def byte_counts(self, captions: Sequence[str]) -> list[int]:
         """Pieces of each whole caption that stand for single bytes: characters that the vocabulary lacks."""
         return [sum(map(self._pieces.is_byte, pieces)) for pieces in self._ids(captions)]
+
+    def normalize(self, captions: Sequence[str]) -> list[str]:
+        """Captions as the vocabulary sees them: cleaned, and in the normal form (and case) that its file asks for."""
+        cleaned = [clean_caption(caption) for caption in captions]
+        return [str(text).replace(_SPACE, " ").strip() for text in self._pieces.Normalize(cleaned)]
 
     def decode(self, ids: Tensor) -> list[str]:
         """Captions of B x L ids; special pieces are dropped."""

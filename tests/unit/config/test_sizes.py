@@ -26,5 +26,5 @@ def test_trained_sizes() -> None:
     assert trained_sizes(config) == (256,)
     fine = dataclasses.replace(config, loss=dataclasses.replace(config.loss, fine_share=0.1, fine_scale=4))
     assert trained_sizes(fine) == (256, 1024)
-    assert beyond_training(1024, fine) == "" == beyond_training(256, config)
-    assert "--loss.fine-scale 2" in beyond_training(512, config)
+    assert beyond_training(1024, fine) == [] == beyond_training(256, config)
+    assert "--loss.fine-scale 2" in beyond_training(512, config)[0]

@@ -16,9 +16,9 @@ pytest.importorskip("resvg_py")
 from majolica.data.compose import BACKGROUNDS, compose
 from majolica.data.make import make_openmoji, plan
 from majolica.data.openmoji import DEMO_NAMES, drawings, render
-from majolica.data.phrases import with_article
 from majolica.data.split import load_split
 from majolica.errors import UserError
+from majolica.text.articles import with_article
 
 
 def test_845_drawings_with_names_of_their_own() -> None:

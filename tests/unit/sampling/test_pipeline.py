@@ -2,34 +2,37 @@
 
 import dataclasses
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from majolica.config.schema import RunConfig
+from majolica.config.schema import LossConfig, RunConfig
 from majolica.errors import Notice, UserError
 from majolica.models.majolica import Majolica, pool
 from majolica.sampling.guidance import Guidance
 from majolica.sampling.noise import draw_noise
 from majolica.sampling.pipeline import Pipeline
+from majolica.text.tokenizer import Tokenizer, train_tokenizer
+from majolica.text.words import count_words
 from tiny import TINY
 
+CAPTIONS = ("a fox", "an owl", "a cat", "a picture of a fox on a teal background", "a drawing", "an illustration")
 
-class Letters:
-    """A stand-in vocabulary: a piece per character."""
 
-    vocab = 300
-
-    def encode(self, captions: list[str], length: int) -> torch.Tensor:
-        rows = [[4 + ord(letter) % 200 for letter in caption[:length]] for caption in captions]
-        return torch.tensor([row + [0] * (length - len(row)) for row in rows])
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    path = tmp_path_factory.mktemp("pipeline") / "tokenizer.model"
+    train_tokenizer(CAPTIONS, path, 300)
+    return Tokenizer(path)
 
 
 @pytest.fixture
-def pipeline(tiny: Majolica) -> Pipeline:
-    config = dataclasses.replace(RunConfig(), model=TINY)
-    return Pipeline(tiny, Letters(), config, torch.device("cpu"))  # type: ignore[arg-type]
+def pipeline(tiny: Majolica, tokenizer: Tokenizer) -> Pipeline:
+    """Of a run that painted at twice its resolution, and reads eight pieces."""
+    loss = LossConfig(fine_share=0.25, fine_scale=2)
+    return Pipeline(tiny, tokenizer, dataclasses.replace(RunConfig(), model=TINY, loss=loss), torch.device("cpu"))
 
 
 def test_a_picture_depends_on_its_own_prompt_and_seed(pipeline: Pipeline) -> None:
@@ -40,7 +43,6 @@ def test_a_picture_depends_on_its_own_prompt_and_seed(pipeline: Pipeline) -> Non
     assert not torch.equal(both[1:], pipeline.paint("a cat", steps=3))
 
 
-@pytest.mark.filterwarnings("ignore:size 32:majolica.errors.Notice")
 def test_any_row_can_be_painted_alone(pipeline: Pipeline) -> None:
     """Neither its place nor its neighbours change a picture, at any size, with dials and seeds of its own."""
     prompts, seeds, light = ["a fox", "an owl", "a cat", "a fox"], [3, 2**63, 0, 9], [0.2, 0.4, 0.6, 0.8]
@@ -67,15 +69,31 @@ def test_pictures_that_are_the_same_are_said(pipeline: Pipeline) -> None:
 
 
 def test_a_size_beyond_training_is_said(pipeline: Pipeline) -> None:
-    with pytest.warns(Notice, match=r"size 48 is larger .*\(16 px\).*paint at most 16, .*fine-scale 3"):
-        pipeline.paint("a fox", size=48, steps=1)
-    loss = dataclasses.replace(pipeline.config.loss, fine_share=0.25, fine_scale=2)
-    pipeline.config = dataclasses.replace(pipeline.config, loss=loss)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pipeline.paint("a fox", size=32, steps=1)
-    with pytest.warns(Notice, match="size 64 is larger .*16 px and 32 px"):
-        pipeline.paint("a fox", size=64, steps=1)
+    with pytest.warns(Notice, match=r"size 48 is larger .*\(16 px and 32 px\).*paint at most 32, .*fine-scale 3"):
+        pipeline.paint("a fox", size=48, steps=1)
+    pipeline.config = dataclasses.replace(pipeline.config, loss=LossConfig(fine_share=0.0, fine_scale=2))
+    with pytest.warns(Notice, match=r"size 32 is larger .*\(16 px\).*paint at most 16"):
+        pipeline.paint("a fox", size=32, steps=1)
+
+
+def test_text_that_is_not_read_is_said(pipeline: Pipeline, tokenizer: Tokenizer) -> None:
+    """Cut, or unknown to the run: in paint, embed and classify alike."""
+    images = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
+    pipeline.known_words = count_words(tokenizer, CAPTIONS, all_captions=True)
+    long = "a fox on a teal background on a teal background"
+    asks: list[tuple[str, Callable[[str], object]]] = [
+        ("prompt", lambda text: pipeline.paint(text, steps=1)),
+        ("text", pipeline.embed_texts),
+        ("label", lambda text: pipeline.classify(images, ["cat", text])),
+    ]
+    for kind, ask in asks:
+        with pytest.warns(Notice, match=f"the {kind} .*background.* was left out"):
+            ask(long)
+        with pytest.warns(Notice, match=f"the {kind} .*elephant"):
+            ask("elephant")
 
 
 def test_progress_counts_steps(pipeline: Pipeline) -> None:

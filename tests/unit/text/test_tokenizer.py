@@ -63,7 +63,7 @@ def test_a_long_caption_is_cut_and_still_ends(tokenizer: Tokenizer) -> None:
 
 def test_decoding_gives_the_caption_back(tokenizer: Tokenizer) -> None:
     captions = ["a dolphin on a teal background", "Zürich 日本 Ω", ""]
-    assert tokenizer.decode(tokenizer.encode(captions, 64)) == captions
+    assert tokenizer.decode(tokenizer.encode(captions, 64)) == [caption.casefold() for caption in captions]
 
 
 def test_unseen_characters_become_bytes_not_unknown(tokenizer: Tokenizer) -> None:
@@ -104,7 +104,7 @@ def test_bpe_is_another_way_to_the_same_kind_of_file(tmp_path: Path, model: Path
     pieces = train_tokenizer(CAPTIONS, path, 330, kind="bpe")
     tokenizer = Tokenizer(path)
     assert pieces == tokenizer.vocab == 330 and path.read_bytes() != model.read_bytes()
-    words = ["a dolphin on a teal background", "Zürich 日本 Ω"]
+    words = ["a dolphin on a teal background", "zürich 日本 ω"]
     assert tokenizer.decode(tokenizer.encode(words, 64)) == words
     assert UNK not in tokenizer.encode(words, 64)
     train_tokenizer(CAPTIONS, tmp_path / "again.model", 330, kind="bpe")

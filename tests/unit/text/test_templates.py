@@ -1,0 +1,56 @@
+"""One set of sentences for labels, whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from majolica.eval.zero_shot import class_embeddings
+from majolica.sampling.pipeline import Pipeline
+from majolica.text.templates import TEMPLATES, embed_labels, label_prompt, longest_prompt
+
+LABELS = ("umbrella", "red apple", "Grapes", "a cat", "curly {} brace")
+
+
+class Recorder:
+    """Notes the texts that it is asked to embed."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        self.texts += texts
+        return torch.tensor([[len(text), text.count("a"), 1.0] for text in texts])
+
+
+def test_classify_and_evaluation_ask_with_the_same_sentences() -> None:
+    use, evaluation = Recorder(), Recorder()
+    used = Pipeline.embed_labels(use, LABELS)  # type: ignore[arg-type]
+    evaluated = class_embeddings(evaluation, LABELS)  # type: ignore[arg-type]
+    assert use.texts == evaluation.texts
+    torch.testing.assert_close(used, evaluated)
+
+
+def test_articles_are_right() -> None:
+    recorder = Recorder()
+    embed_labels(recorder.embed_texts, LABELS)
+    assert len(recorder.texts) == len(LABELS) * len(TEMPLATES)
+    assert {"an umbrella", "a picture of an umbrella", "Grapes", "a drawing of a cat"} <= set(recorder.texts)
+    assert not any(wrong in text for text in recorder.texts for wrong in ("a umbrella", "a Grapes", "a a cat"))
+    assert label_prompt("a picture of {}", "curly {} brace") == "a picture of a curly {} brace"
+
+
+def test_rows_are_unit_means_of_their_templates() -> None:
+    def embed(texts: Sequence[str]) -> Any:
+        return torch.stack([torch.tensor([0.0, 5.0] if "picture" in text else [1.0, 0.0]) for text in texts])
+
+    rows = embed_labels(embed, ("owl",), ("{}", "a picture of {}"))
+    torch.testing.assert_close(rows, torch.tensor([[0.5**0.5, 0.5**0.5]]))
+
+
+def test_the_longest_sentence() -> None:
+    assert longest_prompt("owl") == "an illustration of an owl"
+    assert longest_prompt("owl", ("{}", "see {}")) == "see an owl"
