@@ -28,8 +28,9 @@ import torch
 from PIL import Image
 
 from majolica.config.schema import DataConfig
-from majolica.data.decode import decode, fit
 from majolica.data.loader import Loader, Size
+from majolica.data.pictures.decode import decode
+from majolica.data.pictures.fit import fit
 from majolica.data.shards import Record, ShardSet, write_shards
 from majolica.machine import cores
 

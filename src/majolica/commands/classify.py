@@ -59,7 +59,9 @@ def classify(
 
     with printed_notices():
         pipeline = Pipeline.load(run)
-        files = PictureFiles(paths, pipeline.resolution, tell=_print_unread_as_json if json else print_unread)
+        files = PictureFiles(
+            paths, pipeline.resolution, pipeline.fit, tell=_print_unread_as_json if json else print_unread
+        )
         labels_KE = pipeline.embed_labels(names)
         for good, images_B3HW in files.read():
             probabilities_BK = pipeline.compare(pipeline.embed_images(images_B3HW), labels_KE)

@@ -63,7 +63,7 @@ def embed(
         arrays = {}
         if texts:
             arrays["text_embeddings"] = pipeline.embed_texts(texts).float().cpu().numpy()
-        files = PictureFiles(paths, pipeline.resolution, BATCH)
+        files = PictureFiles(paths, pipeline.resolution, pipeline.fit, BATCH)
         named, rows_BE = _embed_files(pipeline, files)
         if named:
             arrays["image_embeddings"] = rows_BE

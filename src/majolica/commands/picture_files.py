@@ -15,6 +15,8 @@ from majolica.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from majolica.data.pictures.frame import Fit
+
 
 def find_pictures(places: Sequence[Path]) -> list[Path]:
     """The files among `places` as they are, and all pictures in the folders among them, in the order of names.
@@ -46,6 +48,7 @@ class PictureFiles:
 
     paths: Sequence[Path]
     side: int
+    how: Fit
     batch: int = 64
     tell: Callable[[Path, str], None] = print_unread
     unread: int = field(default=0, init=False)
@@ -61,7 +64,7 @@ class PictureFiles:
             good, pictures = [], []
             for path in self.paths[start : start + self.batch]:
                 try:
-                    pictures.append(load_pictures((path,), self.side))
+                    pictures.append(load_pictures((path,), self.side, self.how))
                 except UserError as error:
                     if len(self.paths) == 1:
                         raise

@@ -95,6 +95,9 @@ class FetchConfig:
     """URLs in a shard."""
     threads: int = 0
     """Threads that decode and encode, in each process; 0: as many as there are cores."""
+    decode_gb: float = 2.0
+    """Most memory that decoding takes at one time in each process, in 10^9 bytes: threads wait for each other, and
+    a picture that needs more than all of it (about 24 bytes a pixel, fewer for JPEG) is refused."""
     open_shards: int = 2
     """Shards that a process works on at the same time, so that the last slow URLs of one hold nothing up."""
     dedup: bool = True
@@ -118,7 +121,8 @@ def _web512() -> FetchConfig:
 def _original() -> FetchConfig:
     """Every pixel as it was sent, up to 100 megapixels: for high-resolution sources."""
     picture = PictureConfig(resize="original", max_megapixels=100.0, min_side=512)
-    return replace(FetchConfig(), picture=picture, per_shard=1000, web=WebConfig(max_megabytes=60.0, deadline=60.0))
+    web = WebConfig(max_megabytes=60.0, deadline=60.0)
+    return replace(FetchConfig(), picture=picture, per_shard=1000, web=web, decode_gb=4.0)
 
 
 RECIPES: dict[str, Callable[[], FetchConfig]] = {"web256": _web256, "web512": _web512, "original": _original}
@@ -159,6 +163,7 @@ def check(config: FetchConfig) -> None:
         ("web.connect", web.connect),
         ("web.max_megabytes", web.max_megabytes),
         ("picture.max_megapixels", picture.max_megapixels),
+        ("decode_gb", config.decode_gb),
     ]
     for name, size in above:
         if not size > 0:

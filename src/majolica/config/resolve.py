@@ -18,6 +18,7 @@ _ABOVE_ZERO = {
     *(f"model.{name}" for name in ("resolution", "patch", "width", "heads", "bottleneck", "embed")),
     *("model.perception_depth", "model.synthesis_depth", "model.decoder.width", "model.decoder.depth"),
     *(f"model.text.{name}" for name in ("vocab", "length", "width", "depth", "heads")),
+    "data.decode_gb",
     *("loss.t_std", "loss.t_floor", "loss.fine_scale", "optim.lr", "optim.clip"),
     *(f"train.{name}" for name in ("steps", "batch", "accumulate", "processes")),
     *(f"train.{name}" for name in ("checkpoint_every", "keep", "log_every")),

@@ -98,6 +98,12 @@ class DataConfig:
     """Its limit per process, in 10^9 bytes."""
     cache: bool = False
     """Hold decoded images in memory: for sets that fit."""
+    fit: Literal["crop", "pad", "stretch"] = "crop"
+    """How a picture of other proportions fills its frame: its centre is cut, white is added, or it is squeezed. Use and
+    evaluation of the run do the same."""
+    decode_gb: float = 2.0
+    """Most memory that decoding takes at one time in each process, in 10^9 bytes: threads wait for each other, and a
+    picture that needs more than all of it (about 24 bytes a pixel, fewer for JPEG) cannot be read."""
     flip: bool = True
     """Random horizontal flip."""
     jitter: float = 0.1

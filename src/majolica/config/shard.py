@@ -30,11 +30,14 @@ class ShardConfig:
     """Longest that the shorter side may be, in pixels: larger pictures are scaled down. 0: every pixel is kept."""
     quality: int = 95
     """JPEG quality, 1 to 100, of what is encoded again: scaled pictures, those that EXIF turns, and what is
-    no plain JPEG, PNG or WebP (a TIFF of 8-bit RGB becomes a PNG)."""
+    no plain JPEG, PNG or WebP (a TIFF of 8 bits without transparency becomes a PNG)."""
     min_side: int = 1
     """Pictures with a shorter side below this, in pixels, are left out."""
     max_megapixels: float = 64.0
     """Larger pictures are refused by their header, before decoding. The loader's own limit is 64."""
+    decode_gb: float = 2.0
+    """Most memory that a picture may take while it is decoded, in 10^9 bytes (about 24 bytes a pixel, fewer for JPEG).
+    Each of the engine's workers decodes one picture at a time."""
     heldout: float = 0.0
     """Pictures for out/heldout instead of out/train, chosen by a hash of their paths: a share below 1, or, from 1 on,
     a number. 0: all go to out itself."""
@@ -62,6 +65,8 @@ def check(config: ShardConfig) -> None:
         raise UserError("caption names no place: give one or more of given, name, folder")
     if config.heldout >= 1 and config.heldout != int(config.heldout):
         raise UserError(f"heldout is {config.heldout}: give a share below 1 or a whole number of pictures")
+    if not config.decode_gb > 0:
+        raise UserError(f"decode_gb is {config.decode_gb}: it must be above 0")
     if not config.max_megapixels > 0:
         raise UserError(f"max_megapixels is {config.max_megapixels}: it must be above 0")
     if config.max_megapixels > 64 and not config.resolution:

@@ -1,22 +1,22 @@
-"""Width and height of every picture of a tar, read from the pictures' headers once and kept as .dims beside it."""
+"""Height and width of every picture of a tar, when upright, from the pictures' headers; kept as .dims beside it."""
 
 from __future__ import annotations
 
 import contextlib
-import io
 import struct
 import warnings
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from majolica.data.local import Opened
+from majolica.data.pictures.opening import open_picture
+from majolica.data.pictures.orientation import is_sideways, orientation_of
 from majolica.errors import UserError
 from majolica.files import write_atomic
 
-MAGIC = b"MJLDIM01"
+MAGIC = b"MJLDIM02"
 HEAD = 4096
 """Bytes that hold most pictures' dimensions; where they do not, the whole picture is read."""
 
@@ -44,8 +44,9 @@ def _of(opened: Opened, offset: int, size: int) -> tuple[int, int]:
         warnings.simplefilter("ignore")
         for length in (min(HEAD, size), size):
             try:
-                width, height = Image.open(io.BytesIO(opened.read(offset, length))).size
-                return min(height, 65535), min(width, 65535)
-            except Exception:  # cut short, or no picture: decoders raise whatever they like
+                picture = open_picture(opened.read(offset, length))
+            except Exception:  # cut short, or no picture
                 continue
+            width, height = picture.size[::-1] if is_sideways(orientation_of(picture)) else picture.size
+            return min(height, 65535), min(width, 65535)
     return 1, 1

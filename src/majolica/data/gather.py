@@ -82,7 +82,7 @@ def gather(config: ShardConfig, progress: Callable[[int, int], None] | None = No
     """
     check(config)
     out = Path(config.out)
-    description = {name: value for name, value in to_dict(config).items() if name not in ("out", "engine")}
+    description = {name: value for name, value in to_dict(config).items() if name not in ("out", "engine", "decode_gb")}
     _check_claim(out, description)
     try:
         tasks = _spool(config, out)

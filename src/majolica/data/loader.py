@@ -88,7 +88,7 @@ class Loader:
         self.position = 0
         self.tallies = [_Tally() for _ in self.sets]
         self._manifest = sources.manifest(self.sets)
-        self._reader = Reader(self.sets, size.scale if size.share > 0 else 1, seed, config.cache)
+        self._reader = Reader(self.sets, size.scale if size.share > 0 else 1, seed, config)
         self._threads = Threads(config.threads, "majolica-data")
         self._buffers = Buffers(config.ahead + 2)
         self._ahead: deque[_Reading] = deque()

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
-import warnings
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from majolica.config.fetch import PictureConfig
 from majolica.config.shard import ShardConfig
@@ -16,6 +12,8 @@ from majolica.data.fetch.picture import make_picture
 from majolica.data.fetch.status import Failure
 from majolica.data.index import CAPTION_FIELDS
 from majolica.data.listing import Row
+from majolica.data.pictures.memory import Budget
+from majolica.data.pictures.opening import LOCAL
 from majolica.data.shards import Record
 
 _MOST_BYTES = 1 << 30
@@ -39,7 +37,8 @@ def sample(row: Row, folder: Path, config: ShardConfig) -> Record:
     beside = _sidecar(path) if "caption" not in row else row["meta"]
     caption = _caption(row, path, beside, config)
     try:
-        picture = make_picture(_readable(path, config), rules(config))
+        with Budget(round(config.decode_gb * 1e9)).lease() as reserve:
+            picture = make_picture(_readable(path), rules(config), LOCAL, reserve)
     except Failure as failure:
         raise Unusable(failure.status, failure.reason) from None
     known = {
@@ -50,6 +49,7 @@ def sample(row: Row, folder: Path, config: ShardConfig) -> Record:
         "original_height": picture.original_height,
         "sha256": picture.sha256,
         "phash": picture.phash,
+        **({"colour_note": picture.note} if picture.note else {}),
     }
     return Record(picture.data, picture.extension, caption, {**_theirs(beside), **known})
 
@@ -66,35 +66,15 @@ def rules(config: ShardConfig) -> PictureConfig:
     )
 
 
-def _readable(path: Path, config: ShardConfig) -> bytes:
-    """The bytes of a picture file; TIFF, which is not of the web, as PNG."""
+def _readable(path: Path) -> bytes:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise Unusable("too_large", f"{path.stat().st_size} bytes")
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise Unusable("missing", "there is no such file") from None
     except OSError as error:
         raise Unusable("unreadable", error.strerror or str(error)) from None
-    return _as_png(data, config) if data[:4] in (b"II*\0", b"MM\0*") else data
-
-
-def _as_png(data: bytes, config: ShardConfig) -> bytes:
-    out = io.BytesIO()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            picture = Image.open(io.BytesIO(data), formats=("TIFF",))
-            if picture.width * picture.height > config.max_megapixels * 1e6:
-                raise Unusable("too_many_pixels", f"{picture.width} x {picture.height}")
-            picture.load()  # which also turns it upright
-            keep = picture.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
-            (picture if keep else picture.convert("RGB")).save(out, "PNG", compress_level=1, exif=b"")
-    except Unusable:
-        raise
-    except Exception as error:  # decoders raise whatever they like on damaged bytes
-        raise Unusable("damaged", " ".join(str(error).split())[:200]) from None
-    return out.getvalue()
 
 
 def _caption(row: Row, path: Path, beside: dict[str, Any], config: ShardConfig) -> str:

@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from majolica.config.schema import DataConfig
 from majolica.data.counter import mix
-from majolica.data.decode import Decoded, Shape, decode, fit
+from majolica.data.pictures.decode import Decoded, decode
+from majolica.data.pictures.fit import fit
+from majolica.data.pictures.frame import Fit, Shape, scale_of
+from majolica.data.pictures.memory import Budget, Reserve
 from majolica.data.shards import BadSample, ShardSet
 from majolica.errors import UserError
 
@@ -55,8 +59,10 @@ class _Sample:
 class Reader:
     """Reads rows; safe to use from many threads. `scale` is 1 where no row is ever wanted larger."""
 
-    def __init__(self, sets: list[ShardSet], scale: int, seed: int, cache: bool) -> None:
-        self._sets, self._scale, self._seed, self._caches = sets, scale, seed, cache
+    def __init__(self, sets: list[ShardSet], scale: int, seed: int, config: DataConfig) -> None:
+        self._sets, self._scale, self._seed, self._caches = sets, scale, seed, config.cache
+        self._how: Fit = config.fit
+        self._memory = Budget(round(config.decode_gb * 1e9))
         self._named: set[tuple[int, int]] = set()
         self._cache: dict[tuple[int, int], _Sample | str] = {}
 
@@ -65,10 +71,14 @@ class Reader:
 
         Where its own sample cannot be read, another takes its place, chosen by (seed, position) alone.
         """
+        with self._memory.lease() as reserve:
+            return self._filled(wish, image_3HW, reserve)
+
+    def _filled(self, wish: Wish, image_3HW: Tensor, reserve: Reserve) -> Row:
         faults: list[str] = []
         shards, sample = self._sets[wish.source], wish.sample
         for attempt in range(1, SUBSTITUTES + 1):
-            found = self._sample(wish.source, sample, wish.shape)
+            found = self._sample(wish.source, sample, wish.shape, reserve)
             if isinstance(found, _Sample):
                 return self._row(found, wish, image_3HW, tuple(faults))
             faults.append(found)
@@ -81,15 +91,15 @@ class Reader:
     def _row(self, sample: _Sample, wish: Wish, image_3HW: Tensor, faults: tuple[str, ...]) -> Row:
         picture, large = sample.picture, self._large(wish.shape)
         fine = None
-        if wish.fine and picture.size[0] >= large[0] and picture.size[1] >= large[1]:
-            fine = fit(picture.image, large).contiguous()
-        image_3HW.copy_(fit(picture.image, wish.shape))
+        if wish.fine and scale_of(picture.size, large, self._how) >= 1:
+            fine = fit(picture.image, large, self._how).contiguous()
+        image_3HW.copy_(fit(picture.image, wish.shape, self._how))
         return Row(fine, sample.caption, sample.meta, wish.position, wish.source, faults)
 
     def _large(self, shape: Shape) -> Shape:
         return shape[0] * self._scale, shape[1] * self._scale
 
-    def _sample(self, source: int, sample: int, shape: Shape) -> _Sample | str:
+    def _sample(self, source: int, sample: int, shape: Shape, reserve: Reserve) -> _Sample | str:
         """A sample, or the reason why it cannot be had."""
         key = (source, sample)
         if key in self._cache:
@@ -97,7 +107,7 @@ class Reader:
         found: _Sample | str
         try:
             record = self._sets[source].read(sample)
-            found = _Sample(decode(record.image, self._large(shape)), record.caption, record.meta)
+            found = _Sample(decode(record.image, self._large(shape), self._how, reserve), record.caption, record.meta)
         except BadSample as bad:
             found = str(bad)
         if self._caches:

@@ -23,6 +23,7 @@ from majolica.data.dimensions import dimensions
 from majolica.data.index import caption_bytes
 from majolica.data.local import LocalTars, Opened
 from majolica.data.pack import write_tar
+from majolica.data.pictures.faults import BadSample as BadSample
 from majolica.data.remote import RemoteTars, is_remote
 from majolica.errors import UserError
 
@@ -39,10 +40,6 @@ class Record:
     extension: str
     caption: str
     meta: dict[str, Any]
-
-
-class BadSample(Exception):
-    """A sample that cannot be read; the message is the reason, fit for counting."""
 
 
 class ShardSet:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from majolica.config.schema import DataConfig, SourceConfig
 from majolica.data.buckets import BucketPlan, grids, nearest
-from majolica.data.decode import Shape
 from majolica.data.mixture import by_temperature
+from majolica.data.pictures.frame import Shape
 from majolica.data.plan import Plan, Shares
 from majolica.data.shards import ShardSet
 from majolica.errors import UserError

@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from majolica.data.decode import decode, fit
+from majolica.data.pictures.decode import decode
+from majolica.data.pictures.fit import fit
+from majolica.data.pictures.frame import Fit
 from majolica.data.shards import BadSample, ShardSet
 from majolica.errors import UserError
 
@@ -17,12 +19,12 @@ log = logging.getLogger(__name__)
 
 
 def load_split(
-    folder: Path | str, limit: int | None = None, resolution: int | None = None
+    folder: Path | str, limit: int | None = None, resolution: int | None = None, how: Fit = "crop"
 ) -> tuple[Tensor, list[str], list[dict[str, Any]]]:
     """Return the first `limit` samples of `folder`, unshuffled: images_B3HW uint8, captions, metadata.
 
-    Pictures are fully decoded and scaled to `resolution`, by default to the first one's shorter side. Unreadable
-    ones are left out.
+    Pictures are fully decoded and fitted (as `how` says) to squares of `resolution`, by default the first one's
+    shorter side. Unreadable ones are left out.
     """
     shards = ShardSet(folder)
     rows: list[tuple[Tensor, str, dict[str, Any]]] = []
@@ -36,7 +38,7 @@ def load_split(
             log.warning("sample %d of %s is left out: %s", i, folder, bad)
             continue
         resolution = resolution or min(image.shape[:2])
-        rows.append((fit(image, (resolution, resolution)).contiguous(), record.caption, record.meta))
+        rows.append((fit(image, (resolution, resolution), how).contiguous(), record.caption, record.meta))
     if not rows:
         raise UserError(f"no picture in {folder} can be read; make or fetch the data again")
     images, texts, metas = zip(*rows, strict=True)

@@ -12,6 +12,7 @@ import torch
 
 from majolica.config.resolve import derived
 from majolica.config.schema import RunConfig
+from majolica.data.pictures.frame import Fit
 from majolica.data.split import load_split
 from majolica.errors import UserError
 from majolica.eval.protocol import EvalData, Split
@@ -66,20 +67,20 @@ def data_folder(config: RunConfig) -> Path:
     return folder
 
 
-def load_data(folder: Path, resolution: int, limit: int = 1024) -> EvalData:
+def load_data(folder: Path, resolution: int, limit: int = 1024, how: Fit = "crop") -> EvalData:
     """Names and held-out splits of a data set, pictures at `resolution`, at most `limit` of each split."""
     try:
         names = json.loads((folder / "names.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {folder / 'names.json'}: {error}") from error
-    splits = [_split(folder / split, resolution, limit) for split in ("heldout", "combinations")]
+    splits = [_split(folder / split, resolution, limit, how) for split in ("heldout", "combinations")]
     return EvalData(tuple(names), splits[0], splits[1])
 
 
-def _split(folder: Path, resolution: int, limit: int) -> Split:
+def _split(folder: Path, resolution: int, limit: int, how: Fit) -> Split:
     if not any(folder.glob("*.tar")):  # made with none held out
         return Split(torch.zeros(0, 3, resolution, resolution, dtype=torch.uint8), (), ())
-    return Split(*load_split(folder, limit, resolution))
+    return Split(*load_split(folder, limit, resolution, how))
 
 
 def run_facts(config: RunConfig, data: EvalData, metrics: Mapping[str, float], machine: Any) -> dict[str, str]:

@@ -44,7 +44,7 @@ def evaluate(
     trained = Trained.load(run)
     config = load(run / "config.yaml")
     folder = facts.data_folder(config)
-    data = facts.load_data(folder, config.model.resolution)
+    data = facts.load_data(folder, config.model.resolution, how=config.data.fit)
     summary = facts.read_json(run / "summary.json")
     spent = {**dict(summary.get("seconds", {})), **dict(seconds or {})}
     took = facts.training_metrics(config, summary, facts.read_log(run))["train_seconds"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from majolica.data.pictures.decode import decode
+from majolica.data.pictures.faults import BadPicture, first_line
+from majolica.data.pictures.fit import fit
+from majolica.data.pictures.frame import Fit
+from majolica.data.pictures.opening import render
 from majolica.errors import UserError
 
 Picture = str | Path | Image.Image | NDArray[Any] | Tensor
@@ -28,17 +32,17 @@ _ROUNDING = 1e-3
 """How far floats may lie outside of [0, 1]."""
 
 
-def read_pictures(given: Pictures, side: int, most: int) -> Iterator[Tensor]:
+def read_pictures(given: Pictures, side: int, how: Fit, most: int) -> Iterator[Tensor]:
     """At most `most` pictures at a time, `(B, 3, side, side)`, float32 in [0, 1].
 
-    A picture that is no square is cut to its centre, as training cuts it; transparent parts lie on white. Raises
+    A picture that is no square is fitted as training fitted it (`how`); transparent parts lie on white. Raises
     UserError for a file that cannot be read and for what is no picture.
     """
     if isinstance(given, str | Path | Image.Image):
         given = [given]
     if isinstance(given, Tensor | np.ndarray):
         for part in torch.split(_to_channels_first(given), most):
-            yield _to_squares(_to_rgb(_to_unit(part)), side)
+            yield _to_squares(_to_rgb(_to_unit(part)), side, how)
         return
     if isinstance(given, bytes | Mapping | Set) or not isinstance(given, Iterable):
         raise UserError(
@@ -48,38 +52,40 @@ def read_pictures(given: Pictures, side: int, most: int) -> Iterator[Tensor]:
     if not items:
         raise UserError("there are no pictures: give at least one")
     for start in range(0, len(items), most):
-        yield torch.cat([_read_one(item, side) for item in items[start : start + most]])
+        yield torch.cat([_read_one(item, side, how) for item in items[start : start + most]])
 
 
-def _read_one(given: Picture, side: int) -> Tensor:
+def _read_one(given: Picture, side: int, how: Fit) -> Tensor:
     """One picture of a list, `(1, 3, side, side)`; or several, where the list holds batches."""
     if isinstance(given, Tensor | np.ndarray):
-        return _to_squares(_to_rgb(_to_unit(_to_channels_first(given))), side)
+        return _to_squares(_to_rgb(_to_unit(_to_channels_first(given))), side, how)
     if isinstance(given, str | Path):
-        return _to_unit(load_square(Path(given), side)[None])
+        return _to_unit(load_picture(Path(given), side, how)[None])
     if isinstance(given, Image.Image):
-        return _to_unit(cut_square(given, side)[None])
+        return _to_unit(convert_picture(given, side, how)[None])
     raise UserError(
         f"an object of type {type(given).__name__} is no picture: give a path, a picture of Pillow's, or an array"
     )
 
 
-def load_square(path: Path, side: int) -> Tensor:
-    """A picture file as uint8 `(3, side, side)`; UserError names a file that is missing or is no picture."""
+def load_picture(path: Path, side: int, how: Fit) -> Tensor:
+    """A picture file as training sees it, uint8 `(3, side, side)`; UserError names one that cannot be read."""
     try:
-        with Image.open(path) as file:
-            return cut_square(file, side)
+        pixels = decode(path.read_bytes()).image
     except OSError as error:
-        raise UserError(f"cannot read the picture {os.fspath(path)}: {error.strerror or error}") from error
-    except (Image.DecompressionBombError, ValueError, SyntaxError) as error:
-        raise UserError(f"cannot read the picture {os.fspath(path)}: {error}") from error
+        raise UserError(f"cannot read the picture {path}: {error.strerror or error}") from error
+    except BadPicture as bad:
+        raise UserError(f"cannot read the picture {path}: {bad.detail or bad.reason}") from bad
+    return fit(pixels, (side, side), how).contiguous()
 
 
-def cut_square(picture: Image.Image, side: int) -> Tensor:
-    """A picture of Pillow's, upright and over white, its centre scaled to `side`: uint8 `(3, side, side)`."""
-    upright = ImageOps.exif_transpose(picture).convert("RGBA")
-    flat = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright).convert("RGB")
-    return torch.from_numpy(np.array(ImageOps.fit(flat, (side, side), Image.Resampling.BICUBIC))).permute(2, 0, 1)
+def convert_picture(picture: Image.Image, side: int, how: Fit) -> Tensor:
+    """An opened picture of Pillow's as its file would be read: uint8 `(3, side, side)`."""
+    try:
+        flat, _ = render(picture)
+    except Exception as error:  # decoders raise whatever they like on damaged bytes
+        raise UserError(f"the picture {picture!r} cannot be decoded: {first_line(error)}") from error
+    return fit(np.array(flat), (side, side), how).contiguous()
 
 
 def _to_channels_first(given: Tensor | NDArray[Any]) -> Tensor:
@@ -136,15 +142,19 @@ def _to_rgb(images_BCHW: Tensor) -> Tensor:
     return images_BCHW.expand(-1, 3, -1, -1) if channels == 1 else images_BCHW
 
 
-def _to_squares(images_B3HW: Tensor, side: int) -> Tensor:
-    """The centre of each picture, scaled to `side` (bicubic, antialiased)."""
+def _to_squares(images_B3HW: Tensor, side: int, how: Fit) -> Tensor:
+    """Pictures scaled to `side` (bicubic, antialiased): their centres cut, white beside them, or squeezed."""
     height, width = images_B3HW.shape[-2:]
     if (height, width) == (side, side):
         return images_B3HW
-    cut = min(height, width)
-    top, left = (height - cut) // 2, (width - cut) // 2
-    square = images_B3HW[..., top : top + cut, left : left + cut]
-    return F.interpolate(square, (side, side), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    if how == "crop":
+        cut = min(height, width)
+        top, left = (height - cut) // 2, (width - cut) // 2
+        images_B3HW = images_B3HW[..., top : top + cut, left : left + cut]
+    elif how == "pad":
+        tall, wide = max(0, height - width), max(0, width - height)
+        images_B3HW = F.pad(images_B3HW, (tall // 2, tall - tall // 2, wide // 2, wide - wide // 2), value=1.0)
+    return F.interpolate(images_B3HW, (side, side), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
 
 
 def _shown(shape: tuple[int, ...]) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor
 from majolica.config import io
 from majolica.config.schema import RunConfig
 from majolica.config.sizes import beyond_training, scale_of
+from majolica.data.pictures.frame import Fit
 from majolica.errors import Notice, UserError, unknown
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
@@ -82,6 +83,11 @@ class Pipeline:
     def resolution(self) -> int:
         """Base resolution in pixels."""
         return self.config.model.resolution
+
+    @property
+    def fit(self) -> Fit:
+        """How pictures that are not square were fitted in training, and have to be fitted in use."""
+        return self.config.data.fit
 
     @torch.inference_mode()
     def paint(
@@ -193,7 +199,7 @@ class Pipeline:
         Arrays are `HW`, `HWC`, `CHW`, `BHWC` or `BCHW`, uint8 or floats in [0, 1]. UserError for all else.
         """
         parts = []
-        for pixels_B3HW in read_pictures(images, self.resolution, 4 * BATCH):
+        for pixels_B3HW in read_pictures(images, self.resolution, self.fit, 4 * BATCH):
             with autocast_in_use(self.config.train.precision, self.device):
                 parts.append(self.model.see(pixels_B3HW.to(self.device) * 2 - 1))
         return torch.cat(parts)

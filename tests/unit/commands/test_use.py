@@ -29,6 +29,7 @@ class FakePipeline:
     """Paints flat pictures numbered by prompt, embeds the mean colour, always prefers the last label."""
 
     resolution = SIDE
+    fit = "crop"
     asked: tuple[Any, ...] = ()
 
     @classmethod

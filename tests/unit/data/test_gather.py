@@ -19,9 +19,9 @@ from PIL import Image
 from majolica.config.engine import EngineConfig
 from majolica.config.shard import ShardConfig
 from majolica.data import gather as module
-from majolica.data.decode import decode
 from majolica.data.gather import gather
 from majolica.data.listing import rows
+from majolica.data.pictures.decode import decode
 from majolica.data.shards import Record, ShardSet
 from majolica.errors import UserError
 

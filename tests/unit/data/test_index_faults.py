@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from majolica.data import index
-from majolica.data.decode import decode
 from majolica.data.index import ROW, open_index, scan
+from majolica.data.pictures.decode import decode
 from majolica.data.shards import BadSample, Record, ShardSet, write_shards
 from majolica.errors import UserError
 

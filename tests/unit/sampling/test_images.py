@@ -8,14 +8,15 @@ import pytest
 import torch
 from PIL import Image
 
+from majolica.data.pictures.frame import Fit
 from majolica.errors import UserError
 from majolica.sampling.images import Pictures, read_pictures
 
 SIDE = 8
 
 
-def read(given: Pictures, side: int = SIDE) -> torch.Tensor:
-    return torch.cat(list(read_pictures(given, side, 2)))
+def read(given: Pictures, side: int = SIDE, how: Fit = "crop") -> torch.Tensor:
+    return torch.cat(list(read_pictures(given, side, how, 2)))
 
 
 @pytest.fixture
@@ -59,19 +60,35 @@ def test_grey_and_transparency() -> None:
         torch.testing.assert_close(read(form), torch.ones(1, 3, SIDE, SIDE))
 
 
-def test_an_array_is_cut_as_its_file_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("how", "dark"), [("crop", 1.0), ("stretch", 1 / 3), ("pad", 1 / 9)])
+def test_an_array_is_fitted_as_its_file_is(how: Fit, dark: float, tmp_path: Path) -> None:
     wide = Image.new("RGB", (90, 30), "white")
     wide.paste("black", (30, 0, 60, 30))
     wide.save(tmp_path / "wide.png")
     for form in (wide, tmp_path / "wide.png", np.array(wide), [np.array(wide)]):
-        assert read(form, 30).max() == 0
+        assert (1 - read(form, 30, how)).mean().item() == pytest.approx(dark, abs=0.01)
+
+
+def test_a_picture_of_pillow_is_read_as_its_file_is(tmp_path: Path) -> None:
+    """Upright, with its depth: what `Image.open` gives holds the same as the file."""
+    deep = Image.fromarray(np.full((12, 10), 0x8000, np.uint16))
+    deep.save(tmp_path / "deep.png")
+    turned = Image.new("RGB", (20, 20), "white")
+    turned.paste("black", (0, 0, 20, 10))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / "turned.png", exif=exif)
+    for name in ("deep.png", "turned.png"):
+        with Image.open(tmp_path / name) as picture:
+            assert torch.equal(read(picture), read(tmp_path / name))
+    torch.testing.assert_close(read(deep), torch.full((1, 3, SIDE, SIDE), 0.5), atol=3e-3, rtol=0)
 
 
 def test_many_come_in_parts() -> None:
-    sizes = [part.shape for part in read_pictures(torch.zeros(5, 3, 9, 7), SIDE, 2)]
+    sizes = [part.shape for part in read_pictures(torch.zeros(5, 3, 9, 7), SIDE, "crop", 2)]
     assert sizes == [(2, 3, SIDE, SIDE), (2, 3, SIDE, SIDE), (1, 3, SIDE, SIDE)]
     mixed = [Image.new("RGB", (20, 10)), np.zeros((4, 4), np.uint8), torch.zeros(3, 6, 5)]
-    assert [len(part) for part in read_pictures(mixed, SIDE, 2)] == [2, 1]
+    assert [len(part) for part in read_pictures(mixed, SIDE, "crop", 2)] == [2, 1]
 
 
 @pytest.mark.parametrize(

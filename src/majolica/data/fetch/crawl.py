@@ -23,6 +23,7 @@ from majolica.data.fetch.shard import Result, Shard
 from majolica.data.fetch.status import Failure, worth_repeating
 from majolica.data.fetch.totals import Totals
 from majolica.data.fetch.urls import first_url
+from majolica.data.pictures.memory import Budget
 from majolica.errors import UserError
 from majolica.machine import cores
 
@@ -57,6 +58,7 @@ class _Crawl:
         self._threads = ThreadPoolExecutor(config.threads or cores(), thread_name_prefix="majolica-decode")
         self._files = ThreadPoolExecutor(2, thread_name_prefix="majolica-files")
         self._most = int(config.web.max_megabytes * 1e6)
+        self._memory = Budget(round(config.decode_gb * 1e9))
 
     async def run(self, shards: Sequence[int]) -> list[dict[str, Any]]:
         raise_file_limit(4 * self._config.web.connections + 1024)
@@ -154,7 +156,8 @@ class _Crawl:
         """On a thread: from what was sent to a picture in the spool."""
         try:
             data = unpacked(body.data, body.encoding, self._most)
-            result = shard.store(make_picture(data, self._config.picture))
+            with self._memory.lease() as reserve:
+                result = shard.store(make_picture(data, self._config.picture, reserve=reserve))
         except Failure as failure:
             result = Result(failure.status, failure.reason)
         result.bytes, result.final_url = len(body.data), body.url

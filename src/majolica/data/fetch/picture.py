@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import warnings
 import zlib
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from majolica.config.fetch import PictureConfig
 from majolica.data.fetch import status
 from majolica.data.fetch.phash import phash
 from majolica.data.fetch.status import Failure
+from majolica.data.pictures import faults
+from majolica.data.pictures.encode import encode
+from majolica.data.pictures.faults import BadPicture, first_line
+from majolica.data.pictures.jpeg import check_scans, scan_jpeg
+from majolica.data.pictures.memory import Reserve, jpeg_bytes, pillow_bytes, unlimited
+from majolica.data.pictures.opening import WEB, open_picture, render
+from majolica.data.pictures.orientation import is_sideways, orientation_of
 
-# Formats of the web; each further decoder is a further way in for hostile files.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP")
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What makes a picture upright, by its EXIF orientation."""
 _STORED = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
-_SIDEWAYS = tuple(_TURNS[value] for value in (5, 6, 7, 8))
-MOST_SCANS = 100
-"""Progressive JPEGs have about ten. Each scan decodes the whole picture again, in as little as 100 bytes."""
+_STATUS = {
+    faults.UNKNOWN: status.NOT_A_PICTURE,
+    faults.TOO_LARGE: status.TOO_MANY_PIXELS,
+    faults.OVER_BUDGET: status.TOO_MUCH_MEMORY,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +46,8 @@ class Picture:
     sha256: str
     """Of the downloaded bytes."""
     phash: str
+    note: str = ""
+    """Why its colour profile was not used; empty where it was, or where there is none."""
 
 
 def set_up_decoders(config: PictureConfig) -> None:
@@ -78,53 +75,76 @@ def unpacked(data: bytes | bytearray, encoding: str, most: int) -> bytes | bytea
     return plain
 
 
-def make_picture(data: bytes | bytearray, config: PictureConfig) -> Picture:
-    """Decode, scale and encode as `config` says. Raises Failure for what is no usable picture."""
+def make_picture(
+    data: bytes | bytearray,
+    config: PictureConfig,
+    formats: tuple[str, ...] = WEB,
+    reserve: Reserve = unlimited,
+) -> Picture:
+    """Decode, scale and encode as `config` says. Raises Failure for what is no usable picture.
+
+    `reserve` hears before decoding how much memory in bytes it takes.
+    """
     if not data:
         raise Failure(status.EMPTY, "no bytes")
-    opened = _opened(data, config)
+    try:
+        return _made(data, _opened(data, config, formats), config, reserve)
+    except Failure:
+        raise
+    except BadPicture as bad:
+        raise Failure(_STATUS.get(bad.reason, status.DAMAGED), bad.detail) from None
+    except Exception as error:  # decoders raise whatever they like on damaged bytes
+        raise Failure(status.DAMAGED, first_line(error)) from None
+
+
+def _made(data: bytes | bytearray, opened: Any, config: PictureConfig, reserve: Reserve) -> Picture:
     kind = "JPEG" if opened.format == "MPO" else str(opened.format)  # a JPEG with further pictures behind it
-    turn = _turn(opened)
-    full: tuple[int, int] = opened.size[::-1] if turn in _SIDEWAYS else opened.size
+    if kind != "JPEG":
+        reserve(pillow_bytes(opened.width * opened.height))
+        opened.load()  # some formats say only behind the pixels which way up they are
+    sideways = is_sideways(orientation_of(opened))
+    full: tuple[int, int] = opened.size[::-1] if sideways else opened.size
     size = _target(full, config)
-    plain = opened.mode in ("RGB", "L") and "transparency" not in opened.info and turn is None
+    plain = opened.mode in ("RGB", "L") and "transparency" not in opened.info and orientation_of(opened) == 1
     fitting = kind in _STORED if config.resize == "original" else _STORED.get(kind) == config.format
     keep = config.keep and plain and fitting and size == full and not getattr(opened, "is_animated", False)
-    try:
+    if kind == "JPEG":
         # For its hash alone an eighth of a kept JPEG is enough; every byte of it is still read.
         least = (64, 64) if keep else (2 * size[0], 2 * size[1])
-        picture = _decoded(opened, turn, least[::-1] if turn in _SIDEWAYS else least)
-        if not keep and picture.size != size:
-            # Bicubic takes 1.6 times as long for a difference of the size of JPEG's own: docs/adr/031-fetch.md.
-            picture = picture.resize(size, Image.Resampling.HAMMING, reducing_gap=3.0)
-        stored = bytes(data) if keep else _encoded(picture, config)
-        extension = _STORED[kind] if keep else config.format
-        look = phash(picture)
-    except Exception as error:  # decoders raise whatever they like on damaged bytes
-        raise Failure(status.DAMAGED, _line(error)) from None
+        _reserve_jpeg(data, opened, least[::-1] if sideways else least, reserve)
+    picture, note = render(opened)
+    if not keep and picture.size != size:
+        # Bicubic takes 1.6 times as long for a difference of the size of JPEG's own: docs/adr/031-fetch.md.
+        picture = picture.resize(size, Image.Resampling.HAMMING, reducing_gap=3.0)
+    # What comes without loss and is of no format of the web stays without loss where every pixel is kept.
+    lossless = kind == "TIFF" and config.resize == "original" and plain
+    extension = _STORED[kind] if keep else "png" if lossless else config.format
+    stored = bytes(data) if keep else encode(picture, extension, config.quality)
     digest = hashlib.sha256(data).hexdigest()
-    return Picture(stored, extension, size[0], size[1], full[0], full[1], kind.lower(), digest, look)
+    return Picture(stored, extension, *size, *full, kind.lower(), digest, phash(picture), note)
 
 
-def _opened(data: bytes | bytearray, config: PictureConfig) -> Any:
-    try:
-        opened = Image.open(io.BytesIO(data), formats=_FORMATS)
-        pixels, shorter, longer = opened.width * opened.height, min(opened.size), max(opened.size)
-    except Image.DecompressionBombError as error:
-        raise Failure(status.TOO_MANY_PIXELS, _line(error)) from None
-    except UnidentifiedImageError:
-        raise Failure(status.NOT_A_PICTURE, _guess(bytes(data[:512]))) from None
-    except Exception as error:
-        raise Failure(status.DAMAGED, _line(error)) from None
+def _reserve_jpeg(data: bytes | bytearray, opened: Any, least: tuple[int, int], reserve: Reserve) -> None:
+    """Choose the fraction at which a JPEG is decoded, not below `least`, and reserve the memory for it."""
+    head = scan_jpeg(bytes(data))
+    check_scans(data, head)
+    pixels = opened.width * opened.height
+    whole = opened.width
+    opened.draft(opened.mode, least)
+    part = max(1, round(whole / opened.width))
+    inks = pillow_bytes(pixels // part**2) if opened.mode == "CMYK" else 0
+    reserve(max(inks, jpeg_bytes(pixels, part, head.progressive)))
+
+
+def _opened(data: bytes | bytearray, config: PictureConfig, formats: tuple[str, ...]) -> Any:
+    opened = open_picture(data, formats)
+    pixels, shorter, longer = opened.width * opened.height, min(opened.size), max(opened.size)
     if pixels > config.max_megapixels * 1e6:
         raise Failure(status.TOO_MANY_PIXELS, f"{opened.width} x {opened.height}")
     if shorter < config.min_side:
         raise Failure(status.TOO_SMALL, f"{opened.width} x {opened.height}")
     if config.max_aspect and longer > config.max_aspect * shorter:
         raise Failure(status.ASPECT, f"{opened.width} x {opened.height}")
-    # In the data of a scan every byte FF is followed by 00, so these two bytes do begin scans, or are in metadata.
-    if opened.format in ("JPEG", "MPO") and data.count(b"\xff\xda") > MOST_SCANS:
-        raise Failure(status.DAMAGED, f"more than {MOST_SCANS} scans")
     return opened
 
 
@@ -137,51 +157,3 @@ def _target(full: tuple[int, int], config: PictureConfig) -> tuple[int, int]:
     return max(config.side, round(width * config.side / shorter)), max(
         config.side, round(height * config.side / shorter)
     )
-
-
-def _turn(picture: Any) -> Image.Transpose | None:
-    try:
-        return _TURNS.get(picture.getexif().get(0x0112, 1))
-    except Exception:  # damaged EXIF is no EXIF
-        return None
-
-
-def _decoded(opened: Any, turn: Image.Transpose | None, least: tuple[int, int]) -> Image.Image:
-    """The first frame as upright RGB over white, 8 bits. A large JPEG may come smaller, not under `least`."""
-    if opened.format in ("JPEG", "MPO"):
-        opened.draft(opened.mode, least)
-    opened.load()
-    picture: Image.Image = opened if turn is None else opened.transpose(turn)
-    if picture.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
-    if picture.mode in ("I", "F"):
-        return Image.fromarray(np.clip(np.asarray(picture) / 257, 0, 255).astype(np.uint8)).convert("RGB")
-    if picture.has_transparency_data:
-        rgba = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return picture if picture.mode == "RGB" else picture.convert("RGB")
-
-
-def _encoded(picture: Image.Image, config: PictureConfig) -> bytes:
-    out = io.BytesIO()
-    picture.info = {}  # no EXIF (where, when, by whom), no comments, no colour profile
-    if config.format == "jpg":
-        picture.save(out, "JPEG", quality=config.quality)
-    elif config.format == "webp":
-        picture.save(out, "WEBP", quality=config.quality)
-    else:
-        picture.save(out, "PNG", compress_level=3)
-    return out.getvalue()
-
-
-def _guess(head: bytes) -> str:
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if b"<svg" in text:
-        return "SVG, which is a drawing"
-    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
-        return "HTML"
-    return f"begins with {head[:8].hex()}"
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -137,6 +137,7 @@ class Shard:
         offset = self.spool.append(picture.data)
         return Result(
             status.SUCCESS,
+            f"colour profile ignored: {picture.note}" if picture.note else None,
             sha256=picture.sha256,
             phash=picture.phash,
             format=picture.format,

@@ -32,11 +32,12 @@ EMPTY = "empty"
 NOT_A_PICTURE = "not_a_picture"
 DAMAGED = "damaged"
 TOO_MANY_PIXELS = "too_many_pixels"
+TOO_MUCH_MEMORY = "too_much_memory"
 TOO_SMALL = "too_small"
 ASPECT = "aspect"
 DUPLICATE = "duplicate"
 
-OF_PICTURES = frozenset({NOT_A_PICTURE, DAMAGED, TOO_MANY_PIXELS, TOO_SMALL, ASPECT})
+OF_PICTURES = frozenset({NOT_A_PICTURE, DAMAGED, TOO_MANY_PIXELS, TOO_MUCH_MEMORY, TOO_SMALL, ASPECT})
 """What img2dataset counts as failed_to_resize."""
 
 _PASSING = frozenset({DNS, CONNECTION, TIMEOUT, HOST_DOWN, ROBOTS_UNREACHABLE})

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from majolica.data.decode import decode
 from majolica.data.fetch.phash import phash
+from majolica.data.pictures.decode import decode
 from majolica.data.shards import BadSample, ShardSet
 
 _SEEN = (64, 64)

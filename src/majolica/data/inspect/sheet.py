@@ -7,7 +7,7 @@ import io
 
 from PIL import Image
 
-from majolica.data.decode import decode
+from majolica.data.pictures.decode import decode
 
 HEIGHT, MOST_WIDTH = 220, 440
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from majolica.data.decode import decode, fit
+from majolica.data.pictures.decode import decode
+from majolica.data.pictures.fit import fit
 
 
 def photograph(height: int, width: int) -> bytes:

@@ -1,0 +1,97 @@
+"""From the bytes of any format but plain JPEG to an upright 8-bit sRGB picture, by Pillow."""
+
+from __future__ import annotations
+
+import io
+import re
+from functools import lru_cache
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError, features
+
+from majolica.data.pictures import faults
+from majolica.data.pictures.colour import to_srgb
+from majolica.data.pictures.depth import is_deep, to_8_bits
+from majolica.data.pictures.faults import BadPicture, first_line
+from majolica.data.pictures.orientation import TURNS, orientation_of
+
+WEB = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP")
+"""Formats of the web. Each further decoder is a further way in for hostile files."""
+LOCAL = (*WEB, "TIFF", "PPM", "JPEG2000", "ICO", "PSD", "QOI", "PCX", "SGI")
+"""What people have on disk beside these. None of them runs a program, as EPS would."""
+
+_BRANDS = {
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+    **dict.fromkeys((b"heic", b"heix", b"hevc", b"mif1", b"msf1"), "HEIC"),
+}
+
+
+def open_picture(data: bytes | bytearray, formats: tuple[str, ...] = LOCAL) -> Any:
+    """A picture that Pillow has opened, its header read and nothing decoded. Raises BadPicture."""
+    try:
+        return Image.open(io.BytesIO(data), formats=_known(formats))
+    except Image.DecompressionBombError as error:
+        raise BadPicture(faults.TOO_LARGE, first_line(error)) from None
+    except UnidentifiedImageError:
+        kind = _kind(bytes(data[:512]))
+        if kind:
+            raise BadPicture(faults.UNKNOWN, kind, f"picture is {kind}") from None
+        raise BadPicture(faults.UNKNOWN, f"begins with {data[:8].hex()}", faults.DAMAGED) from None
+    except Exception as error:  # decoders raise whatever they like on damaged bytes
+        raise BadPicture(faults.DAMAGED, first_line(error)) from None
+
+
+def render(opened: Any) -> tuple[Image.Image, str]:
+    """The first frame of an opened picture: RGB, 8-bit sRGB, upright, over white; and why its profile was not used.
+
+    Raises whatever the decoder does.
+    """
+    opened.load()
+    orientation = orientation_of(opened)  # some formats say it behind the pixels
+    flat, alpha = _apart(opened)
+    flat, note = to_srgb(flat, opened.info.get("icc_profile"))
+    if flat.mode != "RGB":
+        flat = flat.convert("RGB")
+    if alpha is not None:
+        flat.putalpha(alpha)
+        flat = Image.alpha_composite(Image.new("RGBA", flat.size, "white"), flat).convert("RGB")
+    return (flat.transpose(TURNS[orientation]) if orientation in TURNS else flat), note
+
+
+def _apart(opened: Any) -> tuple[Image.Image, Image.Image | None]:
+    """Colours in one of the modes that `to_srgb` takes, and opacity where there is some."""
+    picture: Image.Image = to_8_bits(opened) if is_deep(opened.mode) else opened
+    if picture.mode == "La":
+        picture = picture.convert("LA")
+    if picture.mode == "LA":
+        return picture.getchannel("L"), picture.getchannel("A")
+    if picture.has_transparency_data:
+        whole = picture.convert("RGBA")
+        return whole.convert("RGB"), whole.getchannel("A")
+    if picture.mode == "1":
+        return picture.convert("L"), None
+    if picture.mode in ("L", "RGB", "CMYK", "LAB"):
+        return picture, None
+    return picture.convert("RGB"), None
+
+
+@lru_cache(maxsize=8)
+def _known(formats: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of `formats` that this Pillow has."""
+    Image.init()
+    return tuple(name for name in formats if name in Image.OPEN)
+
+
+def _kind(head: bytes) -> str:
+    """What bytes are that no decoder knows; empty where that cannot be said."""
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    brand = _BRANDS.get(head[8:12]) if head[4:8] == b"ftyp" else None
+    if brand == "AVIF" and not features.check("avif"):
+        return "AVIF, which this Pillow cannot read: install Pillow 11.3 or newer"
+    if brand == "AVIF":
+        return ""
+    if brand or head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
+        return f"{brand or 'JPEG XL'}, which cannot be read: convert it to JPEG or PNG"
+    if b"<svg" in text:
+        return "SVG, which is a drawing"
+    return "HTML" if re.match(rb"<!doctype html|<html|<head|<body", text) else ""
