@@ -42,7 +42,7 @@ from majolica.train import optim, state
 from majolica.train import step as steps
 from majolica.train.ema import Ema
 from majolica.train.precision import Precision, attend_by_products, autocast, has_bf16, outside_autocast
-from majolica.train.run import machine
+from majolica.train.summary import machine
 
 
 class Held:

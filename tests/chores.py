@@ -39,3 +39,10 @@ def where(x: int) -> str:
 
     time.sleep(0.3)
     return str(ray.get_runtime_context().get_node_id())
+
+
+def sleeps(folder: Path, x: int) -> int:
+    """A task that takes for ever, and tells who does it."""
+    (folder / f"pid-{os.getpid()}").touch()
+    time.sleep(600)
+    return x

@@ -12,6 +12,7 @@ from majolica import __version__
 from majolica.commands.terminal import keep_width_sane, print_any_text
 from majolica.errors import UserError, unknown
 from majolica.machine import let_threads_sleep, use_free_cores, watch_cores
+from majolica.signals import INTERRUPTED, interruptible
 
 VERBS = {
     "demo": ("From drawings to a trained model and a report, in one go.", "demo"),
@@ -49,14 +50,13 @@ def main(args: Sequence[str] | None = None) -> int:
         except SystemExit:  # help, or a mistyped option: all of it is to be seen
             sys.stdout.flush()
             raise
-        sys.stdout.flush()
         return 0
     except UserError as error:
         print(f"majolica: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
         print("; ".join(["majolica: interrupted", *map(str, interrupt.args)]), file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:  # the reader, say `head`, has had enough
         _drop_output()
         return 0
@@ -106,14 +106,16 @@ def _drop_output() -> None:
 
 def _run(words: list[str], free_cores: Callable[[], int]) -> None:
     if not words or words[0] in ("-h", "--help", "help"):
-        print(usage())
+        print(usage(), flush=True)
     elif words[0] in ("-V", "--version"):
-        print(f"majolica {__version__}")
+        print(f"majolica {__version__}", flush=True)
     else:
         run, rest = _verb(words)
         if words[0] in BRIEF:
             use_free_cores(free_cores)
-        run(rest)
+        with interruptible():
+            run(rest)
+            sys.stdout.flush()
 
 
 def usage() -> str:

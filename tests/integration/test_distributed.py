@@ -27,8 +27,9 @@ from majolica.config.schema import RunConfig
 from majolica.distributed.group import Group
 from majolica.distributed.reduce import Traffic, data_parallel
 from majolica.objectives.contrastive import Pairs, sigmoid_loss
+from majolica.signals import stopping
 from majolica.train import state, step
-from majolica.train.run import prepare, stopping, train
+from majolica.train.run import prepare, train
 from ranks import changed, on_ranks
 from tiny import tiny_run
 

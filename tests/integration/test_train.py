@@ -24,7 +24,7 @@ from majolica.errors import UserError
 from majolica.eval.report import CURVES
 from majolica.recipes import recipe
 from majolica.sampling.pipeline import Pipeline
-from majolica.train import checkpoint, loop, pace, state
+from majolica.train import checkpoint, loop, pace, state, summary
 from majolica.train.run import prepare, train
 from tiny import tiny_run as tiny
 
@@ -85,7 +85,10 @@ def test_a_damaged_checkpoint_is_passed_over(shards: Path, tmp_path: Path, capsy
 
 def test_no_whole_checkpoint_is_one_clear_line(shards: Path, tmp_path: Path) -> None:
     train(tiny(shards, steps=3), tmp_path)
-    (tmp_path / "checkpoints" / "00000003" / "model.safetensors").write_bytes(b"not tensors")
+    folder = tmp_path / "checkpoints" / "00000003"
+    (folder / "optimizer.safetensors").write_bytes(b"not tensors")
+    Pipeline.load(tmp_path)  # reads the averaged weights alone
+    (folder / "ema.safetensors").write_bytes(b"not tensors")
     with pytest.raises(UserError, match="no checkpoint of"):
         Pipeline.load(tmp_path)
 
@@ -102,6 +105,69 @@ def test_what_fails_before_its_first_checkpoint_may_be_tried_again(shards: Path,
     with pytest.raises(UserError):
         train(tiny(shards), tmp_path, resume=True)
     assert (tmp_path / "config.yaml").exists()
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_anew_by_resume(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both ways lead somewhere: --out names --resume, and that trains what it would have trained."""
+    config = tiny(shards, steps=3)
+    prepare(config, tmp_path / "killed", resume=False)
+    (tmp_path / "killed" / "log.jsonl").write_text('{"step": 2, "flow": 1.0}\n')
+    with pytest.raises(UserError, match=f"already holds a run: go on with `--resume {tmp_path / 'killed'}`"):
+        train(config, tmp_path / "killed")
+    train(config, tmp_path / "killed", resume=True)
+    assert "holds no checkpoint yet: it begins at step 0" in capsys.readouterr().out
+    train(config, tmp_path / "whole")
+    whole, again = weights(tmp_path / "whole", 3), weights(tmp_path / "killed", 3)
+    assert {name for name in whole if not torch.equal(whole[name], again[name])} == set()
+    lines = [(tmp_path / run / "log.jsonl").read_text().count("\n") for run in ("whole", "killed")]
+    assert lines[0] == lines[1]
+
+
+def test_each_step_is_saved_once_and_what_comes_next_is_said(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saves = []
+    real = checkpoint.save
+    monkeypatch.setattr(checkpoint, "save", lambda run, step, *rest: saves.append(step) or real(run, step, *rest))
+    train(tiny(shards), tmp_path)
+    assert saves == [3, 6]
+    printed = capsys.readouterr().out
+    assert f"majolica generate 'a red apple' --run {tmp_path}" in printed
+    assert f"majolica eval {tmp_path}" in printed
+    train(tiny(shards), tmp_path, resume=True)
+    assert saves == [3, 6]
+    printed = capsys.readouterr().out
+    assert "is finished at step 6, nothing is left to train" in printed
+    assert f"majolica train --resume {tmp_path} --train.steps 12" in printed
+
+
+def test_a_tokenizer_of_no_run_is_neither_used_nor_overwritten(shards: Path, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.model").write_bytes(b"somebody's")
+    with pytest.raises(UserError, match=r"tokenizer.model belongs to no run: move it away"):
+        train(tiny(shards), tmp_path)
+    assert (tmp_path / "tokenizer.model").read_bytes() == b"somebody's"
+
+
+def test_a_full_disk_costs_the_summary_and_the_rewritten_configuration_not_the_run(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(path: Path, content: bytes | str) -> None:
+        raise UserError(f"cannot write {path}: No space left on device")
+
+    config = tiny(shards, steps=10_000)
+    job = dataclasses.replace(config.train, minutes=0.01, activation_gb=0.0015)
+    config = dataclasses.replace(config, train=job)
+    prepare(config, tmp_path, resume=False)
+    for module in (io, state, summary):
+        monkeypatch.setattr(module, "write_atomic", full)
+    monkeypatch.setattr("majolica.train.run.prepare", lambda config, out, resume: config)
+    train(config, tmp_path, resume=True)
+    said = "".join(capsys.readouterr())
+    for name in ("config.yaml", "summary.json", "activation_plan.json"):
+        assert f"cannot write {tmp_path / name}: No space left on device" in said
+    Pipeline.load(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["nano", "demo", pytest.param("art", marks=pytest.mark.slow)])
@@ -144,7 +210,7 @@ def test_a_full_disk_at_the_end_is_no_success(
     Pipeline.load(tmp_path / "run")
     disk_full_at(2, monkeypatch)
     interrupt_after(2, monkeypatch)
-    with pytest.raises(UserError, match="step 2, the last, was not saved: make room on the disk; then begin again"):
+    with pytest.raises(UserError, match=r"step 2, the last, was not saved: make room .*; then begin again"):
         train(tiny(shards), tmp_path / "other")
     assert "and saved" not in capsys.readouterr().out
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,24 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str], words: list[s
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"majolica {__version__}\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_every_verb_that_is_asked_to_stop_cleans_up_and_ends_with_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    cleaned = []
+
+    def verb(words: list[str]) -> None:
+        try:
+            signal.raise_signal(number)
+            time.sleep(5)
+        finally:
+            cleaned.append(words)
+
+    monkeypatch.setattr(cli, "_verb", lambda words: (verb, words[1:]))
+    assert cli.main(["eval", "runs/demo"]) == 130
+    assert cleaned == [["runs/demo"]] and capsys.readouterr().err == "majolica: interrupted\n"
 
 
 @pytest.mark.parametrize("verb", cli.VERBS)

@@ -21,6 +21,7 @@ ALLOWED = {
     "errors": set(),
     "files": set(),
     "machine": set(),
+    "signals": set(),
     "device": set(),
     "config": set(),
     "recipes": {"config"},
@@ -35,8 +36,8 @@ ALLOWED = {
     "train": {"config", "data", "text", "models", "objectives", "distributed", "sampling"},
 }
 TOP = {"cli", "commands", "demo", "__main__"}
-FOR_ALL = {"errors", "files", "machine", "device", "__version__"}
-LIGHT = ("cli.py", "errors.py", "files.py", "machine.py", "config", "recipes")
+FOR_ALL = {"errors", "files", "machine", "signals", "device", "__version__"}
+LIGHT = ("cli.py", "errors.py", "files.py", "machine.py", "signals.py", "config", "recipes")
 HEAVY = {"torch", "numpy", "safetensors", "tensorboard", "matplotlib", "PIL"}
 
 

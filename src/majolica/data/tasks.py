@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -58,7 +61,8 @@ def _one_pool(function: Callable[[T], R], tasks: dict[int, T], workers: int) -> 
     # Spawned, for a fork would copy threads' locks; as many tasks in flight as workers, for items may be many.
     waiting = iter(list(tasks.items()))
     running: dict[Future[R], int] = {}
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_serve_parent) as pool:
         try:
             while True:
                 for number, item in waiting:
@@ -69,8 +73,28 @@ def _one_pool(function: Callable[[T], R], tasks: dict[int, T], workers: int) -> 
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     yield running.pop(future), future.result()
+        except Exception:
+            raise  # what the other workers have begun they finish: it is kept
+        except BaseException:  # interrupted, or nobody wants the rest: a task may take hours, and is safe to repeat
+            for process in list((pool._processes or {}).values()):
+                process.terminate()
+            raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _serve_parent() -> None:
+    """In a worker: leave the terminal's signals to the parent, which ends its workers, and end when the parent ends."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)  # as if killed: what a task writes is whole or not there
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _on_ray(function: Callable[[T], R], items: Sequence[T], config: EngineConfig) -> Iterator[tuple[T, R]]:

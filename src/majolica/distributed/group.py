@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from majolica.distributed.launcher import MEETING
 from majolica.errors import UserError
 from majolica.machine import cores, keep_freed_memory
 
@@ -33,8 +31,13 @@ class Group:
 
 
 def launched() -> bool:
-    """Whether torchrun started this process."""
+    """Whether this process is one rank of several: started by `launch`, torchrun or a scheduler."""
     return "LOCAL_RANK" in os.environ
+
+
+def launched_here() -> bool:
+    """Whether `distributed.launch` started this rank: then it has prepared the run folder and holds it."""
+    return MEETING in os.environ
 
 
 def default_device(local_rank: int = 0) -> torch.device:
@@ -49,7 +52,7 @@ def device_name(group: Group) -> str:
 
 @contextmanager
 def joined(processes: int, threads: int) -> Iterator[Group]:
-    """Join the group that torchrun made, or be alone; `threads` CPU threads each, 0 for an even share of the cores."""
+    """Join the other ranks, or be alone; `threads` CPU threads each, 0 for an even share of the cores."""
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     torch.set_num_threads(threads or max(1, cores() // local))
     if default_device().type == "cpu":
@@ -59,41 +62,18 @@ def joined(processes: int, threads: int) -> Iterator[Group]:
         return
     world = int(os.environ["WORLD_SIZE"])
     if world != processes:
-        raise UserError(f"torchrun started {world} processes but train.processes is {processes}: make them agree")
+        raise UserError(f"{world} processes were started but train.processes is {processes}: make them agree")
     device = default_device(int(os.environ["LOCAL_RANK"]))
     if device.type == "cuda":
         torch.cuda.set_device(device)
     # What the hosts agree on goes from host to host: asking the GPUs would wait for them at every step.
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    meeting = f"file://{os.environ[MEETING]}" if launched_here() else "env://"
+    dist.init_process_group(backend, meeting, rank=int(os.environ["RANK"]), world_size=world)
     try:
         yield Group(dist.get_rank(), world, device)
     finally:
         dist.destroy_process_group()
-
-
-def spawn(processes: int, config: Path, out: Path, resume: bool) -> None:
-    """Start `processes` copies of the training on this machine with torchrun, and wait for them."""
-    check_room(processes, torch.cuda.device_count())
-    command = [sys.executable, "-m", "majolica.distributed.agent", str(processes)]
-    command += ["majolica.train.worker", str(config), str(out), *(["--resume"] if resume else [])]
-    worker = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"})
-    try:
-        status = worker.wait()
-    except KeyboardInterrupt:
-        status = worker.wait()  # the terminal sent the interrupt to the workers too: let them save
-        raise
-    if status:
-        raise UserError(f"the training stopped early (exit code {status}); its own message stands above")
-
-
-def check_room(processes: int, gpus: int) -> None:
-    """UserError where this machine has fewer GPUs, or without GPUs fewer cores, than `processes`."""
-    room = gpus or cores()
-    if processes > room:
-        raise UserError(
-            f"train.processes is {processes} and this machine has room for {room}: start it with torchrun on "
-            f"as many machines as it takes, or set --train.processes {room}"
-        )
 
 
 def any_rank(flag: bool, group: Group) -> bool:

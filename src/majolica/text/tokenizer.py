@@ -15,6 +15,7 @@ from torch import Tensor
 
 from majolica.errors import UserError
 from majolica.files import write_atomic
+from majolica.signals import in_thread
 from majolica.text.clean import clean_caption
 from majolica.text.folding import QUIET, folding_normalizer
 
@@ -50,7 +51,8 @@ def train_tokenizer(
         raise UserError("cannot train a vocabulary: no captions; check that the shards hold .txt members")
     model = io.BytesIO()
     try:
-        sentencepiece.SentencePieceTrainer.train(
+        in_thread(
+            sentencepiece.SentencePieceTrainer.train,
             sentence_iterator=iter(drawn),
             model_writer=model,
             model_type=kind,

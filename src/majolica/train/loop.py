@@ -21,7 +21,7 @@ def fit(run: Run, log: Log | None, stop: Stop, sample: Callable[[Run], None]) ->
     """Train to the last step; False when `stop` asked to end early. What is unfinished is saved either way."""
     say = log.say if log else lambda message: None
     pending: list[Losses] = []
-    watch = Watch(run)
+    watch = Watch(run, say)
     ideal = ideal_seconds(run.config, device_name(run.group)) if log else None
     with profiled(run.config.train, run.out, run.group, say) as stepped:
         while run.step < run.config.train.steps and not any_rank(stop(), run.group):
@@ -39,7 +39,8 @@ def fit(run: Run, log: Log | None, stop: Stop, sample: Callable[[Run], None]) ->
                 sample(run)
             watch.resume()
     watch.pause()
-    save(run, say)
+    if run.saved != run.step:
+        save(run, say)
     watch.close()
     return run.step >= run.config.train.steps
 

@@ -6,11 +6,13 @@ import dataclasses
 import statistics
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from majolica.config import io
 from majolica.device import settle
 from majolica.distributed.group import from_first
+from majolica.errors import UserError
 from majolica.train.schedule import due
 from majolica.train.state import Run
 
@@ -24,7 +26,9 @@ TOLERANCE = 0.02
 class Watch:
     """Training time without what is done between the steps (saving, painting)."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, say: Callable[[str], None] = print) -> None:
+        """`say` hears of a configuration that could not be saved."""
+        self.say = say
         self.run, self.steps, self.spent = run, 0, 0.0
         self.open = 0
         """Steps since the clock last stopped."""
@@ -91,5 +95,9 @@ class Watch:
     def _save(self, **changes: Any) -> None:
         run = self.run
         run.config = dataclasses.replace(run.config, train=dataclasses.replace(run.config.train, **changes))
-        if run.group.first:
+        if not run.group.first:
+            return
+        try:
             io.save(run.config, run.out / "config.yaml")
+        except UserError as error:  # a full disk: the next plan is written again
+            self.say(f"{error}: the plan of {run.config.train.steps} steps is not in it")

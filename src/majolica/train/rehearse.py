@@ -11,7 +11,8 @@ from torch import nn
 
 from majolica.config.schema import RunConfig
 from majolica.data.sources import captions
-from majolica.distributed.group import Group, check_room, default_device, launched
+from majolica.distributed.group import Group, default_device, launched
+from majolica.distributed.launch import check_room
 from majolica.errors import UserError
 from majolica.models.weights import latest
 from majolica.text.tokenizer import Tokenizer

@@ -1,122 +1,152 @@
-"""`train`: prepare the run folder, start the processes, train, sum up."""
+"""`train`: hold and prepare the run folder, start the processes, train, say what comes next."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import platform
-import signal
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from majolica.config import io
 from majolica.config.resolve import resolve
 from majolica.config.schema import RunConfig
 from majolica.data.sources import captions
-from majolica.distributed.group import Group, joined, launched, spawn
+from majolica.distributed.group import Group, any_rank, from_first, joined, launched, launched_here
+from majolica.distributed.launch import check_room, launch
+from majolica.distributed.launcher import Launcher, torchrun_gone
 from majolica.errors import UserError
-from majolica.files import write_atomic
-from majolica.models.weights import checkpoints
+from majolica.models.weights import checkpoints, step_of
 from majolica.sampling.grid import paint_grid
 from majolica.sampling.pipeline import Pipeline
-from majolica.text.tokenizer import train_tokenizer
+from majolica.signals import stopping
 from majolica.train import state
+from majolica.train.checkpoint import sweep
 from majolica.train.ema import lent
+from majolica.train.lock import held
 from majolica.train.log import Log
 from majolica.train.loop import fit
-
-TOKENIZER_CAPTIONS = 1_000_000
-"""Captions that a tokenizer is trained on at most."""
+from majolica.train.prepare import prepare
+from majolica.train.summary import summarise
 
 
 def train(config: RunConfig, out: Path, resume: bool = False) -> None:
     """Train `config` into the run folder `out`, on as many processes as it says.
 
-    Raises UserError for bad data or an unreadable checkpoint, KeyboardInterrupt when asked to stop (after saving).
+    Raises UserError for bad data, an unreadable checkpoint or a folder in which another process trains, and
+    KeyboardInterrupt when asked to stop (after saving).
     """
     if launched():
-        work(config, out, resume)
+        with stopping() as asked:
+            work(config, out, resume, asked)
         return
-    config = prepare(resolve(config), out, resume)
-    try:
+    config = resolve(config)
+    with held(out) as lock:
+        if not resume and (out / "config.yaml").exists():
+            raise UserError(f"{out} already holds a run: go on with `--resume {out}`, or choose another --out")
         if config.train.processes > 1:
-            spawn(config.train.processes, out / "config.yaml", out, resume)
-        else:
-            work(config, out, resume)
-    except UserError:
-        if not checkpoints(out):  # nothing to go on from: once it is mended the same command may start again
-            for name in ("config.yaml", "tokenizer.model"):
-                (out / name).unlink(missing_ok=True)
-        raise
-    except KeyboardInterrupt:
-        if checkpoints(out):  # the processes have said so too, but torchrun had the last word
-            raise KeyboardInterrupt(f"go on with: majolica train --resume {out}") from None
-        raise
-
-
-def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
-    """Make the run folder: the tokenizer and the configuration that reproduces the run."""
-    out.mkdir(parents=True, exist_ok=True)
-    if resume:
-        io.save(config, out / "config.yaml")  # with what the command line changed: the processes read it there
-        return config
-    model = out / "tokenizer.model"
-    if config.data.tokenizer:
+            check_room(config.train.processes, torch.cuda.device_count())
+        sweep(out)
+        config = prepare(config, out, resume)
         try:
-            write_atomic(model, Path(config.data.tokenizer).read_bytes())
-        except OSError as error:
-            raise UserError(f"data.tokenizer {config.data.tokenizer} cannot be read ({error.strerror})") from error
-    elif not model.exists():
-        lines = (c for c, _ in zip(captions(config.data), range(TOKENIZER_CAPTIONS), strict=False))
-        train_tokenizer(lines, model, config.model.text.vocab)
-    io.save(config, out / "config.yaml")
-    return config
+            _start(config, out, resume, lock)
+        except UserError:
+            if not resume and not checkpoints(out):  # once it is mended the same command may start again
+                for name in ("config.yaml", "tokenizer.model"):
+                    (out / name).unlink(missing_ok=True)
+            raise
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"go on with: {command('train --resume', out)}") from None
 
 
-def work(config: RunConfig, out: Path, resume: bool) -> None:
-    """One process of the training."""
-    with joined(config.train.processes, config.train.threads) as group, stopping() as asked:
+def _start(config: RunConfig, out: Path, resume: bool, lock: int) -> None:
+    """Train in a prepared folder; the processes get its `lock` too, so that they hold it if this one is killed."""
+    if config.train.processes > 1:
+        words = [str(out / "config.yaml"), str(out), *(["--resume"] if resume else [])]
+        launch(config.train.processes, "majolica.train.worker", words, inherit=[lock])
+        return
+    with stopping() as asked:
+        work(config, out, resume, asked)
+
+
+def work(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher: Launcher | None = None) -> None:
+    """One process of the training; it stops at the end of a step when any rank's `asked` holds a signal."""
+    gone = torchrun_gone()
+    with joined(config.train.processes, config.train.threads) as group, _held_by_first(out, resume, group):
+        if launcher:
+            launcher.joined = True
         run = state.build(config, out, group)
         log = None
         try:
-            if resume:
-                state.restore(run, lambda message: print(message, flush=True) if group.first else None)
+            _restore(run, resume)
             log = Log(out, config, run.step) if group.first else None
-            finished = fit(run, log, lambda: bool(asked), sample)
+            begun = run.step
+            finished = fit(run, log, lambda: bool(asked) or gone(), sample)
         finally:
             run.feed.close()
             if log:
                 log.close()
         if group.first:
-            summarise(run)
+            summarise(run, print)
             check_saved(run)
+            print(_outcome(run, finished, begun), flush=True)
         if not finished:
-            if group.first:
-                print(f"\nstopped at step {run.step} and saved; go on with: majolica train --resume {out}")
             raise KeyboardInterrupt
 
 
 @contextmanager
-def stopping() -> Iterator[list[int]]:
-    """Collect interrupts (Ctrl-C, SIGTERM, SIGUSR1) instead of dying of them; a second Ctrl-C is not waited for."""
-    asked: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        if asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # USR1: Slurm, before the time is up
-    before = {number: signal.signal(number, note) for number in numbers}
+def _held_by_first(out: Path, resume: bool, group: Group) -> Iterator[None]:
+    """Hold the run folder on the first rank, unless the launcher does; what it refuses, all ranks refuse."""
+    if not launched() or launched_here():
+        yield
+        return
+    holding, refusal = held(out), ""
+    if group.first:
+        try:
+            holding.__enter__()
+            sweep(out)
+            if checkpoints(out) and not resume:
+                refusal = f"{out} already holds a run: start the ranks with --resume, or choose another folder"
+        except UserError as error:
+            refusal = str(error)
+    if any_rank(bool(refusal), group):
+        raise UserError(refusal or "the first rank cannot train here; its own message says why")
     try:
-        yield asked
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if group.first:
+            holding.__exit__(None, None, None)
+
+
+def _restore(run: state.Run, resume: bool) -> None:
+    """Go on from the newest whole checkpoint, or from the beginning where the run was stopped before its first."""
+    if not resume:
+        return
+    if from_first(len(checkpoints(run.out)), run.group):
+        state.restore(run, lambda message: print(message, flush=True) if run.group.first else None)
+    elif run.group.first:
+        print(f"{run.out} holds no checkpoint yet: it begins at step 0", flush=True)
+
+
+def _outcome(run: state.Run, finished: bool, begun: int) -> str:
+    """What has become of the run, and what to do next."""
+    resume = command("train --resume", run.out)
+    longer = f"train longer with: {resume} --train.steps {2 * run.step}"
+    if not finished:
+        return f"\nstopped at step {run.step} and saved; go on with: {resume}"
+    if begun == run.step:
+        return f"{run.out} is finished at step {run.step}, nothing is left to train; {longer}"
+    paint = command("generate 'a red apple' --run", run.out)
+    lines = [f"trained to step {run.step}; paint with: {paint}"]
+    if (Path(run.config.data.shards).parent / "names.json").exists():  # what evaluation asks about
+        lines.append(f"evaluate with: {command('eval', run.out)}")
+    return "\n".join([*lines, longer])
+
+
+def command(words: str, out: Path) -> str:
+    """A command of this program on the run folder, to copy into a shell."""
+    return f"majolica {words} {shlex.quote(str(out))}"
 
 
 def sample(run: state.Run) -> None:
@@ -137,33 +167,8 @@ def sample(run: state.Run) -> None:
 
 def check_saved(run: state.Run) -> None:
     """UserError where the last step is in no checkpoint: nothing later makes up for it."""
-    steps = [int(folder.name) for folder in checkpoints(run.out)]
+    steps = [step_of(folder.name) for folder in checkpoints(run.out)]
     if run.step not in steps:
-        then = f"`majolica train --resume {run.out}` goes on from step {steps[0]}" if steps else "begin again"
+        resume = f"`{command('train --resume', run.out)}` goes on from step {steps[0] if steps else 0}"
+        then = resume if steps else "begin again with the same command"
         raise UserError(f"step {run.step}, the last, was not saved: make room on the disk; then {then}")
-
-
-def summarise(run: state.Run) -> None:
-    """Write summary.json: how long, how much, how large, on what."""
-    summary = {
-        "step": run.step,
-        "steps": run.config.train.steps,
-        "train_seconds": round(run.seconds, 1),
-        "samples_seen": run.samples,
-        "parameters": state.parameters(run.model),
-        "processes": run.group.world,
-        "machine": machine(run.group),
-    }
-    write_atomic(run.out / "summary.json", json.dumps(summary, indent=1) + "\n")
-
-
-def machine(group: Group) -> str:
-    """The hardware in a few words."""
-    if group.device.type == "cuda":
-        return f"{group.world} x {torch.cuda.get_device_name(group.device)}"
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        models = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        name = models[0] if models else name
-    return f"{name}, {os.cpu_count()} cores, torch {torch.__version__}"

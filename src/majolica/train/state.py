@@ -59,6 +59,8 @@ class Run:
     """Rows seen by all ranks."""
     seconds: float = 0.0
     """Training time, earlier parts of a resumed run included."""
+    saved: int = -1
+    """The step that was saved last, or gone on from."""
 
 
 def build(config: RunConfig, out: Path, group: Group) -> Run:
@@ -119,7 +121,10 @@ def checkpoint_activations(model: Majolica, config: RunConfig, group: Group, out
     apply(model, sites(model, fine=fine_rows(config) > 0), plan.choices)
     if group.first:
         print(plan)
-        write_atomic(out / "activation_plan.json", plan.to_json())
+        try:
+            write_atomic(out / "activation_plan.json", plan.to_json())
+        except UserError as error:
+            print(f"{error}: the plan stands above and is followed", flush=True)
 
 
 def can_compile(device: torch.device) -> bool:
@@ -139,6 +144,7 @@ def compile_blocks(model: Majolica) -> None:
 
 def save(run: Run, say: Callable[[str], None]) -> bool:
     """Save a checkpoint from the first rank; a full disk costs the checkpoint, never the run."""
+    run.saved = run.step
     average = ema_by_name(run)
     optimizer = optim.state_by_name(run.model, run.optimisers)
     if run.shard.split:
@@ -184,6 +190,7 @@ def restore(run: Run, say: Callable[[str], None]) -> None:
     except (KeyError, RuntimeError, ValueError) as error:
         raise UserError(f"the checkpoint in {run.out} does not fit its config.yaml ({error})") from error
     run.step, run.samples = saved.state["step"], saved.state["samples"]
+    run.saved = run.step
     run.seconds, run.skipped = (
         saved.state["seconds"],
         torch.tensor(float(saved.state["skipped"]), device=run.group.device),

@@ -1,27 +1,35 @@
-"""One process of a torchrun job: `python -m majolica.train.worker CONFIG OUT [--resume]`."""
+"""One rank of several: `python -m majolica.train.worker CONFIG OUT [--resume]`, for launch, torchrun or schedulers."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from majolica.config import io
+from majolica.distributed.launcher import Launcher
 from majolica.errors import UserError
 from majolica.machine import let_threads_sleep
+from majolica.signals import INTERRUPTED, stopping
 
 
 def main(arguments: list[str]) -> int:
     let_threads_sleep()
-    from majolica.train.run import train  # after it, for this imports torch
-
     config, out, *flags = arguments
-    try:
-        train(io.load(Path(config)), Path(out), resume="--resume" in flags)
-    except UserError as error:
-        print(f"majolica: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    with stopping(patient=True) as asked:  # before the imports, which take seconds
+        launcher = Launcher(asked)
+        from majolica.config import io
+        from majolica.train.run import work
+
+        try:
+            work(io.load(Path(config)), Path(out), "--resume" in flags, asked, launcher)
+        except UserError as error:
+            print(f"majolica: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        except Exception:
+            if launcher.failed_first():
+                return INTERRUPTED if asked else 1
+            raise
     return 0
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -17,6 +20,7 @@ from chores import always_dies, dies_once, refuse, square, where
 from majolica.config.engine import EngineConfig
 from majolica.data.tasks import MOST_DEATHS, each
 from majolica.errors import UserError
+from processes import ENVIRONMENT, kill_group, members, wait_for
 
 PROCESSES = EngineConfig(workers=2)
 
@@ -43,6 +47,43 @@ def test_a_task_that_always_kills_its_worker_is_given_up(tmp_path: Path) -> None
     with pytest.raises(UserError, match=f"workers were killed {MOST_DEATHS} times, most likely for memory"):
         list(each(partial(always_dies, tmp_path), [3], PROCESSES))
     assert len(list(tmp_path.iterdir())) == MOST_DEATHS
+
+
+PARENT = """
+import sys
+from functools import partial
+from pathlib import Path
+from chores import sleeps
+from majolica.config.engine import EngineConfig
+from majolica.data.tasks import each
+from majolica.signals import interruptible
+if __name__ == "__main__":
+    try:
+        with interruptible():
+            list(each(partial(sleeps, Path(sys.argv[1])), range(8), EngineConfig(workers=2)))
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_workers_end_with_their_parent_however_it_ends(tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "parent.py").write_text(PARENT)
+    (tmp_path / "tasks").mkdir()
+    words = [sys.executable, str(tmp_path / "parent.py"), str(tmp_path / "tasks")]
+    parent = subprocess.Popen(words, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        assert wait_for(lambda: len(list((tmp_path / "tasks").iterdir())) == 2)
+        if number == signal.SIGINT:  # a terminal interrupts them all
+            os.killpg(parent.pid, number)
+        else:
+            parent.send_signal(number)
+        assert wait_for(lambda: members(parent.pid) == [], 20)
+        assert parent.stderr
+        assert parent.wait(5) == (-9 if number == signal.SIGKILL else 130)
+        assert number == signal.SIGKILL or parent.stderr.read() == ""
+    finally:
+        kill_group(parent.pid)
 
 
 def test_no_cluster_is_one_line() -> None:
