@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from majolica.commands import DEFAULT_RUN
+from majolica.commands.notices import printed_notices
 from majolica.errors import UserError
 from majolica.files import check_writable
 
@@ -29,7 +30,9 @@ def evaluate(run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="R
     check_writable(run / "report.html")
     from majolica.eval.run import evaluate as evaluate_run
 
-    for name, value in evaluate_run(run, say=_say).items():
+    with printed_notices():
+        metrics = evaluate_run(run, say=_say)
+    for name, value in metrics.items():
         print(f"{name:24} {value:,.4g}" if isinstance(value, float) else f"{name:24} {value:,}")
     print(f"report: {run / 'report.html'}")
 

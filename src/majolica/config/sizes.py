@@ -37,3 +37,14 @@ def beyond_training(size: int, config: RunConfig) -> list[str]:
         f"size {size} is larger than anything this run was trained on ({pixels}): expect dots or a grid; paint at most"
         f" {trained[-1]}, or train with --loss.fine-share 0.25 --loss.fine-scale {scale}"
     ]
+
+
+def base_only(config: RunConfig) -> list[str]:
+    """A line for whoever trains a run that will paint well at its base resolution only."""
+    base, loss = config.model.resolution, config.loss
+    if loss.fine_share > 0:
+        return []
+    return [
+        f"loss.fine_share is 0, so this run learns to paint at {base} px only, and larger pictures will show dots or a"
+        f" grid; with --loss.fine-share 0.25 it learns {max(2, loss.fine_scale) * base} px too"
+    ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from majolica.config import io
 from majolica.config.resolve import resolve
 from majolica.config.schema import RunConfig
+from majolica.config.sizes import base_only
 from majolica.data.sources import captions
 from majolica.errors import UserError
 from majolica.files import write_atomic
@@ -26,6 +27,8 @@ def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
     A run that goes on keeps its tokenizer, and its configuration takes what the command line changed.
     """
     out.mkdir(parents=True, exist_ok=True)
+    for line in () if resume else base_only(config):
+        print(f"note: {line}", file=sys.stderr, flush=True)
     model, saved = out / "tokenizer.model", out / "config.yaml"
     if model.exists() and not saved.exists():
         raise UserError(f"{model} belongs to no run: move it away; to use it, name it with --data.tokenizer")

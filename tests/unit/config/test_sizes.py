@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from majolica.config.schema import RunConfig
-from majolica.config.sizes import beyond_training, scale_of, trained_sizes
+from majolica.config.sizes import base_only, beyond_training, scale_of, trained_sizes
 from majolica.errors import UserError
 
 
@@ -28,3 +28,9 @@ def test_trained_sizes() -> None:
     assert trained_sizes(fine) == (256, 1024)
     assert beyond_training(1024, fine) == [] == beyond_training(256, config)
     assert "--loss.fine-scale 2" in beyond_training(512, config)[0]
+
+
+def test_a_run_without_fine_rows_is_said_when_it_begins() -> None:
+    config = RunConfig()
+    assert "at 256 px only" in base_only(config)[0] and "learns 512 px too" in base_only(config)[0]
+    assert base_only(dataclasses.replace(config, loss=dataclasses.replace(config.loss, fine_share=0.1))) == []
