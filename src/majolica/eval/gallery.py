@@ -27,6 +27,10 @@ class Gallery:
     brush: Brush = field(default_factory=Brush)
     name: str = "gallery"
 
+    def paintings(self, data: EvalData) -> float:
+        """How much there is to paint, in pictures of the base resolution."""
+        return len(_varied(data, self.pictures)) + self.prompts * sum(scale**2 for scale in self.scales)
+
     def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
         chosen = _varied(data, self.pictures)
         images_B3HW = self.brush.paint(pipeline, chosen)

@@ -102,6 +102,9 @@ class Evaluator(Protocol):
     def name(self) -> str:
         """A short word for progress and timing."""
 
+    def paintings(self, data: EvalData) -> float:
+        """How much it will paint, in pictures of the base resolution, for progress: 0 where it paints nothing."""
+
     def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
         """Evaluate; `UserError` when the data do not fit."""
 

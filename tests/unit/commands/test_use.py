@@ -268,7 +268,7 @@ def test_eval_and_demo_hand_on_what_they_are_told(
 ) -> None:
     evaluation, demo = ModuleType("majolica.eval.run"), ModuleType("majolica.demo")
     told: list[Any] = []
-    evaluation.evaluate = lambda run, say: {"zero_shot_top1": 0.9375, "parameters": 6}  # type: ignore[attr-defined]
+    evaluation.evaluate = lambda run, **_: {"zero_shot_top1": 0.9375, "parameters": 6}  # type: ignore[attr-defined]
     demo.demo = lambda **options: told.append(options)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "majolica.eval.run", evaluation)
     monkeypatch.setitem(sys.modules, "majolica.demo", demo)
