@@ -9,14 +9,11 @@ from torch import nn
 
 from majolica.models.layers import CrossAttention, SelfAttention
 
-Precision = Literal["auto", "fp32", "bf16", "fp8"]
-"""As `train.precision`; "auto" is settled before anything is computed."""
+Precision = Literal["fp32", "bf16", "fp8"]
 
 
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
     """bfloat16 for products and attention, unless the run is fp32 throughout."""
-    if precision == "auto":
-        raise ValueError("precision auto has to be settled first, when a run begins")
     return torch.autocast(device.type, torch.bfloat16, enabled=precision != "fp32")
 
 
