@@ -75,7 +75,8 @@ def load_picture(path: Path, side: int, how: Fit) -> Tensor:
     except OSError as error:
         raise UserError(f"cannot read the picture {path}: {error.strerror or error}") from error
     except BadPicture as bad:
-        raise UserError(f"cannot read the picture {path}: {bad.detail or bad.reason}") from bad
+        why = f"{bad.reason} ({bad.detail})" if bad.detail else bad.reason
+        raise UserError(f"cannot read the picture {path}: {why}") from bad
     return fit(pixels, (side, side), how).contiguous()
 
 

@@ -161,7 +161,7 @@ def test_classify_a_folder_by_a_file_of_labels_as_json(capsys: pytest.CaptureFix
         ("owl", 0.1),
     ]
     assert rows["in/b.png"]["best"] == rows["in/deep/a.JPG"]["best"] == rows["clear.png"]["best"] == "dog"
-    assert "cannot read the picture in/c.png" in rows["in/c.png"]["error"]
+    assert "cannot read the picture in/c.png: not a picture that can be read" in rows["in/c.png"]["error"]
     assert len(rows) == 4
     assert "majolica: cannot read the picture in/c.png" in told.err
     assert told.err.endswith("majolica: 1 of 4 pictures could not be read, as said above\n")
