@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
 
 from majolica import __version__
+from majolica.commands.terminal import keep_width_sane, print_any_text
 from majolica.errors import UserError, unknown
+from majolica.machine import let_threads_sleep, use_free_cores, watch_cores
 from majolica.signals import INTERRUPTED, interrupt_on_signals
 
 VERBS = {
@@ -30,20 +33,23 @@ VERBS = {
 """Verb: what it is for, and the module of `majolica.commands` whose `run(args)` does it."""
 
 
+BRIEF = {"generate", "classify", "embed"}
+"""Verbs that compute for seconds, and so on the cores that are free when they start."""
+
+
 def main(args: Sequence[str] | None = None) -> int:
-    """Run one command line; returns the exit code: 0, 2 for the user's mistakes, 130 when interrupted."""
+    """Run one command line; returns the exit code: 0, 2 for mistakes and want of room, 130 when interrupted."""
+    let_threads_sleep()
+    free_cores = watch_cores()
+    keep_width_sane()
+    print_any_text()
     words = list(sys.argv[1:] if args is None else args)
     try:
-        if not words or words[0] in ("-h", "--help", "help"):
-            print(usage())
-            return 0
-        if words[0] in ("-V", "--version"):
-            print(f"majolica {__version__}")
-            return 0
-        run, rest = _verb(words)
-        with interrupt_on_signals():
-            run(rest)
+        try:
+            _run(words, free_cores)
+        except SystemExit:  # help, or a mistyped option: all of it is to be seen
             sys.stdout.flush()
+            raise
         return 0
     except UserError as error:
         print(f"majolica: {error}", file=sys.stderr)
@@ -52,8 +58,64 @@ def main(args: Sequence[str] | None = None) -> int:
         print("; ".join(["majolica: interrupted", *map(str, interrupt.args)]), file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader, say `head`, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except Exception as error:
+        if not (told := explain(error)):
+            raise
+        print(f"majolica: {told}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:  # it was standard output that had no room
+            _drop_output()
+        return 2
+
+
+def explain(error: BaseException) -> str:
+    """One line on what the machine, not the program, refused; "" for what may be a fault of the program."""
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.errno is not None:
+        places = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+        reason = error.strerror or os.strerror(error.errno)
+        return f"{' -> '.join(places)}: {reason}" if places else f"the system refused: {reason}"
+    if isinstance(error, MemoryError) or any(words in text.lower() for words in _NO_MEMORY):
+        return "there is not enough memory: ask for less at once (fewer or smaller pictures, a smaller batch or model)"
+    if any(words in text for words in _NO_ROOM):
+        return f"the disk refused: {text[:200]}"
+    if isinstance(error, RecursionError):
+        return "the input is nested too deeply to be read"
+    if isinstance(error, UnicodeEncodeError) and _is_surrogate(error.object[error.start]):
+        shown = error.object[max(0, error.start - 20) : error.start + 20].encode("ascii", "backslashreplace").decode()
+        return f"{shown!r} is not UTF-8: use names in UTF-8, and a locale that has them (LC_ALL=C.UTF-8)"
+    return ""
+
+
+_NO_MEMORY = ("can't allocate memory", "out of memory", "cannot allocate memory")
+_NO_ROOM = ("No space left on device", "Read-only file system", "Disk quota exceeded")
+
+
+def _is_surrogate(character: str) -> bool:
+    return "\ud800" <= character <= "\udfff"
+
+
+def _drop_output() -> None:
+    """Let what was not printed go nowhere, instead of failing once more when Python ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(words: list[str], free_cores: Callable[[], int]) -> None:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage(), flush=True)
+    elif words[0] in ("-V", "--version"):
+        print(f"majolica {__version__}", flush=True)
+    else:
+        run, rest = _verb(words)
+        if words[0] in BRIEF:
+            use_free_cores(free_cores)
+        with interrupt_on_signals():
+            run(rest)
+            sys.stdout.flush()
 
 
 def usage() -> str:

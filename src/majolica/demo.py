@@ -6,10 +6,11 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from majolica.commands.progress import bar
 from majolica.config.schema import RunConfig
 from majolica.data.make import make_openmoji
 from majolica.errors import UserError
@@ -39,8 +40,8 @@ def demo(minutes: float, out: Path) -> None:
             make_data(drawings, fine_resolution(config))
     with timed("vocabulary and training", seconds):
         train(config, out)
-    with timed("evaluation", seconds):
-        metrics = evaluate(out, seconds={"drawings": seconds["drawings"]}, say=say)
+    with timed("evaluation", seconds), bar("evaluating") as progress:
+        metrics = evaluate(out, seconds={"drawings": seconds["drawings"]}, say=say, progress=progress, processes=0)
     show(out, metrics)
 
 
@@ -59,20 +60,8 @@ def make_data(folder: Path, resolution: int) -> None:
             say(f"the drawings in {folder} are there already")
             return
         raise UserError(f"{folder} holds other drawings than the demo's: move it away first")
-    make_openmoji(folder, SAMPLES, resolution, heldout=HELD_OUT, combinations=HELD_OUT, progress=counter())
-
-
-def counter() -> Callable[[int, int], None]:
-    """Progress of making pictures, a line each tenth."""
-    shown = [-1]
-
-    def progress(done: int, total: int) -> None:
-        tenth = 10 * done // max(1, total)
-        if tenth > shown[0]:
-            shown[0] = tenth
-            say(f"  {done:,} of {total:,} pictures")
-
-    return progress
+    with bar("composing") as progress:
+        make_openmoji(folder, SAMPLES, resolution, heldout=HELD_OUT, combinations=HELD_OUT, progress=progress)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The one exception that is the user's business: a clear line, exit code 2, no traceback."""
+"""What is the user's business: mistakes (a clear line, exit code 2, no traceback), notices (a line; work goes on)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections.abc import Iterable
 
 class UserError(Exception):
     """Bad input. The message is one line: what is wrong, where, and what to do."""
+
+
+class Notice(UserWarning):
+    """What the user should know of a result that is made all the same: one line, a warning in Python."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -25,7 +26,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     Missing parent folders are made. Raises UserError where the disk refuses; whatever happens, `path` is left
     whole and nothing is left beside it.
     """
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    beside = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.tmp")  # no longer than names may be
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("xb") as file:
@@ -39,6 +40,43 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """UserError where a file could not be written to `path`: to be called before the work whose result it is to hold.
+
+    Tries it with an empty file in the folder, or in the nearest parent that exists, for root may write where
+    permissions say otherwise, and not where the disk is read-only.
+    """
+    try:
+        if path.is_dir():
+            raise UserError(f"cannot write {path}: it is a folder; name a file")
+        if path.exists() and not path.is_file():
+            raise UserError(f"cannot write {path}: it is a device or a pipe; name a file")
+        _try_to_write(path.parent)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def check_folder(path: Path) -> None:
+    """UserError where no files could be written into the folder `path`, which need not exist yet."""
+    try:
+        if path.exists() and not path.is_dir():
+            raise UserError(f"cannot write into {path}: it is a file; name a folder")
+        _try_to_write(path)
+    except OSError as error:
+        raise UserError(f"cannot write into {path}: {error.strerror or error}") from error
+
+
+def _try_to_write(folder: Path) -> None:
+    """OSError where neither `folder` nor, if it is not there yet, its nearest parent takes a file."""
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix=".majolica-"):
+            pass
+    except FileNotFoundError as error:  # what /proc, or a link to nowhere, says
+        raise OSError(error.errno, f"no file can be made in {folder}") from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -21,6 +21,7 @@ import majolica
 from majolica.config import io
 from majolica.data.make import make_openmoji
 from majolica.errors import UserError
+from majolica.eval.report import CURVES
 from majolica.recipes import recipe
 from majolica.sampling.pipeline import Pipeline
 from majolica.train import checkpoint, loop, pace, state, summary
@@ -199,6 +200,7 @@ def test_the_recipes_for_drawings_train(name: str, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3]
     assert all(line["flow"] > 0 and line["contrastive"] > 0 and line["data_wait"] > 0 for line in lines)
+    assert all(line.keys() >= CURVES.keys() for line in lines)  # what the report draws
     painted = Pipeline.load(tmp_path / "run").paint(["a fox beside an owl"], size=side, steps=1)
     assert painted.shape == (1, 3, side, side)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -133,14 +135,112 @@ def test_print_config_is_the_recipe_with_the_options(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == Path("printed.yaml").read_text()
 
 
-def test_dry_run_says_what_follows(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["train", "reference", "--dry-run"]) == 0
-    out = capsys.readouterr().out
+def test_dry_run_says_what_follows_and_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "reference", "--dry-run"]) == 2
+    out, err = capsys.readouterr()
     assert "4,096" in out
     assert "1,499,136,000" in out
     assert out.endswith("shards         not set\n")
-    assert cli.main(["train", "nano", "--dry-run"]) == 0
-    assert capsys.readouterr().out.endswith("shards         data/openmoji/train (not there yet)\n")
+    assert "data.shards is not set" in err
+    assert cli.main(["train", "nano", "--dry-run"]) == 2
+    out, err = capsys.readouterr()
+    assert out.endswith("shards         data/openmoji/train (not there yet)\n")
+    assert "no shards at data/openmoji/train" in err
+
+
+RUN = "recipe: nano\n"
+OUTPUTS = {
+    "generate": ["fox", "--out", "OUT/x.png"],
+    "embed": ["--texts", "fox", "--out", "OUT/x.npz"],
+    "eval": ["OUT/run"],
+    "train": ["nano", "--out", "OUT/run"],
+    "demo": ["--out", "OUT/run"],
+    "plan": ["nano", "--activation-gb", "1", "--picture", "OUT/x.png"],
+    "data openmoji": ["--out", "OUT/data", "--samples", "1"],
+    "data inspect": ["tars", "--out", "OUT/x.html"],
+    "data tokenizer": ["tars", "--out", "OUT/x.model"],
+    "data shard": ["pictures", "--out", "OUT/data"],
+    "data fetch": ["--input", "rows.parquet", "--out", "OUT/data"],
+    "data filter": ["laion2b-en", "--inputs", "rows.parquet", "--out", "OUT/data"],
+}
+WITHOUT_OUTPUT = {"classify", "data index"}
+"""The one prints, the other writes beside the tars, or nothing where it cannot."""
+
+
+def test_every_verb_that_writes_is_asked_where_to() -> None:
+    assert {*OUTPUTS, *WITHOUT_OUTPUT} == {*cli.VERBS}
+
+
+@pytest.mark.parametrize("verb", sorted({*OUTPUTS} - {"eval"}))
+@pytest.mark.parametrize("place", ["file", "/proc"])
+def test_where_nothing_can_be_written_is_said_before_the_work(
+    capsys: pytest.CaptureFixture[str], verb: str, place: str
+) -> None:
+    Path("file").write_text("")
+    for name in ("tars", "pictures", "data/openmoji/train"):
+        Path(name).mkdir(parents=True)
+    words = [word.replace("OUT", place) for word in OUTPUTS[verb]]
+    told = error(capsys, *verb.split(), *words)
+    assert "cannot write" in told and place in told
+
+
+def test_evaluation_says_before_the_work_that_it_cannot_write(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("run/report.html").mkdir(parents=True)
+    Path("run/config.yaml").write_text(RUN)
+    assert "cannot write run/report.html: it is a folder" in error(capsys, "eval", "run")
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "a.png"), "a.png: No space left on device"),
+        (OSError(errno.ENOSPC, "No space left on device"), "the system refused: No space left on device"),
+        (MemoryError(), "there is not enough memory"),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried\n5 bytes"),
+            "not enough memory",
+        ),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "not enough memory"),
+        (RuntimeError("PytorchStreamWriter failed: No space left on device"), "the disk refused"),
+        (RecursionError("maximum recursion depth exceeded"), "nested too deeply"),
+        (UnicodeEncodeError("utf-8", "b\udce4", 1, 2, "surrogates not allowed"), "is not UTF-8"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, raised: Exception, told: str
+) -> None:
+    def refuse(_: list[str]) -> None:
+        raise raised
+
+    monkeypatch.setattr(cli, "_verb", lambda words: (refuse, words[1:]))
+    assert told in error(capsys, "eval")
+
+
+@pytest.mark.parametrize("fault", [KeyError("flow"), RuntimeError("shapes differ"), ValueError("bug"), OSError("bug")])
+def test_faults_of_the_program_keep_their_traceback(monkeypatch: pytest.MonkeyPatch, fault: Exception) -> None:
+    def fail(_: list[str]) -> None:
+        raise fault
+
+    monkeypatch.setattr(cli, "_verb", lambda words: (fail, words[1:]))
+    with pytest.raises(type(fault)):
+        cli.main(["eval"])
+
+
+@pytest.mark.parametrize("words", [["--help"], ["eval", "--help"], ["train", "nano", "--print-config"]])
+def test_output_to_a_full_disk_is_one_line(words: list[str]) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+    source = str(Path(cli.__file__).parents[1])
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "majolica", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            env={**os.environ, "PYTHONPATH": source},
+        )
+    assert done.returncode == 2
+    assert done.stderr == b"majolica: the system refused: No space left on device\n"
 
 
 def test_an_interrupted_command_ends_with_130(

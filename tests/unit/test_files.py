@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from majolica.errors import UserError
-from majolica.files import write_atomic
+from majolica.files import check_folder, check_writable, write_atomic
 
 
 def test_writes_bytes_and_text_and_makes_folders(tmp_path: Path) -> None:
@@ -49,3 +50,49 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write"):
         write_atomic(tmp_path / "file" / "b.txt", "new")
+
+
+REFUSED = ("file/b.png", "/proc/b.png", "/dev/full/b.png")
+"""Where nobody can write, root included."""
+
+
+@pytest.mark.parametrize("place", [*REFUSED, "folder", "/dev/full", "link/b.png"])
+def test_a_file_that_cannot_be_written_is_known_beforehand(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(UserError, match=r"cannot write .*(b\.png|folder|full)"):
+        check_writable(tmp_path / place)
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder", "link"]
+
+
+@pytest.mark.parametrize("place", [*REFUSED, "file"])
+def test_a_folder_that_cannot_be_written_is_known_beforehand(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write into"):
+        check_folder(tmp_path / place)
+
+
+def test_what_can_be_written_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("old.png").write_text("old")
+    for path in (Path("old.png"), Path("new.png"), tmp_path / "a" / "b" / "c.png"):
+        check_writable(path)
+        check_folder(path.parent)
+    assert os.listdir(tmp_path) == ["old.png"]
+    assert Path("old.png").read_text() == "old"
+
+
+def test_a_full_or_read_only_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with pytest.raises(UserError, match=r"cannot write .*: Read-only file system"):
+        check_writable(tmp_path / "a.png")
+
+
+def test_the_longest_names_can_be_written(tmp_path: Path) -> None:
+    for name in ("a" * 255, "狐" * 85):
+        write_atomic(tmp_path / name, "x")
+        assert (tmp_path / name).read_text() == "x"

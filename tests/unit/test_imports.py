@@ -31,7 +31,7 @@ ALLOWED = {
     "models": {"config"},
     "objectives": {"config", "models"},
     "distributed": {"config", "models", "objectives"},
-    "sampling": {"config", "text", "models"},
+    "sampling": {"config", "data", "text", "models"},
     "eval": {"config", "data", "text", "models", "sampling"},
     "plan": {"config", "models", "objectives", "distributed", "train"},
     "train": {"config", "data", "text", "models", "objectives", "distributed", "sampling"},

@@ -1,15 +1,26 @@
-"""`majolica classify IMAGE... --labels ...`: zero-shot classification with a trained run."""
+"""`majolica classify PICTURE... --labels ...`: zero-shot classification with a trained run."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from majolica.commands import DEFAULT_RUN
-from majolica.commands.pictures import load_pictures
+from majolica.commands.notices import printed_notices
+from majolica.commands.picture_files import PictureFiles, find_pictures, print_unread
+from majolica.commands.terminal import read_texts
 from majolica.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TOP = 5
+"""Labels that are printed of each picture, unless something else is asked for."""
+Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
 def run(args: list[str]) -> None:
@@ -18,29 +29,85 @@ def run(args: list[str]) -> None:
 
 
 def classify(
-    images: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="IMAGE ...")],
+    pictures: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="PICTURE|FOLDER ...")],
     /,
     labels: tuple[str, ...] = (),
+    labels_file: Path | None = None,
     run: Path = DEFAULT_RUN,
-    top: int = 5,
+    top: int | None = None,
+    json: Flag = False,
 ) -> None:
     """Say which of the labels fits each picture best.
 
+    A picture that cannot be read is named and left out; the exit code then is 2.
+
     Args:
-        images: Image files.
+        pictures: Picture files, and folders that are searched for pictures.
         labels: What to choose from, each in quotes: "red apple" "dolphin".
+        labels_file: A text file of labels, one a line.
         run: Folder of the trained run.
-        top: How many labels to print for each picture.
+        top: How many labels to print for each picture; 5 when not given, all with --json.
+        json: Print a JSON object a line: picture, best, and probabilities by label, the best first.
     """
-    if not images:
-        raise UserError("nothing to classify: name one or more image files")
-    if not labels:
-        raise UserError('nothing to choose from: give labels, as in --labels "red apple" dolphin')
+    if not pictures:
+        raise UserError("nothing to classify: name picture files, or folders of them")
+    if top is not None and top < 1:
+        raise UserError(f"--top is {top}: at least 1")
+    names = gather_labels(labels, labels_file)
+    paths = find_pictures(pictures)
     from majolica.sampling.pipeline import Pipeline
 
-    pipeline = Pipeline.load(run)
-    probabilities = pipeline.classify(load_pictures(images, pipeline.resolution, pipeline.fit), labels)
-    for path, row in zip(images, probabilities, strict=True):
-        print(path)
-        for index in row.argsort(descending=True)[:top].tolist():
-            print(f"  {row[index]:6.1%}  {labels[index]}")
+    with printed_notices():
+        pipeline = Pipeline.load(run)
+        files = PictureFiles(
+            paths, pipeline.resolution, pipeline.fit, tell=_print_unread_as_json if json else print_unread
+        )
+        labels_KE = pipeline.embed_labels(names)
+        for good, images_B3HW in files.read():
+            probabilities_BK = pipeline.compare(pipeline.embed_images(images_B3HW), labels_KE)
+            for path, row_K in zip(good, probabilities_BK, strict=True):
+                ranked = _rank(row_K, names, top or (len(names) if json else TOP))
+                print(_as_json(path, ranked) if json else _as_text(path, ranked), flush=True)
+    files.check()
+
+
+def gather_labels(given: Sequence[str], file: Path | None) -> list[str]:
+    """Labels of the command line and of a file, each once. UserError for fewer than two, or a file that is no text."""
+    labels = [*read_texts(given, "label"), *(_lines(file) if file else ())]
+    for label in labels:
+        if not label.strip():
+            raise UserError("a label is empty: say what a picture may show")
+    names = list(dict.fromkeys(labels))
+    if not names:
+        raise UserError('nothing to choose from: give labels, as in --labels "red apple" dolphin, or --labels-file')
+    if len(names) == 1:
+        raise UserError(f"{names[0]!r} is the only label, and would be certain for any picture: give two or more")
+    return names
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UserError(f"cannot read the labels in {file}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"cannot read the labels in {file}: it is not UTF-8 text") from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _rank(row_K: Tensor, names: Sequence[str], top: int) -> dict[str, float]:
+    return {names[index]: row_K[index].item() for index in row_K.argsort(descending=True, stable=True)[:top].tolist()}
+
+
+def _as_text(path: Path, ranked: dict[str, float]) -> str:
+    return "\n".join([str(path), *(f"  {share:6.1%}  {label}" for label, share in ranked.items())])
+
+
+def _as_json(path: Path, ranked: dict[str, float]) -> str:
+    rounded = {label: round(share, 6) for label, share in ranked.items()}
+    return json.dumps({"picture": str(path), "best": next(iter(ranked)), "probabilities": rounded})
+
+
+def _print_unread_as_json(path: Path, reason: str) -> None:
+    print_unread(path, reason)
+    print(json.dumps({"picture": str(path), "error": reason}), flush=True)

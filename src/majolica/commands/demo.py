@@ -8,6 +8,7 @@ import tyro
 
 from majolica.commands import DEFAULT_RUN
 from majolica.errors import UserError
+from majolica.files import check_folder
 
 
 def run(args: list[str]) -> None:
@@ -24,6 +25,7 @@ def demo(minutes: float = 10.0, out: Path = DEFAULT_RUN) -> None:
     """
     if not minutes > 0:
         raise UserError(f"--minutes is {minutes:g}: give a number above 0")
+    check_folder(out)
     from majolica.demo import demo as run_demo
 
     run_demo(minutes=minutes, out=out)

@@ -1,4 +1,4 @@
-"""`majolica embed IMAGE... --out FILE`: embeddings of pictures and texts, for search and probes."""
+"""`majolica embed PICTURE... --out FILE`: embeddings of pictures and texts, for search and probes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from majolica.commands import DEFAULT_RUN
-from majolica.commands.pictures import load_pictures
+from majolica.commands.notices import printed_notices
+from majolica.commands.picture_files import PictureFiles, find_pictures
+from majolica.commands.progress import bar
+from majolica.commands.terminal import read_texts
 from majolica.errors import UserError
-from majolica.files import write_atomic
+from majolica.files import check_writable, write_atomic
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +32,7 @@ def run(args: list[str]) -> None:
 
 
 def embed(
-    images: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="IMAGE ...")],
+    pictures: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="PICTURE|FOLDER ...")],
     /,
     texts: tuple[str, ...] = (),
     run: Path = DEFAULT_RUN,
@@ -37,39 +40,53 @@ def embed(
 ) -> None:
     """Write unit-length float32 embeddings, rows x width: `image_embeddings`, `text_embeddings`.
 
-    What each row is of stands beside them, as `images` and `texts`.
+    What each row is of stands beside them, as `images` and `texts`. A picture that cannot be read is named and left
+    out; the exit code then is 2.
 
     Args:
-        images: Image files.
+        pictures: Picture files, and folders that are searched for pictures.
         texts: Texts to embed beside them, each in quotes.
         run: Folder of the trained run.
         out: File to write, .npz (NumPy) or .safetensors.
     """
-    if not images and not texts:
-        raise UserError("nothing to embed: name image files, or give --texts")
-    if out.suffix not in (".npz", ".safetensors"):
+    texts = read_texts(texts, "text")
+    if not pictures and not texts:
+        raise UserError("nothing to embed: name picture files or folders of them, or give --texts")
+    if out.suffix.lower() not in (".npz", ".safetensors"):
         raise UserError(f"cannot write {out}: name a file that ends in .npz or .safetensors")
+    paths = find_pictures(pictures)
+    check_writable(out)
     from majolica.sampling.pipeline import Pipeline
 
-    pipeline = Pipeline.load(run)
-    arrays = {}
-    if images:
-        arrays["image_embeddings"] = _embed_files(pipeline, images)
-    if texts:
-        arrays["text_embeddings"] = pipeline.embed_texts(texts).float().cpu().numpy()
-    write_atomic(out, _pack(out.suffix, arrays, [str(path) for path in images], list(texts)))
-    shapes = ", ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in arrays.items())
+    with printed_notices():
+        pipeline = Pipeline.load(run)
+        arrays = {}
+        if texts:
+            arrays["text_embeddings"] = pipeline.embed_texts(texts).float().cpu().numpy()
+        files = PictureFiles(paths, pipeline.resolution, pipeline.fit, BATCH)
+        named, rows_BE = _embed_files(pipeline, files)
+        if named:
+            arrays["image_embeddings"] = rows_BE
+    if not arrays:
+        raise UserError(f"none of the {len(paths):,} pictures could be read, as said above: nothing was written")
+    write_atomic(out, _pack(out.suffix.lower(), arrays, [str(path) for path in named], list(texts)))
+    shapes = ", ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in sorted(arrays.items()))
     print(f"{out}: {shapes}")
+    files.check()
 
 
-def _embed_files(pipeline: Pipeline, paths: tuple[Path, ...]) -> NDArray[np.float32]:
-    """BE embeddings, a few files in memory at a time."""
-    import torch
+def _embed_files(pipeline: Pipeline, files: PictureFiles) -> tuple[list[Path], NDArray[np.float32]]:
+    """The files that could be read, and their BE embeddings, a few files in memory at a time."""
+    import numpy as np
 
-    parts = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
-    rows = torch.cat([pipeline.embed_images(load_pictures(part, pipeline.resolution, pipeline.fit)) for part in parts])
-    array: NDArray[np.float32] = rows.float().cpu().numpy()
-    return array
+    named: list[Path] = []
+    parts: list[NDArray[np.float32]] = []
+    with bar("embedding") as progress:
+        for good, images_B3HW in files.read():
+            parts.append(pipeline.embed_images(images_B3HW).float().cpu().numpy())
+            named += good
+            progress(len(named), len(files.paths))
+    return named, np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
 
 
 def _pack(suffix: str, arrays: dict[str, NDArray[np.float32]], images: list[str], texts: list[str]) -> bytes:

@@ -9,7 +9,10 @@ from typing import Annotated
 import tyro
 
 from majolica.commands import DEFAULT_RUN
+from majolica.commands.notices import printed_notices
+from majolica.commands.progress import bar
 from majolica.errors import UserError
+from majolica.files import check_writable
 
 
 def run(args: list[str]) -> None:
@@ -17,17 +20,25 @@ def run(args: list[str]) -> None:
     tyro.cli(evaluate, args=args, prog="majolica eval")
 
 
-def evaluate(run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")] = DEFAULT_RUN, /) -> None:
+def evaluate(
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")] = DEFAULT_RUN, /, processes: int = 0
+) -> None:
     """Evaluate a run, and write metrics.json and report.html in its folder.
 
     Args:
         run: Folder of the trained run.
+        processes: Processes that paint side by side; 0: one a core, up to 8, and one on a GPU.
     """
+    if processes < 0:
+        raise UserError(f"--processes is {processes}: give a number of processes, or 0 for as many as fit")
     if not (run / "config.yaml").is_file():
         raise UserError(f"no run in {run}: train one (majolica demo), or name its folder")
+    check_writable(run / "report.html")
     from majolica.eval.run import evaluate as evaluate_run
 
-    for name, value in evaluate_run(run, say=_say).items():
+    with printed_notices(), bar("evaluating") as progress:
+        metrics = evaluate_run(run, say=_say, progress=progress, processes=processes)
+    for name, value in metrics.items():
         print(f"{name:24} {value:,.4g}" if isinstance(value, float) else f"{name:24} {value:,}")
     print(f"report: {run / 'report.html'}")
 

@@ -6,14 +6,17 @@ import io
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from majolica.commands import DEFAULT_RUN
+from majolica.commands.notices import printed_notices
+from majolica.commands.progress import bar
+from majolica.commands.terminal import read_texts
 from majolica.config.resolve import PROPERTY_NAMES
 from majolica.errors import UserError, unknown
-from majolica.files import write_atomic
+from majolica.files import check_writable, write_atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,38 +36,63 @@ def generate(
     set: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="NAME=VALUE")] = (),
     size: int | None = None,
     out: Path = Path("painted.png"),
+    count: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 1,
     steps: int = 20,
     guidance: float = 3.0,
+    property_guidance: float | None = None,
     seed: int = 0,
     solver: Literal["heun", "euler"] = "heun",
+    batch: int = 1,
 ) -> None:
-    """Paint one picture for each prompt.
+    """Paint one picture for each prompt, or several.
 
     Args:
         prompts: What to paint, each in quotes.
         run: Folder of the trained run.
         set: A property, as in brightness=0.8; may be given several times.
         size: Side in pixels, a multiple of the run's base resolution; that itself when not given.
-        out: File to write (.png, .jpg or .webp); several prompts get numbered files.
+        out: File to write (.png, .jpg or .webp); several pictures get numbered files.
+        count: Pictures of each prompt, with the seeds SEED, SEED + 1, and so on.
         steps: Steps of the solver; more are slower and finer.
-        guidance: How strongly to follow the prompt; 1 turns guidance off.
-        seed: The same seed, prompt and settings give the same picture.
+        guidance: How strongly to follow the prompt; 1 turns all guidance off.
+        property_guidance: How strongly to follow --set; 1.5 when not given, and 1 where --guidance is 1.
+        seed: The same seed, prompt and settings give the same picture, whatever is painted beside it.
         solver: Heun evaluates the model twice a step, Euler once.
+        batch: Pictures painted at once: more are quicker, and may change values by 1 of 255.
     """
+    prompts = read_texts(prompts, "prompt")
     if not prompts:
         raise UserError('nothing to paint: give a prompt, as in majolica generate "a dolphin on a teal background"')
     if out.suffix.lower() not in FORMATS:
         raise UserError(f"cannot write {out}: name a file that ends in {', '.join(FORMATS)}")
-    if steps < 1:
-        raise UserError(f"--steps is {steps}: at least 1")
+    for name, value in (("count", count), ("steps", steps), ("batch", batch)):
+        if value < 1:
+            raise UserError(f"--{name} is {value}: at least 1")
     properties = _properties(set)
+    wishes = [(prompt, seed + variant) for prompt in prompts for variant in range(count)]
+    paths = [out] if len(wishes) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(wishes) + 1)]
+    for path in paths:
+        check_writable(path)
     from majolica.sampling.pipeline import Pipeline
 
-    images = Pipeline.load(run).paint(prompts, size, {**properties}, steps, guidance, seed, solver)
-    settings = {"set": properties, "steps": steps, "guidance": guidance, "seed": seed, "solver": solver}
-    for index, (prompt, image) in enumerate(zip(prompts, images, strict=True), start=1):
-        path = out if len(prompts) == 1 else out.with_stem(f"{out.stem}-{index}")
-        write_atomic(path, _encode(image, FORMATS[out.suffix.lower()], prompt, settings))
+    with printed_notices(), bar("painting") as progress:
+        pipeline = Pipeline.load(run)
+        images_B3HW = pipeline.paint(
+            [prompt for prompt, _ in wishes],
+            size,
+            properties,
+            steps,
+            guidance,
+            [own for _, own in wishes],
+            solver,
+            property_guidance=property_guidance,
+            batch=batch,
+            progress=progress,
+        )
+    settings = {"set": properties, "size": images_B3HW.shape[-1], "steps": steps, "guidance": guidance}
+    settings |= {"property_guidance": property_guidance, "solver": solver}
+    for path, image_3HW, (prompt, own) in zip(paths, images_B3HW, wishes, strict=True):
+        write_atomic(path, _encode(image_3HW, FORMATS[out.suffix.lower()], prompt, settings | {"seed": own}))
         print(path)
 
 
@@ -78,6 +106,8 @@ def _properties(words: tuple[str, ...]) -> dict[str, float]:
             raise UserError(f"--set {word}: give a name and a value, as in --set brightness=0.8")
         if name not in PROPERTY_NAMES:
             raise unknown("property", name, PROPERTY_NAMES)
+        if name in values:
+            raise UserError(f"--set {word}: {name} is set already, to {values[name]:g}")
         values[name] = _number(word, text)
     return values
 
@@ -92,7 +122,7 @@ def _number(word: str, text: str) -> float:
     return value
 
 
-def _encode(image_3HW: Tensor, kind: str, prompt: str, settings: dict[str, object]) -> bytes:
+def _encode(image_3HW: Tensor, kind: str, prompt: str, settings: dict[str, Any]) -> bytes:
     """A uint8 picture as file content; a PNG also carries its prompt and settings."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo

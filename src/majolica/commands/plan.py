@@ -12,6 +12,7 @@ import tyro
 from majolica.commands.train import named
 from majolica.config.resolve import resolve
 from majolica.errors import UserError
+from majolica.files import check_writable
 
 if TYPE_CHECKING:
     from majolica.plan.estimate import Figure
@@ -57,6 +58,8 @@ def plan(
     budget = activation_gb or config.train.activation_gb
     if budget < 0 or (picture and not budget):
         raise UserError("--activation-gb must be above 0, and --picture draws its plan: give a budget")
+    if picture:
+        check_writable(picture)
     import dataclasses
 
     from majolica.distributed.activation.plan import plan_for

@@ -39,6 +39,8 @@ def lines(what: str) -> Progress:
         now = time.monotonic()
         if now - last >= EVERY:
             last = now
-            print(f"{what}: {done:,} of {total:,}, {done / (now - start):,.0f}/s", file=sys.stderr, flush=True)
+            rate = done / (now - start)
+            shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
+            print(f"{what}: {done:,} of {total:,}, {shown}/s", file=sys.stderr, flush=True)
 
     return progress

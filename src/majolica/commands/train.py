@@ -21,6 +21,7 @@ from majolica.config.schema import (
     TrainConfig,
 )
 from majolica.errors import UserError
+from majolica.files import check_folder
 from majolica.recipes import RECIPES, recipe, summary
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
@@ -42,7 +43,7 @@ class Options:
     print_config: Flag = False
     """Print the whole configuration as YAML and stop."""
     dry_run: Flag = False
-    """Check the configuration, print what follows from it and stop."""
+    """Check all that training would check before its first step, print what follows from it and stop."""
 
 
 def run(args: list[str]) -> None:
@@ -55,6 +56,7 @@ def run(args: list[str]) -> None:
         print(io.to_yaml(config), end="")
     elif options.dry_run:
         print(describe(config))
+        _rehearse(config, options)
     else:
         _train(config, options)
 
@@ -117,6 +119,22 @@ def _parse(start: RunConfig, args: list[str]) -> Options:
 
 
 def _train(config: RunConfig, options: Options) -> None:
+    out = _check(config, options)
+    from majolica.train.run import train
+
+    train(config, out, resume=options.resume is not None)
+
+
+def _rehearse(config: RunConfig, options: Options) -> None:
+    """UserError for what training would refuse, now or before its first step."""
+    out = _check(config, options)
+    from majolica.train.rehearse import rehearse
+
+    rehearse(config, out, resume=options.resume is not None)
+
+
+def _check(config: RunConfig, options: Options) -> Path:
+    """The run folder. UserError where it, or what is to be trained on, is not as it must be."""
     if options.resume and options.out and options.out != options.resume:
         raise UserError(f"--resume goes on in {options.resume}: leave --out out")
     out = options.resume or options.out or Path("runs") / config.recipe
@@ -125,9 +143,8 @@ def _train(config: RunConfig, options: Options) -> None:
     for place in (source.shards for source in config.data.sources or (SourceConfig(config.data.shards),)):
         if "://" not in place and not (place and Path(place).is_dir()):
             raise UserError(_no_shards(config, place))
-    from majolica.train.run import train
-
-    train(config, out, resume=options.resume is not None)
+    check_folder(out)
+    return out
 
 
 def _no_shards(config: RunConfig, folder: str) -> str:

@@ -77,7 +77,7 @@ def _one_pool(function: Callable[[T], R], tasks: dict[int, T], workers: int) -> 
     waiting = iter(list(tasks.items()))
     running: dict[Future[R], int] = {}
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_serve_parent) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=serve_parent) as pool:
         try:
             while True:
                 for number, item in waiting:
@@ -98,7 +98,7 @@ def _one_pool(function: Callable[[T], R], tasks: dict[int, T], workers: int) -> 
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _serve_parent() -> None:
+def serve_parent() -> None:
     """In a worker: leave the terminal's signals to the parent, which ends its workers, and end when the parent ends."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

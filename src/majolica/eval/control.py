@@ -34,6 +34,10 @@ class Control:
     brush: Brush = field(default_factory=Brush)
     name: str = "control"
 
+    def paintings(self, data: EvalData) -> float:
+        """How much there is to paint, in pictures."""
+        return len(self.properties) * self.values * len(self._prompts(data))
+
     def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
         if not self.properties:
             return Result("Dialled properties", {}, note="This model was trained without properties.")

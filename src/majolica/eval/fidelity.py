@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -26,26 +26,32 @@ class Fidelity:
     training never showed. All things named must be seen; the background is not judged.
     """
 
-    judge: Judge
+    judge: Judge | Callable[[], Judge]
+    """Or what waits for one: it is asked for when all is painted."""
     pictures: int = 256
     brush: Brush = field(default_factory=Brush)
     name: str = "prompt fidelity"
+
+    def paintings(self, data: EvalData) -> float:
+        """How much there is to paint, in pictures."""
+        return min(self.pictures, len(data.prompts()))
 
     def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
         source = data.prompts()
         if not len(source):
             raise UserError("there are no held-out captions to paint: make the data with --heldout above 0")
-        if self.judge.names != tuple(data.names):
-            raise UserError("the judge was trained on other names than the data's: delete judge-*.safetensors")
         count = min(self.pictures, len(source))
         rows = [i * len(source) // count for i in range(count)]
         prompts = [source.captions[i] for i in rows]
         index = {name: i for i, name in enumerate(data.names)}
         wanted = [{index[name] for name in source.shown(i)} for i in rows]
         images_B3HW = self.brush.paint(pipeline, prompts)
-        seen_BK = self.judge.classify(images_B3HW)
+        judge = self.judge() if callable(self.judge) else self.judge
+        if judge.names != tuple(data.names):
+            raise UserError("the judge was trained on other names than the data's: delete judge-*.safetensors")
+        seen_BK = judge.classify(images_B3HW)
         right_B = named_rightly(seen_BK, wanted)
-        share, scores = float(right_B.float().mean()), self.judge.scores
+        share, scores = float(right_B.float().mean()), judge.scores
         answers = (*data.names, NONE)
         metrics = {
             "prompt_fidelity": share,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass, field
 
+from majolica.errors import Notice
 from majolica.eval.figures import Picture, picture_grid, picture_rows
 from majolica.eval.protocol import Brush, EvalData, Figure, Pipeline, Result
 
@@ -17,11 +19,17 @@ class Gallery:
     """
 
     resolution: int
+    largest_trained: int
+    """Side in pixels of the largest pictures that training painted; what is larger is marked as such."""
     pictures: int = 18
     prompts: int = 4
     scales: tuple[int, ...] = (1, 2, 4)
     brush: Brush = field(default_factory=Brush)
     name: str = "gallery"
+
+    def paintings(self, data: EvalData) -> float:
+        """How much there is to paint, in pictures of the base resolution."""
+        return len(_varied(data, self.pictures)) + self.prompts * sum(scale**2 for scale in self.scales)
 
     def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
         chosen = _varied(data, self.pictures)
@@ -33,11 +41,13 @@ class Gallery:
         for scale in self.scales:
             size = self.resolution * scale
             start = time.perf_counter()
-            painted_B3HW = self.brush.paint(pipeline, prompts, size)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Notice)  # the heading says so
+                painted_B3HW = self.brush.paint(pipeline, prompts, size)
             metrics[f"paint_seconds_{size}px"] = (time.perf_counter() - start) / max(1, len(prompts))
             for (_, line), image in zip(rows, painted_B3HW, strict=True):
                 line.append(Picture(image))
-        heads = [f"{self.resolution * scale} px" for scale in self.scales]
+        heads = [self._head(self.resolution * scale) for scale in self.scales]
         parts = (
             Figure("Prompts it never saw", picture_grid(tiles, wide=True)),
             Figure(
@@ -48,6 +58,9 @@ class Gallery:
         )
         note = "Each prompt pairs a thing with a background it was never shown on. Not chosen by hand."
         return Result("What it paints", metrics, parts, note)
+
+    def _head(self, size: int) -> str:
+        return f"{size} px" + (", larger than trained" if size > self.largest_trained else "")
 
 
 def _varied(data: EvalData, count: int) -> list[str]:

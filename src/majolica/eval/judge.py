@@ -8,6 +8,7 @@ renders are none of the things it knows, so the right colours and strokes alone 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -15,8 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -53,25 +54,33 @@ class Judge:
             return pictures
         return F.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
 
-    def save(self, path: Path) -> None:
-        """Write weights and facts to one safetensors file."""
+    def to_bytes(self) -> bytes:
+        """Weights and facts as the content of one safetensors file."""
         facts = {"names": list(self.names), "resolution": self.resolution, "version": VERSION}
         facts |= {"scores": asdict(self.scores)}
         weights = {key: value.contiguous() for key, value in self.net.state_dict().items()}
-        write_atomic(path, save(weights, {"judge": json.dumps(facts)}))
+        return save(weights, {"judge": json.dumps(facts)})
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Judge:
+        """Read what `to_bytes` made; raises whatever shows that the content is something else."""
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        facts = json.loads(header["__metadata__"]["judge"])
+        net = build_net(len(facts["names"]))
+        net.load_state_dict(load(content))
+        return cls(net, facts["names"], facts["resolution"], Scores(**facts["scores"]))
+
+    def save(self, path: Path) -> None:
+        """Write it to a file; UserError where the disk refuses."""
+        write_atomic(path, self.to_bytes())
 
     @classmethod
     def load(cls, path: Path) -> Judge:
         """Read what `save` wrote; `UserError` if the file cannot be read."""
         try:
-            with safe_open(str(path), "pt") as file:
-                facts = json.loads(file.metadata()["judge"])
-                weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-            net = build_net(len(facts["names"]))
-            net.load_state_dict(weights)
-            return cls(net, facts["names"], facts["resolution"], Scores(**facts["scores"]))
+            return cls.from_bytes(path.read_bytes())
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise UserError(f"cannot read the judge {path} ({reason}); delete it to train it again") from error
 
     @classmethod
@@ -97,7 +106,8 @@ class Judge:
             except UserError:
                 pass  # it costs a minute to make again, and the new file takes its place
         judge = train_judge(names, resolution, seed, progress, objects, effort)
-        judge.save(path)
+        with contextlib.suppress(UserError):  # a data folder that cannot be written costs the next evaluation a minute
+            judge.save(path)
         return judge
 
 

@@ -20,12 +20,14 @@ class Pipeline(Protocol):
         properties: dict[str, Any] | None = None,
         steps: int = 20,
         guidance: float = 3.0,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         solver: str = "heun",
+        *,
+        batch: int = 1,
     ) -> Tensor:
         """One uint8 picture per prompt, `B3HW`; `size` in pixels, the base resolution when None.
 
-        Picture i depends on the seed, i, its prompt and its properties alone.
+        A picture depends on its own prompt, properties, settings and seed alone; `batch` of them are painted at once.
         """
 
     def embed_images(self, images_B3HW: Tensor) -> Tensor:
@@ -100,6 +102,9 @@ class Evaluator(Protocol):
     def name(self) -> str:
         """A short word for progress and timing."""
 
+    def paintings(self, data: EvalData) -> float:
+        """How much it will paint, in pictures of the base resolution, for progress: 0 where it paints nothing."""
+
     def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
         """Evaluate; `UserError` when the data do not fit."""
 
@@ -111,7 +116,10 @@ class Brush:
     steps: int = 20
     guidance: float = 3.0
     seed: int = 0
+    """Of the first picture of a call; the next ones count on from it."""
     solver: str = "heun"
+    batch: int = 64
+    """Pictures painted at once: quicker than one by one, and within 1 of 255 of it."""
 
     def paint(
         self,
@@ -122,7 +130,10 @@ class Brush:
     ) -> Tensor:
         """One picture per prompt on the CPU; the same call gives the same pictures."""
         dials = dict(properties or {})
-        painted_B3HW = pipeline.paint(prompts, size, dials, self.steps, self.guidance, self.seed, self.solver)
+        seeds = range(self.seed, self.seed + len(prompts))
+        painted_B3HW = pipeline.paint(
+            prompts, size, dials, self.steps, self.guidance, seeds, self.solver, batch=self.batch
+        )
         return painted_B3HW.cpu()
 
 

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from majolica.config.logged import GRADIENT_NORM, LEARNING_RATE, SAMPLES, SAMPLES_PER_SECOND
 from majolica.eval.charts import Points, charts, line_chart
 from majolica.eval.protocol import Figure, Result, Table
 from majolica.eval.style import CSS
@@ -18,14 +19,15 @@ from majolica.files import write_atomic
 CURVES = {
     "loss": "Loss",
     "flow": "Flow-matching loss",
+    "fine": "Flow-matching loss of larger pictures",
     "contrastive": "Contrastive loss",
-    "grad_norm": "Gradient norm",
-    "lr": "Learning rate",
-    "samples_per_s": "Samples per second",
+    GRADIENT_NORM: "Gradient norm",
+    LEARNING_RATE: "Learning rate",
+    SAMPLES_PER_SECOND: "Samples per second",
 }
 """Which columns of log.jsonl are drawn, and what they are called."""
 SPACE = "\N{NO-BREAK SPACE}"
-_LOGARITHMIC = ("loss", "flow", "contrastive", "grad_norm")
+_LOGARITHMIC = ("loss", "flow", "fine", "contrastive", GRADIENT_NORM)
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def _cards(metrics: Mapping[str, float]) -> str:
     if "zero_shot_top1" in metrics:
         chance = metrics.get("chance", 0.0)
         share = metrics["zero_shot_top1"]
-        cards.append(_share_card("It sees", share, f"of unseen drawings named; chance {chance:.0%}", chance))
+        cards.append(_share_card("It sees", share, f"of unseen renderings named; chance {chance:.0%}", chance))
     if "prompt_fidelity" in metrics:
         note = f"of prompts: a judge sees the thing (itself {metrics['classifier_accuracy']:.1%} right)"
         cards.append(_share_card("It paints", metrics["prompt_fidelity"], note, None))
@@ -155,11 +157,13 @@ def _curves(log: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
     pieces = []
     for key, title in CURVES.items():
         rows = [row for row in log if _number(row.get(key))]
-        x_key = "samples" if rows and all(_number(row.get("samples")) for row in rows) else "step"
+        x_key = SAMPLES if rows and all(_number(row.get(SAMPLES)) for row in rows) else "step"
         rows = [row for row in rows if _number(row.get(x_key))]
         points = Points([float(row[x_key]) for row in rows], [float(row[key]) for row in rows])
+        if not any(points.y):  # a loss that this run has not
+            continue
         log_axis = key in _LOGARITHMIC and all(y > 0 for y in points.y)
-        label = "samples seen" if x_key == "samples" else "step"
+        label = "samples seen" if x_key == SAMPLES else "step"
         pieces.append(line_chart(points, title, label, log_axis))
     drawn = [piece for piece in pieces if piece]
     return ("How it learned", charts(drawn)) if drawn else None

@@ -7,21 +7,27 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import torch
+
 from majolica.config.io import load, to_yaml
 from majolica.config.schema import RunConfig
+from majolica.config.sizes import trained_sizes
 from majolica.eval import facts
 from majolica.eval.control import Control
 from majolica.eval.fidelity import Fidelity
 from majolica.eval.gallery import Gallery
 from majolica.eval.judge import Judge
+from majolica.eval.painters import Painters, Tally, Workers, open_workers
 from majolica.eval.protocol import Brush, EvalData, Evaluator, Pipeline, Result
 from majolica.eval.report import Report, write_report
 from majolica.eval.zero_shot import ZeroShot
 from majolica.files import write_atomic
+from majolica.machine import cores
 
 Say = Callable[[str], None]
 JUDGE_PIXELS = 64
 """The judge looks at no more than this: what a drawing shows is plain by then, and training stays short."""
+MOST_PROCESSES = 8
 
 
 def evaluate(
@@ -30,12 +36,15 @@ def evaluate(
     brush: Brush | None = None,
     seconds: Mapping[str, float] | None = None,
     say: Say | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    processes: int = 1,
 ) -> dict[str, float]:
     """Evaluate the run in folder `run`; return its metrics.
 
     `pictures` is how many are painted for prompt fidelity, `brush` how (steps, guidance, seed, solver);
-    `seconds` are earlier parts (data, training) for the report; `say` hears what is going on. Raises
-    UserError when the run or its data cannot be read.
+    `seconds` are earlier parts (data, training) for the report; `say` hears what is going on, `progress` how much
+    is done of how much; `processes` paint side by side, one of them training the judge first; 0: one a core, up to 8
+    for their memory, and one on a GPU. Raises UserError when the run or its data cannot be read.
     """
     from majolica.sampling.pipeline import Pipeline as Trained
 
@@ -49,19 +58,24 @@ def evaluate(
     took = facts.training_metrics(config, summary, facts.read_log(run))["train_seconds"]
     spent.setdefault("training", took)
 
-    start = time.perf_counter()
     say("the judge of pictures")
-    judge = _judge(folder, data, config)
-    spent["the judge"] = time.perf_counter() - start
-    evaluators = default_evaluators(config, judge, pictures, brush or Brush())
-    results = run_evaluators(trained, data, evaluators, spent, say)
+    processes = processes or (1 if torch.cuda.is_available() else min(cores(), MOST_PROCESSES))
+    with open_workers(run, processes) as workers:
+        tally = Tally(0, progress or _no_progress)
+        judge = _begin_judge(folder, data, config, workers, tally, spent)
+        evaluators = default_evaluators(config, judge, pictures, brush or Brush())
+        tally.total = sum(evaluator.paintings(data) for evaluator in evaluators)
+        pipeline = Painters(trained, config.model.resolution, workers, tally)
+        results = run_evaluators(pipeline, data, evaluators, spent, say)
     return write_results(run, config, data, results, spent)
 
 
-def default_evaluators(config: RunConfig, judge: Judge, pictures: int, brush: Brush) -> tuple[Evaluator, ...]:
+def default_evaluators(
+    config: RunConfig, judge: Judge | Callable[[], Judge], pictures: int, brush: Brush
+) -> tuple[Evaluator, ...]:
     """The evaluators of the report, in its order. A new one is a file beside these and an entry here."""
     return (
-        Gallery(config.model.resolution, brush=brush),
+        Gallery(config.model.resolution, trained_sizes(config)[-1], brush=brush),
         Control(config.model.properties, brush=brush),
         ZeroShot(),
         Fidelity(judge, pictures, brush=brush),
@@ -109,9 +123,32 @@ def write_results(
     return metrics
 
 
-def _judge(folder: Path, data: EvalData, config: RunConfig) -> Judge:
+def _begin_judge(
+    folder: Path, data: EvalData, config: RunConfig, workers: Workers | None, tally: Tally, spent: dict[str, float]
+) -> Callable[[], Judge]:
+    """Load or train the judge, or have a worker do so; what is returned waits for it, and notes what it took."""
     objects = int(facts.read_json(folder / "dataset.json").get("objects", 1))
-    return Judge.load_or_train(folder, data.names, min(config.model.resolution, JUDGE_PIXELS), objects=objects)
+    resolution = min(config.model.resolution, JUDGE_PIXELS)
+    if workers is None:
+
+        def note(done: int, total: int) -> None:
+            tally.judged = lambda: done / total
+            tally.show()
+
+        start = time.perf_counter()
+        judge = Judge.load_or_train(folder, data.names, resolution, objects=objects, progress=note)
+        tally.judged = lambda: 1.0
+        spent["the judge"] = time.perf_counter() - start
+        return lambda: judge
+    tally.judged = workers.judged
+    threads = max(1, cores() + 1 - workers.count)  # where there are more cores than processes
+    training = workers.train_judge(threads, str(folder), data.names, resolution, objects)
+
+    def collect() -> Judge:
+        [(content, spent["the judge"])] = workers.wait_for([training], tally.show)
+        return Judge.from_bytes(content)
+
+    return collect
 
 
 def _credits(folder: Path) -> str:
@@ -120,4 +157,8 @@ def _credits(folder: Path) -> str:
 
 
 def _silent(_: str) -> None:
+    pass
+
+
+def _no_progress(done: int, total: int) -> None:
     pass

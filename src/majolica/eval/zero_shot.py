@@ -37,6 +37,10 @@ class ZeroShot:
     templates: tuple[str, ...] = TEMPLATES
     name: str = "zero-shot"
 
+    def paintings(self, data: EvalData) -> float:
+        """It paints nothing."""
+        return 0
+
     def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
         if not len(data.heldout):
             raise UserError("there are no held-out pictures to classify: make the data with --heldout above 0")

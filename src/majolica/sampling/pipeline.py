@@ -3,50 +3,65 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Sequence
+import itertools
+import warnings
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from majolica.config import io
 from majolica.config.schema import RunConfig
-from majolica.errors import UserError
+from majolica.config.sizes import beyond_training, scale_of
+from majolica.data.pictures.frame import Fit
+from majolica.errors import Notice, UserError, unknown
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
 from majolica.models.majolica import Majolica, pool
-from majolica.models.properties import PROPERTIES
+from majolica.models.precision import attend_by_products, autocast_in_use, has_bf16
 from majolica.models.weights import averaged
-from majolica.sampling.guidance import Guidance, guided
-from majolica.sampling.solvers import SOLVERS
+from majolica.sampling.guidance import Guidance, guided, read_guidance
+from majolica.sampling.images import Pictures, read_pictures
+from majolica.sampling.inputs import Texts, Values, read_count, read_dials, read_labels, read_texts, read_whole
+from majolica.sampling.noise import draw_noise, read_seeds
+from majolica.sampling.solvers import SOLVERS, Tick, silent
+from majolica.text.notices import label_notices, text_notices
 from majolica.text.templates import embed_labels
 from majolica.text.tokenizer import Tokenizer
+from majolica.text.words import KnownWords, load_words
 
-LONGEST_PROMPT = 2_000
-"""Characters; a longer prompt is a mistake, not a caption."""
-LARGEST = 4_096
-"""Side in pixels; the decoder holds the whole picture, so that larger ones do not fit into memory."""
 BATCH = 64
+Progress = Callable[[int, int], None]
+"""(steps done, steps in all)."""
 
-Values = float | Sequence[float] | Tensor
+
+@dataclass(frozen=True)
+class Brush:
+    """How a picture is painted, whatever it shows."""
+
+    scale: int
+    steps: int
+    guidance: Guidance
+    solver: str
 
 
 @dataclass
 class Pipeline:
-    """A model with its tokenizer; images go in and out as uint8 `(B, 3, H, W)`."""
+    """A model with its tokenizer."""
 
     model: Majolica
     tokenizer: Tokenizer
     config: RunConfig
     device: torch.device
+    known_words: KnownWords | None = None
+    """The words of its training, where the run folder has them."""
 
     @staticmethod
-    def load(run: Path, device: str | None = None) -> Pipeline:
+    def load(run: str | Path, device: str | None = None) -> Pipeline:
         """The averaged weights of a run folder. UserError where there is no run or it cannot be read."""
+        run, place = Path(run), find_device(device)
         if not (run / "config.yaml").is_file():
             raise UserError(f"no run in {run}: train one (majolica demo), or name its folder with --run")
         config = io.load(run / "config.yaml")
@@ -60,8 +75,9 @@ class Pipeline:
         if missing or unexpected:
             names = ", ".join([*missing, *unexpected][:3])
             raise UserError(f"the weights in {run} do not fit its config.yaml ({names})")
-        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        return Pipeline(model.to(place).eval(), tokenizer, config, place)
+        if config.train.precision != "fp32" and has_bf16(place):
+            attend_by_products(model, place)
+        return Pipeline(model.to(place).eval(), tokenizer, config, place, load_words(run))
 
     @property
     def resolution(self) -> int:
@@ -69,50 +85,71 @@ class Pipeline:
         return self.config.model.resolution
 
     @property
-    def fit(self) -> Literal["crop", "pad", "stretch"]:
+    def fit(self) -> Fit:
         """How pictures that are not square were fitted in training, and have to be fitted in use."""
         return self.config.data.fit
 
     @torch.inference_mode()
     def paint(
         self,
-        prompts: Sequence[str],
+        prompts: Texts,
         size: int | None = None,
-        properties: dict[str, Values] | None = None,
+        properties: Mapping[str, Values] | None = None,
         steps: int = 20,
         guidance: float = 3.0,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         solver: str = "heun",
+        *,
+        property_guidance: float | None = None,
+        batch: int = 1,
+        progress: Progress | None = None,
     ) -> Tensor:
-        """Paint one picture per prompt: uint8 `(B, 3, size, size)`.
+        """Paint one picture per prompt: uint8 `(B, 3, size, size)`; a string is one prompt.
 
-        `size` is a multiple of the base resolution; `properties` are dials in their units, one value or one a prompt.
-        Picture i depends on the seed, i and its own prompt and dials, up to float rounding; at another size it is the
-        same picture with other detail.
+        `size` is a multiple of the base resolution; at another size it is the same picture with other detail.
+        `properties` are dials in their units, `seed` whole numbers from 0 to 2^63: one value for all, or one a prompt.
+        `guidance` of 1 turns all guidance off, also that of properties (1.5 where `property_guidance` is None).
+        `progress` hears how many of all steps are done.
+
+        A picture depends on its own prompt, dials, settings and seed alone. On one machine with one number of threads
+        that holds bit for bit while pictures are painted one at a time; with a larger `batch`, which is quicker, float
+        rounding moves some values by 1 of 255. Raises UserError for what cannot be painted, and warns (`Notice`) of
+        what cannot be painted well.
         """
+        texts = read_texts(prompts)
         scale = self.scale(self.resolution if size is None else size)
         if solver not in SOLVERS:
-            raise UserError(f"unknown solver {solver!r}; known: {', '.join(SOLVERS)}")
-        if not math.isfinite(guidance):
-            raise UserError(f"guidance is {guidance}: give a number, 1 for none, 3 as a rule")
-        condition = self.condition(prompts, properties or {})
-        weights = Guidance(text=guidance)
-        parts = [
-            self._paint(condition[slice(start, start + BATCH)], scale, steps, weights, seed, start, solver)
-            for start in range(0, len(prompts), BATCH)
-        ]
-        return torch.cat(parts)
+            raise unknown("solver", str(solver), SOLVERS)
+        brush = Brush(
+            scale, read_count(steps, "the number of steps"), read_guidance(guidance, property_guidance), solver
+        )
+        at_once, seeds = read_count(batch, "the batch"), read_seeds(seed, len(texts))
+        condition = self.condition(texts, properties or {})
+        asked = zip(texts, seeds, map(tuple, condition.values_BP.tolist()), strict=True)
+        warn(
+            [
+                *text_notices(self.tokenizer, texts, self.config.model.text.length, self.known_words),
+                *beyond_training(scale * self.resolution, self.config),
+                *repeated(list(asked)),
+            ]
+        )
+        starts = range(0, len(texts), at_once)
+        tick = counted(progress, len(starts) * brush.steps)
+        rows = [slice(start, start + at_once) for start in starts]
+        return torch.cat([self._paint(condition[some], seeds[some], brush, tick) for some in rows])
 
-    def _paint(
-        self, condition: Condition, scale: int, steps: int, weights: Guidance, seed: int, start: int, solver: str
-    ) -> Tensor:
-        rows = range(start, start + len(condition.tokens_BL))
-        noise_B3HW = torch.stack([draw_noise(seed, row, self.resolution, scale) for row in rows])
-        image_B3HW = self.integrate(noise_B3HW.to(self.device), condition, steps, weights, solver)
+    def _paint(self, condition: Condition, seeds: Sequence[int], brush: Brush, tick: Tick) -> Tensor:
+        noise_B3HW = torch.stack([draw_noise(seed, self.resolution, brush.scale) for seed in seeds]).to(self.device)
+        with autocast_in_use(self.config.train.precision, self.device):
+            image_B3HW = self.integrate(noise_B3HW, condition, brush.steps, brush.guidance, brush.solver, tick)
+        if not bool(torch.isfinite(image_B3HW).all()):
+            raise UserError(f"the picture has values that are not finite: lower the guidance ({brush.guidance.text:g})")
         return ((image_B3HW.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
 
     @torch.inference_mode()
-    def integrate(self, noise_B3HW: Tensor, condition: Condition, steps: int, weights: Guidance, solver: str) -> Tensor:
+    def integrate(
+        self, noise_B3HW: Tensor, condition: Condition, steps: int, weights: Guidance, solver: str, tick: Tick = silent
+    ) -> Tensor:
         """Carry noise (standard deviation k) to images in about [-1, 1]; pooled by k, they are the pooled noise's."""
         batch, scale = len(noise_B3HW), noise_B3HW.shape[-1] // self.resolution
         text = self.model.read(condition.tokens_BL)
@@ -125,33 +162,24 @@ class Pipeline:
 
             def branch(asked: Condition) -> Tensor:
                 grid_BHWD, clean_B3HW = self.model.paint(tokens_BND, time_BD, text, asked, base_B3HW, t_B)
-                if scale == 1:
-                    return clean_B3HW
-                return self.model.magnify(grid_BHWD, clean_B3HW, z_B3HW, t_B, window)
+                if scale > 1:
+                    clean_B3HW = self.model.magnify(grid_BHWD, clean_B3HW, z_B3HW, t_B, window)
+                return clean_B3HW.float()  # guidance would multiply bfloat16's rounding
 
             return guided(branch, condition, weights, t)
 
-        return SOLVERS[solver](denoise, noise_B3HW, steps)
+        return SOLVERS[solver](denoise, noise_B3HW, steps, tick)
 
     def scale(self, size: int) -> int:
         """k of an output size; UserError where it is no multiple of the base resolution, or too large."""
-        if size < self.resolution or size % self.resolution:
-            nearest = max(1, round(size / self.resolution)) * self.resolution
-            raise UserError(f"size {size} is no multiple of the base resolution {self.resolution}: use {nearest}, say")
-        if size > max(LARGEST, self.resolution):
-            raise UserError(f"size {size} is too large: {LARGEST} is the most")
-        return size // self.resolution
+        return scale_of(read_whole(size, "the size"), self.resolution)
 
-    def condition(self, prompts: Sequence[str], properties: dict[str, Values]) -> Condition:
-        """Prompts and dials as the model takes them. UserError for an empty or endless prompt or an unknown dial."""
-        for prompt in prompts:
-            check_prompt(prompt)
-        names = self.config.model.properties
-        batch = len(prompts)
+    def condition(self, prompts: Sequence[str], properties: Mapping[str, Values]) -> Condition:
+        """Prompts and dials as the model takes them. UserError for dials that the model or its training lacks."""
+        names, batch = self.config.model.properties, len(prompts)
         values_BP, has_BP = torch.zeros(batch, len(names)), torch.zeros(batch, len(names), dtype=torch.bool)
-        for name, value in properties.items():
-            check_dial(name, value, names)
-            values_BP[:, names.index(name)] = torch.as_tensor(value, dtype=torch.float32)
+        for name, values_B in read_dials(properties, names, batch).items():
+            values_BP[:, names.index(name)] = values_B
             has_BP[:, names.index(name)] = True
         return Condition(
             self.encode(prompts),
@@ -165,70 +193,80 @@ class Pipeline:
         return self.tokenizer.encode(texts, self.config.model.text.length).to(self.device)
 
     @torch.inference_mode()
-    def embed_images(self, images_B3HW: Tensor) -> Tensor:
-        """Unit embeddings `(B, E)` of uint8 images of any size (scaled to the base resolution, antialiased)."""
-        side = self.resolution
+    def embed_images(self, images: Pictures) -> Tensor:
+        """Unit embeddings `(B, E)` of one picture or several: paths, Pillow's pictures, or arrays of any size.
+
+        Arrays are `HW`, `HWC`, `CHW`, `BHWC` or `BCHW`, uint8 or floats in [0, 1]. UserError for all else.
+        """
         parts = []
-        for chunk in torch.split(images_B3HW, 4 * BATCH):
-            x = chunk.to(self.device).float() / 255
-            if x.shape[-2:] != (side, side):
-                x = F.interpolate(x, (side, side), mode="bilinear", antialias=True, align_corners=False)
-            parts.append(self.model.see(x * 2 - 1))
+        for pixels_B3HW in read_pictures(images, self.resolution, self.fit, 4 * BATCH):
+            with autocast_in_use(self.config.train.precision, self.device):
+                parts.append(self.model.see(pixels_B3HW.to(self.device) * 2 - 1))
         return torch.cat(parts)
+
+    def embed_texts(self, texts: Texts) -> Tensor:
+        """Unit embeddings `(B, E)` of captions; a string is one."""
+        captions = read_texts(texts, "text")
+        warn(text_notices(self.tokenizer, captions, self.config.model.text.length, self.known_words, "text"))
+        return self._embed_texts(captions)
 
     @torch.inference_mode()
-    def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        """Unit embeddings `(B, E)` of captions."""
-        for text in texts:
-            check_prompt(text, "text")
-        parts = [
-            self.model.read(self.encode(texts[start : start + 256])).embedding_BE for start in range(0, len(texts), 256)
-        ]
+    def _embed_texts(self, captions: Sequence[str]) -> Tensor:
+        parts = []
+        for start in range(0, len(captions), 4 * BATCH):
+            with autocast_in_use(self.config.train.precision, self.device):
+                parts.append(self.model.read(self.encode(captions[start : start + 4 * BATCH])).embedding_BE)
         return torch.cat(parts)
 
-    def embed_labels(self, labels: Sequence[str]) -> Tensor:
+    def embed_labels(self, labels: Texts) -> Tensor:
         """One unit embedding `(K, E)` per label, averaged over `majolica.text.templates`."""
-        for label in labels:
-            check_prompt(label, "label")
-        return embed_labels(self.embed_texts, labels)
+        names = read_labels(labels)
+        warn(label_notices(self.tokenizer, names, self.config.model.text.length, self.known_words))
+        return embed_labels(self._embed_texts, names)
 
-    def classify(self, images_B3HW: Tensor, labels: Sequence[str]) -> Tensor:
-        """Probabilities `(B, K)` over the labels: softmax of scaled cosine similarities."""
-        similarity_BK = self.embed_images(images_B3HW) @ self.embed_labels(labels).T
-        return (similarity_BK * self.model.logit_scale.exp()).softmax(1)
+    def classify(self, images: Pictures, labels: Texts) -> Tensor:
+        """Probabilities `(B, K)` over two labels or more, of pictures as `embed_images` takes them."""
+        labels_KE = self.embed_labels(labels)
+        return self.compare(self.embed_images(images), labels_KE)
 
-
-def draw_noise(seed: int, row: int, resolution: int, scale: int) -> Tensor:
-    """White noise of standard deviation k, `(3, k R0, k R0)`; its k x k means are the same at every k.
-
-    The mean of a cell of k^2 unit Gaussians is independent of what the cell's pixels differ from it by, so the mean can
-    be drawn on its own, once for all sizes.
-    """
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + row)
-    base_3HW = torch.randn(3, resolution, resolution, generator=generator)
-    if scale == 1:
-        return base_3HW
-    detail_3HW = scale * torch.randn(3, scale * resolution, scale * resolution, generator=generator)
-    shift_13HW = (base_3HW - pool(detail_3HW, scale))[None]
-    return detail_3HW + F.interpolate(shift_13HW, scale_factor=scale, mode="nearest")[0]
+    @torch.inference_mode()
+    def compare(self, images_BE: Tensor, labels_KE: Tensor) -> Tensor:
+        """Probabilities `(B, K)` of embedded labels for embedded pictures: softmax of scaled cosine similarities."""
+        return (images_BE @ labels_KE.T * self.model.logit_scale.exp()).softmax(1)
 
 
-def check_prompt(prompt: str, kind: str = "prompt") -> None:
-    """UserError for a prompt, or another kind of text, that says nothing or far too much."""
-    if not prompt.strip():
-        raise UserError(f"the {kind} is empty: say what the picture shows")
-    if len(prompt) > LONGEST_PROMPT:
-        raise UserError(
-            f"the {kind} has {len(prompt):,} characters: {LONGEST_PROMPT:,} are the most; a sentence is enough"
-        )
+def warn(lines: Iterable[str]) -> None:
+    """Warn whoever called the pipeline: `paint`, wrapped by torch, is two calls away from it."""
+    for line in lines:
+        warnings.warn(line, Notice, stacklevel=4)
 
 
-def check_dial(name: str, value: Values, names: tuple[str, ...]) -> None:
-    """UserError for a property that the model was not trained with, or a value outside its range."""
-    if name not in names:
-        raise UserError(f"unknown property {name!r}; this model knows {', '.join(names)}")
-    dial = PROPERTIES[name]
-    asked = torch.as_tensor(value, dtype=torch.float64)
-    low, high = asked.min().item(), asked.max().item()
-    if not (dial.low <= low and high <= dial.high):
-        raise UserError(f"{name} runs from {dial.low} to {dial.high} ({dial.unit}), not {value}")
+def repeated(asked: Sequence[Hashable]) -> list[str]:
+    """A line on the first picture that is asked for twice; none where each is another."""
+    seen: dict[Hashable, int] = {}
+    for row, wish in enumerate(asked):
+        if seen.setdefault(wish, row) != row:
+            return [
+                f"pictures {seen[wish]} and {row} (counted from 0) have one prompt and one seed and are one"
+                " picture: give each its own seed for variants"
+            ]
+    return []
+
+
+def counted(progress: Progress | None, total: int) -> Tick:
+    """A tick that tells `progress` how many of `total` steps are done."""
+    if progress is None:
+        return silent
+    done = itertools.count(1)
+    return lambda: progress(next(done), total)
+
+
+def find_device(name: str | None) -> torch.device:
+    """The device of that name, or the GPU if there is one; UserError where this machine lacks it."""
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled for a GPU
+        reason = str(error).split("\n")[0]
+        raise UserError(f"the device {name!r} cannot be used here: {reason}") from error
+    return device

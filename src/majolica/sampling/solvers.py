@@ -10,6 +10,12 @@ from torch import Tensor
 
 Denoiser = Callable[[Tensor, float], Tensor]
 """Noisy image and flow time -> predicted clean image."""
+Tick = Callable[[], None]
+"""Called after each step."""
+
+
+def silent() -> None:
+    """The tick of whoever does not watch."""
 
 
 def times(steps: int) -> list[float]:
@@ -17,14 +23,15 @@ def times(steps: int) -> list[float]:
     return torch.linspace(0, 1, steps + 1, dtype=torch.float64).tolist()
 
 
-def euler(denoise: Denoiser, z: Tensor, steps: int) -> Tensor:
+def euler(denoise: Denoiser, z: Tensor, steps: int, tick: Tick = silent) -> Tensor:
     """First order; one evaluation a step."""
     for now, then in pairwise(times(steps)):
         z = z + (then - now) / (1 - now) * (denoise(z, now) - z)
+        tick()
     return z
 
 
-def heun(denoise: Denoiser, z: Tensor, steps: int) -> Tensor:
+def heun(denoise: Denoiser, z: Tensor, steps: int, tick: Tick = silent) -> Tensor:
     """Second order (explicit trapezoid); two evaluations a step, one in the last, where the velocity is singular."""
     for now, then in pairwise(times(steps)):
         velocity = (denoise(z, now) - z) / (1 - now)
@@ -33,7 +40,8 @@ def heun(denoise: Denoiser, z: Tensor, steps: int) -> Tensor:
             velocity = (velocity + (denoise(guess, then) - guess) / (1 - then)) / 2
             guess = z + (then - now) * velocity
         z = guess
+        tick()
     return z
 
 
-SOLVERS: dict[str, Callable[[Denoiser, Tensor, int], Tensor]] = {"euler": euler, "heun": heun}
+SOLVERS: dict[str, Callable[[Denoiser, Tensor, int, Tick], Tensor]] = {"euler": euler, "heun": heun}

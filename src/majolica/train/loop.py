@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from majolica.config.logged import LEARNING_RATE, SAMPLES, SAMPLES_PER_SECOND
 from majolica.distributed.group import any_rank, device_name
 from majolica.train.log import Log
 from majolica.train.pace import Watch
@@ -62,13 +63,13 @@ def report(run: Run, log: Log | None, rate: float, watch: Watch, ideal: float | 
         "skipped_steps": skipped_steps,
         "skipped_in_a_row": int(run.skipped),
         "losses_left_out": sums.left_out,
-        "lr": rate,
+        LEARNING_RATE: rate,
         "logit_scale": run.model.logit_scale.exp().item(),
         "logit_bias": run.model.logit_bias.item(),
-        "samples": run.samples,
+        SAMPLES: run.samples,
         "seconds": round(run.seconds, 3),
         "seconds_per_step": seconds,
-        "samples_per_s": rows / seconds,
+        SAMPLES_PER_SECOND: rows / seconds,
         "data_wait": max(waits_R),
         "memory_gb": memory_gb(run.group),
         "sent_mb": sent / steps / 1e6,

@@ -9,6 +9,7 @@ from majolica.config import io
 from majolica.config.paths import anchor
 from majolica.config.resolve import resolve
 from majolica.config.schema import RunConfig
+from majolica.config.sizes import base_only
 from majolica.errors import UserError
 from majolica.lock import hold_folder
 from majolica.models.weights import checkpoints
@@ -25,6 +26,8 @@ def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
     """
     config = anchor(check_settled(config) if resume else _fitted(config))  # other folders may read it
     out.mkdir(parents=True, exist_ok=True)
+    for line in () if resume else base_only(config):
+        print(f"note: {line}", file=sys.stderr, flush=True)
     model, saved = out / "tokenizer.model", out / "config.yaml"
     if model.exists() and not saved.exists():
         raise UserError(f"{model} belongs to no run: move it away; to use it, name it with --data.tokenizer")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from majolica.config.logged import GRADIENT_NORM
 from majolica.config.schema import RunConfig
 from majolica.config.split import Split, clean_by_rank, split
 from majolica.data.counter import mix
@@ -56,7 +57,7 @@ def optimiser_step(run: Run) -> tuple[Losses, float]:
     rate = learning_rate(run.step, planned(run.config.train, run.step), run.config.optim)
     if closely:
         closely.before_update()
-    mean["gradient_norm"] = update(run, rate)
+    mean[GRADIENT_NORM] = update(run, rate)
     return mean | (closely.after_update() if closely else {}), rate
 
 

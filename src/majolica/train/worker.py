@@ -7,10 +7,12 @@ from pathlib import Path
 
 from majolica.distributed.launcher import Launcher
 from majolica.errors import UserError
+from majolica.machine import let_threads_sleep
 from majolica.signals import INTERRUPTED, collect_signals
 
 
 def main(arguments: list[str]) -> int:
+    let_threads_sleep()
     config, out, *flags = arguments
     with collect_signals(patient=True) as asked:  # before the imports, which take seconds
         launcher = Launcher(asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,7 +19,7 @@ from torch import Tensor
 from majolica import cli
 from majolica.commands.pictures import load_pictures
 from majolica.config import io
-from majolica.errors import UserError
+from majolica.errors import Notice, UserError
 from majolica.recipes import recipe
 
 SIDE = recipe("nano").model.resolution
@@ -36,8 +37,10 @@ class FakePipeline:
         assert run == Path("runs/demo")
         return cls()
 
-    def paint(self, prompts: list[str], size: int | None, *rest: Any) -> Tensor:
-        FakePipeline.asked = (prompts, size, *rest)
+    def paint(self, prompts: list[str], size: int | None, *rest: Any, progress: Any, **named: Any) -> Tensor:
+        FakePipeline.asked = (prompts, size, *rest, named)
+        warnings.warn("this is small", Notice, stacklevel=2)
+        progress(1, 1)
         side = size or SIDE
         shades_B = torch.arange(len(prompts), dtype=torch.uint8) * 100
         return shades_B[:, None, None, None].expand(-1, 3, side, side)
@@ -50,8 +53,11 @@ class FakePipeline:
     def embed_texts(self, texts: list[str]) -> Tensor:
         return torch.eye(3)[: len(texts)]
 
-    def classify(self, images_B3HW: Tensor, labels: list[str]) -> Tensor:
-        return torch.tensor([[0.1, 0.2, 0.7]]).expand(len(images_B3HW), -1)
+    def embed_labels(self, labels: list[str]) -> Tensor:
+        return torch.arange(1.0, 1 + len(labels))
+
+    def compare(self, images_BE: Tensor, labels_K: Tensor) -> Tensor:
+        return (labels_K / labels_K.sum()).expand(len(images_BE), -1)
 
 
 @pytest.fixture(autouse=True)
@@ -76,12 +82,27 @@ def test_generate_one(capsys: pytest.CaptureFixture[str]) -> None:
     ]
     assert cli.main([*words, "--size", "64", "--steps", "3", "--seed", "5", "--solver", "euler"]) == 0
     properties = {"brightness": 0.8, "contrast": 0.2, "colourfulness": -0.1}
-    assert FakePipeline.asked == (("a dolphin, 海豚",), 64, properties, 3, 3.0, 5, "euler")
-    assert capsys.readouterr().out == "painted.png\n"
+    named = {"property_guidance": None, "batch": 1}
+    assert FakePipeline.asked == (["a dolphin, 海豚"], 64, properties, 3, 3.0, [5], "euler", named)
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("painted.png\n", "majolica: note: this is small\n")
     with Image.open("painted.png") as picture:
         assert (picture.size, picture.mode) == ((64, 64), "RGB")
         assert picture.info["prompt"] == "a dolphin, 海豚"
-        assert json.loads(picture.info["majolica"])["set"] == properties
+        settings = json.loads(picture.info["majolica"])
+        assert (settings["set"], settings["seed"], settings["size"]) == (properties, 5, 64)
+
+
+def test_generate_variants_each_with_its_seed() -> None:
+    """Prompts share the seed; variants count on from it, past what a float can tell apart."""
+    assert cli.main(["generate", "a", "b", "-n", "2", "--seed", str(2**62), "--guidance", "1", "--batch", "9"]) == 0
+    prompts, *_, seeds, _, named = FakePipeline.asked
+    assert (prompts, seeds) == (["a", "a", "b", "b"], [2**62, 2**62 + 1] * 2)
+    assert named == {"property_guidance": None, "batch": 9}
+    for place, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True), start=1):
+        with Image.open(f"painted-{place}.png") as picture:
+            assert picture.info["prompt"] == prompt
+            assert json.loads(picture.info["majolica"])["seed"] == seed
 
 
 def test_generate_several_numbers_the_files() -> None:
@@ -98,11 +119,21 @@ def test_generate_several_numbers_the_files() -> None:
         (["a", "--set", "brightness=high"], "'high' is not a number"),
         (["a", "--set", "brightness=nan"], "'nan' is not a number"),
         (["a", "--out", "x.gif"], "cannot write x.gif: name a file that ends in .png"),
-        (["a", "--steps", "0"], "--steps is 0"),
+        (["a", "--steps", "0"], "--steps is 0: at least 1"),
+        (["a", "-n", "0"], "--count is 0: at least 1"),
+        (["a", "--batch", "-2"], "--batch is -2: at least 1"),
+        (["a", "--set", "brightness=.3,brightness=.4"], "brightness is set already, to 0.3"),
+        (["a", "--out", "folder.png"], "cannot write folder.png: it is a folder"),
+        (["a", "b", "--out", "some.png"], "cannot write some-2.png: it is a folder"),
+        (["a", "--out", "red.png/x.png"], "cannot write red.png/x.png: "),
     ],
 )
 def test_generate_refuses(capsys: pytest.CaptureFixture[str], words: list[str], told: str) -> None:
+    Path("folder.png").mkdir()
+    Path("some-2.png").mkdir()
+    FakePipeline.asked = ()
     assert cli.main(["generate", *words]) == 2
+    assert FakePipeline.asked == ()  # before anything is painted
     assert told in capsys.readouterr().err
     assert not list(Path().glob("painted*"))
 
@@ -110,7 +141,75 @@ def test_generate_refuses(capsys: pytest.CaptureFixture[str], words: list[str], 
 def test_classify_prints_the_best_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["classify", "red.png", "clear.png", "--labels", "cat", "red apple", "dog", "--top", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines == ["red.png", "   70.0%  dog", "   20.0%  red apple", "clear.png", *lines[1:3]]
+    assert lines == ["red.png", "   50.0%  dog", "   33.3%  red apple", "clear.png", *lines[1:3]]
+
+
+def test_classify_a_folder_by_a_file_of_labels_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """With one picture that is none: the others are named, and the exit code tells."""
+    Path("in/deep").mkdir(parents=True)
+    for name in ("in/b.png", "in/deep/a.JPG", "in/deep/notes.txt"):
+        Path(name).write_bytes(Path("red.png").read_bytes())
+    Path("in/c.png").write_text("no picture")
+    Path("labels.txt").write_text("\ufeffcat\n\n  red apple \ndog\ncat\n", encoding="utf-8")
+    assert cli.main(["classify", "in", "clear.png", "--labels-file", "labels.txt", "--labels", "owl", "--json"]) == 2
+    told = capsys.readouterr()
+    rows = {row["picture"]: row for row in map(json.loads, told.out.splitlines())}
+    assert list(rows["in/b.png"]["probabilities"].items()) == [
+        ("dog", 0.4),
+        ("red apple", 0.3),
+        ("cat", 0.2),
+        ("owl", 0.1),
+    ]
+    assert rows["in/b.png"]["best"] == rows["in/deep/a.JPG"]["best"] == rows["clear.png"]["best"] == "dog"
+    assert "cannot read the picture in/c.png: not a picture that can be read" in rows["in/c.png"]["error"]
+    assert len(rows) == 4
+    assert "majolica: cannot read the picture in/c.png" in told.err
+    assert told.err.endswith("majolica: 1 of 4 pictures could not be read, as said above\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--labels", "a", "b"], "nothing to classify"),
+        (["red.png"], "nothing to choose from"),
+        (["red.png", "--labels", "a"], "'a' is the only label"),
+        (["red.png", "--labels", "a", "a"], "'a' is the only label"),
+        (["red.png", "--labels", "a", " "], "a label is empty"),
+        (["red.png", "--labels", "a", "b", "--top", "0"], "--top is 0: at least 1"),
+        (["red.png", "--labels", "a", "b", "--top", "-1"], "--top is -1: at least 1"),
+        (["red.png", "--labels-file", "none.txt"], "cannot read the labels in none.txt: No such file"),
+        (["red.png", "--labels-file", "latin.txt"], "cannot read the labels in latin.txt: it is not UTF-8"),
+        (["red.png", "--labels-file", "empty"], "cannot read the labels in empty: Is a directory"),
+        (["empty", "--labels", "a", "b"], "there are no pictures in the folder empty"),
+        (["none.png", "--labels", "a", "b"], "cannot read the picture none.png"),
+    ],
+)
+def test_classify_refuses(capsys: pytest.CaptureFixture[str], words: list[str], told: str) -> None:
+    Path("latin.txt").write_bytes("Käfer\nFuchs".encode("latin-1"))
+    Path("empty").mkdir()
+    assert cli.main(["classify", *words]) == 2
+    captured = capsys.readouterr()
+    assert told in captured.err and captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+def test_more_labels_may_be_asked_for_than_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["classify", "red.png", "--labels", "a", "b", "--top", "99"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_embed_leaves_out_what_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("in").mkdir()
+    Path("in/b.png").write_bytes(Path("red.png").read_bytes())
+    Path("in/a.png").write_text("no picture")
+    assert cli.main(["embed", "in", "clear.png", "--out", "e.NPZ"]) == 2
+    assert "1 of 3 pictures could not be read" in capsys.readouterr().err
+    with np.load("e.NPZ") as file:
+        assert file["images"].tolist() == ["in/b.png", "clear.png"]
+        assert file["image_embeddings"].tolist() == [[1, 0, 0], [1, 1, 1]]
+    assert cli.main(["embed", "in/a.png", "in/none.png"]) == 2
+    assert "none of the 2 pictures could be read" in capsys.readouterr().err
+    assert not Path("embeddings.npz").exists()
 
 
 def test_embed_npz() -> None:
@@ -181,7 +280,7 @@ def test_eval_and_demo_hand_on_what_they_are_told(
 ) -> None:
     evaluation, demo = ModuleType("majolica.eval.run"), ModuleType("majolica.demo")
     told: list[Any] = []
-    evaluation.evaluate = lambda run, say: {"zero_shot_top1": 0.9375, "parameters": 6}  # type: ignore[attr-defined]
+    evaluation.evaluate = lambda run, **_: {"zero_shot_top1": 0.9375, "parameters": 6}  # type: ignore[attr-defined]
     demo.demo = lambda **options: told.append(options)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "majolica.eval.run", evaluation)
     monkeypatch.setitem(sys.modules, "majolica.demo", demo)

@@ -45,10 +45,13 @@ class FakePipeline:
         properties: dict[str, Any] | None = None,
         steps: int = 20,
         guidance: float = 3.0,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         solver: str = "heun",
+        *,
+        batch: int = 1,
     ) -> Tensor:
-        self.calls.append({"prompts": list(prompts), "size": size, "properties": properties, "steps": steps})
+        call = {"prompts": list(prompts), "size": size, "properties": properties, "steps": steps, "seed": seed}
+        self.calls.append(call)
         things = [thing(prompt) for prompt in prompts]
         images_B3HW = flat([10 + 20 * self.mistakes.get(k, k) for k in things], size or 8)
         if properties and "brightness" in properties:

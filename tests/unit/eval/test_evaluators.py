@@ -159,7 +159,15 @@ def test_gallery_varies_its_prompts(pipeline: Any, data: EvalData) -> None:
     source = data.combinations
     captions, metas = [source.captions[i] for i in rows], [source.metas[i] for i in rows]
     repeated = replace(data, combinations=Split(source.images_B3HW[rows], captions, metas))
-    result = Gallery(8, pictures=5, prompts=2)(painter, repeated)
+    result = Gallery(8, 16, pictures=5, prompts=2)(painter, repeated)
     assert len(set(painter.calls[0]["prompts"])) == 5
     assert [call["size"] for call in painter.calls[1:]] == [8, 16, 32]
     assert set(result.metrics) == {"paint_seconds_8px", "paint_seconds_16px", "paint_seconds_32px"}
+    sizes = next(part for part in result.parts if part.title == "One model, several resolutions")
+    assert "16 px<" in sizes.html and "32 px, larger than trained<" in sizes.html
+
+
+def test_each_picture_of_a_call_has_a_seed_of_its_own(pipeline: Any, data: EvalData) -> None:
+    painter = pipeline()
+    Brush(seed=5).paint(painter, ["a fox", "a fox", "a fox"])
+    assert list(painter.calls[0]["seed"]) == [5, 6, 7]

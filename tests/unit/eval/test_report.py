@@ -16,6 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
+from majolica.config.logged import GRADIENT_NORM
 from majolica.config.schema import DataConfig, RunConfig
 from majolica.errors import UserError
 from majolica.eval import facts
@@ -107,7 +108,11 @@ def run(tmp_path: Path) -> tuple[Path, RunConfig]:
 def test_the_whole_report(run: tuple[Path, RunConfig], pipeline: Any, judge: Any, data: EvalData) -> None:
     folder, config = run
     config = replace(config, model=replace(config.model, resolution=8))
-    rows = [{"step": i, "samples": 64 * i, "seconds": 0.5 * i, "loss": 1 / i, "flow": 2 / i} for i in range(1, 40)]
+    rows = [
+        {"step": i, "samples": 64 * i, "seconds": 0.5 * i, "loss": 1 / i, "flow": 2 / i, "fine": 0.0}
+        for i in range(1, 40)
+    ]
+    rows = [row | {GRADIENT_NORM: 3.0} for row in rows]
     (folder / "log.jsonl").write_text("\n".join(map(json.dumps, rows)))
     (folder / "summary.json").write_text('{"train_seconds": 61, "parameters": 7, "machine": {"cpu": "a <chip>"}}')
     seconds = {"data": 12.0}
@@ -128,10 +133,13 @@ def test_the_whole_report(run: tuple[Path, RunConfig], pipeline: Any, judge: Any
         "Dialled properties",
         "80.0%",
         "Flow-matching loss",
+        "Gradient norm",
+        "of unseen renderings named",
         "1&nbsp;min",
         "a &lt;chip&gt;",
     ):
         assert words.replace("&nbsp;", "\N{NO-BREAK SPACE}") in page
+    assert "loss of larger pictures" not in page  # this run has none
     assert f"majolica generate &quot;a red apple on a teal background&quot; --run {folder}" in page
 
 

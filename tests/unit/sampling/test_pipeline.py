@@ -1,41 +1,126 @@
 """The pipeline's promises and its answers to bad input, on a tiny model."""
 
 import dataclasses
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from majolica.config.schema import RunConfig
-from majolica.errors import UserError
+from majolica.config.schema import LossConfig, RunConfig
+from majolica.errors import Notice, UserError
 from majolica.models.majolica import Majolica, pool
 from majolica.sampling.guidance import Guidance
-from majolica.sampling.pipeline import Pipeline, draw_noise
+from majolica.sampling.noise import draw_noise
+from majolica.sampling.pipeline import Pipeline
+from majolica.text.tokenizer import Tokenizer, train_tokenizer
+from majolica.text.words import count_words
 from tiny import TINY
 
+CAPTIONS = ("a fox", "an owl", "a cat", "a picture of a fox on a teal background", "a drawing", "an illustration")
 
-class Letters:
-    """A stand-in vocabulary: a piece per character."""
 
-    vocab = 300
-
-    def encode(self, captions: list[str], length: int) -> torch.Tensor:
-        rows = [[4 + ord(letter) % 200 for letter in caption[:length]] for caption in captions]
-        return torch.tensor([row + [0] * (length - len(row)) for row in rows])
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    path = tmp_path_factory.mktemp("pipeline") / "tokenizer.model"
+    train_tokenizer(CAPTIONS, path, 300)
+    return Tokenizer(path)
 
 
 @pytest.fixture
-def pipeline(tiny: Majolica) -> Pipeline:
-    config = dataclasses.replace(RunConfig(), model=TINY)
-    return Pipeline(tiny, Letters(), config, torch.device("cpu"))  # type: ignore[arg-type]
+def pipeline(tiny: Majolica, tokenizer: Tokenizer) -> Pipeline:
+    """Of a run that painted at twice its resolution, and reads eight pieces."""
+    loss = LossConfig(fine_share=0.25, fine_scale=2)
+    return Pipeline(tiny, tokenizer, dataclasses.replace(RunConfig(), model=TINY, loss=loss), torch.device("cpu"))
 
 
 def test_a_picture_depends_on_its_own_prompt_and_seed(pipeline: Pipeline) -> None:
     both = pipeline.paint(["a fox", "an owl"], steps=3)
-    again = pipeline.paint(["a fox", "a cat"], steps=3)
-    other = pipeline.paint(["a fox", "an owl"], steps=3, seed=1)
-    assert (both[0].int() - again[0].int()).abs().max() <= 1
-    assert not torch.equal(both[1], again[1])
+    other = pipeline.paint(["a fox", "an owl"], steps=3, seed=[1, 0])
     assert not torch.equal(both[0], other[0])
+    assert torch.equal(both[1], other[1])
+    assert not torch.equal(both[1:], pipeline.paint("a cat", steps=3))
+
+
+def test_any_row_can_be_painted_alone(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither its place nor its neighbours change a bit of a picture, before it is rounded to 255 levels too."""
+    floats: list[torch.Tensor] = []
+    real = pipeline.integrate
+
+    def integrate(*given: Any) -> torch.Tensor:
+        floats.append(real(*given))
+        return floats[-1]
+
+    monkeypatch.setattr(pipeline, "integrate", integrate)
+    prompts, seeds, light = ["a fox", "an owl", "a cat", "a fox"], [3, 2**63, 0, 9], [0.2, 0.4, 0.6, 0.8]
+    for size in (16, 32):
+        together = pipeline.paint(prompts, size, {"brightness": light}, steps=3, seed=seeds)
+        unrounded = torch.cat(floats)
+        for row, prompt in enumerate(prompts):
+            alone = pipeline.paint(prompt, size, {"brightness": light[row]}, steps=3, seed=seeds[row])
+            assert torch.equal(alone[0], together[row])
+            assert torch.equal(floats[-1][0], unrounded[row])
+        floats.clear()
+
+
+def test_a_batch_moves_values_by_one_at_most(pipeline: Pipeline) -> None:
+    prompts = [f"a fox {place}" for place in range(7)]
+    alone, batched = (pipeline.paint(prompts, steps=3, batch=batch) for batch in (1, 3))
+    assert (alone.int() - batched.int()).abs().max() <= 1
+
+
+def test_pictures_that_are_the_same_are_said(pipeline: Pipeline) -> None:
+    with pytest.warns(Notice, match="pictures 0 and 2 .* give each its own seed"):
+        painted = pipeline.paint(["a fox", "an owl", "a fox"], steps=2)
+    assert torch.equal(painted[0], painted[2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pipeline.paint(["a fox", "an owl", "a fox"], steps=2, seed=range(3))
+
+
+def test_a_size_beyond_training_is_said(pipeline: Pipeline) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pipeline.paint("a fox", size=32, steps=1)
+    with pytest.warns(Notice, match=r"size 48 is larger .*\(16 px and 32 px\).*paint at most 32, .*fine-scale 3"):
+        pipeline.paint("a fox", size=48, steps=1)
+    pipeline.config = dataclasses.replace(pipeline.config, loss=LossConfig(fine_share=0.0, fine_scale=2))
+    with pytest.warns(Notice, match=r"size 32 is larger .*\(16 px\).*paint at most 16"):
+        pipeline.paint("a fox", size=32, steps=1)
+
+
+def test_text_that_is_not_read_is_said(pipeline: Pipeline, tokenizer: Tokenizer) -> None:
+    """Cut, or unknown to the run: in paint, embed and classify alike."""
+    images = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
+    pipeline.known_words = count_words(tokenizer, CAPTIONS, all_captions=True)
+    long = "a fox on a teal background on a teal background"
+    asks: list[tuple[str, Callable[[str], object]]] = [
+        ("prompt", lambda text: pipeline.paint(text, steps=1)),
+        ("text", pipeline.embed_texts),
+        ("label", lambda text: pipeline.classify(images, ["cat", text])),
+    ]
+    for kind, ask in asks:
+        with pytest.warns(Notice, match=f"the {kind} .*background.* was left out"):
+            ask(long)
+        with pytest.warns(Notice, match=f"the {kind} .*elephant"):
+            ask("elephant")
+
+
+def test_progress_counts_steps(pipeline: Pipeline) -> None:
+    heard: list[tuple[int, int]] = []
+    pipeline.paint(["a fox", "an owl", "a cat"], steps=2, batch=2, progress=lambda *told: heard.append(told))
+    assert heard == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_guidance_of_one_turns_that_of_properties_off(pipeline: Pipeline) -> None:
+    dials = {"brightness": 0.8}
+    plain = pipeline.paint("a fox", None, dials, 3, 1.0)
+    assert torch.equal(plain, pipeline.paint("a fox", None, dials, 3, 1.0, property_guidance=1.0))
+    assert not torch.equal(plain, pipeline.paint("a fox", None, dials, 3, 1.0, property_guidance=1.5))
+    usual = pipeline.paint("a fox", None, dials, 3, 3.0)
+    assert torch.equal(usual, pipeline.paint("a fox", None, dials, 3, 3.0, property_guidance=1.5))
 
 
 def test_dials_change_the_picture_and_their_ends_are_allowed(pipeline: Pipeline) -> None:
@@ -44,6 +129,7 @@ def test_dials_change_the_picture_and_their_ends_are_allowed(pipeline: Pipeline)
         assert not torch.equal(plain, pipeline.paint(["a fox"], steps=3, properties={"colourfulness": value}))
 
 
+@pytest.mark.filterwarnings("ignore::majolica.errors.Notice")
 def test_every_multiple_of_the_base_resolution(pipeline: Pipeline) -> None:
     assert pipeline.paint(["a fox"], size=48, steps=2).shape == (1, 3, 48, 48)
 
@@ -52,23 +138,10 @@ def test_every_multiple_of_the_base_resolution(pipeline: Pipeline) -> None:
 def test_a_large_picture_pooled_is_the_small_one(pipeline: Pipeline, solver: str) -> None:
     """From one seed the same picture comes at every size, details aside, to float precision."""
     condition = pipeline.condition(["a fox", "an owl"], {"brightness": 0.5})
-    small, large = (
-        pipeline.integrate(
-            torch.stack([draw_noise(7, row, 16, scale) for row in (0, 1)]), condition, 4, Guidance(), solver
-        )
-        for scale in (1, 2)
-    )
+    noise = [torch.stack([draw_noise(seed, 16, scale) for seed in (7, 8)]) for scale in (1, 2)]
+    small, large = (pipeline.integrate(noise_B3HW, condition, 4, Guidance(), solver) for noise_B3HW in noise)
     torch.testing.assert_close(pool(large, 2), small, atol=1e-4, rtol=1e-4)
     assert (large - small.repeat_interleave(2, 2).repeat_interleave(2, 3)).abs().max() > 0.01
-
-
-def test_noise_is_white_at_every_size() -> None:
-    for scale in (1, 2, 4):
-        noise = torch.cat([draw_noise(0, row, 16, scale) for row in range(300)]) / scale
-        count = noise.numel()
-        assert abs(noise.mean()) < 5 / count**0.5
-        assert abs(noise.var() - 1) < 5 * (2 / count) ** 0.5
-        assert abs((noise[..., 1:] * noise[..., :-1]).mean()) < 5 / count**0.5
 
 
 def test_probabilities_sum_to_one(pipeline: Pipeline) -> None:
@@ -84,17 +157,56 @@ def test_probabilities_sum_to_one(pipeline: Pipeline) -> None:
         ({"prompts": ["x" * 10_000]}, "10,000 characters"),
         ({"prompts": ["a fox"], "size": 50}, "50 is no multiple of the base resolution 16: use 48"),
         ({"prompts": ["a fox"], "size": 0}, "no multiple"),
-        ({"prompts": ["a fox"], "size": 48_000}, "size 48000 is too large: 4096 is the most"),
+        ({"prompts": ["a fox"], "size": 48_000}, "size 48000 is too large: 4096 is the most (256 times 16)"),
         ({"prompts": ["a fox"], "guidance": float("nan")}, "guidance is nan: give a number"),
         ({"prompts": ["a fox"], "properties": {"wetness": 0.5}}, "unknown property 'wetness'"),
         ({"prompts": ["a fox"], "properties": {"brightness": 7.0}}, "brightness runs from 0.1 to 0.9"),
+        ({"prompts": ["a fox"], "properties": {"brightness": [0.2, 0.3]}}, "brightness has 2 values for 1 pictures"),
+        ({"prompts": ["a fox"], "properties": {"brightness": "high"}}, "brightness is high: give a number"),
+        ({"prompts": ["a fox"], "properties": ["brightness"]}, "the properties are of type list: give a dictionary"),
         ({"prompts": ["a fox"], "solver": "guess"}, "unknown solver 'guess'"),
+        ({"prompts": []}, "there is no prompt"),
+        ({"prompts": ["a fox", 7]}, "prompt 1 is of type int: give strings"),
+        ({"prompts": {"a fox": 1}}, "the prompts are of type dict"),
+        ({"prompts": None}, "the prompts are of type NoneType"),
+        ({"prompts": "a fox", "steps": 0}, "the number of steps is 0: at least 1"),
+        ({"prompts": "a fox", "steps": 2.5}, "the number of steps is 2.5: give a whole number"),
+        ({"prompts": "a fox", "batch": 0}, "the batch is 0: at least 1"),
+        ({"prompts": "a fox", "size": (16, 16)}, "the size is (16, 16): give a whole number"),
+        ({"prompts": "a fox", "guidance": -1}, "guidance is -1: give 0 or more"),
+        ({"prompts": "a fox", "property_guidance": "much"}, "property guidance is much: give a number"),
+        ({"prompts": "a fox", "seed": -1}, "the seed is -1: give a whole number from 0 to 2^63"),
+        ({"prompts": "a fox", "seed": 2**63 + 1}, "the seed is 9223372036854775809: give"),
+        ({"prompts": "a fox", "seed": 0.5}, "the seed is 0.5: give a whole number"),
+        ({"prompts": "a fox", "seed": [1, 2]}, "there are 2 seeds for 1 pictures"),
     ],
 )
 def test_bad_input_is_one_clear_line(pipeline: Pipeline, asked: dict[str, object], message: str) -> None:
     with pytest.raises(UserError) as caught:
         pipeline.paint(**asked)  # type: ignore[arg-type]
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_one_label_leaves_no_choice(pipeline: Pipeline) -> None:
+    images = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
+    for labels in ("fox", ["fox"]):
+        with pytest.raises(UserError, match="'fox' is the only label"):
+            pipeline.classify(images, labels)
+    with pytest.raises(UserError, match="the label 'fox' is given twice"):
+        pipeline.classify(images, ["fox", "owl", "fox"])
+
+
+def test_one_text_and_no_text(pipeline: Pipeline) -> None:
+    assert pipeline.embed_texts("fox").shape == (1, 16)
+    with pytest.raises(UserError, match="there is no text"):
+        pipeline.embed_texts([])
+
+
+def test_a_device_that_is_not_there(tmp_path: Path) -> None:
+    for name in ("abacus", "cuda:99"):
+        with pytest.raises(UserError, match=f"the device '{name}' cannot be used here") as caught:
+            Pipeline.load(str(tmp_path), name)
+        assert "\n" not in str(caught.value)
 
 
 def test_an_empty_label_is_not_called_a_prompt(pipeline: Pipeline) -> None:

@@ -17,6 +17,7 @@ from majolica.config import io
 from majolica.config.engine import EngineConfig
 from majolica.config.fetch import RECIPES, FetchConfig, check, fetch_recipe
 from majolica.errors import UserError
+from majolica.files import check_folder
 
 if TYPE_CHECKING:
     from majolica.data.fetch.totals import Totals
@@ -48,6 +49,8 @@ def run(args: list[str]) -> None:
         print(io.to_yaml(config), end="")
         return
     _installed()
+    if config.out:
+        check_folder(Path(config.out))
     from majolica.data.fetch.run import fetch
 
     with progress_line() as tell:

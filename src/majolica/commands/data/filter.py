@@ -24,6 +24,7 @@ from majolica.config.metadata import (
     check,
 )
 from majolica.errors import UserError
+from majolica.files import check_folder
 from majolica.lock import hold_folder
 from majolica.recipes.sources import SOURCES, source, summary
 
@@ -70,6 +71,7 @@ def run(args: list[str]) -> None:
         return
     if options.out is None:
         raise UserError("say where to: --out DIR")
+    check_folder(options.out)
     from majolica.data.metadata.run import filter_metadata
 
     begun = time.monotonic()

@@ -9,6 +9,7 @@ import tyro
 
 from majolica.config.engine import EngineConfig
 from majolica.errors import UserError
+from majolica.files import check_writable
 from majolica.machine import cores
 
 
@@ -48,6 +49,8 @@ def inspect(
         raise UserError(f"--out {out} is the page: give a name that ends in .html")
     if min(limit, pictures, workers) < 0 or not 0 <= distance <= 16:
         raise UserError("--limit, --pictures and --workers must not be negative, and --distance lies between 0 and 16")
+    for path in (out, out.with_suffix(".json")):
+        check_writable(path)
     from majolica.commands.progress import bar
     from majolica.data.inspect.look import Look, inspect_shards
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tyro
 
+from majolica.files import check_folder
 from majolica.lock import hold_folder
 
 
@@ -32,6 +33,7 @@ def openmoji(
         objects: Most things in one picture, 1 or 2.
         seed: The same seed gives the same pictures.
     """
+    check_folder(out)
     from majolica.commands.progress import bar
     from majolica.data.make import make_openmoji
 

@@ -11,6 +11,7 @@ import tyro
 from majolica.config import io
 from majolica.config.shard import ShardConfig
 from majolica.errors import UserError
+from majolica.files import check_folder
 from majolica.lock import hold_folder
 
 
@@ -48,6 +49,8 @@ def _start(args: list[str]) -> tuple[ShardConfig, list[str]]:
 
 
 def _shard(config: ShardConfig) -> None:
+    if config.out:
+        check_folder(Path(config.out))
     from majolica.commands.progress import bar
     from majolica.data.gather import caption_advice, gather
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 
 from majolica.errors import UserError
-from majolica.files import write_atomic
+from majolica.files import check_writable, write_atomic
 from majolica.recipes import recipe as named_recipe
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def tokenizer(
         raise UserError(f"--length is {length}: a piece and the end of the caption are the least")
     if out.exists():
         raise UserError(f"{out} exists, and models may depend on it: remove it, or name another with --out")
+    check_writable(out)
     from majolica.data.captions import draw_captions
     from majolica.data.shards import ShardSet
     from majolica.text.notices import cut_share_notice

@@ -1,0 +1,130 @@
+"""What callers may ask in words and numbers: prompts, labels, dials, sizes and settings, checked before any work."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from majolica.errors import UserError, unknown
+from majolica.models.properties import PROPERTIES
+
+LONGEST_PROMPT = 2_000
+"""Characters; a longer prompt is a mistake, not a caption."""
+
+Texts = str | Iterable[str]
+"""One text, or several."""
+Values = float | Sequence[float] | NDArray[Any] | Tensor
+"""One value for all pictures, or one a picture."""
+
+
+def read_texts(given: Texts, kind: str = "prompt") -> list[str]:
+    """The texts in `given`, of which a string is one. UserError for none, for what is no text, for an empty one."""
+    if isinstance(given, str):
+        texts: list[str] = [given]
+    elif isinstance(given, bytes | Mapping | Set) or not isinstance(given, Iterable):
+        raise UserError(f"the {kind}s are of type {type(given).__name__}: give a string, or a list of strings")
+    else:
+        texts = list(given)
+    if not texts:
+        raise UserError(f"there is no {kind}: give a string, or a list of strings")
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise UserError(f"{kind} {place} is of type {type(text).__name__}: give strings")
+        check_text(text, kind)
+    return texts
+
+
+def read_labels(given: Texts) -> list[str]:
+    """Labels to choose from; UserError for fewer than two, or for one that comes twice.
+
+    Probabilities over one label are 1 whatever the picture shows, and a label that comes twice shares its own.
+    """
+    labels = read_texts(given, "label")
+    if len(labels) == 1:
+        raise UserError(f"{labels[0]!r} is the only label, and would be certain for any picture: give two or more")
+    seen: set[str] = set()
+    for label in labels:
+        if label in seen:
+            raise UserError(f"the label {label!r} is given twice: each may be given once")
+        seen.add(label)
+    return labels
+
+
+def check_text(text: str, kind: str = "prompt") -> None:
+    """UserError for a prompt, or another kind of text, that says nothing or far too much."""
+    if not text.strip():
+        raise UserError(f"the {kind} is empty: say what the picture shows")
+    if len(text) > LONGEST_PROMPT:
+        raise UserError(
+            f"the {kind} has {len(text):,} characters: {LONGEST_PROMPT:,} are the most; a sentence is enough"
+        )
+
+
+def read_dials(given: Mapping[str, Values], names: tuple[str, ...], count: int) -> dict[str, Tensor]:
+    """Each dial's values, `(count,)`. UserError for a property that is unknown, out of range, or of another length."""
+    if not isinstance(given, Mapping):
+        raise UserError(
+            f"the properties are of type {type(given).__name__}: give a dictionary, as {{'brightness': 0.8}}"
+        )
+    return {name: _read_dial(name, value, names, count) for name, value in given.items()}
+
+
+def _read_dial(name: str, given: Values, names: tuple[str, ...], count: int) -> Tensor:
+    if not isinstance(name, str) or name not in names:
+        raise unknown("property", str(name), names)
+    try:
+        values = torch.as_tensor(np.asarray(given, dtype=np.float64) if isinstance(given, Sequence) else given)
+        values = values.to("cpu", torch.float32)
+    except (TypeError, ValueError, RuntimeError):
+        raise UserError(f"{name} is {_shown(given)}: give a number, or one for each picture") from None
+    if values.ndim > 1 or (values.ndim == 1 and len(values) != count):
+        raise UserError(f"{name} has {values.numel()} values for {count} pictures: give one, or one a picture")
+    dial = PROPERTIES[name]
+    low, high = torch.tensor([dial.low, dial.high])  # in float32 as the values, so that both ends are allowed
+    if not bool(((low <= values) & (values <= high)).all()):
+        raise UserError(f"{name} runs from {dial.low} to {dial.high} ({dial.unit}), not {_shown(given)}")
+    return values.expand(count)
+
+
+def read_count(given: object, what: str) -> int:
+    """A whole number of at least 1, such as the number of steps; UserError for all else."""
+    number = read_whole(given, what)
+    if number < 1:
+        raise UserError(f"{what} is {number}: at least 1")
+    return number
+
+
+def read_whole(given: object, what: str) -> int:
+    """`given` as a Python integer; UserError where it is no whole number."""
+    try:
+        if isinstance(given, bool):
+            raise TypeError
+        return operator.index(given)  # type: ignore[arg-type]
+    except TypeError:
+        raise UserError(f"{what} is {_shown(given)}: give a whole number") from None
+
+
+def read_weight(given: object, what: str) -> float:
+    """A guidance weight: finite and not negative; UserError for all else."""
+    try:
+        weight = float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        weight = math.nan
+    if not math.isfinite(weight):
+        raise UserError(f"{what} is {_shown(given)}: give a number, 1 for none, 3 as a rule")
+    if weight < 0:
+        raise UserError(f"{what} is {weight:g}: give 0 or more, 1 for none, 3 as a rule")
+    return weight
+
+
+def _shown(given: object) -> str:
+    """A value in an error message, on one line and not too long."""
+    text = " ".join(str(given).split())
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,57 @@
+"""The noise that a picture begins as: a function of its seed and its size alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from majolica.errors import UserError
+from majolica.models.majolica import pool
+from majolica.sampling.inputs import read_whole
+
+LARGEST_SEED = 2**63
+
+
+def read_seeds(given: object, count: int) -> list[int]:
+    """One seed per picture: a whole number is the seed of all of them, a sequence holds one for each.
+
+    Raises UserError for another number of seeds than pictures, and for what is not from 0 to `LARGEST_SEED`.
+    """
+    if not isinstance(given, str | bytes) and isinstance(given, Iterable) and getattr(given, "ndim", 1) != 0:
+        seeds = [read_seed(seed) for seed in given]
+        if len(seeds) != count:
+            raise UserError(f"there are {len(seeds)} seeds for {count} pictures: give one seed, or one a picture")
+        return seeds
+    return [read_seed(given)] * count
+
+
+def read_seed(given: object) -> int:
+    """`given` as a Python integer; UserError where it is no whole number from 0 to `LARGEST_SEED`."""
+    seed = read_whole(given, "the seed")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UserError(f"the seed is {seed}: give a whole number from 0 to 2^63 ({LARGEST_SEED})")
+    return seed
+
+
+def draw_noise(seed: int, resolution: int, scale: int) -> Tensor:
+    """White noise of standard deviation k, `(3, k R0, k R0)`; its k x k means are the same at every k.
+
+    The mean of a cell of k^2 unit Gaussians is independent of what the cell's pixels differ from it by, so the mean can
+    be drawn on its own, once for all sizes. NumPy's Philox generator takes the whole seed, where torch's generator for
+    CPUs drops all but the lowest 32 bits.
+    """
+    generator = np.random.Generator(np.random.Philox(seed))
+    base_3HW = _normal(generator, resolution)
+    if scale == 1:
+        return base_3HW
+    detail_3HW = scale * _normal(generator, scale * resolution)
+    shift_13HW = (base_3HW - pool(detail_3HW, scale))[None]
+    return detail_3HW + F.interpolate(shift_13HW, scale_factor=scale, mode="nearest")[0]
+
+
+def _normal(generator: np.random.Generator, side: int) -> Tensor:
+    return torch.from_numpy(generator.standard_normal((3, side, side), dtype=np.float32))
