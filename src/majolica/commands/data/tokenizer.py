@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from majolica.text.tokenizer import Tokenizer
 
 _MEASURED = 10_000
+_MOST_PIECES = 1_000_000
 _LENGTH = 64
 """Pieces that the reference model reads of a caption."""
 
@@ -54,6 +55,8 @@ def tokenizer(
         raise UserError("say whose captions: majolica data tokenizer DIR... --out tokenizer.model")
     if sample < 1 or vocab < 1:
         raise UserError("--sample and --vocab must be at least 1")
+    if vocab > _MOST_PIECES:
+        raise UserError(f"--vocab is {vocab}: {_MOST_PIECES:,} are the most")
     if out.exists():
         raise UserError(f"{out} exists, and models may depend on it: remove it, or name another with --out")
     check_writable(out)
