@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -52,11 +53,11 @@ def plan(
     """
     if not 0 < mfu <= 1:
         raise UserError(f"--mfu {mfu:g}: it is a share, above 0 and at most 1")
-    if price < 0:
-        raise UserError(f"--price {price:g}: it must not be negative")
+    if not 0 <= price < math.inf:
+        raise UserError(f"--price {price:g}: give a number that is not negative")
     config = resolve(named(recipe))
     budget = activation_gb or config.train.activation_gb
-    if budget < 0 or (picture and not budget):
+    if not 0 <= budget < math.inf or (picture and not budget):
         raise UserError("--activation-gb must be above 0, and --picture draws its plan: give a budget")
     if picture:
         check_writable(picture)

@@ -26,6 +26,8 @@ from majolica.files import write_atomic
 
 SPLITS = ("train", "heldout", "combinations")
 LICENSE_FILE = "LICENSE.txt"
+LARGEST = 8_192
+"""Side in pixels; a drawing is held in memory several times while it is composed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +53,8 @@ def plan(names: int | Sequence[str] = 32, resolution: int = 96, objects: int = 1
     """Choose the drawings and the held-out combinations; see `make_openmoji` for the arguments."""
     if resolution < 8:
         raise UserError(f"resolution must be at least 8 px, not {resolution}")
+    if resolution > LARGEST:
+        raise UserError(f"resolution must be at most {LARGEST} px, not {resolution}")
     if objects not in (1, 2):
         raise UserError(f"objects must be 1 or 2, not {objects}")
     if seed < 0:

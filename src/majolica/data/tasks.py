@@ -31,6 +31,8 @@ def each(function: Callable[[T], R], items: Sequence[T], config: EngineConfig) -
     `function` must be picklable and safe to repeat: a task whose worker was killed runs again. Raises what a
     task raises, and UserError when workers keep being killed.
     """
+    if config.workers < 1:
+        raise UserError(f"workers is {config.workers}: there must be at least 1")
     if config.engine == "ray":
         yield from _on_ray(function, items, config)
     elif config.workers == 1 or not _has_semaphores():

@@ -25,6 +25,12 @@ from processes import ENVIRONMENT, kill_group, members, wait_for
 PROCESSES = EngineConfig(workers=2)
 
 
+@pytest.mark.parametrize("workers", [0, -1])
+def test_no_workers_at_all(workers: int) -> None:
+    with pytest.raises(UserError, match=f"workers is {workers}: there must be at least 1"):
+        list(each(square, [1], EngineConfig(workers=workers)))
+
+
 @pytest.mark.parametrize("engine", [EngineConfig(), PROCESSES], ids=["here", "processes"])
 def test_every_task_is_done_once(engine: EngineConfig) -> None:
     assert sorted(each(square, range(9), engine)) == [(x, x * x) for x in range(9)]

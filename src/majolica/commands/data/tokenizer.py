@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from majolica.text.tokenizer import Tokenizer
 
 _MEASURED = 10_000
+_MOST_PIECES = 1_000_000
 
 
 def run(args: list[str]) -> None:
@@ -63,6 +64,8 @@ def tokenizer(
         raise UserError("--sample and --vocab must be at least 1")
     if length < 2:
         raise UserError(f"--length is {length}: a piece and the end of the caption are the least")
+    if vocab > _MOST_PIECES:
+        raise UserError(f"--vocab is {vocab}: {_MOST_PIECES:,} are the most")
     if out.exists():
         raise UserError(f"{out} exists, and models may depend on it: remove it, or name another with --out")
     check_writable(out)
