@@ -9,7 +9,7 @@ from pathlib import Path
 from majolica.config.schema import DataConfig
 from majolica.data.shards import BadSample, ShardSet
 from majolica.data.sources import sources_of
-from majolica.sampling.pipeline import LONGEST_PROMPT
+from majolica.sampling.inputs import LONGEST_PROMPT
 from majolica.text.clean import clean_caption
 
 HELD_OUT = ("combinations", "heldout")

@@ -6,11 +6,13 @@ import dataclasses
 import io
 import json
 import time
+import warnings
 from collections.abc import Callable
 
 import torch
 from PIL.PngImagePlugin import PngInfo
 
+from majolica.errors import Notice
 from majolica.files import write_atomic
 from majolica.sampling.pipeline import Pipeline
 from majolica.sampling.sheet import captioned_sheet
@@ -68,9 +70,13 @@ class Sampler:
         text = dataclasses.replace(run.config.model.text, vocab=run.tokenizer.vocab)
         config = dataclasses.replace(run.config, model=dataclasses.replace(run.config.model, text=text))
         # Compiled blocks would be compiled again for these shapes, and may then give up on those of training.
-        with lent(average, run.model), torch.compiler.set_stance("force_eager" if config.train.compile else "default"):
+        stance = torch.compiler.set_stance("force_eager" if config.train.compile else "default")
+        with lent(average, run.model), stance, warnings.catch_warnings():
+            warnings.simplefilter("ignore", Notice)  # what captions lose was said when training began
             pipeline = Pipeline(run.model, run.tokenizer, config, run.group.device)
-            images_B3HW = pipeline.paint(self.prompts, steps=STEPS, solver="euler")
+            images_B3HW = pipeline.paint(
+                self.prompts, steps=STEPS, solver="euler", seed=range(len(self.prompts)), batch=COUNT
+            )
         info, content = PngInfo(), io.BytesIO()
         info.add_text("step", str(run.step))
         info.add_itxt("prompts", json.dumps(self.prompts, ensure_ascii=False))
