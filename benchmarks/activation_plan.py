@@ -137,7 +137,7 @@ def measured(config: RunConfig, device: str) -> list[dict[str, Any]]:
     plain = without_offload(links)
     torch.manual_seed(0)
     step = step_of(config, device)
-    margin = margin_on(device, len(links.links))
+    margin = margin_on(device, config.train.precision, len(links.links))
     plans = [plan_chain(plain, budget, margin) for budget in budgets(plain, margin)]
     below, least = (margin.needed(smallest_budget(found)) for found in (links, plain))
     between = (below,) if below == least else (below, (below + least) // 2)
@@ -187,7 +187,7 @@ def main() -> None:
     large, plan = {}, None
     for name, config in large_runs().items() if options.large else ():
         links = without_offload(chain(config))
-        margin = margin_on("cuda", len(links.links))
+        margin = margin_on("cuda", config.train.precision, len(links.links))
         least = margin.needed(smallest_budget(links))
         plans = [plan_chain(links, b, margin) for b in (least, *budgets(links, margin))]
         large[name] = [row(plan) for plan in plans]

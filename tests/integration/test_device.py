@@ -120,7 +120,7 @@ def test_plans_keep_to_their_budget_on_a_gpu(precision: Precision) -> None:
     config = RunConfig(model=model, loss=LossConfig(fine_share=1.0, fine_scale=4), train=train)
     with FakeTensorMode():
         chain = chain_of(step_of(config), [choice for choice in CHOICES if choice != "offload"])
-    margin = margin_on("cuda", len(chain.links))
+    margin = margin_on("cuda", precision, len(chain.links))
     least, most = (margin.needed(x) for x in (smallest_budget(chain), peak(chain, ("keep",) * len(chain.links))))
     step = step_of(config, "cuda")
     for share in (0.0, 0.2, 0.6, 1.0):

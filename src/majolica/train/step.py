@@ -93,14 +93,15 @@ def micro_step(run: Run, window: list[Pairs], closely: Closely | None = None) ->
 def drawn(run: Run, batch: Batch, parts: Split) -> tuple[Rows, Targets]:
     """Noisy and clean rows of a batch on the device, used as their places in the global micro-batch say."""
     config, device = run.config, run.group.device
+    places = batch.places_B.numpy().tolist()
     # A picture may be there in vain: clean shares that move let the loader know no more than the most.
-    large = [i for i, row in enumerate(batch.fine_rows) if batch.places_B[row] < parts.fine]
+    large = [i for i, row in enumerate(batch.fine_rows) if places[row] < parts.fine]
     first = [batch.fine_rows[i] for i in large]
-    order = torch.tensor([*first, *sorted(set(range(len(batch.captions))) - set(first))])
+    order = [*first, *sorted(set(range(len(places))) - set(first))]
     images_B3HW, fine_F3HW = batch.images_B3HW, batch.fine_F3HW[: len(large)]
     if first != list(range(len(first))):
-        images_B3HW = images_B3HW[sent(order, images_B3HW.device)]
-    positions_B = batch.positions_B[order]
+        images_B3HW = images_B3HW[sent(torch.tensor(order), images_B3HW.device)]
+    positions_B = torch.from_numpy(batch.positions_B.numpy()[order])
     seeds_B = mix(config.train.seed, ROW_STREAM, positions_B.numpy()) >> np.uint64(1)
     tokens_BL = run.tokenizer.encode([batch.captions[i] for i in order], config.model.text.length)
     return make_rows(
@@ -109,7 +110,7 @@ def drawn(run: Run, batch: Batch, parts: Split) -> tuple[Rows, Targets]:
         sent(tokens_BL, device),
         config.loss,
         config.model.properties,
-        int((batch.places_B < parts.noisy).sum()),
+        sum(place < parts.noisy for place in places),
         Draws.seeded(seeds_B.tolist(), device),
     )
 

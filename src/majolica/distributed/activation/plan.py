@@ -94,7 +94,7 @@ def plan_for(config: RunConfig, budget_bytes: int, choices: Sequence[Choice] = C
     """
     with torch.random.fork_rng(devices=[]), FakeTensorMode():
         chain = chain_of(step_of(config), choices)
-    return plan_chain(chain, budget_bytes, margin_on(device, len(chain.links)))
+    return plan_chain(chain, budget_bytes, margin_on(device, config.train.precision, len(chain.links)))
 
 
 def plan_chain(chain: Chain[Choice], budget: int, margin: Margin = NONE) -> Plan:

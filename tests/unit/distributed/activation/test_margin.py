@@ -8,9 +8,10 @@ from majolica.distributed.activation.margin import LIBRARIES, NONE, margin_on
 
 
 @pytest.mark.parametrize("tensors", [1, 1000, 123_457, 25_000_000_000])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_a_budget_less_by_one_byte_leaves_too_little(device: str, tensors: int) -> None:
-    margin = margin_on(device, calls=12)
+def test_a_budget_less_by_one_byte_leaves_too_little(device: str, precision: str, tensors: int) -> None:
+    margin = margin_on(device, precision, calls=12)
     budget = margin.needed(tensors)
     assert margin.left(budget) >= tensors > margin.left(budget - 1)
     assert budget > 1.02 * tensors + (LIBRARIES if device == "cuda" else 0)
