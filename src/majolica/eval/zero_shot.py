@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from majolica.errors import UserError
+from majolica.errors import Notice, UserError
 from majolica.eval.figures import confusion_heat
 from majolica.eval.protocol import EvalData, Figure, Pipeline, Result, Split, Table, share_error
 from majolica.text.templates import TEMPLATES, embed_labels
@@ -17,7 +18,9 @@ from majolica.text.templates import TEMPLATES, embed_labels
 
 def class_embeddings(pipeline: Pipeline, names: Sequence[str], templates: Sequence[str] = TEMPLATES) -> Tensor:
     """One unit-length text embedding per name, `(K, E)`, from the sentences that `classify` asks with."""
-    return embed_labels(pipeline.embed_texts, names, templates).cpu()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Notice)  # nobody wrote these sentences, so nobody can write them better
+        return embed_labels(pipeline.embed_texts, names, templates).cpu()
 
 
 def image_embeddings(pipeline: Pipeline, images_B3HW: Tensor, chunk: int = 128) -> Tensor:

@@ -82,6 +82,8 @@ def load_picture(path: Path, side: int, how: Fit) -> Tensor:
 
 def convert_picture(picture: Image.Image, side: int, how: Fit) -> Tensor:
     """An opened picture of Pillow's as its file would be read: uint8 `(3, side, side)`."""
+    if 0 in picture.size:
+        raise UserError(f"a picture of {_shown(picture.size)} pixels shows nothing")
     try:
         flat, _ = render(picture)
     except Exception as error:  # decoders raise whatever they like on damaged bytes

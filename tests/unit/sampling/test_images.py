@@ -115,3 +115,9 @@ def test_what_is_no_picture_is_one_clear_line(given: Any, told: str) -> None:
     with pytest.raises(UserError) as caught:
         read(given)
     assert told in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_picture_without_pixels_is_refused() -> None:
+    for size in ((0, 0), (3, 0)):
+        with pytest.raises(UserError, match="shows nothing"):
+            read(Image.new("RGB", size))

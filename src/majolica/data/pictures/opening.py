@@ -28,6 +28,8 @@ _BRANDS = {
 
 def open_picture(data: bytes | bytearray, formats: tuple[str, ...] = LOCAL) -> Any:
     """A picture that Pillow has opened, its header read and nothing decoded. Raises BadPicture."""
+    if not data:
+        raise BadPicture(faults.UNKNOWN, "the file is empty", faults.DAMAGED)
     try:
         return Image.open(io.BytesIO(data), formats=_known(formats))
     except Image.DecompressionBombError as error:

@@ -129,3 +129,9 @@ def test_many_scans_are_refused_in_training_too() -> None:
     with pytest.raises(BadPicture, match=DAMAGED):
         decode(data[:last] + data[last:-2] * 1000 + data[-2:])
     assert scan_jpeg(data).many_scans and not scan_jpeg(JPEG).many_scans
+
+
+def test_an_empty_file_is_called_empty() -> None:
+    with pytest.raises(BadPicture) as caught:
+        decode(b"")
+    assert (caught.value.detail, str(caught.value)) == ("the file is empty", DAMAGED)
