@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
@@ -14,13 +17,15 @@ LETTERS = 12
 LINES = 4
 """Lines of a prompt that are written; what is longer ends in dots."""
 GAP = 8
+FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial Unicode.ttf", "Arial.ttf")
+"""Files that Pillow looks for among the fonts of the machine."""
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def captioned_sheet(images_B3HW: Tensor, prompts: Sequence[str], columns: int = 4) -> Image.Image:
     """Lay uint8 images out row by row on white, each above its prompt."""
-    font = ImageFont.load_default(LETTERS)
+    font = find_font()
     times = -(-LEAST_SIDE // images_B3HW.shape[-1])
     height, width = (side * times for side in images_B3HW.shape[-2:])
     texts = [wrap(prompt, font, width) for prompt in prompts]
@@ -36,6 +41,19 @@ def captioned_sheet(images_B3HW: Tensor, prompts: Sequence[str], columns: int = 
         for number, line in enumerate(lines):
             pen.text((left, top + height + number * (LETTERS + 3)), line, fill="black", font=font)
     return sheet
+
+
+def find_font() -> Font:
+    """A font with the letters of many alphabets, of this machine or of matplotlib; else Pillow's own, which has ASCII.
+
+    Matplotlib is not imported for it.
+    """
+    found = find_spec("matplotlib")
+    beside = [Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / FONTS[0]] if found and found.origin else []
+    for name in (*beside, *FONTS):
+        with contextlib.suppress(OSError):
+            return ImageFont.truetype(str(name), LETTERS)
+    return ImageFont.load_default(LETTERS)
 
 
 def wrap(text: str, font: Font, width: int) -> list[str]:

@@ -102,6 +102,8 @@ def unknown_notices(
             found.append(f"the {kind} {quote(text)} {line}{_small(tokenizer, normal)}")
         elif single >= _MOSTLY * (pieces - 1):
             found.append(f"the {kind} {quote(text)} {_spelled(tokenizer, normal)}{_small(tokenizer, normal)}")
+        elif advice := _small(tokenizer, normal):
+            found.append(f"the {kind} {quote(text)} holds capitals, which this run's vocabulary lacks{advice}")
     return found[:MOST] + _rest(found, kind, "empty or unknown to this run")
 
 

@@ -14,6 +14,8 @@ from majolica.text.clean import clean_caption
 
 HELD_OUT = ("combinations", "heldout")
 """Folders of held-out samples beside the shards that are trained on, as `majolica data openmoji` makes them."""
+PROMPTS = Path("samples", "prompts.txt")
+"""Where a run folder keeps the prompts of its grids."""
 TRIES = 8
 """Captions that are looked at for each one that is wanted: some are empty, too long or there twice."""
 GOLDEN = 0.6180339887498949

@@ -26,6 +26,7 @@ from majolica.train.fitting import check_settled
 from majolica.train.log import Log
 from majolica.train.loop import fit
 from majolica.train.prepare import prepare
+from majolica.train.prompts import PROMPTS, read_prompts
 from majolica.train.sample import Sampler
 from majolica.train.summary import summarise
 from majolica.train.vocabulary import caption_notices
@@ -147,7 +148,8 @@ def _outcome(run: state.Run, finished: bool, begun: int) -> str:
         return f"\nstopped at step {run.step} and saved; go on with: {resume}"
     if begun == run.step:
         return f"{run.out} is finished at step {run.step}, nothing is left to train; {longer}"
-    paint = command("generate 'a red apple' --run", run.out)
+    prompt = next(iter(read_prompts(run.out / PROMPTS)), "a red apple")
+    paint = command(f"generate {shlex.quote(prompt)} --run", run.out)
     lines = [f"trained to step {run.step}; paint with: {paint}"]
     if (Path(run.config.data.shards).parent / "names.json").exists():  # what evaluation asks about
         lines.append(f"evaluate with: {command('eval', run.out)}")

@@ -17,7 +17,7 @@ from majolica.files import write_atomic
 from majolica.sampling.pipeline import Pipeline
 from majolica.sampling.sheet import captioned_sheet
 from majolica.train.ema import lent
-from majolica.train.prompts import choose_prompts, read_prompts
+from majolica.train.prompts import PROMPTS, choose_prompts, read_prompts
 from majolica.train.state import Run, ema_by_name
 
 COUNT = 16
@@ -60,7 +60,7 @@ class Sampler:
         return self.spent + self.last <= train.sample_share * (run.seconds - self.began)
 
     def _choose(self, run: Run) -> None:
-        path = self.folder / "prompts.txt"
+        path = run.out / PROMPTS
         self.prompts = read_prompts(path)[:MOST]
         if not self.prompts:
             self.prompts = choose_prompts(run.config.data, run.feed.loader.sets, COUNT)

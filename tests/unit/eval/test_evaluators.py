@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from majolica.errors import UserError
+from majolica.errors import Notice, UserError
 from majolica.eval.control import Control, spearman
 from majolica.eval.fidelity import Fidelity
 from majolica.eval.gallery import Gallery
@@ -41,6 +42,19 @@ def test_zero_shot_with_two_things(pipeline: Any, data: EvalData) -> None:
     result = ZeroShot()(pipeline({0: 1}), both)  # apples are called dolphins, and a dolphin is there
     assert result.metrics["zero_shot_top1"] == 1
     assert result.metrics["chance"] == pytest.approx((4 * 2 + 1) / 25)
+
+
+def test_the_sentences_around_names_are_not_complained_of(pipeline: Any) -> None:
+    """Whoever evaluates did not write "an illustration of a fox", and cannot write it better."""
+
+    class Strict(pipeline):  # type: ignore[misc]
+        def embed_texts(self, texts: list[str]) -> torch.Tensor:
+            warnings.warn(f"the text {texts[0]} is unknown", Notice, stacklevel=2)
+            return super().embed_texts(texts)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Notice)
+        class_embeddings(Strict(), ("dolphin", "fox"))
 
 
 def test_class_embeddings_are_unit_means(pipeline: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from PIL import ImageFont
 
@@ -26,6 +27,13 @@ def test_another_prompt_is_another_sheet() -> None:
     images = torch.full((1, 3, 64, 64), 200, dtype=torch.uint8)
     one, other = (captioned_sheet(images, [prompt]) for prompt in ("a fox", "an owl"))
     assert one.size == other.size and one.tobytes() != other.tobytes()
+
+
+def test_letters_beyond_ascii_are_letters() -> None:
+    """A font that lacks them draws one and the same empty box for each."""
+    pytest.importorskip("matplotlib")
+    image = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+    assert len({captioned_sheet(image, [letter]).tobytes() for letter in "éüßñЖλ"}) == 6
 
 
 def test_prompts_are_broken_between_words_and_long_ones_end_in_dots() -> None:

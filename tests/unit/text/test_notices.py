@@ -112,6 +112,11 @@ def test_an_old_vocabulary_that_tells_capitals_apart_is_explained(tmp_path: Path
     )
     [line] = text_notices(Tokenizer(tmp_path / "old.model"), ["RED APPLE", "red apple"], 24)
     assert line.startswith('the prompt "RED APPLE" is mostly unknown') and line.endswith("so write small ones")
+    [line] = label_notices(Tokenizer(tmp_path / "old.model"), ["Dolphin", "dolphin"], 64)
+    assert line == (
+        'the label "Dolphin" holds capitals, which this run\'s vocabulary lacks; it was trained on small letters, so'
+        " write small ones"
+    )
 
 
 def test_labels_are_measured_in_their_sentences(tokenizer: Tokenizer, known: KnownWords) -> None:
