@@ -81,12 +81,13 @@ def show(out: Path, metrics: dict[str, float]) -> None:
         "a hamburger on a dark green background",
         "a dolphin on a white background",
     )
-    tile(pipeline.paint(prompts, size=2 * pipeline.resolution), 3).save(out / "first.png")
+    side = fine_resolution(pipeline.config)
+    tile(pipeline.paint(prompts, size=side), 3).save(out / "first.png")
     say("")
     for name, value in metrics.items():
         say(f"{name:24} {value:,.4g}")
     say(f"\nopen {out / 'report.html'}")
-    say(f'paint: majolica generate "a dolphin on a teal background" --run {out} --set brightness=0.8 --size 192')
+    say(f'paint: majolica generate "a dolphin on a teal background" --run {out} --set brightness=0.8 --size {side}')
 
 
 def say(message: str) -> None:

@@ -213,9 +213,9 @@ def test_prompts_are_chosen_once_and_a_resumed_run_keeps_them(
     opened: list[Path | str] = []
     real = ShardSet.__init__
 
-    def counted(self: ShardSet, folder: Path | str, *args: Any) -> None:
+    def counted(self: ShardSet, folder: Path | str, *args: Any, **named: Any) -> None:
         opened.append(folder)
-        real(self, folder, *args)
+        real(self, folder, *args, **named)
 
     monkeypatch.setattr(ShardSet, "__init__", counted)
     config = changed(tiny_run(shards), sample_every=1, sample_share=1.0)

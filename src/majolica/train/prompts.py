@@ -27,7 +27,7 @@ def choose_prompts(config: DataConfig, trained: Sequence[ShardSet], count: int) 
 
     `trained` are the open sources of training; they stay open. The choice depends on the data alone.
     """
-    held_out = [ShardSet(folder) for folder in held_out_folders(config)]
+    held_out = [ShardSet(folder, empty_captions="keep") for folder in held_out_folders(config)]
     try:
         chosen = take(held_out, count)
     finally:

@@ -77,12 +77,16 @@ from types import ModuleType
 from pathlib import Path
 import torch
 class Pipeline:
-    resolution = 32
+    resolution, fit = 32, "crop"
     @classmethod
     def load(cls, run): return cls()
-    def classify(self, images, labels):
+    def embed_labels(self, labels):
         print([label.encode() for label in labels])
-        return torch.eye(len(labels))[:1]
+        return torch.eye(len(labels))
+    def embed_images(self, images):
+        return torch.eye(2)[:1]
+    def compare(self, images, labels):
+        return images @ labels.T
     def embed_texts(self, texts):
         print([text.encode() for text in texts])
         return torch.eye(len(texts))

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
+from majolica.config.schema import RunConfig
 from majolica.eval.zero_shot import class_embeddings
+from majolica.sampling import pipeline
 from majolica.sampling.pipeline import Pipeline
 from majolica.text.templates import TEMPLATES, embed_labels, label_prompt
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
@@ -20,6 +23,9 @@ LABELS = ("umbrella", "red apple", "Grapes", "a cat", "curly {} brace")
 class Recorder:
     """Notes the texts that it is asked to embed."""
 
+    tokenizer = known_words = None
+    config = RunConfig()
+
     def __init__(self) -> None:
         self.texts: list[str] = []
 
@@ -27,8 +33,11 @@ class Recorder:
         self.texts += texts
         return torch.tensor([[len(text), text.count("a"), 1.0] for text in texts])
 
+    _embed_texts = embed_texts
 
-def test_classify_and_evaluation_ask_with_the_same_sentences() -> None:
+
+def test_classify_and_evaluation_ask_with_the_same_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "label_notices", lambda *_: [])
     use, evaluation = Recorder(), Recorder()
     used = Pipeline.embed_labels(use, LABELS)  # type: ignore[arg-type]
     evaluated = class_embeddings(evaluation, LABELS)  # type: ignore[arg-type]

@@ -101,7 +101,7 @@ def test_a_short_configuration_file(table: Path, capsys: pytest.CaptureFixture[s
         ("private --dedup.distance 2", "turn dedup.picture on as well"),
         ("private --dedup.picture --dedup.distance 9", "dedup.distance is 9: it must be between 0 and 6"),
         ("private --dedup.no-url --rules.domain.cap 3", "leave dedup.url on"),
-        ("private --out a.parquet --inputs a.parquet", "a.parquet: Not a directory"),
+        ("private --out a.parquet --inputs a.parquet", "cannot write into a.parquet: it is a file; name a folder"),
     ],
 )
 def test_mistakes_are_one_line(table: Path, words: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
