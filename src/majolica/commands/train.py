@@ -154,6 +154,11 @@ def _no_shards(config: RunConfig, folder: str) -> str:
     if config.data.sources:
         return f"no shards at {folder}, one of data.sources: name folders of img2dataset tars, or URLs"
     home = Path(folder).parent
+    if Path(folder).name != "train":  # which `majolica data openmoji` calls its shards
+        return (
+            f"no shards at {folder}: give another folder with --data.shards DIR, or make shards of your own pictures"
+            f" with `majolica data shard PICTURES --out {folder}`"
+        )
     return (
         f"no shards at {folder}: give another folder with --data.shards DIR, or make some with"
         f" `majolica data openmoji --out {home} --resolution {resolution}` and use {home / 'train'}"

@@ -78,3 +78,9 @@ def test_a_source_that_is_not_there_is_named(calls: list[tuple[Any, ...]], capsy
     Path("gone").mkdir()
     assert cli.main(["train", "mine.yaml", "--data.sources.2.weight", "0.5"]) == 0
     assert [source.weight for source in calls[0][0].data.sources] == [1.0, 1.0, 0.5]
+
+
+def test_a_folder_of_ones_own_that_is_not_there_is_not_one_of_drawings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "nano", "--data.shards", "gone", "--out", "run"]) == 2
+    told = capsys.readouterr().err
+    assert "`majolica data shard PICTURES --out gone`" in told and "openmoji" not in told
