@@ -125,7 +125,8 @@ class Pipeline:
         )
         at_once, seeds = read_count(batch, "the batch"), read_seeds(seed, len(texts))
         condition = self.condition(texts, properties or {})
-        asked = zip(texts, seeds, map(tuple, condition.values_BP.tolist()), strict=True)
+        read = map(tuple, condition.tokens_BL.tolist())  # "A Fox" and "a fox" are one prompt
+        asked = zip(read, seeds, map(tuple, condition.values_BP.tolist()), strict=True)
         warn(
             [
                 *text_notices(self.tokenizer, texts, self.config.model.text.length, self.known_words),

@@ -215,3 +215,9 @@ def test_an_empty_label_is_not_called_a_prompt(pipeline: Pipeline) -> None:
         pipeline.embed_texts([" "])
     with pytest.raises(UserError, match="the label is empty: say what the picture shows"):
         pipeline.classify(images, ["fox", ""])
+
+
+def test_two_prompts_that_are_read_as_one_are_one_picture(pipeline: Pipeline) -> None:
+    with pytest.warns(Notice, match="pictures 0 and 1 .* are one picture"):
+        lower, upper = pipeline.paint(["a fox", "A FOX"], steps=1)
+    assert torch.equal(lower, upper)
