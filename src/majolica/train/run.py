@@ -13,6 +13,7 @@ import torch
 from majolica.config import io
 from majolica.config.resolve import resolve
 from majolica.config.schema import RunConfig
+from majolica.config.sizes import trained_sizes
 from majolica.data.notices import data_notices
 from majolica.distributed.group import Group, any_rank, from_first, has_launcher, joined, launched
 from majolica.distributed.launch import check_room, launch
@@ -116,8 +117,9 @@ def _keep_changes(config: RunConfig, saved: Path) -> None:
 
 def say_notices(run: state.Run, say: Callable[[str], None]) -> None:
     """What the person should know of the data before training begins."""
-    side = run.config.model.resolution
-    for line in data_notices(run.feed.loader.sets, run.config.data, (side, side)):
+    side, *larger = trained_sizes(run.config)
+    large = (larger[0], larger[0]) if larger else None
+    for line in data_notices(run.feed.loader.sets, run.config.data, (side, side), large):
         say(line)
 
 
