@@ -51,8 +51,8 @@ def test_captions_that_cannot_be_painted_are_passed_over(tmp_path: Path) -> None
     captions = ["", " \t", "x" * 5000, "a fox", "a fox", "an\nowl"] * 5
     config = DataConfig(shards=str(tmp_path / "set"))
     assert sorted(choose_prompts(config, [shards(tmp_path / "set", captions)], 16)) == ["a fox", "an owl"]
-    empty = shards(tmp_path / "none", [""] * 3)
-    assert choose_prompts(DataConfig(shards=str(tmp_path / "none")), [empty], 16) == []
+    long = shards(tmp_path / "none", ["x" * 5000] * 3)
+    assert choose_prompts(DataConfig(shards=str(tmp_path / "none")), [long], 16) == []
 
 
 def test_own_prompts_are_a_line_each(tmp_path: Path) -> None:
