@@ -56,10 +56,12 @@ def make_data(folder: Path, resolution: int) -> None:
     wanted = {"samples": SAMPLES, "resolution": resolution, "seed": 0}
     if made.exists():
         found = json.loads(made.read_text())
-        if all(found.get(key) == value for key, value in wanted.items()):
+        same = all(found.get(key) == value for key, value in wanted.items())
+        if same and found.get("complete"):
             say(f"the drawings in {folder} are there already")
             return
-        raise UserError(f"{folder} holds other drawings than the demo's: move it away first")
+        if not same:
+            raise UserError(f"{folder} holds other drawings than the demo's: move it away first")
     with bar("composing") as progress:
         make_openmoji(folder, SAMPLES, resolution, heldout=HELD_OUT, combinations=HELD_OUT, progress=progress)
 

@@ -276,12 +276,33 @@ def test_ctrl_c_in_a_terminal_saves_and_says_how_to_go_on(shards: Path, tmp_path
     Pipeline.load(out)
 
 
-def test_what_a_resume_changes_is_in_the_folder_where_processes_read_it(shards: Path, tmp_path: Path) -> None:
-    config = tiny(shards)
-    prepare(config, tmp_path, resume=False)
-    longer = dataclasses.replace(config, train=dataclasses.replace(config.train, steps=60))
-    prepare(longer, tmp_path, resume=True)
-    assert io.load(tmp_path / "config.yaml") == longer
+def test_what_a_resume_changes_is_saved_and_what_it_refuses_leaves_the_run_as_it_was(
+    shards: Path, tmp_path: Path
+) -> None:
+    run, config = tmp_path / "run", tiny(shards, steps=3)
+    train(config, run)
+    before = (run / "config.yaml").read_bytes()
+    other = dataclasses.replace(config.model, width=64)
+    with pytest.raises(UserError, match="does not fit the configuration"):
+        train(dataclasses.replace(config, model=other), run, resume=True)
+    with pytest.raises(UserError, match="use the same seed"):
+        train(dataclasses.replace(config, train=dataclasses.replace(config.train, seed=7)), run, resume=True)
+    assert (run / "config.yaml").read_bytes() == before
+    train(dataclasses.replace(config, train=dataclasses.replace(config.train, steps=4)), run, resume=True)
+    assert io.load(run / "config.yaml").train.steps == 4
+
+
+def test_what_all_processes_refuse_is_said_once(shards: Path, tmp_path: Path) -> None:
+    config = dataclasses.replace(tiny(shards, steps=3), recipe="nano")
+    train(config, tmp_path / "run")
+    before = (tmp_path / "run" / "config.yaml").read_bytes()
+    words = [sys.executable, "-m", "majolica", "train", "--resume", str(tmp_path / "run"), "--model.width", "64"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(majolica.__file__).parents[1])}
+    words += ["--train.processes", "2", "--train.batch", "4"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2
+    assert done.stderr.count("does not fit the configuration") == 1
+    assert (tmp_path / "run" / "config.yaml").read_bytes() == before
 
 
 def test_the_log_tells_parts_times_and_ranks(shards: Path, tmp_path: Path) -> None:

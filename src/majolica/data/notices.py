@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from majolica.config.schema import DataConfig
 from majolica.data.pictures.faults import BadSample
-from majolica.data.pictures.frame import Shape, lost_area
+from majolica.data.pictures.frame import Shape, lost_area, scale_of
 from majolica.data.pictures.opening import upright_size
 from majolica.data.shards import Record, ShardSet
 
@@ -47,12 +47,15 @@ class _Row:
     size: Shape
 
 
-def data_notices(sets: Sequence[ShardSet], config: DataConfig, shape: Shape) -> list[str]:
-    """What to say of these sources before training at `shape` (height and width in pixels); at most one line each."""
+def data_notices(sets: Sequence[ShardSet], config: DataConfig, shape: Shape, large: Shape | None = None) -> list[str]:
+    """What to say of these sources before training at `shape` (height and width in pixels), some rows at `large`.
+
+    At most one line on each matter.
+    """
     rows = [row for shards in sets for row in _look(shards, ROWS // len(sets) or 1)]
     if not rows:
         return []
-    return [*_on_cutting(rows, config, shape), *_on_flips(rows, config)]
+    return [*_on_size(rows, config, large), *_on_cutting(rows, config, shape), *_on_flips(rows, config)]
 
 
 def mirrored_words(text: str) -> str:
@@ -79,6 +82,17 @@ def _look(shards: ShardSet, most: int) -> list[_Row]:
 def _text_of(record: Record) -> str:
     name = record.meta.get("name") or record.meta.get("label")
     return record.caption if mirrored_words(record.caption) or not isinstance(name, str) else name
+
+
+def _on_size(rows: Sequence[_Row], config: DataConfig, large: Shape | None) -> list[str]:
+    small = sum(scale_of(row.size, large, config.fit) < 1 for row in rows) if large else 0
+    if not large or small < MANY_CUT * len(rows):
+        return []
+    return [
+        f"{small / len(rows):.0%} of the pictures ({small} of {len(rows)} looked at) are smaller than {large[1]} x "
+        f"{large[0]}, and rows of loss.fine_share that get them are painted at the base resolution only: this run "
+        "learns less of larger pictures, or nothing; use larger pictures, or --loss.fine-share 0"
+    ]
 
 
 def _on_cutting(rows: Sequence[_Row], config: DataConfig, shape: Shape) -> list[str]:

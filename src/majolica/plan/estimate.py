@@ -50,9 +50,10 @@ class Figure:
 def on_gpus(config: RunConfig, gpus: int) -> RunConfig:
     """`config` on another number of GPUs with the same global batch: more or fewer micro-steps.
 
-    What it leaves to the machine becomes one process in bf16 first.
+    What it leaves to the machine becomes bf16, and one process for each GPU where they share its rows evenly.
     """
-    config = settle(config, 1, "bf16")
+    shared = gpus > 0 and config.train.batch % gpus == 0
+    config = settle(config, gpus if shared else 1, "bf16")
     train = config.train
     rows, a_micro_step = train.batch * train.accumulate * train.processes, train.batch * gpus
     if gpus < 1 or rows % a_micro_step:

@@ -22,7 +22,7 @@ def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
     """Write the tokenizer and then the configuration that reproduces the run: where that is, preparation is done.
 
     A run that begins is fitted to this machine, where its configuration leaves something open. One that goes on keeps
-    its tokenizer, and its configuration takes what the command line changed.
+    its tokenizer; what the command line changed is saved by `train.run.work`, once the checkpoint has been read.
     """
     config = anchor(check_settled(config) if resume else _fitted(config))  # other folders may read it
     out.mkdir(parents=True, exist_ok=True)
@@ -33,6 +33,8 @@ def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
         raise UserError(f"{model} belongs to no run: move it away; to use it, name it with --data.tokenizer")
     if not (resume and model.exists()):
         make_vocabulary(config, out)
+    if resume and saved.exists():
+        return config
     try:
         io.save(config, saved)
     except UserError:

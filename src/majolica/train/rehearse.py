@@ -14,7 +14,7 @@ from majolica.data.sources import captions
 from majolica.distributed.group import Group, default_device, launched
 from majolica.distributed.launch import check_room
 from majolica.errors import UserError
-from majolica.models.weights import latest
+from majolica.models.weights import checkpoints, latest
 from majolica.text.tokenizer import Tokenizer
 from majolica.train import precision, state
 
@@ -29,14 +29,14 @@ def rehearse(config: RunConfig, out: Path, resume: bool = False) -> None:
         check_room(config.train.processes, torch.cuda.device_count())
     precision.prepare(nn.Identity(), config.train.precision, default_device())
     _open_tokenizer(config, out, resume)
-    if resume:
+    if resume and checkpoints(out):  # without one it begins at step 0
         latest(out)
     state.loader(config, Group(0, max(1, config.train.processes), torch.device("cpu"))).close()
 
 
 def _open_tokenizer(config: RunConfig, out: Path, resume: bool) -> None:
     """Open the one that will be used; UserError also where one is to be trained and there is nothing to train it on."""
-    if resume:
+    if resume and (out / "tokenizer.model").exists():
         Tokenizer(out / "tokenizer.model")
     elif config.data.tokenizer:
         path = Path(config.data.tokenizer)

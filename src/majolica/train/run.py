@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shlex
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
 
+from majolica.config import io
 from majolica.config.resolve import resolve
 from majolica.config.schema import RunConfig
+from majolica.config.sizes import trained_sizes
 from majolica.data.notices import data_notices
 from majolica.distributed.group import Group, any_rank, from_first, has_launcher, joined, launched
 from majolica.distributed.launch import check_room, launch
@@ -64,8 +67,11 @@ def train(config: RunConfig, out: Path, resume: bool = False) -> None:
 def _start(config: RunConfig, out: Path, resume: bool, lock: int) -> None:
     """Train in a prepared folder; the processes get its `lock` too, so that they hold it if this one is killed."""
     if config.train.processes > 1:
-        words = [str(out / "config.yaml"), str(out), *(["--resume"] if resume else [])]
-        launch(config.train.processes, "majolica.train.worker", words, inherit=[lock])
+        with tempfile.TemporaryDirectory(prefix="majolica-") as folder:
+            file = Path(folder) / "config.yaml"  # that of the run takes it when the checkpoint has been read
+            io.save(config, file)
+            words = [str(file), str(out), *(["--resume"] if resume else [])]
+            launch(config.train.processes, "majolica.train.worker", words, inherit=[lock])
         return
     with collect_signals() as asked:
         work(config, out, resume, asked)
@@ -82,6 +88,8 @@ def work(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher:
         log = None
         try:
             _restore(run, resume)
+            if resume and group.first and (has_launcher() or not launched()):
+                _keep_changes(config, out / "config.yaml")
             log = Log(out, config, run.step) if group.first else None
             if log:
                 for notice in caption_notices(run.tokenizer, run.feed.loader.sets, config):
@@ -102,10 +110,17 @@ def work(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher:
             raise KeyboardInterrupt
 
 
+def _keep_changes(config: RunConfig, saved: Path) -> None:
+    """Save what a resume has changed; not before its checkpoint is read, for a refused change must leave no trace."""
+    if io.load(saved) != config:
+        io.save(config, saved)
+
+
 def say_notices(run: state.Run, say: Callable[[str], None]) -> None:
     """What the person should know of the data before training begins."""
-    side = run.config.model.resolution
-    for line in data_notices(run.feed.loader.sets, run.config.data, (side, side)):
+    side, *larger = trained_sizes(run.config)
+    large = (larger[0], larger[0]) if larger else None
+    for line in data_notices(run.feed.loader.sets, run.config.data, (side, side), large):
         say(line)
 
 

@@ -45,7 +45,14 @@ class Sampler:
     def __call__(self, run: Run) -> None:
         """Paint a grid, unless grids have taken their share of the time. Every rank must call it."""
         average = ema_by_name(run)
-        if not self.prompts or not self.has_time(run):
+        if not self.prompts:
+            return
+        if not self.has_time(run):
+            self._say_once(
+                "share",
+                f"the sample grid of step {run.step} is left out, as others will be: grids take no more than "
+                f"{run.config.train.sample_share:.2g} of the training time (--train.sample-share)",
+            )
             return
         start = time.perf_counter()
         self._guard(lambda: self._paint(run, average))
@@ -89,7 +96,9 @@ class Sampler:
             work()
         except Exception as error:  # memory, a full disk, a caption that nobody foresaw
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            kind = type(error).__name__
-            if kind not in self.said:
-                self.said.add(kind)
-                self.say(f"a sample grid was not painted ({reason}); training goes on")
+            self._say_once(type(error).__name__, f"a sample grid was not painted ({reason}); training goes on")
+
+    def _say_once(self, kind: str, message: str) -> None:
+        if kind not in self.said:
+            self.said.add(kind)
+            self.say(message)

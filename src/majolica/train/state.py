@@ -201,7 +201,10 @@ def restore(run: Run, say: Callable[[str], None]) -> None:
             value.copy_(saved.tensors["ema"][name])
         optim.load_state_by_name(run.model, run.optimisers, saved.tensors["optimizer"])
     except (KeyError, RuntimeError, ValueError) as error:
-        raise UserError(f"the checkpoint in {run.out} does not fit its config.yaml ({error})") from error
+        raise UserError(
+            f"the checkpoint in {run.out} does not fit the configuration ({error}); leave the model and the optimiser "
+            "as they are, or train anew into another --out"
+        ) from error
     run.step, run.samples = saved.state["step"], saved.state["samples"]
     run.saved = run.step
     run.seconds = saved.state["seconds"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -22,7 +23,8 @@ def main(arguments: list[str]) -> int:
         try:
             work(io.load(Path(config)), Path(out), "--resume" in flags, asked, launcher)
         except UserError as error:
-            print(f"majolica: {error}", file=sys.stderr)
+            if os.environ["RANK"] == "0" or not launcher.failed_first():  # what all refuse is said once
+                print(f"majolica: {error}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             return INTERRUPTED

@@ -103,3 +103,13 @@ def test_the_sample_is_bounded(tmp_path: Path, picture: Picture, monkeypatch: py
 def test_samples_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
     write_shards(tmp_path / "s", [Record(b"no picture", "jpg", "left", {})] * 4)
     assert data_notices([ShardSet(tmp_path / "s")], DataConfig(shards="s"), SQUARE) == []
+
+
+def test_pictures_too_small_for_the_larger_rows(tmp_path: Path, picture: Picture) -> None:
+    write_shards(
+        tmp_path / "s", [Record(picture(i, side, side), "png", "a fox", {}) for i, side in enumerate([48, 64])]
+    )
+    sets, config = [ShardSet(tmp_path / "s")], DataConfig(shards="s")
+    (line,) = data_notices(sets, config, SQUARE, (64, 64))
+    assert "50% of the pictures (1 of 2 looked at) are smaller than 64 x 64" in line
+    assert data_notices(sets, config, SQUARE, (48, 48)) == data_notices(sets, config, SQUARE) == []

@@ -144,3 +144,10 @@ def test_planned_activations_trade_memory_for_time(tmp_path: Path, capsys: pytes
 def test_a_picture_needs_a_budget(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["plan", "nano", "--picture", "x.png"]) != 0
     assert "give a budget" in capsys.readouterr().err
+
+
+def test_rows_that_a_recipe_leaves_to_the_machine_are_shared_by_the_gpus() -> None:
+    train = on_gpus(recipe("demo"), 4).train
+    assert (train.processes, train.batch, train.accumulate) == (4, recipe("demo").train.batch // 4, 1)
+    with pytest.raises(UserError, match="do not split"):
+        on_gpus(recipe("demo"), 7)

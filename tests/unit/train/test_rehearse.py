@@ -13,6 +13,7 @@ from majolica.config.schema import RunConfig
 from majolica.data.make import make_openmoji
 from majolica.errors import UserError
 from majolica.train import rehearse as module
+from majolica.train.prepare import prepare
 from majolica.train.rehearse import rehearse
 from tiny import tiny_run
 
@@ -61,9 +62,11 @@ def test_captions_that_say_nothing(config: RunConfig, tmp_path: Path, monkeypatc
         rehearse(config, tmp_path / "run")
 
 
-def test_a_run_without_a_checkpoint_cannot_go_on(config: RunConfig, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"tokenizer\.model"):
-        rehearse(config, tmp_path, resume=True)
+def test_a_run_without_a_checkpoint_begins_at_step_0_as_it_does_in_training(config: RunConfig, tmp_path: Path) -> None:
+    prepare(config, tmp_path / "run", resume=False)
+    rehearse(config, tmp_path / "run", resume=True)
+    (tmp_path / "run" / "tokenizer.model").unlink()  # training makes it anew
+    rehearse(config, tmp_path / "run", resume=True)
 
 
 def test_fp8_without_the_hardware(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,8 +51,8 @@ def test_captions_that_cannot_be_painted_are_passed_over(tmp_path: Path) -> None
     captions = ["", " \t", "x" * 5000, "a fox", "a fox", "an\nowl"] * 5
     config = DataConfig(shards=str(tmp_path / "set"))
     assert sorted(choose_prompts(config, [shards(tmp_path / "set", captions)], 16)) == ["a fox", "an owl"]
-    empty = shards(tmp_path / "none", [""] * 3)
-    assert choose_prompts(DataConfig(shards=str(tmp_path / "none")), [empty], 16) == []
+    long = shards(tmp_path / "none", ["x" * 5000] * 3)
+    assert choose_prompts(DataConfig(shards=str(tmp_path / "none")), [long], 16) == []
 
 
 def test_own_prompts_are_a_line_each(tmp_path: Path) -> None:
@@ -134,8 +134,10 @@ def test_grids_take_no_more_than_their_share_of_the_time(tmp_path: Path, monkeyp
     for share, expected in ((1.0, range(10, 101, 10)), (0.1, range(10, 101, 10)), (0.05, (10, 40, 60, 80, 100))):
         painted.clear()
         run = run_of(tmp_path, sample_share=share)
-        sampler = Sampler(run, print)
+        said: list[str] = []
+        sampler = Sampler(run, said.append)
         for run.step in range(10, 101, 10):
             run.seconds += 10.0
             sampler(run)
         assert painted == list(expected)
+        assert len(said) == (share == 0.05) and all("step 20 is left out" in line for line in said)

@@ -9,7 +9,7 @@ SHARE = 0.02
 """Of the budget: kernels' temporary memory, and the allocator's rounding of large tensors."""
 
 SHARE_OF_AUTOCAST = 0.06
-"""The same on a GPU in low precision: autocast has its own rules there; up to 4.7 % more was kept than counted."""
+"""The same on a GPU in low precision: autocast has rules of its own there and keeps up to 4.7 % more than counted."""
 
 A_CALL = 8192
 """Bytes for each call of a block: the random state that checkpointing keeps, and the rounding of small tensors."""
