@@ -22,7 +22,7 @@ class ShardConfig:
     caption: tuple[Literal["given", "name", "folder", "empty"], ...] = ("given",)
     """Where captions come from, in order of preference. given: the .txt beside a picture (or the field caption or
     text of its .json), the column of a table. name: the file's name. folder: its folder's name. empty: none, for
-    training with data.empty_captions=keep. Pictures that none of them gives a caption are left out."""
+    training with --data.empty-captions keep. Pictures that none of them gives a caption are left out."""
     path_column: str = ""
     """Column of paths, relative to the table's folder or absolute; the usual names are found."""
     caption_column: str = ""

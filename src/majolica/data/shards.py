@@ -179,7 +179,7 @@ class ShardSet:
         if self.empty:
             return (
                 f"all {self.empty:,} captions in {self.folder} are empty, and samples without words are left out:"
-                " give the pictures captions, or keep them with data.empty_captions=keep"
+                " give the pictures captions, or train on them with --data.empty-captions keep"
             )
         why = "" if self.remote else f"; `majolica data index {self.folder} --rebuild` says why"
         return f"no tar in {self.folder} holds a whole picture with its caption{why}"
@@ -189,7 +189,7 @@ class ShardSet:
             return []
         total = sum(tar.count for tar in self._tars.tars)
         what = f"{self.empty:,} of {total:,} captions in {self.folder} are empty"
-        return [f"{what}: these samples are {'left out' if self._skip else 'kept'} (data.empty_captions)"]
+        return [f"{what}: these samples are {'left out' if self._skip else 'kept'} (--data.empty-captions)"]
 
 
 def extension_of(image: bytes) -> str:

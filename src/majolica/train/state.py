@@ -26,6 +26,7 @@ from majolica.distributed.shard import Shard, gathered
 from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.models.majolica import Majolica
+from majolica.models.weights import checkpoints
 from majolica.text.tokenizer import Tokenizer
 from majolica.train import checkpoint, optim, precision
 from majolica.train.ema import Ema, assign
@@ -180,7 +181,9 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
     try:
         checkpoint.save(run.out, run.step, checkpoint.Saved(tensors, state), run.config.train.keep)
     except OSError as error:
-        say(f"checkpoint {run.step} was not saved ({error}); the older ones are untouched, training goes on")
+        older = "the older ones are untouched" if checkpoints(run.out) else "there is no older one yet"
+        then = ", training goes on" if run.step < run.config.train.steps else ""
+        say(f"checkpoint {run.step} was not saved ({error}); {older}{then}")
         return False
     return True
 
