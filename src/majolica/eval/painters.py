@@ -150,9 +150,9 @@ class Painters:
         """As the pipeline's."""
         return self.pipeline.embed_images(images_B3HW)
 
-    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+    def embed_labels(self, labels: Sequence[str]) -> Tensor:
         """As the pipeline's."""
-        return self.pipeline.embed_texts(texts)
+        return self.pipeline.embed_labels(labels)
 
 
 def cut(count: int, workers: int, batch: int) -> list[slice]:

@@ -33,8 +33,8 @@ class Pipeline(Protocol):
     def embed_images(self, images_B3HW: Tensor) -> Tensor:
         """Unit-length embeddings `BE` of uint8 pictures."""
 
-    def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        """Unit-length embeddings `BE`."""
+    def embed_labels(self, labels: Sequence[str]) -> Tensor:
+        """Unit-length embeddings `KE` of labels, each averaged over the sentences that it is put into."""
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,13 @@ from torch.nn import functional as F
 from majolica.errors import Notice, UserError
 from majolica.eval.figures import confusion_heat
 from majolica.eval.protocol import EvalData, Figure, Pipeline, Result, Split, Table, share_error
-from majolica.text.templates import TEMPLATES, embed_labels
 
 
-def class_embeddings(pipeline: Pipeline, names: Sequence[str], templates: Sequence[str] = TEMPLATES) -> Tensor:
-    """One unit-length text embedding per name, `(K, E)`, from the sentences that `classify` asks with."""
+def class_embeddings(pipeline: Pipeline, names: Sequence[str]) -> Tensor:
+    """One unit-length text embedding per name, `(K, E)`, as `classify` takes them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Notice)  # nobody wrote these sentences, so nobody can write them better
-        return embed_labels(pipeline.embed_texts, names, templates).cpu()
+        return pipeline.embed_labels(names).float().cpu()
 
 
 def image_embeddings(pipeline: Pipeline, images_B3HW: Tensor, chunk: int = 128) -> Tensor:
@@ -37,7 +36,6 @@ class ZeroShot:
     A picture of two things counts as right when either is named; `chance` allows for that.
     """
 
-    templates: tuple[str, ...] = TEMPLATES
     name: str = "zero-shot"
 
     def paintings(self, data: EvalData) -> float:
@@ -49,7 +47,7 @@ class ZeroShot:
             raise UserError("there are no held-out pictures to classify: make the data with --heldout above 0")
         index = {name: i for i, name in enumerate(data.names)}
         shown = [{index[name] for name in data.heldout.shown(i)} for i in range(len(data.heldout))]
-        classes_KE = class_embeddings(pipeline, data.names, self.templates)
+        classes_KE = class_embeddings(pipeline, data.names)
         similarity_BK = image_embeddings(pipeline, data.heldout.images_B3HW) @ classes_KE.T
         ranked_BK = similarity_BK.argsort(1, descending=True)
         answers = ranked_BK[:, 0].tolist()

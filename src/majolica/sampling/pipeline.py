@@ -28,7 +28,7 @@ from majolica.sampling.inputs import Texts, Values, read_count, read_dials, read
 from majolica.sampling.noise import draw_noise, read_seeds
 from majolica.sampling.solvers import SOLVERS, Tick, silent
 from majolica.text.notices import label_notices, text_notices
-from majolica.text.templates import embed_labels
+from majolica.text.templates import choose_templates, embed_labels
 from majolica.text.tokenizer import Tokenizer
 from majolica.text.words import KnownWords, load_words
 
@@ -222,8 +222,9 @@ class Pipeline:
     def embed_labels(self, labels: Texts) -> Tensor:
         """One unit embedding `(K, E)` per label, averaged over `majolica.text.templates`."""
         names = read_labels(labels)
-        warn(label_notices(self.tokenizer, names, self.config.model.text.length, self.known_words))
-        return embed_labels(self._embed_texts, names)
+        length = self.config.model.text.length
+        warn(label_notices(self.tokenizer, names, length, self.known_words))
+        return embed_labels(self._embed_texts, names, choose_templates(self.tokenizer.lengths, names, length))
 
     def classify(self, images: Pictures, labels: Texts) -> Tensor:
         """Probabilities `(B, K)` over two labels or more, of pictures as `embed_images` takes them."""

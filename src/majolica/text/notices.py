@@ -48,12 +48,12 @@ def text_notices(
 def label_notices(
     tokenizer: Tokenizer, labels: Sequence[str], length: int, known_words: KnownWords | None = None
 ) -> list[str]:
-    """The same for the labels of a classification, which are read in the sentences of `majolica.text.templates`.
+    """The same for the labels of a classification, which are read with their article, and in sentences where they fit.
 
     Also names labels that are one to the run, such as "Dolphin" and "dolphin": they share their probability.
     """
     return [
-        *cut_notices(tokenizer, _longest_prompts(tokenizer, labels), length, "label"),
+        *cut_notices(tokenizer, [label_prompt(TEMPLATES[0], label) for label in labels], length, "label"),
         *unknown_notices(tokenizer, labels, known_words, "label"),
         *_equal(tokenizer, labels),
     ]
@@ -105,14 +105,6 @@ def unknown_notices(
         elif advice := _small(tokenizer, normal):
             found.append(f"the {kind} {quote(text)} holds capitals, which this run's vocabulary lacks{advice}")
     return found[:MOST] + _rest(found, kind, "empty or unknown to this run")
-
-
-def _longest_prompts(tokenizer: Tokenizer, labels: Sequence[str]) -> list[str]:
-    """Of the sentences that each label is put into, the one with the most pieces: where it fits, all do."""
-    prompts = [label_prompt(template, label) for label in labels for template in TEMPLATES]
-    sized = list(zip(tokenizer.lengths(prompts), prompts, strict=True))
-    step = len(TEMPLATES)
-    return [max(sized[start : start + step])[1] for start in range(0, len(sized), step)]
 
 
 def _equal(tokenizer: Tokenizer, labels: Sequence[str]) -> list[str]:

@@ -19,6 +19,23 @@ def label_prompt(template: str, label: str) -> str:
     return template.format(with_article(label))
 
 
+def choose_templates(
+    count_pieces: Callable[[Sequence[str]], Sequence[int]],
+    labels: Sequence[str],
+    length: int,
+    templates: Sequence[str] = TEMPLATES,
+) -> Sequence[str]:
+    """Those of `templates` in which no label is longer than `length` pieces; the first, the bare label, in any case.
+
+    A small vocabulary spells the words of a sentence that it never met, and the label would fall off its end.
+    """
+    first, *rest = templates
+    return [
+        first,
+        *(t for t in rest if max(count_pieces([label_prompt(t, label) for label in labels])) <= length),
+    ]
+
+
 def embed_labels(
     embed_texts: Callable[[Sequence[str]], Tensor], labels: Sequence[str], templates: Sequence[str] = TEMPLATES
 ) -> Tensor:

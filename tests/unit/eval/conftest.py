@@ -61,8 +61,8 @@ class FakePipeline:
     def embed_images(self, images_B3HW: Tensor) -> Tensor:
         return torch.eye(len(NAMES))[[self.mistakes.get(k, k) for k in read(images_B3HW).tolist()]]
 
-    def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        return torch.eye(len(NAMES))[[thing(text) for text in texts]]
+    def embed_labels(self, labels: Sequence[str]) -> Tensor:
+        return torch.eye(len(NAMES))[[thing(label) for label in labels]]
 
 
 class FakeJudge:

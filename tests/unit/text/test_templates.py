@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from majolica.config.schema import RunConfig
 from majolica.eval.zero_shot import class_embeddings
 from majolica.sampling import pipeline
 from majolica.sampling.pipeline import Pipeline
-from majolica.text.templates import TEMPLATES, embed_labels, label_prompt
+from majolica.text.templates import TEMPLATES, choose_templates, embed_labels, label_prompt
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
 
 LABELS = ("umbrella", "red apple", "Grapes", "a cat", "curly {} brace")
@@ -23,7 +24,8 @@ LABELS = ("umbrella", "red apple", "Grapes", "a cat", "curly {} brace")
 class Recorder:
     """Notes the texts that it is asked to embed."""
 
-    tokenizer = known_words = None
+    known_words = None
+    tokenizer = SimpleNamespace(lengths=lambda texts: [len(text.split()) for text in texts])
     config = RunConfig()
 
     def __init__(self) -> None:
@@ -34,6 +36,7 @@ class Recorder:
         return torch.tensor([[len(text), text.count("a"), 1.0] for text in texts])
 
     _embed_texts = embed_texts
+    embed_labels = Pipeline.embed_labels
 
 
 def test_classify_and_evaluation_ask_with_the_same_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,6 +46,16 @@ def test_classify_and_evaluation_ask_with_the_same_sentences(monkeypatch: pytest
     evaluated = class_embeddings(evaluation, LABELS)  # type: ignore[arg-type]
     assert use.texts == evaluation.texts
     torch.testing.assert_close(used, evaluated)
+
+
+def test_sentences_that_would_cut_a_label_are_left_out() -> None:
+    def count_words(texts: Sequence[str]) -> list[int]:
+        return [len(text.split()) for text in texts]
+
+    assert choose_templates(count_words, ["red apple", "owl"], 6) == list(TEMPLATES)
+    shorter = ("{}", "see {}", "an illustration of {}")
+    assert choose_templates(count_words, ["red apple", "owl"], 4, shorter) == ["{}", "see {}"]
+    assert choose_templates(count_words, ["red apple", "owl"], 1, shorter) == ["{}"]
 
 
 def test_articles_are_right() -> None:
