@@ -62,7 +62,7 @@ class ZeroShot:
         confusion = confusion_matrix(data.heldout, data.names, answers)
         note = (
             f"{len(right)} unseen renderings, each named by the nearest of {len(data.names)} text embeddings"
-            f" ({len(self.templates)} templates averaged): {metrics['zero_shot_top1']:.1%} right,"
+            f" (the sentences of `classify`, averaged): {metrics['zero_shot_top1']:.1%} right,"
             f" ± {share_error(metrics['zero_shot_top1'], len(right)):.1%}; chance is {metrics['chance']:.1%}."
         )
         parts: tuple[Figure | Table, ...] = (*_heat(confusion, data.names), *_tables(confusion, data.names))

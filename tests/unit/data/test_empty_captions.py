@@ -74,7 +74,7 @@ def test_the_start_of_training_says_so(folder: Path, caplog: pytest.LogCaptureFi
 
 def test_nothing_but_empty_captions(tmp_path: Path, picture: Picture) -> None:
     write_shards(tmp_path / "set", [Record(picture(1, 8, 8), "png", "", {})])
-    with pytest.raises(UserError, match=r"all 1 captions in .* are empty.*data\.empty_captions=keep"):
+    with pytest.raises(UserError, match=r"all 1 captions in .* are empty.*--data\.empty-captions keep"):
         ShardSet(tmp_path / "set")
     assert len(ShardSet(tmp_path / "set", empty_captions="keep")) == 1
 
