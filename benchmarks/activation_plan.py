@@ -26,7 +26,7 @@ from benchmarks.knapsack import draw_frontier, knapsack, six_blocks
 from benchmarks.timing import timed
 from majolica.config.fitting import settle
 from majolica.config.schema import DecoderConfig, LossConfig, ModelConfig, RunConfig, TextConfig, TrainConfig
-from majolica.distributed.activation.allocator import allocated
+from majolica.distributed.activation.allocator import measure_peak
 from majolica.distributed.activation.apply import apply
 from majolica.distributed.activation.chain import Chain, peak
 from majolica.distributed.activation.choices import CHOICES, Choice
@@ -160,7 +160,7 @@ def carried_out(step: Step, plan: Plan, device: str) -> dict[str, Any]:
     fresh()
     run()  # libraries take their workspaces once
     fresh()
-    took = allocated(run, device) + standing_gradients(step)
+    took = measure_peak(run, device) + standing_gradients(step)
     found = {"counted_mb": round(counted / 1e6, 3), "peak_error": round(plan.peak / counted - 1, 5)}
     if device == "cuda" or "offload" not in plan.choices:  # on a CPU the host's copies come from the same allocator
         found |= {"allocator_mb": round(took / 1e6, 3), "allocator_over_peak": round(took / plan.peak - 1, 5)}

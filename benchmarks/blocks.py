@@ -16,7 +16,7 @@ from benchmarks.timing import Step, median_ratio
 from majolica.config.schema import ModelConfig
 from majolica.models import trunk
 from majolica.models.layers import swiglu_hidden
-from majolica.train.precision import Precision, attend_by_products, autocast
+from majolica.models.precision import Precision, attend_by_products, autocast
 
 Block = Callable[[Tensor], Tensor]
 

@@ -13,7 +13,7 @@ from torch._dynamo.backends.common import aot_autograd
 from torch._functorch import config as functorch
 from torch._functorch.partitioners import min_cut_rematerialization_partition
 
-from majolica.distributed.activation.allocator import allocated
+from majolica.distributed.activation.allocator import measure_peak
 from majolica.distributed.activation.apply import Site, apply
 from majolica.distributed.activation.chain import Chain, cost, peak
 from majolica.distributed.activation.choices import CHOICES, Choice
@@ -82,7 +82,7 @@ def knapsack(blocks: Blocks) -> list[dict[str, Any]]:
         took = None
         if plan:
             undo = apply(blocks.model, blocks.sites, plan.choices)
-            took = allocated(lambda: blocks.step(blocks.model))
+            took = measure_peak(lambda: blocks.step(blocks.model))
             undo()
         rows.append(
             {
@@ -113,7 +113,7 @@ def compiled_step(budget: float, blocks: Blocks) -> tuple[int, int]:
     with functorch.patch(activation_memory_budget=budget, activation_memory_budget_runtime_estimator="flops"):
         network = torch.compile(blocks.model, backend=backend)
         blocks.step(network)
-        return allocated(lambda: blocks.step(network)), products
+        return measure_peak(lambda: blocks.step(network)), products
 
 
 def draw_frontier(links: Chain[Choice], torchs: list[dict[str, Any]], path: Path) -> None:

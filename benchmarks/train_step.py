@@ -32,6 +32,7 @@ from majolica.config.split import split
 from majolica.data.loader import Batch
 from majolica.distributed.group import Group, default_device
 from majolica.machine import keep_freed_memory
+from majolica.models.precision import Precision, attend_by_products, autocast, has_bf16
 from majolica.models.text_tower import TextTower
 from majolica.models.trunk import Perception
 from majolica.objectives.contrastive import Pairs, caption_ids, sigmoid_loss
@@ -42,7 +43,7 @@ from majolica.text.tokenizer import train_tokenizer
 from majolica.train import optim, state
 from majolica.train import step as steps
 from majolica.train.ema import Ema
-from majolica.train.precision import Precision, attend_by_products, autocast, has_bf16, outside_autocast
+from majolica.train.precision import outside_autocast
 from majolica.train.summary import machine
 
 

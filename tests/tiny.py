@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
 from majolica.config.schema import (
     DataConfig,
@@ -73,3 +74,13 @@ def tiny_run(shards: Path, steps: int = 6) -> RunConfig:
             sample_every=0,
         ),
     )
+
+
+def weights(run: Path, step: int) -> dict[str, torch.Tensor]:
+    """Every tensor of a run's checkpoint, named by its file and its own name."""
+    folder = run / "checkpoints" / f"{step:08d}"
+    return {
+        f"{path.stem}.{name}": value.clone()
+        for path in folder.glob("*.safetensors")
+        for name, value in load_file(path).items()
+    }

@@ -18,7 +18,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from majolica.config.schema import LossConfig, RunConfig, TrainConfig
-from majolica.distributed.activation.allocator import allocated
+from majolica.distributed.activation.allocator import measure_peak
 from majolica.distributed.activation.apply import apply
 from majolica.distributed.activation.chain import peak
 from majolica.distributed.activation.choices import CHOICES
@@ -28,10 +28,10 @@ from majolica.distributed.activation.solve import smallest_budget
 from majolica.distributed.activation.step import step_of
 from majolica.distributed.activation.trace import chain_of
 from majolica.distributed.group import Group, any_rank, from_first
+from majolica.models.precision import Precision
 from majolica.objectives import draws
 from majolica.plan.trace import imagined
 from majolica.train import optim, state, step
-from majolica.train.precision import Precision
 from majolica.train.run import prepare
 from reads import Reads
 from tiny import TINY, tiny_run
@@ -127,7 +127,7 @@ def test_plans_keep_to_their_budget_on_a_gpu(precision: Precision) -> None:
         plan = plan_chain(chain, int(least + share * (most - least)), margin)
         undo = apply(step.model, step.sites, plan.choices)
         for _ in range(2):  # libraries take their workspaces in the first
-            took = allocated(lambda: step.forward().backward(), "cuda")  # type: ignore[no-untyped-call]
+            took = measure_peak(lambda: step.forward().backward(), "cuda")  # type: ignore[no-untyped-call]
             step.model.zero_grad(set_to_none=True)
         undo()
         assert took <= plan.budget, (share, took / plan.peak)

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from majolica.config.schema import RunConfig
-from majolica.config.split import Split
+from majolica.config.split import RowSplit
 from majolica.distributed.group import Group
 from majolica.distributed.reduce import Traffic, data_parallel
 from majolica.objectives.contrastive import Pairs, sigmoid_loss
@@ -238,7 +238,7 @@ def window_of_a_rank(group: Group) -> list[list[np.ndarray]]:
             each = ROWS // group.world
             mine = slice(micro * ROWS + group.rank * each, micro * ROWS + (group.rank + 1) * each)
             here = Pairs(at[0][mine], at[1][mine], captions[mine])
-            ranks, earlier = step.compared(here, window, group, Split(ROWS, noisy=0, fine=0))
+            ranks, earlier = step.compared(here, window, group, RowSplit(ROWS, noisy=0, fine=0))
             total = total + sigmoid_loss(here, at[2], at[3], ranks, earlier, each)
     gradients = torch.autograd.grad(total / (len(orders) * MICRO_STEPS * group.world), at)
     if group.world > 1:

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
 from majolica.config.schema import RunConfig
 from majolica.data.shards import Record, ShardSet, write_shards
@@ -22,7 +21,7 @@ from majolica.train import lines, loop, sample, state, step, summary
 from majolica.train.prepare import prepare
 from majolica.train.run import train, work
 from ranks import changed, on_ranks
-from tiny import tiny_run
+from tiny import tiny_run, weights
 
 NAN = float("nan")
 
@@ -30,15 +29,6 @@ NAN = float("nan")
 def log_of(run: Path) -> list[dict[str, Any]]:
     """Every line of a log, by a parser that knows no NaN."""
     return [json.loads(line, parse_constant=pytest.fail) for line in (run / "log.jsonl").read_text().splitlines()]
-
-
-def weights(run: Path, step: int) -> dict[str, torch.Tensor]:
-    folder = run / "checkpoints" / f"{step:08d}"
-    return {
-        f"{path.stem}.{name}": value.clone()
-        for path in folder.glob("*.safetensors")
-        for name, value in load_file(path).items()
-    }
 
 
 def differing(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> set[str]:

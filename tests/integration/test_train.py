@@ -15,7 +15,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 import majolica
 from majolica.config import io
@@ -27,15 +26,7 @@ from majolica.sampling.pipeline import Pipeline
 from majolica.train import checkpoint, loop, pace, state, summary
 from majolica.train.run import prepare, train
 from tiny import tiny_run as tiny
-
-
-def weights(run: Path, step: int) -> dict[str, torch.Tensor]:
-    folder = run / "checkpoints" / f"{step:08d}"
-    return {
-        f"{path.stem}.{name}": value.clone()
-        for path in folder.glob("*.safetensors")
-        for name, value in load_file(path).items()
-    }
+from tiny import weights
 
 
 def interrupt_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:

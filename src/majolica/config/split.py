@@ -12,7 +12,7 @@ from majolica.config.schema import LossConfig
 
 
 @dataclass(frozen=True)
-class Split:
+class RowSplit:
     """Rows of a micro-batch, over all ranks."""
 
     rows: int
@@ -26,14 +26,14 @@ class Split:
         return self.rows - self.noisy
 
 
-def split(loss: LossConfig, rows: int, progress: float) -> Split:
+def split(loss: LossConfig, rows: int, progress: float) -> RowSplit:
     """The split of a global micro-batch of so many rows at this share of the training."""
     share = loss.clean_share + (loss.clean_share_end - loss.clean_share) * progress
     noisy = rows - round(share * rows)
-    return Split(rows, noisy, round(loss.fine_share * noisy))
+    return RowSplit(rows, noisy, round(loss.fine_share * noisy))
 
 
-def largest(loss: LossConfig, rows: int) -> Split:
+def largest(loss: LossConfig, rows: int) -> RowSplit:
     """The split at the time of the training that has the most noisy rows."""
     return max((split(loss, rows, progress) for progress in (0.0, 1.0)), key=lambda found: found.noisy)
 
@@ -43,6 +43,6 @@ def of_rank(places: int, rank: int, world: int) -> int:
     return max(0, -(-(places - rank) // world))
 
 
-def clean_by_rank(parts: Split, world: int) -> list[int]:
+def clean_by_rank(parts: RowSplit, world: int) -> list[int]:
     """How many clean rows each rank has; the last ranks may have one more than the first."""
     return [parts.rows // world - of_rank(parts.noisy, rank, world) for rank in range(world)]

@@ -14,7 +14,7 @@ from majolica.data.fetch.picture import make_picture
 from majolica.data.fetch.status import Failure
 from majolica.data.index import kind_of
 from majolica.data.listing import Row
-from majolica.data.pictures.memory import Budget
+from majolica.data.pictures.memory import MemoryBudget
 from majolica.data.pictures.opening import LOCAL
 from majolica.data.shards import Record
 
@@ -39,7 +39,7 @@ def sample(row: Row, folder: Path, config: ShardConfig) -> Record:
     beside = _sidecar(path) if "caption" not in row else row["meta"]
     caption = _caption(row, path, beside, config)
     try:
-        with Budget(round(config.decode_gb * 1e9)).lease() as reserve:
+        with MemoryBudget(round(config.decode_gb * 1e9)).lease() as reserve:
             picture = make_picture(_readable(path), rules(config), LOCAL, reserve)
     except Failure as failure:
         raise Unusable(failure.status, failure.reason) from None

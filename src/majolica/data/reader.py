@@ -14,7 +14,7 @@ from majolica.data.counter import mix
 from majolica.data.pictures.decode import Decoded, decode
 from majolica.data.pictures.fit import fit
 from majolica.data.pictures.frame import Fit, Shape, scale_of
-from majolica.data.pictures.memory import Budget, Reserve
+from majolica.data.pictures.memory import MemoryBudget, Reserve
 from majolica.data.shards import BadSample, ShardSet
 from majolica.errors import UserError
 
@@ -62,7 +62,7 @@ class Reader:
     def __init__(self, sets: list[ShardSet], scale: int, seed: int, config: DataConfig) -> None:
         self._sets, self._scale, self._seed, self._caches = sets, scale, seed, config.cache
         self._how: Fit = config.fit
-        self._memory = Budget(round(config.decode_gb * 1e9))
+        self._memory = MemoryBudget(round(config.decode_gb * 1e9))
         self._named: set[tuple[int, int]] = set()
         self._cache: dict[tuple[int, int], _Sample | str] = {}
 

@@ -34,7 +34,7 @@ LOOK = 0.5
 
 
 @dataclass
-class Tally:
+class Workload:
     """How much of an evaluation is done, counted in pictures of the base resolution."""
 
     total: float
@@ -104,7 +104,7 @@ def open_workers(run: Path, count: int) -> Iterator[Workers | None]:
 class Painters:
     """A pipeline for evaluators: it embeds by itself, and has its pictures painted by workers if there are any."""
 
-    def __init__(self, pipeline: Pipeline, resolution: int, workers: Workers | None, tally: Tally) -> None:
+    def __init__(self, pipeline: Pipeline, resolution: int, workers: Workers | None, tally: Workload) -> None:
         self.pipeline, self.resolution, self.workers, self.tally = pipeline, resolution, workers, tally
 
     def paint(

@@ -17,7 +17,7 @@ from majolica.eval.control import Control
 from majolica.eval.fidelity import Fidelity
 from majolica.eval.gallery import Gallery
 from majolica.eval.judge import Judge
-from majolica.eval.painters import Painters, Tally, Workers, open_workers
+from majolica.eval.painters import Painters, Workers, Workload, open_workers
 from majolica.eval.protocol import Brush, EvalData, Evaluator, Pipeline, Result
 from majolica.eval.report import Report, write_report
 from majolica.eval.zero_shot import ZeroShot
@@ -61,7 +61,7 @@ def evaluate(
     say("the judge of pictures")
     processes = processes or (1 if torch.cuda.is_available() else min(cores(), MOST_PROCESSES))
     with open_workers(run, processes) as workers:
-        tally = Tally(0, progress or _no_progress)
+        tally = Workload(0, progress or _no_progress)
         judge = _begin_judge(folder, data, config, workers, tally, spent)
         evaluators = default_evaluators(config, judge, pictures, brush or Brush())
         tally.total = sum(evaluator.paintings(data) for evaluator in evaluators)
@@ -124,7 +124,7 @@ def write_results(
 
 
 def _begin_judge(
-    folder: Path, data: EvalData, config: RunConfig, workers: Workers | None, tally: Tally, spent: dict[str, float]
+    folder: Path, data: EvalData, config: RunConfig, workers: Workers | None, tally: Workload, spent: dict[str, float]
 ) -> Callable[[], Judge]:
     """Load or train the judge, or have a worker do so; what is returned waits for it, and notes what it took."""
     objects = int(facts.read_json(folder / "dataset.json").get("objects", 1))

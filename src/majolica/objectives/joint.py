@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from majolica.config.schema import LossConfig
-from majolica.config.split import Split
+from majolica.config.split import RowSplit
 from majolica.device import sent
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
@@ -112,7 +112,7 @@ def joint_losses(
     bias: Tensor,
     ranks: Pairs,
     earlier: Pairs,
-    parts: Split,
+    parts: RowSplit,
     world: int = 1,
 ) -> dict[str, Tensor]:
     """Named losses; `loss` is their weighted sum. All are sums over this rank's rows, divided by a `world`-th of the

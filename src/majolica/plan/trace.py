@@ -23,11 +23,11 @@ from majolica.distributed.activation.step import inputs
 from majolica.distributed.group import Group
 from majolica.distributed.shard import Shard
 from majolica.models.majolica import Majolica, Rows
+from majolica.models.precision import autocast
 from majolica.objectives.contrastive import Pairs
 from majolica.objectives.joint import Targets, joint_losses, seen
 from majolica.train import optim
 from majolica.train.ema import Ema
-from majolica.train.precision import autocast
 from majolica.train.step import compared
 
 aten = torch.ops.aten

@@ -38,7 +38,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Brush:
+class PaintSettings:
     """How a picture is painted, whatever it shows."""
 
     scale: int
@@ -120,7 +120,7 @@ class Pipeline:
         scale = self.scale(self.resolution if size is None else size)
         if solver not in SOLVERS:
             raise unknown("solver", str(solver), SOLVERS)
-        brush = Brush(
+        brush = PaintSettings(
             scale, read_count(steps, "the number of steps"), read_guidance(guidance, property_guidance), solver
         )
         at_once, seeds = read_count(batch, "the batch"), read_seeds(seed, len(texts))
@@ -131,15 +131,15 @@ class Pipeline:
             [
                 *text_notices(self.tokenizer, texts, self.config.model.text.length, self.known_words),
                 *beyond_training(scale * self.resolution, self.config),
-                *repeated(list(asked)),
+                *find_repeats(list(asked)),
             ]
         )
         starts = range(0, len(texts), at_once)
-        tick = counted(progress, len(starts) * brush.steps)
+        tick = make_tick(progress, len(starts) * brush.steps)
         rows = [slice(start, start + at_once) for start in starts]
         return torch.cat([self._paint(condition[some], seeds[some], brush, tick) for some in rows])
 
-    def _paint(self, condition: Condition, seeds: Sequence[int], brush: Brush, tick: Tick) -> Tensor:
+    def _paint(self, condition: Condition, seeds: Sequence[int], brush: PaintSettings, tick: Tick) -> Tensor:
         noise_B3HW = torch.stack([draw_noise(seed, self.resolution, brush.scale) for seed in seeds]).to(self.device)
         with autocast_in_use(self.config.train.precision, self.device):
             image_B3HW = self.integrate(noise_B3HW, condition, brush.steps, brush.guidance, brush.solver, tick)
@@ -243,7 +243,7 @@ def warn(lines: Iterable[str]) -> None:
         warnings.warn(line, Notice, stacklevel=4)
 
 
-def repeated(asked: Sequence[Hashable]) -> list[str]:
+def find_repeats(asked: Sequence[Hashable]) -> list[str]:
     """A line on the first picture that is asked for twice; none where each is another."""
     seen: dict[Hashable, int] = {}
     for row, wish in enumerate(asked):
@@ -255,7 +255,7 @@ def repeated(asked: Sequence[Hashable]) -> list[str]:
     return []
 
 
-def counted(progress: Progress | None, total: int) -> Tick:
+def make_tick(progress: Progress | None, total: int) -> Tick:
     """A tick that tells `progress` how many of `total` steps are done."""
     if progress is None:
         return silent

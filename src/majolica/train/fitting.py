@@ -11,7 +11,7 @@ from majolica.config.schema import RunConfig
 from majolica.distributed.group import default_device
 from majolica.errors import UserError
 from majolica.machine import cores
-from majolica.train.precision import has_bf16
+from majolica.models.precision import has_bf16
 
 MOST_PROCESSES = 8
 """Processes on CPU cores; more wait for each other longer than they gain."""

@@ -6,10 +6,7 @@ import torch
 from torch import nn
 
 from majolica.errors import UserError
-from majolica.models.precision import Precision as Precision
-from majolica.models.precision import attend_by_products as attend_by_products
-from majolica.models.precision import autocast as autocast
-from majolica.models.precision import has_bf16 as has_bf16
+from majolica.models.precision import Precision, has_bf16
 
 
 def outside_autocast(precision: Precision, device: torch.device) -> torch.dtype:

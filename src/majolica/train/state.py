@@ -26,6 +26,7 @@ from majolica.distributed.shard import Shard, gathered
 from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.models.majolica import Majolica
+from majolica.models.precision import attend_by_products
 from majolica.models.weights import checkpoints
 from majolica.text.tokenizer import Tokenizer
 from majolica.train import checkpoint, optim, precision
@@ -79,7 +80,7 @@ def build(config: RunConfig, out: Path, group: Group) -> Run:
     model = Majolica(dataclasses.replace(config.model, text=text)).to(group.device)
     precision.prepare(model, config.train.precision, group.device)
     if not config.train.activation_gb:  # plans count on the fused kernel
-        precision.attend_by_products(model, group.device)
+        attend_by_products(model, group.device)
     shard = Shard.over(model, group) if config.train.shard_optimizer else Shard.whole(group)
     traffic = Traffic()
     return Run(

@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from majolica.config.logged import GRADIENT_NORM
 from majolica.config.schema import RunConfig
-from majolica.config.split import Split, clean_by_rank, split
+from majolica.config.split import RowSplit, clean_by_rank, split
 from majolica.data.counter import mix
 from majolica.data.loader import Batch
 from majolica.data.transforms import augment
@@ -20,12 +20,12 @@ from majolica.device import sent
 from majolica.distributed.group import Group, gather_others
 from majolica.errors import UserError
 from majolica.models.majolica import Rows
+from majolica.models.precision import autocast
 from majolica.objectives.contrastive import Pairs, joined
 from majolica.objectives.draws import Draws
 from majolica.objectives.joint import Targets, joint_losses, make_rows, seen
 from majolica.train import optim
 from majolica.train.observe import Closely
-from majolica.train.precision import autocast
 from majolica.train.schedule import due, learning_rate, planned
 from majolica.train.state import Run, detached
 from majolica.train.tally import Losses
@@ -90,7 +90,7 @@ def micro_step(run: Run, window: list[Pairs], closely: Closely | None = None) ->
     )
 
 
-def drawn(run: Run, batch: Batch, parts: Split) -> tuple[Rows, Targets]:
+def drawn(run: Run, batch: Batch, parts: RowSplit) -> tuple[Rows, Targets]:
     """Noisy and clean rows of a batch on the device, used as their places in the global micro-batch say."""
     config, device = run.config, run.group.device
     places = batch.places_B.numpy().tolist()
@@ -115,7 +115,7 @@ def drawn(run: Run, batch: Batch, parts: Split) -> tuple[Rows, Targets]:
     )
 
 
-def compared(here: Pairs, window: list[Pairs], group: Group, parts: Split) -> tuple[Pairs, Pairs]:
+def compared(here: Pairs, window: list[Pairs], group: Group, parts: RowSplit) -> tuple[Pairs, Pairs]:
     """Other ranks' rows of this micro-step and all ranks' of earlier ones; those of this one join the `window`."""
     counts = clean_by_rank(parts, group.world)
     ranks = Pairs(*(gather_others(x, group, counts) for x in (here.image_BE, here.text_BE, here.caption_B)))

@@ -16,7 +16,7 @@ from majolica.errors import UserError
 from majolica.eval import judge as judge_module
 from majolica.eval import painters as module
 from majolica.eval.judge import Judge, train_judge
-from majolica.eval.painters import Painters, Tally, Workers, cut, open_workers
+from majolica.eval.painters import Painters, Workers, Workload, cut, open_workers
 from majolica.models.majolica import Majolica
 from majolica.sampling.pipeline import Pipeline
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
@@ -56,7 +56,7 @@ def test_parts_are_small_enough_for_all_and_no_larger_than_the_batch() -> None:
 def test_painting_in_parts_counts_and_changes_nothing(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PART", 4)
     told: list[tuple[int, int]] = []
-    tally = Tally(9 + 9 * 4, lambda done, total: told.append((done, total)))
+    tally = Workload(9 + 9 * 4, lambda done, total: told.append((done, total)))
     trained = Pipeline.load(run)
     painters = Painters(trained, 16, None, tally)
     for size in (None, 32):
@@ -75,7 +75,7 @@ def test_processes_paint_the_same_and_know_the_same_judge(
     told: list[int] = []
     with open_workers(run, 2) as workers:
         assert workers is not None
-        tally = Tally(9, lambda done, _: told.append(done), judged=workers.judged)
+        tally = Workload(9, lambda done, _: told.append(done), judged=workers.judged)
         training = workers.train_judge(1, str(tmp_path), NAMES, 16, 1)
         painted = paint(Painters(Pipeline.load(run), 16, workers, tally))
         [(content, seconds)] = workers.wait_for([training], tally.show)

@@ -8,7 +8,8 @@ from torch import nn
 
 from majolica.errors import UserError
 from majolica.models.majolica import Majolica
-from majolica.train.precision import autocast, prepare
+from majolica.models.precision import autocast
+from majolica.train.precision import prepare
 from tiny import TINY
 
 CPU = torch.device("cpu")

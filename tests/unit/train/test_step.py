@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from majolica.config.split import Split
+from majolica.config.split import RowSplit
 from majolica.data.loader import Batch
 from majolica.distributed.group import Group
 from majolica.train.step import drawn
@@ -45,7 +45,7 @@ def batch(fine_rows: tuple[int, ...], places: range, start: int = 1000) -> Batch
     [((), "abcdefgh", 0), ((0, 1, 2), "abcdefgh", 3), ((1, 3), "bdacefgh", 2), ((1, 4), "bacdefgh", 1)],
 )
 def test_roles_follow_the_places(fine_rows: tuple[int, ...], order: str, fine: int) -> None:
-    rows, targets = drawn(run(), batch(fine_rows, range(8)), Split(8, noisy=5, fine=4))
+    rows, targets = drawn(run(), batch(fine_rows, range(8)), RowSplit(8, noisy=5, fine=4))
     assert rows.noisy == 5 and (rows.t_B[:5] < 1).all() and (rows.t_B[5:] == 1).all()
     assert "".join(map(chr, rows.condition.tokens_BL[:, 0].tolist())) == order
     assert len(targets.fine_F3HW) == len(rows.pixels_F3HW) == fine
@@ -55,7 +55,7 @@ def test_roles_follow_the_places(fine_rows: tuple[int, ...], order: str, fine: i
 
 
 def test_a_row_is_the_same_on_any_rank() -> None:
-    parts = Split(8, noisy=5, fine=4)
+    parts = RowSplit(8, noisy=5, fine=4)
     whole, _ = drawn(run(), batch((1, 3), range(8)), parts)
     found = {}
     for rank, fine_rows in ((0, ()), (1, (0, 1))):

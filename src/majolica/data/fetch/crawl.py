@@ -23,7 +23,7 @@ from majolica.data.fetch.shard import Result, Shard
 from majolica.data.fetch.status import EMPTY_CAPTION, Failure, worth_repeating
 from majolica.data.fetch.totals import Totals
 from majolica.data.fetch.urls import first_url
-from majolica.data.pictures.memory import Budget
+from majolica.data.pictures.memory import MemoryBudget
 from majolica.data.pictures.opening import WEB
 from majolica.errors import UserError
 from majolica.machine import cores
@@ -59,7 +59,7 @@ class _Crawl:
         self._threads = ThreadPoolExecutor(config.threads or cores(), thread_name_prefix="majolica-decode")
         self._files = ThreadPoolExecutor(2, thread_name_prefix="majolica-files")
         self._most = int(config.web.max_megabytes * 1e6)
-        self._memory = Budget(round(config.decode_gb * 1e9))
+        self._memory = MemoryBudget(round(config.decode_gb * 1e9))
 
     async def run(self, shards: Sequence[int]) -> list[dict[str, Any]]:
         raise_file_limit(4 * self._config.web.connections + 1024)

@@ -37,7 +37,7 @@ def pillow_bytes(pixels: int) -> int:
     return _PILLOW * pixels
 
 
-class Budget:
+class MemoryBudget:
     """`total` bytes, lent to threads in the order of their asking."""
 
     def __init__(self, total: int) -> None:

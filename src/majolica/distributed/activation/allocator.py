@@ -8,7 +8,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 
-def allocated(run: Callable[[], object], device: str = "cpu") -> int:
+def measure_peak(run: Callable[[], object], device: str = "cpu") -> int:
     """Peak of the bytes that torch's allocator gave out beyond what it had given before `run`.
 
     Everything a kernel takes and gives back within itself is in it. On a GPU that is the caching allocator's own

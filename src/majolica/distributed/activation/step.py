@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from majolica.config.schema import RunConfig
-from majolica.config.split import largest, of_rank
+from majolica.config.split import RowSplit, largest, of_rank
 from majolica.distributed.activation.apply import sites
 from majolica.distributed.activation.trace import Step
 from majolica.models.conditions import Condition
@@ -57,7 +57,6 @@ def forward(model: Majolica, config: RunConfig, rows: Rows, targets: Targets) ->
     with torch.autocast(rows.t_B.device.type, torch.bfloat16, enabled=config.train.precision != "fp32"):
         outputs = model(rows)
     none: Pairs = seen(outputs, targets).none()
-    world = config.train.processes or 1
     losses = joint_losses(
         outputs,
         rows,
@@ -67,22 +66,30 @@ def forward(model: Majolica, config: RunConfig, rows: Rows, targets: Targets) ->
         model.logit_bias,
         ranks=none,
         earlier=none,
-        parts=largest(config.loss, config.train.batch * world),
-        world=world,
+        parts=largest_split(config),
+        world=ranks_of(config),
     )
     return losses["loss"] / config.train.accumulate
 
 
+def largest_split(config: RunConfig) -> RowSplit:
+    """How the global micro-batch is used at the time of the training that has the most noisy rows."""
+    return largest(config.loss, config.train.batch * ranks_of(config))
+
+
+def ranks_of(config: RunConfig) -> int:
+    """Processes of the training; one where that is left to the machine."""
+    return config.train.processes or 1
+
+
 def noisy_rows(config: RunConfig) -> int:
     """The most noisy rows that a rank's micro-step has in the course of the training."""
-    world = config.train.processes or 1
-    return of_rank(largest(config.loss, config.train.batch * world).noisy, 0, world)
+    return of_rank(largest_split(config).noisy, 0, ranks_of(config))
 
 
 def fine_rows(config: RunConfig) -> int:
     """The most of them that are painted larger than the base."""
-    world = config.train.processes or 1
-    return of_rank(largest(config.loss, config.train.batch * world).fine, 0, world)
+    return of_rank(largest_split(config).fine, 0, ranks_of(config))
 
 
 def inputs(config: RunConfig) -> tuple[Rows, Targets]:

@@ -23,7 +23,7 @@ from majolica.data.gather import gather
 from majolica.data.loader import Loader, Size
 from majolica.data.pictures.decode import MAX_PIXELS, decode
 from majolica.data.pictures.faults import OVER_BUDGET, BadPicture
-from majolica.data.pictures.memory import SMALL, Budget, jpeg_bytes, pillow_bytes
+from majolica.data.pictures.memory import SMALL, MemoryBudget, jpeg_bytes, pillow_bytes
 from majolica.data.shards import Record, write_shards
 from majolica.errors import UserError
 
@@ -42,7 +42,7 @@ def bomb(side: int) -> bytes:
 
 
 def test_a_budget_is_never_passed_and_nobody_is_forgotten() -> None:
-    budget, lock, held, most, done = Budget(100 * MB), threading.Lock(), 0, 0, 0
+    budget, lock, held, most, done = MemoryBudget(100 * MB), threading.Lock(), 0, 0, 0
 
     def work(number: int) -> None:
         nonlocal held, most, done
@@ -62,7 +62,7 @@ def test_a_budget_is_never_passed_and_nobody_is_forgotten() -> None:
 
 def test_a_lease_is_for_one_picture_at_a_time() -> None:
     """A row that needs substitutes would otherwise wait for itself."""
-    budget = Budget(100 * MB)
+    budget = MemoryBudget(100 * MB)
     with budget.lease() as reserve:
         for _ in range(5):
             reserve(90 * MB)
@@ -76,7 +76,7 @@ def test_a_lease_is_for_one_picture_at_a_time() -> None:
 
 
 def test_a_large_one_is_not_overtaken_for_ever() -> None:
-    budget, order = Budget(100 * MB), []
+    budget, order = MemoryBudget(100 * MB), []
     first = budget.lease()
     first.__enter__()(60 * MB)
 
@@ -99,7 +99,7 @@ def test_a_large_one_is_not_overtaken_for_ever() -> None:
 
 def test_what_is_over_the_whole_budget_is_refused_and_counted(tmp_path: Path) -> None:
     data = bomb(1500)
-    small = Budget(pillow_bytes(1500 * 1500) - 1)
+    small = MemoryBudget(pillow_bytes(1500 * 1500) - 1)
     with small.lease() as reserve, pytest.raises(BadPicture, match=OVER_BUDGET):
         decode(data, reserve=reserve)
     with small.lease() as reserve, pytest.raises(Failure) as told:
@@ -146,13 +146,13 @@ from PIL import Image
 from majolica.config.fetch import PictureConfig
 from majolica.data.fetch.picture import make_picture
 from majolica.data.pictures.decode import decode
-from majolica.data.pictures.memory import Budget
+from majolica.data.pictures.memory import MemoryBudget
 assert 'torch' not in sys.modules
-data, budget = Path(sys.argv[1]).read_bytes(), Budget(int(sys.argv[2]))
+data, budget = Path(sys.argv[1]).read_bytes(), MemoryBudget(int(sys.argv[2]))
 def work(number):
     with budget.lease() as reserve:
         decode(data, reserve=reserve) if number % 2 else make_picture(data, PictureConfig(), reserve=reserve)
-with Budget(1).lease() as reserve:
+with MemoryBudget(1).lease() as reserve:
     decode(Path(sys.argv[3]).read_bytes(), reserve=reserve)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 with ThreadPoolExecutor(8) as pool:

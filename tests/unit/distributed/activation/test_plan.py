@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from majolica.config.schema import DecoderConfig, LossConfig, RunConfig, TextConfig, TrainConfig
 from majolica.distributed.activation import Plan, plan_for
-from majolica.distributed.activation.allocator import allocated
+from majolica.distributed.activation.allocator import measure_peak
 from majolica.distributed.activation.apply import apply
 from majolica.distributed.activation.chain import cost, peak
 from majolica.distributed.activation.choices import CHOICES, Choice
@@ -139,7 +139,7 @@ def test_the_allocator_gives_what_the_tape_counts(name: str) -> None:
         for value in step.model.parameters():
             value.grad = torch.zeros_like(value) if step.standing else None
         undo = apply(step.model, step.sites, choices)
-        took = allocated(lambda: step.forward().backward()) + standing_gradients(step)  # type: ignore[no-untyped-call]
+        took = measure_peak(lambda: step.forward().backward()) + standing_gradients(step)  # type: ignore[no-untyped-call]
         undo()
         step.model.zero_grad(set_to_none=True)
         # Tensors of a few bytes and the random state of a block that recomputes are not counted.

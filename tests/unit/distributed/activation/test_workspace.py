@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from majolica.distributed.activation.allocator import allocated
+from majolica.distributed.activation.allocator import measure_peak
 from majolica.distributed.activation.workspace import workspace
 
 GEOMETRY = ([1, 1], [1, 1], [1, 1], False, [0, 0], 1)
@@ -25,9 +25,9 @@ def test_a_convolution_without_onednn_unfolds_its_input(side: int) -> None:
     forward = (x, weight, None, *GEOMETRY)
     out = aten.convolution(*forward)
     backward = (torch.randn_like(out), x, weight, None, *GEOMETRY, [True, True, False])
-    extra = allocated(lambda: aten.convolution(*forward)) - out.nbytes
+    extra = measure_peak(lambda: aten.convolution(*forward)) - out.nbytes
     assert workspace(aten.convolution.default, forward) == pytest.approx(extra, rel=0.01)
-    extra = allocated(lambda: aten.convolution_backward(*backward)) - x.nbytes - weight.nbytes
+    extra = measure_peak(lambda: aten.convolution_backward(*backward)) - x.nbytes - weight.nbytes
     assert workspace(aten.convolution_backward.default, backward) == pytest.approx(extra, rel=0.01)
 
 
