@@ -24,18 +24,18 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from benchmarks.knapsack import draw_frontier, knapsack, six_blocks
 from benchmarks.timing import timed
+from majolica.activation.allocator import measure_peak
+from majolica.activation.apply import apply
+from majolica.activation.chain import Chain, peak
+from majolica.activation.choices import CHOICES, Choice
+from majolica.activation.margin import Margin, margin_on
+from majolica.activation.plan import Plan, plan_chain
+from majolica.activation.solve import smallest_budget
+from majolica.activation.step import step_of
+from majolica.activation.trace import Step, chain_of, record, standing_gradients
+from majolica.activation.usual import best_usual
 from majolica.config.fitting import settle
-from majolica.config.schema import DecoderConfig, LossConfig, ModelConfig, RunConfig, TextConfig, TrainConfig
-from majolica.distributed.activation.allocator import measure_peak
-from majolica.distributed.activation.apply import apply
-from majolica.distributed.activation.chain import Chain, peak
-from majolica.distributed.activation.choices import CHOICES, Choice
-from majolica.distributed.activation.margin import Margin, margin_on
-from majolica.distributed.activation.plan import Plan, plan_chain
-from majolica.distributed.activation.solve import smallest_budget
-from majolica.distributed.activation.step import step_of
-from majolica.distributed.activation.trace import Step, chain_of, record, standing_gradients
-from majolica.distributed.activation.usual import best_usual
+from majolica.config.run import DecoderConfig, LossConfig, ModelConfig, RunConfig, TextConfig, TrainConfig
 from majolica.recipes import recipe
 
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75)

@@ -13,15 +13,15 @@ from torch._dynamo.backends.common import aot_autograd
 from torch._functorch import config as functorch
 from torch._functorch.partitioners import min_cut_rematerialization_partition
 
-from majolica.distributed.activation.allocator import measure_peak
-from majolica.distributed.activation.apply import Site, apply
-from majolica.distributed.activation.chain import Chain, cost, peak
-from majolica.distributed.activation.choices import CHOICES, Choice
-from majolica.distributed.activation.flops import FORMULAS, flops
-from majolica.distributed.activation.plan import plan_chain
-from majolica.distributed.activation.solve import smallest_budget
-from majolica.distributed.activation.trace import Step, chain_of
-from majolica.distributed.activation.usual import usual
+from majolica.activation.allocator import measure_peak
+from majolica.activation.apply import Site, apply
+from majolica.activation.chain import Chain, cost, peak
+from majolica.activation.choices import CHOICES, Choice
+from majolica.activation.flops import FORMULAS, flops
+from majolica.activation.plan import plan_chain
+from majolica.activation.solve import smallest_budget
+from majolica.activation.trace import Step, chain_of
+from majolica.activation.usual import usual
 from majolica.models.layers import rope_2d
 from majolica.models.trunk import Block
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from majolica.models.layers import Norm, SwiGLU, rope_2d, rotate
-from majolica.train.muon import Muon
+from majolica.train.optim.muon import Muon
 from majolica.train.precision import outside_autocast
 
 ROWS, TOKENS, WIDTH, HEADS = 32, 68, 192, 6

@@ -27,11 +27,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from majolica.config.schema import DataConfig
-from majolica.data.loader import Loader, Size
+from majolica.config.run import DataConfig
+from majolica.data.loading.loader import Loader, Size
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.fit import fit
-from majolica.data.shards import Record, ShardSet, write_shards
+from majolica.data.store.shards import Record, ShardSet, write_shards
 from majolica.machine import cores
 
 BATCH, SIDE = 64, 256

@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from majolica.config.engine import EngineConfig
-from majolica.config.metadata import (
+from majolica.config.filter import (
     CaptionRule,
     DedupConfig,
     DomainRule,
@@ -34,7 +34,7 @@ from majolica.config.metadata import (
     WatermarkRule,
     WorkConfig,
 )
-from majolica.data.metadata.run import filter_metadata
+from majolica.data.filter.run import filter_metadata
 
 LAION_2B_EN = 2_322_161_807
 

@@ -22,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from majolica.config import io
-from majolica.config.schema import RunConfig
+from majolica.config.run import RunConfig
 from majolica.machine import THREAD_SETTINGS, WAIT_SETTINGS, cores
 from majolica.recipes import recipe
 
@@ -113,8 +113,8 @@ def make_run(folder: Path) -> Path:
     import torch
 
     from majolica.models.majolica import Majolica
+    from majolica.run.checkpoint import Saved, save
     from majolica.text.tokenizer import Tokenizer, train_tokenizer
-    from majolica.train.checkpoint import Saved, save
 
     config: RunConfig = recipe("demo")
     train_tokenizer([PROMPT, *LABELS], folder / "tokenizer.model", config.model.text.vocab)

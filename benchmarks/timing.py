@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import torch
 
 from majolica.device import settle
-from majolica.distributed.gpus import of_device
+from majolica.gpus import of_device
 
 Step = Callable[[], object]
 

@@ -27,24 +27,25 @@ from torch import Tensor, nn
 from benchmarks.blocks import same_size, times_as_fast, ways
 from benchmarks.loader import make_set
 from benchmarks.timing import Step, median_ratio, peak_flops, rounds, timed
-from majolica.config.schema import ModelConfig, RunConfig
+from majolica.config.run import ModelConfig, RunConfig
 from majolica.config.split import split
-from majolica.data.loader import Batch
+from majolica.data.loading.loader import Batch
 from majolica.distributed.group import Group, default_device
+from majolica.estimate.trace import trace
 from majolica.machine import keep_freed_memory
 from majolica.models.precision import Precision, attend_by_products, autocast, has_bf16
 from majolica.models.text_tower import TextTower
 from majolica.models.trunk import Perception
 from majolica.objectives.contrastive import Pairs, caption_ids, sigmoid_loss
 from majolica.objectives.joint import joint_losses, seen
-from majolica.plan.trace import trace
 from majolica.recipes import recipe
 from majolica.text.tokenizer import train_tokenizer
-from majolica.train import optim, state
+from majolica.train import state
 from majolica.train import step as steps
-from majolica.train.ema import Ema
+from majolica.train.optim.ema import Ema
+from majolica.train.optim.optimisers import build_optimisers, step_where
 from majolica.train.precision import outside_autocast
-from majolica.train.summary import machine
+from majolica.train.watch.summary import machine
 
 
 class Held:
@@ -111,7 +112,7 @@ def contrastive_step(config: RunConfig, rope: Tensor, batch: Batch, tokens_BL: T
     model = FullDepth(config.model).to(group.device)
     attend_by_products(model, group.device)
     products = outside_autocast(config.train.precision, group.device)
-    optimisers, ema = optim.build(model, config.optim, products=products), Ema(model, config.optim.ema)
+    optimisers, ema = build_optimisers(model, config.optim, products=products), Ema(model, config.optim.ema)
     one = torch.ones((), device=group.device)
 
     def step() -> None:
@@ -125,7 +126,7 @@ def contrastive_step(config: RunConfig, rope: Tensor, batch: Batch, tokens_BL: T
             loss = sigmoid_loss(here, model.logit_scale.exp(), model.logit_bias, here.none(), here.none(), rows)
             torch.autograd.backward(loss / config.train.accumulate)
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.optim.clip)
-        optim.step_where(optimisers, one)
+        step_where(optimisers, one)
         ema.update(model, 1000, one)
         model.zero_grad(set_to_none=True)
 

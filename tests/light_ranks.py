@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from majolica.distributed.launcher import Launcher
+from majolica.launch.agent import Launcher
 from majolica.signals import INTERRUPTED, collect_signals
 
 

@@ -13,14 +13,14 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from majolica.config.schema import RunConfig
+from majolica.config.run import RunConfig
 from majolica.distributed.group import Group
 
 
 def on_ranks(world: int, task: Callable[..., Any], folder: Path, *args: Any) -> list[Any]:
     """What `task(group, *args)` returns on each of `world` ranks; picklable, without tensors shared in memory."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch._dynamo", "torch.distributed", "majolica.train.run"])
+    context.set_forkserver_preload(["torch._dynamo", "torch.distributed", "majolica.launch.start"])
     folder.mkdir(parents=True, exist_ok=True)
     meeting = folder / f"meeting-{len(list(folder.glob('meeting-*')))}"
     pipes, processes = [], []

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from majolica.config.schema import (
+from majolica.config.run import (
     DataConfig,
     DecoderConfig,
     LossConfig,

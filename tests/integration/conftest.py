@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from majolica.data.make import make_openmoji
+from majolica.data.drawings.make import make_openmoji
 
 
 @pytest.fixture(scope="session")

@@ -17,22 +17,23 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from majolica.config.schema import LossConfig, RunConfig, TrainConfig
-from majolica.distributed.activation.allocator import measure_peak
-from majolica.distributed.activation.apply import apply
-from majolica.distributed.activation.chain import peak
-from majolica.distributed.activation.choices import CHOICES
-from majolica.distributed.activation.margin import margin_on
-from majolica.distributed.activation.plan import plan_chain
-from majolica.distributed.activation.solve import smallest_budget
-from majolica.distributed.activation.step import step_of
-from majolica.distributed.activation.trace import chain_of
+from majolica.activation.allocator import measure_peak
+from majolica.activation.apply import apply
+from majolica.activation.chain import peak
+from majolica.activation.choices import CHOICES
+from majolica.activation.margin import margin_on
+from majolica.activation.plan import plan_chain
+from majolica.activation.solve import smallest_budget
+from majolica.activation.step import step_of
+from majolica.activation.trace import chain_of
+from majolica.config.run import LossConfig, RunConfig, TrainConfig
 from majolica.distributed.group import Group, any_rank, from_first
+from majolica.estimate.trace import imagined
+from majolica.launch.prepare import prepare
 from majolica.models.precision import Precision
 from majolica.objectives import draws
-from majolica.plan.trace import imagined
-from majolica.train import optim, state, step
-from majolica.train.run import prepare
+from majolica.train import state, step
+from majolica.train.optim.optimisers import load_state_by_name, state_by_name
 from reads import Reads
 from tiny import TINY, tiny_run
 
@@ -93,10 +94,10 @@ def no_value_is_copied(values: Any, *, device: torch.device | str = "cpu", real:
 
 def test_state_goes_back_to_the_device_whole(run: state.Run) -> None:
     step.optimiser_step(run)
-    saved = optim.state_by_name(run.model, run.optimisers)
+    saved = state_by_name(run.model, run.optimisers)
     on_host = {name: torch.zeros(value.shape) for name, value in saved.items()}
-    optim.load_state_by_name(run.model, run.optimisers, on_host)
-    again = optim.state_by_name(run.model, run.optimisers)
+    load_state_by_name(run.model, run.optimisers, on_host)
+    again = state_by_name(run.model, run.optimisers)
     assert again.keys() == saved.keys() and {value.device for value in again.values()} == {ELSEWHERE}
 
 

@@ -23,14 +23,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from majolica.config.schema import RunConfig
+from majolica.config.run import RunConfig
 from majolica.config.split import RowSplit
 from majolica.distributed.group import Group
 from majolica.distributed.reduce import Traffic, data_parallel
+from majolica.launch.prepare import prepare
+from majolica.launch.start import train
 from majolica.objectives.contrastive import Pairs, sigmoid_loss
 from majolica.signals import collect_signals
 from majolica.train import state, step
-from majolica.train.run import prepare, train
 from ranks import changed, on_ranks
 from tiny import tiny_run
 
@@ -283,7 +284,7 @@ def test_sigterm_under_torchrun_saves_and_resume_reaches_the_same_weights(shards
     config = config_for(shards, 2, steps=40, log_every=1, checkpoint_every=1000, shard_optimizer=True)
     prepare(config, tmp_path / "parts", resume=False)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command += ["-m", "majolica.train.worker", str(tmp_path / "parts" / "config.yaml"), str(tmp_path / "parts")]
+    command += ["-m", "majolica.launch.worker", str(tmp_path / "parts" / "config.yaml"), str(tmp_path / "parts")]
     worker = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     log, end = tmp_path / "parts" / "log.jsonl", time.monotonic() + 60
     while not (log.exists() and log.read_text().count("\n") >= 3) and time.monotonic() < end:
@@ -309,7 +310,7 @@ def test_sigusr1_to_one_rank_stops_all_at_one_step_when_a_scheduler_starts_them(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
-    command = [sys.executable, "-m", "majolica.train.worker", str(tmp_path / "config.yaml"), str(tmp_path)]
+    command = [sys.executable, "-m", "majolica.launch.worker", str(tmp_path / "config.yaml"), str(tmp_path)]
     workers = []
     for rank in "01":
         own = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", **meeting}

@@ -13,13 +13,15 @@ import pytest
 import torch
 from PIL import Image
 
-from majolica.config.schema import RunConfig
-from majolica.data.shards import Record, ShardSet, write_shards
+from majolica.config.run import RunConfig
+from majolica.data.store.shards import Record, ShardSet, write_shards
 from majolica.distributed.group import Group
 from majolica.errors import UserError
-from majolica.train import lines, loop, sample, state, step, summary
-from majolica.train.prepare import prepare
-from majolica.train.run import train, work
+from majolica.launch.prepare import prepare
+from majolica.launch.rank import work
+from majolica.launch.start import train
+from majolica.train import loop, sample, state, step
+from majolica.train.watch import lines, summary
 from ranks import changed, on_ranks
 from tiny import tiny_run, weights
 

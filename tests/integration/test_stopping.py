@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from majolica.config import io
-from majolica.models.weights import averaged, checkpoints
+from majolica.run.weights import averaged, checkpoints
 from processes import ENVIRONMENT, kill_group, members, wait_for
 from tiny import tiny_run
 

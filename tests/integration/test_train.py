@@ -18,13 +18,16 @@ import torch
 
 import majolica
 from majolica.config import io
-from majolica.data.make import make_openmoji
+from majolica.data.drawings.make import make_openmoji
 from majolica.errors import UserError
 from majolica.eval.report import CURVES
+from majolica.launch.prepare import prepare
+from majolica.launch.start import train
 from majolica.recipes import recipe
+from majolica.run import checkpoint
 from majolica.sampling.pipeline import Pipeline
-from majolica.train import checkpoint, loop, pace, state, summary
-from majolica.train.run import prepare, train
+from majolica.train import loop, state
+from majolica.train.watch import pace, summary
 from tiny import tiny_run as tiny
 from tiny import weights
 
@@ -170,7 +173,7 @@ def test_a_full_disk_costs_the_summary_and_the_rewritten_configuration_not_the_r
     prepare(config, tmp_path, resume=False)
     for module in (io, state, summary):
         monkeypatch.setattr(module, "write_atomic", full)
-    monkeypatch.setattr("majolica.train.run.prepare", lambda config, out, resume: config)
+    monkeypatch.setattr("majolica.launch.start.prepare", lambda config, out, resume: config)
     train(config, tmp_path, resume=True)
     said = "".join(capsys.readouterr())
     for name in ("config.yaml", "summary.json", "activation_plan.json"):

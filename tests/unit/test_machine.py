@@ -13,7 +13,7 @@ import pytest
 from majolica import cli, machine
 
 SOURCE = Path(cli.__file__).parents[1]
-ENTRIES = ("majolica.cli", "majolica.train.worker")
+ENTRIES = ("majolica.cli", "majolica.launch.worker")
 
 
 def tree(root: Path, files: dict[str, str]) -> Path:

@@ -26,6 +26,6 @@ def demo(minutes: float = 10.0, out: Path = DEFAULT_RUN) -> None:
     if not minutes > 0:
         raise UserError(f"--minutes is {minutes:g}: give a number above 0")
     check_folder(out)
-    from majolica.demo import demo as run_demo
+    from majolica.commands.main_job import run_demo
 
     run_demo(minutes=minutes, out=out)

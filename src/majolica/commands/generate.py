@@ -14,7 +14,7 @@ from majolica.commands import DEFAULT_RUN
 from majolica.commands.notices import printed_notices
 from majolica.commands.progress import bar
 from majolica.commands.terminal import read_texts
-from majolica.config.resolve import PROPERTY_NAMES
+from majolica.config.checks import PROPERTY_NAMES
 from majolica.errors import UserError, unknown
 from majolica.files import check_writable, write_atomic
 

@@ -23,7 +23,7 @@ def find_pictures(places: Sequence[Path]) -> list[Path]:
 
     Raises UserError for a folder without any picture.
     """
-    from majolica.data.listing import rows
+    from majolica.data.folder.listing import rows
 
     found: list[Path] = []
     for place in places:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from majolica.commands.train import named
-from majolica.config.resolve import resolve
+from majolica.config.checks import resolve
 from majolica.errors import UserError
 from majolica.files import check_writable
 
 if TYPE_CHECKING:
-    from majolica.plan.estimate import Figure
+    from majolica.estimate.estimate import Figure
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
@@ -63,10 +63,10 @@ def plan(
         check_writable(picture)
     import dataclasses
 
-    from majolica.distributed.activation.plan import plan_for
-    from majolica.distributed.gpus import gpu as gpu_named
-    from majolica.plan.estimate import Assumptions, figures, on_gpus
-    from majolica.plan.trace import trace
+    from majolica.activation.plan import plan_for
+    from majolica.estimate.estimate import Assumptions, figures, on_gpus
+    from majolica.estimate.trace import trace
+    from majolica.gpus import gpu as gpu_named
 
     card = gpu_named(gpu)
     config = on_gpus(config, gpus or config.train.processes or 1)

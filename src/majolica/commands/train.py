@@ -9,9 +9,9 @@ from typing import Annotated
 import tyro
 
 from majolica.config import io
+from majolica.config.checks import derived, resolve
 from majolica.config.fitting import is_open
-from majolica.config.resolve import derived, resolve
-from majolica.config.schema import (
+from majolica.config.run import (
     DataConfig,
     LossConfig,
     ModelConfig,
@@ -120,7 +120,7 @@ def _parse(start: RunConfig, args: list[str]) -> Options:
 
 def _train(config: RunConfig, options: Options) -> None:
     out = _check(config, options)
-    from majolica.train.run import train
+    from majolica.launch.start import train
 
     train(config, out, resume=options.resume is not None)
 
@@ -128,7 +128,7 @@ def _train(config: RunConfig, options: Options) -> None:
 def _rehearse(config: RunConfig, options: Options) -> None:
     """UserError for what training would refuse, now or before its first step."""
     out = _check(config, options)
-    from majolica.train.rehearse import rehearse
+    from majolica.launch.rehearse import rehearse
 
     rehearse(config, out, resume=options.resume is not None)
 

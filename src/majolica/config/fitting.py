@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from majolica.config.schema import RunConfig
+from majolica.config.run import RunConfig
 
 
 def is_open(config: RunConfig) -> bool:

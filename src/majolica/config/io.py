@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 import yaml
 
-from majolica.config.schema import RunConfig
+from majolica.config.run import RunConfig
 from majolica.errors import UserError, unknown
 from majolica.files import write_atomic
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from majolica.config.schema import RunConfig
+from majolica.config.run import RunConfig
 
 
 def anchor(config: RunConfig) -> RunConfig:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from majolica.config.schema import LossConfig
+from majolica.config.run import LossConfig
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from majolica.distributed.launcher import MEETING
+from majolica.distributed.environment import MEETING, has_launcher, launched
 from majolica.errors import UserError
 from majolica.machine import cores, keep_freed_memory
 
@@ -28,16 +28,6 @@ class Group:
     def first(self) -> bool:
         """Whether this is the rank that logs, saves and paints."""
         return self.rank == 0
-
-
-def launched() -> bool:
-    """Whether this process is one rank of several: started by `launch`, torchrun or a scheduler."""
-    return "LOCAL_RANK" in os.environ
-
-
-def has_launcher() -> bool:
-    """Whether `distributed.launch` started this rank: then it has prepared the run folder and holds it."""
-    return MEETING in os.environ
 
 
 def default_device(local_rank: int = 0) -> torch.device:

@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from majolica.config.resolve import derived
-from majolica.config.schema import RunConfig
+from majolica.config.checks import derived
+from majolica.config.run import RunConfig
+from majolica.data.loading.split import load_split
 from majolica.data.pictures.frame import Fit
-from majolica.data.split import load_split
 from majolica.errors import UserError
 from majolica.eval.protocol import EvalData, Split
 from majolica.text.articles import with_article

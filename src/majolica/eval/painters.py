@@ -18,7 +18,7 @@ from torch import Tensor
 
 from majolica.data.tasks import serve_parent
 from majolica.errors import Notice, UserError
-from majolica.eval.judge import Judge
+from majolica.eval.judge.judge import Judge
 from majolica.eval.protocol import Pipeline
 from majolica.machine import keep_freed_memory
 

@@ -78,7 +78,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of the report: HTML without any link to the outside (see `majolica.eval.figures`)."""
+    """A figure of the report: HTML without any link to the outside (see `majolica.html.figures`)."""
 
     title: str
     html: str

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from majolica.config.logged import GRADIENT_NORM, LEARNING_RATE, SAMPLES, SAMPLES_PER_SECOND
-from majolica.eval.charts import Points, charts, line_chart
 from majolica.eval.protocol import Figure, Result, Table
-from majolica.eval.style import CSS
 from majolica.files import write_atomic
+from majolica.html.charts import Points, charts, line_chart
+from majolica.html.style import CSS
 
 CURVES = {
     "loss": "Loss",

@@ -10,17 +10,17 @@ from pathlib import Path
 import torch
 
 from majolica.config.io import load, to_yaml
-from majolica.config.schema import RunConfig
-from majolica.config.sizes import trained_sizes
+from majolica.config.resolutions import trained_sizes
+from majolica.config.run import RunConfig
 from majolica.eval import facts
-from majolica.eval.control import Control
-from majolica.eval.fidelity import Fidelity
-from majolica.eval.gallery import Gallery
-from majolica.eval.judge import Judge
+from majolica.eval.evaluators.control import Control
+from majolica.eval.evaluators.fidelity import Fidelity
+from majolica.eval.evaluators.gallery import Gallery
+from majolica.eval.evaluators.zero_shot import ZeroShot
+from majolica.eval.judge.judge import Judge
 from majolica.eval.painters import Painters, Workers, Workload, open_workers
 from majolica.eval.protocol import Brush, EvalData, Evaluator, Pipeline, Result
 from majolica.eval.report import Report, write_report
-from majolica.eval.zero_shot import ZeroShot
 from majolica.files import write_atomic
 from majolica.machine import cores
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from majolica.config.schema import DecoderConfig
+from majolica.config.run import DecoderConfig
 from majolica.models.layers import layer_norm
 
 HARMONICS = 2

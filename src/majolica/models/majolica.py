@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from majolica.config.schema import ModelConfig
+from majolica.config.run import ModelConfig
 from majolica.device import sent
 from majolica.models.conditions import Condition, ConditionEncoder
 from majolica.models.decoder import PixelDecoder, Window

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from majolica.config.schema import TextConfig
+from majolica.config.run import TextConfig
 from majolica.models.layers import AttentionPool, Norm, SelfAttention, SwiGLU
 
 PAD = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from majolica.config.schema import LossConfig
+from majolica.config.run import LossConfig
 from majolica.config.split import RowSplit
 from majolica.device import sent
 from majolica.models.conditions import Condition

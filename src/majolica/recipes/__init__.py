@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from majolica.config.schema import RunConfig
+from majolica.config.run import RunConfig
 from majolica.errors import unknown
 from majolica.recipes.drawings import art, demo, nano
 from majolica.recipes.photographs import base, large, reference, small, xlarge

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from majolica.config.schema import (
+from majolica.config.run import (
     DataConfig,
     DecoderConfig,
     LossConfig,

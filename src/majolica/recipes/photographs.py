@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from majolica.config.schema import ModelConfig, OptimConfig, RunConfig, TextConfig, TrainConfig
+from majolica.config.run import ModelConfig, OptimConfig, RunConfig, TextConfig, TrainConfig
 
 
 def reference() -> RunConfig:

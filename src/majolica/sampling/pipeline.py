@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 
 from majolica.config import io
-from majolica.config.schema import RunConfig
-from majolica.config.sizes import beyond_training, scale_of
+from majolica.config.resolutions import beyond_training, scale_of
+from majolica.config.run import RunConfig
 from majolica.data.pictures.frame import Fit
 from majolica.errors import Notice, UserError, unknown
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
 from majolica.models.majolica import Majolica, pool
 from majolica.models.precision import attend_by_products, autocast_in_use, has_bf16
-from majolica.models.weights import averaged
+from majolica.run.weights import averaged
 from majolica.sampling.guidance import Guidance, guided, read_guidance
 from majolica.sampling.images import Pictures, read_pictures
 from majolica.sampling.inputs import Texts, Values, read_count, read_dials, read_labels, read_texts, read_whole

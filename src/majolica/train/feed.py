@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from majolica.data.loader import Batch, Loader
+from majolica.data.loading.loader import Batch, Loader
 from majolica.device import sent
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from majolica.config.fitting import is_open, settle
-from majolica.config.schema import RunConfig
+from majolica.config.run import RunConfig
 from majolica.distributed.group import default_device
 from majolica.errors import UserError
 from majolica.machine import cores

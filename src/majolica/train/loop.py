@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from majolica.config.logged import LEARNING_RATE, SAMPLES, SAMPLES_PER_SECOND
 from majolica.distributed.group import any_rank, device_name
-from majolica.train.log import Log
-from majolica.train.pace import Watch
-from majolica.train.profile import profiled
-from majolica.train.report import ideal_seconds, memory_gb, record, straggler
-from majolica.train.schedule import due
+from majolica.train.optim.schedule import due
 from majolica.train.state import Run, save
 from majolica.train.step import check_skips, describe_skips, optimiser_step
+from majolica.train.watch.log import Log
+from majolica.train.watch.pace import Watch
+from majolica.train.watch.profile import profiled
+from majolica.train.watch.report import ideal_seconds, memory_gb, record, straggler
 
 Stop = Callable[[], bool]
 

@@ -16,7 +16,7 @@ from majolica.errors import Notice
 from majolica.files import write_atomic
 from majolica.sampling.pipeline import Pipeline
 from majolica.sampling.sheet import captioned_sheet
-from majolica.train.ema import lent
+from majolica.train.optim.ema import lent
 from majolica.train.prompts import PROMPTS, choose_prompts, read_prompts
 from majolica.train.state import Run, ema_by_name
 

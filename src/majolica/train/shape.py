@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from majolica.config.schema import RunConfig
+from majolica.config.run import RunConfig
 
 Shape = dict[str, int]
 

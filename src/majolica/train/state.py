@@ -13,28 +13,30 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from majolica.config.schema import RunConfig
+from majolica.activation.apply import apply, sites
+from majolica.activation.choices import CHOICES
+from majolica.activation.plan import plan_for
+from majolica.activation.step import fine_rows
+from majolica.config.run import RunConfig
 from majolica.config.split import largest
-from majolica.data.loader import Loader, Size
-from majolica.distributed.activation.apply import apply, sites
-from majolica.distributed.activation.choices import CHOICES
-from majolica.distributed.activation.plan import plan_for
-from majolica.distributed.activation.step import fine_rows
+from majolica.data.loading.loader import Loader, Size
 from majolica.distributed.group import Group
 from majolica.distributed.reduce import Traffic, data_parallel
-from majolica.distributed.shard import Shard, gathered
+from majolica.distributed.zero import Shard, gathered
 from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.models.majolica import Majolica
 from majolica.models.precision import attend_by_products
-from majolica.models.weights import checkpoints
+from majolica.run import checkpoint
+from majolica.run.weights import checkpoints
 from majolica.text.tokenizer import Tokenizer
-from majolica.train import checkpoint, optim, precision
-from majolica.train.ema import Ema, assign
+from majolica.train import precision
 from majolica.train.feed import Feed
+from majolica.train.optim.ema import Ema, assign
+from majolica.train.optim.optimisers import build_optimisers, load_state_by_name, state_by_name
 from majolica.train.shape import shape_notes, shape_of
-from majolica.train.stopwatch import Stopwatch
-from majolica.train.tally import Tally
+from majolica.train.watch.stopwatch import Stopwatch
+from majolica.train.watch.tally import Tally
 
 
 @dataclass
@@ -89,7 +91,7 @@ def build(config: RunConfig, out: Path, group: Group) -> Run:
         group=group,
         model=model,
         network=wrap(model, config, group, traffic, out),
-        optimisers=optim.build(
+        optimisers=build_optimisers(
             model, config.optim, shard.mine, precision.outside_autocast(config.train.precision, group.device)
         ),
         ema=Ema(model, config.optim.ema, shard.mine, config.train.ema_device),
@@ -157,7 +159,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
     """Save a checkpoint from the first rank; a full disk costs the checkpoint, never the run."""
     run.saved = run.step
     average = ema_by_name(run)
-    optimizer = optim.state_by_name(run.model, run.optimisers)
+    optimizer = state_by_name(run.model, run.optimisers)
     if run.shard.split:
         optimizer = gathered(optimizer, run.group)
     pending = run.tally.state(run.group)
@@ -203,7 +205,7 @@ def restore(run: Run, say: Callable[[str], None]) -> None:
         assign(run.model, saved.tensors["model"])
         for name, value in run.ema.average.items():
             value.copy_(saved.tensors["ema"][name])
-        optim.load_state_by_name(run.model, run.optimisers, saved.tensors["optimizer"])
+        load_state_by_name(run.model, run.optimisers, saved.tensors["optimizer"])
     except (KeyError, RuntimeError, ValueError) as error:
         raise UserError(
             f"the checkpoint in {run.out} does not fit the configuration ({error}); leave the model and the optimiser "

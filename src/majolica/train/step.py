@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from majolica.config.logged import GRADIENT_NORM
-from majolica.config.schema import RunConfig
+from majolica.config.run import RunConfig
 from majolica.config.split import RowSplit, clean_by_rank, split
 from majolica.data.counter import mix
-from majolica.data.loader import Batch
-from majolica.data.transforms import augment
+from majolica.data.loading.loader import Batch
+from majolica.data.pictures.transforms import augment
 from majolica.device import sent
 from majolica.distributed.group import Group, gather_others
 from majolica.errors import UserError
@@ -24,11 +24,11 @@ from majolica.models.precision import autocast
 from majolica.objectives.contrastive import Pairs, joined
 from majolica.objectives.draws import Draws
 from majolica.objectives.joint import Targets, joint_losses, make_rows, seen
-from majolica.train import optim
-from majolica.train.observe import Closely
-from majolica.train.schedule import due, learning_rate, planned
+from majolica.train.optim.optimisers import set_rate, step_where
+from majolica.train.optim.schedule import due, learning_rate, planned
 from majolica.train.state import Run, detached
-from majolica.train.tally import Losses
+from majolica.train.watch.observe import Closely
+from majolica.train.watch.tally import Losses
 
 ROW_STREAM = 0xD2A3
 """Tells the draws of a row from those of its augmentation."""
@@ -140,8 +140,8 @@ def update(run: Run, rate: float) -> Tensor:
     """Clip, guard, step. A gradient that is not finite leaves weights, optimisers and EMA as they are."""
     norm = torch.nn.utils.clip_grad_norm_(run.model.parameters(), run.config.optim.clip)
     finite = torch.isfinite(norm).float()
-    optim.set_rate(run.optimisers, rate)
-    optim.step_where(run.optimisers, finite)
+    set_rate(run.optimisers, rate)
+    step_where(run.optimisers, finite)
     run.shard.publish(run.model)
     run.ema.update(run.model, run.step, finite)
     run.skipped = (run.skipped + 1) * (1 - finite)

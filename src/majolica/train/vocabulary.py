@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from majolica.config.schema import DataConfig, RunConfig
-from majolica.data.captions import draw_captions
-from majolica.data.shards import ShardSet
-from majolica.data.sources import open_sources, shares_of
+from majolica.config.run import DataConfig, RunConfig
+from majolica.data.loading.captions import draw_captions
+from majolica.data.order.sources import open_sources, shares_of
+from majolica.data.store.shards import ShardSet
 from majolica.files import write_atomic
 from majolica.text.notices import cut_share_notice
 from majolica.text.tokenizer import Tokenizer, train_tokenizer

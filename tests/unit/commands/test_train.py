@@ -13,7 +13,7 @@ import pytest
 from majolica import cli
 from majolica.commands.train import Options
 from majolica.config import io
-from majolica.config.schema import RunConfig
+from majolica.config.run import RunConfig
 from majolica.recipes import recipe
 
 
@@ -23,9 +23,9 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ..
     monkeypatch.chdir(tmp_path)
     Path("data/openmoji/train").mkdir(parents=True)
     made: list[tuple[Any, ...]] = []
-    trainer = ModuleType("majolica.train.run")
+    trainer = ModuleType("majolica.launch.start")
     trainer.train = lambda config, out, resume=False: made.append((config, out, resume))  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "majolica.train.run", trainer)
+    monkeypatch.setitem(sys.modules, "majolica.launch.start", trainer)
     return made
 
 

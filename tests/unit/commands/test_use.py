@@ -277,12 +277,12 @@ def test_a_picture_of_too_many_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_eval_and_demo_hand_on_what_they_are_told(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluation, demo = ModuleType("majolica.eval.run"), ModuleType("majolica.demo")
+    evaluation, demo = ModuleType("majolica.eval.run"), ModuleType("majolica.commands.main_job")
     told: list[Any] = []
     evaluation.evaluate = lambda run, **_: {"zero_shot_top1": 0.9375, "parameters": 6}  # type: ignore[attr-defined]
-    demo.demo = lambda **options: told.append(options)  # type: ignore[attr-defined]
+    demo.run_demo = lambda **options: told.append(options)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "majolica.eval.run", evaluation)
-    monkeypatch.setitem(sys.modules, "majolica.demo", demo)
+    monkeypatch.setitem(sys.modules, "majolica.commands.main_job", demo)
     io.save(recipe("nano"), Path("runs/demo/config.yaml"))
     assert cli.main(["eval", "runs/demo"]) == 0
     assert "0.9375" in capsys.readouterr().out

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from majolica.config import io
-from majolica.config.schema import OptimConfig, RunConfig, SourceConfig
+from majolica.config.run import OptimConfig, RunConfig, SourceConfig
 from majolica.errors import UserError
 from majolica.recipes import RECIPES, recipe
 

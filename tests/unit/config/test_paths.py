@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from majolica.config.paths import anchor
-from majolica.config.schema import DataConfig, RunConfig, SourceConfig
+from majolica.config.run import DataConfig, RunConfig, SourceConfig
 
 
 def test_local_paths_become_absolute_and_urls_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

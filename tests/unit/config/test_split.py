@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from majolica.config.schema import LossConfig
+from majolica.config.run import LossConfig
 from majolica.config.split import clean_by_rank, largest, of_rank, split
 
 

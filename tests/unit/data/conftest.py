@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from majolica.data.shards import Record, write_shards
+from majolica.data.store.shards import Record, write_shards
 
 
 def _picture(i: int, width: int, height: int, extension: str = "png") -> bytes:

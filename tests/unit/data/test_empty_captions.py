@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from majolica import cli
-from majolica.config.schema import DataConfig
-from majolica.data import caption_text
-from majolica.data.index import open_index
-from majolica.data.loader import Loader, Size
-from majolica.data.shards import Record, ShardSet, write_shards
+from majolica.config.run import DataConfig
+from majolica.data.loading.loader import Loader, Size
+from majolica.data.store import caption_text
+from majolica.data.store.index import open_index
+from majolica.data.store.shards import Record, ShardSet, write_shards
 from majolica.errors import UserError
 
 Picture = Callable[..., bytes]

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from majolica.data import index
-from majolica.data.index import ROW, open_index, scan
 from majolica.data.pictures.decode import decode
-from majolica.data.shards import BadSample, Record, ShardSet, write_shards
+from majolica.data.store import index
+from majolica.data.store.index import ROW, open_index, scan
+from majolica.data.store.shards import BadSample, Record, ShardSet, write_shards
 from majolica.errors import UserError
 
 Picture = Callable[..., bytes]
@@ -355,7 +355,7 @@ def test_written_to_while_indexed(
 def test_several_processes_index_at_once(tmp_path: Path) -> None:
     write_shards(tmp_path, (Record(b"p" * i, "jpg", f"c{i}", {"n": i}) for i in range(300)), per_shard=100)
     code = (
-        "import sys; from pathlib import Path; from majolica.data.index import open_index\n"
+        "import sys; from pathlib import Path; from majolica.data.store.index import open_index\n"
         "for _ in range(20):\n"
         "    for tar in sorted(Path(sys.argv[1]).glob('*.tar')):\n"
         "        tar.with_suffix('.mjidx').unlink(missing_ok=True)\n"

@@ -140,8 +140,8 @@ def test_the_filter_on_ray_gives_the_rows_of_one_process(cluster: EngineConfig, 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from majolica.config.metadata import DedupConfig, DomainRule, FilterConfig, RulesConfig, SampleConfig, WorkConfig
-    from majolica.data.metadata.run import filter_metadata
+    from majolica.config.filter import DedupConfig, DomainRule, FilterConfig, RulesConfig, SampleConfig, WorkConfig
+    from majolica.data.filter.run import filter_metadata
 
     n = 400
     columns: dict[str, Any] = {

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from majolica.eval.judge_net import Scores
+from majolica.eval.judge.net import Scores
 from majolica.eval.protocol import EvalData, Split
 
 NAMES = ("red apple", "dolphin", "cactus", "umbrella", "fox")

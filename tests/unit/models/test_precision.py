@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from majolica.config.schema import RunConfig
+from majolica.config.run import RunConfig
 from majolica.models import precision
 from majolica.models.majolica import Majolica
 from majolica.models.precision import Precision, autocast_in_use

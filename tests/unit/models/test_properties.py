@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from majolica.config.resolve import PROPERTY_NAMES
+from majolica.config.checks import PROPERTY_NAMES
 from majolica.errors import UserError
 from majolica.models.properties import PROPERTIES, measure, measure_all
 

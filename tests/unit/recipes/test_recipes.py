@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from majolica.config import io
-from majolica.config.resolve import derived
-from majolica.config.schema import RunConfig
+from majolica.config.checks import derived
+from majolica.config.run import RunConfig
 from majolica.errors import UserError
 from majolica.recipes import RECIPES, recipe, summary
 from majolica.train.sample import COUNT, STEPS

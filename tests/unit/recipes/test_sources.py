@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from majolica.config import io
-from majolica.config.metadata import FilterConfig, check
-from majolica.data.metadata.rules import check_columns, reasons
+from majolica.config.filter import FilterConfig, check
+from majolica.data.filter.rules import check_columns, reasons
 from majolica.errors import UserError
-from majolica.recipes.sources import SOURCES, source, summary
+from majolica.recipes.filter import SOURCES, source, summary
 
 # Columns that a file of the source has, canonical names.
 HAVE = {

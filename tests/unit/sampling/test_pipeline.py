@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from majolica.config.schema import LossConfig, RunConfig
+from majolica.config.run import LossConfig, RunConfig
 from majolica.errors import Notice, UserError
 from majolica.models.majolica import Majolica, pool
 from majolica.sampling.guidance import Guidance

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from majolica.config.schema import RunConfig
-from majolica.eval.zero_shot import class_embeddings
+from majolica.config.run import RunConfig
+from majolica.eval.evaluators.zero_shot import class_embeddings
 from majolica.sampling import pipeline
 from majolica.sampling.pipeline import Pipeline
 from majolica.text.templates import TEMPLATES, choose_templates, embed_labels, label_prompt

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 from PIL import Image
 
-from majolica.config.schema import DataConfig, ModelConfig, RunConfig
-from majolica.data.shards import Record, ShardSet, write_shards
-from majolica.train.run import say_notices
+from majolica.config.run import DataConfig, ModelConfig, RunConfig
+from majolica.data.store.shards import Record, ShardSet, write_shards
+from majolica.launch.rank import say_notices
 
 
 def wide_png() -> bytes:

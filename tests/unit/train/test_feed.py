@@ -53,9 +53,9 @@ def test_waiting_is_measured() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_to_a_gpu_the_batches_and_the_state_are_the_same(tmp_path: Path) -> None:
-    from majolica.config.schema import DataConfig
-    from majolica.data.loader import Loader, Size
-    from majolica.data.make import make_openmoji
+    from majolica.config.run import DataConfig
+    from majolica.data.drawings.make import make_openmoji
+    from majolica.data.loading.loader import Loader, Size
 
     make_openmoji(tmp_path, samples=64, resolution=32, names=4, heldout=4, combinations=4)
     made: Callable[[], Loader] = lambda: Loader(DataConfig(shards=str(tmp_path / "train")), 8, Size(16, 2, 4), 0)  # noqa: E731

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from majolica.config.checks import resolve
 from majolica.config.fitting import is_open
-from majolica.config.resolve import resolve
-from majolica.config.schema import RunConfig
+from majolica.config.run import RunConfig
 from majolica.errors import UserError
 from majolica.recipes import RECIPES, recipe
 from majolica.train import fitting

@@ -7,10 +7,10 @@ import copy
 import pytest
 import torch
 
-from majolica.config.schema import OptimConfig
+from majolica.config.run import OptimConfig
 from majolica.models.majolica import Majolica
-from majolica.train import optim
-from majolica.train.ema import Ema
+from majolica.train.optim.ema import Ema
+from majolica.train.optim.optimisers import build_optimisers, state_by_name, step_where
 from reads import Reads
 from tiny import TINY
 
@@ -26,7 +26,7 @@ def test_reads_are_counted() -> None:
 def test_a_bad_gradient_leaves_everything_as_it_is(victim: str) -> None:
     torch.manual_seed(0)
     model = Majolica(TINY)
-    optimisers, ema = optim.build(model, OptimConfig(muon_lr=0.01, weight_decay=0.1)), Ema(model, 0.5)
+    optimisers, ema = build_optimisers(model, OptimConfig(muon_lr=0.01, weight_decay=0.1)), Ema(model, 0.5)
 
     def step(bad: bool) -> None:
         for name, value in model.named_parameters():
@@ -34,14 +34,14 @@ def test_a_bad_gradient_leaves_everything_as_it_is(victim: str) -> None:
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         with Reads() as reads:
             finite = torch.isfinite(norm).float()
-            optim.step_where(optimisers, finite)
+            step_where(optimisers, finite)
             ema.update(model, 5, finite)
         assert reads.count == 0
 
     def everything() -> dict[str, torch.Tensor]:
         weights = {name: value.detach() for name, value in model.named_parameters()}
         average = {f"ema.{name}": value for name, value in ema.average.items()}
-        return copy.deepcopy(weights | optim.state_by_name(model, optimisers) | average)
+        return copy.deepcopy(weights | state_by_name(model, optimisers) | average)
 
     step(bad=False)
     before = everything()

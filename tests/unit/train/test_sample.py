@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from majolica.config.schema import DataConfig, SourceConfig, TrainConfig
-from majolica.data.shards import Record, ShardSet, write_shards
+from majolica.config.run import DataConfig, SourceConfig, TrainConfig
+from majolica.data.store.shards import Record, ShardSet, write_shards
 from majolica.errors import UserError
 from majolica.train import sample
 from majolica.train.prompts import choose_prompts, read_prompts

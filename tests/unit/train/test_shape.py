@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from majolica.config.schema import RunConfig
+from majolica.config.run import RunConfig
 from majolica.train.shape import shape_notes, shape_of
 
 

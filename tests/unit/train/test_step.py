@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from majolica.config.split import RowSplit
-from majolica.data.loader import Batch
+from majolica.data.loading.loader import Batch
 from majolica.distributed.group import Group
 from majolica.train.step import drawn
 from tiny import tiny_run

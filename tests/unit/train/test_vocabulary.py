@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from majolica.config.schema import DataConfig, SourceConfig
-from majolica.data.shards import BadSample, Record, ShardSet, write_shards
+from majolica.config.run import DataConfig, SourceConfig
+from majolica.data.store.shards import BadSample, Record, ShardSet, write_shards
 from majolica.errors import UserError
+from majolica.launch.prepare import prepare
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
 from majolica.text.words import NAME, load_words
 from majolica.train import vocabulary
-from majolica.train.prepare import prepare
 from majolica.train.vocabulary import caption_notices
 from tiny import tiny_run
 

@@ -14,7 +14,7 @@ import tyro
 
 from majolica.config import io
 from majolica.config.engine import EngineConfig
-from majolica.config.metadata import (
+from majolica.config.filter import (
     ColumnsConfig,
     DedupConfig,
     FilterConfig,
@@ -26,7 +26,7 @@ from majolica.config.metadata import (
 from majolica.errors import UserError
 from majolica.files import check_folder
 from majolica.lock import hold_folder
-from majolica.recipes.sources import SOURCES, source, summary
+from majolica.recipes.filter import SOURCES, source, summary
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
@@ -72,7 +72,7 @@ def run(args: list[str]) -> None:
     if options.out is None:
         raise UserError("say where to: --out DIR")
     check_folder(options.out)
-    from majolica.data.metadata.run import filter_metadata
+    from majolica.data.filter.run import filter_metadata
 
     begun = time.monotonic()
     with hold_folder(options.out), _progress() as report:

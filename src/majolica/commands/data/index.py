@@ -88,7 +88,7 @@ def index(
 
 
 def _one(tar: Path, rebuild: bool) -> Found:
-    from majolica.data.index import log, open_index, scan
+    from majolica.data.store.index import log, open_index, scan
 
     level = log.level
     log.setLevel(logging.ERROR)  # all of it is said below
@@ -108,7 +108,7 @@ def _one(tar: Path, rebuild: bool) -> Found:
 
 def _tars(places: Sequence[str]) -> tuple[list[Path], list[str]]:
     """Every tar that is meant, once; and a sentence on everything that looks like one and is passed over."""
-    from majolica.data.contents import contents
+    from majolica.data.store.contents import contents
 
     if not all(places) or not places:
         raise UserError("say what to index: majolica data index DIR|TAR|PATTERN...")

@@ -35,7 +35,7 @@ def openmoji(
     """
     check_folder(out)
     from majolica.commands.progress import bar
-    from majolica.data.make import make_openmoji
+    from majolica.data.drawings.make import make_openmoji
 
     chosen = int(names[0]) if len(names) == 1 and names[0].isdecimal() else names
     with hold_folder(out), bar("composing") as progress:

@@ -69,8 +69,8 @@ def tokenizer(
     if out.exists():
         raise UserError(f"{out} exists, and models may depend on it: remove it, or name another with --out")
     check_writable(out)
-    from majolica.data.captions import draw_captions
-    from majolica.data.shards import ShardSet
+    from majolica.data.loading.captions import draw_captions
+    from majolica.data.store.shards import ShardSet
     from majolica.text.notices import cut_share_notice
     from majolica.text.tokenizer import Tokenizer, train_tokenizer
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from majolica.data.fetch import status
 from majolica.data.fetch.plan import Plan
 from majolica.data.fetch.shard import beside, counted, stats_path
-from majolica.data.index import open_index
+from majolica.data.store.index import open_index
 from majolica.errors import UserError
 from majolica.files import write_atomic
 

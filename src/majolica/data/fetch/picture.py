@@ -12,7 +12,6 @@ from PIL import Image
 
 from majolica.config.fetch import PictureConfig
 from majolica.data.fetch import status
-from majolica.data.fetch.phash import phash
 from majolica.data.fetch.status import Failure
 from majolica.data.pictures import faults
 from majolica.data.pictures.encode import encode
@@ -21,6 +20,7 @@ from majolica.data.pictures.jpeg import check_scans, scan_jpeg
 from majolica.data.pictures.memory import Reserve, jpeg_bytes, pillow_bytes, unlimited
 from majolica.data.pictures.opening import WEB, open_picture, render
 from majolica.data.pictures.orientation import is_sideways, orientation_of
+from majolica.data.pictures.phash import phash
 
 _STORED = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 _STATUS = {

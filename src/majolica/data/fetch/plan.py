@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from majolica.config.fetch import FetchConfig
-from majolica.data.caption_text import EmptyCaptions
 from majolica.data.fetch.rows import Columns, Source, find_columns, find_sources
 from majolica.data.fetch.shard import stats_path
+from majolica.data.store.caption_text import EmptyCaptions
 from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.lock import hold_folder

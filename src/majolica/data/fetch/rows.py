@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from majolica.data.arrow import as_bytes
+from majolica.data.store.arrow import as_bytes
 from majolica.errors import UserError
 
 URL_NAMES = ("url", "URL", "Url", "image_url", "img_url")

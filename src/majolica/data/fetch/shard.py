@@ -30,10 +30,10 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from majolica.data.caption_text import is_blank
 from majolica.data.fetch import status
 from majolica.data.fetch.picture import Picture
-from majolica.data.index import open_index
+from majolica.data.store.caption_text import is_blank
+from majolica.data.store.index import open_index
 from majolica.errors import UserError
 from majolica.files import sync_folder, write_atomic
 

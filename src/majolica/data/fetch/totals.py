@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from majolica.data.catalogue import catalogue
 from majolica.data.fetch import status
 from majolica.data.fetch.plan import Plan
 from majolica.data.fetch.shard import stats_path
+from majolica.data.store.catalogue import catalogue
 
 
 @dataclass

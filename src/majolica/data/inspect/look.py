@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from majolica.config.engine import EngineConfig
-from majolica.data.index import open_index
 from majolica.data.inspect.measure import Measured, Stretch, measure, merge
 from majolica.data.inspect.page import Page, Picture, page
 from majolica.data.inspect.sheet import thumbnail
 from majolica.data.inspect.summary import Summary, Tars, columns, summarise
 from majolica.data.inspect.text import text_remarks
-from majolica.data.shards import ShardSet
+from majolica.data.store.index import open_index
+from majolica.data.store.shards import ShardSet
 from majolica.data.tasks import each
 from majolica.errors import UserError
 from majolica.files import write_atomic

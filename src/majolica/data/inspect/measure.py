@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from majolica.data.fetch.phash import phash
 from majolica.data.pictures.decode import decode
-from majolica.data.shards import BadSample, ShardSet
+from majolica.data.pictures.phash import phash
+from majolica.data.store.shards import BadSample, ShardSet
 from majolica.text.clean import clean_caption
 
 _SEEN = (64, 64)

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from majolica.data.shards import BadSample, ShardSet
+from majolica.data.store.shards import BadSample, ShardSet
 from majolica.text.clean import clean_caption
 
 _MEASURED = 10_000

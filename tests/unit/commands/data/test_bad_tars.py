@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from majolica import cli
-from majolica.config.schema import DataConfig
+from majolica.config.run import DataConfig
 from majolica.data.inspect import measure
-from majolica.data.loader import Loader, Size
+from majolica.data.loading.loader import Loader, Size
 from majolica.errors import UserError
 from majolica.text.tokenizer import Tokenizer
 

@@ -11,8 +11,8 @@ import pytest
 
 from majolica import cli
 from majolica.config import io
-from majolica.config.metadata import FilterConfig
-from majolica.recipes.sources import source
+from majolica.config.filter import FilterConfig
+from majolica.recipes.filter import source
 
 
 @pytest.fixture

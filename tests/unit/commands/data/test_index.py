@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from majolica import cli
-from majolica.data import index as data_index
+from majolica.data.store import index as data_index
 
 
 def tar(path: Path, names: list[str]) -> None:

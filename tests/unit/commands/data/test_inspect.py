@@ -11,7 +11,7 @@ from PIL import Image
 
 from majolica import cli
 from majolica.config import io as io_config
-from majolica.data.shards import Record, ShardSet, write_shards
+from majolica.data.store.shards import Record, ShardSet, write_shards
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
 from tiny import tiny_run
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 import majolica
 from majolica import cli
-from majolica.data.shards import Record, write_shards
+from majolica.data.store.shards import Record, write_shards
 
 # Python reads it as it starts. The first spawned worker that opens a file of the kind named dies, once.
 KILLER = """

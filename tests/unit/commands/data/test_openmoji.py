@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from majolica import cli
-from majolica.data import make
+from majolica.data.drawings import make
 
 
 @pytest.mark.parametrize(("words", "names"), [("", 32), ("--names 7", 7), ("--names dolphin fox", ("dolphin", "fox"))])

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from majolica import cli
-from majolica.data.shards import ShardSet
+from majolica.data.store.shards import ShardSet
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from majolica import cli
-from majolica.data.shards import BadSample, Record, ShardSet, write_shards
+from majolica.data.store.shards import BadSample, Record, ShardSet, write_shards
 from majolica.text.tokenizer import Tokenizer
 
 COLOURS = ("teal", "dark green", "yellow", "grey", "crimson")

@@ -14,7 +14,7 @@ import pytest
 from majolica.config.fetch import FetchConfig, check
 from majolica.data.fetch.run import fetch
 from majolica.data.pictures.decode import decode
-from majolica.data.shards import ShardSet
+from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 
 

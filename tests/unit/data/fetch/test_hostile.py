@@ -19,7 +19,7 @@ from PIL import Image
 from majolica.config.fetch import FetchConfig
 from majolica.data.fetch import address, download
 from majolica.data.fetch.run import fetch
-from majolica.data.shards import ShardSet
+from majolica.data.store.shards import ShardSet
 
 Table = Callable[..., str]
 

@@ -14,9 +14,9 @@ from PIL import Image
 from scipy.fft import dct
 
 from majolica.config.fetch import PictureConfig
-from majolica.data.fetch.phash import distance, phash
 from majolica.data.fetch.picture import make_picture, set_up_decoders, unpacked
 from majolica.data.fetch.status import Failure
+from majolica.data.pictures.phash import distance, phash
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ from majolica.config.engine import EngineConfig
 from majolica.config.fetch import FetchConfig
 from majolica.data.fetch import crawl, shard
 from majolica.data.fetch.run import fetch
-from majolica.data.shards import ShardSet
+from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 
 Table = Callable[..., str]

@@ -16,7 +16,7 @@ from PIL import Image
 from majolica.config.engine import EngineConfig
 from majolica.data.inspect import look
 from majolica.data.inspect.look import Look, chosen, inspect_shards
-from majolica.data.shards import Record, write_shards
+from majolica.data.store.shards import Record, write_shards
 from majolica.errors import UserError
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from majolica.config.metadata import FilterConfig, WorkConfig
+from majolica.config.filter import FilterConfig, WorkConfig
 
 Row = dict[str, Any]
 

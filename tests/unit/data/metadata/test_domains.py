@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from majolica.config.metadata import DomainRule, RulesConfig
-from majolica.data.metadata.hosts import HOST, group
-from majolica.data.metadata.run import filter_metadata
+from majolica.config.filter import DomainRule, RulesConfig
+from majolica.data.filter.hosts import HOST, group
+from majolica.data.filter.run import filter_metadata
 from majolica.errors import UserError
 
 

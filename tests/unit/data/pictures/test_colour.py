@@ -17,16 +17,16 @@ from PIL import Image, ImageCms, features
 import profiles
 from majolica.commands.pictures import load_pictures
 from majolica.config.fetch import PictureConfig
-from majolica.config.schema import DataConfig
+from majolica.config.run import DataConfig
 from majolica.config.shard import ShardConfig
 from majolica.data.fetch.picture import make_picture
-from majolica.data.gather import gather
+from majolica.data.folder.gather import gather
 from majolica.data.inspect.sheet import thumbnail
-from majolica.data.loader import Loader, Size
+from majolica.data.loading.loader import Loader, Size
+from majolica.data.loading.split import load_split
 from majolica.data.pictures import colour
 from majolica.data.pictures.decode import decode
-from majolica.data.shards import Record, ShardSet, write_shards
-from majolica.data.split import load_split
+from majolica.data.store.shards import Record, ShardSet, write_shards
 
 SHOWN = (200, 60, 49)
 """What viewers show, as sRGB."""

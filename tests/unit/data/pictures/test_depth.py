@@ -16,9 +16,9 @@ from majolica.commands.pictures import load_pictures
 from majolica.config.fetch import PictureConfig
 from majolica.config.shard import ShardConfig
 from majolica.data.fetch.picture import make_picture
-from majolica.data.gather import gather
+from majolica.data.folder.gather import gather
 from majolica.data.pictures.decode import decode
-from majolica.data.shards import ShardSet
+from majolica.data.store.shards import ShardSet
 
 RAMP = np.linspace(0, 255, 64).round().astype(np.uint8)[None].repeat(20, 0)
 

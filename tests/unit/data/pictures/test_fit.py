@@ -14,13 +14,13 @@ from PIL import Image
 
 from majolica.commands.pictures import load_pictures
 from majolica.config import io as config_io
-from majolica.config.schema import DataConfig
-from majolica.data.loader import Loader, Size
+from majolica.config.run import DataConfig
+from majolica.data.loading.loader import Loader, Size
+from majolica.data.loading.split import load_split
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.fit import fit
 from majolica.data.pictures.frame import Fit, lost_area, scale_of
-from majolica.data.shards import Record, write_shards
-from majolica.data.split import load_split
+from majolica.data.store.shards import Record, write_shards
 from majolica.errors import UserError
 from majolica.recipes import recipe
 

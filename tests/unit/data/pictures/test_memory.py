@@ -15,16 +15,16 @@ import pytest
 from PIL import Image
 
 from majolica.config.fetch import PictureConfig, fetch_recipe
-from majolica.config.schema import DataConfig
+from majolica.config.run import DataConfig
 from majolica.config.shard import ShardConfig
 from majolica.data.fetch.picture import make_picture
 from majolica.data.fetch.status import OF_PICTURES, Failure
-from majolica.data.gather import gather
-from majolica.data.loader import Loader, Size
+from majolica.data.folder.gather import gather
+from majolica.data.loading.loader import Loader, Size
 from majolica.data.pictures.decode import MAX_PIXELS, decode
 from majolica.data.pictures.faults import OVER_BUDGET, BadPicture
 from majolica.data.pictures.memory import SMALL, MemoryBudget, jpeg_bytes, pillow_bytes
-from majolica.data.shards import Record, write_shards
+from majolica.data.store.shards import Record, write_shards
 from majolica.errors import UserError
 
 MB = 1_000_000

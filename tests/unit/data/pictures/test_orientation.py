@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from majolica.commands.pictures import load_pictures
-from majolica.config.schema import DataConfig
-from majolica.data.loader import Loader, Size
+from majolica.config.run import DataConfig
+from majolica.data.loading.loader import Loader, Size
+from majolica.data.loading.split import load_split
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.orientation import TURNS, orientation_of, read_orientation, turn_pixels
-from majolica.data.shards import Record, ShardSet, write_shards
-from majolica.data.split import load_split
+from majolica.data.store.shards import Record, ShardSet, write_shards
 
 KINDS = ["JPEG", "MPO", "PNG", "WEBP", "TIFF", *(["AVIF"] if features.check("avif") else [])]
 BACK = {2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}

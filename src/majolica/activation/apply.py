@@ -1,0 +1,94 @@
+"""Which blocks a plan speaks about, and how it is carried out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from majolica.activation.choices import Choice, run, shared
+from majolica.models.majolica import Majolica
+
+
+@dataclass(frozen=True)
+class Site:
+    """One call of a block. A block that is called twice in a step has two."""
+
+    name: str
+    block: nn.Module
+
+
+class Watch(Protocol):
+    """Is told when a call begins and ends."""
+
+    def enter(self, shared: Iterable[Tensor]) -> None: ...
+
+    def leave(self) -> None: ...
+
+
+def sites(model: Majolica, fine: bool) -> list[Site]:
+    """The calls of a training step in their order; `fine` when some rows are painted larger than the base."""
+    parts = [
+        ("perception", model.perception.blocks),
+        ("text", model.text_tower.blocks),
+        ("synthesis", model.synthesis.blocks),
+        ("decoder", model.decoder.blocks),
+    ]
+    parts += [("fine decoder", model.decoder.blocks)] if fine else []
+    return [Site(f"{name} {index}", block) for name, blocks in parts for index, block in enumerate(blocks)]
+
+
+def apply(
+    model: nn.Module, calls: Sequence[Site], choices: Sequence[Choice], watch: Watch | None = None
+) -> Callable[[], None]:
+    """Make every call of `calls` treat its activations as chosen, where gradients are wanted; returns how to undo it.
+
+    `calls` are those of one forward pass of `model`, in order; further calls of a block keep all.
+    """
+    turn: Counter[nn.Module] = Counter()
+    chosen: dict[nn.Module, list[Choice]] = {}
+    for site, choice in zip(calls, choices, strict=True):
+        chosen.setdefault(site.block, []).append(choice)
+    for block, own in chosen.items():
+        block.forward = _planned(block, own, turn, watch)
+    hook = model.register_forward_pre_hook(lambda module, args: turn.clear())
+
+    def undo() -> None:
+        hook.remove()
+        for block in chosen:
+            del block.forward  # the class has its own
+
+    return undo
+
+
+def _planned(
+    block: nn.Module, choices: list[Choice], turn: Counter[nn.Module], watch: Watch | None
+) -> Callable[..., Any]:
+    forward = block.forward
+
+    def planned(*args: Any) -> Any:
+        if not torch.is_grad_enabled() or turn[block] >= len(choices):
+            return forward(*args)
+        choice = choices[turn[block]]
+        turn[block] += 1
+        if watch:
+            watch.enter(shared(args))
+        # Autocast would cache its copy of every weight until the end of the forward pass, kept or not. A block that is
+        # called twice needs the cache, though: its calls share the copies, and with them the sum of two gradients.
+        # There the operators of a call depend on earlier ones, which selective checkpointing does not allow.
+        caching, twice = torch.is_autocast_cache_enabled(), len(choices) > 1
+        if twice and torch.is_autocast_enabled(args[0].device.type) and choice in ("keep_matmul", "keep_attention"):
+            choice = "keep"
+        torch.set_autocast_cache_enabled(caching and twice)
+        try:
+            return run(choice, forward, *args)
+        finally:
+            torch.set_autocast_cache_enabled(caching)
+            if watch:
+                watch.leave()
+
+    return planned

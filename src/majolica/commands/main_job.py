@@ -1,0 +1,96 @@
+"""The main job in one go: drawings -> shards -> vocabulary -> joint training -> evaluation -> report."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from majolica.commands.progress import bar
+from majolica.config.run import RunConfig
+from majolica.data.drawings.make import make_openmoji
+from majolica.errors import UserError
+from majolica.eval.run import evaluate
+from majolica.launch.start import train
+from majolica.lock import hold_folder
+from majolica.recipes import recipe
+from majolica.sampling.grid import tile
+from majolica.sampling.pipeline import Pipeline
+
+SAMPLES = 20_000
+HELD_OUT = 512
+
+
+def run_demo(minutes: float, out: Path) -> None:
+    """Run the whole system on embedded drawings; `out` becomes the run folder with report.html in it."""
+    if (out / "config.yaml").exists():
+        raise UserError(
+            f"{out} already holds a run: choose another --out, or go on with `majolica train --resume {out}`"
+        )
+    config = recipe("demo")
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, minutes=minutes))
+    seconds: dict[str, float] = {}
+    with timed("drawings", seconds):
+        drawings = Path(config.data.shards).parent
+        with hold_folder(drawings):
+            make_data(drawings, fine_resolution(config))
+    with timed("vocabulary and training", seconds):
+        train(config, out)
+    with timed("evaluation", seconds), bar("evaluating") as progress:
+        metrics = evaluate(out, seconds={"drawings": seconds["drawings"]}, say=say, progress=progress, processes=0)
+    show(out, metrics)
+
+
+def fine_resolution(config: RunConfig) -> int:
+    """Side of the pictures that training reads."""
+    return config.model.resolution * (config.loss.fine_scale if config.loss.fine_share > 0 else 1)
+
+
+def make_data(folder: Path, resolution: int) -> None:
+    """Make the drawings, unless an earlier demo made the same."""
+    made = folder / "dataset.json"
+    wanted = {"samples": SAMPLES, "resolution": resolution, "seed": 0}
+    if made.exists():
+        found = json.loads(made.read_text())
+        same = all(found.get(key) == value for key, value in wanted.items())
+        if same and found.get("complete"):
+            say(f"the drawings in {folder} are there already")
+            return
+        if not same:
+            raise UserError(f"{folder} holds other drawings than the demo's: move it away first")
+    with bar("composing") as progress:
+        make_openmoji(folder, SAMPLES, resolution, heldout=HELD_OUT, combinations=HELD_OUT, progress=progress)
+
+
+@contextmanager
+def timed(part: str, seconds: dict[str, float]) -> Iterator[None]:
+    """Announce a part and note how long it took."""
+    say(f"== {part}")
+    start = time.perf_counter()
+    yield
+    seconds[part] = time.perf_counter() - start
+
+
+def show(out: Path, metrics: dict[str, float]) -> None:
+    """The result in a few lines, and a picture to look at first."""
+    pipeline = Pipeline.load(out)
+    prompts = (
+        "a fox on a teal background",
+        "a hamburger on a dark green background",
+        "a dolphin on a white background",
+    )
+    side = fine_resolution(pipeline.config)
+    tile(pipeline.paint(prompts, size=side), 3).save(out / "first.png")
+    say("")
+    for name, value in metrics.items():
+        say(f"{name:24} {value:,.4g}")
+    say(f"\nopen {out / 'report.html'}")
+    say(f'paint: majolica generate "a dolphin on a teal background" --run {out} --set brightness=0.8 --size {side}')
+
+
+def say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)

@@ -1,0 +1,50 @@
+"""Which sizes a run learns to paint, and which it can be asked for."""
+
+from __future__ import annotations
+
+from majolica.config.run import RunConfig
+from majolica.errors import UserError
+
+LARGEST = 4_096
+"""Side in pixels; the decoder holds the whole picture, so that larger ones do not fit into memory."""
+
+
+def trained_sizes(config: RunConfig) -> tuple[int, ...]:
+    """Sides in pixels that a run of `config` learns to paint: the base resolution and that of its fine rows."""
+    base, loss = config.model.resolution, config.loss
+    return (base, loss.fine_scale * base) if loss.fine_share > 0 else (base,)
+
+
+def scale_of(size: int, base: int) -> int:
+    """k of a picture of `size` pixels; UserError where it is no multiple of the base resolution, or too large."""
+    most = max(1, LARGEST // base)
+    if size > most * base:
+        raise UserError(f"size {size} is too large: {most * base} is the most ({most} times {base})")
+    if size < base or size % base:
+        nearest = min(max(1, round(size / base)), most) * base
+        raise UserError(f"size {size} is no multiple of the base resolution {base}: use {nearest}, say")
+    return size // base
+
+
+def beyond_training(size: int, config: RunConfig) -> list[str]:
+    """A line for whoever paints larger than anything that the run was trained on; none where it was."""
+    trained = trained_sizes(config)
+    if size <= trained[-1]:
+        return []
+    pixels = " and ".join(f"{side} px" for side in trained)
+    scale = -(-size // config.model.resolution)
+    return [
+        f"size {size} is larger than anything this run was trained on ({pixels}): expect dots or a grid; paint at most"
+        f" {trained[-1]}, or train with --loss.fine-share 0.25 --loss.fine-scale {scale}"
+    ]
+
+
+def base_only(config: RunConfig) -> list[str]:
+    """A line for whoever trains a run that will paint well at its base resolution only."""
+    base, loss = config.model.resolution, config.loss
+    if loss.fine_share > 0:
+        return []
+    return [
+        f"loss.fine_share is 0, so this run learns to paint at {base} px only, and larger pictures will show dots or a"
+        f" grid; with --loss.fine-share 0.25 it learns {max(2, loss.fine_scale) * base} px too"
+    ]

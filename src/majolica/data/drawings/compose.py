@@ -1,0 +1,227 @@
+"""Pictures composed from drawings: one or two things, any size and place, on a coloured ground, in any light.
+
+Every random number is drawn before any pixel and in units of the picture's side, so the same generator
+state gives the same picture at every resolution: a true 256 px reference exists for a picture trained at
+48.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from majolica.data.drawings.openmoji import Drawing, render
+from majolica.data.drawings.phrases import caption
+from majolica.errors import UserError
+
+BACKGROUNDS: Mapping[str, tuple[int, int, int]] = {
+    "white": (244, 244, 240),
+    "grey": (150, 152, 156),
+    "yellow": (248, 214, 84),
+    "orange": (242, 150, 70),
+    "pink": (246, 168, 190),
+    "purple": (142, 92, 168),
+    "sky blue": (132, 202, 240),
+    "dark blue": (36, 60, 130),
+    "teal": (18, 140, 140),
+    "dark green": (22, 88, 56),
+}
+# The drawings' own palette (OpenMoji style guide), plain name to fills; black is every outline's: left out.
+PALETTE: Mapping[str, tuple[str, ...]] = {
+    "light blue": ("#92d3f5",),
+    "blue": ("#61b2e4",),
+    "dark blue": ("#1e50a0",),
+    "red": ("#ea5a47", "#d22f27"),
+    "dark red": ("#781e32",),
+    "yellow": ("#fcea2b", "#f1b31c"),
+    "orange": ("#f4aa41", "#e27022"),
+    "light green": ("#b1cc33",),
+    "green": ("#5c9e31",),
+    "dark green": ("#186648",),
+    "purple": ("#b399c8", "#8967aa"),
+    "dark purple": ("#61306b",),
+    "pink": ("#ffa7c0", "#e67a94"),
+    "brown": ("#a57939", "#6a462f"),
+    "white": ("#fff", "#ffffff"),
+    "light grey": ("#d0cfce",),
+    "grey": ("#9b9b9a",),
+    "dark grey": ("#3f3f3f",),
+}
+LIGHT = (0.6, 1.25)
+"""Range of the light: below 1 a gain, above 1 a gamma (so that white does not clip)."""
+ALONE, PAIRED = (0.6, 0.95), (0.36, 0.5)
+"""Longer side of a thing in units of the picture's side, alone and in company."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture: uint8 H x W x 3, its caption, and what is known about it."""
+
+    image: NDArray[np.uint8]
+    caption: str
+    meta: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a drawing goes: longer side and centre in units of the picture's side."""
+
+    side: float
+    u: float
+    v: float
+    mirror: bool
+
+
+def compose(
+    rng: np.random.Generator,
+    drawings: Sequence[Drawing],
+    resolution: int,
+    objects: int = 1,
+    *,
+    avoid: frozenset[tuple[str, str]] = frozenset(),
+    only: frozenset[tuple[str, str]] | None = None,
+    name_background: float = 0.6,
+) -> Sample:
+    """Compose one picture of `objects` (1 or 2) of `drawings`; 2 means one or two, half and half.
+
+    `avoid` holds (name, background) pairs that must not occur; `only`, if given, those of which the first
+    thing must be one. `name_background` is the probability that the caption names the background.
+    `meta["brightness"]` is the mean luma (Rec. 709) of the finished picture in [0, 1], `boxes` are (left,
+    top, right, bottom) in units of the side.
+    """
+    if objects not in (1, 2):
+        raise UserError(f"objects must be 1 or 2, not {objects}")
+    count = 1 if objects == 1 or rng.random() < 0.5 else 2
+    chosen = [int(i) for i in rng.choice(len(drawings), size=min(count, len(drawings)), replace=False)]
+    things = [drawings[i] for i in chosen]
+    background = _choose_background(rng, things, avoid, only)
+    places = _places(rng, len(things))
+    ground = _Ground.draw(rng, background)
+    light = float(rng.uniform(*LIGHT))
+    text = caption(rng, [thing.name for thing in things], background, rng.random() < name_background)
+
+    canvas = ground.paint(resolution)
+    boxes = [_paste(canvas, thing, place, resolution) for thing, place in zip(things, places, strict=True)]
+    table = _lighting(light)
+    meta = {
+        "label": chosen[0],
+        "name": things[0].name,
+        "names": [thing.name for thing in things],
+        "category": things[0].category,
+        "boxes": boxes,
+        "background": background,
+        "gradient": ground.gradient,
+        "colours": [_colours(thing) for thing in things],
+        "light": round(light, 4),
+        "brightness": round(_mean_luma(canvas, table), 4),
+    }
+    return Sample(table[np.asarray(canvas)], text, meta)
+
+
+def _choose_background(
+    rng: np.random.Generator,
+    things: Sequence[Drawing],
+    avoid: frozenset[tuple[str, str]],
+    only: frozenset[tuple[str, str]] | None,
+) -> str:
+    allowed = [name for name in BACKGROUNDS if not any((thing.name, name) in avoid for thing in things)]
+    if only is not None:
+        allowed = [name for name in BACKGROUNDS if (things[0].name, name) in only]
+    if not allowed:
+        raise UserError(f"no background is left for {' and '.join(thing.name for thing in things)}")
+    return allowed[int(rng.integers(len(allowed)))]
+
+
+def _places(rng: np.random.Generator, count: int) -> list[_Place]:
+    """Alone: anywhere that fits. In company: side by side, each within its half."""
+    places = []
+    low, high = ALONE if count == 1 else PAIRED
+    for i in range(count):
+        side = float(rng.uniform(low, high))
+        share = 1 / count
+        u = i * share + side / 2 + float(rng.random()) * max(0.0, share - side)
+        v = side / 2 + float(rng.random()) * (1 - side)
+        places.append(_Place(side, u, v, bool(rng.random() < 0.5)))
+    return places
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """A plain colour or a soft linear gradient between two shades of it."""
+
+    colour: NDArray[np.float32]
+    gradient: bool
+    angle: float
+    strength: float
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, background: str) -> _Ground:
+        colour = np.array(BACKGROUNDS[background]) + rng.uniform(-8, 8, 3)
+        gradient, angle, strength = rng.random() < 0.5, rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.3)
+        return cls(colour.clip(0, 255).astype(np.float32), bool(gradient), float(angle), float(strength))
+
+    def paint(self, resolution: int) -> Image.Image:
+        size = (resolution, resolution)
+        if not self.gradient:
+            red, green, blue = (int(level + 0.5) for level in self.colour)
+            return Image.new("RGB", size, (red, green, blue))
+        axis = ((np.arange(resolution, dtype=np.float32) + 0.5) / resolution - 0.5) * 2 * self.strength
+        shade = (np.cos(self.angle, dtype=np.float32) * axis + (np.sin(self.angle, dtype=np.float32) * axis)[:, None])[
+            ..., None
+        ]
+        # Towards white on one side, towards black on the other.
+        pixels = self.colour + np.maximum(shade, 0) * (255 - self.colour) + np.minimum(shade, 0) * self.colour
+        return Image.fromarray((pixels + 0.5).clip(0, 255).astype(np.uint8))
+
+
+def _paste(canvas: Image.Image, thing: Drawing, place: _Place, resolution: int) -> list[float]:
+    """Draw `thing` onto the canvas in place; return its box in units of the side."""
+    # The vector is rendered once at the next power of two and scaled from there: one render serves every
+    # sample.
+    picture = _premultiplied(thing, max(128, 1 << (resolution - 1).bit_length()))
+    scale = place.side * resolution / max(picture.size)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    picture = picture.resize((width, height), Image.Resampling.BICUBIC).convert("RGBA")
+    if place.mirror:
+        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    # A narrow thing has more room sideways than its longer side says; the centre holds, the picture's edge
+    # never cuts.
+    left = min(max(0, round(place.u * resolution - width / 2)), resolution - width)
+    top = min(max(0, round(place.v * resolution - height / 2)), resolution - height)
+    canvas.paste(picture, (left, top), picture)
+    box = (left, top, left + width, top + height)
+    return [round(edge / resolution, 4) for edge in box]
+
+
+@lru_cache(maxsize=1024)
+def _premultiplied(thing: Drawing, size: int) -> Image.Image:
+    """The rendered drawing in the mode that Pillow scales without a detour."""
+    return Image.fromarray(render(thing, size)).convert("RGBa")
+
+
+def _mean_luma(canvas: Image.Image, table: NDArray[np.uint8]) -> float:
+    """Mean luma (Rec. 709) in [0, 1] of the lit canvas: exact, from its histogram, which is quick."""
+    levels = np.array(canvas.histogram(), float).reshape(3, 256) @ table
+    return float(levels @ np.array([0.2126, 0.7152, 0.0722])) / (255 * canvas.width * canvas.height)
+
+
+def _lighting(light: float) -> NDArray[np.uint8]:
+    """Return the table of 256 levels for a light in LIGHT."""
+    levels = np.arange(256) / 255
+    lit = levels * light if light <= 1 else levels ** (1 / light**2)
+    return np.round(lit * 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=1024)
+def _colours(thing: Drawing) -> list[str]:
+    """Plain names of the drawing's fills, commonest first."""
+    fills = [fill.decode().lower() for fill in re.findall(rb'fill="(#[0-9A-Fa-f]{3,6})"', thing.svg)]
+    counts = {name: sum(fill in shades for fill in fills) for name, shades in PALETTE.items()}
+    return sorted((name for name, count in counts.items() if count), key=lambda name: -counts[name])

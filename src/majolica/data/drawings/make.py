@@ -1,0 +1,181 @@
+"""Make a data set of composed OpenMoji pictures as img2dataset tars, the same from the same seed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from majolica.data.drawings.compose import BACKGROUNDS, Sample, compose
+from majolica.data.drawings.openmoji import (
+    ATTRIBUTION,
+    DEMO_NAMES,
+    LICENSE_NAME,
+    LICENSE_URL,
+    Drawing,
+    drawings,
+    license_text,
+)
+from majolica.data.store.shards import PER_SHARD, Record, write_shards
+from majolica.errors import UserError
+from majolica.files import write_atomic
+
+SPLITS = ("train", "heldout", "combinations")
+LICENSE_FILE = "LICENSE.txt"
+LARGEST = 8_192
+"""Side in pixels; a drawing is held in memory several times while it is composed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """All that decides what sample i of a split is."""
+
+    drawings: tuple[Drawing, ...]
+    resolution: int
+    objects: int
+    seed: int
+    combinations: frozenset[tuple[str, str]]
+
+    def sample(self, split: str, index: int) -> Sample:
+        """Compose sample `index` of `split`: a pure function of (plan, split, index)."""
+        rng = np.random.default_rng([self.seed, SPLITS.index(split), index])
+        if split == "combinations":
+            only = self.combinations
+            return compose(rng, self.drawings, self.resolution, 1, only=only, name_background=1.0)
+        return compose(rng, self.drawings, self.resolution, self.objects, avoid=self.combinations)
+
+
+def plan(names: int | Sequence[str] = 32, resolution: int = 96, objects: int = 1, seed: int = 0) -> Plan:
+    """Choose the drawings and the held-out combinations; see `make_openmoji` for the arguments."""
+    if resolution < 8:
+        raise UserError(f"resolution must be at least 8 px, not {resolution}")
+    if resolution > LARGEST:
+        raise UserError(f"resolution must be at most {LARGEST} px, not {resolution}")
+    if objects not in (1, 2):
+        raise UserError(f"objects must be 1 or 2, not {objects}")
+    if seed < 0:
+        raise UserError(f"seed must not be negative, not {seed}")
+    chosen = _choose(names)
+    return Plan(tuple(chosen), resolution, objects, seed, _combinations([d.name for d in chosen], seed))
+
+
+def make_openmoji(
+    out: Path,
+    samples: int,
+    resolution: int,
+    names: int | Sequence[str] = 32,
+    objects: int = 1,
+    seed: int = 0,
+    heldout: int = 512,
+    combinations: int = 512,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write `samples` training pictures of `resolution` px, plus held-out ones, as tars under `out`.
+
+    `out/train` and `out/heldout` are fresh renderings from the same distribution; `out/combinations` shows
+    (name, background) pairs that occur in neither. `names` is a count (up to 32: the demo's; above: the
+    demo's and then the others by code point) or the names themselves; `objects` 2 makes every other picture
+    one of two things. Sample i depends on (seed, split, i) alone. `progress(done, total)` is called after
+    each sample. A folder that holds this very data set already is left as it is.
+
+    Raises UserError for impossible arguments, unknown names, or a folder that holds another data set.
+    """
+    if heldout < 0 or combinations < 0:
+        raise UserError("heldout and combinations must not be negative")
+    if samples < 1:
+        raise UserError(f"samples must be at least 1, not {samples}")
+    design = plan(names, resolution, objects, seed)
+    description = _describe(design, samples, heldout, combinations)
+    if _claim(out, description):
+        return
+    counts = {"train": samples, "heldout": heldout, "combinations": combinations}
+    done, total = 0, sum(counts.values())
+
+    def records(split: str) -> Any:
+        nonlocal done
+        for index in range(counts[split]):
+            yield _record(design.sample(split, index))
+            done += 1
+            if progress is not None:
+                progress(done, total)
+
+    for split in SPLITS:
+        write_shards(out / split, records(split))
+    write_atomic(out / "names.json", _json([d.name for d in design.drawings]))
+    write_atomic(out / LICENSE_FILE, license_text().encode())
+    write_atomic(out / "dataset.json", _json({**description, "complete": True}))
+
+
+def _record(sample: Sample) -> Record:
+    import simplejpeg
+
+    image = np.ascontiguousarray(sample.image)
+    height, width = image.shape[:2]
+    jpeg = simplejpeg.encode_jpeg(image, quality=95, colorspace="RGB", colorsubsampling="444")
+    return Record(
+        jpeg,
+        "jpg",
+        sample.caption,
+        {"width": width, "height": height, "license": LICENSE_NAME, **sample.meta},
+    )
+
+
+def _choose(names: int | Sequence[str]) -> list[Drawing]:
+    if not isinstance(names, int):
+        if len(names) == 0 or len(set(names)) < len(names):
+            raise UserError("names must be one or more different names")
+        return drawings(list(names))
+    every = drawings()
+    if not 1 <= names <= len(every):
+        raise UserError(f"there are {len(every)} drawings: names must be between 1 and that, not {names}")
+    demo = set(DEMO_NAMES)
+    return [*drawings(DEMO_NAMES), *(drawing for drawing in every if drawing.name not in demo)][:names]
+
+
+def _combinations(names: Sequence[str], seed: int) -> frozenset[tuple[str, str]]:
+    """Hold out one background for every name, each background about equally often."""
+    backgrounds = list(BACKGROUNDS)
+    order = np.random.default_rng([seed, len(SPLITS)]).permutation(len(names))
+    return frozenset((name, backgrounds[int(k) % len(backgrounds)]) for name, k in zip(names, order, strict=True))
+
+
+def _describe(design: Plan, samples: int, heldout: int, combinations: int) -> dict[str, Any]:
+    return {
+        "kind": "openmoji",
+        "samples": samples,
+        "heldout": heldout,
+        "combinations": combinations,
+        "resolution": design.resolution,
+        "objects": design.objects,
+        "seed": design.seed,
+        "names": len(design.drawings),
+        "heldout_pairs": sorted(design.combinations),
+        "license": LICENSE_NAME,
+        "license_url": LICENSE_URL,
+        "attribution": ATTRIBUTION,
+    }
+
+
+def _claim(out: Path, description: dict[str, Any]) -> bool:
+    """Take `out` for this data set; return whether it is there already. UserError if it holds another."""
+    written = out / "dataset.json"
+    tars = {split: len(list((out / split).glob("*.tar"))) for split in SPLITS}
+    if not written.exists():
+        if any(tars.values()):
+            raise UserError(f"{out} holds tars of some other data set; choose another folder")
+        write_atomic(written, _json({**description, "complete": False}))
+        return False
+    found = json.loads(written.read_text("utf-8"))
+    complete = found.pop("complete", False)
+    if found != json.loads(_json(description)):
+        raise UserError(f"{out} holds another data set (see dataset.json); choose another folder or remove it")
+    samples = {"train": "samples", "heldout": "heldout", "combinations": "combinations"}
+    return bool(complete and all(tars[split] == -(-found[samples[split]] // PER_SHARD) for split in SPLITS))
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=1).encode()

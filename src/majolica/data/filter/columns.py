@@ -1,0 +1,132 @@
+"""The canonical columns, and how those of a file become them: names by alias, values by cast."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from majolica.config.filter import ColumnsConfig
+from majolica.data.filter.database import name
+from majolica.errors import UserError
+
+CANONICAL = {
+    "url": "VARCHAR",
+    "text": "VARCHAR",
+    "id": "VARCHAR",
+    "width": "INTEGER",
+    "height": "INTEGER",
+    "license": "VARCHAR",
+    "language": "VARCHAR",
+    "similarity": "FLOAT",
+    "nsfw": "VARCHAR",
+    "punsafe": "FLOAT",
+    "pwatermark": "FLOAT",
+    "aesthetic": "FLOAT",
+    "phash": "UBIGINT",
+}
+"""Columns of the output in their order, and their types inside; phash leaves as 16 hexadecimal digits."""
+
+KINDS = ("text", "bytes", "whole", "real")
+"""What can be read: text, bytes that should be UTF-8 text, whole numbers, real numbers."""
+
+REQUIRED = ("url", "text")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A file's column: its own name, and its kind, one of KINDS."""
+
+    name: str
+    kind: str
+
+
+def find(config: ColumnsConfig, present: Mapping[str, str], where: str) -> dict[str, Column]:
+    """Canonical name -> the file's column. `present` maps the file's names to kinds.
+
+    Raises UserError where there is no URL or no text, saying what was looked for and how to map.
+    """
+    exact = {column.casefold(): column for column in reversed(list(present))}
+    found: dict[str, Column] = {}
+    taken: set[str] = set()
+    for field in fields(config):
+        for alias in getattr(config, field.name):
+            column = alias if alias in present else exact.get(alias.casefold(), "")
+            if column and column not in taken and _fits(field.name, present[column]):
+                found[field.name] = Column(column, present[column])
+                taken.add(column)
+                break
+    missing = [field for field in REQUIRED if field not in found]
+    if missing:
+        raise UserError(_explain(config, present, missing, where))
+    return found
+
+
+def _fits(canonical: str, kind: str) -> bool:
+    """Categories are text: a column `nsfw` of numbers is a probability."""
+    return kind in KINDS and (canonical != "nsfw" or kind in ("text", "bytes"))
+
+
+def _explain(config: ColumnsConfig, present: Mapping[str, str], missing: list[str], where: str) -> str:
+    names = {alias.casefold() for alias in getattr(config, missing[0])}
+    unusable = [c for c, kind in present.items() if c.casefold() in names and kind not in KINDS]
+    if unusable:
+        return (
+            f"the column {unusable[0]} of {where} holds {present[unusable[0]]}, which is no {missing[0]}: write it as"
+            f" text, or map another column with --columns.{missing[0]} NAME"
+        )
+    wants = "; ".join(f"{field}, looked for as {', '.join(getattr(config, field))}" for field in missing)
+    close = difflib.get_close_matches(missing[0], [column.lower() for column in present], n=1, cutoff=0.3)
+    example = next((column for column in present if close and column.lower() == close[0]), "NAME")
+    return (
+        f"{where} has no column for {wants} (capitals do not matter). It has: {', '.join(present) or 'none'}. "
+        f"Map it: --columns.{missing[0]} {example}, or `columns: {{{missing[0]}: [{example}]}}` in the configuration"
+    )
+
+
+def select(found: Mapping[str, Column]) -> list[str]:
+    """SQL for each canonical column of a file, and for `bad`: bits of those whose value was given but is unusable."""
+    parts, bad = [], []
+    for bit, (canonical, kind) in enumerate(CANONICAL.items()):
+        if canonical not in found:
+            parts.append(f"NULL::{kind} AS {canonical}")
+            continue
+        column = found[canonical]
+        value = cast(canonical, column)
+        parts.append(f"{value} AS {canonical}")
+        if kind != "VARCHAR" or column.kind == "bytes":
+            bad.append(f"CASE WHEN ({value}) IS NULL AND {name(column.name)} IS NOT NULL THEN {1 << bit} ELSE 0 END")
+    return [*parts, f"({' + '.join(bad) or '0'})::USMALLINT AS bad"]
+
+
+def cast(canonical: str, column: Column) -> str:
+    """SQL for the canonical value; NULL where the file's value makes no sense: text, NaN, a size below 1."""
+    value, kind = readable(column), CANONICAL[canonical]
+    if kind == "VARCHAR":
+        # A number that was stored as a float is still the same number: 12.0 is 12.
+        return f"TRY_CAST({value} AS BIGINT)::VARCHAR" if column.kind == "real" else f"{value}::VARCHAR"
+    if kind == "FLOAT":
+        number = f"TRY_CAST({value} AS FLOAT)"
+        return number if column.kind == "whole" else f"CASE WHEN isfinite({number}) THEN {number} END"
+    if kind == "INTEGER":
+        number = f"TRY_CAST({value} AS INTEGER)"
+        return f"CASE WHEN {number} > 0 THEN {number} END"
+    return _hash(column)
+
+
+def readable(column: Column) -> str:
+    """A column as text or numbers; bytes that are no UTF-8 are NULL."""
+    return f"TRY(decode({name(column.name)}))" if column.kind == "bytes" else name(column.name)
+
+
+def _hash(column: Column) -> str:
+    value = readable(column)
+    if column.kind in ("text", "bytes"):
+        digits = f"CASE WHEN length({value}) = 16 THEN TRY_CAST('0x' || {value} AS UBIGINT) END"
+        if column.kind == "text":
+            return digits
+        raw = name(column.name)  # the eight bytes of the hash themselves, the first the highest
+        return f"CASE WHEN octet_length({raw}) = 8 THEN TRY_CAST('0x' || hex({raw}) AS UBIGINT) ELSE {digits} END"
+    # Signed numbers stand for the same 64 bits.
+    number = f"TRY_CAST({value} AS HUGEINT)"
+    return f"TRY_CAST(CASE WHEN {number} < 0 THEN {number} + 18446744073709551616 ELSE {number} END AS UBIGINT)"

@@ -1,0 +1,98 @@
+"""Steps 2 and 3: which of equal rows stays. Each task sees one range of a hash, so its memory is bounded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from majolica.data.filter.columns import CANONICAL
+from majolica.data.filter.database import copy_to, database, files, scalar
+from majolica.data.filter.lists import OPTED_URLS
+from majolica.data.filter.order import within
+from majolica.data.filter.rules import number_of
+from majolica.data.filter.work import Job, once
+
+URLS, KEYS, PICTURES, NEAR = "urls", "keys", "pictures", "near"
+PIXELS = "width::BIGINT * height"
+
+# Of equal URLs: the larger picture, then the better caption, then whatever comes first in content, so that the
+# choice depends on nothing but the rows.
+BEST_URL = ", ".join(
+    [f"{PIXELS} DESC NULLS LAST", "similarity DESC NULLS LAST", "text NULLS LAST"]
+    + [f"{column} NULLS LAST" for column in CANONICAL if column not in ("url", "text", "similarity")]
+)
+BEST_PICTURE = "pixels DESC NULLS LAST, h, g"
+
+
+def urls(job: Job, bucket: int) -> dict[str, Any]:
+    """Find the rows of a bucket that repeat a URL or whose URL opted out; their uids are the table of the stage."""
+    return once(job, URLS, bucket, lambda beside: _urls(job, bucket, beside))
+
+
+def _urls(job: Job, bucket: int, beside: Path) -> dict[str, Any]:
+    scanned = f"{files(job.tables('scan'))} WHERE {job.mine(bucket)}"
+    reasons = {}
+    with database(job.config, job.work, f"cannot look for repeated URLs in bucket {bucket}") as connection:
+        connection.execute("CREATE TEMP TABLE gone (uid UBIGINT)")
+        connection.execute(f"CREATE TEMP TABLE rows AS SELECT h, g, uid FROM {scanned}")
+        opted = job.path("lists", OPTED_URLS)
+        if opted.exists():
+            listed = f"(SELECT h, g FROM {files([opted])} WHERE {job.mine(bucket)})"
+            connection.execute(f"INSERT INTO gone SELECT uid FROM rows SEMI JOIN {listed} USING (h, g)")
+            number = number_of(job.config, "opt_out", "URL opted out")
+            reasons[str(number)] = scalar(connection, "SELECT count(*) FROM gone")
+        if job.config.dedup.url:
+            connection.execute(
+                "CREATE TEMP TABLE twice AS SELECT h, g FROM rows ANTI JOIN gone USING (uid) "
+                "GROUP BY h, g HAVING count(*) > 1"
+            )
+            # Few rows are in `twice`; only theirs are read in full.
+            ranked = f"row_number() OVER (PARTITION BY h, g ORDER BY {BEST_URL}, uid) AS place"
+            (repeated,) = connection.execute(
+                f"INSERT INTO gone SELECT uid FROM (SELECT uid, {ranked} FROM (SELECT * FROM {scanned}) "
+                "SEMI JOIN twice USING (h, g)) WHERE place > 1"
+            ).fetchall()[0]
+            reasons[str(number_of(job.config, "url_repeated"))] = repeated
+        kept = scalar(connection, "SELECT (SELECT count(*) FROM rows) - (SELECT count(*) FROM gone)")
+        connection.execute(f"COPY gone {copy_to(beside)}")
+    return {"kept": kept, "reasons": reasons}
+
+
+def keys(job: Job, bucket: int) -> dict[str, Any]:
+    """Write the few columns of a bucket on which the next steps work, in the order of the perceptual hash."""
+
+    def task(beside: Path) -> dict[str, Any]:
+        scanned = f"{files(job.tables('scan'))} WHERE {job.mine(bucket)}"
+        with database(job.config, job.work, f"cannot read bucket {bucket}") as connection:
+            connection.execute(
+                f"COPY (SELECT h, g, uid, {PIXELS} AS pixels, phash, site FROM (SELECT * FROM {scanned}) "
+                f"ANTI JOIN {files([job.path(URLS, bucket)])} USING (uid) ORDER BY phash, h, g) "
+                f"{copy_to(beside, row_group=20_480)}"
+            )
+        return {}
+
+    return once(job, KEYS, bucket, task)
+
+
+def pictures(job: Job, bucket: int) -> dict[str, Any]:
+    """Find the rows that repeat a perceptual hash of a range of hashes; table: h, g, uid of those that go."""
+
+    def task(beside: Path) -> dict[str, Any]:
+        place = f"row_number() OVER (PARTITION BY phash ORDER BY {BEST_PICTURE}) AS place"
+        keyed = f"{files(job.tables(KEYS))} WHERE {within('phash', bucket, job.buckets)}"
+        with database(job.config, job.work, f"cannot look for repeated pictures in bucket {bucket}") as connection:
+            rows = connection.execute(
+                f"COPY (SELECT h, g, uid FROM (SELECT h, g, uid, {place} FROM {keyed}) WHERE place > 1 ORDER BY h, g) "
+                f"{copy_to(beside, row_group=20_480)}"
+            ).fetchone()
+        return {"reasons": {str(number_of(job.config, "picture_repeated")): rows[0] if rows else 0}}
+
+    return once(job, PICTURES, bucket, task)
+
+
+def lost_pictures(job: Job, bucket: int) -> str:
+    """Query for the uids of a bucket of URLs that went as repeated or near pictures."""
+    tables = [*job.tables(PICTURES), *job.tables(NEAR)]
+    if not tables:
+        return "SELECT NULL::UBIGINT AS uid WHERE false"
+    return f"SELECT uid FROM {files(tables)} WHERE {job.mine(bucket)}"

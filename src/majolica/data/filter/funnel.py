@@ -1,0 +1,99 @@
+"""The funnel: how many rows each rule saw, took and left, as funnel.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from majolica.config.io import to_dict
+from majolica.data.filter import histogram
+from majolica.data.filter.columns import CANONICAL
+from majolica.data.filter.order import order
+from majolica.data.filter.rules import reasons
+from majolica.data.filter.storage import InputFile
+from majolica.data.filter.work import Job
+from majolica.errors import UserError
+from majolica.files import write_atomic
+
+NAME = "funnel.json"
+
+
+def funnel(
+    job: Job,
+    files: Sequence[InputFile],
+    counts: Sequence[dict[str, Any]],
+    kept: Sequence[int],
+    written: Sequence[dict[str, Any]],
+    warnings: Sequence[str],
+) -> dict[str, Any]:
+    """What funnel.json holds. `counts` are those of every task before the writing, `kept` rows before the budget."""
+    scanned = [part for part in counts if "rows" in part]
+    rows = sum(part["rows"] for part in scanned)
+    names = {name: number for part in written for name, number in part["files"].items()}
+    gone = _gone(job, counts)
+    if job.config.sample.budget:
+        gone[-1] = sum(kept) - sum(names.values())
+    steps, left = [], rows
+    for reason, number in zip(reasons(job.config), gone, strict=True):
+        steps.append({"rule": reason.rule, "why": reason.why, "before": left, "gone": number, "after": left - number})
+        left -= number
+    if left != sum(names.values()):
+        raise AssertionError(f"the funnel ends at {left} rows, the files hold {sum(names.values())}")
+    config = to_dict(job.config)
+    for part, key in ((config, "engine"), (config["work"], "threads"), (config["work"], "memory_mb")):
+        del part[key]  # the same run on another machine has the same funnel
+    return {
+        "rows_in": rows,
+        "rows_out": left,
+        "steps": steps,
+        "unusable_values": {
+            column: sum(part["bad"][column] for part in scanned)
+            for column in CANONICAL
+            if any(part["bad"][column] for part in scanned)
+        },
+        "warnings": list(warnings),
+        "histograms": _histograms(scanned, written),
+        "files": names,
+        "inputs": [{"path": file.path, "rows": file.rows, "version": file.version} for file in files],
+        "hash": {
+            "order": 'int.from_bytes(hashlib.md5(f"{seed}:{url}".encode()).digest(), "little")',
+            "seed": job.config.sample.seed,
+            "of https://example.org/": str(order("https://example.org/", job.config.sample.seed)),
+        },
+        "config": config,
+    }
+
+
+def save(out: Path, found: dict[str, Any]) -> None:
+    """Write funnel.json, atomically."""
+    write_atomic(out / NAME, json.dumps(found, indent=1) + "\n")
+
+
+def load(out: Path) -> dict[str, Any]:
+    """The funnel of a finished output; UserError where there is none."""
+    try:
+        found: dict[str, Any] = json.loads((out / NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{out} holds no {NAME}: filter into it again with --restart") from error
+    return found
+
+
+def _gone(job: Job, counts: Sequence[dict[str, Any]]) -> list[int]:
+    """Rows lost to each reason: tasks of the first step list all, later ones name theirs."""
+    total = [0] * len(reasons(job.config))
+    for part in counts:
+        found = part.get("reasons", {})
+        for number, rows in enumerate(found) if isinstance(found, list) else found.items():
+            total[int(number)] += rows
+    return total
+
+
+def _histograms(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    first = histogram.add(part["histograms"] for part in before)
+    last = histogram.add(part["histograms"] for part in after)
+    return {
+        name: {"title": kind.title, "edges": kind.edges(), "log": kind.log, "before": first[name], "after": last[name]}
+        for name, kind in histogram.HISTOGRAMS.items()
+    }

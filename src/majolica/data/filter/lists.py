@@ -1,0 +1,98 @@
+"""Block lists and opt-out lists, text or parquet, turned into small tables in the work folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from majolica.data.filter.columns import Column, readable
+from majolica.data.filter.database import copy_to, database, name, quote, scalar
+from majolica.data.filter.order import HIGH, LOW, digest_sql
+from majolica.data.filter.storage import attach, find_inputs, open_file
+from majolica.data.filter.work import Job, once
+from majolica.errors import UserError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+BLOCKED, OPTED_DOMAINS, OPTED_URLS = range(3)
+"""Numbers of the tables of the stage "lists": the first two have a column domain, the last h and g."""
+
+PARQUET = (".parquet", ".parq")
+
+
+def make_lists(job: Job) -> None:
+    """Write the tables that the configuration asks for."""
+    domain = job.config.rules.domain
+    blocked = [*domain.blocked, *(line for path in domain.blocked_files for line in _lines(path))]
+    if blocked:
+        once(job, "lists", BLOCKED, lambda beside: _write(job, _DOMAINS, blocked, [], beside))
+    if domain.opt_out_files:
+        tables = [path for path in domain.opt_out_files if path.endswith(PARQUET)]
+        lines = [line for path in domain.opt_out_files if path not in tables for line in _lines(path)]
+        once(job, "lists", OPTED_DOMAINS, lambda beside: _write(job, _DOMAINS, lines, tables, beside))
+        urls = _URLS.format(digest=digest_sql("entry", job.config.sample.seed), high=HIGH, low=LOW)
+        once(job, "lists", OPTED_URLS, lambda beside: _write(job, urls, lines, tables, beside))
+
+
+def versions(config_files: Sequence[str]) -> list[list[str]]:
+    """Path and content hash of each text file, path and version of each table: for the fingerprint."""
+    out = []
+    for path in config_files:
+        if path.endswith(PARQUET):
+            out += [[file.path, file.version] for file in find_inputs([path])]
+        else:
+            with open_file(path) as file:
+                out.append([path, hashlib.sha256(file.read()).hexdigest()])
+    return out
+
+
+# *.example.org, www.example.org and example.org. are example.org; whatever has a scheme is a URL.
+_DOMAINS = """
+    SELECT DISTINCT domain FROM (
+        SELECT rtrim(ltrim(regexp_replace(lower(entry), '^([*][.])?(www[.])?', ''), '.'), '.') AS domain
+        FROM entries WHERE NOT contains(entry, '://'))
+    WHERE domain <> '' ORDER BY domain"""
+_URLS = """
+    SELECT {high}, {low} FROM (SELECT {digest} AS digest FROM entries WHERE contains(entry, '://')) ORDER BY h, g"""
+
+
+def _write(job: Job, query: str, lines: Sequence[str], tables: Sequence[str], beside: Path) -> dict[str, Any]:
+    import pyarrow as pa
+
+    with database(job.config, job.work, "cannot use the block and opt-out lists") as connection:
+        connection.register("lines", pa.table({"entry": pa.array(lines, pa.string())}))
+        parts = ["SELECT entry FROM lines", *(part for path in tables for part in _columns(connection, path))]
+        connection.execute(f"CREATE TEMP VIEW entries AS {' UNION ALL '.join(parts)}")
+        connection.execute(f"COPY ({query}) {copy_to(beside, row_group=20_480)}")
+        return {"entries": scalar(connection, "SELECT count(*) FROM entries")}
+
+
+def _columns(connection: DuckDBPyConnection, path: str) -> list[str]:
+    """Selects of the columns url and domain of a table."""
+    out = []
+    for file in find_inputs([path]):
+        attach(connection, [file.path])
+        wanted = [Column(*column) for column in file.columns if column[0].lower() in ("url", "domain")]
+        if not wanted:
+            present = ", ".join(column for column, _ in file.columns)
+            raise UserError(f"{file.path} is no opt-out list: it has no column url or domain, but {present}")
+        for column in wanted:
+            out.append(
+                f"SELECT {readable(column)}::VARCHAR AS entry FROM read_parquet({quote(file.path)}) "
+                f"WHERE {name(column.name)} IS NOT NULL"
+            )
+    return out
+
+
+def _lines(path: str) -> list[str]:
+    """The lines of a text file, without blanks around them, empty ones and comments (#)."""
+    with open_file(path) as file:
+        data: bytes = file.read()
+    try:
+        lines = [line.strip() for line in data.decode("utf-8").splitlines()]
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text: give one URL or domain on each line") from error
+    return [line for line in lines if line and not line.startswith("#")]

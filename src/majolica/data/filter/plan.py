@@ -1,0 +1,79 @@
+"""How the input is cut into stretches that one task reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from majolica.config.filter import FilterConfig
+from majolica.data.filter.columns import Column, find
+from majolica.data.filter.rules import check_columns
+from majolica.data.filter.storage import InputFile
+
+MOST_PIECES = 64
+MOST_BUCKETS = 1024
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows [start, stop) of a file, whole row groups, and where its columns are."""
+
+    path: str
+    start: int
+    stop: int
+    columns: dict[str, Column]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What one scanning task reads."""
+
+    number: int
+    pieces: tuple[Piece, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(piece.stop - piece.start for piece in self.pieces)
+
+
+def plan(config: FilterConfig, files: Sequence[InputFile]) -> tuple[list[Stretch], list[str]]:
+    """The stretches, and warnings about rules that some file has no column for. UserError as `find` raises."""
+    pieces: list[Piece] = []
+    warnings: list[str] = []
+    for file in files:
+        columns = find(config.columns, dict(file.columns), file.path)
+        warnings += check_columns(config, columns, file.path)
+        pieces += [Piece(file.path, start, stop, columns) for start, stop in _cuts(file.groups, config)]
+    return list(_stretches(pieces, config.work.rows_at_once)), warnings
+
+
+def buckets(config: FilterConfig, files: Sequence[InputFile]) -> int:
+    """Into how many ranges of the hash the rows are divided."""
+    rows = int(sum(file.rows for file in files) * config.sample.share)
+    return min(MOST_BUCKETS, max(1, -(-rows // config.work.rows_per_bucket)))
+
+
+def _cuts(groups: Sequence[int], config: FilterConfig) -> Iterator[tuple[int, int]]:
+    """Stretches of whole row groups, each of at most `rows_at_once` rows where the groups allow."""
+    start = stop = 0
+    for rows in groups:
+        if stop > start and stop + rows - start > config.work.rows_at_once:
+            yield start, stop
+            start = stop
+        stop += rows
+    if stop > start:
+        yield start, stop
+
+
+def _stretches(pieces: Sequence[Piece], most: int) -> Iterator[Stretch]:
+    """Neighbouring small pieces share a task."""
+    number, held, rows = 0, list[Piece](), 0
+    for piece in pieces:
+        size = piece.stop - piece.start
+        if held and (rows + size > most or len(held) == MOST_PIECES):
+            yield Stretch(number, tuple(held))
+            number, held, rows = number + 1, [], 0
+        held.append(piece)
+        rows += size
+    if held:
+        yield Stretch(number, tuple(held))

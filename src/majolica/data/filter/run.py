@@ -1,0 +1,118 @@
+"""From a configuration to chosen rows and a funnel report: every step once, on processes or on Ray."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from majolica.config.filter import FilterConfig, check
+from majolica.data.filter import duplicates, funnel, near, settle
+from majolica.data.filter.database import check_hash
+from majolica.data.filter.lists import make_lists, versions
+from majolica.data.filter.page import render
+from majolica.data.filter.plan import buckets, plan
+from majolica.data.filter.scan import scan
+from majolica.data.filter.storage import find_inputs
+from majolica.data.filter.work import Job, fingerprint, open_work
+from majolica.data.filter.write import PARTS, shares, write
+from majolica.data.tasks import each
+from majolica.errors import UserError
+from majolica.files import sync_folder, write_atomic
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Counts = dict[str, Any]
+Report = Callable[[str, int, int], None]
+"""Told the step, how many of its tasks are done, and how many there are."""
+
+
+def filter_metadata(config: FilterConfig, out: Path, restart: bool = False, report: Report | None = None) -> Counts:
+    """Write the chosen rows to `out` as part-*.parquet, and funnel.json and funnel.html; return the funnel.
+
+    Goes on where a killed run stopped, to the same result. `restart` throws away what `out` holds of another run.
+    Raises UserError for bad input, contradictions and a disk that refuses.
+    """
+    run = _Run(check(config), report or (lambda step, done, total: None))
+    check_hash()
+    files = find_inputs(config.inputs)
+    stretches, warnings = plan(config, files)
+    if not stretches:
+        raise UserError(f"the {len(files)} input files hold no rows")
+    domain = config.rules.domain
+    listed = versions([*domain.blocked_files, *domain.opt_out_files])
+    mark = fingerprint(config, [*([file.path, file.version] for file in files), *listed])
+    job = Job(config, out.absolute(), buckets(config, files))
+    if open_work(job, mark, restart):
+        log.info("%s is finished already", out)
+        return funnel.load(out)
+    for warning in warnings[:10]:
+        log.warning(warning)
+    make_lists(job)
+    counts = run.stage("reading", partial(scan, job), stretches)
+    counts += run.stage("repeated URLs", partial(duplicates.urls, job), range(job.buckets))
+    kept, later = run.settled(job, [part["kept"] for part in counts[len(stretches) :]])
+    rows = settle.within_budget(kept, config.sample.budget)
+    written = run.stage("writing", partial(write, job), shares(kept, rows, config.work.rows_per_file))
+    found = funnel.funnel(job, files, counts + later, kept, written, warnings)
+    return _finish(job, {"fingerprint": mark, **found})
+
+
+class _Run:
+    """The configuration's engine, and whom to tell."""
+
+    def __init__(self, config: FilterConfig, report: Report) -> None:
+        self.config, self.report = config, report
+
+    def stage(self, name: str, function: Callable[[T], Counts], items: Sequence[T]) -> list[Counts]:
+        """The counts of every task, in the order of `items`."""
+        places = {repr(item): place for place, item in enumerate(items)}
+        counts: list[Counts] = [{}] * len(items)
+        self.report(name, 0, len(items))
+        for done, (item, found) in enumerate(each(function, items, self.config.engine), 1):
+            counts[places[repr(item)]] = found
+            self.report(name, done, len(items))
+        return counts
+
+    def settled(self, job: Job, kept: list[int]) -> tuple[list[int], list[Counts]]:
+        """Rows that each bucket keeps after pictures and caps, and the counts of these steps."""
+        config, every = self.config, range(job.buckets)
+        if not (config.dedup.picture or config.rules.domain.cap):
+            return kept, []
+        counts = self.stage("keys", partial(duplicates.keys, job), every)
+        if config.dedup.picture:
+            counts += self.stage("repeated pictures", partial(duplicates.pictures, job), every)
+        if config.dedup.distance:
+            counts += self.near(job, sum(kept))
+        if config.rules.domain.cap:
+            self.stage("domains", partial(settle.sites, job), every)
+            settle.quotas(job)
+        settled = self.stage("settling", partial(settle.settle, job), every)
+        return [part["kept"] for part in settled], counts + settled
+
+    def near(self, job: Job, rows: int) -> list[Counts]:
+        number = len(near.tables(self.config.dedup.distance, rows))
+        tasks = [(table, bucket) for table in range(number) for bucket in range(job.buckets)]
+        self.stage("near pictures, sorting", partial(near.bands, job, rows=rows), tasks)
+        self.stage("near pictures, comparing", partial(near.pairs, job), tasks)
+        return [near.near(job, number)]
+
+
+def _finish(job: Job, found: Counts) -> Counts:
+    """Move the files to their place; the funnel, written last, says that the output is whole."""
+    try:
+        for name in found["files"]:
+            part = job.work / PARTS / name
+            if part.exists():  # else moved by a run that was killed here
+                part.replace(job.out / name)
+        sync_folder(job.out)
+    except OSError as error:
+        raise UserError(f"cannot write {job.out}: {error.strerror or error}") from error
+    write_atomic(job.out / "funnel.html", render(found))
+    funnel.save(job.out, found)
+    shutil.rmtree(job.work, ignore_errors=True)
+    return found

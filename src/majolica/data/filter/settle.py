@@ -1,0 +1,82 @@
+"""Step 4: caps on domains, and how many rows each bucket contributes, down to the exact budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from majolica.data.filter.database import copy_to, database, files, scalar
+from majolica.data.filter.duplicates import KEYS, lost_pictures
+from majolica.data.filter.rules import number_of
+from majolica.data.filter.work import Job, once
+
+SITES, QUOTAS, SETTLE = "sites", "quotas", "settle"
+
+
+def sites(job: Job, bucket: int) -> dict[str, Any]:
+    """Count the rows of each site in a bucket."""
+
+    def task(beside: Path) -> dict[str, Any]:
+        with database(job.config, job.work, f"cannot count the domains of bucket {bucket}") as connection:
+            connection.execute(
+                f"COPY (SELECT site, {bucket} AS bucket, count(*) AS rows FROM {_left(job, bucket)} "
+                f"WHERE site <> '' GROUP BY site ORDER BY site) {copy_to(beside)}"
+            )
+        return {}
+
+    return once(job, SITES, bucket, task)
+
+
+def quotas(job: Job) -> dict[str, Any]:
+    """For each site above the cap, how many of its rows stand in earlier buckets."""
+
+    def task(beside: Path) -> dict[str, Any]:
+        with database(job.config, job.work, "cannot add up the domains") as connection:
+            counted = files(job.tables(SITES))
+            above = f"SELECT site FROM {counted} GROUP BY site HAVING sum(rows) > {job.config.rules.domain.cap}"
+            before = "sum(rows) OVER (PARTITION BY site ORDER BY bucket) - rows"
+            connection.execute(
+                f"COPY (SELECT site, bucket, ({before})::BIGINT AS before FROM {counted} "
+                f"SEMI JOIN ({above}) USING (site) ORDER BY bucket, site) {copy_to(beside)}"
+            )
+        return {}
+
+    return once(job, QUOTAS, 0, task)
+
+
+def settle(job: Job, bucket: int) -> dict[str, Any]:
+    """List the rows of a bucket that go since `urls`, and count those that stay."""
+
+    def task(beside: Path) -> dict[str, Any]:
+        cap, reasons = job.config.rules.domain.cap, {}
+        with database(job.config, job.work, f"cannot settle bucket {bucket}") as connection:
+            connection.execute(f"CREATE TEMP TABLE gone AS {lost_pictures(job, bucket)}")
+            if cap:
+                quota = f"(SELECT site, before FROM {files([job.path(QUOTAS, 0)])} WHERE bucket = {bucket})"
+                place = "before + row_number() OVER (PARTITION BY site ORDER BY h, g)"
+                (beyond,) = connection.execute(
+                    f"INSERT INTO gone SELECT uid FROM (SELECT uid, {place} AS place FROM {_left(job, bucket)} "
+                    f"JOIN {quota} USING (site)) WHERE place > {cap}"
+                ).fetchall()[0]
+                reasons[str(number_of(job.config, "domain_cap"))] = beyond
+            rows = scalar(connection, f"SELECT count(*) FROM {files([job.path(KEYS, bucket)])}")
+            kept = rows - scalar(connection, "SELECT count(*) FROM gone")
+            connection.execute(f"COPY gone {copy_to(beside)}")
+        return {"kept": kept, "reasons": reasons}
+
+    return once(job, SETTLE, bucket, task)
+
+
+def _left(job: Job, bucket: int) -> str:
+    return f"{files([job.path(KEYS, bucket)])} ANTI JOIN ({lost_pictures(job, bucket)}) USING (uid)"
+
+
+def within_budget(kept: Sequence[int], budget: int) -> list[int]:
+    """Rows that each bucket contributes, in the order of the hash, so that they sum to the budget (0: to all)."""
+    left = budget or sum(kept)
+    out = []
+    for rows in kept:
+        out.append(min(rows, left))
+        left -= out[-1]
+    return out

@@ -1,0 +1,163 @@
+"""Parquet files wherever fsspec reaches: finding them, reading their footers, handing them to DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from majolica.data.filter.database import first_line
+from majolica.data.store.arrow import text_kind
+from majolica.errors import UserError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+LOCAL = ("file", "local")
+EXTRAS = {"s3": "majolica[s3]", "s3a": "majolica[s3]", "gs": "gcsfs", "gcs": "gcsfs", "hf": "huggingface_hub"}
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A parquet file and what its footer says."""
+
+    path: str
+    """Absolute path, or URL."""
+    version: str
+    """Changes when the content does: size with ETag or time of change."""
+    groups: tuple[int, ...]
+    """Rows in each row group."""
+    columns: tuple[tuple[str, str], ...]
+    """Name of each column, and its kind (text, bytes, whole, real), or its type where it is of another."""
+
+    @property
+    def rows(self) -> int:
+        return sum(self.groups)
+
+
+def find_inputs(inputs: Sequence[str]) -> list[InputFile]:
+    """The files that paths, globs, folders and URLs stand for, each once, in the order of their names.
+
+    Raises UserError where there is none, or where one is not parquet.
+    """
+    if not inputs:
+        raise UserError("say what to filter: --inputs PATH ... (parquet files, globs, folders, s3://, gs://, hf://)")
+    found: dict[str, str] = {}
+    for text in inputs:
+        found.update(_expand(text))
+    with ThreadPoolExecutor(16) as pool:
+        return list(pool.map(lambda item: _footer(*item), sorted(found.items())))
+
+
+def attach(connection: DuckDBPyConnection, paths: Iterable[str]) -> None:
+    """Let DuckDB read remote `paths` through fsspec."""
+    for protocol in {protocol_of(path) for path in paths} - {"file"}:
+        connection.register_filesystem(_filesystem(f"{protocol}://")[0])
+
+
+def protocol_of(path: str) -> str:
+    """Such as s3; file for paths of this machine."""
+    protocol = path.partition("://")[0] if "://" in path else "file"
+    return "file" if protocol in LOCAL else protocol
+
+
+def open_file(path: str) -> Any:
+    """A binary file to read, local or remote; what fsspec raises, as UserError."""
+    try:
+        fs, inner = _filesystem(path)
+        return fs.open(inner, "rb")
+    except Exception as error:  # each store has its own errors
+        raise UserError(f"cannot read {path}: {_reason(error, path)}") from error
+
+
+def _expand(text: str) -> dict[str, str]:
+    """Path -> version of each file that `text` stands for."""
+    fs, path = _filesystem(text)
+    try:
+        if any(sign in path for sign in "*?["):
+            hidden = path.rpartition("/")[2].startswith(".")
+            names = [name for name in fs.glob(path) if not fs.isdir(name) and (hidden or "/." not in name)]
+            what = "matches no file"
+        elif fs.isdir(path):
+            names = [name for name in fs.find(path) if name.endswith((".parquet", ".parq")) and not _hidden(name, path)]
+            what = "holds no .parquet file"
+        else:
+            names, what = [path], ""
+        infos = {name: fs.info(name) for name in names}
+    except FileNotFoundError:
+        raise UserError(f"there is no {text}") from None
+    except Exception as error:  # each store has its own errors
+        raise UserError(f"cannot read {text}: {_reason(error, text)}") from error
+    if not infos:
+        raise UserError(f"{text} {what}: give parquet files")
+    return {_full(fs, name): _version(info) for name, info in infos.items()}
+
+
+def _hidden(name: str, folder: str) -> bool:
+    inner = name.removeprefix(folder).strip("/")
+    return any(part.startswith((".", "_")) for part in inner.split("/"))
+
+
+def _filesystem(text: str) -> tuple[Any, str]:
+    try:
+        import fsspec
+    except ImportError as error:
+        raise UserError("filtering metadata needs fsspec: pip install 'majolica[data]'") from error
+    try:
+        fs, path = fsspec.core.url_to_fs(text)
+    except ImportError as error:
+        package = EXTRAS.get(protocol_of(text), f"the fsspec package of {protocol_of(text)}")
+        raise UserError(f"{text} needs another package: pip install '{package}'") from error
+    except ValueError as error:
+        raise UserError(f"cannot read {text}: {first_line(error)}") from error
+    return fs, path
+
+
+def _full(fs: Any, name: str) -> str:
+    protocol = fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0]
+    return name if protocol in LOCAL else str(fs.unstrip_protocol(name))
+
+
+def _version(info: dict[str, Any]) -> str:
+    keys = ("ETag", "etag", "md5Hash", "blob_id", "mtime", "LastModified", "last_modified", "created")
+    mark = next((info[key] for key in keys if info.get(key)), "")
+    return f"{info.get('size')} {mark}"
+
+
+def _footer(path: str, version: str) -> InputFile:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise UserError("filtering metadata needs pyarrow: pip install 'majolica[data]'") from error
+    with open_file(path) as file:
+        try:
+            footer = pq.read_metadata(file)
+            groups = tuple(footer.row_group(i).num_rows for i in range(footer.num_row_groups))
+            columns = tuple((field.name, _kind(field.type)) for field in footer.schema.to_arrow_schema())
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise UserError(
+                f"{path} is no whole parquet file ({first_line(error).rstrip('.')}): fetch it again, or leave it out"
+            ) from error
+    return InputFile(path, version, groups, columns)
+
+
+def _kind(kind: Any) -> str:
+    import pyarrow.types as types
+
+    if text := text_kind(kind):
+        return text
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    if types.is_integer(kind):
+        return "whole"
+    if types.is_floating(kind) or types.is_decimal(kind):
+        return "real"
+    return str(kind)
+
+
+def _reason(error: Exception, path: str) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return first_line(error) or f"{type(error).__name__} from {protocol_of(path)}"

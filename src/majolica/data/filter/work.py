@@ -1,0 +1,115 @@
+"""The work folder: what is done stays done, and belongs to one configuration and one set of inputs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from majolica.config.filter import FilterConfig
+from majolica.data.filter.database import first_line
+from majolica.data.filter.order import within
+from majolica.errors import UserError
+from majolica.files import sync_folder, write_atomic
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every task is given: small, and the same for all."""
+
+    config: FilterConfig
+    out: Path
+    buckets: int
+
+    @property
+    def work(self) -> Path:
+        return self.out / ".work"
+
+    def path(self, stage: str, number: int, kind: str = "parquet") -> Path:
+        """Where task `number` of a stage leaves its result."""
+        return self.work / stage / f"{number:06d}.{kind}"
+
+    def mine(self, bucket: int) -> str:
+        """Condition that a row's URL lies in a bucket."""
+        return within("h", bucket, self.buckets, self.config.sample.share)
+
+    def tables(self, stage: str) -> list[Path]:
+        """The tables that a stage has left, in the order of their numbers."""
+        return sorted((self.work / stage).glob("*.parquet"))
+
+
+def once(job: Job, stage: str, number: int, task: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """The counts that `task(beside)` returns, from its record where it was done before.
+
+    The task writes its table, if any, to `beside`; it is renamed before the record is written, so a record
+    means a whole table.
+    """
+    record, table = job.path(stage, number, "json"), job.path(stage, number)
+    try:
+        if record.exists():
+            known: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+            return known
+        table.parent.mkdir(parents=True, exist_ok=True)
+        beside = table.with_name(f".{table.name}.{os.getpid()}.tmp")
+        counts = task(beside)
+        settle(beside, table)
+    except OSError as error:
+        raise UserError(f"cannot write {table}: {error.strerror or error}") from error
+    write_atomic(record, json.dumps(counts))
+    return counts
+
+
+def settle(beside: Path, path: Path) -> None:
+    """Flush a finished file and rename it into place; nothing where there is no such file."""
+    if beside.exists():
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+        sync_folder(path.parent)
+
+
+def fingerprint(config: FilterConfig, versions: list[list[Any]]) -> str:
+    """Hash of all that decides what the tasks do: not the engine, not threads or memory."""
+    decisive = asdict(config)
+    del decisive["engine"]
+    for key in ("threads", "memory_mb"):
+        del decisive["work"][key]
+    text = json.dumps([1, decisive, versions], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def open_work(job: Job, mark: str, restart: bool) -> bool:
+    """Make the work folder, or go on with the one that is there; True where the output is finished already.
+
+    Raises UserError where the folder belongs to another configuration or other inputs, unless `restart`.
+    """
+    held = job.work / "fingerprint"
+    try:
+        if restart:
+            shutil.rmtree(job.work, ignore_errors=True)
+            for path in [*job.out.glob("part-*.parquet"), job.out / "funnel.json", job.out / "funnel.html"]:
+                path.unlink(missing_ok=True)
+        if (job.out / "funnel.json").exists():
+            if json.loads((job.out / "funnel.json").read_text(encoding="utf-8")).get("fingerprint") == mark:
+                shutil.rmtree(job.work, ignore_errors=True)  # there where a run was killed while it cleaned up
+                return True
+            raise UserError(f"{job.out} holds another filtered set: choose another --out, or --restart to replace it")
+        other = held.exists() and held.read_text(encoding="utf-8") != mark
+        if other and not any(job.work.glob("*/*.json")):  # nothing is lost
+            shutil.rmtree(job.work)
+        elif other:
+            raise UserError(
+                f"{job.work} was begun with another configuration or other inputs: choose another --out, or --restart"
+            )
+        if not held.exists():
+            job.work.mkdir(parents=True, exist_ok=True)
+            write_atomic(held, mark)
+        shutil.rmtree(job.work / "spill", ignore_errors=True)
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot use {job.out}: {getattr(error, 'strerror', None) or first_line(error)}") from error
+    return False

@@ -1,0 +1,186 @@
+"""Which local pictures there are: a folder or a table read as rows, in an order that depends on nothing else."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from majolica.config.shard import ShardConfig
+from majolica.errors import UserError, unknown
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+"""path: of the picture, relative to `base` or absolute; caption and meta where a table gives them.
+
+Bytes that are no UTF-8 are surrogates in path and caption.
+"""
+
+_WEB = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif"}
+PICTURES = frozenset(_WEB | {".tif", ".tiff", ".heic", ".heif", ".jp2", ".ppm"})
+"""Extensions of what counts as a picture in a folder. Those that cannot be read are reported, not passed over."""
+PATHS = ("path", "file", "file_name", "filename", "filepath", "image_path", "image")
+CAPTIONS = ("caption", "text", "TEXT", "description", "prompt", "title", "alt")
+TABLES = (".parquet", ".csv", ".tsv", ".jsonl", ".ndjson")
+
+
+def base(source: Path) -> Path:
+    """The folder that relative paths start from."""
+    return source if source.is_dir() else source.parent
+
+
+def rows(config: ShardConfig) -> Iterator[Row]:
+    """Every picture of the source. One row is in memory at a time, beside the names in one folder.
+
+    Folders are walked in the order of names; links to folders and names that begin with a dot are passed over.
+    Raises UserError for a source that is missing, is no table, or lacks a column.
+    """
+    source = Path(config.source)
+    if source.is_dir():
+        return ({"path": path} for path in _walk(source, ""))
+    if not source.exists():
+        raise UserError(f"there is no {source}: give a folder of pictures, or a table of their paths")
+    if source.suffix.lower() not in TABLES:
+        raise UserError(f"{source} is neither a folder nor a table ({', '.join(TABLES)})")
+    return _table(source, config)
+
+
+def _walk(folder: Path, within: str) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
+    except OSError as error:
+        log.warning("the folder %s cannot be read (%s): its pictures are left out", folder, error.strerror)
+        return
+    for name, is_folder in entries:
+        if name.startswith("."):
+            continue
+        if is_folder:
+            yield from _walk(folder / name, f"{within}{name}/")
+        elif os.path.splitext(name)[1].lower() in PICTURES:
+            yield f"{within}{name}"
+
+
+def _table(source: Path, config: ShardConfig) -> Iterator[Row]:
+    kind = source.suffix.lower()
+    read = {".parquet": _parquet, ".csv": _csv, ".tsv": _csv}.get(kind, _json_lines)
+    try:
+        records = read(source)
+        first = next(records, None)
+        if first is None:
+            if problem := _no_header(source, _first_line(source)):
+                raise UserError(problem)
+            return
+        path = _column(source, list(first), config.path_column, PATHS, "paths", "--path-column")
+        caption = _caption_column(source, list(first), config)
+        while first is not None:
+            others = {name: value for name, value in first.items() if name not in (path, caption) and value is not None}
+            kept = {name: _decoded(value, "backslashreplace") for name, value in others.items()}
+            place, words = (_decoded(first.get(name), "surrogateescape") for name in (path, caption))
+            yield {"path": place, "caption": words, "meta": kept}
+            first = next(records, None)
+    except UnicodeDecodeError as error:
+        raise UserError(f"cannot read {source}: it is not UTF-8 ({error}); save it as UTF-8") from error
+    except (OSError, csv.Error) as error:
+        raise UserError(f"cannot read {source}: {' '.join(str(error).split())}") from error
+
+
+def _caption_column(source: Path, names: Sequence[str], config: ShardConfig) -> str:
+    """The column of captions; none where names of files and folders will do."""
+    optional = "given" not in config.caption or len(config.caption) > 1
+    if not config.caption_column and optional and not set(names) & set(CAPTIONS):
+        return ""
+    return _column(source, names, config.caption_column, CAPTIONS, "captions", "--caption-column")
+
+
+def _column(source: Path, names: Sequence[str], asked: str, usual: Sequence[str], what: str, option: str) -> str:
+    if asked:
+        if asked not in names:
+            raise unknown(f"column of {source}", asked, names)
+        return asked
+    for name in usual:
+        if name in names:
+            return name
+    raise UserError(
+        _no_header(source, [str(name) for name in names])
+        or f"{source} has no column of {what} ({', '.join(usual)}): it has {', '.join(map(str, names)) or 'none'};"
+        f" name one with {option}"
+    )
+
+
+def _first_line(source: Path) -> list[str]:
+    """The cells of the first line of a .csv or .tsv; none of another table."""
+    if source.suffix.lower() not in (".csv", ".tsv"):
+        return []
+    with source.open(encoding="utf-8-sig", newline="") as file:
+        return next(csv.reader(file, delimiter="\t" if source.suffix.lower() == ".tsv" else ","), [])
+
+
+def _no_header(source: Path, names: Sequence[str]) -> str:
+    """What is wrong with the first line of a .csv or .tsv that names no columns; nothing where it may be a header."""
+    kind = source.suffix.lower()
+    if kind not in (".csv", ".tsv"):
+        return ""
+    line = ", ".join(name[:40] for name in names[:4])
+    if any(os.path.splitext(name)[1].lower() in PICTURES for name in names):
+        return (
+            f"the first line of {source} ({line}) names a picture and no columns: put a line in front of it that names"
+            f" them, such as path{',' if kind == '.csv' else '<tab>'}caption"
+        )
+    for sign, called in ((";", "semicolons"), ("\t", "tabs"), (",", "commas")):
+        if len(names) == 1 and sign in names[0]:
+            return f"the columns of {source} are separated by {called}: a .csv has commas between them, a .tsv tabs"
+    return ""
+
+
+def _parquet(source: Path) -> Iterator[Row]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise UserError(f"{source} needs pyarrow: pip install 'majolica[data]'") from error
+    from majolica.data.fetch.shard import plain
+    from majolica.data.store.arrow import as_bytes, text_kind
+
+    try:
+        with pyarrow.parquet.ParquetFile(source) as file:
+            if not file.metadata.num_rows:
+                return
+            for batch in file.iter_batches(1024):
+                # As bytes: one text that is no UTF-8 would be the end of the whole table.
+                columns = [as_bytes(c) if text_kind(c.type) else c for c in batch]
+                for row in pyarrow.RecordBatch.from_arrays(columns, batch.schema.names).to_pylist():
+                    yield {name: value if isinstance(value, bytes) else plain(value) for name, value in row.items()}
+    except pyarrow.ArrowException as error:
+        raise UserError(f"cannot read {source}: {' '.join(str(error).split())}") from error
+
+
+def _decoded(value: Any, errors: str) -> Any:
+    return value.decode("utf-8", errors) if isinstance(value, bytes) else value
+
+
+def _csv(source: Path) -> Iterator[Row]:
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # captions of megabytes are somebody's, not an error
+    with source.open(encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t" if source.suffix.lower() == ".tsv" else ","):
+            yield {name: value for name, value in row.items() if isinstance(name, str)}  # None: fields too many
+
+
+def _json_lines(source: Path) -> Iterator[Row]:
+    with source.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line, parse_constant=lambda _: None)
+            except (ValueError, RecursionError):
+                row = None
+            if not isinstance(row, dict):
+                raise UserError(f"{source}, line {number}: not a JSON mapping")
+            yield row

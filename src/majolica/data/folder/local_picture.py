@@ -1,0 +1,137 @@
+"""One local picture with its caption, as it is stored; or the reason why not."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+from majolica.config.fetch import PictureConfig
+from majolica.config.shard import ShardConfig
+from majolica.data.fetch.picture import make_picture
+from majolica.data.fetch.status import Failure
+from majolica.data.folder.listing import Row
+from majolica.data.pictures.memory import MemoryBudget
+from majolica.data.pictures.opening import LOCAL
+from majolica.data.store.caption_text import CAPTION_FIELDS, field_caption, is_blank
+from majolica.data.store.index import kind_of
+from majolica.data.store.shards import Record
+
+_MOST_BYTES = 1 << 30
+_OURS = ("key", "status", "caption", "path", "sha256", "phash", "width", "height", "original_width", "original_height")
+"""Metadata that we know; what a table or a sidecar calls so is carried on as source_NAME."""
+
+
+class Unusable(Exception):
+    """A picture that is left out: `reason` is for counting, `detail` for people."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
+
+
+def sample(row: Row, folder: Path, config: ShardConfig) -> Record:
+    """The picture and caption of `row`. Raises Unusable."""
+    if not isinstance(row["path"], str) or not Path(row["path"]).name or "\0" in row["path"]:
+        raise Unusable("no_path", repr(row["path"])[:200])
+    path = folder / row["path"]
+    beside = _sidecar(path) if "caption" not in row else row["meta"]
+    caption = _caption(row, path, beside, config)
+    try:
+        with MemoryBudget(round(config.decode_gb * 1e9)).lease() as reserve:
+            picture = make_picture(_readable(path), rules(config), LOCAL, reserve)
+    except Failure as failure:
+        raise Unusable(failure.status, failure.reason) from None
+    known = {
+        "path": row["path"],
+        "width": picture.width,
+        "height": picture.height,
+        "original_width": picture.original_width,
+        "original_height": picture.original_height,
+        "sha256": picture.sha256,
+        "phash": picture.phash,
+        **({"colour_note": picture.note} if picture.note else {}),
+    }
+    return Record(picture.data, picture.extension, caption, {**_theirs(beside), **known})
+
+
+def rules(config: ShardConfig) -> PictureConfig:
+    """What is done to each picture."""
+    return PictureConfig(
+        resize="shorter" if config.resolution else "original",
+        side=config.resolution or 1,
+        format="jpg",
+        quality=config.quality,
+        max_megapixels=config.max_megapixels,
+        min_side=config.min_side,
+    )
+
+
+def _readable(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise Unusable("too_large", f"{path.stat().st_size} bytes")
+        return _stored(path)
+    except FileNotFoundError:
+        raise Unusable("missing", "there is no such file") from None
+    except OSError as error:
+        raise Unusable("unreadable", error.strerror or str(error)) from None
+
+
+def _stored(path: Path) -> bytes:
+    """What a file holds. OSError where it cannot be read, or is none: a named pipe would be waited for for ever."""
+    if kind := kind_of(path.stat().st_mode):
+        raise OSError(errno.EINVAL, f"it is {kind}, not a file")
+    return path.read_bytes()
+
+
+def _caption(row: Row, path: Path, beside: dict[str, Any], config: ShardConfig) -> str:
+    found = False
+    for place in config.caption:
+        if place == "empty":
+            return ""
+        if place == "given":
+            text = row["caption"] if "caption" in row else _text_beside(path, beside)
+        else:
+            text = path.stem if place == "name" else path.parent.name
+            text = text.replace("_", " ").replace("-", " ").encode("utf-8", "replace").decode()
+        if isinstance(text, str):
+            if not is_blank(_checked(text)):
+                return text.strip()
+            found = True
+    raise Unusable("empty_caption" if found else "no_caption")
+
+
+def _checked(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # lone surrogates: bytes of another encoding
+        raise Unusable("caption_not_utf8", ascii(text[:100])) from None
+    return text
+
+
+def _text_beside(path: Path, beside: dict[str, Any]) -> str | None:
+    try:
+        text = _stored(path.with_suffix(".txt")).decode("utf-8-sig")
+        return (field_caption(beside) or text) if is_blank(text) else text
+    except UnicodeDecodeError:
+        raise Unusable("caption_not_utf8", path.with_suffix(".txt").name) from None
+    except FileNotFoundError:
+        return field_caption(beside)
+    except OSError as error:
+        raise Unusable("unreadable", f"{path.with_suffix('.txt').name}: {error.strerror}") from None
+
+
+def _sidecar(path: Path) -> dict[str, Any]:
+    """What the .json beside a picture says; nothing where there is none or it is damaged."""
+    try:
+        known = json.loads(_stored(path.with_suffix(".json")), parse_constant=lambda _: None)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _theirs(beside: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in beside.items() if name not in CAPTION_FIELDS}
+    return {f"source_{name}" if name in _OURS else name: value for name, value in kept.items()}

@@ -1,0 +1,233 @@
+"""Batches from shards: the position in the global order is the whole state, and fixes every sample."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from majolica.config.run import DataConfig
+from majolica.data.loading.buffers import Buffers
+from majolica.data.loading.reader import Reader, Row, Wish
+from majolica.data.loading.threads import Task, Threads, drop
+from majolica.data.order import sources
+from majolica.data.order.resume import check_data, check_order, unit_of
+from majolica.data.store.fingerprint import content, stamp
+from majolica.data.store.shards import ShardSet
+from majolica.errors import UserError
+
+log = logging.getLogger(__name__)
+
+_PART = 16
+"""Most rows in a task: one for each row would cost more than decoding a small picture."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large pictures are wanted: all at the base resolution, some also at `scale` times it."""
+
+    resolution: int
+    scale: int = 1
+    fine: int = 0
+    """At so many first places of each global micro-batch a picture that has the pixels is also kept so large."""
+    patch: int = 1
+    """Sides of bucketed shapes are multiples of it."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One process's rows of a global batch."""
+
+    images_B3HW: Tensor
+    """uint8, channels last, at the base resolution."""
+    captions: list[str]
+    metas: list[dict[str, Any]]
+    positions_B: Tensor
+    """int64: places in the global order; (seed, position) fixes each row's augmentation."""
+    fine_F3HW: Tensor
+    """uint8: some rows again, at `scale` times the base resolution."""
+    places_B: Tensor
+    """int64: places in the global micro-batch, ascending; they decide how a row is used."""
+    fine_rows: tuple[int, ...]
+    """Which rows `fine_F3HW` are, ascending."""
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A batch that is being read: its parts write their pictures into it."""
+
+    start: int
+    """Position of the first row of the global micro-batch."""
+    images_B3HW: Tensor
+    parts: list[Task[list[Row]]]
+
+
+@dataclass
+class _Tally:
+    """What a source has delivered."""
+
+    rows: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+
+
+class Loader:
+    """An endless iterator of batches over a mixture of shards, shuffled anew each epoch.
+
+    Rank r of `world` takes rows r, r + world, ... of each global batch of `batch * world`, so the global order is
+    the same for any number of ranks, threads and batches read ahead. A sample that cannot be read is replaced by
+    another of its source, chosen by (seed, position) alone, and counted; UserError when their share in a source
+    passes `config.bad_share`.
+    """
+
+    def __init__(self, config: DataConfig, batch: int, size: Size, seed: int, rank: int = 0, world: int = 1) -> None:
+        if batch < 1 or not 0 <= rank < world:
+            raise ValueError(f"batch {batch}, rank {rank} of {world}")
+        self.config, self.batch, self.size, self.seed = config, batch, size, seed
+        self.rank, self.world = rank, world
+        self.sets: list[ShardSet] = sources.open_sources(config)
+        if rank == 0:
+            for notice in (notice for shards in self.sets for notice in shards.notices):
+                log.warning("%s", notice)
+        self.order = sources.Order(self.sets, config, size.resolution, size.patch, seed, batch * world)
+        self.position = 0
+        self.tallies = [_Tally() for _ in self.sets]
+        self._manifest = sources.manifest(self.sets)
+        self._reader = Reader(self.sets, size.scale if size.fine else 1, seed, config)
+        self._threads = Threads(config.threads, "majolica-data")
+        self._buffers = Buffers(config.ahead + 2)
+        self._ahead: deque[_Reading] = deque()
+        self._reach = 0
+        """First position whose samples have not been announced to remote stores."""
+        self._remote = any(shards.remote for shards in self.sets)
+
+    def __len__(self) -> int:
+        """Return the number of samples in all sources together."""
+        return sum(len(shards) for shards in self.sets)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        step = self.batch * self.world
+        while len(self._ahead) <= self.config.ahead:
+            self._ahead.append(self._submit(self.position + len(self._ahead) * step))
+        self.position += step
+        reading = self._ahead.popleft()
+        rows = [row for part in self._threads.results(reading.parts) for row in part]
+        self._count(rows)
+        return _collate(rows, reading, self.size.scale)
+
+    @property
+    def faults(self) -> Counter[str]:
+        """Samples that could not be read, by reason, over all sources."""
+        return sum((tally.faults for tally in self.tallies), Counter())
+
+    def state(self) -> dict[str, Any]:
+        """Return what `load` needs to go on after the last batch that was delivered; JSON."""
+        order = self.order.signature()
+        return {"position": self.position, "seed": self.seed, "manifest": self._manifest, "order": order, **self._held}
+
+    def load(self, state: dict[str, Any]) -> list[str]:
+        """Go on from `state`, with any threads, and any ranks and batch that the order allows.
+
+        Returns a sentence on all that the user should know. UserError when the shards have changed, or the order
+        of the saved run cannot be kept.
+        """
+        notes = check_data(state, self.state(), self.sets) + check_order(state, self.state())
+        self.order.use_unit(unit_of(state, self.order.signature(), self.batch * self.world))
+        self._drop()
+        self.position = self._reach = int(state["position"])
+        return notes
+
+    @cached_property
+    def _held(self) -> dict[str, list[str]]:
+        """What the sources hold, to know them again."""
+        return {"content": [content(shards) for shards in self.sets], "stamps": [stamp(shards) for shards in self.sets]}
+
+    def close(self) -> None:
+        """Stop the threads, and remove what was kept of remote shards."""
+        self._drop()
+        self._threads.close()
+        for shards in self.sets:
+            shards.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _drop(self) -> None:
+        for reading in self._ahead:
+            drop(reading.parts)
+        self._ahead.clear()
+
+    def _positions(self, start: int) -> NDArray[np.int64]:
+        return start + np.arange(self.rank, self.batch * self.world, self.world, dtype=np.int64)
+
+    def _submit(self, start: int) -> _Reading:
+        positions = self._positions(start)
+        spot = self.order.at(positions)
+        if self._remote:
+            self._announce(start)
+        fine = positions - start < self.size.fine
+        columns = (positions, spot.source_B, spot.sample_B, fine)
+        wishes = [Wish(p, s, i, spot.shape, f) for p, s, i, f in zip(*(c.tolist() for c in columns), strict=True)]
+        images_B3HW = self._buffers.take(len(wishes), *spot.shape, 3).permute(0, 3, 1, 2)
+        each = min(_PART, -(-len(wishes) // max(1, self.config.threads)))
+        parts = [slice(i, i + each) for i in range(0, len(wishes), each)]
+        work = (partial(self._read, wishes[part], images_B3HW[part]) for part in parts)
+        return _Reading(start, images_B3HW, [self._threads.submit(one) for one in work])
+
+    def _read(self, wishes: list[Wish], images_P3HW: Tensor) -> list[Row]:
+        return [self._reader.row(wish, image_3HW) for wish, image_3HW in zip(wishes, images_P3HW, strict=True)]
+
+    def _announce(self, start: int) -> None:
+        """Tell remote stores which samples come next."""
+        step = self.batch * self.world
+        end = start + step + self.config.remote_ahead * self.world
+        for begin in range(max(start, self._reach), end, step):
+            spot = self.order.at(self._positions(begin))
+            for source, sample in zip(spot.source_B, spot.sample_B, strict=True):
+                self.sets[source].ahead(int(sample))
+            self._reach = begin + step
+
+    def _count(self, rows: list[Row]) -> None:
+        # Counted on delivery, so that reading ahead cannot change when training stops.
+        for row in rows:
+            self.tallies[row.source].rows += 1
+            self.tallies[row.source].faults.update(row.faults)
+        for shards, tally in zip(self.sets, self.tallies, strict=True):
+            bad, share = tally.faults.total(), self.config.bad_share
+            enough = tally.rows * share >= 1 or tally.rows >= len(shards)
+            if enough and bad > share * tally.rows:
+                reasons = ", ".join(f"{count} x {reason}" for reason, count in tally.faults.most_common())
+                raise UserError(
+                    f"{bad} of {tally.rows} samples in {shards.folder} cannot be read ({reasons}); "
+                    f"repair the data or raise data.bad_share above {share}"
+                )
+
+
+def _collate(rows: list[Row], reading: _Reading, scale: int) -> Batch:
+    fine = {i: row.fine_3HW for i, row in enumerate(rows) if row.fine_3HW is not None}
+    images_B3HW = reading.images_B3HW
+    _, _, height, width = images_B3HW.shape
+    none = images_B3HW.new_empty((0, 3, height * scale, width * scale))
+    positions_B = torch.tensor([row.position for row in rows])
+    return Batch(
+        images_B3HW=images_B3HW,
+        captions=[row.caption for row in rows],
+        metas=[row.meta for row in rows],
+        positions_B=positions_B,
+        fine_F3HW=torch.stack(list(fine.values())) if fine else none,
+        places_B=positions_B - reading.start,
+        fine_rows=tuple(fine),
+    )

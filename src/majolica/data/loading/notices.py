@@ -1,0 +1,131 @@
+"""What a person should know of the data before training on it: sentences, from a bounded sample of rows.
+
+Each notice names the option that changes what it speaks of. Nothing is said of what is as most people expect.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from majolica.config.run import DataConfig
+from majolica.data.pictures.faults import BadSample
+from majolica.data.pictures.frame import Shape, lost_area, scale_of
+from majolica.data.pictures.opening import upright_size
+from majolica.data.store.shards import Record, ShardSet
+
+ROWS = 256
+"""Samples of all sources together that are looked at."""
+REMOTE_ROWS = 32
+"""The same of a source in a remote store, of which every sample may cost a request."""
+LARGE_LOSS = 0.1
+"""Share of a picture's area whose loss is large ..."""
+MANY_CUT = 1 / 3
+"""... and the share of pictures that lose so much from which on it is said."""
+FEW_SIDES = 0.01
+"""Share of captions that speak of sides, letters or digits from which on it is said; two of them at least."""
+
+_DIGITS = "zero|one|two|three|four|five|six|seven|eight|nine|ten|[0-9]+"
+_TURNED = re.compile(
+    rf"""
+    \b(?:left|right|leftwards?|rightwards?|left-hand|right-hand|clockwise|(?:anti|counter-?)clockwise)\b
+    | \b(?:letters?|digits?|numerals?|numbers?(?!\ of\b)|alphabet|handwrit\w*|calligraph\w*|typograph\w*|lettering)\b
+    | \b(?:text|words?|font|inscription|signature|logo|license\ plate|o'clock)\b
+    | \b(?:links|rechts|buchstaben?|ziffern?|gauche|droite|lettres?|chiffres?|izquierda|derecha|letras?)\b
+    | ^(?:an?\s+|the\s+)?(?:{_DIGITS}|[a-z])$
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Words for what is another thing in the mirror, and captions that are a digit or a letter alone."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    text: str
+    size: Shape
+
+
+def data_notices(sets: Sequence[ShardSet], config: DataConfig, shape: Shape, large: Shape | None = None) -> list[str]:
+    """What to say of these sources before training at `shape` (height and width in pixels), some rows at `large`.
+
+    At most one line on each matter.
+    """
+    rows = [row for shards in sets for row in _look(shards, ROWS // len(sets) or 1)]
+    if not rows:
+        return []
+    return [*_on_size(rows, config, large), *_on_cutting(rows, config, shape), *_on_flips(rows, config)]
+
+
+def mirrored_words(text: str) -> str:
+    """The first words of a caption or name that name a side, letters or digits; empty where there are none."""
+    found = _TURNED.search(text.strip())
+    return found[0] if found else ""
+
+
+def _look(shards: ShardSet, most: int) -> list[_Row]:
+    """Some samples, the same each time: spread over a local source, the first ones of a remote one."""
+    numbers: Sequence[int] = range(min(len(shards), most, REMOTE_ROWS))
+    if not shards.remote:
+        numbers = sorted(random.Random(0).sample(range(len(shards)), min(len(shards), most)))
+    rows = []
+    for number in numbers:
+        try:
+            record = shards.read(number)
+            rows.append(_Row(_text_of(record), upright_size(record.image)))
+        except BadSample:  # training counts it, and says so where there are many
+            continue
+    return rows
+
+
+def _text_of(record: Record) -> str:
+    name = record.meta.get("name") or record.meta.get("label")
+    return record.caption if mirrored_words(record.caption) or not isinstance(name, str) else name
+
+
+def _on_size(rows: Sequence[_Row], config: DataConfig, large: Shape | None) -> list[str]:
+    small = sum(scale_of(row.size, large, config.fit) < 1 for row in rows) if large else 0
+    if not large or small < MANY_CUT * len(rows):
+        return []
+    return [
+        f"{small / len(rows):.0%} of the pictures ({small} of {len(rows)} looked at) are smaller than {large[1]} x "
+        f"{large[0]}, and rows of loss.fine_share that get them are painted at the base resolution only: this run "
+        "learns less of larger pictures, or nothing; use larger pictures, or --loss.fine-share 0"
+    ]
+
+
+def _on_cutting(rows: Sequence[_Row], config: DataConfig, shape: Shape) -> list[str]:
+    if config.fit == "crop" and not config.buckets:
+        lost = [lost_area(row.size, shape) for row in rows]
+        large = sum(loss > LARGE_LOSS for loss in lost)
+        if large >= MANY_CUT * len(rows):
+            return [
+                f"{large / len(rows):.0%} of the pictures ({large} of {len(rows)} looked at) lose more than a tenth of "
+                f"their area to the cut to {shape[1]} x {shape[0]}, and all of them {sum(lost) / len(lost):.0%} on "
+                "average; --data.fit pad or stretch keeps what is cut, --data.buckets keeps proportions"
+            ]
+    return []
+
+
+def _on_flips(rows: Sequence[_Row], config: DataConfig) -> list[str]:
+    if not config.flip:
+        return []
+    found = [(word, row.text) for row in rows if (word := mirrored_words(row.text))]
+    if len(found) < max(2, FEW_SIDES * len(rows)):
+        return []
+    examples = list(dict.fromkeys(f'"{_short(text, word)}"' for word, text in found))[:3]
+    return [
+        f"{len(found) / len(rows):.0%} of the captions or names ({len(found)} of {len(rows)} looked at) speak of sides,"
+        f" letters or digits (such as {', '.join(examples)}), and data.flip mirrors half of the pictures: "
+        "--data.no-flip leaves them as they are"
+    ]
+
+
+def _short(text: str, word: str) -> str:
+    """A caption of at most 40 characters around `word`."""
+    line = " ".join(text.split())
+    if len(line) <= 40:
+        return line
+    place = max(0, line.find(" ".join(word.split())) - 15)
+    return ("..." if place else "") + line[place : place + 36].strip() + "..."

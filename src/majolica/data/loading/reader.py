@@ -1,0 +1,115 @@
+"""One row of a batch: its sample read and decoded, or another in its place where it cannot be."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from majolica.config.run import DataConfig
+from majolica.data.counter import mix
+from majolica.data.pictures.decode import Decoded, decode
+from majolica.data.pictures.fit import fit
+from majolica.data.pictures.frame import Fit, Shape, scale_of
+from majolica.data.pictures.memory import MemoryBudget, Reserve
+from majolica.data.store.shards import BadSample, ShardSet
+from majolica.errors import UserError
+
+log = logging.getLogger(__name__)
+
+SUBSTITUTES = 16
+_STREAM = 0x5B
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted at a position: which sample, how large, and whether `scale` times as large too."""
+
+    position: int
+    source: int
+    sample: int
+    shape: Shape
+    fine: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is known of a row besides its picture."""
+
+    fine_3HW: Tensor | None
+    """The picture `scale` times as large, uint8: only where it was wanted and the picture has the pixels."""
+    caption: str
+    meta: dict[str, Any]
+    position: int
+    source: int
+    faults: tuple[str, ...]
+    """Why samples before this one could not be used at this position."""
+
+
+@dataclass(frozen=True)
+class _Sample:
+    picture: Decoded
+    caption: str
+    meta: dict[str, Any]
+
+
+class Reader:
+    """Reads rows; safe to use from many threads. `scale` is 1 where no row is ever wanted larger."""
+
+    def __init__(self, sets: list[ShardSet], scale: int, seed: int, config: DataConfig) -> None:
+        self._sets, self._scale, self._seed, self._caches = sets, scale, seed, config.cache
+        self._how: Fit = config.fit
+        self._memory = MemoryBudget(round(config.decode_gb * 1e9))
+        self._named: set[tuple[int, int]] = set()
+        self._cache: dict[tuple[int, int], _Sample | str] = {}
+
+    def row(self, wish: Wish, image_3HW: Tensor) -> Row:
+        """Read a row, its picture into `image_3HW` (uint8).
+
+        Where its own sample cannot be read, another takes its place, chosen by (seed, position) alone.
+        """
+        with self._memory.lease() as reserve:
+            return self._filled(wish, image_3HW, reserve)
+
+    def _filled(self, wish: Wish, image_3HW: Tensor, reserve: Reserve) -> Row:
+        faults: list[str] = []
+        shards, sample = self._sets[wish.source], wish.sample
+        for attempt in range(1, SUBSTITUTES + 1):
+            found = self._sample(wish.source, sample, wish.shape, reserve)
+            if isinstance(found, _Sample):
+                return self._row(found, wish, image_3HW, tuple(faults))
+            faults.append(found)
+            if (wish.source, sample) not in self._named:
+                self._named.add((wish.source, sample))
+                log.warning("sample %d of %s is replaced: %s", sample, shards.folder, found)
+            sample = int(mix(self._seed, _STREAM, wish.position, attempt) % np.uint64(len(shards)))
+        raise UserError(f"{SUBSTITUTES} samples in a row of {shards.folder} cannot be read ({faults[0]})")
+
+    def _row(self, sample: _Sample, wish: Wish, image_3HW: Tensor, faults: tuple[str, ...]) -> Row:
+        picture, large = sample.picture, self._large(wish.shape)
+        fine = None
+        if wish.fine and scale_of(picture.size, large, self._how) >= 1:
+            fine = fit(picture.image, large, self._how).contiguous()
+        image_3HW.copy_(fit(picture.image, wish.shape, self._how))
+        return Row(fine, sample.caption, sample.meta, wish.position, wish.source, faults)
+
+    def _large(self, shape: Shape) -> Shape:
+        return shape[0] * self._scale, shape[1] * self._scale
+
+    def _sample(self, source: int, sample: int, shape: Shape, reserve: Reserve) -> _Sample | str:
+        """A sample, or the reason why it cannot be had."""
+        key = (source, sample)
+        if key in self._cache:
+            return self._cache[key]
+        found: _Sample | str
+        try:
+            record = self._sets[source].read(sample)
+            found = _Sample(decode(record.image, self._large(shape), self._how, reserve), record.caption, record.meta)
+        except BadSample as bad:
+            found = str(bad)
+        if self._caches:
+            self._cache[key] = found
+        return found

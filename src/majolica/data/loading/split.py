@@ -1,0 +1,47 @@
+"""The first samples of a set, in order, for evaluation."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from majolica.data.pictures.decode import decode
+from majolica.data.pictures.fit import fit
+from majolica.data.pictures.frame import Fit
+from majolica.data.store.shards import BadSample, ShardSet
+from majolica.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+def load_split(
+    folder: Path | str, limit: int | None = None, resolution: int | None = None, how: Fit = "crop"
+) -> tuple[Tensor, list[str], list[dict[str, Any]]]:
+    """Return the first `limit` samples of `folder`, unshuffled: images_B3HW uint8, captions, metadata.
+
+    Pictures are fully decoded and fitted (as `how` says) to squares of `resolution`, by default the first one's
+    shorter side. Unreadable ones are left out.
+    """
+    shards = ShardSet(folder)
+    for notice in shards.notices:
+        log.warning("%s", notice)
+    rows: list[tuple[Tensor, str, dict[str, Any]]] = []
+    for i in range(len(shards)):
+        if limit is not None and len(rows) >= limit:
+            break
+        try:
+            record = shards.read(i)
+            image = decode(record.image).image
+        except BadSample as bad:
+            log.warning("sample %d of %s is left out: %s", i, folder, bad)
+            continue
+        resolution = resolution or min(image.shape[:2])
+        rows.append((fit(image, (resolution, resolution), how).contiguous(), record.caption, record.meta))
+    if not rows:
+        raise UserError(f"no picture in {folder} can be read; make or fetch the data again")
+    images, texts, metas = zip(*rows, strict=True)
+    return torch.stack(images), list(texts), list(metas)

@@ -1,0 +1,81 @@
+"""Aspect-ratio buckets: pictures of like proportions train together, every shape with about the same tokens.
+
+All positions of a unit (a global micro-batch) share a bucket, so that every rank does equal work. Buckets take turns
+by the quotas that sources do (`mixture`), so the position alone still says everything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from majolica.data.counter import mix
+from majolica.data.order.mixture import Mixture
+from majolica.data.order.reading_order import Plan, Shares
+
+I64 = NDArray[np.int64]
+Grid = tuple[int, int]
+"""Rows and columns of tokens."""
+
+BLOCK = 1000
+"""Units that share a quota of buckets."""
+
+
+def grids(side: int) -> list[Grid]:
+    """Token grids of at most side^2 tokens, from twice as wide as high to twice as high as wide."""
+    heights = range(math.ceil(side / math.sqrt(2)), math.floor(side * math.sqrt(2)) + 1)
+    return [(height, side**2 // height) for height in heights]
+
+
+def nearest(sizes_N2: NDArray[np.integer], shapes: Sequence[Grid]) -> I64:
+    """The shape whose proportions are nearest (in the logarithm) to each picture's (height, width)."""
+    wanted = np.log(sizes_N2[:, 0] / sizes_N2[:, 1])
+    have = np.log([height / width for height, width in shapes])
+    found: I64 = np.abs(wanted[:, None] - have).argmin(1)
+    return found
+
+
+class BucketPlan:
+    """As `Plan`, for batches of one shape each: `locate` also says which bucket a position belongs to."""
+
+    def __init__(self, buckets: Sequence[I64], count: int, shares: Shares, seed: int, unit: int) -> None:
+        """`buckets[s]` holds the bucket (of `count`) of each sample of source s; `unit` is the global micro-batch."""
+        self.unit = unit
+        self._members = [[np.flatnonzero(of == b) for of in buckets] for b in range(count)]
+        filled = [b for b in range(count) if any(len(members) for members in self._members[b])]
+        start = [sum(_parts(shares.start, self._members[b], buckets)) for b in filled]
+        end = [sum(_parts(shares.end, self._members[b], buckets)) for b in filled]
+        self._filled = np.array(filled)
+        self._turns = Mixture(start, end, -(-shares.over // unit), seed, BLOCK) if len(filled) > 1 else None
+        parts = [(a / sum(start) + b / sum(end)) / 2 for a, b in zip(start, end, strict=True)]
+        self._plans = [self._plan(b, buckets, shares, part, seed) for b, part in zip(filled, parts, strict=True)]
+
+    def locate(self, positions: I64) -> tuple[I64, I64, I64]:
+        """Bucket, source and sample at each of the positions `(N,)`."""
+        unit, place = np.divmod(positions, self.unit)
+        turn, number = self._turns.locate(unit) if self._turns else (np.zeros_like(unit), unit)
+        source, sample = np.empty_like(unit), np.empty_like(unit)
+        for t in np.unique(turn):
+            here = turn == t
+            plan, sources = self._plans[t]
+            which, inside = plan.locate(number[here] * self.unit + place[here])
+            source[here] = sources[which]
+            members = self._members[self._filled[t]]
+            sample[here] = [members[s][i] for s, i in zip(source[here], inside, strict=True)]
+        return self._filled[turn], source, sample
+
+    def _plan(self, bucket: int, buckets: Sequence[I64], shares: Shares, part: float, seed: int) -> tuple[Plan, I64]:
+        """The plan inside a bucket that has this part of all samples, and which sources have samples in it."""
+        members = self._members[bucket]
+        have = [s for s, inside in enumerate(members) if len(inside)]
+        start, end = (_parts(weights, members, buckets) for weights in (shares.start, shares.end))
+        inner = Shares(tuple(start[s] for s in have), tuple(end[s] for s in have), round(shares.over * part))
+        return Plan([len(members[s]) for s in have], inner, int(mix(seed, 4, bucket).astype(np.int64))), np.array(have)
+
+
+def _parts(weights: Sequence[float], members: Sequence[I64], buckets: Sequence[I64]) -> list[float]:
+    """Each source's weight times the share of its samples that lie in a bucket."""
+    return [w * len(inside) / len(of) for w, inside, of in zip(weights, members, buckets, strict=True)]

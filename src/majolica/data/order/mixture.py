@@ -1,0 +1,194 @@
+"""Which source each position reads: exact quotas in every block, each source numbered without a gap, no state.
+
+A block gives each source a whole number of places (largest remainders), and a permutation keyed by (seed, block) deals
+the places out. The places of a source are numbered in the order of the positions, so it is read through once before
+any of it comes again. Shares may change over training, and any position can be asked on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from majolica.data.counter import mix
+from majolica.data.order.permutation import permute
+from majolica.errors import UserError
+
+I64 = NDArray[np.int64]
+F64 = NDArray[np.float64]
+
+BLOCK = 10_000
+"""Rounds that share a quota: shares are kept to 1 / BLOCK."""
+
+
+class Mixture:
+    """Sources with shares `start` that move to `end` over the first `over` positions, block by block.
+
+    A round is `streams` positions, one for each stream, and a block is `block` rounds. Every stream has the same quotas
+    in a block: all deal one pattern, each from another place of it on.
+    """
+
+    def __init__(
+        self,
+        start: Sequence[float],
+        end: Sequence[float],
+        over: int,
+        seed: int,
+        block: int = BLOCK,
+        streams: int = 1,
+    ) -> None:
+        self.seed, self.block, self.streams = seed, block, streams
+        changing = -(-over // (block * streams))
+        # Weights that are all 0 at one end say nothing there.
+        start, end = (start if any(start) else end), (end if any(end) else start)
+        place = ((np.arange(changing + 1) + 0.5) / max(1, changing)).clip(max=1)[:, None]
+        shares = (1 - place) * normalised(start) + place * normalised(end)
+        shares[changing] = normalised(end)
+        self._quota = quotas(shares, block)
+        """Rows: the blocks in which shares change, then one for all that follow. Counts are those of one stream."""
+        self._before = np.vstack((np.zeros_like(self._quota[:1]), self._quota[:-1].cumsum(0)))
+        self._dealt = lru_cache(maxsize=8)(self._deal)
+
+    def locate(self, positions: I64) -> tuple[I64, I64]:
+        """Source of each position `(N,)`, and how many earlier positions have the same source."""
+        source, number = np.empty_like(positions), np.empty_like(positions)
+        block, place = np.divmod(positions, self.block * self.streams)
+        for b in np.unique(block):
+            here = block == b
+            turn, stream = np.divmod(place[here], self.streams)
+            deal = self._dealt(int(b))
+            turns, which = np.unique(turn, return_inverse=True)
+            sources_KT = deal.round(turns)
+            found = sources_KT[which, stream]
+            source[here] = found
+            number[here] = (
+                self.streams * self._count(b, found) + deal.before[turn, found] + earlier(sources_KT)[which, stream]
+            )
+        return source, number
+
+    def in_stream(self, positions: I64, source: I64) -> I64:
+        """How many earlier positions of the same stream have this `source` `(N,)`."""
+        count = np.empty_like(positions)
+        block, place = np.divmod(positions, self.block * self.streams)
+        for b in np.unique(block):
+            here = block == b
+            turn, stream = np.divmod(place[here], self.streams)
+            count[here] = self._count(b, source[here]) + self._dealt(int(b)).in_stream(turn, stream, source[here])
+        return count
+
+    def reached(self, source: int, number: int) -> I64:
+        """How many positions of `source` each stream `(streams,)` has had when the source has had `number` in all."""
+        starts = self.streams * self._before[:, source]
+        row = int(np.searchsorted(starts, number, side="right")) - 1
+        left, quota = number - int(starts[row]), self.streams * int(self._quota[row, source])
+        if row == len(starts) - 1 and not quota:  # the source has gone out before
+            return np.full(self.streams, self._before[row, source])
+        block = row + (left // quota if row == len(starts) - 1 else 0)
+        deal = self._dealt(block)
+        left = number - self.streams * int(self._count(block, source))
+        turn = int(np.searchsorted(deal.before[:, source], left, side="right")) - 1
+        mine = deal.round(np.array([turn]))[0] == source
+        gone = mine & (mine.cumsum() <= left - deal.before[turn, source])
+        streams = np.arange(self.streams)
+        in_block = deal.in_stream(np.full_like(streams, turn), streams, np.full_like(streams, source))
+        count: I64 = self._count(block, source) + in_block + gone
+        return count
+
+    def _count(self, block: int, source: I64 | int) -> I64:
+        """Positions of a source in one stream before a block."""
+        row = min(block, len(self._quota) - 1)
+        count: I64 = self._before[row, source] + (block - row) * self._quota[-1, source]
+        return count
+
+    def _deal(self, block: int) -> Deal:
+        places = np.arange(self.block, dtype=np.int64)
+        slot = permute(places, self.block, mix(self.seed, 2, block))
+        quota = self._quota[min(block, len(self._quota) - 1)]
+        pattern = np.searchsorted(quota.cumsum(), slot, side="right")
+        shift = np.zeros(1, np.int64)
+        if self.streams > 1:
+            shift = (mix(self.seed, 5, block, np.arange(self.streams)) % np.uint64(self.block)).astype(np.int64)
+        return Deal.of(pattern, shift, len(quota))
+
+
+@dataclass(frozen=True)
+class Deal:
+    """How a block is dealt: stream k reads source `pattern[(turn + shift[k]) % len(pattern)]` in its round `turn`."""
+
+    pattern: I64
+    shift: I64
+    counts: I64
+    """`counts[i, s]`: places of source s among the first i of the pattern."""
+    before: I64
+    """`before[turn, s]`: positions of source s in the rounds before `turn`, all streams together."""
+
+    @staticmethod
+    def of(pattern: I64, shift: I64, sources: int) -> Deal:
+        """The deal of a pattern; how many of a round are of a source is a circular correlation of the two."""
+        member_LS = pattern[:, None] == np.arange(sources)
+        streams_L = np.bincount(shift, minlength=len(pattern))
+        spectrum = np.fft.rfft(streams_L).conj()[:, None] * np.fft.rfft(member_LS, axis=0)
+        rounds_LS = np.rint(np.fft.irfft(spectrum, len(pattern), axis=0)).astype(np.int64)
+        none = np.zeros((1, sources), np.int64)
+        return Deal(pattern, shift, np.vstack((none, member_LS.cumsum(0))), np.vstack((none, rounds_LS.cumsum(0))))
+
+    def round(self, turns: I64) -> I64:
+        """Sources of all streams in some rounds, `(rounds, streams)`."""
+        found: I64 = self.pattern[(turns[:, None] + self.shift) % len(self.pattern)]
+        return found
+
+    def in_stream(self, turn: I64, stream: I64, source: I64) -> I64:
+        """How often each stream has had the source in this block before its round `turn`."""
+        first = self.shift[stream]
+        wrapped, last = np.divmod(first + turn, len(self.pattern))
+        count: I64 = self.counts[last, source] + wrapped * self.counts[-1, source] - self.counts[first, source]
+        return count
+
+
+def earlier(sources_KT: I64) -> I64:
+    """For each place of each row, how many places before it hold the same value."""
+    order = np.argsort(sources_KT, axis=1, kind="stable")
+    sorted_KT = np.take_along_axis(sources_KT, order, 1)
+    place = np.arange(sources_KT.shape[1])
+    first = np.ones_like(sorted_KT, dtype=bool)
+    first[:, 1:] = sorted_KT[:, 1:] != sorted_KT[:, :-1]
+    start = np.maximum.accumulate(np.where(first, place, 0), axis=1)
+    rank = np.empty_like(sources_KT)
+    np.put_along_axis(rank, order, place - start, 1)
+    return rank
+
+
+def normalised(weights: Sequence[float]) -> F64:
+    """Shares that sum to 1."""
+    shares: F64 = np.asarray(weights, np.float64) / sum(weights)
+    return shares
+
+
+def quotas(shares_KS: F64, block: int) -> I64:
+    """Whole numbers `(K, S)` that sum to `block` in each row: the shares by largest remainder.
+
+    UserError when a share above 0 gets nothing at all.
+    """
+    exact = shares_KS * block
+    whole = np.floor(exact).astype(np.int64)
+    missing = block - whole.sum(1)
+    order = np.argsort(-(exact - whole), axis=1, kind="stable")
+    rank = np.empty_like(order)
+    np.put_along_axis(rank, order, np.arange(order.shape[1])[None].repeat(len(order), 0), 1)
+    whole += rank < missing[:, None]
+    starved = (shares_KS[-1] > 0) & (whole[-1] == 0)
+    if starved.any():
+        raise UserError(
+            f"source {int(starved.argmax())} has a share of {shares_KS[-1][starved][0]:.2g} of the mixture, "
+            f"and {1 / block:g} is the smallest that can be kept: raise its weight or leave it out"
+        )
+    return whole
+
+
+def by_temperature(sizes: Sequence[int], temperature: float) -> list[float]:
+    """Weights proportional to size^(1/T): T = 1 is as large as they are, above 1 flatter (mT5, arXiv 2010.11934)."""
+    return [size ** (1 / temperature) for size in sizes]

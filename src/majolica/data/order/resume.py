@@ -1,0 +1,80 @@
+"""Whether a loader can go on from a saved state: the same samples in the same order, or a reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from majolica.data.store.shards import ShardSet
+from majolica.errors import UserError
+
+State = dict[str, Any]
+
+
+def check_data(saved: State, here: State, sets: Sequence[ShardSet]) -> list[str]:
+    """Notes on the data. UserError where shards or seed are not those of the saved run."""
+    if saved["manifest"] != here["manifest"]:
+        names = ", ".join(shards.folder for shards in sets)
+        raise UserError(
+            f"the shards in {names} are not those of the saved run: their names, sizes or numbers of samples differ;"
+            " put them back, name where they are now with --data.shards, or train anew into another --out"
+        )
+    if saved["seed"] != here["seed"]:
+        raise UserError(f"the saved run read its data with seed {saved['seed']}, not {here['seed']}; use the same seed")
+    folders = [shards.folder for shards in sets]
+    changed = _differing(saved, here, "content", folders)
+    if changed:
+        raise UserError(
+            f"the shards in {', '.join(changed)} have the names, sizes and numbers of samples of the saved run, but"
+            " they hold other pictures or captions: put back what they held, or train anew into another --out"
+        )
+    return [
+        f"the shards in {folder} were written or copied since the run was saved; the samples that were looked at are"
+        " the same, so training goes on"
+        for folder in _differing(saved, here, "stamps", folders)
+    ]
+
+
+def check_order(saved: State, here: State) -> list[str]:
+    """Notes on an order that the user has changed. UserError where an older version would have gone on otherwise."""
+    order = here["order"]
+    if "order" not in saved:  # before the order had a version
+        if order["weights"] or order["shapes"]:
+            raise UserError(
+                "the saved run read a mixture or buckets in the order of an earlier version of Majolica, which this one"
+                " does not have: train on with that version, or train anew into another --out"
+            )
+        return []
+    before = saved["order"]
+    if before["version"] != order["version"]:
+        raise UserError(
+            f"the saved run read its data in order {before['version']}, and this version of Majolica knows"
+            f" {order['version']}: train on with the version that began the run, or train anew into another --out"
+        )
+    changed = {"weights": "the weights of the sources", "shapes": "the shapes of the buckets"}
+    return [
+        f"{what} are not those of the saved run: from here on the order is another, so some samples come again before"
+        " others have come once"
+        for name, what in changed.items()
+        if before[name] != order[name]
+    ]
+
+
+def unit_of(saved: State, order: State, unit: int) -> int:
+    """How many neighbouring positions share a bucket: as many as in the saved run, in place of `unit`.
+
+    UserError where that is impossible.
+    """
+    before = int(saved.get("order", order)["unit"]) if order["shapes"] else 0
+    if before and before % unit:
+        raise UserError(
+            f"with data.buckets the {before} rows of a global micro-batch of the saved run have one shape, and"
+            f" train.batch x train.processes is now {unit}: choose them so that their product divides {before}"
+        )
+    return before or unit
+
+
+def _differing(saved: State, here: State, name: str, folders: Sequence[str]) -> list[str]:
+    """Sources whose value of `name` is another than in a saved state that has one."""
+    before: list[str] = saved[name] if name in saved else here[name]
+    return [folder for folder, a, b in zip(folders, before, here[name], strict=True) if a != b]

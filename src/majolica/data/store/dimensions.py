@@ -1,0 +1,50 @@
+"""Height and width of every picture of a tar, when upright, from the pictures' headers; kept as .dims beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from majolica.data.pictures.opening import upright_size
+from majolica.data.store.local import Opened
+from majolica.errors import UserError
+from majolica.files import write_atomic
+
+MAGIC = b"MJLDIM02"
+HEAD = 4096
+"""Bytes that hold most pictures' dimensions; where they do not, the whole picture is read."""
+
+
+def dimensions(opened: Opened, path: Path | None, size: int) -> NDArray[np.uint16]:
+    """Height and width `(N, 2)` of the samples of a tar of `size` bytes; (1, 1) for what is no picture.
+
+    They are kept in `path` where one is given.
+    """
+    count = len(opened.rows)
+    head = MAGIC + struct.pack("<qq", size, count)
+    if path and path.exists():
+        saved = path.read_bytes()
+        if saved[: len(head)] == head and len(saved) == len(head) + 4 * count:
+            return np.frombuffer(saved[len(head) :], np.uint16).reshape(count, 2)
+    found = np.array([_of(opened, int(r["image"]), int(r["image_size"])) for r in opened.rows], np.uint16)
+    if path:
+        with contextlib.suppress(UserError):  # a folder that cannot be written to is read all the same
+            write_atomic(path, head + found.tobytes())
+    return found.reshape(count, 2)
+
+
+def _of(opened: Opened, offset: int, size: int) -> tuple[int, int]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for length in (min(HEAD, size), size):
+            try:
+                height, width = upright_size(opened.read(offset, length))
+            except Exception:  # cut short, or no picture
+                continue
+            return min(height, 65535), min(width, 65535)
+    return 1, 1

@@ -1,0 +1,52 @@
+"""Tars written sample by sample: never more than one sample in memory, never half a tar under its name."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from majolica.files import whole_file
+
+if TYPE_CHECKING:
+    from majolica.data.store.shards import Record
+
+
+def write_tar(path: Path, records: Iterable[tuple[str, Record]]) -> int:
+    """Write (key, record) pairs as the tar `path` and return how many; where there is none, no tar.
+
+    The same records give the same bytes. Raises UserError where the disk refuses; then nothing is left.
+    """
+    pairs = iter(records)
+    first = next(pairs, None)
+    if first is None:
+        return 0
+    count = 0
+    with whole_file(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for key, record in _with(first, pairs):
+            _add_sample(tar, key, record)
+            tar.members = []  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
+            count += 1
+    return count
+
+
+def _add_sample(tar: tarfile.TarFile, key: str, record: Record) -> None:
+    meta = {"key": key, "status": "success", "caption": record.caption, **record.meta}
+    _add(tar, f"{key}.{record.extension}", record.image)
+    _add(tar, f"{key}.txt", record.caption.encode("utf-8", "replace"))
+    _add(tar, f"{key}.json", json.dumps(meta).encode())
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    # Owners and times keep their fixed defaults, so the same samples give the same bytes.
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))
+
+
+def _with(first: tuple[str, Record], rest: Iterable[tuple[str, Record]]) -> Iterator[tuple[str, Record]]:
+    yield first
+    yield from rest

@@ -1,0 +1,231 @@
+"""Tar shards in the img2dataset layout: writing them, and reading any sample of a folder of them by its offset.
+
+A sample with key 000010042 is the members 000010042.jpg (or .png, .webp, ...), .txt (its caption) and .json
+(what is known).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from majolica.data.pictures.faults import BadSample as BadSample
+from majolica.data.store.caption_text import EmptyCaptions, json_mapping
+from majolica.data.store.catalogue import Tar
+from majolica.data.store.dimensions import dimensions
+from majolica.data.store.index import caption_bytes
+from majolica.data.store.local import LocalTars, Opened
+from majolica.data.store.pack import write_tar
+from majolica.data.store.remote import RemoteTars, is_remote
+from majolica.errors import UserError
+
+PER_SHARD = 1000
+REMOTE_LIMIT = 20 * 10**9
+"""Bytes of remote tars kept on the local disk, unless a reader says otherwise."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One sample as it is stored: encoded picture, its extension ("jpg", "png", ...), caption and metadata."""
+
+    image: bytes
+    extension: str
+    caption: str
+    meta: dict[str, Any]
+    fault: str = ""
+    """What is wrong with metadata that the sample does without."""
+
+
+class ShardSet:
+    """Every usable sample of the tars in a folder, numbered in the order of file names and of members.
+
+    The folder may be a URL that fsspec knows: then at most `limit` bytes of its tars are kept in `cache` at a time.
+    Samples whose caption is empty have no number, unless `empty_captions` is "keep".
+    Safe to read from many threads. Raises UserError when there is nothing to read.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        cache: Path | None = None,
+        limit: int = REMOTE_LIMIT,
+        empty_captions: EmptyCaptions = "skip",
+    ) -> None:
+        place = str(folder)
+        if not place:
+            raise UserError("no folder of shards is given: an empty name would mean the current folder")
+        self._tars = RemoteTars(place, cache, limit) if is_remote(place) else LocalTars(Path(place))
+        self.folder, self.remote = place, is_remote(place)
+        self._skip = empty_captions == "skip"
+        self.empty = sum(tar.empty for tar in self._tars.tars)
+        """Samples whose caption is empty, whether they are left out or not."""
+        self.tars = [replace(tar, count=tar.count - tar.empty * self._skip) for tar in self._tars.tars]
+        self._ends = np.cumsum([tar.count for tar in self.tars])
+        if self._ends[-1] == 0:
+            self.close()
+            raise UserError(self._nothing())
+        self.passed_over = self._tars.notices
+        """Sentences on what the folder holds that is not read."""
+        self.notices = (*self.passed_over, *self._on_empty_captions())
+        """The same, and one on captions that say nothing."""
+        lines = "\n".join(f"{tar.name} {tar.size} {tar.count}" for tar in self.tars)
+        self.manifest = hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+        """Hash of the tars' names, sizes and counts: equal manifests mean the same numbering."""
+        # Bounded, so that a folder of 100,000 tars does not run out of file descriptors. An evicted file is
+        # closed when its last reader lets go of it.
+        self._open = lru_cache(maxsize=128)(self._open_shard)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def read(self, i: int) -> Record:
+        """Return sample `i`, its picture still encoded. Raises BadSample, or IndexError outside [0, len)."""
+        image, text, meta = self._read(i, ("image", "text", "json"))
+        try:
+            caption = text.decode("utf-8")
+        except UnicodeDecodeError:
+            raise BadSample("caption is not UTF-8") from None
+        known = json_mapping(meta) if meta else {}
+        fault = "metadata that is no JSON mapping" if known is None else ""
+        return Record(image, extension_of(image), caption, known or {}, fault)
+
+    def caption(self, i: int) -> str:
+        """Return the caption of sample `i` alone; bytes that are not UTF-8 are replaced. Raises BadSample."""
+        return self._read(i, ("text",))[0].decode("utf-8", "replace")
+
+    def ahead(self, i: int) -> None:
+        """Begin to bring sample `i` here, where it lies in a remote store."""
+        shard, row = self._row(i)
+        shard.ahead(int(row["image"]), int(row["image_size"]))
+
+    def dimensions(self) -> NDArray[np.uint16]:
+        """Height and width `(N, 2)` of every picture, from the headers; kept beside local tars."""
+        with ThreadPoolExecutor(16) as pool:
+            return np.concatenate(list(pool.map(self._dimensions, self.tars)))
+
+    def _dimensions(self, tar: Tar) -> NDArray[np.uint16]:
+        path = None if self.remote else Path(self.folder, tar.name).with_suffix(".dims")
+        try:
+            opened = self._tars.open(tar)
+        except OSError as error:
+            raise UserError(f"cannot read {tar.name} in {self.folder}: {error.strerror}") from error
+        return dimensions(opened, path, tar.size)[self._numbered(opened.rows)]
+
+    def opened(self, tar: int) -> Opened:
+        """A tar by its place among `tars`: its rows in the order of their numbers, and its bytes. Raises BadSample."""
+        return self._open(tar)
+
+    @property
+    def stamps(self) -> list[str]:
+        """What changes when somebody writes to a tar, for each."""
+        return self._tars.stamps()
+
+    def close(self) -> None:
+        """Remove what was kept of remote tars."""
+        self._tars.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _row(self, i: int) -> tuple[Opened, Any]:
+        if not 0 <= i < len(self):
+            raise IndexError(i)
+        shard = int(np.searchsorted(self._ends, i, side="right"))
+        opened = self._open(shard)
+        return opened, opened.rows[i - (int(self._ends[shard - 1]) if shard else 0)]
+
+    def _read(self, i: int, parts: tuple[str, ...]) -> list[bytes]:
+        shard, row = self._row(i)
+        base = int(row["image"])
+        found = []
+        for part in parts:
+            offset, size = base + (0 if part == "image" else int(row[part])), int(row[f"{part}_size"])
+            try:
+                data = shard.read(offset, size)
+            except (OSError, ValueError, OverflowError):  # a failing disk, or nonsense in a damaged index
+                raise BadSample("tar cannot be read") from None
+            if len(data) < size:
+                raise BadSample("tar has shrunk")
+            found.append(caption_bytes(row, data) if part == "text" else data)
+        return found
+
+    def _open_shard(self, shard: int) -> Opened:
+        try:
+            opened = self._tars.open(self.tars[shard])
+        except OSError:  # it was there when the folder was listed, but it may be closed to us
+            raise BadSample("tar cannot be opened") from None
+        if self.empty and self._skip:
+            opened = replace(opened, rows=opened.rows[self._numbered(opened.rows)])
+        if len(opened.rows) != self.tars[shard].count:
+            raise BadSample("tar has changed")
+        return opened
+
+    def _numbered(self, rows: Any) -> NDArray[np.bool_]:
+        """Which rows of an index have a number."""
+        return np.asarray(rows["text_size"] > 0) if self._skip else np.ones(len(rows), bool)
+
+    def _nothing(self) -> str:
+        if self.empty:
+            return (
+                f"all {self.empty:,} captions in {self.folder} are empty, and samples without words are left out:"
+                " give the pictures captions, or train on them with --data.empty-captions keep"
+            )
+        why = "" if self.remote else f"; `majolica data index {self.folder} --rebuild` says why"
+        return f"no tar in {self.folder} holds a whole picture with its caption{why}"
+
+    def _on_empty_captions(self) -> list[str]:
+        if not self.empty:
+            return []
+        total = sum(tar.count for tar in self._tars.tars)
+        what = f"{self.empty:,} of {total:,} captions in {self.folder} are empty"
+        return [f"{what}: these samples are {'left out' if self._skip else 'kept'} (--data.empty-captions)"]
+
+
+def extension_of(image: bytes) -> str:
+    """The usual extension of an encoded picture, by its first bytes; "jpg" where they say nothing."""
+    if image[4:8] == b"ftyp":
+        return "avif" if image[8:12] in (b"avif", b"avis") else "heic"
+    if image[8:12] == b"WEBP":
+        return "webp"
+    starts = {
+        b"\x89PNG": "png",
+        b"GIF8": "gif",
+        b"BM": "bmp",
+        b"II*\0": "tif",
+        b"MM\0*": "tif",
+        b"P5": "ppm",
+        b"P6": "ppm",
+        b"\0\0\0\x0cjP": "jp2",
+    }
+    return next((extension for start, extension in starts.items() if image.startswith(start)), "jpg")
+
+
+def write_shards(folder: Path, records: Iterable[Record], per_shard: int = PER_SHARD) -> int:
+    """Write `records` as folder/00000.tar, 00001.tar, ... and return how many there were."""
+    total = 0
+    buffer: list[Record] = []
+    for record in records:
+        buffer.append(record)
+        total += 1
+        if len(buffer) == per_shard:
+            _write_shard(folder, total // per_shard - 1, buffer)
+            buffer = []
+    if buffer:
+        _write_shard(folder, total // per_shard, buffer)
+    return total
+
+
+def _write_shard(folder: Path, shard: int, records: list[Record]) -> None:
+    pairs = ((f"{shard:05d}{i:04d}", record) for i, record in enumerate(records))
+    write_tar(folder / f"{shard:05d}.tar", pairs)

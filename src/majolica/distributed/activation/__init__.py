@@ -1,5 +1,0 @@
-"""The activation-checkpoint planner: which block keeps what, so that a step fits (docs/adr/040)."""
-
-from majolica.distributed.activation.plan import Plan, plan_for
-
-__all__ = ["Plan", "plan_for"]

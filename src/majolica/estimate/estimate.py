@@ -1,0 +1,174 @@
+"""From a trace and a data sheet to memory, time and money; every figure says how it was got."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+from majolica.activation.plan import Plan
+from majolica.config.fitting import settle
+from majolica.config.run import RunConfig
+from majolica.errors import UserError
+from majolica.estimate.trace import Trace
+from majolica.gpus import Gpu
+
+How = Literal["counted", "formula", "given", "assumed"]
+"""Traced and added up; computed from other figures; as the recipe or the caller says; a guess or a data sheet."""
+
+NODE = 8
+"""GPUs that share a node."""
+LINK_SHARE = 0.8
+"""Part of a link's data-sheet bandwidth that a reduction reaches."""
+PAIR_MB = 0.1
+"""10^6 bytes of a stored picture and its caption."""
+EXPOSED = "what the last backward pass does not hide of the reduction, and all of the broadcast"
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What a plan is told and cannot know."""
+
+    mfu: float
+    """Model FLOP utilisation: FLOP/s reached while computing over the GPU's peak."""
+    price: float
+    """For one GPU and hour."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a plan."""
+
+    section: str
+    name: str
+    value: float
+    unit: str
+    how: How
+    note: str = ""
+
+
+def on_gpus(config: RunConfig, gpus: int) -> RunConfig:
+    """`config` on another number of GPUs with the same global batch: more or fewer micro-steps.
+
+    What it leaves to the machine becomes bf16, and one process for each GPU where they share its rows evenly.
+    """
+    shared = gpus > 0 and config.train.batch % gpus == 0
+    config = settle(config, gpus if shared else 1, "bf16")
+    train = config.train
+    rows, a_micro_step = train.batch * train.accumulate * train.processes, train.batch * gpus
+    if gpus < 1 or rows % a_micro_step:
+        fits = [n for n in range(1, rows // train.batch + 1) if rows % (train.batch * n) == 0]
+        nearest = min(fits, key=lambda n: abs(n - gpus))
+        raise UserError(
+            f"--gpus {gpus}: {rows} rows do not split into micro-steps of {train.batch} rows a GPU; try {nearest}"
+        )
+    changes = {"processes": gpus, "accumulate": rows // a_micro_step}
+    return dataclasses.replace(config, train=dataclasses.replace(train, **changes))  # type: ignore[arg-type]
+
+
+def figures(
+    config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, planned: Plan | None = None
+) -> list[Figure]:
+    """The plan of a run, figure by figure; with activations as `planned`, where there is a budget for them."""
+    memory = memory_of(config, traced, gpu, planned)
+    return [*model_of(config, traced), *memory, *time_of(config, traced, gpu, given, planned.flops if planned else 0)]
+
+
+def model_of(config: RunConfig, traced: Trace) -> list[Figure]:
+    """Parameters and FLOPs."""
+    flops = traced.forward_flops + traced.backward_flops
+    noisy = "with the most noisy rows; clean rows stop after the lower half; captions fill the text length"
+    return [
+        *(Figure("parameters", name, count, "", "counted") for name, count in traced.parameters.items()),
+        Figure("parameters", "all", sum(traced.parameters.values()), "", "counted"),
+        Figure("compute", "flops_per_sample", flops / config.train.batch / 1e12, "TFLOP", "counted", noisy),
+        Figure("compute", "attention_share", traced.attention_flops / flops, "", "counted", "QK and AV products alone"),
+        *optimiser_of(traced),
+    ]
+
+
+def optimiser_of(traced: Trace) -> list[Figure]:
+    """FLOPs of the optimiser's matrix products; nothing where it has none, as AdamW."""
+    if not traced.optimiser_flops:
+        return []
+    products = "matrix products of one rank's optimiser step (Muon's)"
+    return [Figure("compute", "optimiser_flops", traced.optimiser_flops / 1e12, "TFLOP", "counted", products)]
+
+
+def memory_of(config: RunConfig, traced: Trace, gpu: Gpu, planned: Plan | None = None) -> list[Figure]:
+    """What one GPU holds. Without a plan the peak is at the end of a forward pass: everything is there at once."""
+    kinds = ("weights", "gradients", "optimiser", "ema", "bf16_copies", "activations")
+    sizes = {kind: getattr(traced, kind) / 1e9 for kind in kinds}
+    notes = {
+        "gradients": "views of the reduction's buckets: no copy",
+        "activations": f"{config.train.batch} rows, nothing recomputed",
+        "bf16_copies": "autocast's, of the weights",
+    }
+    states = sum(sizes[kind] for kind in kinds[:4])
+    peak = sum(sizes.values())
+    left_out = "sum of the above; without kernels' temporary memory, reduction messages in flight and fragmentation"
+    plan: list[Figure] = []
+    if planned:
+        plan = [
+            Figure("memory", "planned", planned.peak / 1e9, "GB", "counted", f"tensors, gradients included; {planned}")
+        ]
+        peak = states - sizes["gradients"] + planned.peak / 1e9
+        left_out = "states and planned, gradients once; without reduction messages in flight and fragmentation"
+    return [
+        *(Figure("memory", kind, size, "GB", "counted", notes.get(kind, "")) for kind, size in sizes.items()),
+        Figure("memory", "states", states, "GB", "counted", "weights, gradients, optimiser, EMA"),
+        *plan,
+        Figure("memory", "peak", peak, "GB", "formula", left_out),
+        Figure("memory", "gpu", gpu.memory_gb, "GB", "assumed", "data sheet"),
+        Figure("memory", "spare", gpu.memory_gb - peak, "GB", "formula"),
+    ]
+
+
+def time_of(config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, recomputed: int = 0) -> list[Figure]:
+    """Communication, step, days, money, and the data that must keep up."""
+    train = config.train
+    speed = gpu.tflops * 1e12 * given.mfu
+    backward = traced.backward_flops / speed
+    compute = (traced.forward_flops + traced.backward_flops + recomputed) * train.accumulate / speed
+    compute += traced.optimiser_flops / speed
+    payload = traced.gradients / (2 if train.reduce == "bf16" else 1)
+    others = (train.processes - 1) / train.processes
+    reduced = 2 * others * payload
+    broadcast = others * traced.weights if train.shard_optimizer else 0.0
+    link = (gpu.node_gb_s if train.processes <= NODE else gpu.network_gb_s) * 1e9 * LINK_SHARE
+    # Weights are broadcast when the optimiser has stepped: no backward pass is left to hide that.
+    exposed = max(0.0, reduced / link - backward) + broadcast / link
+    step = compute + exposed
+    rows = train.batch * train.accumulate * train.processes
+    days = step * train.steps / 86400
+    hours = days * 24 * train.processes
+    sheet = f"{LINK_SHARE:.0%} of {link / LINK_SHARE / 1e9:g} GB/s, data sheet"
+    return [
+        Figure("communication", "payload", payload / 1e9, "GB", "formula", f"{train.reduce} gradients, once a step"),
+        Figure("communication", "sent", reduced / 1e9, "GB", "formula", "by each rank of a ring, 2 (N-1)/N payloads"),
+        *broadcast_of(broadcast, link),
+        Figure("communication", "link", link / 1e9, "GB/s", "assumed", sheet),
+        Figure("communication", "time", (reduced + broadcast) / link, "s", "formula"),
+        Figure("communication", "exposed", exposed, "s", "formula", EXPOSED),
+        Figure(
+            "time", "mfu", given.mfu, "", "assumed", f"of {gpu.tflops:g} TFLOP/s bf16, data sheet; of compute alone"
+        ),
+        Figure("time", "compute", compute, "s", "formula", "FLOPs / (peak x MFU)"),
+        Figure("time", "step", step, "s", "formula", "compute + exposed communication"),
+        Figure("time", "steps", train.steps, "", "given"),
+        Figure("time", "days", days, "days", "formula", "without evaluation, saving and failures"),
+        Figure("data", "samples", rows * train.steps / 1e6, "M", "formula"),
+        Figure("data", "samples_per_s", rows / step, "1/s", "formula"),
+        Figure("data", "samples_per_s_gpu", rows / step / train.processes, "1/s", "formula"),
+        Figure("data", "read", rows / step * PAIR_MB, "MB/s", "assumed", f"{PAIR_MB * 1e3:g} kB a pair"),
+        Figure("cost", "gpu_hours", hours, "h", "formula"),
+        Figure("cost", "cost", hours * given.price, "", "assumed", f"{given.price:g} a GPU hour"),
+    ]
+
+
+def broadcast_of(sent: float, link: float) -> list[Figure]:
+    """What every rank receives of the weights that others have stepped; nothing where each steps all of them."""
+    if not sent:
+        return []
+    note = f"stepped weights from their owners, (N-1)/N of them: {sent / link:.2g} s that nothing hides"
+    return [Figure("communication", "broadcast", sent / 1e9, "GB", "formula", note)]

@@ -1,0 +1,172 @@
+"""Control accuracy: are the properties that were dialled the ones that the pictures have?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from majolica.errors import UserError
+from majolica.eval.protocol import Brush, EvalData, Figure, Pipeline, Result, Table
+from majolica.html.charts import Points, charts, scatter
+from majolica.html.figures import Picture, picture_rows, share_matrix
+from majolica.models.properties import PROPERTIES, measure
+from majolica.text.articles import with_article
+
+
+@dataclass(frozen=True)
+class Control:
+    """Dials every property over its range on several prompts, and measures the pictures.
+
+    Requests are spread over the values that the held-out pictures have (2nd to 98th percentile), within
+    the property's range: what lies outside was never shown. A prompt keeps its seed along the dial, so that
+    only the property moves. `control_rho` is Spearman's rho of brightness (or else of the first property)
+    over all pictures of all prompts together; every property has its own beside it.
+    """
+
+    properties: tuple[str, ...]
+    prompts: int = 8
+    values: int = 7
+    brush: Brush = field(default_factory=Brush)
+    name: str = "control"
+
+    def paintings(self, data: EvalData) -> float:
+        """How much there is to paint, in pictures."""
+        return len(self.properties) * self.values * len(self._prompts(data))
+
+    def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
+        if not self.properties:
+            return Result("Dialled properties", {}, note="This model was trained without properties.")
+        prompts = self._prompts(data)
+        dials = {name: self._dial(pipeline, name, prompts, data) for name in self.properties}
+        cross_PP = torch.stack([dial.slopes(self.properties) for dial in dials.values()])
+        metrics: dict[str, float] = {}
+        for name, dial in dials.items():
+            metrics[f"control_rho_{name}"] = spearman(dial.requested_VB.flatten(), dial.measured(name).flatten())
+            metrics[f"control_within_5_percent_{name}"] = dial.within(name)
+        lead = "brightness" if "brightness" in dials else self.properties[0]
+        metrics = {"control_rho": metrics[f"control_rho_{lead}"], **metrics}
+        note = (
+            f"Each property dialled to {self.values} values on {len(prompts)} prompts"
+            f" ({self.values * len(prompts)} pictures), then measured on the pixels."
+            " The captions say nothing about light or ground."
+        )
+        return Result("Dialled properties", metrics, self._parts(dials, prompts, metrics, cross_PP), note)
+
+    def _prompts(self, data: EvalData) -> list[str]:
+        """Plain prompts for names spread over the list, so that the background is free to follow the dial."""
+        count = min(self.prompts, len(data.names))
+        return [with_article(data.names[i * len(data.names) // count]) for i in range(count)]
+
+    def _dial(self, pipeline: Pipeline, name: str, prompts: list[str], data: EvalData) -> _Dial:
+        low, high = _span(name, data)
+        requested_V = torch.linspace(low, high, self.values, dtype=torch.float64)
+        turns = [self.brush.paint(pipeline, prompts, None, {name: float(value)}) for value in requested_V]
+        return _Dial(name, requested_V, torch.stack(turns))
+
+    def _parts(
+        self, dials: dict[str, _Dial], prompts: list[str], metrics: dict[str, float], cross_PP: Tensor
+    ) -> tuple[Figure | Table, ...]:
+        rows = [
+            [
+                name,
+                PROPERTIES[name].unit,
+                f"{dial.requested_V[0]:.2f} to {dial.requested_V[-1]:.2f}",
+                f"{metrics[f'control_rho_{name}']:.2f}",
+                f"{metrics[f'control_within_5_percent_{name}']:.0%}",
+            ]
+            for name, dial in dials.items()
+        ]
+        header = ("property", "unit", "dialled", "Spearman rho", "within ±5% of the range")
+        cross = share_matrix(cross_PP, self.properties, self.properties)
+        cross_note = (
+            "Row: what was dialled. Column: how far each measure moved, in units of its range, per full turn."
+            " Perfect control has 1.00 on the diagonal; off it, some is in the nature of things: a dark"
+            " picture has little contrast."
+        )
+        return (
+            *(dial.figure(prompts) for dial in dials.values()),
+            Table("Accuracy", header, rows),
+            Figure("Requested against measured", charts([dial.plot() for dial in dials.values()])),
+            Figure("Cross-talk", cross, cross_note),
+        )
+
+
+@dataclass(frozen=True)
+class _Dial:
+    """One property turned through V values on B prompts."""
+
+    name: str
+    requested_V: Tensor
+    images_VB3HW: Tensor
+
+    @property
+    def requested_VB(self) -> Tensor:
+        return self.requested_V[:, None].expand(self.images_VB3HW.shape[:2])
+
+    def measured(self, name: str) -> Tensor:
+        """Another or the same property, measured on every picture, `(V, B)`."""
+        return measure(name, self.images_VB3HW.flatten(0, 1).float() / 255).view(self.images_VB3HW.shape[:2])
+
+    def within(self, name: str) -> float:
+        """Share of pictures whose measure is within 5 % of the property's range of what was requested."""
+        allowed = 0.05 * (PROPERTIES[name].high - PROPERTIES[name].low)
+        return float(((self.measured(name) - self.requested_VB).abs() <= allowed).float().mean())
+
+    def slopes(self, names: Sequence[str]) -> Tensor:
+        """Change of every measure per change of the request, each in units of its range (least squares)."""
+        own = PROPERTIES[self.name].high - PROPERTIES[self.name].low
+        turn_V = (self.requested_V - self.requested_V.mean()) / own
+        moves = []
+        for name in names:
+            moved_V = self.measured(name).mean(1) / (PROPERTIES[name].high - PROPERTIES[name].low)
+            moves.append((turn_V * (moved_V - moved_V.mean())).sum() / (turn_V**2).sum())
+        return torch.stack(moves)
+
+    def figure(self, prompts: Sequence[str], most: int = 2) -> Figure:
+        """Rows of pictures along the dial, with what was requested and what was measured."""
+        measured_VB = self.measured(self.name)
+        rows = []
+        for column, prompt in list(enumerate(prompts))[:most]:
+            pictures = [
+                Picture(self.images_VB3HW[i, column], "", f"{float(measured_VB[i, column]):.2f}")
+                for i in range(len(self.requested_V))
+            ]
+            rows.append((prompt, pictures))
+        requests = [f"{float(value):.2f}" for value in self.requested_V]
+        note = f"Above the columns: the {PROPERTIES[self.name].unit} requested. Below each picture: measured."
+        return Figure(self.name.capitalize(), picture_rows(requests, rows), note)
+
+    def plot(self) -> str:
+        points = Points(self.requested_VB.flatten().tolist(), self.measured(self.name).flatten().tolist())
+        return scatter(points, self.name, "requested", "measured")
+
+
+def _span(name: str, data: EvalData) -> tuple[float, float]:
+    """Range to dial: where the held-out pictures are, within the property's own range."""
+    entry = PROPERTIES[name]
+    pictures = data.heldout if len(data.heldout) else data.combinations
+    if not len(pictures):
+        raise UserError("there are no held-out pictures to take the range of a property from")
+    found_B = measure(name, pictures.images_B3HW.float() / 255)
+    low, high = torch.quantile(found_B, torch.tensor([0.02, 0.98])).clamp(entry.low, entry.high).tolist()
+    return (low, high) if high > low else (entry.low, entry.high)
+
+
+def spearman(first: ArrayLike, second: ArrayLike) -> float:
+    """Spearman's rank correlation, ties sharing their mean rank; 0 where either side is constant."""
+    ranks = [_ranks(np.asarray(values, dtype=np.float64)) for values in (first, second)]
+    centred = [rank - rank.mean() for rank in ranks]
+    scale = np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum())
+    return float((centred[0] * centred[1]).sum() / scale) if scale > 0 else 0.0
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = counts.cumsum()
+    mean: NDArray[np.float64] = (last - (counts - 1) / 2)[inverse]
+    return mean

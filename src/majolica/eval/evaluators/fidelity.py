@@ -1,0 +1,103 @@
+"""Prompt fidelity: paint captions, and let an independent classifier say what is in the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from majolica.errors import UserError
+from majolica.eval.evaluators.zero_shot import mistaken_for
+from majolica.eval.judge.judge import Judge, named_rightly
+from majolica.eval.protocol import Brush, EvalData, Figure, Pipeline, Result, Table, share_error
+from majolica.html.figures import Picture, picture_grid
+
+NONE = "none of these"
+"""The judge's last answer."""
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Share of painted captions in which the judge sees what the caption names.
+
+    Captions are those of the combinations split, spread evenly over it: pairs of thing and background that
+    training never showed. All things named must be seen; the background is not judged.
+    """
+
+    judge: Judge | Callable[[], Judge]
+    """Or what waits for one: it is asked for when all is painted."""
+    pictures: int = 256
+    brush: Brush = field(default_factory=Brush)
+    name: str = "prompt fidelity"
+
+    def paintings(self, data: EvalData) -> float:
+        """How much there is to paint, in pictures."""
+        return min(self.pictures, len(data.prompts()))
+
+    def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
+        source = data.prompts()
+        if not len(source):
+            raise UserError("there are no held-out captions to paint: make the data with --heldout above 0")
+        count = min(self.pictures, len(source))
+        rows = [i * len(source) // count for i in range(count)]
+        prompts = [source.captions[i] for i in rows]
+        index = {name: i for i, name in enumerate(data.names)}
+        wanted = [{index[name] for name in source.shown(i)} for i in rows]
+        images_B3HW = self.brush.paint(pipeline, prompts)
+        judge = self.judge() if callable(self.judge) else self.judge
+        if judge.names != tuple(data.names):
+            raise UserError("the judge was trained on other names than the data's: delete judge-*.safetensors")
+        seen_BK = judge.classify(images_B3HW)
+        right_B = named_rightly(seen_BK, wanted)
+        share, scores = float(right_B.float().mean()), judge.scores
+        answers = (*data.names, NONE)
+        metrics = {
+            "prompt_fidelity": share,
+            "prompt_fidelity_pictures": float(count),
+            "classifier_accuracy": scores.plain,
+            "classifier_accuracy_damaged": scores.damaged,
+            "classifier_fooled": scores.fooled,
+        }
+        note = (
+            f"{count} captions, each with a pair of thing and background that training never showed, one"
+            f" picture each, named by a convnet that knows renders only: {share:.1%} right,"
+            f" ± {share_error(share, count):.1%}."
+            f" The convnet itself names {scores.plain:.1%} of unseen renders rightly,"
+            f" {scores.damaged:.1%} of them when blurred, grainy and faded, and still {scores.fooled:.1%} when"
+            " they are melted or cut up: colours and strokes alone do not pass."
+        )
+        parts = (
+            _gallery(images_B3HW, prompts, seen_BK, right_B, answers),
+            _per_name(seen_BK, wanted, right_B, answers),
+        )
+        return Result("Prompt fidelity", metrics, parts, note)
+
+
+def _gallery(
+    images_B3HW: Tensor, prompts: Sequence[str], seen_BK: Tensor, right_B: Tensor, names: Sequence[str]
+) -> Figure:
+    """The first pictures as they come, with the judge's word on each."""
+    pictures = []
+    for image, prompt, seen, right in list(zip(images_B3HW, prompts, seen_BK, right_B, strict=True))[:24]:
+        answer = int(seen.argmax())
+        verdict = f"{names[answer]}, {float(seen[answer]):.0%} sure"
+        pictures.append(Picture(image, prompt, verdict, bool(right)))
+    note = "The first pictures of the test as they came, not chosen. Below each: what the judge sees in it."
+    return Figure("What was painted, and what the judge says", picture_grid(pictures, wide=True), note)
+
+
+def _per_name(seen_BK: Tensor, wanted: Sequence[set[int]], right_B: Tensor, names: Sequence[str]) -> Table:
+    """One row per name, worst first."""
+    answers = seen_BK.argmax(1)
+    rows = []
+    for k, name in enumerate(names):
+        asked_B = torch.tensor([k in want for want in wanted], dtype=torch.bool)
+        total, right = int(asked_B.sum()), int((asked_B & right_B).sum())
+        if total:
+            wrong_K = torch.bincount(answers[asked_B & ~right_B], minlength=len(names))
+            rows.append((right / total, name, f"{right} of {total}", mistaken_for(wrong_K, names)))
+    rows.sort()
+    cells = [[name, f"{share:.0%}", count, taken] for share, name, count, taken in rows]
+    return Table("Name by name", ("asked for", "right", "pictures", "judge saw instead"), cells)

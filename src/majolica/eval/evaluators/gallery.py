@@ -1,0 +1,76 @@
+"""Pictures to look at: unseen combinations, and the same prompts at several resolutions."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass, field
+
+from majolica.errors import Notice
+from majolica.eval.protocol import Brush, EvalData, Figure, Pipeline, Result
+from majolica.html.figures import Picture, picture_grid, picture_rows
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Paints captions of the combinations split: a grid, and a few at 1, 2 and 4 times the resolution.
+
+    The metrics are seconds per picture at each scale, in a batch of a few.
+    """
+
+    resolution: int
+    largest_trained: int
+    """Side in pixels of the largest pictures that training painted; what is larger is marked as such."""
+    pictures: int = 18
+    prompts: int = 4
+    scales: tuple[int, ...] = (1, 2, 4)
+    brush: Brush = field(default_factory=Brush)
+    name: str = "gallery"
+
+    def paintings(self, data: EvalData) -> float:
+        """How much there is to paint, in pictures of the base resolution."""
+        return len(_varied(data, self.pictures)) + self.prompts * sum(scale**2 for scale in self.scales)
+
+    def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
+        chosen = _varied(data, self.pictures)
+        images_B3HW = self.brush.paint(pipeline, chosen)
+        tiles = [Picture(image, prompt) for image, prompt in zip(images_B3HW, chosen, strict=True)]
+        prompts = chosen[: self.prompts]
+        rows: list[tuple[str, list[Picture]]] = [(prompt, []) for prompt in prompts]
+        metrics = {}
+        for scale in self.scales:
+            size = self.resolution * scale
+            start = time.perf_counter()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Notice)  # the heading says so
+                painted_B3HW = self.brush.paint(pipeline, prompts, size)
+            metrics[f"paint_seconds_{size}px"] = (time.perf_counter() - start) / max(1, len(prompts))
+            for (_, line), image in zip(rows, painted_B3HW, strict=True):
+                line.append(Picture(image))
+        heads = [self._head(self.resolution * scale) for scale in self.scales]
+        parts = (
+            Figure("Prompts it never saw", picture_grid(tiles, wide=True)),
+            Figure(
+                "One model, several resolutions",
+                picture_rows(heads, rows),
+                "One picture at every size: the base picture plus details. All are shown equally large.",
+            ),
+        )
+        note = "Each prompt pairs a thing with a background it was never shown on. Not chosen by hand."
+        return Result("What it paints", metrics, parts, note)
+
+    def _head(self, size: int) -> str:
+        return f"{size} px" + (", larger than trained" if size > self.largest_trained else "")
+
+
+def _varied(data: EvalData, count: int) -> list[str]:
+    """Captions of different things as far as possible, in the order of the split."""
+    source = data.prompts()
+    fresh, seen = [], set()
+    for i in range(len(source)):
+        thing = source.shown(i)[0]
+        if thing not in seen:
+            fresh.append(source.captions[i])
+            seen.add(thing)
+    rest = [caption for caption in dict.fromkeys(source.captions) if caption not in set(fresh)]
+    return [*fresh, *rest][:count]

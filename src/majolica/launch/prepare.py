@@ -1,0 +1,76 @@
+"""Make a run folder. A cluster job does it once, before its ranks start.
+
+`python -m majolica.launch.prepare CONFIG OUT`
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from majolica.config import io
+from majolica.config.checks import resolve
+from majolica.config.paths import anchor
+from majolica.config.resolutions import base_only
+from majolica.config.run import RunConfig
+from majolica.errors import UserError
+from majolica.lock import hold_folder
+from majolica.run.weights import checkpoints
+from majolica.signals import INTERRUPTED, interrupt_on_signals
+from majolica.train.fitting import check_settled, fit_new_run, this_machine
+from majolica.train.vocabulary import make_vocabulary
+
+
+def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
+    """Write the tokenizer and then the configuration that reproduces the run: where that is, preparation is done.
+
+    A run that begins is fitted to this machine, where its configuration leaves something open. One that goes on keeps
+    its tokenizer; what the command line changed is saved by `train.run.work`, once the checkpoint has been read.
+    """
+    config = anchor(check_settled(config) if resume else _fitted(config))  # other folders may read it
+    out.mkdir(parents=True, exist_ok=True)
+    for line in () if resume else base_only(config):
+        print(f"note: {line}", file=sys.stderr, flush=True)
+    model, saved = out / "tokenizer.model", out / "config.yaml"
+    if model.exists() and not saved.exists():
+        raise UserError(f"{model} belongs to no run: move it away; to use it, name it with --data.tokenizer")
+    if not (resume and model.exists()):
+        make_vocabulary(config, out)
+    if resume and saved.exists():
+        return config
+    try:
+        io.save(config, saved)
+    except UserError:
+        if not saved.exists():
+            model.unlink(missing_ok=True)
+        raise
+    return config
+
+
+def _fitted(config: RunConfig) -> RunConfig:
+    """`config` fitted to this machine, which is said in a line."""
+    config, lines = fit_new_run(config, this_machine())
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)
+    return resolve(config)
+
+
+def main(arguments: list[str]) -> int:
+    config, folder = arguments
+    out = Path(folder)
+    try:
+        with interrupt_on_signals(), hold_folder(out):
+            if checkpoints(out):
+                raise UserError(f"{out} already holds a run: start the ranks with --resume, or choose another folder")
+            prepare(resolve(io.load(Path(config))), out, resume=False)
+    except UserError as error:
+        print(f"majolica: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("majolica: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

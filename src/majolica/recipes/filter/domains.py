@@ -1,0 +1,25 @@
+"""Domains that the recipes for web-crawled metadata leave out, and how much of one they take."""
+
+from __future__ import annotations
+
+from majolica.config.filter import DomainRule
+
+# Their public pictures are previews with a mark across them, and a watermark score misses many. Take one out where
+# you have a licence.
+STOCK_AGENCIES = (
+    "123rf.com",
+    "agefotostock.com",
+    "alamy.com",
+    "bigstockphoto.com",
+    "canstockphoto.com",
+    "depositphotos.com",
+    "dreamstime.com",
+    "gettyimages.com",
+    "istockphoto.com",
+    "shutterstock.com",
+    "vectorstock.com",
+)
+
+# The cap is there so that no shop or pinboard decides what the model has seen. opt_out_files has no default, for such
+# lists change daily: fetch yours anew and give it with --rules.domain.opt-out-files.
+WEB = DomainRule(blocked=STOCK_AGENCIES, cap=1_000_000, cap_by="host")

@@ -1,0 +1,90 @@
+"""Optimisers by name: AdamW on everything, or Muon on the trunks' matrices beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from majolica.config.run import OptimConfig
+from majolica.train.optim.muon import Muon
+
+
+def build_optimisers(
+    model: nn.Module,
+    config: OptimConfig,
+    mine: Callable[[str], bool] = lambda name: True,
+    products: torch.dtype = torch.float32,
+) -> list[Optimizer]:
+    """Optimisers over the parameters of `model` that are `mine`; weight decay on matrices only.
+
+    Each group's `share` is its rate over `config.lr`. Muon iterates in `products`.
+    """
+    named = [(name, value) for name, value in model.named_parameters() if mine(name)]
+    hidden = [(name, value) for name, value in named if config.muon_lr > 0 and is_hidden_matrix(name, value)]
+    rest = [(name, value) for name, value in named if not (config.muon_lr > 0 and is_hidden_matrix(name, value))]
+    groups = [
+        {"params": [value for _, value in rest if value.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [value for _, value in rest if value.ndim < 2], "weight_decay": 0.0},
+    ]
+    optimisers: list[Optimizer] = [AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), fused=True)]
+    if hidden:
+        matrices = [value for _, value in hidden]
+        optimisers.append(Muon(matrices, config.muon_lr, weight_decay=config.weight_decay, products=products))
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["share"] = group["lr"] / config.lr
+    return optimisers
+
+
+def is_hidden_matrix(name: str, value: Tensor) -> bool:
+    """Whether Muon may take a parameter: a matrix inside a transformer block, neither embedding nor head."""
+    return value.ndim == 2 and ".blocks." in name and "offset" not in name and not name.startswith("decoder")
+
+
+def set_rate(optimisers: list[Optimizer], rate: float) -> None:
+    """Set every group's learning rate to its share of `rate`."""
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = rate * group["share"]
+
+
+def step_where(optimisers: list[Optimizer], finite: Tensor) -> None:
+    """Step every optimiser; none changes anything where `finite` (a scalar on the device) is 0.
+
+    The device decides, by the attribute with which torch's gradient scaler tells fused optimisers the same.
+    """
+    for optimiser in optimisers:
+        optimiser.found_inf, optimiser.grad_scale = 1 - finite, None  # type: ignore[attr-defined]
+        optimiser.step()
+
+
+def state_by_name(model: nn.Module, optimisers: list[Optimizer]) -> dict[str, Tensor]:
+    """Optimiser state as flat tensors keyed `parameter|slot`, so that groups may be rearranged between runs."""
+    state: dict[str, Tensor] = {}
+    for name, value in model.named_parameters():
+        for optimiser in optimisers:
+            for slot, content in optimiser.state.get(value, {}).items():
+                state[f"{name}|{slot}"] = torch.as_tensor(content).detach().clone().contiguous()
+    return state
+
+
+def load_state_by_name(model: nn.Module, optimisers: list[Optimizer], state: dict[str, Tensor]) -> None:
+    """Inverse of `state_by_name`; a parameter without state starts afresh, as it did when it was saved.
+
+    State of a parameter that another rank steps is passed over.
+    """
+    slots: dict[str, dict[str, Tensor]] = {}
+    for key, content in state.items():
+        name, slot = key.rsplit("|", 1)
+        slots.setdefault(name, {})[slot] = content
+    owner = {id(p): o for o in optimisers for group in o.param_groups for p in group["params"]}
+    for name, value in model.named_parameters():
+        saved = slots.pop(name, {})
+        if saved and id(value) in owner:
+            # "step" too: fused optimisers count where they step.
+            owner[id(value)].state[value] = {slot: content.to(value.device) for slot, content in saved.items()}
+    if slots:
+        raise ValueError(f"the checkpoint knows parameters that the model lacks: {', '.join(sorted(slots))}")

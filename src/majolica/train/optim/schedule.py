@@ -1,0 +1,25 @@
+"""Learning rate over optimiser steps: linear warm-up, then a cosine; how many steps there are to be; what is due."""
+
+from __future__ import annotations
+
+import math
+
+from majolica.config.run import OptimConfig, TrainConfig
+
+
+def learning_rate(step: int, steps: int, config: OptimConfig) -> float:
+    """Rate of optimiser step `step` (1 is the first, `steps` the last): `lr` at `warmup`, `lr_end` at `steps`."""
+    if step <= config.warmup:
+        return config.lr * step / max(1, config.warmup)
+    phase = (step - config.warmup) / max(1, steps - config.warmup)
+    return config.lr_end + (config.lr - config.lr_end) * 0.5 * (1 + math.cos(math.pi * min(1.0, phase)))
+
+
+def due(config: TrainConfig, step: int, every: int) -> bool:
+    """Whether what happens every so many steps happens after optimiser step `step` (the last counts; 0 is never)."""
+    return every > 0 and (step % every == 0 or step == config.steps)
+
+
+def planned(config: TrainConfig, step: int) -> int:
+    """Steps in all as they were planned when optimiser step `step` was taken."""
+    return next((steps for before, steps in config.replanned if step < before), config.steps)

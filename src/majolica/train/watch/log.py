@@ -1,0 +1,90 @@
+"""What a run tells: JSON lines always, trackers beside them, a bar on a terminal and plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from majolica.config.run import RunConfig
+from majolica.train.watch.lines import Lines, cut_back
+from majolica.train.watch.trackers import open_trackers
+
+
+class Log:
+    """Writes `log.jsonl`, tells the trackers and shows the progress of one run (rank 0 alone).
+
+    Nothing that goes wrong here ends a run: neither a full disk nor a terminal that is gone.
+    """
+
+    def __init__(self, run: Path, config: RunConfig, first_step: int) -> None:
+        self.console = Console(stderr=True)
+        columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        self.progress = Progress(*columns, console=self.console) if self.console.is_terminal else None
+        self.task = self.progress.add_task("starting", total=None) if self.progress else None
+        if self.progress:
+            with gone_terminal():
+                self.progress.start()
+        path = run / "log.jsonl"
+        cut_back(path, first_step, self.say)
+        self.lines = Lines(path, self.say)
+        self.trackers = open_trackers(run, config, first_step, self.say)
+
+    def record(self, step: int, steps: int, values: Mapping[str, float]) -> None:
+        """One logged step: losses, rates and times. What is not finite is left out: JSON has no word for it."""
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        self.lines.write(json.dumps({"step": step, **finite}, allow_nan=False))
+        self.trackers(step, finite)
+        text = line_of(step, steps, finite)
+        if self.progress and self.task is not None:
+            with gone_terminal():
+                self.progress.update(self.task, description=text, completed=step, total=steps)
+        else:
+            self.say(text)
+
+    def say(self, message: str) -> None:
+        """A line for the person who watches."""
+        with gone_terminal():
+            if self.progress:
+                self.console.print(message, markup=False, highlight=False, soft_wrap=True)
+            else:
+                print(message, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Write what still waits, tell the trackers, release the terminal."""
+        self.lines.flush()
+        self.trackers.close()
+        if self.progress:
+            with gone_terminal():
+                self.progress.stop()
+
+
+@contextlib.contextmanager
+def gone_terminal() -> Iterator[None]:
+    """Go on where nobody reads what is printed any more; rich ends the process then."""
+    with contextlib.suppress(OSError, ValueError, SystemExit):
+        yield
+
+
+def line_of(step: int, steps: int, values: Mapping[str, float]) -> str:
+    """A logged step for people; a loss that no step of the interval had is a dash."""
+    losses = [
+        f"{name} {values[name]:.{digits}f}" if name in values else f"{name} -"
+        for name, digits in (("flow", 4), ("contrastive", 3))
+    ]
+    pace = f"{values['samples_per_s']:.0f} samples/s  {clock((steps - step) * values['seconds_per_step'])} left"
+    skipped = f"  {values['skipped_steps']:.0f} skipped" if values.get("skipped_steps") else ""
+    return f"step {step}/{steps}  {'  '.join(losses)}  {pace}{skipped}"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as m:ss, or h:mm:ss."""
+    minutes, second = divmod(round(seconds), 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"

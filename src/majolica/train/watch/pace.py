@@ -1,0 +1,103 @@
+"""Training time, and the number of steps that fits into the minutes asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from majolica.config import io
+from majolica.device import settle
+from majolica.distributed.group import from_first
+from majolica.errors import UserError
+from majolica.train.optim.schedule import due
+from majolica.train.state import Run
+
+EVERY = 100
+"""Steps from one look at the pace to the next; as many are looked at."""
+
+TOLERANCE = 0.02
+"""A plan that would end this share of the minutes early or late is left alone."""
+
+
+class Watch:
+    """Training time without what is done between the steps (saving, painting)."""
+
+    def __init__(self, run: Run, say: Callable[[str], None] = print) -> None:
+        """`say` hears of a configuration that could not be saved."""
+        self.say = say
+        self.run, self.steps, self.spent = run, 0, 0.0
+        self.open = 0
+        """Steps since the clock last stopped."""
+        self.recent: deque[float] = deque(maxlen=EVERY)
+        self.mark = time.perf_counter()
+
+    def lap(self) -> None:
+        """A step has ended: on a CPU at once, on a GPU where something is due and it is waited for."""
+        self.open += 1
+        if self.stops():
+            self.pause()
+
+    def pause(self) -> None:
+        """Stop the clock, when all that was queued is done."""
+        if not self.open:
+            return
+        settle(self.run.group.device)
+        elapsed = time.perf_counter() - self.mark
+        self.run.seconds += elapsed
+        self.spent += elapsed
+        self.steps += self.open
+        self.recent.extend([elapsed / self.open] * self.open)
+        self.open = 0
+
+    def stops(self) -> bool:
+        """Whether the clock stops after this step: always, where a step that has returned is done."""
+        if self.run.group.device.type == "cpu":
+            return True
+        train, step = self.run.config.train, self.run.step
+        cadences = (train.log_every, train.checkpoint_every, train.sample_every)
+        return self.plan_due() or step >= train.steps or any(due(train, step, every) for every in cadences)
+
+    def resume(self) -> None:
+        """The next step begins."""
+        if not self.open:
+            self.mark = time.perf_counter()
+
+    def reset(self) -> float:
+        """Seconds per step since the last call."""
+        mean = self.spent / max(1, self.steps)
+        self.steps, self.spent = 0, 0.0
+        return mean
+
+    def plan_due(self) -> bool:
+        """Whether to look at the pace now: at the end of warm-up, then every so many steps."""
+        train, after = self.run.config.train, self.run.step - self.run.config.optim.warmup
+        return train.minutes > 0 and after >= 0 and after % EVERY == 0 and self.run.step < train.steps
+
+    def plan(self) -> None:
+        """Turn the minutes that are left into steps, on every rank alike, and save the configuration so."""
+        run, train = self.run, self.run.config.train
+        left = train.minutes * 60 - run.seconds
+        steps = from_first(run.step + max(1, int(left / statistics.median(self.recent))), run.group)
+        if run.step == run.config.optim.warmup:  # no schedule has used the number of steps yet
+            self._save(steps=steps)
+        elif abs(steps - train.steps) > TOLERANCE * train.steps:
+            self._save(steps=steps, replanned=(*train.replanned, (run.step + 1, train.steps)))
+
+    def close(self) -> None:
+        """At the last step the plan becomes the configuration: it reproduces the run, however fast the machine."""
+        if self.run.config.train.minutes and self.run.step >= self.run.config.train.steps:
+            self._save(minutes=0.0)
+
+    def _save(self, **changes: Any) -> None:
+        run = self.run
+        run.config = dataclasses.replace(run.config, train=dataclasses.replace(run.config.train, **changes))
+        if not run.group.first:
+            return
+        try:
+            io.save(run.config, run.out / "config.yaml")
+        except UserError as error:  # a full disk: the next plan is written again
+            self.say(f"{error}: the plan of {run.config.train.steps} steps is not in it")

@@ -1,0 +1,74 @@
+"""torch's profiler and the allocator's history, by a flag: where time and memory go in a real run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from majolica.config.run import TrainConfig
+from majolica.distributed.group import Group
+
+WAIT = 10
+"""Steps that pass before the trace begins: compilation, caches, the first allocations."""
+
+
+@contextmanager
+def profiled(config: TrainConfig, out: Path, group: Group, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    """What is to be called after every step. Traces `config.profile` steps of this rank into `out`/profile.
+
+    `rank0.json` opens in ui.perfetto.dev; `rank0.txt` lists what takes longest. With `config.memory`, on a GPU,
+    `rank0-memory.pickle` opens in pytorch.org/memory_viz, also when memory ran out.
+    """
+    if not config.profile and not config.memory:
+        yield lambda: None
+        return
+    folder = out / "profile"
+    with unharmed("profile/", say):
+        folder.mkdir(parents=True, exist_ok=True)
+    with _memory(config, folder / f"rank{group.rank}-memory.pickle", group, say):
+        if not config.profile:
+            yield lambda: None
+            return
+        with _trace(config.profile, folder / f"rank{group.rank}", group, say) as profile:
+            yield profile.step
+
+
+def _trace(steps: int, stem: Path, group: Group, say: Callable[[str], None]) -> torch.profiler.profile:
+    kinds = [torch.profiler.ProfilerActivity.CPU]
+    key = "self_cpu_time_total"
+    if group.device.type == "cuda":
+        kinds, key = [*kinds, torch.profiler.ProfilerActivity.CUDA], "self_cuda_time_total"
+
+    def write(profile: torch.profiler.profile) -> None:
+        with unharmed(f"the trace {stem}.json", say):
+            profile.export_chrome_trace(str(stem.with_suffix(".json")))
+            stem.with_suffix(".txt").write_text(profile.key_averages().table(sort_by=key, row_limit=30))
+            say(f"traced {steps} steps: {stem}.txt and {stem}.json (open it in ui.perfetto.dev)")
+
+    schedule = torch.profiler.schedule(wait=WAIT, warmup=1, active=steps, repeat=1)
+    return torch.profiler.profile(activities=kinds, schedule=schedule, on_trace_ready=write)
+
+
+@contextmanager
+def unharmed(what: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Say that `what` could not be written, and go on: no profile ends a run."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        say(f"{what} cannot be written ({error}); training goes on")
+
+
+@contextmanager
+def _memory(config: TrainConfig, path: Path, group: Group, say: Callable[[str], None]) -> Iterator[None]:
+    if not config.memory or group.device.type != "cuda":
+        yield
+        return
+    torch.cuda.memory._record_memory_history()
+    try:
+        yield
+    finally:
+        with unharmed(str(path), say):
+            torch.cuda.memory._dump_snapshot(str(path))  # type: ignore[no-untyped-call]

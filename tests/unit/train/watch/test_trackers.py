@@ -1,0 +1,52 @@
+"""Trackers are told what the log says, and cannot hurt a run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from majolica.config.run import RunConfig, TrainConfig
+from majolica.train.watch.trackers import open_trackers
+
+
+def config(*names: Any) -> RunConfig:
+    return RunConfig(train=TrainConfig(trackers=names))
+
+
+def test_wandb_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    fake = SimpleNamespace(
+        init=lambda **options: told.append(options["project"]),
+        log=lambda values, step: told.append((step, values)),
+        finish=lambda: told.append("end"),
+    )
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    trackers = open_trackers(tmp_path, config("wandb"), 0, told.append)
+    trackers(3, {"loss": 1.0})
+    trackers.close()
+    assert told == ["majolica", (3, {"loss": 1.0}), "end"]
+
+
+def test_a_failing_tracker_is_dropped_once_and_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any, **options: Any) -> None:
+        raise ConnectionError("offline")
+
+    said: list[str] = []
+    monkeypatch.setitem(sys.modules, "trackio", SimpleNamespace(init=lambda **o: None, log=fail, finish=fail))
+    trackers = open_trackers(tmp_path, config("trackio", "tensorboard"), 0, said.append)
+    for step in range(3):
+        trackers(step, {"loss": 1.0})
+    trackers.close()
+    assert said == ["trackio failed (offline) and is told no more; log.jsonl goes on"]
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_a_missing_package_is_a_line_not_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    open_trackers(tmp_path, config("wandb"), 0, said.append)(1, {"loss": 1.0})
+    assert len(said) == 1 and "pip install 'majolica[wandb]'" in said[0]
