@@ -13,7 +13,7 @@ import numpy as np
 
 from majolica.config.engine import EngineConfig
 from majolica.data.inspect.measure import Measured, Stretch, measure, merge
-from majolica.data.inspect.page import Page, Picture, page
+from majolica.data.inspect.page import Content, render
 from majolica.data.inspect.sheet import thumbnail
 from majolica.data.inspect.summary import Summary, Tars, columns, summarise
 from majolica.data.inspect.text import text_remarks
@@ -22,6 +22,7 @@ from majolica.data.store.shards import ShardSet
 from majolica.data.tasks import each
 from majolica.errors import UserError
 from majolica.files import write_atomic
+from majolica.html.figures import Picture
 
 _TOGETHER = 200
 """Samples of one task."""
@@ -62,10 +63,10 @@ def inspect_shards(
         number = found.samples["number"][~found.samples["bad"]].tolist()
         words = text_remarks(shards, number, look.tokenizer, look.length, look.seed)
         summary = replace(summary, remarks=(*summary.remarks, *words))
-        content = page(_page(shards, summary, found, look))
+        content = render(_content(shards, summary, found, look))
     shown = {**summary.as_json(), "exact": summary.exact[:1000], "near": summary.near[:1000]}
     write_atomic(out.with_suffix(".json"), json.dumps(shown, indent=1))
-    write_atomic(out, content.encode("utf-8", "backslashreplace"))  # names of files may be no UTF-8
+    write_atomic(out, content)
     return summary
 
 
@@ -114,7 +115,7 @@ def _tars(shards: ShardSet) -> Tars:
     )
 
 
-def _page(shards: ShardSet, summary: Summary, found: Measured, look: Look) -> Page:
+def _content(shards: ShardSet, summary: Summary, found: Measured, look: Look) -> Content:
     good = found.samples[~found.samples["bad"]]
     if not len(good):
         reasons = ", ".join(f"{count:,} x {reason}" for reason, count in summary.broken.items())
@@ -123,7 +124,7 @@ def _page(shards: ShardSet, summary: Summary, found: Measured, look: Look) -> Pa
     numbers = good["number"].tolist()
     wall = sorted(rng.sample(numbers, min(look.pictures, len(numbers))))
     words = sorted(rng.sample(numbers, min(look.captions, len(numbers))))
-    return Page(
+    return Content(
         summary=summary,
         columns=columns(good),
         width=good["width"].astype(np.float64),
@@ -138,12 +139,8 @@ def _page(shards: ShardSet, summary: Summary, found: Measured, look: Look) -> Pa
 
 
 def _pictures(shards: ShardSet, numbers: Sequence[int]) -> list[Picture]:
-    out = []
-    for number in numbers:
-        record = shards.read(number)
-        data, width, height = thumbnail(record.image)
-        out.append(Picture(data, width, height, record.caption, _place(shards, number)))
-    return out
+    records = ((number, shards.read(number)) for number in numbers)
+    return [thumbnail(record.image, record.caption, _place(shards, number)) for number, record in records]
 
 
 def _common(shards: ShardSet, found: Measured, most: int = 8) -> list[tuple[str, int]]:

@@ -11,9 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from majolica.errors import UserError
+from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import Brush, EvalData, Figure, Pipeline, Result, Table
 from majolica.html.charts import Points, charts, scatter
-from majolica.html.figures import Picture, picture_rows, share_matrix
+from majolica.html.figures import picture_rows
+from majolica.html.matrices import share_matrix
 from majolica.models.properties import PROPERTIES, measure
 from majolica.text.articles import with_article
 
@@ -82,7 +84,7 @@ class Control:
             for name, dial in dials.items()
         ]
         header = ("property", "unit", "dialled", "Spearman rho", "within ±5% of the range")
-        cross = share_matrix(cross_PP, self.properties, self.properties)
+        cross = share_matrix(cross_PP.tolist(), self.properties, self.properties)
         cross_note = (
             "Row: what was dialled. Column: how far each measure moved, in units of its range, per full turn."
             " Perfect control has 1.00 on the diagonal; off it, some is in the nature of things: a dark"
@@ -133,7 +135,7 @@ class _Dial:
         rows = []
         for column, prompt in list(enumerate(prompts))[:most]:
             pictures = [
-                Picture(self.images_VB3HW[i, column], "", f"{float(measured_VB[i, column]):.2f}")
+                figure_picture(self.images_VB3HW[i, column], "", f"{float(measured_VB[i, column]):.2f}")
                 for i in range(len(self.requested_V))
             ]
             rows.append((prompt, pictures))

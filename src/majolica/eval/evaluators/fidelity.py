@@ -11,8 +11,9 @@ from torch import Tensor
 from majolica.errors import UserError
 from majolica.eval.evaluators.zero_shot import mistaken_for
 from majolica.eval.judge.judge import Judge, named_rightly
+from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import Brush, EvalData, Figure, Pipeline, Result, Table, share_error
-from majolica.html.figures import Picture, picture_grid
+from majolica.html.figures import picture_grid
 
 NONE = "none of these"
 """The judge's last answer."""
@@ -83,7 +84,7 @@ def _gallery(
     for image, prompt, seen, right in list(zip(images_B3HW, prompts, seen_BK, right_B, strict=True))[:24]:
         answer = int(seen.argmax())
         verdict = f"{names[answer]}, {float(seen[answer]):.0%} sure"
-        pictures.append(Picture(image, prompt, verdict, bool(right)))
+        pictures.append(figure_picture(image, prompt, verdict, bool(right)))
     note = "The first pictures of the test as they came, not chosen. Below each: what the judge sees in it."
     return Figure("What was painted, and what the judge says", picture_grid(pictures, wide=True), note)
 

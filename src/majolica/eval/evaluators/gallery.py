@@ -7,6 +7,7 @@ import warnings
 from dataclasses import dataclass, field
 
 from majolica.errors import Notice
+from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import Brush, EvalData, Figure, Pipeline, Result
 from majolica.html.figures import Picture, picture_grid, picture_rows
 
@@ -34,7 +35,7 @@ class Gallery:
     def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
         chosen = _varied(data, self.pictures)
         images_B3HW = self.brush.paint(pipeline, chosen)
-        tiles = [Picture(image, prompt) for image, prompt in zip(images_B3HW, chosen, strict=True)]
+        tiles = [figure_picture(image, prompt) for image, prompt in zip(images_B3HW, chosen, strict=True)]
         prompts = chosen[: self.prompts]
         rows: list[tuple[str, list[Picture]]] = [(prompt, []) for prompt in prompts]
         metrics = {}
@@ -46,7 +47,7 @@ class Gallery:
                 painted_B3HW = self.brush.paint(pipeline, prompts, size)
             metrics[f"paint_seconds_{size}px"] = (time.perf_counter() - start) / max(1, len(prompts))
             for (_, line), image in zip(rows, painted_B3HW, strict=True):
-                line.append(Picture(image))
+                line.append(figure_picture(image))
         heads = [self._head(self.resolution * scale) for scale in self.scales]
         parts = (
             Figure("Prompts it never saw", picture_grid(tiles, wide=True)),

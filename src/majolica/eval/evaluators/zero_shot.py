@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from majolica.errors import Notice, UserError
 from majolica.eval.protocol import EvalData, Figure, Pipeline, Result, Split, Table, share_error
-from majolica.html.figures import confusion_heat
+from majolica.html.matrices import confusion_heat
 
 
 def class_embeddings(pipeline: Pipeline, names: Sequence[str]) -> Tensor:
@@ -86,7 +86,7 @@ def _heat(confusion_KK: Tensor, names: Sequence[str]) -> tuple[Figure, ...]:
     if len(names) > 64:  # no one can read a larger one
         return ()
     note = "Row: what is shown. Column: what the model said. Point at a cell for its count."
-    return (Figure("Confusions", confusion_heat(confusion_KK, names), note),)
+    return (Figure("Confusions", confusion_heat(confusion_KK.tolist(), names), note),)
 
 
 def _tables(confusion_KK: Tensor, names: Sequence[str], most: int = 10) -> tuple[Table, ...]:
