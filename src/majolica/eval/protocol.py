@@ -9,25 +9,16 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from majolica.sampling.request import PaintRequest
 
-class Pipeline(Protocol):
+
+class PipelineLike(Protocol):
     """The part of `majolica.sampling.pipeline.Pipeline` that evaluators use."""
 
-    def paint(
-        self,
-        prompts: Sequence[str],
-        size: int | None = None,
-        properties: dict[str, Any] | None = None,
-        steps: int = 20,
-        guidance: float = 3.0,
-        seed: int | Sequence[int] = 0,
-        solver: str = "heun",
-        *,
-        batch: int = 1,
-    ) -> Tensor:
-        """One uint8 picture per prompt, `B3HW`; `size` in pixels, the base resolution when None.
+    def paint_request(self, request: PaintRequest) -> Tensor:
+        """One uint8 picture per prompt, `B3HW`.
 
-        A picture depends on its own prompt, properties, settings and seed alone; `batch` of them are painted at once.
+        A picture depends on its own prompt, properties, settings and seed alone.
         """
 
     def embed_images(self, images_B3HW: Tensor) -> Tensor:
@@ -105,36 +96,8 @@ class Evaluator(Protocol):
     def paintings(self, data: EvalData) -> float:
         """How much it will paint, in pictures of the base resolution, for progress: 0 where it paints nothing."""
 
-    def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
+    def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         """Evaluate; `UserError` when the data do not fit."""
-
-
-@dataclass(frozen=True)
-class Brush:
-    """How evaluators paint: the settings of `Pipeline.paint` that they share."""
-
-    steps: int = 20
-    guidance: float = 3.0
-    seed: int = 0
-    """Of the first picture of a call; the next ones count on from it."""
-    solver: str = "heun"
-    batch: int = 64
-    """Pictures painted at once: quicker than one by one, and within 1 of 255 of it."""
-
-    def paint(
-        self,
-        pipeline: Pipeline,
-        prompts: Sequence[str],
-        size: int | None = None,
-        properties: Mapping[str, float] | None = None,
-    ) -> Tensor:
-        """One picture per prompt on the CPU; the same call gives the same pictures."""
-        dials = dict(properties or {})
-        seeds = range(self.seed, self.seed + len(prompts))
-        painted_B3HW = pipeline.paint(
-            prompts, size, dials, self.steps, self.guidance, seeds, self.solver, batch=self.batch
-        )
-        return painted_B3HW.cpu()
 
 
 def share_error(share: float, count: int) -> float:

@@ -13,14 +13,17 @@ from majolica.config.io import load, to_yaml
 from majolica.config.resolutions import trained_sizes
 from majolica.config.run import RunConfig
 from majolica.eval import facts
+from majolica.eval.brush import Brush
 from majolica.eval.evaluators.control import Control
 from majolica.eval.evaluators.fidelity import Fidelity
 from majolica.eval.evaluators.gallery import Gallery
 from majolica.eval.evaluators.zero_shot import ZeroShot
 from majolica.eval.judge.judge import Judge
-from majolica.eval.painters import Painters, Workers, Workload, open_workers
-from majolica.eval.protocol import Brush, EvalData, Evaluator, Pipeline, Result
+from majolica.eval.judge.spec import JudgeSpec
+from majolica.eval.painters import Painters, Workload
+from majolica.eval.protocol import EvalData, Evaluator, PipelineLike, Result
 from majolica.eval.report import Report, write_report
+from majolica.eval.workers import Workers, open_workers
 from majolica.files import write_atomic
 from majolica.machine import cores
 
@@ -46,10 +49,10 @@ def evaluate(
     is done of how much; `processes` paint side by side, one of them training the judge first; 0: one a core, up to 8
     for their memory, and one on a GPU. Raises UserError when the run or its data cannot be read.
     """
-    from majolica.sampling.pipeline import Pipeline as Trained
+    from majolica.sampling.pipeline import Pipeline
 
     say = say or _silent
-    trained = Trained.load(run)
+    trained = Pipeline.load(run)
     config = load(run / "config.yaml")
     folder = facts.data_folder(config)
     data = facts.load_data(folder, config.model.resolution, how=config.data.fit)
@@ -62,7 +65,7 @@ def evaluate(
     processes = processes or (1 if torch.cuda.is_available() else min(cores(), MOST_PROCESSES))
     with open_workers(run, processes) as workers:
         tally = Workload(0, progress or _no_progress)
-        judge = _begin_judge(folder, data, config, workers, tally, spent)
+        judge = _begin_judge(folder, judge_spec(folder, data.names, config), workers, tally, spent)
         evaluators = default_evaluators(config, judge, pictures, brush or Brush())
         tally.total = sum(evaluator.paintings(data) for evaluator in evaluators)
         pipeline = Painters(trained, config.model.resolution, workers, tally)
@@ -83,7 +86,7 @@ def default_evaluators(
 
 
 def run_evaluators(
-    pipeline: Pipeline,
+    pipeline: PipelineLike,
     data: EvalData,
     evaluators: Sequence[Evaluator],
     seconds: dict[str, float],
@@ -123,12 +126,16 @@ def write_results(
     return metrics
 
 
-def _begin_judge(
-    folder: Path, data: EvalData, config: RunConfig, workers: Workers | None, tally: Workload, spent: dict[str, float]
-) -> Callable[[], Judge]:
-    """Load or train the judge, or have a worker do so; what is returned waits for it, and notes what it took."""
+def judge_spec(folder: Path, names: tuple[str, ...], config: RunConfig) -> JudgeSpec:
+    """The judge that suits a data folder and a run."""
     objects = int(facts.read_json(folder / "dataset.json").get("objects", 1))
-    resolution = min(config.model.resolution, JUDGE_PIXELS)
+    return JudgeSpec(names, min(config.model.resolution, JUDGE_PIXELS), objects)
+
+
+def _begin_judge(
+    folder: Path, spec: JudgeSpec, workers: Workers | None, tally: Workload, seconds: dict[str, float]
+) -> Callable[[], Judge]:
+    """Load or train the judge, or have a worker do so; what is returned waits for it, and notes the time it took."""
     if workers is None:
 
         def note(done: int, total: int) -> None:
@@ -136,16 +143,15 @@ def _begin_judge(
             tally.show()
 
         start = time.perf_counter()
-        judge = Judge.load_or_train(folder, data.names, resolution, objects=objects, progress=note)
+        judge = Judge.load_or_train(folder, spec, note)
         tally.judged = lambda: 1.0
-        spent["the judge"] = time.perf_counter() - start
+        seconds["the judge"] = time.perf_counter() - start
         return lambda: judge
     tally.judged = workers.judged
-    threads = max(1, cores() + 1 - workers.count)  # where there are more cores than processes
-    training = workers.train_judge(threads, str(folder), data.names, resolution, objects)
+    training = workers.train_judge(folder, spec)
 
     def collect() -> Judge:
-        [(content, spent["the judge"])] = workers.wait_for([training], tally.show)
+        [(content, seconds["the judge"])] = workers.wait_for([training], tally.show)
         return Judge.from_bytes(content)
 
     return collect

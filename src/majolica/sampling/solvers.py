@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import count, pairwise
 
 import torch
 from torch import Tensor
@@ -12,10 +12,20 @@ Denoiser = Callable[[Tensor, float], Tensor]
 """Noisy image and flow time -> predicted clean image."""
 Tick = Callable[[], None]
 """Called after each step."""
+Progress = Callable[[int, int], None]
+"""Hears how many steps are done, and of how many."""
 
 
 def silent() -> None:
     """The tick of whoever does not watch."""
+
+
+def make_tick(progress: Progress | None, total: int) -> Tick:
+    """A tick that tells `progress` how many of `total` steps are done."""
+    if progress is None:
+        return silent
+    done = count(1)
+    return lambda: progress(next(done), total)
 
 
 def times(steps: int) -> list[float]:

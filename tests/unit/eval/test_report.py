@@ -18,8 +18,9 @@ from majolica.config.logged import GRADIENT_NORM
 from majolica.config.run import DataConfig, RunConfig
 from majolica.errors import UserError
 from majolica.eval import facts
+from majolica.eval.brush import Brush
 from majolica.eval.pictures import encode_png, figure_picture
-from majolica.eval.protocol import Brush, EvalData, Figure, Result, Table
+from majolica.eval.protocol import EvalData, Figure, Result, Table
 from majolica.eval.report import Report, render_report
 from majolica.eval.run import default_evaluators, run_evaluators, write_results
 from majolica.html.figures import picture_grid

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from majolica.errors import UserError
+from majolica.eval.brush import Brush
 from majolica.eval.pictures import figure_picture
-from majolica.eval.protocol import Brush, EvalData, Figure, Pipeline, Result, Table
+from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table
 from majolica.html.charts import Points, charts, scatter
 from majolica.html.figures import picture_rows
 from majolica.html.matrices import share_matrix
@@ -40,7 +41,7 @@ class Control:
         """How much there is to paint, in pictures."""
         return len(self.properties) * self.values * len(self._prompts(data))
 
-    def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
+    def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         if not self.properties:
             return Result("Dialled properties", {}, note="This model was trained without properties.")
         prompts = self._prompts(data)
@@ -64,7 +65,7 @@ class Control:
         count = min(self.prompts, len(data.names))
         return [with_article(data.names[i * len(data.names) // count]) for i in range(count)]
 
-    def _dial(self, pipeline: Pipeline, name: str, prompts: list[str], data: EvalData) -> _Dial:
+    def _dial(self, pipeline: PipelineLike, name: str, prompts: list[str], data: EvalData) -> _Dial:
         low, high = _span(name, data)
         requested_V = torch.linspace(low, high, self.values, dtype=torch.float64)
         turns = [self.brush.paint(pipeline, prompts, None, {name: float(value)}) for value in requested_V]

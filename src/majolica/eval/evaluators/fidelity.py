@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from majolica.errors import UserError
+from majolica.eval.brush import Brush
 from majolica.eval.evaluators.zero_shot import mistaken_for
 from majolica.eval.judge.judge import Judge, named_rightly
 from majolica.eval.pictures import figure_picture
-from majolica.eval.protocol import Brush, EvalData, Figure, Pipeline, Result, Table, share_error
+from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table, share_error
 from majolica.html.figures import picture_grid
 
 NONE = "none of these"
@@ -37,7 +38,7 @@ class Fidelity:
         """How much there is to paint, in pictures."""
         return min(self.pictures, len(data.prompts()))
 
-    def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
+    def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         source = data.prompts()
         if not len(source):
             raise UserError("there are no held-out captions to paint: make the data with --heldout above 0")

@@ -7,8 +7,9 @@ import warnings
 from dataclasses import dataclass, field
 
 from majolica.errors import Notice
+from majolica.eval.brush import Brush
 from majolica.eval.pictures import figure_picture
-from majolica.eval.protocol import Brush, EvalData, Figure, Pipeline, Result
+from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result
 from majolica.html.figures import Picture, picture_grid, picture_rows
 
 
@@ -32,7 +33,7 @@ class Gallery:
         """How much there is to paint, in pictures of the base resolution."""
         return len(_varied(data, self.pictures)) + self.prompts * sum(scale**2 for scale in self.scales)
 
-    def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
+    def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         chosen = _varied(data, self.pictures)
         images_B3HW = self.brush.paint(pipeline, chosen)
         tiles = [figure_picture(image, prompt) for image, prompt in zip(images_B3HW, chosen, strict=True)]

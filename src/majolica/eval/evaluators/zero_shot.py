@@ -11,18 +11,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from majolica.errors import Notice, UserError
-from majolica.eval.protocol import EvalData, Figure, Pipeline, Result, Split, Table, share_error
+from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Split, Table, share_error
 from majolica.html.matrices import confusion_heat
 
 
-def class_embeddings(pipeline: Pipeline, names: Sequence[str]) -> Tensor:
+def class_embeddings(pipeline: PipelineLike, names: Sequence[str]) -> Tensor:
     """One unit-length text embedding per name, `(K, E)`, as `classify` takes them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Notice)  # nobody wrote these sentences, so nobody can write them better
         return pipeline.embed_labels(names).float().cpu()
 
 
-def image_embeddings(pipeline: Pipeline, images_B3HW: Tensor, chunk: int = 128) -> Tensor:
+def image_embeddings(pipeline: PipelineLike, images_B3HW: Tensor, chunk: int = 128) -> Tensor:
     """Unit-length embeddings `(B, E)` of uint8 pictures, `chunk` at a time."""
     starts = range(0, len(images_B3HW), chunk)
     pieces = [pipeline.embed_images(images_B3HW[start : start + chunk]).float().cpu() for start in starts]
@@ -42,7 +42,7 @@ class ZeroShot:
         """It paints nothing."""
         return 0
 
-    def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
+    def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         if not len(data.heldout):
             raise UserError("there are no held-out pictures to classify: make the data with --heldout above 0")
         index = {name: i for i, name in enumerate(data.names)}

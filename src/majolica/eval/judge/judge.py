@@ -9,7 +9,6 @@ renders are none of the things it knows, so the right colours and strokes alone 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -23,11 +22,10 @@ from torch.nn import functional as F
 
 from majolica.errors import UserError
 from majolica.eval.judge.net import Progress, Scores, build_net, named_rightly, predict, train_net
+from majolica.eval.judge.spec import VERSION, JudgeSpec
 from majolica.files import write_atomic
 
 __all__ = ["Judge", "named_rightly", "train_judge"]
-
-VERSION = 2  # part of the cache's name: raise it when training changes
 
 
 class Judge:
@@ -84,45 +82,24 @@ class Judge:
             raise UserError(f"cannot read the judge {path} ({reason}); delete it to train it again") from error
 
     @classmethod
-    def load_or_train(
-        cls,
-        folder: Path,
-        names: Sequence[str],
-        resolution: int,
-        seed: int = 0,
-        progress: Progress | None = None,
-        objects: int = 1,
-        effort: float = 1.0,
-    ) -> Judge:
-        """The judge cached in `folder` as `judge-<hash>.safetensors`, or a new one, then cached there.
+    def load_or_train(cls, folder: Path, spec: JudgeSpec, progress: Progress | None = None) -> Judge:
+        """The judge of `spec` from its file in `folder`, or a new one, which is then written there.
 
-        The hash covers everything that makes one judge differ from another. An unreadable file is replaced.
+        A file that cannot be read is replaced.
         """
-        key = json.dumps([VERSION, list(names), resolution, seed, objects, effort])
-        path = folder / f"judge-{hashlib.sha256(key.encode()).hexdigest()[:12]}.safetensors"
+        path = folder / spec.file_name
         if path.exists():
             try:
                 return cls.load(path)
             except UserError:
                 pass  # it costs a minute to make again, and the new file takes its place
-        judge = train_judge(names, resolution, seed, progress, objects, effort)
+        judge = train_judge(spec, progress)
         with contextlib.suppress(UserError):  # a data folder that cannot be written costs the next evaluation a minute
             judge.save(path)
         return judge
 
 
-def train_judge(
-    names: Sequence[str],
-    resolution: int,
-    seed: int = 0,
-    progress: Progress | None = None,
-    objects: int = 1,
-    effort: float = 1.0,
-) -> Judge:
-    """Render, train and score a judge of `names` at `resolution` pixels; the same one from the same seed.
-
-    `effort` scales renders and steps alike; 1.0 takes about a minute on two cores at 48 px and 32 names.
-    `progress` gets (done, total) in steps. With `objects` 2 a render may show two things, both to be named.
-    """
-    net, scores = train_net(names, resolution, seed, progress, objects, effort)
-    return Judge(net, names, resolution, scores)
+def train_judge(spec: JudgeSpec, progress: Progress | None = None) -> Judge:
+    """Render, train and score a judge; `progress` hears how many steps are done, and of how many."""
+    net, scores = train_net(spec, progress)
+    return Judge(net, spec.names, spec.resolution, scores)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from majolica.data.drawings.compose import compose
 from majolica.data.drawings.openmoji import drawings
 from majolica.eval.judge.degrade import blur, degrade, scramble
+from majolica.eval.judge.spec import JudgeSpec
 
 Progress = Callable[[int, int], None]
 NONSENSE = 16
@@ -63,46 +64,26 @@ def channels_last(net: nn.Sequential) -> nn.Sequential:
     return moved
 
 
-def train_net(
-    names: Sequence[str],
-    resolution: int,
-    seed: int,
-    progress: Progress | None,
-    objects: int,
-    effort: float,
-) -> tuple[nn.Module, Scores]:
-    """The trained net and its scores on held-out renders.
-
-    Renders and steps grow slowly with the names: 4,000 and 450 for 32, 20,000 and 3,400 for 845.
-    """
-    count = round(effort * max(4000, 24 * len(names)))
-    steps = round(effort * max(450, 4 * len(names)))
-    images_B3HW, targets_BK, _ = renders(names, resolution, objects, [seed, STREAM, 0], count)
+def train_net(spec: JudgeSpec, progress: Progress | None = None) -> tuple[nn.Module, Scores]:
+    """The trained net and its scores on held-out renders; `progress` hears how many steps are done."""
+    images_B3HW, targets_BK, _ = renders(spec, [spec.seed, STREAM, 0], spec.renders)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = build_net(len(names))
-        _learn(net, images_B3HW, targets_BK, steps, seed, progress)
+        torch.manual_seed(spec.seed)
+        net = build_net(len(spec.names))
+        _learn(net, images_B3HW, targets_BK, spec, progress)
     net.eval()
-    test_B3HW, _, wanted = renders(names, resolution, objects, [seed, STREAM, 1], max(64, count // 6))
+    test_B3HW, _, wanted = renders(spec, [spec.seed, STREAM, 1], max(64, spec.renders // 6))
     pictures = test_B3HW.float() / 255
-    plain, damaged = (
-        float(named_rightly(predict(net, view), wanted).float().mean()) for view in (pictures, _damaged(pictures, seed))
-    )
-    nonsense = scramble(pictures, torch.Generator().manual_seed(seed))
-    fooled = float(named_rightly(predict(net, nonsense), wanted).float().mean())
-    return net, Scores(plain, damaged, fooled)
+    damaged = _damaged(pictures, spec.seed)
+    nonsense = scramble(pictures, torch.Generator().manual_seed(spec.seed))
+    shares = [float(named_rightly(predict(net, view), wanted).float().mean()) for view in (pictures, damaged, nonsense)]
+    return net, Scores(*shares)
 
 
-def _learn(
-    net: nn.Module,
-    images_B3HW: Tensor,
-    targets_BK: Tensor,
-    steps: int,
-    seed: int,
-    progress: Progress | None,
-) -> None:
+def _learn(net: nn.Module, images_B3HW: Tensor, targets_BK: Tensor, spec: JudgeSpec, progress: Progress | None) -> None:
     """AdamW, one cycle up and down, label smoothing 0.05, batches of 64 freshly damaged renders."""
-    generator = torch.Generator().manual_seed(seed)
+    steps = spec.steps
+    generator = torch.Generator().manual_seed(spec.seed)
     optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.02)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=max(2, steps), pct_start=0.2)
     net.train()
@@ -122,15 +103,18 @@ def _learn(
             progress(step + 1, steps)
 
 
-def renders(
-    names: Sequence[str], resolution: int, objects: int, stream: Sequence[int], count: int
-) -> tuple[Tensor, Tensor, list[set[int]]]:
-    """`count` fresh renders: uint8 pictures, target distributions over names and none, and the sets of names shown."""
+def renders(spec: JudgeSpec, stream: Sequence[int], count: int) -> tuple[Tensor, Tensor, list[set[int]]]:
+    """`count` fresh renders of what `spec` names, from the random stream that `stream` seeds.
+
+    Uint8 pictures `B3HW`, target distributions `(B, K + 1)` over the names and none, and the numbers of the names that
+    each picture shows.
+    """
+    names = spec.names
     chosen = drawings(list(names))
     index = {name: i for i, name in enumerate(names)}
     pictures, wanted = [], []
     for i in range(count):
-        sample = compose(np.random.default_rng([*stream, i]), chosen, resolution, objects=objects)
+        sample = compose(np.random.default_rng([*stream, i]), chosen, spec.resolution, objects=spec.objects)
         pictures.append(torch.from_numpy(sample.image).permute(2, 0, 1))
         wanted.append({index[name] for name in sample.meta["names"]})
     targets_BK = torch.zeros(count, len(names) + 1)
