@@ -25,7 +25,10 @@ class Axis:
 
     @staticmethod
     def around(values: Sequence[float], log: bool = False, margin: float = 0.06) -> Axis:
-        """An axis that holds all `values`, with room at its ends: `margin` of its length, or a tenth if logarithmic."""
+        """An axis that holds all `values`, with room at both ends.
+
+        The room is `margin` of its length; on a logarithmic axis it is a tenth of the value.
+        """
         low, high = min(values), max(values)
         if log:
             return Axis(low / 1.1, high * 1.1, True)
@@ -101,7 +104,7 @@ def drawing(title: str, content: str, below: str = "", left: float = 52) -> str:
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Round numbers between `low` and `high`, about so many, in steps of 1, 2 or 5 times a power of ten."""
+    """About so many round numbers from `low` to `high`, in steps of 1, 2 or 5 times a power of ten."""
     raw = (high - low) / about
     power = 10.0 ** math.floor(math.log10(raw))
     step = power * next(factor for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
@@ -110,10 +113,10 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 
 def log_ticks(low: float, high: float, most: int = 7) -> list[float]:
-    """Round numbers in a range of a logarithmic axis: the finest choice of factors that gives at most `most`.
+    """About `most` round numbers or fewer on a logarithmic axis, as fine as that allows.
 
-    A range with fewer than three of them, which is a short one, gets even steps; one of many decades gets powers of
-    ten, and not all of them.
+    A range with fewer than three of them, which is a short one, gets even steps; one of many
+    decades gets powers of ten, and not all of them.
     """
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     found: list[float] = []

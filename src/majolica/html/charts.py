@@ -18,9 +18,12 @@ class Points:
 
 
 def line_chart(points: Points, title: str, x_label: str, log: bool = False) -> str:
-    """The points as a faint line and their running mean as a bold one; `log` for a logarithmic y axis.
+    """The points as a faint line and their running mean as a bold one.
 
-    Points that are not finite, or not positive on a logarithmic axis, are left out; fewer than two give nothing.
+    The y axis is logarithmic where `log` is set.
+
+    Points that are not finite, or not positive on a logarithmic axis, are left out; fewer than two
+    give nothing.
     """
     kept = [(x, y) for x, y in zip(points.x, points.y, strict=True) if math.isfinite(y) and (y > 0 or not log)]
     if len(kept) < 2:

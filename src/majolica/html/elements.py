@@ -10,7 +10,10 @@ from majolica.html.escape import escape, escape_lines
 
 @dataclass(frozen=True)
 class ShareBar:
-    """A cell of a table that shows two shares of a whole, from 0 to 1: one in full colour, one in pale."""
+    """A cell of a table that shows two shares of a whole: one in full colour, one in pale.
+
+    Each lies from 0 to 1.
+    """
 
     full: float
     pale: float = 0.0
@@ -56,7 +59,9 @@ def folded(summary: str, content: str) -> str:
 
 
 def table(rows: Sequence[Sequence[Cell]], header: Sequence[str] = (), numeric: Sequence[int] = ()) -> str:
-    """Rows of cells, of which the first names its row; `numeric` are the columns that stand to the right.
+    """A table: the first cell of a row names the row.
+
+    Numbers in the columns `numeric` stand to the right.
 
     Without rows there is no table.
     """

@@ -31,7 +31,7 @@ class Picture:
 
 
 def data_url(content: bytes, kind: str) -> str:
-    """The content of a picture file of a `kind` such as png or jpeg as an address that holds all of it."""
+    """The content of a picture file, of a `kind` such as png or jpeg, as the address of an image."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
@@ -48,7 +48,10 @@ def picture_grid(pictures: Sequence[Picture], wide: bool = False) -> str:
 
 
 def picture_rows(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[Picture]]]) -> str:
-    """Rows of pictures under common headings, each row below its prompt; many scroll sideways on a phone."""
+    """Rows of pictures under common headings, each row below its prompt.
+
+    Many columns scroll sideways on a phone.
+    """
     top = "".join(f"<b>{escape(head)}</b>" for head in heads)
     body = "".join(
         f'<p class="prompt">{escape(prompt)}</p><div class="row">{"".join(map(_tile, pictures))}</div>'
@@ -60,7 +63,9 @@ def picture_rows(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[Pictur
 
 
 def picture_wall(pictures: Sequence[Picture], without_caption: str) -> str:
-    """Pictures of any shape, equally high in a row; `without_caption` stands below those that have none."""
+    """Pictures of any shape in rows of one height; `without_caption` stands below those without
+    one.
+    """
     return f'<div class="wall">{"".join(_framed(picture, without_caption) for picture in pictures)}<s></s></div>'
 
 

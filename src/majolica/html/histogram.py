@@ -22,7 +22,7 @@ class Bars:
     name: str = ""
     """What the pointer shows beside the count."""
     pale: bool = False
-    """To stand behind other bars of the same bins, which are then narrower so that these can be seen."""
+    """Whether they stand behind other bars of the same bins, which are then narrower."""
 
 
 def histogram(
@@ -33,7 +33,10 @@ def histogram(
     below: str = "",
     mark: float | None = None,
 ) -> str:
-    """`bars` over one axis, each to the scale of its own highest; a line stands at `mark`, such as the median."""
+    """A drawing of `bars` over one axis, each to the scale of its own highest.
+
+    A dashed line stands at `mark`, which may be the median; the text `below` stands under the axis.
+    """
     frame = Frame(axis, Axis(0, 1), LEFT, LEFT)
     base = f'<path class="grid" d="M{LEFT} {HEIGHT - BOTTOM}H{WIDTH - LEFT}"/>'
     narrow = any(some.pale for some in bars)
@@ -62,10 +65,12 @@ def _draw_bars(frame: Frame, bars: Bars, narrow: bool, label: Callable[[float], 
 def density_map(
     axis: Axis, cells: int, counts: Iterable[tuple[int, int, int]], title: str, unit: str, names: tuple[str, str]
 ) -> str:
-    """How often two numbers on one axis come together: `counts` holds column, row and number of cells that are not 0.
+    """A map of how often two numbers on one axis come together.
 
-    `names` are those of the two numbers, to the right and upwards, both measured in `unit`. A dashed diagonal shows
-    where they are equal.
+    `counts` holds column, row and number of each cell that is not 0.
+
+    `names` are those of the two numbers, to the right and upwards, both measured in `unit`. A
+    dashed diagonal shows where they are equal.
     """
     found = list(counts)
     side = HEIGHT - TOP - BOTTOM

@@ -9,7 +9,8 @@ from collections.abc import Hashable, Iterable, Sequence
 from majolica.errors import Notice
 
 _INSIDE = ("majolica.sampling", "torch")
-"""Packages whose code is not the caller's: the pipeline, and what torch wraps around its methods."""
+"""Packages whose code is not the caller's: the pipeline, and what torch wraps around its methods.
+"""
 
 
 def warn(lines: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""A trained model in use: paint from prompts and dials, embed, classify."""
+"""A trained model in use: it paints, embeds pictures and texts, and classifies pictures."""
 
 from __future__ import annotations
 
@@ -38,18 +38,23 @@ TOGETHER = 256
 
 @dataclass
 class Pipeline:
-    """A model with its tokenizer."""
+    """A trained model with its tokenizer and its configuration."""
 
     model: Majolica
     tokenizer: Tokenizer
     config: RunConfig
     device: torch.device
     known_words: KnownWords | None = None
-    """The words of its training, where the run folder has them."""
+    """The words of the captions that it was trained on, where the run folder has them."""
 
     @staticmethod
     def load(run: str | Path, device: str | None = None) -> Pipeline:
-        """The averaged weights of a run folder. UserError where there is no run or it cannot be read."""
+        """The model of a run folder, with its averaged weights.
+
+        It lies on the GPU if there is one, unless `device` is named.
+
+        Raises UserError where there is no run, or where it cannot be read.
+        """
         run, place = Path(run), find_device(device)
         if not (run / "config.yaml").is_file():
             raise UserError(f"no run in {run}: train one (majolica demo), or name its folder with --run")
@@ -92,17 +97,21 @@ class Pipeline:
         batch: int = 1,
         progress: Progress | None = None,
     ) -> Tensor:
-        """Paint one picture per prompt: uint8 `(B, 3, size, size)`; a string is one prompt.
+        """Paint one picture for each prompt: uint8 `(B, 3, size, size)`. A string is one prompt.
 
-        `size` is a multiple of the base resolution; at another size it is the same picture with other detail.
-        `properties` are dials in their units, `seed` whole numbers from 0 to 2^63: one value for all, or one a prompt.
-        `guidance` of 1 turns all guidance off, also that of properties (1.5 where `property_guidance` is None).
-        `progress` hears how many of all steps are done.
+        `size` is a multiple of the base resolution; one seed gives the same picture at every size,
+        with more detail at a larger one. `properties` maps names of properties to values in their
+        units, and `seed` is a whole number from 0 to 2^63; each may be one value for all pictures
+        or a sequence with one for each. `guidance` of 1 turns all guidance off, including that of
+        properties. Where `property_guidance` is None, its weight is 1.5. `progress` hears how many
+        steps are done, and of how many.
 
-        A picture depends on its own prompt, dials, settings and seed alone. On one machine with one number of threads
-        that holds bit for bit while pictures are painted one at a time; with a larger `batch`, which is quicker, float
-        rounding moves some values by 1 of 255. Raises UserError for what cannot be painted, and warns (`Notice`) of
-        what cannot be painted well.
+        A picture depends on its own prompt, properties, settings and seed alone. On one machine
+        with one number of threads that holds bit for bit while pictures are painted one at a time.
+        A larger `batch` is quicker, but its rounding moves some values by 1 of 255.
+
+        Raises UserError for what cannot be painted, and warns (`Notice`) of what cannot be painted
+        well.
         """
         dials = {} if properties is None else properties
         request = PaintRequest(prompts, size, dials, steps, guidance, seed, solver, property_guidance, batch)
@@ -110,7 +119,7 @@ class Pipeline:
 
     @torch.inference_mode()
     def paint_request(self, request: PaintRequest, progress: Progress | None = None) -> Tensor:
-        """Paint what is asked for in one object: as `paint`."""
+        """Paint what one object asks for, in the way of `paint`."""
         texts, settings = read_texts(request.prompts), read_settings(request, self.resolution)
         at_once, seeds = read_count(request.batch, "the batch"), read_seeds(request.seed, len(texts))
         condition = self.condition(texts, request.properties)
@@ -137,7 +146,10 @@ class Pipeline:
         return ((image_B3HW.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
 
     def condition(self, prompts: Sequence[str], properties: Mapping[str, Values]) -> Condition:
-        """Prompts and dials as the model takes them. UserError for dials that the model or its training lacks."""
+        """Prompts and properties in the form that the model takes.
+
+        Raises UserError for properties that the model does not have.
+        """
         names, batch = self.config.model.properties, len(prompts)
         values_BP, has_BP = torch.zeros(batch, len(names)), torch.zeros(batch, len(names), dtype=torch.bool)
         for name, values_B in read_dials(properties, names, batch).items():
@@ -151,14 +163,17 @@ class Pipeline:
         )
 
     def encode(self, texts: Sequence[str]) -> Tensor:
-        """SentencePiece pieces `(B, L)`."""
+        """The tokens of texts, `(B, L)`, where L is the length that the model reads."""
         return self.tokenizer.encode(texts, self.config.model.text.length).to(self.device)
 
     @torch.inference_mode()
     def embed_images(self, images: Pictures) -> Tensor:
-        """Unit embeddings `(B, E)` of one picture or several: paths, Pillow's pictures, or arrays of any size.
+        """Embeddings `(B, E)` of unit length, of one picture or several.
 
-        Arrays are `HW`, `HWC`, `CHW`, `BHWC` or `BCHW`, uint8 or floats in [0, 1]. UserError for all else.
+        A picture is a path, a Pillow image, or an array of any size.
+
+        Arrays are `HW`, `HWC`, `CHW`, `BHWC` or `BCHW`, uint8 or floats in [0, 1]. UserError for
+        anything else.
         """
         parts = []
         for pixels_B3HW in read_pictures(images, self.resolution, self.fit, TOGETHER):
@@ -167,7 +182,7 @@ class Pipeline:
         return torch.cat(parts)
 
     def embed_texts(self, texts: Texts) -> Tensor:
-        """Unit embeddings `(B, E)` of captions; a string is one."""
+        """Embeddings `(B, E)` of unit length, of captions; a string is one caption."""
         captions = read_texts(texts, "text")
         warn(text_notices(self.tokenizer, captions, self.config.model.text.length, self.known_words, "text"))
         return self._embed_texts(captions)
@@ -181,18 +196,23 @@ class Pipeline:
         return torch.cat(parts)
 
     def embed_labels(self, labels: Texts) -> Tensor:
-        """One unit embedding `(K, E)` per label, averaged over `majolica.text.templates`."""
+        """One embedding of unit length for each label, `(K, E)`.
+
+        It is the mean over the sentences of `majolica.text.templates`.
+        """
         names = read_labels(labels)
         length = self.config.model.text.length
         warn(label_notices(self.tokenizer, names, length, self.known_words))
         return embed_labels(self._embed_texts, names, choose_templates(self.tokenizer.lengths, names, length))
 
     def classify(self, images: Pictures, labels: Texts) -> Tensor:
-        """Probabilities `(B, K)` over two labels or more, of pictures as `embed_images` takes them."""
+        """Probabilities `(B, K)` over two or more labels, for pictures as `embed_images` takes
+        them.
+        """
         labels_KE = self.embed_labels(labels)
         return self.compare(self.embed_images(images), labels_KE)
 
     @torch.inference_mode()
     def compare(self, images_BE: Tensor, labels_KE: Tensor) -> Tensor:
-        """Probabilities `(B, K)` of embedded labels for embedded pictures: softmax of scaled cosine similarities."""
+        """Probabilities `(B, K)` from embeddings: the softmax of scaled cosine similarities."""
         return (images_BE @ labels_KE.T * self.model.logit_scale.exp()).softmax(1)

@@ -1,4 +1,4 @@
-"""What is to be painted and how: one object that travels whole, from whoever asks to the model that paints."""
+"""What is to be painted, and how: one object that travels whole to the model that paints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from majolica.sampling.solvers import SOLVERS
 
 @dataclass(frozen=True)
 class PaintRequest:
-    """What `Pipeline.paint` is asked for, in the same words. Nothing of it is checked before it is painted."""
+    """What `Pipeline.paint` is asked for, in the same words.
+
+    Nothing of it is checked before it is painted.
+    """
 
     prompts: Texts
     size: int | None = None
@@ -32,7 +35,10 @@ class PaintRequest:
     batch: int = 1
 
     def part(self, rows: slice) -> PaintRequest:
-        """The request for some of its pictures, to be painted in one batch; each keeps its own seed and dials."""
+        """The request for some of its pictures, to be painted in one batch.
+
+        Each picture keeps its own seed and its own values of properties.
+        """
         prompts = read_texts(self.prompts)
         seeds = read_seeds(self.seed, len(prompts))[rows]
         dials = {name: _take(value, rows) for name, value in self.properties.items()}
@@ -52,7 +58,10 @@ class PaintSettings:
 
 
 def read_settings(request: PaintRequest, resolution: int) -> PaintSettings:
-    """The settings of a request to a model of that base resolution; UserError for those that cannot be followed."""
+    """The settings of a request, for a model of that base resolution.
+
+    Raises UserError for settings that cannot be followed.
+    """
     side = resolution if request.size is None else read_whole(request.size, "the size")
     scale = scale_of(side, resolution)
     if request.solver not in SOLVERS:
