@@ -1,4 +1,4 @@
-"""Painting for evaluation: in parts, with progress, and by several processes where there are several cores."""
+"""Painting for evaluation, in parts that may go to several processes, and with progress."""
 
 from __future__ import annotations
 
@@ -19,9 +19,15 @@ from majolica.sampling.request import PaintRequest
 PART = 16
 """Most pictures that one process paints at once."""
 FEW = 4
-"""No part has fewer pictures, except the last one of a call, because pictures painted one by one take longer."""
+"""Pictures that a part has at least, except the last part of a call.
+
+Fewer would take longer, because pictures that are painted one by one do.
+"""
 JUDGE = 150
-"""Pictures that could be painted while the judge is trained, about: its share of the progress."""
+"""About the number of pictures that could be painted while the judge is trained.
+
+It is the judge's share of the progress.
+"""
 
 
 @dataclass
@@ -35,19 +41,22 @@ class Workload:
     """Share of the judge's training that is done."""
 
     def show(self) -> None:
-        """Tell how far it is."""
+        """Tell `tell` how much is done, and of how much."""
         whole = round(self.total) + JUDGE
         self.tell(min(whole, round(self.painted + JUDGE * self.judged())), whole)
 
 
 class Painters:
-    """A pipeline for evaluators: it embeds by itself, and has its pictures painted by workers if there are any."""
+    """A pipeline for evaluators.
+
+    It embeds by itself, and has its pictures painted by workers if there are any.
+    """
 
     def __init__(self, pipeline: PipelineLike, resolution: int, workers: Workers | None, tally: Workload) -> None:
         self.pipeline, self.resolution, self.workers, self.tally = pipeline, resolution, workers, tally
 
     def paint_request(self, request: PaintRequest) -> Tensor:
-        """As the pipeline's, in parts."""
+        """One picture per prompt, as the pipeline paints them, but in parts."""
         rows = cut(len(read_texts(request.prompts)), self.workers.count if self.workers else 1, request.batch)
         parts = [request.part(some) for some in rows]
         unit = ((request.size or self.resolution) / self.resolution) ** 2
@@ -60,7 +69,8 @@ class Painters:
 
     def _paint_here(self, part: PaintRequest, unit: float) -> Tensor:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Notice)  # the report says in its own place what is larger than trained
+            # Headings of the report say which sizes are larger than trained.
+            warnings.simplefilter("ignore", Notice)
             images_B3HW = self.pipeline.paint_request(part).cpu()
         self._count(unit * len(images_B3HW))
         self.tally.show()
@@ -79,6 +89,9 @@ class Painters:
 
 
 def cut(count: int, workers: int, batch: int) -> list[slice]:
-    """`count` pictures in parts of at most `batch` and `PART`, and small enough for all workers to have some."""
+    """The rows of each part of `count` pictures.
+
+    A part has at most `batch` and `PART` pictures, and so few that every worker has some.
+    """
     size = min(batch, PART, max(FEW, -(-count // workers)))
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]

@@ -1,4 +1,4 @@
-"""report.html: one self-contained page about a run that a person wants to look at."""
+"""report.html: one self-contained page about a run, for people to look at."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CURVES = {
     LEARNING_RATE: "Learning rate",
     SAMPLES_PER_SECOND: "Samples per second",
 }
-"""Which columns of log.jsonl are drawn, and what they are called."""
+"""The columns of log.jsonl that are drawn, and the titles of their charts."""
 _LOGARITHMIC = ("loss", "flow", "fine", "contrastive", GRADIENT_NORM)
 
 
@@ -41,16 +41,16 @@ class Report:
     facts: Mapping[str, str] = field(default_factory=dict)
     """What was run and on what, as label and value."""
     seconds: Mapping[str, float] = field(default_factory=dict)
-    """How long each part took."""
+    """The seconds that each part took."""
     config: str = ""
     """The whole configuration as YAML."""
     commands: Sequence[tuple[str, str]] = ()
-    """How to go on: what a command does, and the command."""
+    """What can be done next: what a command does, and the command."""
     credits: str = ""
 
 
 def write_report(path: Path, report: Report) -> None:
-    """Write the page, atomically; `UserError` where the disk refuses."""
+    """Write the page as a whole file; UserError where the disk refuses."""
     write_atomic(path, render_report(report))
 
 
@@ -119,7 +119,7 @@ def _curves(log: Sequence[Mapping[str, Any]]) -> str:
         x_key = SAMPLES if rows and all(_number(row.get(SAMPLES)) for row in rows) else "step"
         rows = [row for row in rows if _number(row.get(x_key))]
         points = Points([float(row[x_key]) for row in rows], [float(row[key]) for row in rows])
-        if not any(points.y):  # a loss that this run has not
+        if not any(points.y):  # the run does not use this loss
             continue
         log_axis = key in _LOGARITHMIC and all(y > 0 for y in points.y)
         label = "samples seen" if x_key == SAMPLES else "step"

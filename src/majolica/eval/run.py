@@ -1,4 +1,4 @@
-"""Evaluate a run: every evaluator, then metrics.json and report.html in its folder."""
+"""Evaluates a run with every evaluator, and writes metrics.json and report.html in its folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ from majolica.machine import cores
 
 Say = Callable[[str], None]
 JUDGE_PIXELS = 64
-"""The judge looks at no more than this: what a drawing shows is plain by then, and training stays short."""
+"""Side in pixels of what the judge looks at, at most.
+
+A drawing can be recognised at that size, and the judge's training stays short.
+"""
 MOST_PROCESSES = 8
 
 
@@ -42,12 +45,17 @@ def evaluate(
     progress: Callable[[int, int], None] | None = None,
     processes: int = 1,
 ) -> dict[str, float]:
-    """Evaluate the run in folder `run`; return its metrics.
+    """Evaluate the run in folder `run`, write its report, and return its metrics.
 
-    `pictures` is how many are painted for prompt fidelity, `brush` how (steps, guidance, seed, solver);
-    `seconds` are earlier parts (data, training) for the report; `say` hears what is going on, `progress` how much
-    is done of how much; `processes` paint side by side, one of them training the judge first; 0: one a core, up to 8
-    for their memory, and one on a GPU. Raises UserError when the run or its data cannot be read.
+    `pictures` is the number that is painted for prompt fidelity, and `brush` says how (steps,
+    guidance, seed, solver). `seconds` are the times of earlier parts (data, training), which the
+    report shows. `say` is told what is going on, and `progress` how much is done, of how much.
+
+    `processes` paint side by side, and one of them trains the judge first. 0 stands for one process
+    on a GPU, and for one for each core elsewhere, but no more than 8, because each needs memory for
+    the model.
+
+    Raises UserError where the run or its data cannot be read.
     """
     from majolica.sampling.pipeline import Pipeline
 
@@ -76,7 +84,10 @@ def evaluate(
 def default_evaluators(
     config: RunConfig, judge: Judge | Callable[[], Judge], pictures: int, brush: Brush
 ) -> tuple[Evaluator, ...]:
-    """The evaluators of the report, in its order. A new one is a file beside these and an entry here."""
+    """The evaluators of the report, in its order.
+
+    A new one is a file beside these, and an entry here.
+    """
     return (
         Gallery(config.model.resolution, trained_sizes(config)[-1], brush=brush),
         Control(config.model.properties, brush=brush),
@@ -92,7 +103,7 @@ def run_evaluators(
     seconds: dict[str, float],
     say: Say,
 ) -> list[Result]:
-    """Call each in turn; what it took is added to `seconds` under its name."""
+    """Call each evaluator in turn, and add the time that it took to `seconds` under its name."""
     results = []
     for evaluator in evaluators:
         say(evaluator.name)
@@ -127,7 +138,7 @@ def write_results(
 
 
 def judge_spec(folder: Path, names: tuple[str, ...], config: RunConfig) -> JudgeSpec:
-    """The judge that suits a data folder and a run."""
+    """The spec of the judge that suits a data folder and a run."""
     objects = int(facts.read_json(folder / "dataset.json").get("objects", 1))
     return JudgeSpec(names, min(config.model.resolution, JUDGE_PIXELS), objects)
 
@@ -135,7 +146,10 @@ def judge_spec(folder: Path, names: tuple[str, ...], config: RunConfig) -> Judge
 def _begin_judge(
     folder: Path, spec: JudgeSpec, workers: Workers | None, tally: Workload, seconds: dict[str, float]
 ) -> Callable[[], Judge]:
-    """Load or train the judge, or have a worker do so; what is returned waits for it, and notes the time it took."""
+    """Load or train the judge here, or have a worker do so.
+
+    The function that is returned waits for the judge, and notes in `seconds` the time that it took.
+    """
     if workers is None:
 
         def note(done: int, total: int) -> None:

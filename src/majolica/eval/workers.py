@@ -1,4 +1,4 @@
-"""Processes that evaluate side by side: they paint parts of what evaluators ask for, and one trains the judge."""
+"""Processes that evaluate side by side: all of them paint, and one trains the judge first."""
 
 from __future__ import annotations
 
@@ -28,26 +28,35 @@ LOOK = 0.5
 
 
 class Workers:
-    """Processes of one thread each: they do not wait for one another as the threads of one process do."""
+    """Processes of one thread each.
+
+    They do not wait for one another, as the threads of one process do.
+    """
 
     def __init__(self, pool: ProcessPoolExecutor, count: int, judged: Any) -> None:
         self._pool, self.count, self._judged = pool, count, judged
 
     def judged(self) -> float:
-        """Share of the judge's training that is done."""
+        """The share of the judge's training that is done, from 0 to 1."""
         return float(self._judged.value)
 
     def train_judge(self, folder: Path, spec: JudgeSpec) -> Future[tuple[bytes, float]]:
-        """Begin to load or train the judge, as `Judge.load_or_train`: its file, and the seconds that it took."""
+        """Begin to load or train the judge, as `Judge.load_or_train` does.
+
+        The result will be the content of its file, and the seconds that it took.
+        """
         threads = max(1, cores() + 1 - self.count)  # where there are more cores than processes
         return self._pool.submit(_train_judge, folder, spec, threads)
 
     def paint(self, parts: Sequence[PaintRequest]) -> list[Future[Any]]:
-        """Begin to paint each part: pictures as arrays, `B3HW`."""
+        """Begin to paint each part; the results will be arrays `B3HW` of uint8."""
         return [self._pool.submit(_paint, part) for part in parts]
 
     def wait_for(self, futures: Sequence[Future[T]], look: Callable[[], None]) -> list[T]:
-        """Their results, in order; `look` is called now and then meanwhile. UserError when a process was killed."""
+        """The results of `futures`, in order; meanwhile `look` is called now and then.
+
+        Raises UserError where a process was killed.
+        """
         try:
             while wait(futures, timeout=LOOK).not_done:
                 look()
@@ -60,12 +69,15 @@ class Workers:
 
 @contextmanager
 def open_workers(run: Path, count: int) -> Iterator[Workers | None]:
-    """`count` processes that can paint with the run; None for one, or where the system allows none beside this."""
+    """Start `count` processes that can paint with the run, and end them with the context.
+
+    It gives None where `count` is 1, and where the system allows no further process.
+    """
     context = multiprocessing.get_context("spawn")  # a fork would copy the locks of torch's threads
     try:
         judged = context.RawValue("d", 0.0)
         pool = ProcessPoolExecutor(count, context, _begin, (str(run), judged)) if count > 1 else None
-    except OSError:  # no shared memory for the locks
+    except OSError:  # the system has no shared memory for the locks
         pool = None
     if pool is None:
         yield None
@@ -96,7 +108,7 @@ def _begin(run: str, judged: Any) -> None:
     serve_parent()
     torch.set_num_threads(1)
     keep_freed_memory()
-    warnings.simplefilter("ignore", Notice)  # the report says what they say, as in `Painters`
+    warnings.simplefilter("ignore", Notice)  # as in `Painters`
     _this[:] = [_Worker(run, judged)]
 
 

@@ -63,8 +63,9 @@ def picture_rows(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[Pictur
 
 
 def picture_wall(pictures: Sequence[Picture], without_caption: str) -> str:
-    """Pictures of any shape in rows of one height; `without_caption` stands below those without
-    one.
+    """Pictures of any shape, in rows of one height.
+
+    `without_caption` stands below those that have no caption.
     """
     return f'<div class="wall">{"".join(_framed(picture, without_caption) for picture in pictures)}<s></s></div>'
 

@@ -20,8 +20,9 @@ def share_matrix(values: Sequence[Sequence[float]], rows: Sequence[str], columns
 
 
 def confusion_heat(counts: Sequence[Sequence[int]], names: Sequence[str], cell: int = 15) -> str:
-    """A confusion matrix as SVG: rows shaded by their shares, right and wrong answers in two
-    colours.
+    """A confusion matrix as SVG, with rows shaded by their shares.
+
+    Right and wrong answers have two colours.
     """
     margin = 8 + round(6.2 * max(map(len, names)))
     side = margin + cell * len(names)

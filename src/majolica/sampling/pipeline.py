@@ -206,9 +206,7 @@ class Pipeline:
         return embed_labels(self._embed_texts, names, choose_templates(self.tokenizer.lengths, names, length))
 
     def classify(self, images: Pictures, labels: Texts) -> Tensor:
-        """Probabilities `(B, K)` over two or more labels, for pictures as `embed_images` takes
-        them.
-        """
+        """Probabilities `(B, K)` over two or more labels; pictures are as in `embed_images`."""
         labels_KE = self.embed_labels(labels)
         return self.compare(self.embed_images(images), labels_KE)
 

@@ -12,7 +12,10 @@ VERSION = 2
 
 @dataclass(frozen=True)
 class JudgeSpec:
-    """What a judge knows, what it looks at, and how it is trained. The same spec gives the same judge."""
+    """What a judge knows, what it looks at, and how it is trained.
+
+    The same spec gives the same judge.
+    """
 
     names: tuple[str, ...]
     resolution: int
@@ -21,11 +24,14 @@ class JudgeSpec:
     """Things that its renders show at most: all of them are to be named."""
     seed: int = 0
     effort: float = 1.0
-    """Scales renders and steps alike; 1.0 takes about a minute on two cores at 48 px and 32 names."""
+    """Scales renders and steps alike.
+
+    1.0 takes about a minute on two cores at 48 px and 32 names.
+    """
 
     @property
     def renders(self) -> int:
-        """Pictures that it learns from, which grow slowly with the names: 4,000 for 32 names, 20,000 for 845."""
+        """Pictures that it learns from: 4,000 for 32 names, 20,000 for 845."""
         return round(self.effort * max(4000, 24 * len(self.names)))
 
     @property
