@@ -81,7 +81,10 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
 
 
 def _chart(values: Mapping[str, Any]) -> str:
-    """Bars of all rows and of those that stay, and below them the share of rows whose value is not known."""
+    """A histogram of all rows and of those that stay.
+
+    Below it stands the share of rows whose value is not known.
+    """
     before, after = values["before"], values["after"]
     unknown = [share(counts[-1], sum(counts)) or "0%" for counts in (before, after)]
     axis = Axis(values["edges"][0], values["edges"][-1], values["log"])

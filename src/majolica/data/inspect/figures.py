@@ -1,4 +1,7 @@
-"""Histograms of what was measured, and a map of sizes: values are counted here, the HTML kit draws them."""
+"""Histograms of what was measured, and a map of sizes.
+
+Values are counted here, and the HTML kit draws the counts.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ _CELLS = 48
 
 
 def value_histogram(values: Values, title: str, label: Callable[[float], str], bins: int = 36) -> str:
-    """Counts of `values` (those above zero) over a logarithmic axis, whose ticks read as `label` says."""
+    """A histogram of `values` above zero, over a logarithmic axis with ticks as `label` says."""
     values = values[values > 0]
     if not len(values):
         return ""
@@ -27,7 +30,7 @@ def value_histogram(values: Values, title: str, label: Callable[[float], str], b
 
 
 def size_map(width: Values, height: Values) -> str:
-    """How many pictures are so wide and so high; square ones lie on the diagonal."""
+    """A map of how many pictures are so wide and so high; square ones lie on the diagonal."""
     if not len(width):
         return ""
     axis = _axis_of(np.concatenate([width, height]))
@@ -38,6 +41,6 @@ def size_map(width: Values, height: Values) -> str:
 
 
 def _axis_of(values: Values) -> Axis:
-    """A logarithmic axis that holds all `values`, also where all of them are nearly the same."""
+    """A logarithmic axis that holds all `values`, even where all of them are nearly the same."""
     low, high = float(values.min()), float(values.max())
     return Axis(low / 1.5, high * 1.5, True) if high / low < 1.05 else Axis(low, high * 1.0001, True)

@@ -1,4 +1,4 @@
-"""From a folder of shards to a page: choose samples, measure them, write page and numbers."""
+"""From a folder of shards to a page: chooses samples, measures them, writes page and numbers."""
 
 from __future__ import annotations
 
@@ -25,36 +25,39 @@ from majolica.files import write_atomic
 from majolica.html.figures import Picture
 
 _TOGETHER = 200
-"""Samples of one task."""
+"""The number of samples that one task measures."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """How much to look at."""
+    """How much is looked at."""
 
     limit: int = 10_000
-    """Samples that are read and decoded, spread over the whole set; 0: all."""
+    """The number of samples that are read and decoded, spread over the whole set; 0 stands for all.
+    """
     seed: int = 0
     pictures: int = 60
-    """On the contact sheet."""
+    """The number of pictures on the contact sheet."""
     captions: int = 40
     groups: int = 8
-    """Groups of copies, and of pictures that look alike, that are shown."""
+    """The number of groups of copies that are shown, and of groups of pictures that look alike."""
     distance: int = 4
-    """Bits of 64 in which perceptual hashes of pictures that look alike differ at most."""
+    """The bits of 64 in which perceptual hashes of pictures that look alike differ at most."""
     tokenizer: Path | None = None
-    """The tokenizer that captions are measured with; without it their words are counted."""
+    """The tokenizer that captions are measured with; where it is None, their words are counted."""
     length: int = 64
-    """Pieces of a caption that a model reads."""
+    """The number of tokens of a caption that a model reads."""
 
 
 def inspect_shards(
     folder: str, out: Path, look: Look, engine: EngineConfig, progress: Callable[[int, int], None] | None = None
 ) -> Summary:
-    """Write the page `out` and, with the same name, a .json of its numbers; `progress(samples done, in all)`.
+    """Write the page `out`, and a .json of its numbers with the same name.
 
-    The same shards, options and seed give the same numbers, whatever the engine. Raises UserError where there are no
-    shards, or the page cannot be written.
+    `progress` hears how many samples are measured, and of how many.
+
+    The same shards, options and seed give the same numbers on every engine. Raises UserError where
+    there are no shards, and where the page cannot be written.
     """
     with ShardSet(folder, empty_captions="keep") as shards:
         numbers = chosen(len(shards), look.limit, look.seed)
@@ -71,7 +74,10 @@ def inspect_shards(
 
 
 def chosen(count: int, limit: int, seed: int) -> Sequence[int]:
-    """Numbers of at most `limit` of `count` samples (0: of all), in order, each as likely as any."""
+    """The numbers of at most `limit` of `count` samples, in order; each is as likely as any other.
+
+    A limit of 0 takes all samples.
+    """
     if not limit or count <= limit:
         return range(count)
     return sorted(random.Random(seed).sample(range(count), limit))
@@ -99,7 +105,7 @@ def _tars(shards: ShardSet) -> Tars:
     truncated = []
     for tar in shards.tars:
         path = Path(shards.folder) / tar.name
-        if path.exists():  # not in a remote store
+        if path.exists():  # a remote store has no index beside the tar
             index = open_index(path)
             left_out.update(index.reasons)
             truncated += [tar.name] * index.truncated
@@ -144,7 +150,7 @@ def _pictures(shards: ShardSet, numbers: Sequence[int]) -> list[Picture]:
 
 
 def _common(shards: ShardSet, found: Measured, most: int = 8) -> list[tuple[str, int]]:
-    """The captions that occur most often, if more than once."""
+    """The captions that occur most often, with their counts, if they occur more than once."""
     good = found.samples[~found.samples["bad"]]
     _, first, times = np.unique(good["caption"], return_index=True, return_counts=True)
     order = np.lexsort((first, -times))[:most]
@@ -152,7 +158,7 @@ def _common(shards: ShardSet, found: Measured, most: int = 8) -> list[tuple[str,
 
 
 def _place(shards: ShardSet, number: int) -> str:
-    """Where a sample lies, for people."""
+    """The place of a sample in words."""
     for tar in shards.tars:
         if number < tar.count:
             return f"{tar.name}, sample {number:,}"

@@ -1,4 +1,4 @@
-"""The page about a folder of shards: one HTML file without scripts or links, fit to be sent to somebody."""
+"""The page about a folder of shards: one HTML file that can be sent to somebody."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from majolica.html.numbers import aspect_ratio, byte_size
 from majolica.html.page import Card, Page, Section, render_page
 
 _NO_WORDS = "no words"
-"""Stands for an empty caption."""
+"""What stands in place of an empty caption."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Pictures small enough to be part of a page."""
+"""Pictures that are small enough to be part of a page."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from majolica.data.pictures.encode import encode
 from majolica.html.figures import Picture, data_url
 
 HEIGHT, MOST_WIDTH = 220, 440
-"""Pixels that a thumbnail has at most."""
+"""The pixels that a thumbnail has at most."""
 
 
 def thumbnail(data: bytes, caption: str, place: str) -> Picture:
-    """A small JPEG of the picture file `data`, with its full size, its caption and where it lies. Raises BadSample."""
+    """A small JPEG of a picture file, with its full size, its caption and the place where it lies.
+
+    Raises BadSample where `data` cannot be decoded.
+    """
     decoded = decode(data, (2 * HEIGHT, 2 * HEIGHT))
     small = Image.fromarray(decoded.image)
     small.thumbnail((MOST_WIDTH, HEIGHT), Image.Resampling.LANCZOS)
