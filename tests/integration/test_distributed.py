@@ -239,8 +239,8 @@ def window_of_a_rank(group: Group) -> list[list[np.ndarray]]:
             each = ROWS // group.world
             mine = slice(micro * ROWS + group.rank * each, micro * ROWS + (group.rank + 1) * each)
             here = Pairs(at[0][mine], at[1][mine], captions[mine])
-            ranks, earlier = step.compared(here, window, group, RowSplit(ROWS, noisy=0, fine=0))
-            total = total + sigmoid_loss(here, at[2], at[3], ranks, earlier, each)
+            others = step.gather_pairs(here, window, group, RowSplit(ROWS, noisy=0, fine=0))
+            total = total + sigmoid_loss(here, at[2], at[3], others.ranks, others.earlier, each)
     gradients = torch.autograd.grad(total / (len(orders) * MICRO_STEPS * group.world), at)
     if group.world > 1:
         for gradient in gradients:

@@ -20,6 +20,7 @@ from majolica.errors import UserError
 from majolica.launch.prepare import prepare
 from majolica.launch.rank import work
 from majolica.launch.start import train
+from majolica.objectives.objective import Objective
 from majolica.train import loop, sample, state, step
 from majolica.train.watch import lines, summary
 from ranks import changed, on_ranks
@@ -40,7 +41,7 @@ def differing(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> set[str
 
 def poison(monkeypatch: pytest.MonkeyPatch, calls: set[int], name: str = "flow") -> None:
     """Let one loss of the micro-steps with these numbers be no number."""
-    real, count = step.joint_losses, [0]
+    real, count = Objective.losses, [0]
 
     def losses(*args: Any) -> dict[str, torch.Tensor]:
         found = real(*args)
@@ -50,7 +51,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, calls: set[int], name: str = "flow")
             found |= {name: bad, "loss": found["loss"] + bad}
         return found
 
-    monkeypatch.setattr(step, "joint_losses", losses)
+    monkeypatch.setattr(Objective, "losses", losses)
 
 
 @pytest.mark.parametrize("name", ["flow", "contrastive"])
@@ -102,7 +103,7 @@ def test_too_many_in_a_row_end_the_run_after_their_line(
 
 def trained_with_a_bad_rank(group: Group, config: RunConfig, out: Path, bad: int) -> Any:
     """Three steps, the second poisoned on rank `bad` alone: all states after each, and the sums of the tally."""
-    count, real = [0], step.joint_losses
+    count, real = [0], Objective.losses
 
     def losses(*args: Any) -> dict[str, torch.Tensor]:
         found = real(*args)
@@ -111,7 +112,7 @@ def trained_with_a_bad_rank(group: Group, config: RunConfig, out: Path, bad: int
             found |= {"flow": found["flow"] * NAN, "loss": found["loss"] * NAN}
         return found
 
-    step.joint_losses = losses
+    Objective.losses = losses  # type: ignore[method-assign]
     run = state.build(config, out, group)
     states = []
     for number in (1, 2, 3):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from majolica.activation.apply import apply, sites
+from majolica.activation.apply import apply
 from majolica.activation.choices import CHOICES
 from majolica.activation.plan import plan_for
 from majolica.activation.step import fine_rows
@@ -26,6 +26,7 @@ from majolica.distributed.zero import Shard, gathered
 from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.models.majolica import Majolica
+from majolica.models.parts import hidden_matrices
 from majolica.models.precision import attend_by_products
 from majolica.run import checkpoint
 from majolica.run.weights import checkpoints
@@ -83,7 +84,7 @@ def build(config: RunConfig, out: Path, group: Group) -> Run:
     precision.prepare(model, config.train.precision, group.device)
     if not config.train.activation_gb:  # plans count on the fused kernel
         attend_by_products(model, group.device)
-    shard = Shard.over(model, group) if config.train.shard_optimizer else Shard.whole(group)
+    shard = Shard.over(model, group, hidden_matrices(model)) if config.train.shard_optimizer else Shard.whole(group)
     traffic = Traffic()
     return Run(
         config=config,
@@ -131,7 +132,7 @@ def checkpoint_activations(model: Majolica, config: RunConfig, group: Group, out
     offload = group.device.type != "cpu" and not config.train.compile
     choices = [choice for choice in CHOICES if choice != "offload" or offload]
     plan = plan_for(config, round(config.train.activation_gb * 1e9), choices, group.device.type)
-    apply(model, sites(model, fine=fine_rows(config) > 0), plan.choices)
+    apply(model, model.blocks(fine=fine_rows(config) > 0), plan.choices)
     if group.first:
         print(plan)
         try:
@@ -150,9 +151,8 @@ def compile_blocks(model: Majolica) -> None:
     if not can_compile(next(model.parameters()).device):
         print("no C++ compiler found: training without train.compile")
         return
-    for blocks in (model.perception.blocks, model.synthesis.blocks, model.text_tower.blocks, model.decoder.blocks):
-        for block in blocks:
-            block.compile()
+    for call in model.blocks():
+        call.block.compile()
 
 
 def save(run: Run, say: Callable[[str], None]) -> bool:

@@ -83,7 +83,7 @@ def test_the_measured_peak_is_within_the_budget_and_near_the_predicted(name: str
 def test_gradients_of_earlier_micro_steps_count() -> None:
     step = real("accumulating")
     for plan in plans("accumulating")[1:4]:
-        undo = apply(step.model, step.sites, plan.choices)
+        undo = apply(step.model, step.calls, plan.choices)
         with Tape([*step.model.parameters(), *step.model.buffers(), *step.inputs]) as tape:
             for _ in range(2):
                 step.forward().backward()  # type: ignore[no-untyped-call]
@@ -109,7 +109,7 @@ def test_no_usual_placement_is_cheaper(name: str) -> None:
 
 def gradients(step: Step, choices: tuple[Choice, ...] | None) -> list[Tensor]:
     if choices:
-        undo = apply(step.model, step.sites, choices)
+        undo = apply(step.model, step.calls, choices)
     loss = step.forward()
     loss.backward()  # type: ignore[no-untyped-call]
     if choices:
@@ -124,7 +124,7 @@ def test_gradients_are_bit_equal_to_no_checkpointing(name: str) -> None:
     step = real(name)
     plain = gradients(step, None)
     assert len(plain) == len(list(step.model.parameters())) + 1
-    uniform = [(choice,) * len(step.sites) for choice in CHOICES]
+    uniform = [(choice,) * len(step.calls) for choice in CHOICES]
     for choices in [*uniform, *(plan.choices for plan in plans(name)[:4])]:
         for before, after in zip(plain, gradients(step, choices), strict=True):
             assert torch.equal(before, after), choices
@@ -134,16 +134,16 @@ def test_gradients_are_bit_equal_to_no_checkpointing(name: str) -> None:
 def test_the_allocator_gives_what_the_tape_counts(name: str) -> None:
     step = real(name)
     for choice in ("keep", "recompute"):
-        choices: list[Choice] = [choice] * len(step.sites)
+        choices: list[Choice] = [choice] * len(step.calls)
         counted = record(step, choices).peak + standing_gradients(step)
         for value in step.model.parameters():
             value.grad = torch.zeros_like(value) if step.standing else None
-        undo = apply(step.model, step.sites, choices)
+        undo = apply(step.model, step.calls, choices)
         took = measure_peak(lambda: step.forward().backward()) + standing_gradients(step)  # type: ignore[no-untyped-call]
         undo()
         step.model.zero_grad(set_to_none=True)
         # Tensors of a few bytes and the random state of a block that recomputes are not counted.
-        assert 0 <= took - counted < (A_CALL + 1024) * len(step.sites), (choice, took, counted)
+        assert 0 <= took - counted < (A_CALL + 1024) * len(step.calls), (choice, took, counted)
 
 
 def test_an_impossible_budget_names_the_smallest_possible_one() -> None:
