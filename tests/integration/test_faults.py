@@ -146,6 +146,30 @@ def test_one_poisoned_rank_is_all_ranks_skipped_step(shards: Path, tmp_path: Pat
     assert ranks[0][3] == ranks[1][3]
 
 
+def test_a_short_run_says_at_its_end_what_could_not_be_read(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its 96 rows are too few for `data.bad_share`; a run that was stopped and resumed says the same."""
+    good = ShardSet(shards).read(0)
+    bad = dataclasses.replace(good, image=b"no picture")
+    write_shards(tmp_path / "set", (bad if i % 7 == 0 else good for i in range(300)))
+    config = changed(tiny_run(tmp_path / "set"), checkpoint_every=100)
+    train(config, tmp_path / "whole")
+    count = json.loads((tmp_path / "whole" / "summary.json").read_text())["unreadable_samples"]
+    number = count["picture cannot be decoded"]
+    assert len(count) == 1 and number > 3
+    line = f"{number} samples could not be read and were replaced by others, in 96 rows: {number} x picture cannot be"
+    assert line in (said := capsys.readouterr().out)
+    assert "a larger share than --data.bad-share 0.01, at which training stops once it has read 100 rows" in said
+    with monkeypatch.context() as patch:
+        interrupt_in(4, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path / "parts")
+    capsys.readouterr()
+    train(config, tmp_path / "parts", resume=True)
+    assert line in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("stop", [3, 4, 5])
 def test_the_log_of_a_resumed_run_is_that_of_a_run_that_never_stopped(
     stop: int, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -42,7 +42,7 @@ def _open_tokenizer(config: RunConfig, out: Path, resume: bool) -> None:
     elif config.data.tokenizer:
         path = Path(config.data.tokenizer)
         if not os.access(path, os.R_OK) or not path.is_file():
-            raise UserError(f"data.tokenizer {path} cannot be read: name the file of a SentencePiece model")
+            raise UserError(f"--data.tokenizer {path} cannot be read: name the file of a SentencePiece model")
         Tokenizer(path)
     elif not any(caption.strip() for caption in islice(captions(config.data), 1_000)):
         raise UserError("none of the first 1,000 captions says anything, so no vocabulary can be trained on them")

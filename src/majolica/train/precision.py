@@ -21,11 +21,13 @@ def check_precision(precision: Precision, device: torch.device, emulate: bool = 
     if precision != "fp8":
         return
     if not emulate and (device.type != "cuda" or torch.cuda.get_device_capability(device) < (8, 9)):
-        raise UserError("train.precision fp8 needs a GPU of compute capability 8.9 (Ada, Hopper) or later: choose bf16")
+        raise UserError(
+            "--train.precision fp8 needs a GPU of compute capability 8.9 (Ada, Hopper) or later: choose bf16"
+        )
     try:
         import torchao.float8  # noqa: F401
     except ImportError as error:
-        raise UserError("train.precision fp8 needs torchao: pip install 'majolica[fp8]'") from error
+        raise UserError("--train.precision fp8 needs torchao: pip install 'majolica[fp8]'") from error
 
 
 def prepare(model: Majolica, precision: Precision, device: torch.device, emulate: bool = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from majolica.activation.step import fine_rows
 from majolica.config.run import RunConfig
 from majolica.config.split import largest
 from majolica.data.loading.loader import Loader, Size
-from majolica.distributed.group import Group
+from majolica.distributed.group import Group, sum_counts
 from majolica.distributed.reduce import Traffic, data_parallel
 from majolica.distributed.zero import Shard, gathered
 from majolica.errors import UserError
@@ -69,6 +70,8 @@ class Run:
     """Rows seen by all ranks."""
     seconds: float = 0.0
     """Training time, earlier parts of a resumed run included."""
+    unreadable: Counter[str] = field(default_factory=Counter)
+    """Samples that this rank could not read, by reason; on the first rank those of earlier parts too, of all ranks."""
     tally: Tally = field(default_factory=Tally)
     """Losses since the last line of the log."""
     saved: int = -1
@@ -149,7 +152,7 @@ def can_compile(device: torch.device) -> bool:
 def compile_blocks(model: Majolica) -> None:
     """torch.compile each block; where no C++ compiler is found training goes on without."""
     if not can_compile(next(model.parameters()).device):
-        print("no C++ compiler found: training without train.compile")
+        print("no C++ compiler found: training without --train.compile")
         return
     for call in model.blocks():
         call.block.compile()
@@ -162,7 +165,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
     optimizer = state_by_name(run.model, run.optimisers)
     if run.shard.split:
         optimizer = gathered(optimizer, run.group)
-    pending = run.tally.state(run.group)
+    pending, unreadable = run.tally.state(run.group), sum_counts(run.unreadable, run.group)
     if not run.group.first:
         return True
     weights = {name: value.detach().contiguous() for name, value in run.model.named_parameters()}
@@ -178,6 +181,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
         "skipped": int(run.skipped),
         "skipped_steps": int(run.skipped_steps),
         "pending": pending,
+        "unreadable": unreadable,
         "shape": shape_of(run.config),
         "loader": run.feed.state(),
     }
@@ -217,6 +221,7 @@ def restore(run: Run, say: Callable[[str], None]) -> None:
     run.skipped, run.skipped_steps = (  # older checkpoints lack the second, and what the log has still to say
         torch.tensor(float(saved.state.get(name, 0)), device=run.group.device) for name in ("skipped", "skipped_steps")
     )
+    run.unreadable = Counter(saved.state.get("unreadable") if run.group.first else None)
     run.tally.load(saved.state.get("pending", {}))
     for note in [*shape_notes(saved.state.get("shape"), run.config), *run.feed.load(saved.state["loader"])]:
         say(note)

@@ -69,6 +69,7 @@ def micro_step(run: Run, window: list[Pairs], closely: Closely | None = None) ->
     config, group = run.config, run.group
     with run.busy:
         batch = next(run.feed)
+        run.unreadable.update(batch.faults)
         parts = split(config.loss, config.train.batch * group.world, progress(run))
         objective = Objective.of(config, parts, group.world)
         rows, targets = draw_rows(run, batch, parts)
@@ -144,7 +145,7 @@ def check_skips(run: Run) -> None:
     if run.skipped >= MOST_SKIPS:
         raise UserError(
             f"{int(run.skipped)} steps in a row had gradients that are not finite (step {run.step}): "
-            "lower optim.lr or optim.muon_lr, or look at the data"
+            "lower --optim.lr or --optim.muon-lr, or look at the data"
         )
 
 
