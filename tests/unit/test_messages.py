@@ -13,7 +13,7 @@ import majolica
 from majolica.config.run import RunConfig
 
 SOURCES = Path(majolica.__file__).parent
-CHECKS = SOURCES / "config" / "resolve.py"
+CHECKS = SOURCES / "config" / "checks.py"
 """Names the fields, for it checks YAML files as well."""
 UNTYPED = {"data.sources"}
 """A list of mappings, which is written into a YAML file as a whole."""

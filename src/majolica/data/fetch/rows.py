@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from majolica.data.store.arrow import as_bytes
-from majolica.data.table_kind import HEAD, explain_not_parquet, explain_text_tables
+from majolica.data.store.table_kind import HEAD, explain_not_parquet, explain_text_tables
 from majolica.errors import UserError
 
 URL_NAMES = ("url", "URL", "Url", "image_url", "img_url")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from majolica.data.filter.database import first_line
 from majolica.data.store.arrow import text_kind
-from majolica.data.table_kind import HEAD, explain_not_parquet, explain_text_tables
+from majolica.data.store.table_kind import HEAD, explain_not_parquet, explain_text_tables
 from majolica.errors import UserError
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from majolica.data.filter.storage import find_inputs
 
 from majolica.data.fetch.rows import find_sources
-from majolica.data.table_kind import explain_not_parquet
+from majolica.data.filter.storage import find_inputs
+from majolica.data.store.table_kind import explain_not_parquet
 from majolica.errors import UserError
 
 CSV = b"url,text\nhttp://h/1,a cat\nhttp://h/2,a dog\n"
