@@ -49,7 +49,6 @@ class Batch:
     images_B3HW: Tensor
     """uint8, channels last, at the base resolution."""
     captions: list[str]
-    metas: list[dict[str, Any]]
     positions_B: Tensor
     """int64: places in the global order; (seed, position) fixes each row's augmentation."""
     fine_F3HW: Tensor
@@ -225,7 +224,6 @@ def _collate(rows: list[Row], reading: _Reading, scale: int) -> Batch:
     return Batch(
         images_B3HW=images_B3HW,
         captions=[row.caption for row in rows],
-        metas=[row.meta for row in rows],
         positions_B=positions_B,
         fine_F3HW=torch.stack(list(fine.values())) if fine else none,
         places_B=positions_B - reading.start,
