@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from majolica.config.bounds import at_least
 
 
 @dataclass(frozen=True)
@@ -11,7 +13,7 @@ class EngineConfig:
     """How partitions of work are spread."""
 
     engine: Literal["local", "ray"] = "local"
-    workers: int = 1
+    workers: Annotated[int, at_least(1)] = 1
     """Tasks at the same time: processes here (1: this one), tasks on Ray."""
     ray_address: str = "auto"
     """Address of a running Ray cluster; auto finds the one that this machine is part of."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
+from majolica.config.bounds import ANY, at_least, at_least_or_off, between, check_ranges
 from majolica.config.engine import EngineConfig
 from majolica.errors import UserError
 
@@ -50,10 +51,10 @@ class UrlRule:
 class ResolutionRule:
     """Size in pixels; 0 is no limit."""
 
-    min_side: int = 0
-    max_side: int = 0
-    max_pixels: int = 0
-    max_aspect: float = 0.0
+    min_side: Annotated[int, at_least(0)] = 0
+    max_side: Annotated[int, at_least(0)] = 0
+    max_pixels: Annotated[int, at_least(0)] = 0
+    max_aspect: Annotated[float, at_least_or_off(1)] = 0.0
     """Longer side over shorter."""
     null: Null = "drop"
 
@@ -62,11 +63,11 @@ class ResolutionRule:
 class CaptionRule:
     """Length of the caption without the blanks around it; 0 is no limit."""
 
-    min_chars: int = 0
-    max_chars: int = 0
-    min_words: int = 0
+    min_chars: Annotated[int, at_least(0)] = 0
+    max_chars: Annotated[int, at_least(0)] = 0
+    min_words: Annotated[int, at_least(0)] = 0
     """Words are what blanks, tabs and line breaks separate."""
-    max_words: int = 0
+    max_words: Annotated[int, at_least(0)] = 0
     null: Null = "drop"
 
 
@@ -83,8 +84,8 @@ class LanguageRule:
 class SimilarityRule:
     """Image-text similarity: too low does not fit, too high is often text in the picture."""
 
-    min: float = -1.0
-    max: float = 1.0
+    min: Annotated[float, between(-1, 1)] = -1.0
+    max: Annotated[float, between(-1, 1)] = 1.0
     null: Null = "drop"
 
 
@@ -94,7 +95,7 @@ class NsfwRule:
 
     allowed: tuple[str, ...] = ()
     """Categories that stay, capitals do not matter; none given: any."""
-    max_probability: float = 1.0
+    max_probability: Annotated[float, between(0, 1)] = 1.0
     """1 is no limit."""
     null: Null = "drop"
 
@@ -103,7 +104,7 @@ class NsfwRule:
 class WatermarkRule:
     """Pictures with a watermark."""
 
-    max_probability: float = 1.0
+    max_probability: Annotated[float, between(0, 1)] = 1.0
     """1 is no limit."""
     null: Null = "drop"
 
@@ -112,7 +113,7 @@ class WatermarkRule:
 class AestheticRule:
     """How pleasing a picture is, about 1 to 10."""
 
-    min: float = 0.0
+    min: Annotated[float, between(0, 10)] = 0.0
     """0 is no limit."""
     null: Null = "drop"
 
@@ -126,7 +127,7 @@ class DomainRule:
     """Text files, a domain on each line."""
     opt_out_files: tuple[str, ...] = ()
     """URLs and domains whose owners object: text files, one on each line, or parquet with a column url or domain."""
-    cap: int = 0
+    cap: Annotated[int, at_least(0)] = 0
     """Most rows of one domain, the first by the documented hash; 0 is no limit."""
     cap_by: Literal["host", "site"] = "site"
     """host: i.pinimg.com. site: pinimg.com, its last two labels (three before a country: bbc.co.uk)."""
@@ -154,7 +155,7 @@ class DedupConfig:
     url: bool = True
     picture: bool = False
     """One row of each perceptual hash; rows without a hash stay."""
-    distance: int = 0
+    distance: Annotated[int, between(0, FARTHEST)] = 0
     """Bits in which the hashes of near-duplicates may differ; 0 looks for none."""
 
 
@@ -162,26 +163,26 @@ class DedupConfig:
 class SampleConfig:
     """How many rows stay: the first by md5 of the seed and the URL, so a smaller sample is part of a larger one."""
 
-    share: float = 1.0
+    share: Annotated[float, between(0, 1)] = 1.0
     """Part of the URLs that is looked at at all: cheap, for it is decided before duplicates are looked for."""
-    budget: int = 0
+    budget: Annotated[int, at_least(0)] = 0
     """Exact number of rows in the end, or all where there are fewer; 0 is no limit."""
-    seed: int = 0
+    seed: Annotated[int, ANY] = 0
 
 
 @dataclass(frozen=True)
 class WorkConfig:
     """How the work is cut. None of it changes which rows come out, or their order."""
 
-    rows_at_once: int = 2_000_000
+    rows_at_once: Annotated[int, between(1, 2**31)] = 2_000_000
     """Rows of input in one task: its memory, and what a killed run does again."""
-    rows_per_bucket: int = 4_000_000
+    rows_per_bucket: Annotated[int, at_least(1)] = 4_000_000
     """Rows of input for each bucket in which duplicates are looked for."""
-    rows_per_file: int = 2_000_000
+    rows_per_file: Annotated[int, at_least(1)] = 2_000_000
     """Most rows in a file of the output."""
-    memory_mb: int = 1000
+    memory_mb: Annotated[int, at_least(64)] = 1000
     """Memory of DuckDB in each task; beyond it, it uses the disk."""
-    threads: int = 0
+    threads: Annotated[int, at_least(0)] = 0
     """Threads of each task; 0 shares the cores among --workers; on Ray it is one."""
 
 
@@ -202,6 +203,7 @@ class FilterConfig:
 
 def check(config: FilterConfig) -> FilterConfig:
     """`config` itself; UserError for values that contradict one another or lie outside their range."""
+    check_ranges(config)
     rules = config.rules
     for name, low, high, off in (
         ("rules.resolution.%s_side", rules.resolution.min_side, rules.resolution.max_side, 0),
@@ -211,44 +213,9 @@ def check(config: FilterConfig) -> FilterConfig:
     ):
         if high != off and low > high:
             raise UserError(f"{name % 'min'} {low:g} is above {name % 'max'} {high:g}: no row would stay")
-    _check_ranges(config)
     dedup = config.dedup
     if dedup.distance and not dedup.picture:
         raise UserError("dedup.distance finds near-duplicates among perceptual hashes: turn dedup.picture on as well")
     if not dedup.url and (dedup.picture or rules.domain.cap):
         raise UserError("dedup.picture and rules.domain.cap count each URL once: leave dedup.url on")
     return config
-
-
-def _check_ranges(config: FilterConfig) -> None:
-    rules, work = config.rules, config.work
-    for name, value, low, high in (
-        ("rules.resolution.min_side", rules.resolution.min_side, 0, None),
-        ("rules.resolution.max_side", rules.resolution.max_side, 0, None),
-        ("rules.resolution.max_pixels", rules.resolution.max_pixels, 0, None),
-        ("rules.caption.min_chars", rules.caption.min_chars, 0, None),
-        ("rules.caption.max_chars", rules.caption.max_chars, 0, None),
-        ("rules.caption.min_words", rules.caption.min_words, 0, None),
-        ("rules.caption.max_words", rules.caption.max_words, 0, None),
-        ("rules.similarity.min", rules.similarity.min, -1, 1),
-        ("rules.similarity.max", rules.similarity.max, -1, 1),
-        ("rules.nsfw.max_probability", rules.nsfw.max_probability, 0, 1),
-        ("rules.watermark.max_probability", rules.watermark.max_probability, 0, 1),
-        ("rules.aesthetic.min", rules.aesthetic.min, 0, 10),
-        ("rules.domain.cap", rules.domain.cap, 0, None),
-        ("dedup.distance", config.dedup.distance, 0, FARTHEST),
-        ("sample.share", config.sample.share, 0, 1),
-        ("sample.budget", config.sample.budget, 0, None),
-        ("work.rows_at_once", work.rows_at_once, 1, 2**31),
-        ("work.rows_per_bucket", work.rows_per_bucket, 1, None),
-        ("work.rows_per_file", work.rows_per_file, 1, None),
-        ("work.memory_mb", work.memory_mb, 64, None),
-        ("work.threads", work.threads, 0, None),
-        ("engine.workers", config.engine.workers, 1, None),
-    ):
-        if not value >= low or (high is not None and value > high):  # `not >=` refuses nan as well
-            span = f"at least {low}" if high is None else f"between {low} and {high}"
-            raise UserError(f"{name} is {value:g}: it must be {span}")
-    aspect = rules.resolution.max_aspect
-    if aspect != 0 and not aspect >= 1:
-        raise UserError(f"rules.resolution.max_aspect is {aspect:g}: it must be at least 1, or 0 for no limit")

@@ -7,51 +7,53 @@ states how it differs. Nothing here imports torch: `majolica --help` and `--prin
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from majolica.config.bounds import ANY, SHARE, above, at_least, at_most, below, between
 
 
 @dataclass(frozen=True)
 class TextConfig:
     """The text tower: a bidirectional transformer over SentencePiece pieces."""
 
-    vocab: int = 32_000
+    vocab: Annotated[int, above(0)] = 32_000
     """Size of the SentencePiece vocabulary."""
-    length: int = 64
+    length: Annotated[int, above(0)] = 64
     """Longest caption in pieces; longer ones are cut."""
-    width: int = 1024
-    depth: int = 24
-    heads: int = 16
+    width: Annotated[int, above(0)] = 1024
+    depth: Annotated[int, above(0)] = 24
+    heads: Annotated[int, above(0)] = 16
 
 
 @dataclass(frozen=True)
 class DecoderConfig:
     """The pixel decoder (the glaze): about 1e4 multiply-adds per pixel at any resolution."""
 
-    width: int = 32
-    depth: int = 3
+    width: Annotated[int, above(0)] = 32
+    depth: Annotated[int, above(0)] = 3
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """Shapes of the network. Token count is `(resolution // patch) ** 2` at every output resolution."""
 
-    resolution: int = 256
+    resolution: Annotated[int, above(0)] = 256
     """Base resolution R0 in pixels: what the trunk sees, always."""
-    patch: int = 16
+    patch: Annotated[int, above(0)] = 16
     """Patch side in pixels at the base resolution."""
-    width: int = 2048
-    heads: int = 16
-    perception_depth: int = 18
+    width: Annotated[int, above(0)] = 2048
+    heads: Annotated[int, above(0)] = 16
+    perception_depth: Annotated[int, above(0)] = 18
     """Blocks of the text-free lower half."""
-    synthesis_depth: int = 18
+    synthesis_depth: Annotated[int, above(0)] = 18
     """Blocks of the upper half, which attends to the condition."""
-    bottleneck: int = 256
+    bottleneck: Annotated[int, above(0)] = 256
     """Width of the linear bottleneck between a patch's pixels and the trunk."""
     registers: int = 4
     """Extra learned tokens that carry no pixels."""
-    embed: int = 1024
+    embed: Annotated[int, above(0)] = 1024
     """Width of the joint image-text embedding."""
-    logit_bias: float = -10.0
+    logit_bias: Annotated[float, ANY] = -10.0
     """First bias of the sigmoid loss: about -log of the rows that a caption is compared with (SigLIP: -10)."""
     properties: tuple[str, ...] = ("brightness", "contrast", "colourfulness")
     """Visual properties that can be dialled; names from `majolica.models.properties`."""
@@ -101,16 +103,16 @@ class DataConfig:
     fit: Literal["crop", "pad", "stretch"] = "crop"
     """How a picture of other proportions fills its frame: its centre is cut, white is added, or it is squeezed. Use and
     evaluation of the run do the same."""
-    decode_gb: float = 2.0
+    decode_gb: Annotated[float, above(0)] = 2.0
     """Most memory that decoding takes at one time in each process, in 10^9 bytes: threads wait for each other, and a
     picture that needs more than all of it (about 24 bytes a pixel, fewer for JPEG) cannot be read."""
     flip: bool = True
     """Random horizontal flip."""
-    jitter: float = 0.1
+    jitter: Annotated[float, between(0, 1)] = 0.1
     """Strength of colour jitter (brightness, contrast, saturation, hue); 0 turns it off."""
     empty_captions: Literal["skip", "keep"] = "skip"
     """Samples whose caption is empty or invisible: skip leaves them out of the order, keep trains on them."""
-    bad_share: float = 0.01
+    bad_share: Annotated[float, SHARE] = 0.01
     """Training stops when more than this share of a source's samples cannot be read."""
 
 
@@ -118,25 +120,25 @@ class DataConfig:
 class LossConfig:
     """What is learned: flow matching on noisy rows, sigmoid contrastive loss on clean rows, in one pass."""
 
-    t_mean: float = -0.8
+    t_mean: Annotated[float, ANY] = -0.8
     """Mean of logit(t) (JiT, arXiv 2511.13720)."""
-    t_std: float = 0.8
-    t_floor: float = 0.05
+    t_std: Annotated[float, above(0)] = 0.8
+    t_floor: Annotated[float, above(0), at_most(1)] = 0.05
     """Floor of 1 - t in the velocity loss."""
-    clean_share: float = 0.3
+    clean_share: Annotated[float, SHARE] = 0.3
     """Share of rows drawn clean (t = 1) at the start of training."""
-    clean_share_end: float = 0.3
+    clean_share_end: Annotated[float, SHARE] = 0.3
     """The same at the end; linear in between."""
     contrastive: float = 0.1
     """Weight of the sigmoid contrastive loss beside the flow-matching loss."""
-    fine_share: float = 0.0
+    fine_share: Annotated[float, SHARE] = 0.0
     """Share of noisy rows painted at `fine_scale` times the base resolution, the decoder on a random crop."""
-    fine_scale: int = 2
-    drop_text: float = 0.1
+    fine_scale: Annotated[int, above(0)] = 2
+    drop_text: Annotated[float, SHARE] = 0.1
     """Probability that a noisy row trains without its caption (for guidance)."""
-    drop_property: float = 0.5
+    drop_property: Annotated[float, SHARE] = 0.5
     """Probability that each property is dropped, independently."""
-    drop_all: float = 0.1
+    drop_all: Annotated[float, SHARE] = 0.1
     """Probability that text and every property are dropped together."""
 
 
@@ -144,21 +146,21 @@ class LossConfig:
 class OptimConfig:
     """AdamW (optionally Muon for matrices), linear warm-up, cosine decay, clipping, EMA."""
 
-    lr: float = 1e-4
+    lr: Annotated[float, above(0)] = 1e-4
     """Peak learning rate."""
     lr_end: float = 1e-6
     """Learning rate at the last step."""
     warmup: int = 5_000
     """Linear warm-up, in optimiser steps."""
-    beta1: float = 0.9
-    beta2: float = 0.95
+    beta1: Annotated[float, at_least(0), below(1)] = 0.9
+    beta2: Annotated[float, at_least(0), below(1)] = 0.95
     weight_decay: float = 0.05
     """Decoupled, on matrices only."""
     muon_lr: float = 0.0
     """Peak learning rate of Muon for the trunks' matrices; 0 leaves everything to AdamW."""
-    clip: float = 1.0
+    clip: Annotated[float, above(0)] = 1.0
     """Largest global gradient norm."""
-    ema: float = 0.9999
+    ema: Annotated[float, at_least(0), below(1)] = 0.9999
     """Decay per optimiser step of the averaged weights; shorter early in training."""
 
 
@@ -166,15 +168,15 @@ class OptimConfig:
 class TrainConfig:
     """The run itself. Cadence is in optimiser steps, never epochs."""
 
-    steps: int = 366_000
+    steps: Annotated[int, above(0)] = 366_000
     """Optimiser steps in all."""
     minutes: float = 0.0
     """When above 0, `steps` follows the pace of the machine so that training takes about this long."""
     replanned: tuple[tuple[int, int], ...] = ()
     """Earlier values of `steps`, each as (first step that no longer followed it, value): the schedules' history."""
-    batch: int = 16
+    batch: Annotated[int, above(0)] = 16
     """Rows per process and micro-step; while `processes` is 0, of all processes together."""
-    accumulate: int = 4
+    accumulate: Annotated[int, above(0)] = 4
     """Micro-steps per optimiser step."""
     processes: int = 64
     """Data-parallel processes in all; 0 fits them to the machine when the run begins: one per GPU or core, which share
@@ -196,13 +198,13 @@ class TrainConfig:
     """Above 0: activation checkpointing, planned so that a micro-step's activations, gradients and all else beyond
     weights, optimiser state and averaged weights stay within so many 10^9 bytes."""
     seed: int = 0
-    checkpoint_every: int = 10_000
-    keep: int = 3
+    checkpoint_every: Annotated[int, above(0)] = 10_000
+    keep: Annotated[int, above(0)] = 3
     """Checkpoints kept."""
-    log_every: int = 50
+    log_every: Annotated[int, above(0)] = 50
     sample_every: int = 5_000
     """Paint a grid of captions, held-out ones first, into samples/ every so many steps; 0 never."""
-    sample_share: float = 0.02
+    sample_share: Annotated[float, SHARE] = 0.02
     """Share of the training time that grids may take: those beyond it are left out, but for the first and the last; 1
     paints every one."""
     trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ("tensorboard",)
