@@ -14,12 +14,14 @@ from typing import Any
 from yarl import URL
 
 from majolica.config.fetch import FetchConfig
-from majolica.data.fetch.download import Body, Downloader, TimeLeft, raise_file_limit
+from majolica.data.fetch.download import Body, Downloader, TimeLeft
 from majolica.data.fetch.hosts import Hosts
 from majolica.data.fetch.picture import make_picture, set_up_decoders, unpacked
 from majolica.data.fetch.plan import Plan
+from majolica.data.fetch.result import Result
 from majolica.data.fetch.rows import read_rows
-from majolica.data.fetch.shard import Result, Shard
+from majolica.data.fetch.session import raise_file_limit
+from majolica.data.fetch.shard import Shard
 from majolica.data.fetch.status import EMPTY_CAPTION, Failure, worth_repeating
 from majolica.data.fetch.totals import Totals
 from majolica.data.fetch.urls import first_url

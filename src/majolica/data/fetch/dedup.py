@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from majolica.data.fetch import status
 from majolica.data.fetch.plan import Plan
-from majolica.data.fetch.shard import beside, counted, stats_path
+from majolica.data.fetch.result import count_statuses
+from majolica.data.fetch.shard_files import shard_file, stats_path
 from majolica.data.store.index import open_index
 from majolica.errors import UserError
 from majolica.files import write_atomic
@@ -115,16 +116,16 @@ def _rewrite(folder: Path, plan: Plan, losses: NDArray[Any]) -> None:
     for column, values in (("status", words), ("duplicate_of", copies)):
         place = table.column_names.index(column)
         table = table.set_column(place, column, pa.array(values, pa.string()))
-    with beside(folder / f"{name}.parquet") as file:
+    with shard_file(folder / f"{name}.parquet") as file:
         pq.write_table(table, file, compression="zstd")
-    statistics = _stats(folder, plan, int(losses["shard"][0])) | counted(words, stored)
+    statistics = _stats(folder, plan, int(losses["shard"][0])) | count_statuses(words, stored)
     write_atomic(stats_path(folder, name), json.dumps(statistics, indent=2))
 
 
 def _filter_tar(path: Path, gone: Mapping[str, str]) -> None:
     with (
         tarfile.open(path, "r:") as old,
-        beside(path) as file,
+        shard_file(path) as file,
         tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as new,
     ):
         for member in old:

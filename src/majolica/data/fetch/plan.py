@@ -16,7 +16,7 @@ from typing import Any
 
 from majolica.config.fetch import FetchConfig
 from majolica.data.fetch.rows import Columns, Source, find_columns, find_sources
-from majolica.data.fetch.shard import stats_path
+from majolica.data.fetch.shard_files import stats_path
 from majolica.data.store.caption_text import EmptyCaptions
 from majolica.errors import UserError
 from majolica.files import write_atomic

@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from majolica.data.fetch.plan import Generation, Plan, save_plan
+from majolica.data.fetch.result import OURS
 from majolica.data.fetch.rows import Columns, Source
-from majolica.data.fetch.shard import OURS, beside
+from majolica.data.fetch.shard_files import shard_file
 
 
 def add_retries(folder: Path, plan: Plan) -> Plan:
@@ -39,7 +40,7 @@ def _collect(folder: Path, plan: Plan, last: Generation, path: Path) -> int:
     """Write the rows to ask again to `path`, shard by shard, and return how many there are."""
     writer: pq.ParquetWriter | None = None
     rows = 0
-    with beside(path) as file:
+    with shard_file(path) as file:
         try:
             for shard in range(last.first, last.first + last.shards):
                 failed = _failed(pq.read_table(folder / f"{plan.name(shard)}.parquet"))

@@ -14,7 +14,7 @@ from majolica.data.fetch.crawl import crawl
 from majolica.data.fetch.dedup import drop_duplicates
 from majolica.data.fetch.plan import Plan, locked, make_plan, unfinished
 from majolica.data.fetch.retry import add_retries
-from majolica.data.fetch.shard import stats_path
+from majolica.data.fetch.shard_files import stats_path
 from majolica.data.fetch.totals import Totals, of_folder
 from majolica.data.tasks import each
 from majolica.errors import UserError

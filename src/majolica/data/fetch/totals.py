@@ -11,7 +11,7 @@ from typing import Any
 
 from majolica.data.fetch import status
 from majolica.data.fetch.plan import Plan
-from majolica.data.fetch.shard import stats_path
+from majolica.data.fetch.shard_files import stats_path
 from majolica.data.store.catalogue import catalogue
 
 

@@ -21,7 +21,7 @@ from majolica.data.filter.work import Job, fingerprint, open_work
 from majolica.data.filter.write import PARTS, shares, write
 from majolica.data.tasks import each
 from majolica.errors import UserError
-from majolica.files import sync_folder, write_atomic
+from majolica.files import publish_file, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +108,7 @@ def _finish(job: Job, found: Counts) -> Counts:
         for name in found["files"]:
             part = job.work / PARTS / name
             if part.exists():  # else moved by a run that was killed here
-                part.replace(job.out / name)
-        sync_folder(job.out)
+                publish_file(part, job.out / name)
     except OSError as error:
         raise UserError(f"cannot write {job.out}: {error.strerror or error}") from error
     write_atomic(job.out / "funnel.html", render(found))

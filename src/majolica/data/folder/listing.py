@@ -145,8 +145,8 @@ def _parquet(source: Path) -> Iterator[Row]:
         import pyarrow.parquet
     except ImportError as error:
         raise UserError(f"{source} needs pyarrow: pip install 'majolica[data]'") from error
-    from majolica.data.fetch.shard import plain
     from majolica.data.store.arrow import as_bytes, text_kind
+    from majolica.data.store.json_values import json_value
 
     try:
         with pyarrow.parquet.ParquetFile(source) as file:
@@ -156,7 +156,9 @@ def _parquet(source: Path) -> Iterator[Row]:
                 # As bytes: one text that is no UTF-8 would be the end of the whole table.
                 columns = [as_bytes(c) if text_kind(c.type) else c for c in batch]
                 for row in pyarrow.RecordBatch.from_arrays(columns, batch.schema.names).to_pylist():
-                    yield {name: value if isinstance(value, bytes) else plain(value) for name, value in row.items()}
+                    yield {
+                        name: value if isinstance(value, bytes) else json_value(value) for name, value in row.items()
+                    }
     except pyarrow.ArrowException as error:
         raise UserError(f"cannot read {source}: {' '.join(str(error).split())}") from error
 

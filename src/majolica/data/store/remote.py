@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,6 +19,7 @@ from majolica.data.store.contents import compressed_notices
 from majolica.data.store.groups import ROW
 from majolica.data.store.local import Opened
 from majolica.errors import UserError
+from majolica.files import whole_file
 
 log = logging.getLogger(__name__)
 
@@ -106,11 +106,9 @@ class RemoteTars:
         return np.load(path, mmap_mode="r") if tar.count else np.empty(0, ROW)
 
     def _keep(self, name: str, rows: Any) -> None:
-        # Renamed into place, for several threads may want one index at the same time.
-        descriptor, beside = tempfile.mkstemp(dir=self._indexes)
-        with os.fdopen(descriptor, "wb") as file:
+        # Whole at once, because several threads may want one index at the same time.
+        with whole_file(self._indexes / f"{name}.npy", flush=False) as file:
             np.save(file, rows)
-        os.replace(beside, self._indexes / f"{name}.npy")
 
     def _saved_index(self, name: str, size: int) -> Any:
         path = self._path[name].removesuffix(".tar") + ".mjidx"
