@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from majolica.config.run import RunConfig
-from majolica.data.order.sources import captions
+from majolica.data.loading.sources import captions
 from majolica.distributed.environment import launched
 from majolica.distributed.group import Group, default_device
 from majolica.errors import UserError

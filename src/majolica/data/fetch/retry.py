@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from majolica.data.fetch.plan import Generation, Plan, save_plan
+from majolica.data.fetch.plan import FetchPlan, Generation, save_plan
 from majolica.data.fetch.result import OURS
 from majolica.data.fetch.rows import Columns, Source
 from majolica.data.fetch.shard_files import shard_file
 
 
-def add_retries(folder: Path, plan: Plan) -> Plan:
+def add_retries(folder: Path, plan: FetchPlan) -> FetchPlan:
     """`plan` with one more generation, or unchanged when no row of the last one is worth asking again.
 
     Rows of earlier generations were asked again by the last one, so that its rows are all there is to do.
@@ -36,7 +36,7 @@ def add_retries(folder: Path, plan: Plan) -> Plan:
     return plan
 
 
-def _collect(folder: Path, plan: Plan, last: Generation, path: Path) -> int:
+def _collect(folder: Path, plan: FetchPlan, last: Generation, path: Path) -> int:
     """Write the rows to ask again to `path`, shard by shard, and return how many there are."""
     writer: pq.ParquetWriter | None = None
     rows = 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from majolica.config.fetch import FetchConfig, check
 from majolica.data.fetch.crawl import crawl
 from majolica.data.fetch.dedup import drop_duplicates
-from majolica.data.fetch.plan import Plan, locked, make_plan, unfinished
+from majolica.data.fetch.plan import FetchPlan, locked, make_plan, unfinished
 from majolica.data.fetch.retry import add_retries
 from majolica.data.fetch.shard_files import stats_path
 from majolica.data.fetch.totals import Totals, of_folder
@@ -27,7 +27,7 @@ class Block:
     """Shards that one task fetches: more than one, so that the slow end of each overlaps with the next."""
 
     config: FetchConfig
-    plan: Plan
+    plan: FetchPlan
     shards: tuple[int, ...]
 
 
@@ -61,7 +61,7 @@ def fetch(
         return of_folder(folder, plan)
 
 
-def _all_shards(config: FetchConfig, plan: Plan, tell: Tell, say: Callable[[str], None]) -> None:
+def _all_shards(config: FetchConfig, plan: FetchPlan, tell: Tell, say: Callable[[str], None]) -> None:
     folder = Path(config.out)
     last = plan.generations[-1]
     todo = unfinished(folder, plan)
@@ -95,7 +95,7 @@ def _parts(todo: Sequence[int], config: FetchConfig) -> Iterator[Sequence[int]]:
 
 
 @contextmanager
-def _watching(folder: Path, plan: Plan, todo: Sequence[int], tell: Tell) -> Iterator[None]:
+def _watching(folder: Path, plan: FetchPlan, todo: Sequence[int], tell: Tell) -> Iterator[None]:
     """Tell how it stands by the statistics that other processes leave in `folder`."""
     totals = Totals(rows=sum(stop - start for _, start, stop in map(plan.place, todo)))
     left = {shard: stats_path(folder, plan.name(shard)) for shard in todo}

@@ -17,9 +17,10 @@ from torch import Tensor
 from majolica.config.run import DataConfig
 from majolica.data.loading.buffers import Buffers
 from majolica.data.loading.reader import Reader, Row, Wish
+from majolica.data.loading.sources import manifest, open_sources
 from majolica.data.loading.threads import Task, Threads, drop
-from majolica.data.order import sources
 from majolica.data.order.resume import check_data, check_order, unit_of
+from majolica.data.order.sample_order import SampleOrder
 from majolica.data.store.fingerprint import content, stamp
 from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
@@ -91,14 +92,16 @@ class Loader:
             raise ValueError(f"batch {batch}, rank {rank} of {world}")
         self.config, self.batch, self.size, self.seed = config, batch, size, seed
         self.rank, self.world = rank, world
-        self.sets: list[ShardSet] = sources.open_sources(config)
+        self.sets: list[ShardSet] = open_sources(config)
         if rank == 0:
             for notice in (notice for shards in self.sets for notice in shards.notices):
                 log.warning("%s", notice)
-        self.order = sources.Order(self.sets, config, size.resolution, size.patch, seed, batch * world)
+        sizes = [len(shards) for shards in self.sets]
+        dimensions = [shards.dimensions() for shards in self.sets] if config.buckets else []
+        self.order = SampleOrder(sizes, dimensions, config, size.resolution, size.patch, seed, batch * world)
         self.position = 0
         self.tallies = [_Tally() for _ in self.sets]
-        self._manifest = sources.manifest(self.sets)
+        self._manifest = manifest(self.sets)
         self._reader = Reader(self.sets, size.scale if size.fine else 1, seed, config)
         self._threads = Threads(config.threads, "majolica-data")
         self._buffers = Buffers(config.ahead + 2)
@@ -140,7 +143,9 @@ class Loader:
         Returns a sentence on all that the user should know. UserError when the shards have changed, or the order
         of the saved run cannot be kept.
         """
-        notes = check_data(state, self.state(), self.sets) + check_order(state, self.state())
+        notes = check_data(state, self.state(), [shards.folder for shards in self.sets]) + check_order(
+            state, self.state()
+        )
         self.order.use_unit(unit_of(state, self.order.signature(), self.batch * self.world))
         self._drop()
         self.position = self._reach = int(state["position"])

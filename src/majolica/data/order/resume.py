@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 
 State = dict[str, Any]
 
 
-def check_data(saved: State, here: State, sets: Sequence[ShardSet]) -> list[str]:
-    """Notes on the data. UserError where shards or seed are not those of the saved run."""
+def check_data(saved: State, here: State, folders: Sequence[str]) -> list[str]:
+    """Notes on the data in these folders or at these URLs. UserError where shards or seed are not those of the saved run."""
     if saved["manifest"] != here["manifest"]:
-        names = ", ".join(shards.folder for shards in sets)
         raise UserError(
-            f"the shards in {names} are not those of the saved run: their names, sizes or numbers of samples differ;"
+            f"the shards in {', '.join(folders)} are not those of the saved run: their names, sizes or numbers of samples differ;"
             " put them back, name where they are now with --data.shards, or train anew into another --out"
         )
     if saved["seed"] != here["seed"]:
         raise UserError(f"the saved run read its data with seed {saved['seed']}, not {here['seed']}; use the same seed")
-    folders = [shards.folder for shards in sets]
     changed = _differing(saved, here, "content", folders)
     if changed:
         raise UserError(

@@ -18,9 +18,9 @@ import torch
 
 from majolica.config.run import DataConfig, SourceConfig
 from majolica.data.loading.loader import Batch, Loader, Size
+from majolica.data.loading.sources import captions
 from majolica.data.loading.split import load_split
 from majolica.data.order.permutation import sample_index
-from majolica.data.order.sources import captions
 from majolica.data.store import caption_text
 from majolica.data.store.shards import Record, ShardSet, write_shards
 from majolica.errors import UserError
