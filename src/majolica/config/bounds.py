@@ -76,8 +76,9 @@ def check_ranges(config: Any) -> None:
 
 def numbers(config: Any, path: str = "") -> Iterator[tuple[str, float, tuple[Bound, ...]]]:
     """Every number in a configuration: its dotted name, its value, and the bounds that its field states."""
+    kind: type = type(config)
     for field in fields(config):
-        hint = _hints(type(config))[field.name]
+        hint = _hints(kind)[field.name]
         bounds = tuple(item for item in getattr(hint, "__metadata__", ()) if isinstance(item, Bound))
         yield from _numbers_in(getattr(config, field.name), f"{path}{field.name}", bounds)
 

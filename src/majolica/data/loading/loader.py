@@ -143,9 +143,8 @@ class Loader:
         Returns a sentence on all that the user should know. UserError when the shards have changed, or the order
         of the saved run cannot be kept.
         """
-        notes = check_data(state, self.state(), [shards.folder for shards in self.sets]) + check_order(
-            state, self.state()
-        )
+        here = self.state()
+        notes = check_data(state, here, [shards.folder for shards in self.sets]) + check_order(state, here)
         self.order.use_unit(unit_of(state, self.order.signature(), self.batch * self.world))
         self._drop()
         self.position = self._reach = int(state["position"])

@@ -11,11 +11,15 @@ State = dict[str, Any]
 
 
 def check_data(saved: State, here: State, folders: Sequence[str]) -> list[str]:
-    """Notes on the data in these folders or at these URLs. UserError where shards or seed are not those of the saved run."""
+    """Notes on the data of sources that lie in `folders`, which may be URLs.
+
+    Raises UserError where shards or seed are not those of the saved run.
+    """
     if saved["manifest"] != here["manifest"]:
         raise UserError(
-            f"the shards in {', '.join(folders)} are not those of the saved run: their names, sizes or numbers of samples differ;"
-            " put them back, name where they are now with --data.shards, or train anew into another --out"
+            f"the shards in {', '.join(folders)} are not those of the saved run: their names, sizes or numbers of"
+            " samples differ; put them back, name where they are now with --data.shards, or train anew into another"
+            " --out"
         )
     if saved["seed"] != here["seed"]:
         raise UserError(f"the saved run read its data with seed {saved['seed']}, not {here['seed']}; use the same seed")
