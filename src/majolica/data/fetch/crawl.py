@@ -16,7 +16,7 @@ from yarl import URL
 from majolica.config.fetch import FetchConfig
 from majolica.data.fetch.download import Body, Downloader, TimeLeft
 from majolica.data.fetch.hosts import Hosts
-from majolica.data.fetch.picture import make_picture, set_up_decoders, unpacked
+from majolica.data.fetch.picture import make_picture, set_up_decoders, unpack
 from majolica.data.fetch.plan import FetchPlan
 from majolica.data.fetch.result import Result
 from majolica.data.fetch.rows import read_rows
@@ -161,7 +161,7 @@ class _Crawl:
     def _keep(self, shard: Shard, body: Body) -> Result:
         """On a thread: from what was sent to a picture in the spool."""
         try:
-            data = unpacked(body.data, body.encoding, self._most)
+            data = unpack(body.data, body.encoding, self._most)
             with self._memory.lease() as reserve:
                 result = shard.store(make_picture(data, self._config.picture, WEB, reserve))
         except Failure as failure:

@@ -84,15 +84,15 @@ class Downloader:
                     now = asyncio.get_running_loop().time()
                     left.seconds = (limit.when() or now) - now
         except Failure as failure:
-            raise self._blamed(turn, failure) from None
+            raise self._blame(turn, failure) from None
         except Exception as error:  # whatever an answer makes the library trip over, the next URL has its turn
             if isinstance(error, TimeoutError) and not str(error):
                 error = TimeoutError(f"not done after {self._web.deadline:g} s")
-            raise self._blamed(turn, explain(error)) from None
+            raise self._blame(turn, explain(error)) from None
         finally:
             turn.end()
 
-    def _blamed(self, turn: Turn, failure: Failure) -> Failure:
+    def _blame(self, turn: Turn, failure: Failure) -> Failure:
         if failure.status != status.HOST_DOWN:
             self._hosts.report(turn.host, failure.status, failure.wait)
         return failure

@@ -62,7 +62,7 @@ class FetchPlan:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def hold_and_sweep(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process alone, and sweep what a killed one left. UserError where another holds it."""
     with hold_folder(folder):
         for left in folder.glob(".*.tmp"):
@@ -118,7 +118,7 @@ def save_plan(folder: Path, plan: FetchPlan) -> None:
     write_atomic(folder / "plan.json", json.dumps(asdict(plan), indent=1))
 
 
-def unfinished(folder: Path, plan: FetchPlan) -> list[int]:
+def unfinished_shards(folder: Path, plan: FetchPlan) -> list[int]:
     """Numbers of the shards that are not done."""
     last = plan.generations[-1]
     return [shard for shard in range(last.first + last.shards) if not stats_path(folder, plan.name(shard)).exists()]

@@ -43,7 +43,7 @@ def _collect(folder: Path, plan: FetchPlan, last: Generation, path: Path) -> int
     with shard_file(path) as file:
         try:
             for shard in range(last.first, last.first + last.shards):
-                failed = _failed(pq.read_table(folder / f"{plan.name(shard)}.parquet"))
+                failed = _failed_rows(pq.read_table(folder / f"{plan.name(shard)}.parquet"))
                 writer = writer or pq.ParquetWriter(file, failed.schema, compression="zstd")
                 if failed.num_rows:
                     writer.write_table(failed.cast(writer.schema))
@@ -54,7 +54,7 @@ def _collect(folder: Path, plan: FetchPlan, last: Generation, path: Path) -> int
     return rows
 
 
-def _failed(table: pa.Table) -> pa.Table:
+def _failed_rows(table: pa.Table) -> pa.Table:
     table = table.filter(pc.field("retry"))
     captions: list[Any] = [
         base64.b64decode(exact) if exact is not None else caption.encode()

@@ -106,7 +106,7 @@ class Shard:
                     "caption": caption.decode("utf-8", "replace"),
                     **{name: getattr(result, name) for name in IN_TAR},
                     "error_message": None,
-                    **_exactly(caption),
+                    **_exact_bytes(caption),
                 }
                 image = self.spool.read(result.offset, result.stored_bytes or 0)
                 _add(tar, f"{key}.{result.extension}", image)
@@ -118,11 +118,13 @@ class Shard:
             "key": pa.array(self.keys, pa.string()),
             "url": pa.array(self.urls, pa.string()),
             "caption": pa.array([caption.decode("utf-8", "replace") for caption in captions], pa.string()),
-            "caption_base64": pa.array([_exactly(caption).get("caption_base64") for caption in captions], pa.string()),
+            "caption_base64": pa.array(
+                [_exact_bytes(caption).get("caption_base64") for caption in captions], pa.string()
+            ),
         }
         for name, kind in FIELDS.items():
             columns[name] = pa.array([getattr(result, name) for result in results], kind)
-        columns["retry"] = pa.array([status.passing(result.status) for result in results], pa.bool_())
+        columns["retry"] = pa.array([status.may_pass(result.status) for result in results], pa.bool_())
         return pa.table(columns | {name: others.column(name) for name in others.column_names})
 
 
@@ -146,7 +148,7 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _exactly(caption: bytes) -> dict[str, str]:
+def _exact_bytes(caption: bytes) -> dict[str, str]:
     """The bytes of a caption that is not UTF-8, whose text holds signs of replacement."""
     try:
         caption.decode()

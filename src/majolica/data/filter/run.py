@@ -55,7 +55,7 @@ def filter_metadata(config: FilterConfig, out: Path, restart: bool = False, repo
     make_lists(job)
     counts = run.stage("reading", partial(scan, job), stretches)
     counts += run.stage("repeated URLs", partial(duplicates.urls, job), range(job.buckets))
-    kept, later = run.settled(job, [part["kept"] for part in counts[len(stretches) :]])
+    kept, later = run.settle_buckets(job, [part["kept"] for part in counts[len(stretches) :]])
     rows = settle.within_budget(kept, config.sample.budget)
     written = run.stage("writing", partial(write, job), shares(kept, rows, config.work.rows_per_file))
     found = funnel.funnel(job, files, counts + later, kept, written, warnings)
@@ -78,7 +78,7 @@ class _Run:
             self.report(name, done, len(items))
         return counts
 
-    def settled(self, job: Job, kept: list[int]) -> tuple[list[int], list[Counts]]:
+    def settle_buckets(self, job: Job, kept: list[int]) -> tuple[list[int], list[Counts]]:
         """Rows that each bucket keeps after pictures and caps, and the counts of these steps."""
         config, every = self.config, range(job.buckets)
         if not (config.dedup.picture or config.rules.domain.cap):

@@ -81,8 +81,8 @@ def _table(source: Path, config: ShardConfig) -> Iterator[Row]:
         caption = _caption_column(source, list(first), config)
         while first is not None:
             others = {name: value for name, value in first.items() if name not in (path, caption) and value is not None}
-            kept = {name: _decoded(value, "backslashreplace") for name, value in others.items()}
-            place, words = (_decoded(first.get(name), "surrogateescape") for name in (path, caption))
+            kept = {name: _decode(value, "backslashreplace") for name, value in others.items()}
+            place, words = (_decode(first.get(name), "surrogateescape") for name in (path, caption))
             yield {"path": place, "caption": words, "meta": kept}
             first = next(records, None)
     except UnicodeDecodeError as error:
@@ -163,7 +163,7 @@ def _parquet(source: Path) -> Iterator[Row]:
         raise UserError(f"cannot read {source}: {' '.join(str(error).split())}") from error
 
 
-def _decoded(value: Any, errors: str) -> Any:
+def _decode(value: Any, errors: str) -> Any:
     return value.decode("utf-8", errors) if isinstance(value, bytes) else value
 
 

@@ -135,7 +135,13 @@ class Loader:
     def state(self) -> dict[str, Any]:
         """Return what `load` needs to go on after the last batch that was delivered; JSON."""
         order = self.order.signature()
-        return {"position": self.position, "seed": self.seed, "manifest": self._manifest, "order": order, **self._held}
+        return {
+            "position": self.position,
+            "seed": self.seed,
+            "manifest": self._manifest,
+            "order": order,
+            **self._identity,
+        }
 
     def load(self, state: dict[str, Any]) -> list[str]:
         """Go on from `state`, with any threads, and any ranks and batch that the order allows.
@@ -151,7 +157,7 @@ class Loader:
         return notes
 
     @cached_property
-    def _held(self) -> dict[str, list[str]]:
+    def _identity(self) -> dict[str, list[str]]:
         """What the sources hold, to know them again."""
         return {"content": [content(shards) for shards in self.sets], "stamps": [stamp(shards) for shards in self.sets]}
 

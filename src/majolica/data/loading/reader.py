@@ -69,9 +69,9 @@ class Reader:
         Where its own sample cannot be read, another takes its place, chosen by (seed, position) alone.
         """
         with self._memory.lease() as reserve:
-            return self._filled(wish, image_3HW, reserve)
+            return self._fill(wish, image_3HW, reserve)
 
-    def _filled(self, wish: Wish, image_3HW: Tensor, reserve: Reserve) -> Row:
+    def _fill(self, wish: Wish, image_3HW: Tensor, reserve: Reserve) -> Row:
         faults: list[str] = []
         shards, sample = self._sets[wish.source], wish.sample
         for attempt in range(1, SUBSTITUTES + 1):

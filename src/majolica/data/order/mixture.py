@@ -66,7 +66,9 @@ class Mixture:
             found = sources_KT[which, stream]
             source[here] = found
             number[here] = (
-                self.streams * self._count(b, found) + deal.before[turn, found] + earlier(sources_KT)[which, stream]
+                self.streams * self._count(b, found)
+                + deal.before[turn, found]
+                + count_earlier(sources_KT)[which, stream]
             )
         return source, number
 
@@ -149,7 +151,7 @@ class Deal:
         return count
 
 
-def earlier(sources_KT: I64) -> I64:
+def count_earlier(sources_KT: I64) -> I64:
     """For each place of each row, how many places before it hold the same value."""
     order = np.argsort(sources_KT, axis=1, kind="stable")
     sorted_KT = np.take_along_axis(sources_KT, order, 1)

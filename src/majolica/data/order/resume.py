@@ -23,7 +23,7 @@ def check_data(saved: State, here: State, folders: Sequence[str]) -> list[str]:
         )
     if saved["seed"] != here["seed"]:
         raise UserError(f"the saved run read its data with seed {saved['seed']}, not {here['seed']}; use the same seed")
-    changed = _differing(saved, here, "content", folders)
+    changed = _find_changed(saved, here, "content", folders)
     if changed:
         raise UserError(
             f"the shards in {', '.join(changed)} have the names, sizes and numbers of samples of the saved run, but"
@@ -32,7 +32,7 @@ def check_data(saved: State, here: State, folders: Sequence[str]) -> list[str]:
     return [
         f"the shards in {folder} were written or copied since the run was saved; the samples that were looked at are"
         " the same, so training goes on"
-        for folder in _differing(saved, here, "stamps", folders)
+        for folder in _find_changed(saved, here, "stamps", folders)
     ]
 
 
@@ -75,7 +75,7 @@ def unit_of(saved: State, order: State, unit: int) -> int:
     return before or unit
 
 
-def _differing(saved: State, here: State, name: str, folders: Sequence[str]) -> list[str]:
+def _find_changed(saved: State, here: State, name: str, folders: Sequence[str]) -> list[str]:
     """Sources whose value of `name` is another than in a saved state that has one."""
     before: list[str] = saved[name] if name in saved else here[name]
     return [folder for folder, a, b in zip(folders, before, here[name], strict=True) if a != b]

@@ -94,7 +94,7 @@ class RemoteTars:
     def _bring_index(self, name: str, size: int) -> Tar:
         rows = self._saved_index(name, size) if name in self._has_index else None
         if rows is None:
-            rows = self._scanned(name, size)
+            rows = self._scan(name, size)
         self._keep(name, rows)
         return Tar(name, size, 0, len(rows), index.count_empty(rows))
 
@@ -114,7 +114,7 @@ class RemoteTars:
         path = self._path[name].removesuffix(".tar") + ".mjidx"
         return index.parse(self._fs.cat_file(path), size)
 
-    def _scanned(self, name: str, size: int) -> Any:
+    def _scan(self, name: str, size: int) -> Any:
         """Without an index beside it, or with one of another version, a tar is read through once, in a stream."""
         log.info("%s/%s has no index of this version beside it and is read through", self.url, name)
         try:

@@ -132,7 +132,7 @@ class ShardSet:
             raise UserError(f"cannot read {tar.name} in {self.folder}: {error.strerror}") from error
         return dimensions(opened, path, tar.size)[self._numbered(opened.rows)]
 
-    def opened(self, tar: int) -> Opened:
+    def open_tar(self, tar: int) -> Opened:
         """A tar by its place among `tars`: its rows in the order of their numbers, and its bytes. Raises BadSample."""
         return self._open(tar)
 

@@ -324,10 +324,10 @@ def test_the_folder_and_the_command_must_fit(server: Any, table: Table, config: 
 
 
 def test_two_at_once_are_refused(server: Any, table: Table, config: FetchConfig) -> None:
-    from majolica.data.fetch.plan import locked
+    from majolica.data.fetch.plan import hold_and_sweep
 
     config = replace(config, input=(table([server.url("good.jpg")]),))
-    with locked(Path(config.out)), pytest.raises(UserError, match="is in use: process"):
+    with hold_and_sweep(Path(config.out)), pytest.raises(UserError, match="is in use: process"):
         fetch(config)
 
 
