@@ -13,7 +13,10 @@ PROPERTY_NAMES = ("brightness", "contrast", "colourfulness")
 
 
 def resolve(config: RunConfig) -> RunConfig:
-    """`config` itself when every value is in range and all fit together; else UserError naming the field."""
+    """Return `config` itself if every value is in range and all of them fit together.
+
+    Raises UserError, which names the field, if not.
+    """
     check_ranges(config)
     _check_model(config.model)
     _check_run(config)
@@ -34,7 +37,7 @@ def _check_model(model: ModelConfig) -> None:
             raise unknown("property", name, PROPERTY_NAMES)
     if len(set(model.properties)) < len(model.properties):
         raise UserError(f"model.properties names one twice: {', '.join(model.properties)}")
-    # Pad, unknown, begin, end and the 256 byte pieces are always there.
+    # The pieces for padding, unknown, begin and end, and the 256 pieces for bytes, are always there.
     if model.text.vocab < 300:
         raise UserError(f"model.text.vocab is {model.text.vocab}: at least 300, for 260 special and byte pieces")
     if model.text.length < 2:
@@ -65,10 +68,10 @@ def _check_run(config: RunConfig) -> None:
 
 
 def derived(config: RunConfig) -> dict[str, int | float]:
-    """What follows from `config`, for `--dry-run` and the log.
+    """Return what follows from `config`, for `--dry-run` and the log.
 
-    `parameters` is a closed formula, within 1 % of the built model; `state_gb` is fp32 weights, gradients,
-    Adam moments and EMA of one process, in 10^9 bytes, without activations.
+    `parameters` comes from a closed formula and is within 1 % of the built model. `state_gb` is the fp32 weights,
+    gradients, Adam moments and EMA of one process, in 10^9 bytes; activations are not in it.
     """
     model, train = config.model, config.train
     global_batch = train.batch * train.accumulate * (train.processes or 1)
@@ -87,7 +90,7 @@ def derived(config: RunConfig) -> dict[str, int | float]:
 
 
 def count_parameters(model: ModelConfig) -> int:
-    """Parameters by formula, without the gains of norms and other small change.
+    """Return the number of parameters by a formula, without the gains of norms and other small tensors.
 
     A block of width D has 4 D^2 in its self-attention and about 8 D^2 in its SwiGLU; cross-attention from a
     condition of width C adds 2 D^2 + 2 D C. Each half has one adaLN projection (6 D^2).
@@ -109,7 +112,7 @@ def count_parameters(model: ModelConfig) -> int:
 
 
 def _block(width: int) -> int:
-    hidden = 16 * math.ceil(width * 8 / 3 / 16)  # the SwiGLU rounds its 8/3 up
+    hidden = 16 * math.ceil(width * 8 / 3 / 16)  # the SwiGLU rounds 8/3 of the width up to a multiple of 16
     return 4 * width**2 + 3 * width * hidden
 
 

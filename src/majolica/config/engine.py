@@ -1,4 +1,4 @@
-"""Where independent tasks run: in this process, in processes of this machine, or on a Ray cluster."""
+"""Where independent tasks run: in this process, in several processes of this machine, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from majolica.config.bounds import at_least
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """How partitions of work are spread."""
+    """How work is spread over processes or machines."""
 
     engine: Literal["local", "ray"] = "local"
     workers: Annotated[int, at_least(1)] = 1
-    """Tasks at the same time: processes here (1: this one), tasks on Ray."""
+    """How many tasks run at the same time: in so many processes here (1 is this process), or on Ray."""
     ray_address: str = "auto"
-    """Address of a running Ray cluster; auto finds the one that this machine is part of."""
+    """Address of a running Ray cluster; `auto` finds the cluster that this machine is part of."""
