@@ -21,8 +21,8 @@ from majolica.distributed.group import Group
 from majolica.errors import UserError
 from majolica.launch import rehearse as module
 from majolica.launch.prepare import prepare
-from majolica.launch.start import train
 from majolica.launch.rehearse import rehearse
+from majolica.launch.start import train
 from majolica.lock import LOCK, hold_folder
 from majolica.run.weights import MANIFEST, digest
 from majolica.train import state
