@@ -28,7 +28,7 @@ ALLOWED = {
     "data.tasks": {"config"},
     "data.pictures": {"data.counter"},
     "data.store": {"data.pictures"},
-    "data.order": {"config", "data.counter", "data.pictures", "data.store"},
+    "data.order": {"config", "data.counter", "data.pictures"},
     "data.loading": {"config", "data.counter", "data.order", "data.pictures", "data.store"},
     "data.filter": {"config", "data.store", "data.tasks", "html"},
     "data.fetch": {"config", "data.pictures", "data.store", "data.tasks"},
@@ -36,7 +36,7 @@ ALLOWED = {
     "data.drawings": {"data.store", "text"},
     "data.inspect": {"config", "data.pictures", "data.store", "data.tasks", "html", "text"},
     "models": {"config"},
-    "run": set(),
+    "run": {"config"},
     "objectives": {"config", "models"},
     "distributed": set(),
     "activation": {"config", "models", "objectives"},
@@ -49,12 +49,15 @@ ALLOWED = {
         *("activation", "config", "data.counter", "data.loading", "data.order", "data.pictures", "data.store"),
         *("distributed", "gpus", "models", "objectives", "run", "sampling", "text"),
     },
-    "launch": {"config", "data.loading", "data.order", "distributed", "run", "text", "train"},
+    "launch": {"config", "data.loading", "distributed", "models", "run", "text", "train"},
     "estimate": {"activation", "config", "distributed", "gpus", "models", "objectives", "train"},
 }
 TOP = {"cli", "commands", "__main__"}
-FOR_ALL = {"errors", "files", "lock", "machine", "signals", "device", "__version__"}
-LIGHT = ("cli.py", "errors.py", "files.py", "lock.py", "machine.py", "signals.py", "config", "html", "recipes")
+FOR_ALL = {"errors", "files", "lock", "scratch", "machine", "signals", "device", "__version__"}
+LIGHT = (
+    *("cli.py", "errors.py", "files.py", "lock.py", "scratch.py", "machine.py", "signals.py"),
+    *("config", "html", "recipes"),
+)
 HEAVY = {"torch", "numpy", "safetensors", "tensorboard", "matplotlib", "PIL"}
 
 

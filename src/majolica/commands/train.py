@@ -20,6 +20,7 @@ from majolica.config.run import (
     SourceConfig,
     TrainConfig,
 )
+from majolica.config.run_folder import config_of_run
 from majolica.errors import UserError
 from majolica.files import check_folder
 from majolica.recipes import RECIPES, recipe, summary
@@ -43,7 +44,7 @@ class Options:
     print_config: Flag = False
     """Print the whole configuration as YAML and stop."""
     dry_run: Flag = False
-    """Check all that training would check before its first step, print what follows from it and stop."""
+    """Check all that training would check before its first step, and then print what follows from it, and stop."""
 
 
 def run(args: list[str]) -> None:
@@ -55,8 +56,8 @@ def run(args: list[str]) -> None:
     if options.print_config:
         print(io.to_yaml(config), end="")
     elif options.dry_run:
-        print(describe(config))
         _rehearse(config, options)
+        print(describe(config))
     else:
         _train(config, options)
 
@@ -64,12 +65,10 @@ def run(args: list[str]) -> None:
 def describe(config: RunConfig) -> str:
     """A few lines on what a configuration comes to."""
     shards = ", ".join(source.shards for source in config.data.sources) or config.data.shards or "not set"
-    local = config.data.shards and not config.data.sources and "://" not in shards
-    missing = " (not there yet)" if local and not Path(shards).is_dir() else ""
     rows = {name: f"{value:,}" for name, value in derived(config).items()}
     if is_open(config):
-        rows["to be fitted"] = "train.processes 0 and train.precision auto, to the machine that the run begins on"
-    rows |= {"steps": f"{config.train.steps:,}", "shards": f"{shards}{missing}"}
+        rows["to be fitted"] = "--train.processes 0 and --train.precision auto, to the machine that the run begins on"
+    rows |= {"steps": f"{config.train.steps:,}", "shards": shards}
     return "\n".join([f"recipe         {config.recipe}", *(f"{name:14} {text}" for name, text in rows.items())])
 
 
@@ -78,7 +77,8 @@ def _start(args: list[str]) -> tuple[RunConfig, list[str]]:
     if resumed := _resumed(args):
         if not args[0].startswith("-"):
             raise UserError(f"--resume takes its configuration from {resumed}: leave {args[0]!r} out")
-        return io.load(_config_of(resumed)), args
+        advice = f"no run to resume in {resumed}: there is no config.yaml"
+        return io.load(config_of_run(resumed, "--resume", advice)), args
     if args and not args[0].startswith("-"):
         return named(args[0]), args[1:]
     if "-h" in args or "--help" in args:
@@ -103,13 +103,6 @@ def _resumed(args: list[str]) -> Path | None:
     return None
 
 
-def _config_of(folder: Path) -> Path:
-    path = folder / "config.yaml"
-    if not path.is_file():
-        raise UserError(f"no run to resume in {folder}: there is no config.yaml")
-    return path
-
-
 def _parse(start: RunConfig, args: list[str]) -> Options:
     default = Options(start.model, start.data, start.loss, start.optim, start.train)
     recipes = "\n".join(f"  {name:10} {summary(name)}" for name in RECIPES)
@@ -130,7 +123,8 @@ def _rehearse(config: RunConfig, options: Options) -> None:
     out = _check(config, options)
     from majolica.launch.rehearse import rehearse
 
-    rehearse(config, out, resume=options.resume is not None)
+    for note in rehearse(config, out, resume=options.resume is not None):
+        print(note)
 
 
 def _check(config: RunConfig, options: Options) -> Path:
@@ -150,7 +144,7 @@ def _check(config: RunConfig, options: Options) -> Path:
 def _no_shards(config: RunConfig, folder: str) -> str:
     resolution = config.model.resolution * (config.loss.fine_scale if config.loss.fine_share else 1)
     if not folder:
-        return "data.shards is not set: give a folder of img2dataset tars with --data.shards DIR"
+        return "there is nothing to train on: give a folder of img2dataset tars with --data.shards DIR"
     if config.data.sources:
         return f"no shards at {folder}, one of data.sources: name folders of img2dataset tars, or URLs"
     home = Path(folder).parent

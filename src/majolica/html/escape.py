@@ -5,8 +5,6 @@ from __future__ import annotations
 import html
 import re
 
-from majolica.errors import shown
-
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]+")
 _CONTROLS_BUT_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
 
@@ -17,7 +15,7 @@ def escape(text: str, longest: int | None = None) -> str:
     Bytes of a file name that are not UTF-8 are written as `\\udcXX`, because a page that holds them
     cannot be encoded.
     """
-    return html.escape(shown(shorten(text, longest)))
+    return html.escape(_encodable(shorten(text, longest)))
 
 
 def shorten(text: str, longest: int | None) -> str:
@@ -34,4 +32,9 @@ def shorten(text: str, longest: int | None) -> str:
 
 def escape_lines(text: str) -> str:
     """`text` of several lines as HTML: as `escape`, but ends of lines, tabs and blanks stay."""
-    return html.escape(shown(_CONTROLS_BUT_LINES.sub(" ", text)))
+    return html.escape(_encodable(_CONTROLS_BUT_LINES.sub(" ", text)))
+
+
+def _encodable(text: str) -> str:
+    """`text` with `\\udcXX` written out where a byte of a file name was not UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()

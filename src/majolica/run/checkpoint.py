@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import secrets
 import shutil
@@ -16,11 +15,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from majolica.errors import UserError
-from majolica.files import sync_folder
+from majolica.files import publish_folder, sweep_unfinished
 from majolica.run.weights import MANIFEST, REPLACED, checkpoints, digest, latest, step_of
 
 LEFTOVER = re.compile(r"\.[0-9]{8,}(\.replaced)?(\.[0-9a-f]{8})?\.tmp")
 """Names under which `save` writes and deletes; versions before this one gave them no random part."""
+
+RUN_FILES = ("config.yaml", "tokenizer.model", "words.json", "activation_plan.json", "summary.json", "log.jsonl")
+"""What training writes into a run folder itself."""
 
 Tensors = dict[str, dict[str, Tensor]]
 """File stem -> named tensors."""
@@ -50,7 +52,6 @@ def save(run: Path, step: int, saved: Saved, keep: int) -> Path:
         (beside / "state.json").write_text(json.dumps(saved.state))
         manifest = {path.name: digest(path) for path in sorted(beside.iterdir())}
         (beside / MANIFEST).write_text(json.dumps(manifest, indent=1))
-        flush(beside)
         put_in_place(beside, folder)
     except Exception as error:
         shutil.rmtree(beside, ignore_errors=True)
@@ -66,9 +67,7 @@ def put_in_place(beside: Path, folder: Path) -> None:
     aside = folder.with_name(folder.name + REPLACED)
     if folder.exists():
         drop(aside)
-        folder.rename(aside)
-    beside.rename(folder)
-    sync_folder(folder.parent)
+    publish_folder(beside, folder, aside)
     drop(aside)
 
 
@@ -85,16 +84,13 @@ def _beside(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
 
 
-def flush(folder: Path) -> None:
-    """Force a folder and its files to disk."""
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    sync_folder(folder)
-
-
 def sweep(run: Path) -> None:
-    """Remove what an interrupted save left behind; for the holder of the run's lock, for it could be another's."""
+    """Remove what an interrupted save left behind; for the holder of the run's lock, for it could be another's.
+
+    Also what was left beside the run's other files, but for those of evaluation, which takes no lock.
+    """
+    sweep_unfinished(run, *RUN_FILES)
+    sweep_unfinished(run / "samples", "*.png", "prompts.txt")
     for path in (run / "checkpoints").glob(".*.tmp"):
         if LEFTOVER.fullmatch(path.name):
             shutil.rmtree(path, ignore_errors=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -10,10 +9,12 @@ from pathlib import Path
 
 from majolica.config.run import DataConfig, RunConfig
 from majolica.data.loading.captions import draw_captions
-from majolica.data.order.sources import open_sources, shares_of
+from majolica.data.loading.sources import open_sources
+from majolica.data.order.shares import shares_of
 from majolica.data.store.shards import ShardSet
 from majolica.files import write_atomic
-from majolica.text.notices import cut_share_notice
+from majolica.scratch import ScratchFolder
+from majolica.text.notices import cut_share_notice, fewer_pieces_notice
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
 from majolica.text.words import count_words, save_words
 
@@ -32,7 +33,7 @@ def make_vocabulary(config: RunConfig, folder: Path) -> None:
     """
     named, model = config.data.tokenizer, folder / "tokenizer.model"
     with ExitStack() as opened:
-        place = Path(opened.enter_context(tempfile.TemporaryDirectory()), "tokenizer.model")
+        place = opened.enter_context(ScratchFolder("majolica-vocabulary-")).path / "tokenizer.model"
         if named:
             Tokenizer(Path(named))  # refuses what is none before anything is read or written
         sets = [opened.enter_context(shards) for shards in open_sources(config.data)]
@@ -46,10 +47,14 @@ def make_vocabulary(config: RunConfig, folder: Path) -> None:
 
 
 def caption_notices(tokenizer: Tokenizer, sets: Sequence[ShardSet], config: RunConfig) -> list[str]:
-    """What a person should know of the captions before training on them: one line where many are cut, or none."""
+    """What a person should know of the captions before training on them: how many are cut, what they lack."""
     drawn, _ = _draw(sets, config.data, MEASURED_CAPTIONS, seed=1)
-    line = cut_share_notice(tokenizer, drawn, config.model.text.length)
-    return [f"{line}; model.text.length is how many are read"] if line else []
+    text, lines = config.model.text, []
+    if tokenizer.vocab < text.vocab and not config.data.tokenizer:
+        lines.append(fewer_pieces_notice(tokenizer.vocab, text.vocab, "--model.text.vocab"))
+    if line := cut_share_notice(tokenizer, drawn, text.length):
+        lines.append(f"{line}; --model.text.length is how many are read")
+    return lines
 
 
 def _draw(sets: Sequence[ShardSet], config: DataConfig, most: int, seed: int = 0) -> tuple[list[str], bool]:

@@ -22,7 +22,7 @@ from majolica.data.drawings.openmoji import (
 )
 from majolica.data.store.shards import PER_SHARD, Record, write_shards
 from majolica.errors import UserError
-from majolica.files import write_atomic
+from majolica.files import sweep_unfinished, write_atomic
 
 SPLITS = ("train", "heldout", "combinations")
 LICENSE_FILE = "LICENSE.txt"
@@ -31,7 +31,7 @@ LARGEST = 8_192
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class DrawingPlan:
     """All that decides what sample i of a split is."""
 
     drawings: tuple[Drawing, ...]
@@ -49,7 +49,7 @@ class Plan:
         return compose(rng, self.drawings, self.resolution, self.objects, avoid=self.combinations)
 
 
-def plan(names: int | Sequence[str] = 32, resolution: int = 96, objects: int = 1, seed: int = 0) -> Plan:
+def plan(names: int | Sequence[str] = 32, resolution: int = 96, objects: int = 1, seed: int = 0) -> DrawingPlan:
     """Choose the drawings and the held-out combinations; see `make_openmoji` for the arguments."""
     if resolution < 8:
         raise UserError(f"resolution must be at least 8 px, not {resolution}")
@@ -60,7 +60,7 @@ def plan(names: int | Sequence[str] = 32, resolution: int = 96, objects: int = 1
     if seed < 0:
         raise UserError(f"seed must not be negative, not {seed}")
     chosen = _choose(names)
-    return Plan(tuple(chosen), resolution, objects, seed, _combinations([d.name for d in chosen], seed))
+    return DrawingPlan(tuple(chosen), resolution, objects, seed, _combinations([d.name for d in chosen], seed))
 
 
 def make_openmoji(
@@ -104,6 +104,7 @@ def make_openmoji(
                 progress(done, total)
 
     for split in SPLITS:
+        sweep_unfinished(out / split, "*.tar")
         write_shards(out / split, records(split))
     write_atomic(out / "names.json", _json([d.name for d in design.drawings]))
     write_atomic(out / LICENSE_FILE, license_text().encode())
@@ -143,7 +144,7 @@ def _combinations(names: Sequence[str], seed: int) -> frozenset[tuple[str, str]]
     return frozenset((name, backgrounds[int(k) % len(backgrounds)]) for name, k in zip(names, order, strict=True))
 
 
-def _describe(design: Plan, samples: int, heldout: int, combinations: int) -> dict[str, Any]:
+def _describe(design: DrawingPlan, samples: int, heldout: int, combinations: int) -> dict[str, Any]:
     return {
         "kind": "openmoji",
         "samples": samples,

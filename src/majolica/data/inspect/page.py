@@ -40,7 +40,7 @@ def render(content: Content) -> str:
     drawn = f"{len(content.wall)} at random, in the order of the set."
     return render_page(
         Page(
-            title=Path(summary.folder).resolve().name if "://" not in summary.folder else summary.folder,
+            title=", ".join(Path(one).resolve().name if "://" not in one else one for one in summary.folders),
             kind="Shards",
             lead=_lead(summary),
             cards=_cards(summary),
@@ -132,7 +132,7 @@ def _faults(content: Content) -> str:
     if tars.truncated:
         names = ", ".join(tars.truncated[:8]) + (", ..." if len(tars.truncated) > 8 else "")
         rows.append(("tar ends early or is damaged", f"{len(tars.truncated):,}", names))
-    cells = [(shorten(what, 100), times, shorten(where, 500)) for what, times, where in rows]
+    cells = [(shorten(what, 100), times, shorten(where, 1000)) for what, times, where in rows]
     return table(cells, ("What", "How often", "Where, for example"), numeric=[1])
 
 

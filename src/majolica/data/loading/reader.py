@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -12,6 +11,7 @@ from torch import Tensor
 from majolica.config.run import DataConfig
 from majolica.data.counter import mix
 from majolica.data.pictures.decode import Decoded, decode
+from majolica.data.pictures.faults import explain
 from majolica.data.pictures.fit import fit
 from majolica.data.pictures.frame import Fit, Shape, scale_of
 from majolica.data.pictures.memory import MemoryBudget, Reserve
@@ -42,7 +42,6 @@ class Row:
     fine_3HW: Tensor | None
     """The picture `scale` times as large, uint8: only where it was wanted and the picture has the pixels."""
     caption: str
-    meta: dict[str, Any]
     position: int
     source: int
     faults: tuple[str, ...]
@@ -53,7 +52,6 @@ class Row:
 class _Sample:
     picture: Decoded
     caption: str
-    meta: dict[str, Any]
 
 
 class Reader:
@@ -72,9 +70,9 @@ class Reader:
         Where its own sample cannot be read, another takes its place, chosen by (seed, position) alone.
         """
         with self._memory.lease() as reserve:
-            return self._filled(wish, image_3HW, reserve)
+            return self._fill(wish, image_3HW, reserve)
 
-    def _filled(self, wish: Wish, image_3HW: Tensor, reserve: Reserve) -> Row:
+    def _fill(self, wish: Wish, image_3HW: Tensor, reserve: Reserve) -> Row:
         faults: list[str] = []
         shards, sample = self._sets[wish.source], wish.sample
         for attempt in range(1, SUBSTITUTES + 1):
@@ -82,9 +80,6 @@ class Reader:
             if isinstance(found, _Sample):
                 return self._row(found, wish, image_3HW, tuple(faults))
             faults.append(found)
-            if (wish.source, sample) not in self._named:
-                self._named.add((wish.source, sample))
-                log.warning("sample %d of %s is replaced: %s", sample, shards.folder, found)
             sample = int(mix(self._seed, _STREAM, wish.position, attempt) % np.uint64(len(shards)))
         raise UserError(f"{SUBSTITUTES} samples in a row of {shards.folder} cannot be read ({faults[0]})")
 
@@ -94,7 +89,7 @@ class Reader:
         if wish.fine and scale_of(picture.size, large, self._how) >= 1:
             fine = fit(picture.image, large, self._how).contiguous()
         image_3HW.copy_(fit(picture.image, wish.shape, self._how))
-        return Row(fine, sample.caption, sample.meta, wish.position, wish.source, faults)
+        return Row(fine, sample.caption, wish.position, wish.source, faults)
 
     def _large(self, shape: Shape) -> Shape:
         return shape[0] * self._scale, shape[1] * self._scale
@@ -106,10 +101,13 @@ class Reader:
             return self._cache[key]
         found: _Sample | str
         try:
-            record = self._sets[source].read(sample)
-            found = _Sample(decode(record.image, self._large(shape), self._how, reserve), record.caption, record.meta)
+            pair = self._sets[source].read_pair(sample)
+            found = _Sample(decode(pair.image, self._large(shape), self._how, reserve), pair.caption)
         except BadSample as bad:
             found = str(bad)
+            if key not in self._named:
+                self._named.add(key)
+                log.warning("%s is replaced: %s", self._sets[source].place_of(sample), explain(bad))
         if self._caches:
             self._cache[key] = found
         return found

@@ -23,13 +23,23 @@ from majolica.data.store.catalogue import Tar
 from majolica.data.store.dimensions import dimensions
 from majolica.data.store.index import caption_bytes
 from majolica.data.store.local import LocalTars, Opened
+from majolica.data.store.naming import understand
 from majolica.data.store.pack import write_tar
 from majolica.data.store.remote import RemoteTars, is_remote
-from majolica.errors import UserError
+from majolica.data.store.tar import name_at
+from majolica.errors import UserError, shown
 
 PER_SHARD = 1000
 REMOTE_LIMIT = 20 * 10**9
 """Bytes of remote tars kept on the local disk, unless a reader says otherwise."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What training reads of a sample: its picture, still encoded, and its caption."""
+
+    image: bytes
+    caption: str
 
 
 @dataclass(frozen=True)
@@ -87,15 +97,20 @@ class ShardSet:
         return int(self._ends[-1])
 
     def read(self, i: int) -> Record:
-        """Return sample `i`, its picture still encoded. Raises BadSample, or IndexError outside [0, len)."""
+        """Return sample `i` with its metadata. Raises BadSample, or IndexError outside [0, len)."""
         image, text, meta = self._read(i, ("image", "text", "json"))
-        try:
-            caption = text.decode("utf-8")
-        except UnicodeDecodeError:
-            raise BadSample("caption is not UTF-8") from None
+        caption = _decode_caption(text)
         known = json_mapping(meta) if meta else {}
         fault = "metadata that is no JSON mapping" if known is None else ""
         return Record(image, extension_of(image), caption, known or {}, fault)
+
+    def read_pair(self, i: int) -> Pair:
+        """Return the picture and the caption of sample `i`; raises as `read`.
+
+        The .json is neither read nor parsed, unless the caption is a field of it.
+        """
+        image, text = self._read(i, ("image", "text"))
+        return Pair(image, _decode_caption(text))
 
     def caption(self, i: int) -> str:
         """Return the caption of sample `i` alone; bytes that are not UTF-8 are replaced. Raises BadSample."""
@@ -105,6 +120,18 @@ class ShardSet:
         """Begin to bring sample `i` here, where it lies in a remote store."""
         shard, row = self._row(i)
         shard.ahead(int(row["image"]), int(row["image_size"]))
+
+    def place_of(self, i: int) -> str:
+        """Where sample `i` lies, for people: its tar and its key; its number in the tar where no header can be read."""
+        shard, row = self._numbers(i)
+        tar = shown(f"{self.folder.rstrip('/')}/{self.tars[shard].name}")
+        try:
+            opened = self._open(shard)
+            name = name_at(opened.peek or opened.read, int(opened.rows[row]["image"]))
+        except (BadSample, UserError, OSError, ValueError, OverflowError):
+            name = ""
+        known = understand(name)
+        return f'{tar}: sample "{shown(known.key.lstrip("/"))}"' if known else f"{tar}: sample {row:,} of the tar"
 
     def dimensions(self) -> NDArray[np.uint16]:
         """Height and width `(N, 2)` of every picture, from the headers; kept beside local tars."""
@@ -119,7 +146,7 @@ class ShardSet:
             raise UserError(f"cannot read {tar.name} in {self.folder}: {error.strerror}") from error
         return dimensions(opened, path, tar.size)[self._numbered(opened.rows)]
 
-    def opened(self, tar: int) -> Opened:
+    def open_tar(self, tar: int) -> Opened:
         """A tar by its place among `tars`: its rows in the order of their numbers, and its bytes. Raises BadSample."""
         return self._open(tar)
 
@@ -139,11 +166,16 @@ class ShardSet:
         self.close()
 
     def _row(self, i: int) -> tuple[Opened, Any]:
+        shard, row = self._numbers(i)
+        opened = self._open(shard)
+        return opened, opened.rows[row]
+
+    def _numbers(self, i: int) -> tuple[int, int]:
+        """Which tar sample `i` is in, and which row of its index it has."""
         if not 0 <= i < len(self):
             raise IndexError(i)
         shard = int(np.searchsorted(self._ends, i, side="right"))
-        opened = self._open(shard)
-        return opened, opened.rows[i - (int(self._ends[shard - 1]) if shard else 0)]
+        return shard, i - (int(self._ends[shard - 1]) if shard else 0)
 
     def _read(self, i: int, parts: tuple[str, ...]) -> list[bytes]:
         shard, row = self._row(i)
@@ -190,6 +222,13 @@ class ShardSet:
         total = sum(tar.count for tar in self._tars.tars)
         what = f"{self.empty:,} of {total:,} captions in {self.folder} are empty"
         return [f"{what}: these samples are {'left out' if self._skip else 'kept'} (--data.empty-captions)"]
+
+
+def _decode_caption(text: bytes) -> str:
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadSample("caption is not UTF-8") from None
 
 
 def extension_of(image: bytes) -> str:

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from PIL import Image
 from majolica.config.engine import EngineConfig
 from majolica.config.shard import ShardConfig
 from majolica.data.folder import gather as module
+from majolica.data.folder import spool
 from majolica.data.folder.gather import gather
 from majolica.data.folder.listing import rows
 from majolica.data.pictures.decode import decode
@@ -83,7 +85,7 @@ def test_interrupted_and_continued(folder: Path, monkeypatch: pytest.MonkeyPatch
     gather(replace(config(folder), out=str(folder.parent / "whole")))
     real = module._shard
 
-    def dying(task: module.Task, config: ShardConfig) -> None:
+    def dying(task: spool.Task, config: ShardConfig) -> None:
         if task.number == 1:
             raise KeyboardInterrupt
         real(task, config)
@@ -97,6 +99,15 @@ def test_interrupted_and_continued(folder: Path, monkeypatch: pytest.MonkeyPatch
     gather(config(folder))
     assert contents(folder.parent / "out") == contents(folder.parent / "whole")
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
+
+
+def test_half_a_tar_of_a_killed_process_is_removed(folder: Path, tmp_path: Path) -> None:
+    options = config(folder, heldout=0.5)
+    gather(options)
+    for split in ("train", "heldout"):
+        (tmp_path / "out" / split / ".00007.tar.0123abcd.tmp").write_bytes(b"half")
+    gather(options)
+    assert not list((tmp_path / "out").rglob("*.tmp"))
 
 
 def test_what_changed_is_made_again(folder: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,11 +164,11 @@ def test_held_out(folder: Path, heldout: float) -> None:
 
 
 def test_a_share_is_about_right() -> None:
-    hashes = [module._hash({"path": f"{i}.jpg"}) for i in range(5000)]
-    threshold = module._threshold(ShardConfig(heldout=0.1))
+    hashes = [spool._hash({"path": f"{i}.jpg"}) for i in range(5000)]
+    threshold = spool._threshold(ShardConfig(heldout=0.1))
     assert 420 < sum(value < threshold for value in hashes) < 580
     digest = hashlib.sha256(b"a/b.jpg").hexdigest()
-    assert f"{module._hash({'path': 'a/b.jpg'}):016x}" == digest[:16]
+    assert f"{spool._hash({'path': 'a/b.jpg'}):016x}" == digest[:16]
 
 
 def test_more_held_out_than_there_are(folder: Path) -> None:
@@ -362,6 +373,10 @@ def test_bad_places(tmp_path: Path, folder: Path) -> None:
         gather(config(tmp_path / "nowhere"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="there are no pictures in"):
+        gather(config(tmp_path / "empty"))
+    (tmp_path / "empty" / "00000.tar").touch()
+    advice = f"but tars (1): training reads tars of captioned pictures as they are, and `majolica data index {tmp_path}"
+    with pytest.raises(UserError, match=re.escape(advice)):
         gather(config(tmp_path / "empty"))
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write .*Not a directory"):
