@@ -55,8 +55,16 @@ ALLOWED = {
 TOP = {"cli", "commands", "__main__"}
 FOR_ALL = {"errors", "files", "lock", "scratch", "machine", "signals", "device", "__version__"}
 LIGHT = (
-    *("cli.py", "errors.py", "files.py", "lock.py", "scratch.py", "machine.py", "signals.py"),
-    *("config", "html", "recipes"),
+    "cli.py",
+    "errors.py",
+    "files.py",
+    "lock.py",
+    "scratch.py",
+    "machine.py",
+    "signals.py",
+    "config",
+    "html",
+    "recipes",
 )
 HEAVY = {"torch", "numpy", "safetensors", "tensorboard", "matplotlib", "PIL"}
 

@@ -122,7 +122,8 @@ def merge(parts: Sequence[Measured], examples: int = 8) -> Measured:
 
 @lru_cache(maxsize=2)
 def _opened(folders: tuple[str, ...], manifests: tuple[str, ...]) -> ShardSets:
-    return ShardSets(folders)  # a process keeps the folders open while their content is the same
+    # A process keeps the folders open while their content is the same.
+    return ShardSets(folders)
 
 
 def _measure_one(shards: ShardSets, number: int, row: Any, found: Measured) -> None:

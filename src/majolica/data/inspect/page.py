@@ -37,10 +37,11 @@ class Content:
 def render(content: Content) -> str:
     """The page as HTML."""
     summary = content.summary
+    names = (Path(one).resolve().name if "://" not in one else one for one in summary.folders)
     drawn = f"{len(content.wall)} at random, in the order of the set."
     return render_page(
         Page(
-            title=", ".join(Path(one).resolve().name if "://" not in one else one for one in summary.folders),
+            title=", ".join(names),
             kind="Shards",
             lead=_lead(summary),
             cards=_cards(summary),
