@@ -1,4 +1,4 @@
-"""From folders of shards to a page: choose samples, measure them, write page and numbers."""
+"""From folders of shards to a page: chooses samples, measures them, writes page and numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several folders of shards looked at as one: their samples are numbered on from folder to folder."""
+"""Several folders of shards as one: their samples are numbered on from folder to folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from majolica.errors import UserError
 
 
 class ShardSets:
-    """The samples of all `folders`, in their order, those with empty captions too.
+    """The samples of all `folders`, in their order, including those with empty captions.
 
     Raises UserError where a folder is named twice, or holds nothing to read.
     """
@@ -40,26 +40,26 @@ class ShardSets:
 
     @property
     def manifests(self) -> tuple[str, ...]:
-        """Of each folder: equal ones mean the same numbering."""
+        """The manifest of each folder; where they are equal, samples have the same numbers."""
         return tuple(shards.manifest for shards in self.sets)
 
     def read(self, i: int) -> Record:
-        """Sample `i`, as `ShardSet.read`."""
+        """Sample `i`, as `ShardSet.read` gives it."""
         shards, number = self._in(i)
         return shards.read(number)
 
     def caption(self, i: int) -> str:
-        """The caption of sample `i`, as `ShardSet.caption`."""
+        """The caption of sample `i`, as `ShardSet.caption` gives it."""
         shards, number = self._in(i)
         return shards.caption(number)
 
     def place_of(self, i: int) -> str:
-        """Where sample `i` lies, as `ShardSet.place_of`."""
+        """The place of sample `i`, as `ShardSet.place_of` gives it."""
         shards, number = self._in(i)
         return shards.place_of(number)
 
     def close(self) -> None:
-        """Remove what was kept of remote tars."""
+        """Remove the copies of remote tars."""
         self._opened.close()
 
     def __enter__(self) -> Self:

@@ -17,7 +17,7 @@ _MEASURED = 10_000
 def text_remarks(
     shards: ShardSets, numbers: Sequence[int], tokenizer: Path | None, length: int, seed: int
 ) -> list[str]:
-    """A sentence on captions of the samples `numbers` that are longer than `length` tokens, or none.
+    """A sentence on captions of `numbers` that are longer than `length` tokens, or none.
 
     Without a tokenizer only those count that are certainly longer, because a word takes at least
     one token.
