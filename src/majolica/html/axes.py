@@ -104,7 +104,7 @@ def drawing(title: str, content: str, below: str = "", left: float = 52) -> str:
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """About so many round numbers from `low` to `high`, in steps of 1, 2 or 5 times a power of ten."""
+    """About so many round numbers, in steps of 1, 2 or 5 times a power of ten."""
     raw = (high - low) / about
     power = 10.0 ** math.floor(math.log10(raw))
     step = power * next(factor for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)

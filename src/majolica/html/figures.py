@@ -1,4 +1,4 @@
-"""Pictures on a page: embedded as data URLs, in grids, in rows under common headings, or on a wall."""
+"""Pictures on a page, as data URLs: in grids, in rows under headings, or on a wall."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Picture:
 
 
 def data_url(content: bytes, kind: str) -> str:
-    """The content of a picture file, of a `kind` such as png or jpeg, as the address of an image."""
+    """The content of a picture file, of a `kind` such as png or jpeg, as an image address."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 

@@ -36,7 +36,7 @@ def byte_size(count: float) -> str:
 
 
 def aspect_ratio(value: float) -> str:
-    """Width over height: 1.5:1 for a picture of 3:2, and 1:2 for one that is twice as high as wide."""
+    """Width over height: 1.5:1 for a picture of 3:2, and 1:2 for one twice as high as wide."""
     return f"{value:.3g}:1" if value >= 1 else f"1:{1 / value:.3g}"
 
 

@@ -1,4 +1,4 @@
-"""The skeleton of a page: what it is, its headline numbers, its sections, and links between them."""
+"""The skeleton of a page: its headline numbers, its sections, and links between them."""
 
 from __future__ import annotations
 

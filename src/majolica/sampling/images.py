@@ -59,7 +59,7 @@ def read_pictures(given: Pictures, side: int, how: Fit, most: int) -> Iterator[T
 
 
 def _read_one(given: Picture, side: int, how: Fit) -> Tensor:
-    """One item of a list as `(1, 3, side, side)`; an item that is a batch as `(B, 3, side, side)`."""
+    """One item of a list as `(1, 3, side, side)`; a batch in it as `(B, 3, side, side)`."""
     if isinstance(given, Tensor | np.ndarray):
         return _to_squares(_to_rgb(_to_unit(_to_channels_first(given))), side, how)
     if isinstance(given, str | Path):
@@ -126,7 +126,7 @@ def _to_channels_first(given: Tensor | NDArray[Any]) -> Tensor:
 
 
 def _to_tensor(given: NDArray[Any]) -> Tensor:
-    """A NumPy array as a tensor, whatever its strides and byte order, and even if it is read-only."""
+    """A NumPy array as a tensor, whatever its strides and byte order; it may be read-only."""
     if given.dtype != np.uint8 and given.dtype.kind != "f":
         raise UserError(f"pictures of {given.dtype} cannot be read: give uint8 from 0 to 255 or floats from 0 to 1")
     kept = given.astype(np.float32) if given.dtype.kind == "f" else given
@@ -134,7 +134,7 @@ def _to_tensor(given: NDArray[Any]) -> Tensor:
 
 
 def _to_unit(images_BCHW: Tensor) -> Tensor:
-    """Pictures as floats in [0, 1]: uint8 is divided by 255; UserError for floats that lie outside."""
+    """Pictures as floats in [0, 1]; uint8 is divided by 255. UserError for floats outside."""
     if images_BCHW.dtype == torch.uint8:
         return images_BCHW.float() / 255
     if not images_BCHW.is_floating_point():
@@ -151,7 +151,7 @@ def _to_unit(images_BCHW: Tensor) -> Tensor:
 
 
 def _to_rgb(images_BCHW: Tensor) -> Tensor:
-    """Pictures as `(B, 3, H, W)`: grey goes to all three channels, and transparency lies on white."""
+    """Pictures as `(B, 3, H, W)`: grey in all three channels, and transparency laid on white."""
     channels = images_BCHW.shape[1]
     if channels == 4:
         alpha_B1HW = images_BCHW[:, 3:]

@@ -80,7 +80,7 @@ class Pipeline:
 
     @property
     def fit(self) -> Fit:
-        """How pictures that are not square were fitted in training, and have to be fitted in use."""
+        """How training fitted pictures that are not square; use has to fit them in the same way."""
         return self.config.data.fit
 
     def paint(
