@@ -37,13 +37,13 @@ class Workload:
     total: float
     tell: Callable[[int, int], None]
     painted: float = 0.0
-    judged: Callable[[], float] = field(default=lambda: 1.0)
+    judge_share: Callable[[], float] = field(default=lambda: 1.0)
     """Share of the judge's training that is done."""
 
     def show(self) -> None:
         """Tell `tell` how much is done, and of how much."""
         whole = round(self.total) + JUDGE
-        self.tell(min(whole, round(self.painted + JUDGE * self.judged())), whole)
+        self.tell(min(whole, round(self.painted + JUDGE * self.judge_share())), whole)
 
 
 class Painters:

@@ -12,7 +12,7 @@ from majolica.config.logged import GRADIENT_NORM, LEARNING_RATE, SAMPLES, SAMPLE
 from majolica.eval.protocol import Figure, Result, Table
 from majolica.files import write_atomic
 from majolica.html.charts import Points, charts, line_chart
-from majolica.html.elements import code, folded, heading, note, paragraph, table
+from majolica.html.elements import code, details, heading, note, paragraph, table
 from majolica.html.numbers import count, duration
 from majolica.html.page import Card, Page, Section, render_page
 
@@ -136,9 +136,9 @@ def _run(report: Report) -> str:
     if report.seconds:
         html += heading("How long each part took")
         html += table([(part, duration(seconds)) for part, seconds in report.seconds.items()])
-    html += folded("All metrics", table([(name, f"{value:.6g}") for name, value in report.metrics.items()]))
+    html += details("All metrics", table([(name, f"{value:.6g}") for name, value in report.metrics.items()]))
     if report.config:
-        html += folded("The whole configuration", code(report.config))
+        html += details("The whole configuration", code(report.config))
     return html
 
 

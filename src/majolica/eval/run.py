@@ -153,15 +153,15 @@ def _begin_judge(
     if workers is None:
 
         def note(done: int, total: int) -> None:
-            tally.judged = lambda: done / total
+            tally.judge_share = lambda: done / total
             tally.show()
 
         start = time.perf_counter()
         judge = Judge.load_or_train(folder, spec, note)
-        tally.judged = lambda: 1.0
+        tally.judge_share = lambda: 1.0
         seconds["the judge"] = time.perf_counter() - start
         return lambda: judge
-    tally.judged = workers.judged
+    tally.judge_share = workers.judge_share
     training = workers.train_judge(folder, spec)
 
     def collect() -> Judge:

@@ -33,12 +33,12 @@ class Workers:
     They do not wait for one another, as the threads of one process do.
     """
 
-    def __init__(self, pool: ProcessPoolExecutor, count: int, judged: Any) -> None:
-        self._pool, self.count, self._judged = pool, count, judged
+    def __init__(self, pool: ProcessPoolExecutor, count: int, judge_share: Any) -> None:
+        self._pool, self.count, self._judge_share = pool, count, judge_share
 
-    def judged(self) -> float:
+    def judge_share(self) -> float:
         """The share of the judge's training that is done, from 0 to 1."""
-        return float(self._judged.value)
+        return float(self._judge_share.value)
 
     def train_judge(self, folder: Path, spec: JudgeSpec) -> Future[tuple[bytes, float]]:
         """Begin to load or train the judge, as `Judge.load_or_train` does.
@@ -75,15 +75,15 @@ def open_workers(run: Path, count: int) -> Iterator[Workers | None]:
     """
     context = multiprocessing.get_context("spawn")  # a fork would copy the locks of torch's threads
     try:
-        judged = context.RawValue("d", 0.0)
-        pool = ProcessPoolExecutor(count, context, _begin, (str(run), judged)) if count > 1 else None
+        judge_share = context.RawValue("d", 0.0)
+        pool = ProcessPoolExecutor(count, context, _begin, (str(run), judge_share)) if count > 1 else None
     except OSError:  # the system has no shared memory for the locks
         pool = None
     if pool is None:
         yield None
         return
     try:
-        yield Workers(pool, count, judged)
+        yield Workers(pool, count, judge_share)
     except BaseException:
         for process in list((pool._processes or {}).values()):
             process.terminate()
@@ -97,19 +97,19 @@ class _Worker:
     """What one of the processes holds."""
 
     run: str
-    judged: Any
+    judge_share: Any
     pipeline: Any = None
 
 
 _this: list[_Worker] = []
 
 
-def _begin(run: str, judged: Any) -> None:
+def _begin(run: str, judge_share: Any) -> None:
     serve_parent()
     torch.set_num_threads(1)
     keep_freed_memory()
     warnings.simplefilter("ignore", Notice)  # as in `Painters`
-    _this[:] = [_Worker(run, judged)]
+    _this[:] = [_Worker(run, judge_share)]
 
 
 def _paint(part: PaintRequest) -> Any:
@@ -122,14 +122,14 @@ def _paint(part: PaintRequest) -> Any:
 
 
 def _train_judge(folder: Path, spec: JudgeSpec, threads: int) -> tuple[bytes, float]:
-    judged = _this[0].judged
+    judge_share = _this[0].judge_share
 
     def note(done: int, total: int) -> None:
-        judged.value = done / total
+        judge_share.value = done / total
 
     torch.set_num_threads(threads)
     start = time.perf_counter()
     judge = Judge.load_or_train(folder, spec, note)
-    judged.value = 1.0
+    judge_share.value = 1.0
     torch.set_num_threads(1)
     return judge.to_bytes(), time.perf_counter() - start

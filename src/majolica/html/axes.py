@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from majolica.html.escape import escape
-from majolica.html.numbers import short
+from majolica.html.numbers import short_number
 
 WIDTH, HEIGHT = 420, 240
 """Units of a drawing; a page scales it to the room that it has."""
@@ -72,7 +72,7 @@ class Frame:
         places = (self.place(x, y) for x, y in zip(xs, ys, strict=True))
         return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
 
-    def x_marks(self, label: Callable[[float], str] = short) -> str:
+    def x_marks(self, label: Callable[[float], str] = short_number) -> str:
         """Numbers below the drawing, as many as stand beside one another."""
         out, last = [], -math.inf
         for tick in self.x.ticks():
@@ -84,7 +84,7 @@ class Frame:
                 last = x + half
         return "".join(out)
 
-    def y_marks(self, label: Callable[[float], str] = short) -> str:
+    def y_marks(self, label: Callable[[float], str] = short_number) -> str:
         """Lines across the drawing, and numbers to the left of them."""
         out = []
         for tick in self.y.ticks():

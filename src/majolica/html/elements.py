@@ -37,12 +37,12 @@ def heading(text: str) -> str:
     return f"<h3>{escape(text)}</h3>"
 
 
-def bullets(lines: Sequence[str], longest: int = 1000) -> str:
+def bullet_list(lines: Sequence[str], longest: int = 1000) -> str:
     """A list of sentences; nothing where there are none."""
     return f"<ul>{''.join(f'<li>{escape(line, longest)}</li>' for line in lines)}</ul>" if lines else ""
 
 
-def numbered(lines: Sequence[str], longest: int, empty: str) -> str:
+def numbered_list(lines: Sequence[str], longest: int, empty: str) -> str:
     """Numbered lines in columns; `empty` stands for those that say nothing."""
     items = "".join(f"<li>{escape(line, longest) or f'<em>{escape(empty)}</em>'}</li>" for line in lines)
     return f'<ol class="lines">{items}</ol>'
@@ -53,7 +53,7 @@ def code(text: str) -> str:
     return f"<pre>{escape_lines(text)}</pre>"
 
 
-def folded(summary: str, content: str) -> str:
+def details(summary: str, content: str) -> str:
     """HTML that is hidden until the reader asks for it."""
     return f"<details><summary>{escape(summary)}</summary>{content}</details>"
 

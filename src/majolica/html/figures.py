@@ -67,7 +67,7 @@ def picture_wall(pictures: Sequence[Picture], without_caption: str) -> str:
 
     `without_caption` stands below those that have no caption.
     """
-    return f'<div class="wall">{"".join(_framed(picture, without_caption) for picture in pictures)}<s></s></div>'
+    return f'<div class="wall">{"".join(_wall_tile(picture, without_caption) for picture in pictures)}<s></s></div>'
 
 
 def _tile(picture: Picture) -> str:
@@ -82,7 +82,7 @@ def _tile(picture: Picture) -> str:
     return f"<figure>{img(picture)}{caption}</figure>"
 
 
-def _framed(picture: Picture, without_caption: str) -> str:
+def _wall_tile(picture: Picture, without_caption: str) -> str:
     ratio = min(max(picture.width / max(1, picture.height), 0.4), 3.0)
     words = escape(picture.caption, LONGEST_CAPTION) or f"<em>{escape(without_caption)}</em>"
     tip = f' title="{escape(picture.tip)}"' if picture.tip else ""

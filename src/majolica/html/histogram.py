@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from majolica.html.axes import BOTTOM, HEIGHT, TOP, WIDTH, Axis, Frame, drawing
 from majolica.html.escape import escape
-from majolica.html.numbers import short
+from majolica.html.numbers import short_number
 
 LEFT = 14
 """Margin on the left: no numbers stand there."""
@@ -29,7 +29,7 @@ def histogram(
     axis: Axis,
     bars: Sequence[Bars],
     title: str,
-    label: Callable[[float], str] = short,
+    label: Callable[[float], str] = short_number,
     below: str = "",
     mark: float | None = None,
 ) -> str:

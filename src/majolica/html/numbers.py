@@ -45,7 +45,7 @@ def share(part: float, whole: float) -> str:
     return f"{part / whole:.2%}" if whole else ""
 
 
-def short(number: float) -> str:
+def short_number(number: float) -> str:
     """A number beside an axis, such as 20k, 1.5M, 0.002, 1e-05."""
     size = abs(number)
     if size >= 1e6:

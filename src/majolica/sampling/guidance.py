@@ -47,7 +47,7 @@ def read_guidance(text: float, properties: float | None) -> Guidance:
     return Guidance(weight, read_weight(properties, "property guidance"))
 
 
-def guided(branch: Callable[[Condition], Tensor], asked: Condition, weights: Guidance, t: float) -> Tensor:
+def guide(branch: Callable[[Condition], Tensor], asked: Condition, weights: Guidance, t: float) -> Tensor:
     """The predicted image under guidance, `B3HW`, at flow time `t`.
 
     `branch` predicts the image for a condition. It is called for one, two or three conditions,

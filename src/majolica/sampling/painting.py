@@ -8,7 +8,7 @@ from torch import Tensor
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
 from majolica.models.majolica import Majolica, pool
-from majolica.sampling.guidance import guided
+from majolica.sampling.guidance import guide
 from majolica.sampling.request import PaintSettings
 from majolica.sampling.solvers import SOLVERS, Tick, silent
 
@@ -36,6 +36,6 @@ def integrate(
                 clean_B3HW = model.magnify(grid_BHWD, clean_B3HW, z_B3HW, t_B, window)
             return clean_B3HW.float()  # guidance would multiply the rounding of bfloat16
 
-        return guided(branch, condition, settings.guidance, t)
+        return guide(branch, condition, settings.guidance, t)
 
     return SOLVERS[settings.solver](denoise, noise_B3HW, settings.steps, tick)

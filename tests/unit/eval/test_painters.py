@@ -83,11 +83,11 @@ def test_processes_paint_the_same_and_know_the_same_judge(
     told: list[int] = []
     with open_workers(run, 2) as workers:
         assert workers is not None
-        tally = Workload(9, lambda done, _: told.append(done), judged=workers.judged)
+        tally = Workload(9, lambda done, _: told.append(done), judge_share=workers.judge_share)
         training = workers.train_judge(tmp_path, spec)
         painted = paint(Painters(Pipeline.load(run), 16, workers, tally))
         [(content, seconds)] = workers.wait_for([training], tally.show)
-        assert seconds > 0 and workers.judged() == 1
+        assert seconds > 0 and workers.judge_share() == 1
     assert (painted - paint(Pipeline.load(run))).abs().max() <= 1
     assert tally.painted == 9
     assert told == sorted(told)

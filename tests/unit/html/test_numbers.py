@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from majolica.html.numbers import aspect_ratio, byte_size, count, duration, share, short
+from majolica.html.numbers import aspect_ratio, byte_size, count, duration, share, short_number
 
 
 def test_words_for_numbers() -> None:
@@ -20,4 +20,4 @@ def test_sizes_and_ratios() -> None:
 
 
 def test_numbers_beside_an_axis() -> None:
-    assert [short(x) for x in (0, 0.002, 20000, 1.5e6, 1e-5)] == ["0", "0.002", "20k", "1.5M", "1e-05"]
+    assert [short_number(x) for x in (0, 0.002, 20000, 1.5e6, 1e-5)] == ["0", "0.002", "20k", "1.5M", "1e-05"]

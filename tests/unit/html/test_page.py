@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from majolica.html.elements import ShareBar, bullets, code, folded, heading, note, numbered, paragraph, table
+from majolica.html.elements import ShareBar, bullet_list, code, details, heading, note, numbered_list, paragraph, table
 from majolica.html.escape import escape, escape_lines, shorten
 from majolica.html.page import Card, Page, Section, render_page
 from pages import read_page
@@ -11,8 +11,15 @@ EVIL = '</title></style></pre></figure><script>alert("1")</script>\x00\udcff'
 
 
 def test_nothing_that_is_given_becomes_markup() -> None:
-    texts = paragraph(EVIL) + note(EVIL) + heading(EVIL) + bullets([EVIL]) + numbered([EVIL], 99, EVIL) + code(EVIL)
-    body = texts + folded(EVIL, table([[EVIL, EVIL]], [EVIL, EVIL]))
+    texts = (
+        paragraph(EVIL)
+        + note(EVIL)
+        + heading(EVIL)
+        + bullet_list([EVIL])
+        + numbered_list([EVIL], 99, EVIL)
+        + code(EVIL)
+    )
+    body = texts + details(EVIL, table([[EVIL, EVIL]], [EVIL, EVIL]))
     page = render_page(Page(EVIL, [Section(EVIL, body, EVIL)], EVIL, EVIL, [Card(EVIL, EVIL, EVIL, 0.5, 0.1)], EVIL))
     assert read_page(page).tags["section"] == 1
     assert "<script" not in page and "\x00" not in page and "\\udcff" in page

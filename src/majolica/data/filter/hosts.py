@@ -35,7 +35,7 @@ def group(by: Literal["host", "site"]) -> str:
     return f"array_to_string({parts}[-({taken}):], '.')"
 
 
-def covered(hosts: str, table: Path) -> str:
+def select_covered(hosts: str, table: Path) -> str:
     """SQL for the hosts of the table `hosts` that a list covers.
 
     The table at `table` lists domains; a host is covered if it is one of them, or lies below one.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ROWS = 65_536
 
 
-class Mended:
+class MendedPiece:
     """The rows of a piece, read batch by batch with pyarrow.
 
     `bad` counts the values of each column that have become NULL so far.

@@ -9,7 +9,7 @@ import yaml
 
 from majolica.html.axes import Axis
 from majolica.html.charts import charts
-from majolica.html.elements import ShareBar, bullets, code, folded, paragraph, table
+from majolica.html.elements import ShareBar, bullet_list, code, details, paragraph, table
 from majolica.html.histogram import Bars, histogram
 from majolica.html.numbers import share
 from majolica.html.page import Card, Page, Section, render_page
@@ -35,7 +35,7 @@ def render(found: Mapping[str, Any]) -> str:
                     _steps(found["steps"], rows_in),
                     "Each row is counted once, under the first reason, in this order.",
                 ),
-                Section("Notes", bullets(_notes(found))),
+                Section("Notes", bullet_list(_notes(found))),
                 Section(
                     "Before and after",
                     charts([_chart(values) for values in found["histograms"].values()]),
@@ -100,4 +100,4 @@ def _made(found: Mapping[str, Any]) -> str:
     parts = {"Configuration": config, f"Input, {len(found['inputs'])} files": inputs, "Output": files}
     order = paragraph("Rows stand in ascending order of this hash of their URL:")
     order += code(f"order(url) = {found['hash']['order']}, seed {found['hash']['seed']}")
-    return order + "".join(folded(title, code(text)) for title, text in parts.items())
+    return order + "".join(details(title, code(text)) for title, text in parts.items())

@@ -9,7 +9,7 @@ from majolica.data.filter import histogram, hosts
 from majolica.data.filter.columns import CANONICAL, select
 from majolica.data.filter.database import copy_to, database, quote, scalar
 from majolica.data.filter.lists import BLOCKED, OPTED_DOMAINS
-from majolica.data.filter.mend import Mended
+from majolica.data.filter.mend import MendedPiece
 from majolica.data.filter.order import HIGH, LOW, digest_sql, share_limit
 from majolica.data.filter.plan import Piece, Stretch
 from majolica.data.filter.rules import CHARS, case, number_of, reasons
@@ -52,7 +52,7 @@ def _scan(job: Job, stretch: Stretch, beside: Path) -> dict[str, Any]:
         return {**counts, "kept": rows[0] if rows else 0}
 
 
-def _tag(connection: DuckDBPyConnection, job: Job, stretch: Stretch) -> list[Mended]:
+def _tag(connection: DuckDBPyConnection, job: Job, stretch: Stretch) -> list[MendedPiece]:
     """Make the table `kept` of all rows with their reasons; rows with one lose their texts."""
     import duckdb
 
@@ -62,7 +62,7 @@ def _tag(connection: DuckDBPyConnection, job: Job, stretch: Stretch) -> list[Men
     except duckdb.InvalidInputException as error:
         if "UTF8" not in str(error):
             raise
-    mended = [Mended(piece) for piece in stretch.pieces]
+    mended = [MendedPiece(piece) for piece in stretch.pieces]
     for i, part in enumerate(mended):
         connection.register(f"mended_{i}", part.reader())
     queries = [f"SELECT {', '.join(select(part.piece.columns))} FROM mended_{i}" for i, part in enumerate(mended)]
@@ -98,7 +98,7 @@ def _query(job: Job, pieces: list[str]) -> str:
         FROM (SELECT *, {CHARS} AS chars FROM ({" UNION ALL ".join(pieces)}))))))"""
 
 
-def _counts(connection: DuckDBPyConnection, job: Job, mended: list[Mended]) -> dict[str, Any]:
+def _counts(connection: DuckDBPyConnection, job: Job, mended: list[MendedPiece]) -> dict[str, Any]:
     by_reason = [0] * len(reasons(job.config))
     for reason, number in connection.execute("SELECT reason, count(*) FROM kept GROUP BY reason").fetchall():
         if reason is not None:
@@ -123,7 +123,7 @@ def _lists(connection: DuckDBPyConnection, job: Job, counts: dict[str, Any]) -> 
         table = job.path("lists", number)
         if table.exists():
             reason = number_of(job.config, rule, why)
-            covered = hosts.covered("(SELECT DISTINCT host FROM kept WHERE reason IS NULL)", table)
+            covered = hosts.select_covered("(SELECT DISTINCT host FROM kept WHERE reason IS NULL)", table)
             update = f"UPDATE kept SET reason = {reason} WHERE reason IS NULL AND host IN ({covered})"
             counts["reasons"][reason] += connection.execute(update).fetchall()[0][0]
 

@@ -20,7 +20,7 @@ def sites(job: Job, bucket: int) -> dict[str, Any]:
     def task(beside: Path) -> dict[str, Any]:
         with database(job.config, job.work, f"cannot count the domains of bucket {bucket}") as connection:
             connection.execute(
-                f"COPY (SELECT site, {bucket} AS bucket, count(*) AS rows FROM {_left(job, bucket)} "
+                f"COPY (SELECT site, {bucket} AS bucket, count(*) AS rows FROM {_select_left(job, bucket)} "
                 f"WHERE site <> '' GROUP BY site ORDER BY site) {copy_to(beside)}"
             )
         return {}
@@ -56,7 +56,7 @@ def settle(job: Job, bucket: int) -> dict[str, Any]:
                 quota = f"(SELECT site, before FROM {files([job.path(QUOTAS, 0)])} WHERE bucket = {bucket})"
                 place = "before + row_number() OVER (PARTITION BY site ORDER BY h, g)"
                 (beyond,) = connection.execute(
-                    f"INSERT INTO gone SELECT uid FROM (SELECT uid, {place} AS place FROM {_left(job, bucket)} "
+                    f"INSERT INTO gone SELECT uid FROM (SELECT uid, {place} AS place FROM {_select_left(job, bucket)} "
                     f"JOIN {quota} USING (site)) WHERE place > {cap}"
                 ).fetchall()[0]
                 reasons[str(number_of(job.config, "domain_cap"))] = beyond
@@ -68,7 +68,7 @@ def settle(job: Job, bucket: int) -> dict[str, Any]:
     return once(job, SETTLE, bucket, task)
 
 
-def _left(job: Job, bucket: int) -> str:
+def _select_left(job: Job, bucket: int) -> str:
     return f"{files([job.path(KEYS, bucket)])} ANTI JOIN ({lost_pictures(job, bucket)}) USING (uid)"
 
 

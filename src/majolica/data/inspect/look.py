@@ -64,8 +64,8 @@ def inspect_shards(
     there are no shards, and where the page cannot be written.
     """
     with ShardSets(folders) as shards:
-        numbers = chosen(len(shards), look.limit, look.seed)
-        found = merge(_measured(shards, numbers, engine, progress))
+        numbers = choose_samples(len(shards), look.limit, look.seed)
+        found = merge(_measure_stretches(shards, numbers, engine, progress))
         summary = summarise(folders, _tars(shards), found, look.seed, look.distance)
         number = found.samples["number"][~found.samples["bad"]].tolist()
         words = text_remarks(shards, number, look.tokenizer, look.length, look.seed)
@@ -77,7 +77,7 @@ def inspect_shards(
     return summary
 
 
-def chosen(count: int, limit: int, seed: int) -> Sequence[int]:
+def choose_samples(count: int, limit: int, seed: int) -> Sequence[int]:
     """The numbers of at most `limit` of `count` samples, in order; each is as likely as any other.
 
     A limit of 0 takes all samples.
@@ -87,7 +87,7 @@ def chosen(count: int, limit: int, seed: int) -> Sequence[int]:
     return sorted(random.Random(seed).sample(range(count), limit))
 
 
-def _measured(
+def _measure_stretches(
     shards: ShardSets, numbers: Sequence[int], engine: EngineConfig, progress: Callable[[int, int], None] | None
 ) -> list[Measured]:
     cuts = range(0, len(numbers), _TOGETHER)

@@ -92,7 +92,7 @@ class Stretch:
 
 def measure(stretch: Stretch) -> Measured:
     """Read and decode every sample of `stretch`."""
-    shards = _opened(stretch.folders, stretch.manifests)
+    shards = _open_sets(stretch.folders, stretch.manifests)
     found = Measured(np.zeros(len(stretch.numbers), SAMPLE))
     for row, number in zip(found.samples, stretch.numbers, strict=True):
         row["number"] = number
@@ -121,7 +121,7 @@ def merge(parts: Sequence[Measured], examples: int = 8) -> Measured:
 
 
 @lru_cache(maxsize=2)
-def _opened(folders: tuple[str, ...], manifests: tuple[str, ...]) -> ShardSets:
+def _open_sets(folders: tuple[str, ...], manifests: tuple[str, ...]) -> ShardSets:
     # A process keeps the folders open while their content is the same.
     return ShardSets(folders)
 
@@ -132,7 +132,7 @@ def _measure_one(shards: ShardSets, number: int, row: Any, found: Measured) -> N
     row["height"], row["width"] = decoded.size
     row["bytes"] = len(record.image)
     row["characters"], row["words"] = len(record.caption), len(record.caption.split())
-    row["caption"], row["content"] = _hash(_as_read(record.caption).encode()), _hash(record.image)
+    row["caption"], row["content"] = _hash(_normalise(record.caption).encode()), _hash(record.image)
     row["phash"] = int(phash(Image.fromarray(np.ascontiguousarray(decoded.image))), 16)
     found.formats[record.extension] += 1
     if record.fault:
@@ -153,7 +153,7 @@ def _note(known: Field, value: Any) -> None:
     known.example = known.example or str(value)[:80]
 
 
-def _as_read(caption: str) -> str:
+def _normalise(caption: str) -> str:
     """A caption without what tokenizers do not distinguish: case, forms of a character, blanks."""
     return unicodedata.normalize("NFKC", clean_caption(caption)).casefold()
 

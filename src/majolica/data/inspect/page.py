@@ -8,7 +8,7 @@ from pathlib import Path
 from majolica.data.inspect.figures import Values, size_map, value_histogram
 from majolica.data.inspect.summary import Summary
 from majolica.html.charts import charts
-from majolica.html.elements import bullets, heading, note, numbered, paragraph, table
+from majolica.html.elements import bullet_list, heading, note, numbered_list, paragraph, table
 from majolica.html.escape import shorten
 from majolica.html.figures import Picture, picture_wall
 from majolica.html.numbers import aspect_ratio, byte_size
@@ -85,7 +85,7 @@ def _cards(summary: Summary) -> list[Card]:
 def _remarks(summary: Summary) -> str:
     if not summary.remarks:
         return paragraph("Nothing: no damage, no copies, no empty captions, no small pictures.")
-    return bullets(summary.remarks)
+    return bullet_list(summary.remarks)
 
 
 def _sizes(content: Content) -> str:
@@ -106,7 +106,7 @@ def _captions(content: Content) -> str:
         value_histogram(content.columns["caption_words"], "Words of a caption", lambda x: f"{x:,.0f}"),
     ]
     body = charts(drawings) + heading(f"{len(content.captions)} at random")
-    body += numbered(content.captions, 300, _NO_WORDS)
+    body += numbered_list(content.captions, 300, _NO_WORDS)
     if content.common:
         rows = [(shorten(text, 200), f"{count:,}") for text, count in content.common]
         body += heading("Most frequent") + table(rows, numeric=[1])

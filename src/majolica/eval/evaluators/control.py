@@ -50,7 +50,7 @@ class Control:
         cross_PP = torch.stack([dial.slopes(self.properties) for dial in dials.values()])
         metrics: dict[str, float] = {}
         for name, dial in dials.items():
-            metrics[f"control_rho_{name}"] = spearman(dial.requested_VB.flatten(), dial.measured(name).flatten())
+            metrics[f"control_rho_{name}"] = spearman(dial.requested_VB.flatten(), dial.measurements(name).flatten())
             metrics[f"control_within_5_percent_{name}"] = dial.within(name)
         lead = "brightness" if "brightness" in dials else self.properties[0]
         metrics = {"control_rho": metrics[f"control_rho_{lead}"], **metrics}
@@ -115,7 +115,7 @@ class _Dial:
     def requested_VB(self) -> Tensor:
         return self.requested_V[:, None].expand(self.images_VB3HW.shape[:2])
 
-    def measured(self, name: str) -> Tensor:
+    def measurements(self, name: str) -> Tensor:
         """The same or another property, measured on every picture, `(V, B)`."""
         return measure(name, self.images_VB3HW.flatten(0, 1).float() / 255).view(self.images_VB3HW.shape[:2])
 
@@ -125,7 +125,7 @@ class _Dial:
         Close is within 5 % of the range of the property.
         """
         allowed = 0.05 * (PROPERTIES[name].high - PROPERTIES[name].low)
-        return float(((self.measured(name) - self.requested_VB).abs() <= allowed).float().mean())
+        return float(((self.measurements(name) - self.requested_VB).abs() <= allowed).float().mean())
 
     def slopes(self, names: Sequence[str]) -> Tensor:
         """The change of every measure per change of the request, by least squares, `(P,)`.
@@ -136,13 +136,13 @@ class _Dial:
         turn_V = (self.requested_V - self.requested_V.mean()) / own
         moves = []
         for name in names:
-            moved_V = self.measured(name).mean(1) / (PROPERTIES[name].high - PROPERTIES[name].low)
+            moved_V = self.measurements(name).mean(1) / (PROPERTIES[name].high - PROPERTIES[name].low)
             moves.append((turn_V * (moved_V - moved_V.mean())).sum() / (turn_V**2).sum())
         return torch.stack(moves)
 
     def figure(self, prompts: Sequence[str], most: int = 2) -> Figure:
         """Rows of pictures along the property, with the values that were requested and measured."""
-        measured_VB = self.measured(self.name)
+        measured_VB = self.measurements(self.name)
         rows = []
         for column, prompt in list(enumerate(prompts))[:most]:
             pictures = [
@@ -156,7 +156,7 @@ class _Dial:
         return Figure(self.name.capitalize(), picture_rows(requests, rows), note)
 
     def plot(self) -> str:
-        points = Points(self.requested_VB.flatten().tolist(), self.measured(self.name).flatten().tolist())
+        points = Points(self.requested_VB.flatten().tolist(), self.measurements(self.name).flatten().tolist())
         return scatter(points, self.name, "requested", "measured")
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from majolica.errors import UserError
 from majolica.eval.brush import Brush
-from majolica.eval.evaluators.zero_shot import mistaken_for
-from majolica.eval.judge.judge import Judge, named_rightly
+from majolica.eval.evaluators.zero_shot import describe_mistakes
+from majolica.eval.judge.judge import Judge, check_answers
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table, share_error
 from majolica.html.figures import picture_grid
@@ -53,7 +53,7 @@ class Fidelity:
         if judge.names != tuple(data.names):
             raise UserError("the judge was trained on other names than the data's: delete judge-*.safetensors")
         seen_BK = judge.classify(images_B3HW)
-        right_B = named_rightly(seen_BK, wanted)
+        right_B = check_answers(seen_BK, wanted)
         share, scores = float(right_B.float().mean()), judge.scores
         answers = (*data.names, NONE)
         metrics = {
@@ -100,7 +100,7 @@ def _per_name(seen_BK: Tensor, wanted: Sequence[set[int]], right_B: Tensor, name
         total, right = int(asked_B.sum()), int((asked_B & right_B).sum())
         if total:
             wrong_K = torch.bincount(answers[asked_B & ~right_B], minlength=len(names))
-            rows.append((right / total, name, f"{right} of {total}", mistaken_for(wrong_K, names)))
+            rows.append((right / total, name, f"{right} of {total}", describe_mistakes(wrong_K, names)))
     rows.sort()
     cells = [[name, f"{share:.0%}", count, taken] for share, name, count, taken in rows]
     return Table("Name by name", ("asked for", "right", "pictures", "judge saw instead"), cells)

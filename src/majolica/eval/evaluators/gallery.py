@@ -34,10 +34,10 @@ class Gallery:
 
     def paintings(self, data: EvalData) -> float:
         """What it paints, counted in pictures of the base resolution."""
-        return len(_varied(data, self.pictures)) + self.prompts * sum(scale**2 for scale in self.scales)
+        return len(_choose_captions(data, self.pictures)) + self.prompts * sum(scale**2 for scale in self.scales)
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
-        chosen = _varied(data, self.pictures)
+        chosen = _choose_captions(data, self.pictures)
         images_B3HW = self.brush.paint(pipeline, chosen)
         tiles = [figure_picture(image, prompt) for image, prompt in zip(images_B3HW, chosen, strict=True)]
         prompts = chosen[: self.prompts]
@@ -71,7 +71,7 @@ class Gallery:
         return f"{size} px" + (", larger than trained" if size > self.largest_trained else "")
 
 
-def _varied(data: EvalData, count: int) -> list[str]:
+def _choose_captions(data: EvalData, count: int) -> list[str]:
     """At most `count` captions in the order of the split, of different things where it has them."""
     source = data.prompts()
     fresh, seen = [], set()

@@ -100,7 +100,7 @@ def _tables(confusion_KK: Tensor, names: Sequence[str], most: int = 10) -> tuple
         if total > right:
             wrong = confusion_KK[i].clone()
             wrong[i] = 0
-            rows.append((right / total, name, f"{right} of {total}", mistaken_for(wrong, names)))
+            rows.append((right / total, name, f"{right} of {total}", describe_mistakes(wrong, names)))
     rows.sort()
     if not rows:
         return ()
@@ -108,7 +108,7 @@ def _tables(confusion_KK: Tensor, names: Sequence[str], most: int = 10) -> tuple
     return (Table("Hardest to recognise", ("shown", "right", "pictures", "taken for"), cells),)
 
 
-def mistaken_for(wrong_K: Tensor, names: Sequence[str], most: int = 3) -> str:
+def describe_mistakes(wrong_K: Tensor, names: Sequence[str], most: int = 3) -> str:
     """The most frequent wrong answers in words, such as "fox 3, panda 1"."""
     order = wrong_K.argsort(descending=True, stable=True)[:most].tolist()
     return ", ".join(f"{names[i]} {int(wrong_K[i])}" for i in order if wrong_K[i] > 0) or "–"

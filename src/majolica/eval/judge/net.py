@@ -32,7 +32,7 @@ class Scores:
     plain: float
     """The share that is named rightly."""
     damaged: float
-    """The share that is named rightly after blur, noise and loss of contrast (see `_damaged`)."""
+    """The share that is named rightly after blur, noise and loss of contrast (see `_damage`)."""
     fooled: float
     """The share that is named as before although it was scrambled; a strict judge has a low one."""
 
@@ -80,9 +80,9 @@ def train_net(spec: JudgeSpec, progress: Progress | None = None) -> tuple[nn.Mod
     net.eval()
     test_B3HW, _, wanted = renders(spec, [spec.seed, STREAM, 1], max(64, spec.renders // 6))
     pictures = test_B3HW.float() / 255
-    damaged = _damaged(pictures, spec.seed)
+    damaged = _damage(pictures, spec.seed)
     nonsense = scramble(pictures, torch.Generator().manual_seed(spec.seed))
-    shares = [float(named_rightly(predict(net, view), wanted).float().mean()) for view in (pictures, damaged, nonsense)]
+    shares = [float(check_answers(predict(net, view), wanted).float().mean()) for view in (pictures, damaged, nonsense)]
     return net, Scores(*shares)
 
 
@@ -142,7 +142,7 @@ def predict(net: nn.Module, images_B3HW: Tensor) -> Tensor:
     return torch.stack(both).mean(0)
 
 
-def named_rightly(probabilities_BK: Tensor, wanted: Sequence[set[int]]) -> Tensor:
+def check_answers(probabilities_BK: Tensor, wanted: Sequence[set[int]]) -> Tensor:
     """Whether the likeliest names of each picture are exactly those wanted, bool `(B,)`.
 
     Of picture i, as many names count as `wanted[i]` has.
@@ -152,7 +152,7 @@ def named_rightly(probabilities_BK: Tensor, wanted: Sequence[set[int]]) -> Tenso
     return torch.tensor(right, dtype=torch.bool)
 
 
-def _damaged(images_B3HW: Tensor, seed: int) -> Tensor:
+def _damage(images_B3HW: Tensor, seed: int) -> Tensor:
     """Pictures for a test of robustness.
 
     They have blur (sigma 1/48 of the width), half of the contrast, and noise of 0.06.

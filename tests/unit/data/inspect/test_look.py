@@ -15,7 +15,7 @@ from PIL import Image
 
 from majolica.config.engine import EngineConfig
 from majolica.data.inspect import look
-from majolica.data.inspect.look import Look, chosen, inspect_shards
+from majolica.data.inspect.look import Look, choose_samples, inspect_shards
 from majolica.data.store.shards import Record, write_shards
 from majolica.errors import UserError
 from pages import read_page
@@ -90,10 +90,10 @@ def test_the_same_page_whatever_the_workers(folder: Path, tmp_path: Path, monkey
 
 
 def test_a_draw_is_uniform_and_repeats() -> None:
-    assert chosen(5, 0, 0) == range(5) == chosen(5, 9, 0)
-    counts = np.bincount(np.concatenate([chosen(20, 5, seed) for seed in range(2000)]), minlength=20)
+    assert choose_samples(5, 0, 0) == range(5) == choose_samples(5, 9, 0)
+    counts = np.bincount(np.concatenate([choose_samples(20, 5, seed) for seed in range(2000)]), minlength=20)
     assert counts.min() > 430 and counts.max() < 570  # 500, standard deviation 19
-    assert chosen(10**9, 3, 7) == chosen(10**9, 3, 7) == sorted(chosen(10**9, 3, 7))
+    assert choose_samples(10**9, 3, 7) == choose_samples(10**9, 3, 7) == sorted(choose_samples(10**9, 3, 7))
 
 
 def test_damaged_tars_are_shown(folder: Path, tmp_path: Path) -> None:

