@@ -1,0 +1,73 @@
+"""The map of rooms in docs/architecture.md says what the import test enforces and what lies in the tree."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "architecture.md"
+
+
+def load_imports_test() -> ModuleType:
+    """tests/unit/test_imports.py as a module: its tables are the law that the page describes."""
+    spec = importlib.util.spec_from_file_location("majolica_test_imports", Path(__file__).with_name("test_imports.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+LAW = load_imports_test()
+
+
+def read_map() -> list[list[str]]:
+    """The cells of all rows between the page's two markers, in order; the first cell is a name in backticks."""
+    page = PAGE.read_text(encoding="utf-8")
+    inside = page[page.index("<!-- rooms -->") : page.index("<!-- end of rooms -->")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in inside.splitlines()]
+    return [row for row in rows if row[0].startswith("`")]
+
+
+def names_in(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def expected_cells() -> dict[str, str]:
+    """Each room's list of imports as the page has to have it."""
+    return {room: ", ".join(f"`{name}`" for name in sorted(needs)) for room, needs in LAW.ALLOWED.items()}
+
+
+def test_the_map_has_the_arrows_of_the_import_test_in_their_order() -> None:
+    found = {names_in(row[0])[0]: row[2] for row in read_map() if len(row) == 3 and row[2] != "all"}
+    assert found == expected_cells()
+    assert list(found) == list(LAW.ALLOWED), "the rows of the map stand in the order of ALLOWED"
+
+
+def test_the_map_has_the_top_and_the_files_for_all() -> None:
+    assert {names_in(row[0])[0] for row in read_map() if len(row) == 3 and row[2] == "all"} == LAW.TOP
+    assert {names_in(row[0])[0] for row in read_map() if len(row) == 2} == LAW.FOR_ALL - {"__version__"}
+
+
+def test_the_map_is_that_of_the_tree() -> None:
+    named = [names_in(row[0])[0] for row in read_map()]
+    assert sorted(named) == sorted({LAW.room(path) for path in LAW.modules()} - {"__init__", "data"})
+
+
+def test_every_room_has_one_sentence() -> None:
+    for row in read_map():
+        assert re.fullmatch(r"[A-Z`][^|]*[a-z)`]\.", row[1]), row[:2]
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md"))]
+)
+def test_links_between_pages_lead_somewhere(page: str) -> None:
+    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+        if "://" not in target:
+            assert ((ROOT / page).parent / target).exists(), f"{page} links to {target}, which is not there"
