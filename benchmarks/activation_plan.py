@@ -156,7 +156,7 @@ def carried_out(step: Step, plan: Plan, device: str) -> dict[str, Any]:
         for value in step.model.parameters():
             value.grad = torch.zeros_like(value) if step.standing else None
 
-    undo = apply(step.model, step.sites, plan.choices)
+    undo = apply(step.model, step.calls, plan.choices)
     fresh()
     run()  # libraries take their workspaces once
     fresh()

@@ -14,7 +14,7 @@ from torch._functorch import config as functorch
 from torch._functorch.partitioners import min_cut_rematerialization_partition
 
 from majolica.activation.allocator import measure_peak
-from majolica.activation.apply import Site, apply
+from majolica.activation.apply import apply
 from majolica.activation.chain import Chain, cost, peak
 from majolica.activation.choices import CHOICES, Choice
 from majolica.activation.flops import FORMULAS, flops
@@ -23,6 +23,7 @@ from majolica.activation.solve import smallest_budget
 from majolica.activation.trace import Step, chain_of
 from majolica.activation.usual import usual
 from majolica.models.layers import rope_2d
+from majolica.models.parts import BlockCall
 from majolica.models.trunk import Block
 
 TORCH_BUDGETS = (1.0, 0.75, 0.5, 0.25, 0.1, 0.0)
@@ -46,7 +47,7 @@ class Blocks:
     """Six blocks, what a step of them is, and what it costs to treat each one's activations in each way."""
 
     model: Trunk
-    sites: list[Site]
+    calls: list[BlockCall]
     step: Callable[[Any], None]
     """Of the model, or of what a compiler made of it."""
     chain: Chain[Choice]
@@ -63,12 +64,12 @@ def six_blocks() -> Blocks:
         model.zero_grad(set_to_none=True)
         x.grad = None
 
-    sites = [Site(str(index), block) for index, block in enumerate(model.blocks)]
+    calls = [BlockCall(str(index), block, "transformer") for index, block in enumerate(model.blocks)]
     chain = chain_of(
-        Step(model, sites, lambda: model(x, modulation, rope).square().mean(), [x, modulation, rope], standing=False),
+        Step(model, calls, lambda: model(x, modulation, rope).square().mean(), [x, modulation, rope], standing=False),
         [choice for choice in CHOICES if choice != "offload"],
     )
-    return Blocks(model, sites, step, chain)
+    return Blocks(model, calls, step, chain)
 
 
 def knapsack(blocks: Blocks) -> list[dict[str, Any]]:
@@ -81,7 +82,7 @@ def knapsack(blocks: Blocks) -> list[dict[str, Any]]:
         plan = plan_chain(ours, most) if most >= smallest_budget(ours) else None
         took = None
         if plan:
-            undo = apply(blocks.model, blocks.sites, plan.choices)
+            undo = apply(blocks.model, blocks.calls, plan.choices)
             took = measure_peak(lambda: blocks.step(blocks.model))
             undo()
         rows.append(

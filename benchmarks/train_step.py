@@ -33,11 +33,12 @@ from majolica.data.loading.loader import Batch
 from majolica.distributed.group import Group, default_device
 from majolica.estimate.trace import trace
 from majolica.machine import keep_freed_memory
+from majolica.models.parts import BlockCall
 from majolica.models.precision import Precision, attend_by_products, autocast, has_bf16
 from majolica.models.text_tower import TextTower
 from majolica.models.trunk import Perception
 from majolica.objectives.contrastive import Pairs, caption_ids, sigmoid_loss
-from majolica.objectives.joint import joint_losses, seen
+from majolica.objectives.objective import Objective, Others, clean_pairs
 from majolica.recipes import recipe
 from majolica.text.tokenizer import train_tokenizer
 from majolica.train import state
@@ -105,6 +106,15 @@ class FullDepth(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(10.0).log())
         self.logit_bias = nn.Parameter(torch.tensor(-10.0))
 
+    def parts(self) -> dict[str, nn.Module]:
+        """As of `Majolica`."""
+        return {"perception": self.perception, "text_tower": self.text_tower}
+
+    def blocks(self) -> list[BlockCall]:
+        """As of `Majolica`."""
+        blocks = (*self.perception.blocks, *self.text_tower.blocks)
+        return [BlockCall(str(index), block, "transformer") for index, block in enumerate(blocks)]
+
 
 def contrastive_step(config: RunConfig, rope: Tensor, batch: Batch, tokens_BL: Tensor, group: Group) -> Step:
     """One optimiser step of the contrastive model on the clean rows of as many micro-steps."""
@@ -123,7 +133,7 @@ def contrastive_step(config: RunConfig, rope: Tensor, batch: Batch, tokens_BL: T
                 image_BE = model.perception.embed(tokens_BND)
                 _, _, text_BE, _ = model.text_tower(tokens_BL[:rows])
             here = Pairs(image_BE, text_BE, caption_ids(tokens_BL[:rows]))
-            loss = sigmoid_loss(here, model.logit_scale.exp(), model.logit_bias, here.none(), here.none(), rows)
+            loss = sigmoid_loss(here, model.logit_scale.exp(), model.logit_bias, here.empty(), here.empty(), rows)
             torch.autograd.backward(loss / config.train.accumulate)
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.optim.clip)
         step_where(optimisers, one)
@@ -145,15 +155,13 @@ def parts_of_step(run: state.Run, batch: Batch, device: torch.device, repeats: i
 
     parts = split(config.loss, len(batch.captions), steps.progress(run))
     for _ in range(repeats):
-        rows, targets = piece("augment, noise", lambda: steps.drawn(run, batch, parts))
+        rows, targets = piece("augment, noise", lambda: steps.draw_rows(run, batch, parts))
         with autocast(config.train.precision, device):
             piece("perception forward", lambda r=rows: model.perceive(r.base_B3HW, r.t_B))
             piece("text forward", lambda r=rows: model.read(r.condition.tokens_BL))
             outputs = piece("forward, all", lambda r=rows: run.network(r))
-        here = seen(outputs, targets)
-        losses = joint_losses(
-            outputs, rows, targets, config.loss, model.logit_scale, model.logit_bias, here.none(), here.none(), parts
-        )
+        others = Others.none(clean_pairs(outputs, targets))
+        losses = Objective.of(config, parts, 1).losses(model, outputs, rows, targets, others)
         piece("backward, all", lambda x=losses: torch.autograd.backward(x["loss"]))
         piece("update", lambda: steps.update(run, 1e-6))
     return {name: round(1e3 * statistics.median(seconds[1:]), 2) for name, seconds in found.items()}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 class UserError(Exception):
@@ -23,5 +26,6 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
 
 
 def shown(name: object) -> str:
-    """A name of a file as it can be printed anywhere: bytes that are not UTF-8 become \\udcXX."""
-    return str(name).encode("utf-8", "backslashreplace").decode()
+    """A name of a file as it can be printed anywhere: bytes that are not UTF-8 become \\udcXX, and controls \\x1b."""
+    text = _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), str(name))
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -126,7 +126,7 @@ def test_plans_keep_to_their_budget_on_a_gpu(precision: Precision) -> None:
     step = step_of(config, "cuda")
     for share in (0.0, 0.2, 0.6, 1.0):
         plan = plan_chain(chain, int(least + share * (most - least)), margin)
-        undo = apply(step.model, step.sites, plan.choices)
+        undo = apply(step.model, step.calls, plan.choices)
         for _ in range(2):  # libraries take their workspaces in the first
             took = measure_peak(lambda: step.forward().backward(), "cuda")  # type: ignore[no-untyped-call]
             step.model.zero_grad(set_to_none=True)

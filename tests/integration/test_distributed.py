@@ -25,7 +25,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from majolica.config.run import RunConfig
 from majolica.config.split import RowSplit
-from majolica.distributed.group import Group
+from majolica.distributed.group import Group, sum_counts
 from majolica.distributed.reduce import Traffic, data_parallel
 from majolica.launch.prepare import prepare
 from majolica.launch.start import train
@@ -131,6 +131,16 @@ def test_ranks_train_as_one_process_does(shards: Path, tmp_path: Path, one: dict
         np.testing.assert_allclose(mean_losses(many, name), mean_losses([one], name), rtol=1e-5)
     # Sums of float32 in another order; Adam's first steps divide a gradient by its own size.
     assert largest(one["weights"], many[0]["weights"]) < 1e-4
+
+
+def counts_of_a_rank(group: Group) -> list[tuple[str, int]]:
+    return list(
+        sum_counts({"both": 1 + group.rank, f"rank {group.rank}": 4} if group.rank else {"both": 1}, group).items()
+    )
+
+
+def test_counts_of_all_ranks_are_added_up(tmp_path: Path) -> None:
+    assert on_ranks(2, counts_of_a_rank, tmp_path) == [[("rank 1", 4), ("both", 3)]] * 2
 
 
 def test_a_rank_may_have_no_clean_rows_and_another_no_noisy_ones(shards: Path, tmp_path: Path) -> None:
@@ -239,8 +249,8 @@ def window_of_a_rank(group: Group) -> list[list[np.ndarray]]:
             each = ROWS // group.world
             mine = slice(micro * ROWS + group.rank * each, micro * ROWS + (group.rank + 1) * each)
             here = Pairs(at[0][mine], at[1][mine], captions[mine])
-            ranks, earlier = step.compared(here, window, group, RowSplit(ROWS, noisy=0, fine=0))
-            total = total + sigmoid_loss(here, at[2], at[3], ranks, earlier, each)
+            others = step.gather_pairs(here, window, group, RowSplit(ROWS, noisy=0, fine=0))
+            total = total + sigmoid_loss(here, at[2], at[3], others.ranks, others.earlier, each)
     gradients = torch.autograd.grad(total / (len(orders) * MICRO_STEPS * group.world), at)
     if group.world > 1:
         for gradient in gradients:

@@ -20,6 +20,7 @@ from majolica.errors import UserError
 from majolica.launch.prepare import prepare
 from majolica.launch.rank import work
 from majolica.launch.start import train
+from majolica.objectives.objective import Objective
 from majolica.train import loop, sample, state, step
 from majolica.train.watch import lines, summary
 from ranks import changed, on_ranks
@@ -40,7 +41,7 @@ def differing(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> set[str
 
 def poison(monkeypatch: pytest.MonkeyPatch, calls: set[int], name: str = "flow") -> None:
     """Let one loss of the micro-steps with these numbers be no number."""
-    real, count = step.joint_losses, [0]
+    real, count = Objective.losses, [0]
 
     def losses(*args: Any) -> dict[str, torch.Tensor]:
         found = real(*args)
@@ -50,7 +51,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, calls: set[int], name: str = "flow")
             found |= {name: bad, "loss": found["loss"] + bad}
         return found
 
-    monkeypatch.setattr(step, "joint_losses", losses)
+    monkeypatch.setattr(Objective, "losses", losses)
 
 
 @pytest.mark.parametrize("name", ["flow", "contrastive"])
@@ -102,7 +103,7 @@ def test_too_many_in_a_row_end_the_run_after_their_line(
 
 def trained_with_a_bad_rank(group: Group, config: RunConfig, out: Path, bad: int) -> Any:
     """Three steps, the second poisoned on rank `bad` alone: all states after each, and the sums of the tally."""
-    count, real = [0], step.joint_losses
+    count, real = [0], Objective.losses
 
     def losses(*args: Any) -> dict[str, torch.Tensor]:
         found = real(*args)
@@ -111,7 +112,7 @@ def trained_with_a_bad_rank(group: Group, config: RunConfig, out: Path, bad: int
             found |= {"flow": found["flow"] * NAN, "loss": found["loss"] * NAN}
         return found
 
-    step.joint_losses = losses
+    Objective.losses = losses  # type: ignore[method-assign]
     run = state.build(config, out, group)
     states = []
     for number in (1, 2, 3):
@@ -143,6 +144,30 @@ def test_one_poisoned_rank_is_all_ranks_skipped_step(shards: Path, tmp_path: Pat
     for ours, theirs in zip(first, second, strict=True):
         assert all(ours[name] == theirs[name] for name in ours if name.startswith("model."))
     assert ranks[0][3] == ranks[1][3]
+
+
+def test_a_short_run_says_at_its_end_what_could_not_be_read(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its 96 rows are too few for `data.bad_share`; a run that was stopped and resumed says the same."""
+    good = ShardSet(shards).read(0)
+    bad = dataclasses.replace(good, image=b"no picture")
+    write_shards(tmp_path / "set", (bad if i % 7 == 0 else good for i in range(300)))
+    config = changed(tiny_run(tmp_path / "set"), checkpoint_every=100)
+    train(config, tmp_path / "whole")
+    count = json.loads((tmp_path / "whole" / "summary.json").read_text())["unreadable_samples"]
+    number = count["picture cannot be decoded"]
+    assert len(count) == 1 and number > 3
+    line = f"{number} samples could not be read and were replaced by others, in 96 rows: {number} x picture cannot be"
+    assert line in (said := capsys.readouterr().out)
+    assert "a larger share than --data.bad-share 0.01, at which training stops once it has read 100 rows" in said
+    with monkeypatch.context() as patch:
+        interrupt_in(4, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path / "parts")
+    capsys.readouterr()
+    train(config, tmp_path / "parts", resume=True)
+    assert line in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("stop", [3, 4, 5])

@@ -373,7 +373,7 @@ def test_without_a_compiler_training_goes_on(
     monkeypatch.setattr(state.shutil, "which", lambda name: None)
     config = tiny(shards, steps=2)
     train(dataclasses.replace(config, train=dataclasses.replace(config.train, compile=True)), tmp_path)
-    assert "no C++ compiler found: training without train.compile" in capsys.readouterr().out
+    assert "no C++ compiler found: training without --train.compile" in capsys.readouterr().out
     assert checkpoint.load(tmp_path)[0].state["step"] == 2
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -82,7 +83,7 @@ def test_every_verb_explains_itself(capsys: pytest.CaptureFixture[str], verb: st
         ("train none.yaml", "cannot read the configuration none.yaml"),
         ("train nano --model.patch 5", "model.patch 5 does not divide model.resolution 32: try 4"),
         ("train nano --model.properties brightnes", "did you mean 'brightness'?"),
-        ("train small", "data.shards is not set"),
+        ("train small", "there is nothing to train on: give a folder of img2dataset tars with --data.shards DIR"),
         ("train nano", "majolica data openmoji --out data/openmoji --resolution 64"),
         ("train --resume runs/none", "no run to resume in runs/none"),
         ("train --resume=runs/none", "no run to resume in runs/none"),
@@ -140,17 +141,20 @@ def test_print_config_is_the_recipe_with_the_options(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == Path("printed.yaml").read_text()
 
 
-def test_dry_run_says_what_follows_and_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["train", "reference", "--dry-run"]) == 2
+def test_dry_run_says_what_follows_or_what_training_would_refuse(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for words, says in (("reference", "--data.shards DIR"), ("nano", "no shards at data/openmoji/train")):
+        assert cli.main(["train", words, "--dry-run"]) == 2
+        out, err = capsys.readouterr()
+        assert out == "" and says in err and err.count("\n") == 1
+    rehearsal = ModuleType("majolica.launch.rehearse")
+    rehearsal.rehearse = lambda config, out, resume: None  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "majolica.launch.rehearse", rehearsal)
+    Path("mine").mkdir()
+    assert cli.main(["train", "reference", "--dry-run", "--data.shards", "mine"]) == 0
     out, err = capsys.readouterr()
-    assert "4,096" in out
-    assert "1,499,136,000" in out
-    assert out.endswith("shards         not set\n")
-    assert "data.shards is not set" in err
-    assert cli.main(["train", "nano", "--dry-run"]) == 2
-    out, err = capsys.readouterr()
-    assert out.endswith("shards         data/openmoji/train (not there yet)\n")
-    assert "no shards at data/openmoji/train" in err
+    assert "4,096" in out and "1,499,136,000" in out and out.endswith("shards         mine\n") and not err
 
 
 RUN = "recipe: nano\n"

@@ -1,25 +1,16 @@
-"""Which blocks a plan speaks about, and how it is carried out."""
+"""How a plan is carried out: every call of a block treats its activations as chosen."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from majolica.activation.choices import Choice, run, shared
-from majolica.models.majolica import Majolica
-
-
-@dataclass(frozen=True)
-class Site:
-    """One call of a block. A block that is called twice in a step has two."""
-
-    name: str
-    block: nn.Module
+from majolica.models.parts import BlockCall
 
 
 class Watch(Protocol):
@@ -30,20 +21,8 @@ class Watch(Protocol):
     def leave(self) -> None: ...
 
 
-def sites(model: Majolica, fine: bool) -> list[Site]:
-    """The calls of a training step in their order; `fine` when some rows are painted larger than the base."""
-    parts = [
-        ("perception", model.perception.blocks),
-        ("text", model.text_tower.blocks),
-        ("synthesis", model.synthesis.blocks),
-        ("decoder", model.decoder.blocks),
-    ]
-    parts += [("fine decoder", model.decoder.blocks)] if fine else []
-    return [Site(f"{name} {index}", block) for name, blocks in parts for index, block in enumerate(blocks)]
-
-
 def apply(
-    model: nn.Module, calls: Sequence[Site], choices: Sequence[Choice], watch: Watch | None = None
+    model: nn.Module, calls: Sequence[BlockCall], choices: Sequence[Choice], watch: Watch | None = None
 ) -> Callable[[], None]:
     """Make every call of `calls` treat its activations as chosen, where gradients are wanted; returns how to undo it.
 
@@ -51,8 +30,8 @@ def apply(
     """
     turn: Counter[nn.Module] = Counter()
     chosen: dict[nn.Module, list[Choice]] = {}
-    for site, choice in zip(calls, choices, strict=True):
-        chosen.setdefault(site.block, []).append(choice)
+    for call, choice in zip(calls, choices, strict=True):
+        chosen.setdefault(call.block, []).append(choice)
     for block, own in chosen.items():
         block.forward = _planned(block, own, turn, watch)
     hook = model.register_forward_pre_hook(lambda module, args: turn.clear())

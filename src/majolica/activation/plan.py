@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +21,9 @@ from majolica.activation.step import step_of
 from majolica.activation.trace import chain_of
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
+
+TRAINING_OPTION = "--train.activation-gb"
+"""The option of `majolica train` that gives the budget."""
 
 
 @dataclass(frozen=True)
@@ -85,28 +89,41 @@ def _all(choice: Choice, chain: Chain[Choice]) -> tuple[Choice, ...]:
     return (choice,) * len(chain.links)
 
 
-def plan_for(config: RunConfig, budget_bytes: int, choices: Sequence[Choice] = CHOICES, device: str = "cuda") -> Plan:
+def plan_for(
+    config: RunConfig,
+    budget_bytes: int,
+    choices: Sequence[Choice] = CHOICES,
+    device: str = "cuda",
+    option: str = TRAINING_OPTION,
+) -> Plan:
     """The cheapest plan for a micro-step of `config` that torch's allocator gives no more than `budget_bytes` for.
 
     The budget is for activations, gradients and all else that a micro-step takes beyond weights, optimiser state and
     averaged weights on a `device` of that kind. The step is traced on tensors without memory: any model can be planned
-    anywhere. UserError names the smallest possible budget where this one is smaller.
+    anywhere. UserError names the smallest budget for `option`, which the user gave, where this one is smaller.
     """
     with torch.random.fork_rng(devices=[]), FakeTensorMode():
         chain = chain_of(step_of(config), choices)
-    return plan_chain(chain, budget_bytes, margin_on(device, config.train.precision, len(chain.links)))
+    return plan_chain(chain, budget_bytes, margin_on(device, config.train.precision, len(chain.links)), option)
 
 
-def plan_chain(chain: Chain[Choice], budget: int, margin: Margin = NONE) -> Plan:
+def plan_chain(chain: Chain[Choice], budget: int, margin: Margin = NONE, option: str = TRAINING_OPTION) -> Plan:
     """The cheapest plan for a chain whose tensors leave `margin` of the budget.
 
-    UserError names the smallest possible budget where this one is smaller.
+    UserError names the smallest budget for `option`, rounded up to four digits, where this one is smaller.
     """
     found = solve(chain, margin.left(budget))
     if found is None:
-        least = margin.needed(smallest_budget(chain))
+        least = _rounded_up(margin.needed(smallest_budget(chain)) / 1e9)
+        lower = ", or a smaller --train.batch" * (option == TRAINING_OPTION)
         raise UserError(
-            f"no activation plan fits in {budget / 1e9:.9g} GB: train.activation_gb must be at least {least / 1e9:.9f} "
-            f"({least} bytes, gradients included); or lower train.batch"
+            f"{option} {budget / 1e9:.4g} is too small, for activations and gradients take more however they are"
+            f" planned: give {option} {least} or more{lower}"
         )
     return Plan(chain, found, budget)
+
+
+def _rounded_up(value: float) -> str:
+    """A positive number to four digits, no less than it is, without an exponent."""
+    digits = 3 - math.floor(math.log10(value))
+    return f"{math.ceil(value * 10**digits) / 10**digits:.{max(0, digits)}f}"

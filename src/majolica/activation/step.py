@@ -7,15 +7,15 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from majolica.activation.apply import sites
 from majolica.activation.trace import Step
 from majolica.config.run import RunConfig
 from majolica.config.split import RowSplit, largest, of_rank
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
 from majolica.models.majolica import Majolica, Rows
-from majolica.objectives.contrastive import Pairs
-from majolica.objectives.joint import Targets, joint_losses, seen
+from majolica.models.precision import Precision
+from majolica.objectives.joint import Targets
+from majolica.objectives.objective import Objective, Others, clean_pairs
 
 
 def step_of(config: RunConfig, device: str = "cpu") -> Step:
@@ -45,7 +45,7 @@ def step_of(config: RunConfig, device: str = "cpu") -> Step:
     ]
     return Step(
         model=model,
-        sites=sites(model, fine=fine_rows(config) > 0),
+        calls=model.blocks(fine=fine_rows(config) > 0),
         forward=partial(forward, model, config, rows, targets),
         inputs=known,
         standing=config.train.accumulate > 1 or config.train.processes > 1,
@@ -53,23 +53,13 @@ def step_of(config: RunConfig, device: str = "cpu") -> Step:
 
 
 def forward(model: Majolica, config: RunConfig, rows: Rows, targets: Targets) -> Tensor:
-    """To the loss, as `majolica.train.step` does it."""
-    with torch.autocast(rows.t_B.device.type, torch.bfloat16, enabled=config.train.precision != "fp32"):
-        outputs = model(rows)
-    none: Pairs = seen(outputs, targets).none()
-    losses = joint_losses(
-        outputs,
-        rows,
-        targets,
-        config.loss,
-        model.logit_scale,
-        model.logit_bias,
-        ranks=none,
-        earlier=none,
-        parts=largest_split(config),
-        world=ranks_of(config),
-    )
-    return losses["loss"] / config.train.accumulate
+    """The loss of a micro-step that knows of no other rank and of no earlier micro-step."""
+    precision = config.train.precision
+    settled: Precision = "bf16" if precision == "auto" else precision  # what is left to the machine may be that
+    objective = Objective(config.loss, largest_split(config), ranks_of(config), settled)
+    outputs = objective.predict(model, rows)
+    others = Others.none(clean_pairs(outputs, targets))
+    return objective.losses(model, outputs, rows, targets, others)["loss"] / config.train.accumulate
 
 
 def largest_split(config: RunConfig) -> RowSplit:

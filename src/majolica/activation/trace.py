@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
-from majolica.activation.apply import Site, apply
+from majolica.activation.apply import apply
 from majolica.activation.chain import Chain, Link, Option
 from majolica.activation.choices import Choice
 from majolica.activation.tape import Phase, Span, Tape
+from majolica.models.parts import BlockCall
 
 OFFLOAD_PRICE = 10_000
 """FLOPs a GPU could do while one byte goes to the host and comes back (125 TFLOP/s, 25 GB/s each way)."""
@@ -21,7 +22,8 @@ class Step:
     """A training step that can be run again and again, on real or on fake tensors."""
 
     model: nn.Module
-    sites: Sequence[Site]
+    calls: Sequence[BlockCall]
+    """Of the model's blocks, in their order."""
     forward: Callable[[], Tensor]
     """To the loss."""
     inputs: Iterable[Tensor]
@@ -36,7 +38,7 @@ def record(step: Step, choices: Sequence[Choice]) -> Tape:
         value.grad = value.detach().clone() if step.standing else None
     grads = [value.grad for value in model.parameters() if value.grad is not None]
     tape = Tape([*model.parameters(), *model.buffers(), *step.inputs, *grads])
-    undo = apply(model, step.sites, choices, tape)
+    undo = apply(model, step.calls, choices, tape)
     try:
         with tape:
             loss = step.forward()
@@ -55,8 +57,8 @@ def standing_gradients(step: Step) -> int:
 
 def chain_of(step: Step, choices: Sequence[Choice]) -> Chain[Choice]:
     """Trace the step with all blocks under each of the `choices` in turn, "keep" among them."""
-    tapes = {choice: record(step, [choice] * len(step.sites)) for choice in choices}
-    return assemble([site.name for site in step.sites], tapes, standing_gradients(step))
+    tapes = {choice: record(step, [choice] * len(step.calls)) for choice in choices}
+    return assemble([call.name for call in step.calls], tapes, standing_gradients(step))
 
 
 def assemble(names: Sequence[str], tapes: Mapping[Choice, Tape], standing: int) -> Chain[Choice]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from majolica.commands.pictures import load_pictures
 from majolica.config.shard import ShardConfig
-from majolica.errors import UserError
+from majolica.errors import UserError, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,20 +22,32 @@ if TYPE_CHECKING:
 def find_pictures(places: Sequence[Path]) -> list[Path]:
     """The files among `places` as they are, and all pictures in the folders among them, in the order of names.
 
-    Raises UserError for a folder without any picture.
+    Raises UserError for a folder without any picture, and for a tar: pictures in tars are not looked into.
     """
     from majolica.data.folder.listing import rows
+    from majolica.data.store.contents import tars_inside
 
     found: list[Path] = []
     for place in places:
         if not place.is_dir():
+            if place.name.endswith(".tar") and place.exists():
+                raise UserError(f"{shown(place)} is a tar, not a picture: {_unpacking(place)}")
             found.append(place)
             continue
         inside = [place / row["path"] for row in rows(ShardConfig(source=str(place)))]
         if not inside:
-            raise UserError(f"there are no pictures in the folder {place}")
+            nothing = f"there are no pictures in the folder {shown(place)}"
+            if tars := tars_inside(place):
+                raise UserError(f"{nothing}, but tars ({len(tars):,}): {_unpacking(tars[0])}")
+            raise UserError(nothing)
         found += inside
     return found
+
+
+def _unpacking(tar: Path) -> str:
+    """What to do about pictures in a tar."""
+    command = f"mkdir -p pictures && tar -xf {shlex.quote(shown(tar))} -C pictures"
+    return f"unpack it with `{command}`, and name the folder pictures"
 
 
 def print_unread(path: Path, reason: str) -> None:

@@ -73,7 +73,7 @@ def plan(
     if shard_optimizer:
         config = dataclasses.replace(config, train=dataclasses.replace(config.train, shard_optimizer=True))
     train = config.train
-    planned = plan_for(config, round(budget * 1e9)) if budget else None
+    planned = plan_for(config, round(budget * 1e9), option="--activation-gb") if budget else None
     if planned and picture:
         planned.draw(picture)
     found = figures(config, trace(config), card, Assumptions(mfu, price), planned)

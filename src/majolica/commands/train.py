@@ -43,7 +43,7 @@ class Options:
     print_config: Flag = False
     """Print the whole configuration as YAML and stop."""
     dry_run: Flag = False
-    """Check all that training would check before its first step, print what follows from it and stop."""
+    """Check all that training would check before its first step, and then print what follows from it, and stop."""
 
 
 def run(args: list[str]) -> None:
@@ -55,8 +55,8 @@ def run(args: list[str]) -> None:
     if options.print_config:
         print(io.to_yaml(config), end="")
     elif options.dry_run:
-        print(describe(config))
         _rehearse(config, options)
+        print(describe(config))
     else:
         _train(config, options)
 
@@ -64,12 +64,10 @@ def run(args: list[str]) -> None:
 def describe(config: RunConfig) -> str:
     """A few lines on what a configuration comes to."""
     shards = ", ".join(source.shards for source in config.data.sources) or config.data.shards or "not set"
-    local = config.data.shards and not config.data.sources and "://" not in shards
-    missing = " (not there yet)" if local and not Path(shards).is_dir() else ""
     rows = {name: f"{value:,}" for name, value in derived(config).items()}
     if is_open(config):
-        rows["to be fitted"] = "train.processes 0 and train.precision auto, to the machine that the run begins on"
-    rows |= {"steps": f"{config.train.steps:,}", "shards": f"{shards}{missing}"}
+        rows["to be fitted"] = "--train.processes 0 and --train.precision auto, to the machine that the run begins on"
+    rows |= {"steps": f"{config.train.steps:,}", "shards": shards}
     return "\n".join([f"recipe         {config.recipe}", *(f"{name:14} {text}" for name, text in rows.items())])
 
 
@@ -150,7 +148,7 @@ def _check(config: RunConfig, options: Options) -> Path:
 def _no_shards(config: RunConfig, folder: str) -> str:
     resolution = config.model.resolution * (config.loss.fine_scale if config.loss.fine_share else 1)
     if not folder:
-        return "data.shards is not set: give a folder of img2dataset tars with --data.shards DIR"
+        return "there is nothing to train on: give a folder of img2dataset tars with --data.shards DIR"
     if config.data.sources:
         return f"no shards at {folder}, one of data.sources: name folders of img2dataset tars, or URLs"
     home = Path(folder).parent

@@ -45,6 +45,6 @@ def base_only(config: RunConfig) -> list[str]:
     if loss.fine_share > 0:
         return []
     return [
-        f"loss.fine_share is 0, so this run learns to paint at {base} px only, and larger pictures will show dots or a"
-        f" grid; with --loss.fine-share 0.25 it learns {max(2, loss.fine_scale) * base} px too"
+        f"--loss.fine-share is 0, so this run learns to paint at {base} px only, and larger pictures will show dots or"
+        f" a grid; with --loss.fine-share 0.25 it learns {max(2, loss.fine_scale) * base} px too"
     ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -52,7 +54,7 @@ def joined(processes: int, threads: int) -> Iterator[Group]:
         return
     world = int(os.environ["WORLD_SIZE"])
     if world != processes:
-        raise UserError(f"{world} processes were started but train.processes is {processes}: make them agree")
+        raise UserError(f"{world} processes were started but --train.processes is {processes}: make them agree")
     device = default_device(int(os.environ["LOCAL_RANK"]))
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -91,6 +93,16 @@ def mean_over_ranks(values: Tensor, group: Group) -> Tensor:
     values = values.clone()
     dist.all_reduce(values)
     return values / group.world
+
+
+def sum_counts(counts: Mapping[str, int], group: Group) -> dict[str, int]:
+    """Counts by name, added up over the ranks, the largest first; every rank must ask, and gets the same."""
+    every: list[Any] = [counts]
+    if group.world > 1:
+        every = [None] * group.world
+        dist.all_gather_object(every, dict(counts))
+    total = sum((Counter(one) for one in every), Counter[str]())
+    return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
 
 
 def gather_others(x: Tensor, group: Group, counts: Sequence[int]) -> Tensor:

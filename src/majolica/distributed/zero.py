@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 import torch
@@ -25,15 +26,14 @@ class Shard:
         return Shard(group, {})
 
     @staticmethod
-    def over(model: nn.Module, group: Group) -> Shard:
+    def over(model: nn.Module, group: Group, matrices: Set[str]) -> Shard:
         """Largest first to the rank that has least so far: a function of names and sizes, the same on every rank.
 
-        Matrices and the rest are balanced apart: a matrix may be Muon's, and costs far more time.
+        `matrices` and the rest are balanced apart: those may be Muon's, whose step costs far more time.
         """
         if group.world == 1:
             return Shard.whole(group)
         sizes = {name: value.numel() for name, value in model.named_parameters()}
-        matrices = {name for name, value in model.named_parameters() if value.ndim == 2 and ".blocks." in name}
         owner: dict[str, int] = {}
         for names in (matrices, sizes.keys() - matrices):
             load = [0] * group.world

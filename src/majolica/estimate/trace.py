@@ -23,12 +23,13 @@ from majolica.config.split import largest
 from majolica.distributed.group import Group
 from majolica.distributed.zero import Shard
 from majolica.models.majolica import Majolica, Rows
-from majolica.models.precision import autocast
+from majolica.models.parts import HEAD, hidden_matrices, parameters_by_part
 from majolica.objectives.contrastive import Pairs
-from majolica.objectives.joint import Targets, joint_losses, seen
+from majolica.objectives.joint import Targets
+from majolica.objectives.objective import Objective, clean_pairs
 from majolica.train.optim.ema import Ema
 from majolica.train.optim.optimisers import build_optimisers
-from majolica.train.step import compared
+from majolica.train.step import gather_pairs
 
 aten = torch.ops.aten
 
@@ -61,7 +62,7 @@ def trace(config: RunConfig) -> Trace:
     fake = FakeTensorMode()
     with imagined(config.train.processes) as group, fake:
         model = Majolica(config.model)
-        shard = Shard.over(model, group) if config.train.shard_optimizer else Shard.whole(group)
+        shard = Shard.over(model, group, hidden_matrices(model)) if config.train.shard_optimizer else Shard.whole(group)
         optimisers = build_optimisers(model, config.optim, shard.mine)
         ema = Ema(model, config.optim.ema, shard.mine)
         rows, targets = faked(rows, fake), faked(targets, fake)
@@ -92,25 +93,12 @@ def trace(config: RunConfig) -> Trace:
 
 def micro_step(model: Majolica, rows: Rows, targets: Targets, config: RunConfig, group: Group) -> Tensor:
     """The loss of the last micro-step of a window."""
-    with autocast(config.train.precision, torch.device("cpu")):
-        outputs = model(rows)
+    objective = Objective.of(config, largest(config.loss, config.train.batch * group.world), group.world)
+    outputs = objective.predict(model, rows)
     window: list[Pairs] = []
-    parts = largest(config.loss, config.train.batch * group.world)
     for _ in range(config.train.accumulate):
-        ranks, earlier = compared(seen(outputs, targets), window, group, parts)
-    losses = joint_losses(
-        outputs,
-        rows,
-        targets,
-        config.loss,
-        model.logit_scale,
-        model.logit_bias,
-        ranks,
-        earlier,
-        parts,
-        group.world,
-    )
-    return losses["loss"]
+        others = gather_pairs(clean_pairs(outputs, targets), window, group, objective.split)
+    return objective.losses(model, outputs, rows, targets, others)["loss"]
 
 
 @contextmanager
@@ -189,11 +177,11 @@ def attention(flops: FlopCounterMode) -> int:
 
 
 def parts(model: Majolica) -> dict[str, int]:
-    """Parameters by part; `trunk` is perception, synthesis and what reads pixels off the tokens."""
-    named = {name: sum(x.numel() for x in child.parameters()) for name, child in model.named_children()}
-    rest = sum(x.numel() for x in model.parameters(recurse=False))
-    trunk = sum(named.pop(name) for name in ("perception", "synthesis", "norm", "to_patch"))
-    return {"trunk": trunk, **named, "loss": rest}
+    """Parameters by part; `trunk` is perception, synthesis and the head that reads pixels off the tokens."""
+    sizes = {name: sum(x.numel() for x in values) for name, values in parameters_by_part(model).items()}
+    loss = sum(x.numel() for x in model.parameters(recurse=False))
+    trunk = sum(sizes.pop(name) for name in (*model.TRUNK, HEAD)) - loss
+    return {"trunk": trunk, **sizes, "loss": loss}
 
 
 def nbytes(tensors: Any) -> int:

@@ -12,7 +12,7 @@ from majolica.config.resolutions import trained_sizes
 from majolica.config.run import RunConfig
 from majolica.data.loading.notices import data_notices
 from majolica.distributed.environment import has_launcher, launched
-from majolica.distributed.group import Group, any_rank, from_first, joined
+from majolica.distributed.group import Group, any_rank, from_first, joined, sum_counts
 from majolica.errors import UserError
 from majolica.launch.agent import Launcher, watch_torchrun
 from majolica.lock import hold_folder
@@ -50,12 +50,13 @@ def work(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher:
             begun = run.step
             sample = Sampler(run, log.say if log else lambda message: None)
             finished = fit(run, log, lambda: bool(asked) or gone(), sample)
+            unreadable = sum_counts(run.unreadable, group)
         finally:
             run.feed.close()
             if log:
                 log.close()
         if group.first:
-            summarise(run, print)
+            summarise(run, unreadable, print)
             check_saved(run)
             print(_outcome(run, finished, begun), flush=True)
         if not finished:

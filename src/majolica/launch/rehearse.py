@@ -7,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from majolica.config.run import RunConfig
 from majolica.data.order.sources import captions
@@ -17,7 +16,8 @@ from majolica.errors import UserError
 from majolica.launch.spawn import check_room
 from majolica.run.weights import checkpoints, latest
 from majolica.text.tokenizer import Tokenizer
-from majolica.train import precision, state
+from majolica.train import state
+from majolica.train.precision import check_precision
 
 
 def rehearse(config: RunConfig, out: Path, resume: bool = False) -> None:
@@ -28,7 +28,7 @@ def rehearse(config: RunConfig, out: Path, resume: bool = False) -> None:
     """
     if config.train.processes > 1 and not launched():
         check_room(config.train.processes, torch.cuda.device_count())
-    precision.prepare(nn.Identity(), config.train.precision, default_device())
+    check_precision(config.train.precision, default_device())
     _open_tokenizer(config, out, resume)
     if resume and checkpoints(out):  # without one it begins at step 0
         latest(out)
@@ -42,7 +42,7 @@ def _open_tokenizer(config: RunConfig, out: Path, resume: bool) -> None:
     elif config.data.tokenizer:
         path = Path(config.data.tokenizer)
         if not os.access(path, os.R_OK) or not path.is_file():
-            raise UserError(f"data.tokenizer {path} cannot be read: name the file of a SentencePiece model")
+            raise UserError(f"--data.tokenizer {path} cannot be read: name the file of a SentencePiece model")
         Tokenizer(path)
     elif not any(caption.strip() for caption in islice(captions(config.data), 1_000)):
         raise UserError("none of the first 1,000 captions says anything, so no vocabulary can be trained on them")

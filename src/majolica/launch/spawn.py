@@ -52,7 +52,7 @@ def launch(processes: int, module: str, arguments: Sequence[str], inherit: Seque
         raise KeyboardInterrupt
     if code < 0:
         name = signal.Signals(-code).name
-        hint = ", most likely for memory: lower train.batch" if name == "SIGKILL" else ""
+        hint = ", most likely for memory: lower --train.batch" if name == "SIGKILL" else ""
         raise UserError(f"the training stopped early: one of its processes was ended by {name}{hint}")
     if code:
         raise UserError(f"the training stopped early (exit code {code}); its own message stands above")
@@ -63,7 +63,7 @@ def check_room(processes: int, gpus: int) -> None:
     room = gpus or cores()
     if processes > room:
         raise UserError(
-            f"train.processes is {processes} and this machine has room for {room}: start it with torchrun on "
+            f"--train.processes is {processes} and this machine has room for {room}: start it with torchrun on "
             f"as many machines as it takes, or set --train.processes {room}"
         )
 

@@ -13,6 +13,7 @@ from majolica.device import sent
 from majolica.models.conditions import Condition, ConditionEncoder
 from majolica.models.decoder import PixelDecoder, Window
 from majolica.models.layers import Norm, rope_2d
+from majolica.models.parts import BlockCall, Kind
 from majolica.models.text_tower import TextTower
 from majolica.models.trunk import Perception, Synthesis, unpatchify
 
@@ -64,6 +65,9 @@ class Text:
 class Majolica(nn.Module):
     """See `Rows` and `Outputs`; the methods are the pieces that sampling and evaluation call on their own."""
 
+    TRUNK = ("perception", "synthesis")
+    """The parts between pixels and pixels that see a token for every patch."""
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
@@ -98,6 +102,31 @@ class Majolica(nn.Module):
         )
         image_CE = self.perception.embed(tokens_BND[noisy:])
         return Outputs(base_M3HW, fine_F3HW, image_CE, text.embedding_BE[noisy:], tokens_BND)
+
+    def parts(self) -> dict[str, nn.Module]:
+        """The parts that have a name; the head, which reads pixels and similarities off them, is what is left."""
+        return {
+            "text_tower": self.text_tower,
+            "perception": self.perception,
+            "synthesis": self.synthesis,
+            "conditions": self.conditions,
+            "decoder": self.decoder,
+        }
+
+    def blocks(self, fine: bool = False) -> list[BlockCall]:
+        """The calls of blocks in `forward`, in their order; `fine` when some rows are painted larger than the base."""
+        stacks: list[tuple[str, Kind, nn.ModuleList]] = [
+            ("perception", "transformer", self.perception.blocks),
+            ("text", "transformer", self.text_tower.blocks),
+            ("synthesis", "transformer", self.synthesis.blocks),
+            ("decoder", "pixel", self.decoder.blocks),
+        ]
+        stacks += [("fine decoder", "pixel", self.decoder.blocks)] if fine else []
+        return [
+            BlockCall(f"{name} {index}", block, kind)
+            for name, kind, blocks in stacks
+            for index, block in enumerate(blocks)
+        ]
 
     def grid(self, base_B3HW: Tensor) -> tuple[int, int]:
         """Token grid of a base-resolution image."""

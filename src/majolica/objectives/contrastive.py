@@ -35,12 +35,12 @@ class Pairs:
         """The same without a graph."""
         return Pairs(self.image_BE.detach(), self.text_BE.detach(), self.caption_B)
 
-    def none(self) -> Pairs:
+    def empty(self) -> Pairs:
         """No rows, of the same kind."""
         return Pairs(self.image_BE[:0].detach(), self.text_BE[:0].detach(), self.caption_B[:0])
 
 
-def joined(parts: Sequence[Pairs]) -> Pairs:
+def concatenate_pairs(parts: Sequence[Pairs]) -> Pairs:
     """All rows of all parts."""
     return Pairs(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Pairs)))
 

@@ -1,4 +1,4 @@
-"""The joint objective: one batch becomes noisy rows that paint and clean rows that see, in one pass."""
+"""The rows of the joint pass: one batch becomes noisy rows that paint and clean rows that see."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import torch
 from torch import Tensor
 
 from majolica.config.run import LossConfig
-from majolica.config.split import RowSplit
 from majolica.device import sent
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
-from majolica.models.majolica import Outputs, Rows, pool
+from majolica.models.majolica import Rows, pool
 from majolica.models.properties import measure_all
-from majolica.objectives.contrastive import Pairs, caption_ids, sigmoid_loss
+from majolica.objectives.contrastive import caption_ids
 from majolica.objectives.draws import Draws
-from majolica.objectives.flow import add_noise, by_time, flow_time, velocity_loss
+from majolica.objectives.flow import add_noise, flow_time
 
 
 @dataclass(frozen=True)
@@ -96,41 +95,3 @@ def draw_condition(
     device = tokens_BL.device
     values_BP = measure_all(properties, images_B3HW)
     return Condition(tokens_BL, sent(has_text_B, device), values_BP, sent(has_value_BP, device))
-
-
-def seen(outputs: Outputs, targets: Targets) -> Pairs:
-    """The clean rows: what the contrastive loss is about."""
-    return Pairs(outputs.image_CE, outputs.text_CE, targets.caption_C)
-
-
-def joint_losses(
-    outputs: Outputs,
-    rows: Rows,
-    targets: Targets,
-    config: LossConfig,
-    scale: Tensor,
-    bias: Tensor,
-    ranks: Pairs,
-    earlier: Pairs,
-    parts: RowSplit,
-    world: int = 1,
-) -> dict[str, Tensor]:
-    """Named losses; `loss` is their weighted sum. All are sums over this rank's rows, divided by a `world`-th of the
-    rows that there are over all ranks: so the mean over the ranks is the loss of the global micro-batch of `parts`,
-    however its rows lie on the ranks. `fine` is divided by the rows that were to be painted larger, so that each
-    weighs as much as any other noisy row also where some pictures have not the pixels.
-
-    `flow_by_time` is what `by_time` makes of the base rows' flow losses, for the log.
-
-    `ranks` and `earlier` are the clean rows of other ranks and of earlier micro-steps, see `sigmoid_loss`.
-    """
-    t_M = rows.t_B[: rows.noisy]
-    base_M = velocity_loss(outputs.base_M3HW, targets.base_M3HW, t_M, 1, config.t_floor)
-    fine_F = velocity_loss(
-        outputs.fine_F3HW, targets.fine_F3HW, t_M[: len(targets.fine_F3HW)], rows.window.scale, config.t_floor
-    )
-    noisy, large, clean = (max(1, count) / world for count in (parts.noisy, parts.fine, parts.clean))
-    flow, fine = base_M.sum() / noisy, fine_F.sum() / large
-    contrastive = sigmoid_loss(seen(outputs, targets), scale.exp(), bias, ranks, earlier, clean)
-    loss = flow + config.fine_share * fine + config.contrastive * contrastive
-    return {"loss": loss, "flow": flow, "fine": fine, "contrastive": contrastive, "flow_by_time": by_time(base_M, t_M)}

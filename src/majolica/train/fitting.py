@@ -59,11 +59,11 @@ def fit_new_run(config: RunConfig, machine: Machine) -> tuple[RunConfig, list[st
     train = fitted.train
     if is_open(config):
         said.append(
-            f"fitted to {machine}: train.processes {train.processes}, train.batch {train.batch}, "
-            f"train.precision {train.precision}"
+            f"fitted to {machine}: --train.processes {train.processes}, --train.batch {train.batch}, "
+            f"--train.precision {train.precision}"
         )
     if config.train.precision == "bf16" and not machine.bf16:
-        said.append(f"train.precision is bf16, and this machine has {machine}: fp32 may be quicker here")
+        said.append(f"--train.precision is bf16, and this machine has {machine}: fp32 may be quicker here")
     return fitted, said
 
 
@@ -71,7 +71,7 @@ def check_settled(config: RunConfig) -> RunConfig:
     """`config` itself; UserError where a run that has begun leaves something to the machine."""
     if is_open(config):
         raise UserError(
-            "train.processes 0 and train.precision auto are settled when a run begins, for all who go on with it: "
+            "--train.processes 0 and --train.precision auto are settled when a run begins, for all who go on with it: "
             "give both, or leave them as the run's config.yaml has them"
         )
     return config

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -21,19 +21,23 @@ TRIES = 8
 GOLDEN = 0.6180339887498949
 """Its multiples, modulo 1, are spread evenly over [0, 1), however many are taken."""
 
+Read = Callable[[str], str]
+"""A text as the vocabulary sees it: what `Tokenizer.normalize` makes of it."""
 
-def choose_prompts(config: DataConfig, trained: Sequence[ShardSet], count: int) -> list[str]:
-    """Up to `count` different captions, held-out ones first where the data has such.
 
-    `trained` are the open sources of training; they stay open. The choice depends on the data alone.
+def choose_prompts(config: DataConfig, trained: Sequence[ShardSet], count: int, read: Read) -> list[str]:
+    """Up to `count` different captions as the model reads them, held-out ones first where the data has such.
+
+    `trained` are the open sources of training; they stay open. The choice depends on the data and on `read` alone:
+    captions that differ only in what the vocabulary does not tell apart, such as case, are one.
     """
     held_out = [ShardSet(folder, empty_captions="keep") for folder in held_out_folders(config)]
     try:
-        chosen = take(held_out, count)
+        chosen = take(held_out, count, read)
     finally:
         for shards in held_out:
             shards.close()
-    return take(trained, count, chosen)
+    return take(trained, count, read, chosen)
 
 
 def held_out_folders(config: DataConfig) -> list[Path]:
@@ -43,10 +47,10 @@ def held_out_folders(config: DataConfig) -> list[Path]:
     return [folder for folder in beside if folder not in places and any(folder.glob("*.tar"))]
 
 
-def take(sets: Sequence[ShardSet], count: int, chosen: Sequence[str] = ()) -> list[str]:
+def take(sets: Sequence[ShardSet], count: int, read: Read, chosen: Sequence[str] = ()) -> list[str]:
     """`chosen`, and captions of `sets` that are not among them, turn by turn, until there are `count`."""
     found = dict.fromkeys(chosen)
-    spreads = [spread(shards, count) for shards in sets]
+    spreads = [spread(shards, count, read) for shards in sets]
     for round_of_captions in zip_longest(*spreads, fillvalue=""):
         for caption in round_of_captions:
             if caption and len(found) < count:
@@ -56,14 +60,14 @@ def take(sets: Sequence[ShardSet], count: int, chosen: Sequence[str] = ()) -> li
     return list(found)
 
 
-def spread(shards: ShardSet, count: int) -> Iterator[str]:
-    """Captions from all over a source, "" for one that cannot be painted."""
+def spread(shards: ShardSet, count: int, read: Read) -> Iterator[str]:
+    """Captions from all over a source, as the model reads them, "" for one that cannot be painted."""
     for number in range(min(TRIES * count, 4 * len(shards))):
         try:
             caption = clean_caption(shards.caption(int((number + 0.5) * GOLDEN % 1 * len(shards))))
         except BadSample:
             caption = ""
-        yield caption if len(caption) <= LONGEST_PROMPT else ""
+        yield read(caption) if len(caption) <= LONGEST_PROMPT else ""
 
 
 def read_prompts(path: Path) -> list[str]:

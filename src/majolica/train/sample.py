@@ -68,9 +68,13 @@ class Sampler:
 
     def _choose(self, run: Run) -> None:
         path = run.out / PROMPTS
-        self.prompts = read_prompts(path)[:MOST]
+
+        def read(text: str) -> str:
+            return run.tokenizer.normalize([text])[0]
+
+        self.prompts = [prompt for prompt in map(read, read_prompts(path)[:MOST]) if prompt]
         if not self.prompts:
-            self.prompts = choose_prompts(run.config.data, run.feed.loader.sets, COUNT)
+            self.prompts = choose_prompts(run.config.data, run.feed.loader.sets, COUNT, read)
             write_atomic(path, "".join(prompt + "\n" for prompt in self.prompts))
 
     def _paint(self, run: Run, average: dict[str, torch.Tensor]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,19 +14,20 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from majolica.activation.apply import apply, sites
+from majolica.activation.apply import apply
 from majolica.activation.choices import CHOICES
 from majolica.activation.plan import plan_for
 from majolica.activation.step import fine_rows
 from majolica.config.run import RunConfig
 from majolica.config.split import largest
 from majolica.data.loading.loader import Loader, Size
-from majolica.distributed.group import Group
+from majolica.distributed.group import Group, sum_counts
 from majolica.distributed.reduce import Traffic, data_parallel
 from majolica.distributed.zero import Shard, gathered
 from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.models.majolica import Majolica
+from majolica.models.parts import hidden_matrices
 from majolica.models.precision import attend_by_products
 from majolica.run import checkpoint
 from majolica.run.weights import checkpoints
@@ -68,6 +70,8 @@ class Run:
     """Rows seen by all ranks."""
     seconds: float = 0.0
     """Training time, earlier parts of a resumed run included."""
+    unreadable: Counter[str] = field(default_factory=Counter)
+    """Samples that this rank could not read, by reason; on the first rank those of earlier parts too, of all ranks."""
     tally: Tally = field(default_factory=Tally)
     """Losses since the last line of the log."""
     saved: int = -1
@@ -83,7 +87,7 @@ def build(config: RunConfig, out: Path, group: Group) -> Run:
     precision.prepare(model, config.train.precision, group.device)
     if not config.train.activation_gb:  # plans count on the fused kernel
         attend_by_products(model, group.device)
-    shard = Shard.over(model, group) if config.train.shard_optimizer else Shard.whole(group)
+    shard = Shard.over(model, group, hidden_matrices(model)) if config.train.shard_optimizer else Shard.whole(group)
     traffic = Traffic()
     return Run(
         config=config,
@@ -131,7 +135,7 @@ def checkpoint_activations(model: Majolica, config: RunConfig, group: Group, out
     offload = group.device.type != "cpu" and not config.train.compile
     choices = [choice for choice in CHOICES if choice != "offload" or offload]
     plan = plan_for(config, round(config.train.activation_gb * 1e9), choices, group.device.type)
-    apply(model, sites(model, fine=fine_rows(config) > 0), plan.choices)
+    apply(model, model.blocks(fine=fine_rows(config) > 0), plan.choices)
     if group.first:
         print(plan)
         try:
@@ -148,11 +152,10 @@ def can_compile(device: torch.device) -> bool:
 def compile_blocks(model: Majolica) -> None:
     """torch.compile each block; where no C++ compiler is found training goes on without."""
     if not can_compile(next(model.parameters()).device):
-        print("no C++ compiler found: training without train.compile")
+        print("no C++ compiler found: training without --train.compile")
         return
-    for blocks in (model.perception.blocks, model.synthesis.blocks, model.text_tower.blocks, model.decoder.blocks):
-        for block in blocks:
-            block.compile()
+    for call in model.blocks():
+        call.block.compile()
 
 
 def save(run: Run, say: Callable[[str], None]) -> bool:
@@ -162,7 +165,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
     optimizer = state_by_name(run.model, run.optimisers)
     if run.shard.split:
         optimizer = gathered(optimizer, run.group)
-    pending = run.tally.state(run.group)
+    pending, unreadable = run.tally.state(run.group), sum_counts(run.unreadable, run.group)
     if not run.group.first:
         return True
     weights = {name: value.detach().contiguous() for name, value in run.model.named_parameters()}
@@ -178,6 +181,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
         "skipped": int(run.skipped),
         "skipped_steps": int(run.skipped_steps),
         "pending": pending,
+        "unreadable": unreadable,
         "shape": shape_of(run.config),
         "loader": run.feed.state(),
     }
@@ -217,6 +221,7 @@ def restore(run: Run, say: Callable[[str], None]) -> None:
     run.skipped, run.skipped_steps = (  # older checkpoints lack the second, and what the log has still to say
         torch.tensor(float(saved.state.get(name, 0)), device=run.group.device) for name in ("skipped", "skipped_steps")
     )
+    run.unreadable = Counter(saved.state.get("unreadable") if run.group.first else None)
     run.tally.load(saved.state.get("pending", {}))
     for note in [*shape_notes(saved.state.get("shape"), run.config), *run.feed.load(saved.state["loader"])]:
         say(note)

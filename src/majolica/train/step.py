@@ -20,10 +20,10 @@ from majolica.device import sent
 from majolica.distributed.group import Group, gather_others
 from majolica.errors import UserError
 from majolica.models.majolica import Rows
-from majolica.models.precision import autocast
-from majolica.objectives.contrastive import Pairs, joined
+from majolica.objectives.contrastive import Pairs, concatenate_pairs
 from majolica.objectives.draws import Draws
-from majolica.objectives.joint import Targets, joint_losses, make_rows, seen
+from majolica.objectives.joint import Targets, make_rows
+from majolica.objectives.objective import Objective, Others, clean_pairs
 from majolica.train.optim.optimisers import set_rate, step_where
 from majolica.train.optim.schedule import due, learning_rate, planned
 from majolica.train.state import Run, detached
@@ -66,31 +66,21 @@ def micro_step(run: Run, window: list[Pairs], closely: Closely | None = None) ->
 
     A row's randomness is a function of the seed and of its position in the global order: no rank changes it.
     """
-    config, device = run.config, run.group.device
+    config, group = run.config, run.group
     with run.busy:
         batch = next(run.feed)
-        parts = split(config.loss, config.train.batch * run.group.world, progress(run))
-        rows, targets = drawn(run, batch, parts)
-        with autocast(config.train.precision, device):
-            outputs = run.network(rows)
+        run.unreadable.update(batch.faults)
+        parts = split(config.loss, config.train.batch * group.world, progress(run))
+        objective = Objective.of(config, parts, group.world)
+        rows, targets = draw_rows(run, batch, parts)
+        outputs = objective.predict(run.network, rows)
     if closely:
         closely.watch(outputs.tokens_BND, rows.noisy)
-    ranks, earlier = compared(seen(outputs, targets), window, run.group, parts)
-    return joint_losses(
-        outputs,
-        rows,
-        targets,
-        config.loss,
-        run.model.logit_scale,
-        run.model.logit_bias,
-        ranks,
-        earlier,
-        parts,
-        run.group.world,
-    )
+    others = gather_pairs(clean_pairs(outputs, targets), window, group, parts)
+    return objective.losses(run.model, outputs, rows, targets, others)
 
 
-def drawn(run: Run, batch: Batch, parts: RowSplit) -> tuple[Rows, Targets]:
+def draw_rows(run: Run, batch: Batch, parts: RowSplit) -> tuple[Rows, Targets]:
     """Noisy and clean rows of a batch on the device, used as their places in the global micro-batch say."""
     config, device = run.config, run.group.device
     places = batch.places_B.numpy().tolist()
@@ -115,13 +105,13 @@ def drawn(run: Run, batch: Batch, parts: RowSplit) -> tuple[Rows, Targets]:
     )
 
 
-def compared(here: Pairs, window: list[Pairs], group: Group, parts: RowSplit) -> tuple[Pairs, Pairs]:
+def gather_pairs(here: Pairs, window: list[Pairs], group: Group, parts: RowSplit) -> Others:
     """Other ranks' rows of this micro-step and all ranks' of earlier ones; those of this one join the `window`."""
     counts = clean_by_rank(parts, group.world)
     ranks = Pairs(*(gather_others(x, group, counts) for x in (here.image_BE, here.text_BE, here.caption_B)))
-    earlier = joined([here.none(), *window])
+    earlier = concatenate_pairs([here.empty(), *window])
     window += [here.detach(), ranks]
-    return ranks, earlier
+    return Others(ranks, earlier)
 
 
 def augment_rows(images_B3HW: Tensor, positions_B: Tensor, config: RunConfig) -> Tensor:
@@ -155,7 +145,7 @@ def check_skips(run: Run) -> None:
     if run.skipped >= MOST_SKIPS:
         raise UserError(
             f"{int(run.skipped)} steps in a row had gradients that are not finite (step {run.step}): "
-            "lower optim.lr or optim.muon_lr, or look at the data"
+            "lower --optim.lr or --optim.muon-lr, or look at the data"
         )
 
 

@@ -13,7 +13,7 @@ from majolica.data.loading.captions import draw_captions
 from majolica.data.order.sources import open_sources, shares_of
 from majolica.data.store.shards import ShardSet
 from majolica.files import write_atomic
-from majolica.text.notices import cut_share_notice
+from majolica.text.notices import cut_share_notice, fewer_pieces_notice
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
 from majolica.text.words import count_words, save_words
 
@@ -46,10 +46,14 @@ def make_vocabulary(config: RunConfig, folder: Path) -> None:
 
 
 def caption_notices(tokenizer: Tokenizer, sets: Sequence[ShardSet], config: RunConfig) -> list[str]:
-    """What a person should know of the captions before training on them: one line where many are cut, or none."""
+    """What a person should know of the captions before training on them: how many are cut, what they lack."""
     drawn, _ = _draw(sets, config.data, MEASURED_CAPTIONS, seed=1)
-    line = cut_share_notice(tokenizer, drawn, config.model.text.length)
-    return [f"{line}; model.text.length is how many are read"] if line else []
+    text, lines = config.model.text, []
+    if tokenizer.vocab < text.vocab and not config.data.tokenizer:
+        lines.append(fewer_pieces_notice(tokenizer.vocab, text.vocab, "--model.text.vocab"))
+    if line := cut_share_notice(tokenizer, drawn, text.length):
+        lines.append(f"{line}; --model.text.length is how many are read")
+    return lines
 
 
 def _draw(sets: Sequence[ShardSet], config: DataConfig, most: int, seed: int = 0) -> tuple[list[str], bool]:

@@ -193,6 +193,21 @@ def test_classify_refuses(capsys: pytest.CaptureFixture[str], words: list[str], 
     assert captured.out == ""
 
 
+@pytest.mark.parametrize("verb", ["classify", "embed"])
+def test_tars_in_the_place_of_pictures_are_named_with_what_to_do(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("my set/part").mkdir(parents=True)
+    for name in ("my set/part/00000.tar", "my set/part/00001.tar.gz", "my set/notes.md"):
+        Path(name).write_text("")
+    labels = ["--labels", "a", "b"] if verb == "classify" else []
+    unpack = "unpack it with `mkdir -p pictures && tar -xf 'my set/part/00000.tar' -C pictures`, and name the folder"
+    for place, says in (
+        ("my set", "there are no pictures in the folder my set, but tars (2)"),
+        ("my set/part/00000.tar", "my set/part/00000.tar is a tar, not a picture"),
+    ):
+        assert cli.main([verb, place, *labels]) == 2
+        assert capsys.readouterr().err == f"majolica: {says}: {unpack} pictures\n"
+
+
 def test_more_labels_may_be_asked_for_than_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["classify", "red.png", "--labels", "a", "b", "--top", "99"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3

@@ -133,7 +133,9 @@ def test_planned_activations_trade_memory_for_time(tmp_path: Path, capsys: pytes
 
     kept = figures_of()
     assert cli.main(["plan", "nano", "--activation-gb", "0.000001"]) != 0
-    least = float(re.findall(r"at least ([\d.]+)", capsys.readouterr().err)[0])
+    told = capsys.readouterr().err
+    assert told.startswith("majolica: --activation-gb 1e-06 is too small") and "--train" not in told
+    least = float(re.findall(r"give --activation-gb ([\d.]+) or more", told)[0])
     tight = figures_of("--activation-gb", f"{least}", "--picture", f"{tmp_path / 'memory.png'}")
     assert "planned" not in kept["memory"] and tight["memory"]["planned"]["value"] <= least
     assert tight["memory"]["peak"]["value"] < kept["memory"]["peak"]["value"]

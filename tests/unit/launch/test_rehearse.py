@@ -37,7 +37,7 @@ def test_what_can_be_trained_is_not_refused_and_nothing_is_written(config: RunCo
 
 def test_more_processes_than_there_is_room_for(config: RunConfig, tmp_path: Path) -> None:
     many = replace(config, train=replace(config.train, processes=10_000))
-    with pytest.raises(UserError, match=r"train\.processes is 10000 and this machine has room for"):
+    with pytest.raises(UserError, match=r"--train\.processes is 10000 and this machine has room for"):
         rehearse(many, tmp_path)
 
 

@@ -114,6 +114,6 @@ def test_a_rank_that_hears_nothing_is_killed_after_a_while(
 
 
 def test_more_processes_than_places_are_refused() -> None:
-    with pytest.raises(UserError, match=r"train.processes is 4096 and this machine has room for"):
+    with pytest.raises(UserError, match=r"--train.processes is 4096 and this machine has room for"):
         check_room(4096, gpus=0)
     check_room(2, gpus=2)

@@ -148,5 +148,5 @@ def test_memory_grows_with_the_window_and_not_with_its_square(monkeypatch: pytes
         far = Pairs(torch.randn(window, 8), torch.randn(window, 8), torch.arange(window) + 9000)
         here = Pairs(image, text, torch.arange(window))
         with Watch():
-            sigmoid_loss(here, torch.tensor(2.0), torch.tensor(-1.0), here.none(), far, window).backward()  # type: ignore[no-untyped-call]
+            sigmoid_loss(here, torch.tensor(2.0), torch.tensor(-1.0), here.empty(), far, window).backward()  # type: ignore[no-untyped-call]
         assert max(sizes) == 64 * window  # linear: the pair matrix would be window x window

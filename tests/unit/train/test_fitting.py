@@ -43,7 +43,8 @@ def test_a_recipe_fits_the_machine(name: str, machine: Machine, expected: tuple[
     assert chosen(resolve(fitted)) == expected
     [line] = said
     processes, batch, precision = expected
-    assert f"train.processes {processes}, train.batch {batch}, train.precision {precision}" in line
+    options = f"--train.processes {processes}, --train.batch {batch}, --train.precision {precision}"
+    assert options in line
     assert str(machine) in line
 
 
@@ -59,7 +60,7 @@ def test_the_global_batch_is_what_the_recipe_says(name: str, machine: Machine) -
 def test_a_recipe_for_a_cluster_never_shrinks_and_what_the_machine_lacks_is_said(name: str) -> None:
     assert fit_new_run(recipe(name), NODE) == (recipe(name), [])
     same, [line] = fit_new_run(recipe(name), SERVER)
-    assert same == recipe(name) and "train.precision is bf16" in line and "without bfloat16" in line
+    assert same == recipe(name) and "--train.precision is bf16" in line and "without bfloat16" in line
 
 
 def test_an_explicit_option_wins() -> None:

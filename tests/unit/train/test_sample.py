@@ -31,7 +31,7 @@ def test_held_out_captions_come_first(tmp_path: Path) -> None:
     trained = shards(tmp_path / "train", [f"trained {i}" for i in range(30)])
     shards(tmp_path / "heldout", ["held out", "held out", "trained 3"])
     shards(tmp_path / "combinations", ["new together"])
-    chosen = choose_prompts(DataConfig(shards=str(tmp_path / "train")), [trained], 6)
+    chosen = choose_prompts(DataConfig(shards=str(tmp_path / "train")), [trained], 6, str.strip)
     assert set(chosen[:3]) == {"held out", "new together", "trained 3"}
     assert len(chosen) == len(set(chosen)) == 6 and all(c.startswith("trained") for c in chosen[3:])
 
@@ -40,19 +40,19 @@ def test_without_held_out_samples_captions_are_spread_over_all_sources(tmp_path:
     places = [tmp_path / name for name in ("a", "b")]
     sets = [shards(place, [f"{place.name} {i}" for i in range(100)]) for place in places]
     config = DataConfig(sources=tuple(SourceConfig(str(place)) for place in places))
-    chosen = choose_prompts(config, sets, 16)
+    chosen = choose_prompts(config, sets, 16, str.strip)
     for name in ("a", "b"):
         numbers = [int(c.split()[1]) for c in chosen if c.startswith(name)]
         assert len(numbers) == 8 and min(numbers) < 25 and max(numbers) >= 75
-    assert choose_prompts(config, sets, 16) == chosen
+    assert choose_prompts(config, sets, 16, str.strip) == chosen
 
 
 def test_captions_that_cannot_be_painted_are_passed_over(tmp_path: Path) -> None:
     captions = ["", " \t", "x" * 5000, "a fox", "a fox", "an\nowl"] * 5
     config = DataConfig(shards=str(tmp_path / "set"))
-    assert sorted(choose_prompts(config, [shards(tmp_path / "set", captions)], 16)) == ["a fox", "an owl"]
+    assert sorted(choose_prompts(config, [shards(tmp_path / "set", captions)], 16, str.strip)) == ["a fox", "an owl"]
     long = shards(tmp_path / "none", ["x" * 5000] * 3)
-    assert choose_prompts(DataConfig(shards=str(tmp_path / "none")), [long], 16) == []
+    assert choose_prompts(DataConfig(shards=str(tmp_path / "none")), [long], 16, str.strip) == []
 
 
 def test_own_prompts_are_a_line_each(tmp_path: Path) -> None:
@@ -62,12 +62,21 @@ def test_own_prompts_are_a_line_each(tmp_path: Path) -> None:
     assert read_prompts(path) == ["a fox", "an owl", "�"]
 
 
+class Folding:
+    """A vocabulary that does not tell capitals from small letters."""
+
+    def normalize(self, captions: Sequence[str]) -> list[str]:
+        return [caption.casefold() for caption in captions]
+
+
 def run_of(folder: Path, **train: Any) -> Any:
     """As much of a run as a sampler asks for."""
     config = SimpleNamespace(train=TrainConfig(**{"steps": 100, "sample_every": 10, **train}), data=DataConfig())
     (folder / "samples").mkdir(exist_ok=True)
     (folder / "samples" / "prompts.txt").write_text("a fox\n")
-    return SimpleNamespace(config=config, out=folder, group=SimpleNamespace(first=True), seconds=0.0, step=0)
+    return SimpleNamespace(
+        config=config, out=folder, group=SimpleNamespace(first=True), seconds=0.0, step=0, tokenizer=Folding()
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,6 +126,22 @@ def test_data_that_cannot_be_read_costs_the_grids_alone(tmp_path: Path) -> None:
     run.feed = SimpleNamespace(loader=SimpleNamespace(sets=[broken]))
     assert Sampler(run, said.append).prompts == []
     assert len(said) == 1 and "Input/output error" in said[0]
+
+
+def test_prompts_are_those_that_the_model_reads(tmp_path: Path) -> None:
+    """Captions that differ in case alone are one, and what the grid shows is what was painted."""
+    said: list[str] = []
+    run = run_of(tmp_path)
+    path = tmp_path / "samples" / "prompts.txt"
+    path.write_text("A Red Fox\nan owl\n")
+    assert Sampler(run, said.append).prompts == ["a red fox", "an owl"]
+    path.unlink()
+    run.config.data = DataConfig(shards=str(tmp_path / "train"))
+    trained = shards(tmp_path / "train", ["A Fox", "a fox", "AN OWL", "an owl", "a FOX"] * 3)
+    shards(tmp_path / "heldout", ["a Fox"])
+    run.feed = SimpleNamespace(loader=SimpleNamespace(sets=[trained]))
+    assert Sampler(run, said.append).prompts == ["a fox", "an owl"] == read_prompts(path)
+    assert not said
 
 
 def test_grids_take_no_more_than_their_share_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import torch
 from majolica.config.split import RowSplit
 from majolica.data.loading.loader import Batch
 from majolica.distributed.group import Group
-from majolica.train.step import drawn
+from majolica.train.step import draw_rows
 from tiny import tiny_run
 
 
@@ -45,7 +45,7 @@ def batch(fine_rows: tuple[int, ...], places: range, start: int = 1000) -> Batch
     [((), "abcdefgh", 0), ((0, 1, 2), "abcdefgh", 3), ((1, 3), "bdacefgh", 2), ((1, 4), "bacdefgh", 1)],
 )
 def test_roles_follow_the_places(fine_rows: tuple[int, ...], order: str, fine: int) -> None:
-    rows, targets = drawn(run(), batch(fine_rows, range(8)), RowSplit(8, noisy=5, fine=4))
+    rows, targets = draw_rows(run(), batch(fine_rows, range(8)), RowSplit(8, noisy=5, fine=4))
     assert rows.noisy == 5 and (rows.t_B[:5] < 1).all() and (rows.t_B[5:] == 1).all()
     assert "".join(map(chr, rows.condition.tokens_BL[:, 0].tolist())) == order
     assert len(targets.fine_F3HW) == len(rows.pixels_F3HW) == fine
@@ -56,10 +56,10 @@ def test_roles_follow_the_places(fine_rows: tuple[int, ...], order: str, fine: i
 
 def test_a_row_is_the_same_on_any_rank() -> None:
     parts = RowSplit(8, noisy=5, fine=4)
-    whole, _ = drawn(run(), batch((1, 3), range(8)), parts)
+    whole, _ = draw_rows(run(), batch((1, 3), range(8)), parts)
     found = {}
     for rank, fine_rows in ((0, ()), (1, (0, 1))):
-        mine, _ = drawn(run(), batch(fine_rows, range(rank, 8, 2)), parts)
+        mine, _ = draw_rows(run(), batch(fine_rows, range(rank, 8, 2)), parts)
         assert mine.noisy == (3, 2)[rank]
         found |= {
             int(c): (x, t) for c, x, t in zip(mine.condition.tokens_BL[:, 0], mine.base_B3HW, mine.t_B, strict=True)

@@ -126,11 +126,25 @@ def test_the_share_of_captions_that_are_cut_is_said(tmp_path: Path) -> None:
     longest = max(tokenizer.lengths(ENGLISH))
 
     def of(length: int) -> list[str]:
-        text = dataclasses.replace(config.model.text, length=length)
+        text = dataclasses.replace(config.model.text, length=length, vocab=tokenizer.vocab)
         model = dataclasses.replace(config.model, text=text)
         return caption_notices(tokenizer, sets, dataclasses.replace(config, model=model))
 
     [line] = of(longest)
     assert line.startswith(f"14.3% of 21 captions are longer than {longest} pieces, and their ends are left out")
-    assert 'beside it" of "a dolphin on a red table' in line and line.endswith("model.text.length is how many are read")
+    assert 'beside it" of "a dolphin on a red table' in line and line.endswith(
+        "--model.text.length is how many are read"
+    )
     assert of(200) == []
+
+
+def test_a_vocabulary_that_is_smaller_than_asked_is_said(tmp_path: Path) -> None:
+    config = tiny_run(Path(written(tmp_path / "en", ENGLISH)))
+    text = dataclasses.replace(config.model.text, vocab=5000, length=64)
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, text=text))
+    train_tokenizer(ENGLISH, tmp_path / "t.model", 5000)
+    tokenizer, sets = Tokenizer(tmp_path / "t.model"), [ShardSet(config.data.shards)]
+    [line] = caption_notices(tokenizer, sets, config)
+    assert line.startswith(f"the vocabulary has {tokenizer.vocab} pieces, fewer than the 5,000 of --model.text.vocab: ")
+    data = dataclasses.replace(config.data, tokenizer=str(tmp_path / "t.model"))  # its size is the user's own choice
+    assert caption_notices(tokenizer, sets, dataclasses.replace(config, data=data)) == []

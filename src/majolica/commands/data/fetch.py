@@ -64,7 +64,7 @@ def run(args: list[str]) -> None:
         print(f"{skipped:,} rows have an empty caption and were not asked for: --empty-captions keep takes them too")
     if totals.silent:
         what = f"{totals.silent:,} captions are empty"
-        print(f"{what}: training leaves these samples out, unless data.empty_captions is keep")
+        print(f"{what}: training leaves these samples out, unless --data.empty-captions is keep")
 
 
 @contextmanager

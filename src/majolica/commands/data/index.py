@@ -149,7 +149,7 @@ def _say(found: list[Found], strict: bool, all: bool) -> None:
             print(one.line(width))
     print(f"{len(found):,} tars, {sum(one.samples for one in found):,} samples")
     if empty := sum(one.empty for one in found):
-        print(f"{empty:,} captions are empty: training leaves these samples out, unless data.empty_captions is keep")
+        print(f"{empty:,} captions are empty: training leaves these samples out, unless --data.empty-captions is keep")
     if unsaved := [one.unsaved for one in found if one.unsaved]:
         print(f"{len(unsaved):,} indexes are not kept, so every command makes them anew: {shown(unsaved[0])}")
     bad = [one for one in found if one.problem or (strict and (one.left_out or one.damage))]

@@ -1,4 +1,4 @@
-"""`majolica data inspect DIR --out page.html`: look at shards before training on them."""
+"""`majolica data inspect DIR... --out page.html`: look at shards before training on them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def run(args: list[str]) -> None:
 
 
 def inspect(
-    folder: tyro.conf.Positional[str],
+    folders: tyro.conf.Positional[tuple[str, ...]],
     /,
     out: Path = Path("inspect.html"),
     limit: int = 10_000,
@@ -34,7 +34,7 @@ def inspect(
     """Look at shards: counts, sizes, captions, duplicates, damage, a contact sheet. One page, one .json of its numbers.
 
     Args:
-        folder: Folder of tars, or a URL that fsspec knows.
+        folders: Folders of tars, or URLs that fsspec knows: several are looked at as one set.
         out: The page; its numbers go to the same name with .json.
         limit: Samples that are read and decoded, drawn at random from the whole set; 0: all.
         seed: The same seed draws the same samples.
@@ -45,6 +45,8 @@ def inspect(
         recipe: The recipe that will be trained, whose length counts where no run is named.
         length: Pieces of a caption that are read, where model.text.length is set to something else.
     """
+    if not folders:
+        raise UserError("say what to look at: majolica data inspect DIR... --out inspect.html")
     if out.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--out {out} is the page: give a name that ends in .html")
     if min(limit, pictures, workers) < 0 or not 0 <= distance <= 16:
@@ -58,7 +60,7 @@ def inspect(
     look = Look(limit=limit, seed=seed, pictures=pictures, distance=distance, tokenizer=model, length=pieces)
     engine = EngineConfig(workers=workers or min(8, cores()))
     with bar("looking") as progress:
-        summary = inspect_shards(folder, out, look, engine, progress)
+        summary = inspect_shards(folders, out, look, engine, progress)
     print(f"{summary.tars.samples:,} samples in {summary.tars.count:,} tars; {summary.measured:,} were read")
     for remark in summary.remarks:
         print(f"  {remark}")

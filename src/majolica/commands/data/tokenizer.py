@@ -71,7 +71,7 @@ def tokenizer(
     check_writable(out)
     from majolica.data.loading.captions import draw_captions
     from majolica.data.store.shards import ShardSet
-    from majolica.text.notices import cut_share_notice
+    from majolica.text.notices import cut_share_notice, fewer_pieces_notice
     from majolica.text.tokenizer import Tokenizer, train_tokenizer
 
     with ExitStack() as opened:
@@ -99,6 +99,8 @@ def tokenizer(
     }
     write_atomic(out.with_suffix(".report.json"), json.dumps(report, indent=1))
     print(f"{out}: {pieces:,} pieces from {read:,} of {total:,} captions in {seconds:.0f} s")
+    if pieces < vocab:
+        print(fewer_pieces_notice(pieces, vocab, "--vocab"))
     print(_line(known, length))
     if line := cut_share_notice(Tokenizer(out), measured, length):
         print(line)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from majolica.data.store.arrow import as_bytes
+from majolica.data.store.table_kind import HEAD, explain_not_parquet, explain_text_tables
 from majolica.errors import UserError
 
 URL_NAMES = ("url", "URL", "Url", "image_url", "img_url")
@@ -111,19 +112,23 @@ def _renamed(table: pa.Table, columns: Columns, path: str) -> pa.Table:
 def _expanded(pattern: str) -> list[str]:
     import fsspec
 
+    others: list[str] = []
     try:
         fs, path = fsspec.core.url_to_fs(pattern)
         if any(sign in path for sign in "*?["):
             found = sorted(fs.glob(path))
         elif fs.isdir(path):
             found = sorted(fs.glob(f"{path.rstrip('/')}/*.parquet"))
+            others = (
+                [] if found else [f"{pattern.rstrip('/')}/{name.rpartition('/')[2]}" for name in fs.ls(path, False)]
+            )
         else:
             found = [path] if fs.exists(path) else []
     except Exception as error:  # each store has its own: no such package, no credentials, no bucket
         hint = "; pip install 'majolica[s3]'" if isinstance(error, ImportError) and pattern.startswith("s3") else ""
         raise UserError(f"cannot read {pattern}: {_line(error)}{hint}") from error
     if not found:
-        raise UserError(f"no parquet file at {pattern}")
+        raise UserError(f"no parquet file at {pattern}{explain_text_tables(others)}")
     return [str(fs.unstrip_protocol(one)) if "://" in pattern else str(one) for one in found]
 
 
@@ -134,7 +139,19 @@ def _opened(path: str) -> pq.ParquetFile:
         # A buffer instead of whole column chunks keeps memory flat however large the row groups are.
         return pq.ParquetFile(fsspec.open(path, "rb").open(), buffer_size=1 << 20)
     except Exception as error:
+        if line := explain_not_parquet(path, _head(path)):
+            raise UserError(line) from error
         raise UserError(f"{path} cannot be read as parquet: {_line(error)}") from error
+
+
+def _head(path: str) -> bytes:
+    import fsspec
+
+    try:
+        with fsspec.open(path, "rb") as file:
+            return bytes(file.read(HEAD))
+    except Exception:  # what opening raised is said already
+        return b""
 
 
 def _count(path: str) -> int:

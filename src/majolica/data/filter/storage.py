@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from majolica.data.filter.database import first_line
 from majolica.data.store.arrow import text_kind
+from majolica.data.store.table_kind import HEAD, explain_not_parquet, explain_text_tables
 from majolica.errors import UserError
 
 if TYPE_CHECKING:
@@ -78,10 +79,12 @@ def _expand(text: str) -> dict[str, str]:
         if any(sign in path for sign in "*?["):
             hidden = path.rpartition("/")[2].startswith(".")
             names = [name for name in fs.glob(path) if not fs.isdir(name) and (hidden or "/." not in name)]
-            what = "matches no file"
+            what = "matches no file: give parquet files"
         elif fs.isdir(path):
-            names = [name for name in fs.find(path) if name.endswith((".parquet", ".parq")) and not _hidden(name, path)]
-            what = "holds no .parquet file"
+            inside = [name for name in fs.find(path) if not _hidden(name, path)]
+            names = [name for name in inside if name.endswith((".parquet", ".parq"))]
+            advice = explain_text_tables(_full(fs, name) for name in inside) or ": give parquet files"
+            what = f"holds no .parquet file{advice}"
         else:
             names, what = [path], ""
         infos = {name: fs.info(name) for name in names}
@@ -90,7 +93,7 @@ def _expand(text: str) -> dict[str, str]:
     except Exception as error:  # each store has its own errors
         raise UserError(f"cannot read {text}: {_reason(error, text)}") from error
     if not infos:
-        raise UserError(f"{text} {what}: give parquet files")
+        raise UserError(f"{text} {what}")
     return {_full(fs, name): _version(info) for name, info in infos.items()}
 
 
@@ -137,6 +140,9 @@ def _footer(path: str, version: str) -> InputFile:
             groups = tuple(footer.row_group(i).num_rows for i in range(footer.num_row_groups))
             columns = tuple((field.name, _kind(field.type)) for field in footer.schema.to_arrow_schema())
         except (pa.ArrowException, OSError, ValueError) as error:
+            file.seek(0)
+            if line := explain_not_parquet(path, file.read(HEAD)):
+                raise UserError(line) from error
             raise UserError(
                 f"{path} is no whole parquet file ({first_line(error).rstrip('.')}): fetch it again, or leave it out"
             ) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
+import shlex
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -22,11 +23,12 @@ from majolica.config.shard import ShardConfig, check
 from majolica.data.fetch.picture import set_up_decoders
 from majolica.data.folder.listing import Row, base, rows
 from majolica.data.folder.local_picture import Unusable, rules, sample
+from majolica.data.store.contents import tars_inside
 from majolica.data.store.index import open_index
 from majolica.data.store.pack import write_tar
 from majolica.data.store.shards import Record
 from majolica.data.tasks import each
-from majolica.errors import UserError
+from majolica.errors import UserError, shown
 from majolica.files import whole_file, write_atomic
 
 _SPOOL = ".rows"
@@ -88,7 +90,7 @@ def gather(config: ShardConfig, progress: Callable[[int, int], None] | None = No
         tasks = _spool(config, out)
         total = sum(task.rows for task in tasks)
         if not total:
-            raise UserError(f"there are no pictures in {config.source}")
+            raise UserError(_no_pictures(config.source))
         write_atomic(out / "dataset.json", json.dumps(description, indent=1))
         done = 0
         for task, _ in each(partial(_shard, config=config), tasks, config.engine):
@@ -222,6 +224,17 @@ def _is_done(path: Path, state: str, tar: Path) -> bool:
         return bool(known["state"] == state and tar.exists() == bool(known["successes"]))
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def _no_pictures(source: str) -> str:
+    nothing, tars = f"there are no pictures in {source}", tars_inside(Path(source))
+    if not tars:
+        return nothing
+    index = f"majolica data index {shlex.quote(shown(tars[0].parent))}"
+    return (
+        f"{nothing}, but tars ({len(tars):,}): training reads tars of captioned pictures as they are, and `{index}`"
+        " says what is in them; to pack their pictures anew, unpack them first"
+    )
 
 
 def _report(config: ShardConfig, out: Path, tasks: list[Task]) -> Report:

@@ -1,4 +1,4 @@
-"""From a folder of shards to a page: choose samples, measure them, write page and numbers."""
+"""From folders of shards to a page: choose samples, measure them, write page and numbers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import numpy as np
 from majolica.config.engine import EngineConfig
 from majolica.data.inspect.measure import Measured, Stretch, measure, merge
 from majolica.data.inspect.page import Page, Picture, page
+from majolica.data.inspect.sets import ShardSets
 from majolica.data.inspect.sheet import thumbnail
 from majolica.data.inspect.summary import Summary, Tars, columns, summarise
 from majolica.data.inspect.text import text_remarks
 from majolica.data.store.index import open_index
-from majolica.data.store.shards import ShardSet
 from majolica.data.tasks import each
 from majolica.errors import UserError
 from majolica.files import write_atomic
@@ -48,17 +48,21 @@ class Look:
 
 
 def inspect_shards(
-    folder: str, out: Path, look: Look, engine: EngineConfig, progress: Callable[[int, int], None] | None = None
+    folders: Sequence[str],
+    out: Path,
+    look: Look,
+    engine: EngineConfig,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
     """Write the page `out` and, with the same name, a .json of its numbers; `progress(samples done, in all)`.
 
     The same shards, options and seed give the same numbers, whatever the engine. Raises UserError where there are no
     shards, or the page cannot be written.
     """
-    with ShardSet(folder, empty_captions="keep") as shards:
+    with ShardSets(folders) as shards:
         numbers = chosen(len(shards), look.limit, look.seed)
         found = merge(_measured(shards, numbers, engine, progress))
-        summary = summarise(folder, _tars(shards), found, look.seed, look.distance)
+        summary = summarise(folders, _tars(shards), found, look.seed, look.distance)
         number = found.samples["number"][~found.samples["bad"]].tolist()
         words = text_remarks(shards, number, look.tokenizer, look.length, look.seed)
         summary = replace(summary, remarks=(*summary.remarks, *words))
@@ -77,10 +81,10 @@ def chosen(count: int, limit: int, seed: int) -> Sequence[int]:
 
 
 def _measured(
-    shards: ShardSet, numbers: Sequence[int], engine: EngineConfig, progress: Callable[[int, int], None] | None
+    shards: ShardSets, numbers: Sequence[int], engine: EngineConfig, progress: Callable[[int, int], None] | None
 ) -> list[Measured]:
     cuts = range(0, len(numbers), _TOGETHER)
-    stretches = [Stretch(shards.folder, shards.manifest, tuple(numbers[cut : cut + _TOGETHER])) for cut in cuts]
+    stretches = [Stretch(shards.folders, shards.manifests, tuple(numbers[cut : cut + _TOGETHER])) for cut in cuts]
     found: dict[Stretch, Measured] = {}
     done = 0
     # A process takes longer to start than a stretch takes to measure.
@@ -93,32 +97,32 @@ def _measured(
     return [found[stretch] for stretch in stretches]
 
 
-def _tars(shards: ShardSet) -> Tars:
+def _tars(shards: ShardSets) -> Tars:
     left_out: Counter[str] = Counter()
     truncated = []
-    for tar in shards.tars:
-        path = Path(shards.folder) / tar.name
-        if path.exists():  # not in a remote store
-            index = open_index(path)
-            left_out.update(index.reasons)
-            truncated += [tar.name] * index.truncated
-    size = sum(tar.size for tar in shards.tars)
+    for part in shards.sets:
+        for tar in part.tars:
+            path = Path(part.folder) / tar.name
+            if path.exists():  # not in a remote store
+                index = open_index(path)
+                left_out.update(index.reasons)
+                truncated += [tar.name if len(shards.sets) == 1 else str(path)] * index.truncated
     return Tars(
-        count=len(shards.tars),
+        count=sum(len(part.tars) for part in shards.sets),
         samples=len(shards),
-        bytes=size,
+        bytes=sum(tar.size for part in shards.sets for tar in part.tars),
         left_out=dict(left_out.most_common()),
         truncated=tuple(truncated),
-        empty_captions=shards.empty,
-        notices=shards.passed_over,
+        empty_captions=sum(part.empty for part in shards.sets),
+        notices=tuple(notice for part in shards.sets for notice in part.passed_over),
     )
 
 
-def _page(shards: ShardSet, summary: Summary, found: Measured, look: Look) -> Page:
+def _page(shards: ShardSets, summary: Summary, found: Measured, look: Look) -> Page:
     good = found.samples[~found.samples["bad"]]
     if not len(good):
         reasons = ", ".join(f"{count:,} x {reason}" for reason, count in summary.broken.items())
-        raise UserError(f"none of {summary.measured:,} samples in {summary.folder} can be read ({reasons})")
+        raise UserError(f"none of {summary.measured:,} samples in {', '.join(summary.folders)} can be read ({reasons})")
     rng = random.Random(look.seed)
     numbers = good["number"].tolist()
     wall = sorted(rng.sample(numbers, min(look.pictures, len(numbers))))
@@ -133,31 +137,22 @@ def _page(shards: ShardSet, summary: Summary, found: Measured, look: Look) -> Pa
         common=_common(shards, found),
         exact=[_pictures(shards, group[:6]) for group in summary.exact[: look.groups]],
         near=[_pictures(shards, group[:6]) for group in summary.near[: look.groups]],
-        broken=[(reason, [_place(shards, n) for n in numbers]) for reason, numbers in found.examples.items()],
+        broken=[(reason, [shards.place_of(n) for n in numbers]) for reason, numbers in found.examples.items()],
     )
 
 
-def _pictures(shards: ShardSet, numbers: Sequence[int]) -> list[Picture]:
+def _pictures(shards: ShardSets, numbers: Sequence[int]) -> list[Picture]:
     out = []
     for number in numbers:
         record = shards.read(number)
         data, width, height = thumbnail(record.image)
-        out.append(Picture(data, width, height, record.caption, _place(shards, number)))
+        out.append(Picture(data, width, height, record.caption, shards.place_of(number)))
     return out
 
 
-def _common(shards: ShardSet, found: Measured, most: int = 8) -> list[tuple[str, int]]:
+def _common(shards: ShardSets, found: Measured, most: int = 8) -> list[tuple[str, int]]:
     """The captions that occur most often, if more than once."""
     good = found.samples[~found.samples["bad"]]
     _, first, times = np.unique(good["caption"], return_index=True, return_counts=True)
     order = np.lexsort((first, -times))[:most]
     return [(shards.caption(int(good["number"][first[i]])), int(times[i])) for i in order if times[i] > 1]
-
-
-def _place(shards: ShardSet, number: int) -> str:
-    """Where a sample lies, for people."""
-    for tar in shards.tars:
-        if number < tar.count:
-            return f"{tar.name}, sample {number:,}"
-        number -= tar.count
-    raise IndexError(number)

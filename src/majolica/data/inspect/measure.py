@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from majolica.data.inspect.sets import ShardSets
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.phash import phash
-from majolica.data.store.shards import BadSample, ShardSet
+from majolica.data.store.shards import BadSample
 from majolica.text.clean import clean_caption
 
 _SEEN = (64, 64)
@@ -75,17 +76,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class Stretch:
-    """Samples of a folder that are measured together."""
+    """Samples that are measured together."""
 
-    folder: str
-    manifest: str
-    """Of the folder as it was when the samples were chosen."""
+    folders: tuple[str, ...]
+    manifests: tuple[str, ...]
+    """Of the folders as they were when the samples were chosen."""
     numbers: tuple[int, ...]
 
 
 def measure(stretch: Stretch) -> Measured:
     """Read and decode every sample of `stretch`."""
-    shards = _opened(stretch.folder, stretch.manifest)
+    shards = _opened(stretch.folders, stretch.manifests)
     found = Measured(np.zeros(len(stretch.numbers), SAMPLE))
     for row, number in zip(found.samples, stretch.numbers, strict=True):
         row["number"] = number
@@ -114,12 +115,11 @@ def merge(parts: Sequence[Measured], examples: int = 8) -> Measured:
 
 
 @lru_cache(maxsize=2)
-def _opened(folder: str, manifest: str) -> ShardSet:
-    # Kept for as long as the folder holds the same. Empty captions too are there to be looked at.
-    return ShardSet(folder, empty_captions="keep")
+def _opened(folders: tuple[str, ...], manifests: tuple[str, ...]) -> ShardSets:
+    return ShardSets(folders)  # kept for as long as the folders hold the same
 
 
-def _measure_one(shards: ShardSet, number: int, row: Any, found: Measured) -> None:
+def _measure_one(shards: ShardSets, number: int, row: Any, found: Measured) -> None:
     record = shards.read(number)
     decoded = decode(record.image, _SEEN)
     row["height"], row["width"] = decoded.size

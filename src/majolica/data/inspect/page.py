@@ -45,7 +45,7 @@ class Page:
 def page(content: Page) -> str:
     """The page as HTML."""
     summary = content.summary
-    name = escape(Path(summary.folder).resolve().name if "://" not in summary.folder else summary.folder)
+    name = escape(", ".join(Path(one).resolve().name if "://" not in one else one for one in summary.folders))
     sections = [
         _section("What stands out", _remarks(summary)),
         _section("Pictures", _wall(content.wall), f"{len(content.wall)} at random, in the order of the set."),
@@ -158,7 +158,7 @@ def _faults(content: Page) -> str:
     if tars.truncated:
         names = ", ".join(tars.truncated[:8]) + (", ..." if len(tars.truncated) > 8 else "")
         rows.append(("tar ends early or is damaged", f"{len(tars.truncated):,}", names))
-    cells = "".join(f"<tr><td>{_text(a, 100)}</td><td>{b}</td><td>{_text(c, 500)}</td></tr>" for a, b, c in rows)
+    cells = "".join(f"<tr><td>{_text(a, 100)}</td><td>{b}</td><td>{_text(c, 1000)}</td></tr>" for a, b, c in rows)
     return f"<table><tr><th>What</th><th>How often</th><th>Where, for example</th></tr>{cells}</table>" if rows else ""
 
 

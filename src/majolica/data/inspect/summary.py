@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ _QUANTILES = {"min": 0.0, "p5": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "
 
 @dataclass(frozen=True)
 class Tars:
-    """What the indexes say of the whole folder."""
+    """What the indexes say of all that the folders hold."""
 
     count: int
     samples: int
@@ -25,14 +26,14 @@ class Tars:
     truncated: tuple[str, ...]
     empty_captions: int = 0
     notices: tuple[str, ...] = ()
-    """Sentences on what the folder holds that is passed over."""
+    """Sentences on what the folders hold that is passed over."""
 
 
 @dataclass(frozen=True)
 class Summary:
     """Everything that the page shows in numbers. Quantiles are of readable samples."""
 
-    folder: str
+    folders: tuple[str, ...]
     tars: Tars
     measured: int
     """Samples that were read and decoded: all, or as many as asked for."""
@@ -60,7 +61,7 @@ class Summary:
         return asdict(self)
 
 
-def summarise(folder: str, tars: Tars, measured: Measured, seed: int, distance: int) -> Summary:
+def summarise(folders: Sequence[str], tars: Tars, measured: Measured, seed: int, distance: int) -> Summary:
     """Count and group what was measured."""
     good = measured.samples[~measured.samples["bad"]]
     number = good["number"].tolist()
@@ -80,7 +81,8 @@ def summarise(folder: str, tars: Tars, measured: Measured, seed: int, distance: 
         "near": near,
         "fields": {name: _field(known) for name, known in sorted(measured.fields.items())},
     }
-    return Summary(folder, tars, seed=seed, distance=distance, remarks=tuple(_remarks(tars, parts, good)), **parts)
+    remarks = tuple(_remarks(tars, parts, good))
+    return Summary(tuple(folders), tars, seed=seed, distance=distance, remarks=remarks, **parts)
 
 
 def columns(good: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
@@ -127,7 +129,7 @@ def _remarks(tars: Tars, parts: dict[str, Any], good: NDArray[Any]) -> list[str]
         (
             tars.empty_captions,
             f"{tars.empty_captions:,} of {tars.samples:,} captions are empty: training leaves these samples out,"
-            " unless data.empty_captions is keep",
+            " unless --data.empty-captions is keep",
         ),
         (small / shown > 0.05, f"{small / shown:.0%} of pictures have a shorter side below 256 px"),
     ]

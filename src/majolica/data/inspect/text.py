@@ -6,14 +6,17 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from majolica.data.store.shards import BadSample, ShardSet
+from majolica.data.inspect.sets import ShardSets
+from majolica.data.store.shards import BadSample
 from majolica.text.clean import clean_caption
 
 _MEASURED = 10_000
 """Captions that are read for this at most."""
 
 
-def text_remarks(shards: ShardSet, numbers: Sequence[int], tokenizer: Path | None, length: int, seed: int) -> list[str]:
+def text_remarks(
+    shards: ShardSets, numbers: Sequence[int], tokenizer: Path | None, length: int, seed: int
+) -> list[str]:
     """A sentence on captions of the samples `numbers` that are longer than `length` pieces, or none.
 
     Without a tokenizer only those count that must be longer, because each of their words takes a piece or more.
@@ -37,7 +40,7 @@ def text_remarks(shards: ShardSet, numbers: Sequence[int], tokenizer: Path | Non
     ]
 
 
-def _readable(shards: ShardSet, numbers: Sequence[int]) -> Iterator[str]:
+def _readable(shards: ShardSets, numbers: Sequence[int]) -> Iterator[str]:
     for number in numbers:
         try:
             yield shards.caption(number)

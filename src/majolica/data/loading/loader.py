@@ -58,6 +58,8 @@ class Batch:
     """int64: places in the global micro-batch, ascending; they decide how a row is used."""
     fine_rows: tuple[int, ...]
     """Which rows `fine_F3HW` are, ascending."""
+    faults: tuple[str, ...] = ()
+    """Why samples could not be read in whose places others stand, one reason a sample."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,7 @@ class Loader:
                 reasons = ", ".join(f"{count} x {reason}" for reason, count in tally.faults.most_common())
                 raise UserError(
                     f"{bad} of {tally.rows} samples in {shards.folder} cannot be read ({reasons}); "
-                    f"repair the data or raise data.bad_share above {share}"
+                    f"repair the data or raise --data.bad-share above {share}"
                 )
 
 
@@ -230,4 +232,5 @@ def _collate(rows: list[Row], reading: _Reading, scale: int) -> Batch:
         fine_F3HW=torch.stack(list(fine.values())) if fine else none,
         places_B=positions_B - reading.start,
         fine_rows=tuple(fine),
+        faults=tuple(fault for row in rows for fault in row.faults),
     )

@@ -90,7 +90,7 @@ def _on_size(rows: Sequence[_Row], config: DataConfig, large: Shape | None) -> l
         return []
     return [
         f"{small / len(rows):.0%} of the pictures ({small} of {len(rows)} looked at) are smaller than {large[1]} x "
-        f"{large[0]}, and rows of loss.fine_share that get them are painted at the base resolution only: this run "
+        f"{large[0]}, and rows of --loss.fine-share that get them are painted at the base resolution only: this run "
         "learns less of larger pictures, or nothing; use larger pictures, or --loss.fine-share 0"
     ]
 
@@ -117,7 +117,7 @@ def _on_flips(rows: Sequence[_Row], config: DataConfig) -> list[str]:
     examples = list(dict.fromkeys(f'"{_short(text, word)}"' for word, text in found))[:3]
     return [
         f"{len(found) / len(rows):.0%} of the captions or names ({len(found)} of {len(rows)} looked at) speak of sides,"
-        f" letters or digits (such as {', '.join(examples)}), and data.flip mirrors half of the pictures: "
+        f" letters or digits (such as {', '.join(examples)}), and --data.flip mirrors half of the pictures: "
         "--data.no-flip leaves them as they are"
     ]
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from majolica.config.run import DataConfig
 from majolica.data.counter import mix
 from majolica.data.pictures.decode import Decoded, decode
+from majolica.data.pictures.faults import explain
 from majolica.data.pictures.fit import fit
 from majolica.data.pictures.frame import Fit, Shape, scale_of
 from majolica.data.pictures.memory import MemoryBudget, Reserve
@@ -82,9 +83,6 @@ class Reader:
             if isinstance(found, _Sample):
                 return self._row(found, wish, image_3HW, tuple(faults))
             faults.append(found)
-            if (wish.source, sample) not in self._named:
-                self._named.add((wish.source, sample))
-                log.warning("sample %d of %s is replaced: %s", sample, shards.folder, found)
             sample = int(mix(self._seed, _STREAM, wish.position, attempt) % np.uint64(len(shards)))
         raise UserError(f"{SUBSTITUTES} samples in a row of {shards.folder} cannot be read ({faults[0]})")
 
@@ -110,6 +108,9 @@ class Reader:
             found = _Sample(decode(record.image, self._large(shape), self._how, reserve), record.caption, record.meta)
         except BadSample as bad:
             found = str(bad)
+            if key not in self._named:
+                self._named.add(key)
+                log.warning("%s is replaced: %s", self._sets[source].place_of(sample), explain(bad))
         if self._caches:
             self._cache[key] = found
         return found

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from majolica.data.pictures.decode import decode
+from majolica.data.pictures.faults import explain
 from majolica.data.pictures.fit import fit
 from majolica.data.pictures.frame import Fit
 from majolica.data.store.shards import BadSample, ShardSet
@@ -37,7 +38,7 @@ def load_split(
             record = shards.read(i)
             image = decode(record.image).image
         except BadSample as bad:
-            log.warning("sample %d of %s is left out: %s", i, folder, bad)
+            log.warning("%s is left out: %s", shards.place_of(i), explain(bad))
             continue
         resolution = resolution or min(image.shape[:2])
         rows.append((fit(image, (resolution, resolution), how).contiguous(), record.caption, record.meta))

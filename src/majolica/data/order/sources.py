@@ -126,8 +126,8 @@ def shares_of(config: DataConfig, sizes: list[int]) -> Shares:
         start = by_temperature(sizes, config.temperature)
     end = list(config.weights_end) or start
     if len(end) != len(start):
-        raise UserError(f"data.weights_end has {len(end)} weights and there are {len(start)} sources: give each one")
-    for name, weights in (("data.sources", start), ("data.weights_end", end)):
+        raise UserError(f"--data.weights-end has {len(end)} weights and there are {len(start)} sources: give each one")
+    for name, weights in (("data.sources", start), ("--data.weights-end", end)):
         if min(weights) < 0 or not sum(weights) > 0:
             raise UserError(f"the weights of {name} are {weights}: none may be negative, and one must be above 0")
     return Shares(tuple(start), tuple(end), config.weights_over)

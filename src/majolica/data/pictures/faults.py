@@ -23,6 +23,12 @@ class BadPicture(BadSample):
         self.reason, self.detail = reason, detail
 
 
+def explain(bad: BadSample) -> str:
+    """The reason, and what more is known of this one sample."""
+    detail = bad.detail if isinstance(bad, BadPicture) else ""
+    return f"{bad} ({detail})" if detail and detail not in str(bad) else str(bad)
+
+
 def first_line(error: Exception) -> str:
     """What `error` says, in one line of at most 200 characters."""
     return " ".join(str(error).split())[:200] or type(error).__name__

@@ -73,6 +73,12 @@ def compressed_notices(folder: str, names: Iterable[str]) -> list[str]:
     return notices
 
 
+def tars_inside(folder: Path) -> list[Path]:
+    """Tars in a folder and its subfolders, compressed ones too, in the order of names."""
+    endings = (".tar", *(ending for some in _UNPACK.values() for ending in some))
+    return sorted(path for path in folder.rglob("*") if path.name.lower().endswith(endings))
+
+
 def _look_at(entry: os.DirEntry[str]) -> tuple[str, list[tuple[str, int, int]]]:
     """Why `entry` is passed over, or what is known of it."""
     try:

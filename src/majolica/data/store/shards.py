@@ -23,9 +23,11 @@ from majolica.data.store.catalogue import Tar
 from majolica.data.store.dimensions import dimensions
 from majolica.data.store.index import caption_bytes
 from majolica.data.store.local import LocalTars, Opened
+from majolica.data.store.naming import understand
 from majolica.data.store.pack import write_tar
 from majolica.data.store.remote import RemoteTars, is_remote
-from majolica.errors import UserError
+from majolica.data.store.tar import name_at
+from majolica.errors import UserError, shown
 
 PER_SHARD = 1000
 REMOTE_LIMIT = 20 * 10**9
@@ -106,6 +108,18 @@ class ShardSet:
         shard, row = self._row(i)
         shard.ahead(int(row["image"]), int(row["image_size"]))
 
+    def place_of(self, i: int) -> str:
+        """Where sample `i` lies, for people: its tar and its key; its number in the tar where no header can be read."""
+        shard, row = self._numbers(i)
+        tar = shown(f"{self.folder.rstrip('/')}/{self.tars[shard].name}")
+        try:
+            opened = self._open(shard)
+            name = name_at(opened.peek or opened.read, int(opened.rows[row]["image"]))
+        except (BadSample, UserError, OSError, ValueError, OverflowError):
+            name = ""
+        known = understand(name)
+        return f'{tar}: sample "{shown(known.key.lstrip("/"))}"' if known else f"{tar}: sample {row:,} of the tar"
+
     def dimensions(self) -> NDArray[np.uint16]:
         """Height and width `(N, 2)` of every picture, from the headers; kept beside local tars."""
         with ThreadPoolExecutor(16) as pool:
@@ -139,11 +153,16 @@ class ShardSet:
         self.close()
 
     def _row(self, i: int) -> tuple[Opened, Any]:
+        shard, row = self._numbers(i)
+        opened = self._open(shard)
+        return opened, opened.rows[row]
+
+    def _numbers(self, i: int) -> tuple[int, int]:
+        """Which tar sample `i` is in, and which row of its index it has."""
         if not 0 <= i < len(self):
             raise IndexError(i)
         shard = int(np.searchsorted(self._ends, i, side="right"))
-        opened = self._open(shard)
-        return opened, opened.rows[i - (int(self._ends[shard - 1]) if shard else 0)]
+        return shard, i - (int(self._ends[shard - 1]) if shard else 0)
 
     def _read(self, i: int, parts: tuple[str, ...]) -> list[bytes]:
         shard, row = self._row(i)

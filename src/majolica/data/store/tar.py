@@ -7,13 +7,15 @@ header in the middle for the end. Source: POSIX.1-2001 pax, and the GNU tar manu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 BLOCK = 512
 LONGEST = 1 << 20
 """Bytes of a PAX header or a long name at most."""
+NEAR = 8 * BLOCK
+"""Bytes in front of a member's own that hold its header, and a longer name or PAX records if it has them."""
 _TAIL = 64 << 20
 _ZEROS = bytes(BLOCK)
 _FILES = (b"0", b"\0", b"7")
@@ -62,6 +64,33 @@ def members(file: BinaryIO, size: int) -> Iterator[Member]:
             yield Member(name, data, length, plain)
             special = {}
         place = data + -(-length // BLOCK) * BLOCK
+
+
+def name_at(read: Callable[[int, int], bytes], offset: int) -> str:
+    """The name of the member whose bytes begin at `offset`, given `read(offset, size)`; "" where no header is there.
+
+    Only the `NEAR` bytes in front are read, so that one name out of a large tar costs one small request.
+    """
+    start = max(0, offset - NEAR)
+    near = read(start, offset - start)
+    headers = [near[place : place + BLOCK] for place in range(0, len(near), BLOCK)]
+    if not headers or not _is_header(headers[-1]):
+        return ""
+    for place in range(len(headers) - 2):
+        head, behind = headers[place], b"".join(headers[place + 1 : -1])
+        special = head[156:157] in (b"L", b"x") and _is_header(head, len(behind))
+        if special and (path := _special(head[156:157], behind[: _octal(head[124:136])]).get("path")):
+            return path
+    return _name(headers[-1])
+
+
+def _is_header(block: bytes, length: int | None = None) -> bool:
+    """Whether a block is a header; with `length`, one of a member that takes so many bytes, filled up to blocks."""
+    try:
+        size = _check(block, 0)
+    except (Damaged, IndexError):
+        return False
+    return len(block) == BLOCK and (length is None or -(-size // BLOCK) * BLOCK == length)
 
 
 def _read(file: BinaryIO, offset: int, length: int, size: int) -> bytes:

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from majolica.config.run import OptimConfig
+from majolica.models.parts import Structured, hidden_matrices
 from majolica.train.optim.muon import Muon
 
 
 def build_optimisers(
-    model: nn.Module,
+    model: Structured,
     config: OptimConfig,
     mine: Callable[[str], bool] = lambda name: True,
     products: torch.dtype = torch.float32,
@@ -23,25 +24,20 @@ def build_optimisers(
     Each group's `share` is its rate over `config.lr`. Muon iterates in `products`.
     """
     named = [(name, value) for name, value in model.named_parameters() if mine(name)]
-    hidden = [(name, value) for name, value in named if config.muon_lr > 0 and is_hidden_matrix(name, value)]
-    rest = [(name, value) for name, value in named if not (config.muon_lr > 0 and is_hidden_matrix(name, value))]
+    of_muon = hidden_matrices(model) if config.muon_lr > 0 else set()
+    hidden = [value for name, value in named if name in of_muon]
+    rest = [value for name, value in named if name not in of_muon]
     groups = [
-        {"params": [value for _, value in rest if value.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [value for _, value in rest if value.ndim < 2], "weight_decay": 0.0},
+        {"params": [value for value in rest if value.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [value for value in rest if value.ndim < 2], "weight_decay": 0.0},
     ]
     optimisers: list[Optimizer] = [AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), fused=True)]
     if hidden:
-        matrices = [value for _, value in hidden]
-        optimisers.append(Muon(matrices, config.muon_lr, weight_decay=config.weight_decay, products=products))
+        optimisers.append(Muon(hidden, config.muon_lr, weight_decay=config.weight_decay, products=products))
     for optimiser in optimisers:
         for group in optimiser.param_groups:
             group["share"] = group["lr"] / config.lr
     return optimisers
-
-
-def is_hidden_matrix(name: str, value: Tensor) -> bool:
-    """Whether Muon may take a parameter: a matrix inside a transformer block, neither embedding nor head."""
-    return value.ndim == 2 and ".blocks." in name and "offset" not in name and not name.startswith("decoder")
 
 
 def set_rate(optimisers: list[Optimizer], rate: float) -> None:

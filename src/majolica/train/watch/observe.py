@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-PARTS = ("text_tower", "perception", "synthesis", "conditions", "decoder")
-"""Parts of the model that the log tells apart; whatever else there is counts as `head`."""
+from majolica.models.parts import Structured, parameters_by_part
 
 _ENTRIES = 1 << 14
 """Entries of each tensor, evenly spaced, by which its update is judged: a copy of the weights would not fit."""
@@ -18,8 +17,8 @@ _ENTRIES = 1 << 14
 class Closely:
     """One optimiser step under observation. Nothing is read from the device here."""
 
-    def __init__(self, model: nn.Module) -> None:
-        self.parts = by_part(model)
+    def __init__(self, model: Structured) -> None:
+        self.parts = parameters_by_part(model)
         self.found: dict[str, Tensor] = {}
         self._before: dict[str, Tensor] = {}
 
@@ -46,15 +45,6 @@ class Closely:
             before = self._before[part]
             self.found[f"update/{part}"] = (after - before).norm() / before.norm().clamp(min=1e-12)
         return self.found
-
-
-def by_part(model: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """The model's parameters by PARTS and `head`."""
-    parts: dict[str, list[nn.Parameter]] = {part: [] for part in (*PARTS, "head")}
-    for name, value in model.named_parameters():
-        part = name.split(".")[0]
-        parts[part if part in PARTS else "head"].append(value)
-    return parts
 
 
 def sampled(parts: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:

@@ -1,11 +1,12 @@
-"""summary.json: how long a run took, how much it saw, how large it is, on what machine."""
+"""summary.json: how long a run took, how much it saw and could not read, how large it is, on what machine."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -16,13 +17,17 @@ from majolica.files import write_atomic
 from majolica.train import state
 
 
-def summarise(run: state.Run, say: Callable[[str], None]) -> None:
-    """Write summary.json; a disk that refuses costs the summary and a line."""
+def summarise(run: state.Run, unreadable: Mapping[str, int], say: Callable[[str], None]) -> None:
+    """Write summary.json; a disk that refuses costs the summary and a line.
+
+    `unreadable` are the samples that no rank could read, by reason; where there are any, they are said too.
+    """
     summary = {
         "step": run.step,
         "steps": run.config.train.steps,
         "train_seconds": round(run.seconds, 1),
         "samples_seen": run.samples,
+        "unreadable_samples": dict(unreadable),
         "parameters": state.parameters(run.model),
         "processes": run.group.world,
         "machine": machine(run.group),
@@ -31,6 +36,20 @@ def summarise(run: state.Run, say: Callable[[str], None]) -> None:
         write_atomic(run.out / "summary.json", json.dumps(summary, indent=1) + "\n")
     except UserError as error:
         say(f"{error}: the run is without a summary")
+    if unreadable:
+        say(describe_unreadable(unreadable, run.samples, run.config.data.bad_share))
+
+
+def describe_unreadable(unreadable: Mapping[str, int], rows: int, bad_share: float) -> str:
+    """One line on the samples that could not be read while `rows` were trained on."""
+    total = sum(unreadable.values())
+    reasons = ", ".join(f"{count:,} x {reason}" for reason, count in unreadable.items())
+    samples, were = ("sample", "was") if total == 1 else ("samples", "were")
+    line = f"{total:,} {samples} could not be read and {were} replaced by others, in {rows:,} rows: {reasons}"
+    if total <= bad_share * rows:
+        return line
+    counts_from = f" once it has read {math.ceil(1 / bad_share):,} rows" if bad_share else ""
+    return f"{line}; that is a larger share than --data.bad-share {bad_share:g}, at which training stops{counts_from}"
 
 
 def machine(group: Group) -> str:

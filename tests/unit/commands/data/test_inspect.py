@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 from pathlib import Path
@@ -36,9 +37,25 @@ def test_a_page_and_its_numbers(shards: Path, capsys: pytest.CaptureFixture[str]
     assert out.startswith("5 samples in 1 tars; 4 were read") and out.endswith(f"{page}\n")
 
 
+def test_several_folders_are_looked_at_as_one_set(shards: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other, page = shards.parent / "other", shards.parent / "page.html"
+    picture = ShardSet(shards).read(3).image
+    write_shards(other, [Record(b"no picture", "png", "broken", {}), Record(picture, "png", "a copy of 3", {})])
+    (other / "whole.tar.gz").write_bytes(b"")
+    assert cli.main(["data", "inspect", str(shards), str(other), "--out", str(page)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("7 samples in 2 tars; 7 were read") and "whole.tar.gz" in out
+    known = json.loads(page.with_suffix(".json").read_text())
+    assert known["folders"] == [str(shards), str(other)] and known["exact"] == [[3, 6]]
+    text = html.unescape(page.read_text(encoding="utf-8"))
+    assert f'{other}/00000.tar: sample "000000000"' in text and "<h1>set, other" in text
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        ([], "say what to look at: majolica data inspect DIR"),
+        (["SET", "SET/../set"], "is named twice"),
         (["nowhere"], "there is no folder nowhere"),
         (["SET", "--out", "page.txt"], "a name that ends in .html"),
         (["SET", "--distance", "17"], "between 0 and 16"),
@@ -53,7 +70,7 @@ def test_mistakes(
     shards: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], says: str
 ) -> None:
     monkeypatch.chdir(shards.parent)
-    assert cli.main(["data", "inspect", *[str(shards) if word == "SET" else word for word in words]]) == 2
+    assert cli.main(["data", "inspect", *[word.replace("SET", str(shards)) for word in words]]) == 2
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1
 

@@ -105,10 +105,17 @@ def test_captions_are_measured_against_what_the_recipe_reads(folder: Path, capsy
     assert json.loads((folder / "b.report.json").read_text())["share_longer_than_4"] > 0.9
 
 
-def test_the_vocabulary_is_that_of_the_recipe(folder: Path) -> None:
-    """The demo's captions are few: 512 pieces are asked for, and what they support is made."""
+def test_the_vocabulary_is_that_of_the_recipe(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The demo's captions are few: 512 pieces are asked for, and what they support is made, and said."""
     assert cli.main(["data", "tokenizer", "one", "two", "--out", "a.model", "--recipe", "demo"]) == 0
-    assert 260 < Tokenizer(folder / "a.model").vocab <= 512
+    vocab = Tokenizer(folder / "a.model").vocab
+    assert 260 < vocab < 512
+    line = (
+        f"the vocabulary has {vocab} pieces, fewer than the 512 of --vocab: the captions hold no more different words"
+    )
+    assert capsys.readouterr().out.count(line) == 1
+    assert cli.main(["data", "tokenizer", "one", "two", "--out", "b.model", "--vocab", "290"]) == 0
+    assert "fewer than" not in capsys.readouterr().out
 
 
 def test_an_unreadable_tar_is_one_line(

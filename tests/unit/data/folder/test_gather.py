@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -362,6 +363,10 @@ def test_bad_places(tmp_path: Path, folder: Path) -> None:
         gather(config(tmp_path / "nowhere"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="there are no pictures in"):
+        gather(config(tmp_path / "empty"))
+    (tmp_path / "empty" / "00000.tar").touch()
+    advice = f"but tars (1): training reads tars of captioned pictures as they are, and `majolica data index {tmp_path}"
+    with pytest.raises(UserError, match=re.escape(advice)):
         gather(config(tmp_path / "empty"))
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write .*Not a directory"):

@@ -6,6 +6,7 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -68,7 +69,7 @@ class Tags(HTMLParser):
 def test_numbers(folder: Path, tmp_path: Path) -> None:
     ticks: list[tuple[int, int]] = []
     engine = EngineConfig()
-    inspect_shards(str(folder), tmp_path / "page.html", Look(limit=0), engine, lambda *tick: ticks.append(tick))
+    inspect_shards([str(folder)], tmp_path / "page.html", Look(limit=0), engine, lambda *tick: ticks.append(tick))
     known = json.loads((tmp_path / "page.json").read_text())
     assert known["tars"]["samples"] == 16 and known["tars"]["count"] == 3 and known["measured"] == 16
     assert known["tars"]["bytes"] == sum(path.stat().st_size for path in folder.glob("*.tar"))
@@ -87,13 +88,14 @@ def test_numbers(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_page_is_whole_and_safe(folder: Path, tmp_path: Path) -> None:
-    inspect_shards(str(folder), tmp_path / "page.html", Look(), EngineConfig())
+    inspect_shards([str(folder)], tmp_path / "page.html", Look(), EngineConfig())
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     tags = Tags(text)
     assert not tags.open and "script" not in tags.seen and tags.seen.count("svg") == 6
     assert tags.seen.count("img") == 15 + 2 + 3
     assert "&lt;script&gt;" in text and "\x00" not in text
     assert "http" not in text.replace("http-equiv", "") and 'src="' not in text  # nothing is loaded from elsewhere
+    assert escape(f'{folder}/00002.tar: sample "000020001"') in text  # the broken one, by its tar and its key
     assert len(text) < 400_000  # a caption of 100 kB is cut short
 
 
@@ -101,7 +103,7 @@ def test_the_same_page_whatever_the_workers(folder: Path, tmp_path: Path, monkey
     monkeypatch.setattr(look, "_TOGETHER", 2)
     pages = []
     for workers in (1, 2):
-        inspect_shards(str(folder), tmp_path / "page.html", Look(limit=9, pictures=4), EngineConfig(workers=workers))
+        inspect_shards([str(folder)], tmp_path / "page.html", Look(limit=9, pictures=4), EngineConfig(workers=workers))
         pages.append((tmp_path / "page.html").read_bytes())
     assert pages[0] == pages[1]
 
@@ -122,7 +124,7 @@ def test_damaged_tars_are_shown(folder: Path, tmp_path: Path) -> None:
             data = jpeg(drawing(99)) if name.endswith("jpg") else b"words"
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
-    summary = inspect_shards(str(folder), tmp_path / "page.html", Look(), EngineConfig())
+    summary = inspect_shards([str(folder)], tmp_path / "page.html", Look(), EngineConfig())
     assert summary.tars.truncated == ("00001.tar",) and summary.tars.left_out == {"no caption": 1}
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "tar ends early or is damaged" in text and "no caption (left out by the index)" in text
@@ -131,13 +133,13 @@ def test_damaged_tars_are_shown(folder: Path, tmp_path: Path) -> None:
 def test_nothing_to_see(tmp_path: Path, write: Callable[..., Path]) -> None:
     page = tmp_path / "page.html"
     with pytest.raises(UserError, match="there is no folder"):
-        inspect_shards(str(tmp_path / "nowhere"), page, Look(), EngineConfig())
+        inspect_shards([str(tmp_path / "nowhere")], page, Look(), EngineConfig())
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"no \.tar files"):
-        inspect_shards(str(tmp_path / "empty"), page, Look(), EngineConfig())
+        inspect_shards([str(tmp_path / "empty")], page, Look(), EngineConfig())
     with pytest.raises(UserError, match=r"none of 3 samples in .* can be read \(3 x picture cannot be decoded\)"):
-        inspect_shards(str(write(3, bad=frozenset(range(3)))), page, Look(), EngineConfig())
+        inspect_shards([str(write(3, bad=frozenset(range(3))))], page, Look(), EngineConfig())
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write .*page.json"):
-        inspect_shards(str(write(2)), tmp_path / "file/page.html", Look(), EngineConfig())
+        inspect_shards([str(write(2))], tmp_path / "file/page.html", Look(), EngineConfig())
     assert not page.exists()

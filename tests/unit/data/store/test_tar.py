@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from majolica.data.store.tar import Damaged, Member, members
+from majolica.data.store.tar import Damaged, Member, members, name_at
 
 FORMATS = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)
 
@@ -49,6 +49,18 @@ def patched(data: bytes, at: int, field: bytes) -> bytes:
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
     return bytes(header) + data[512:]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("name", ["a.jpg", "d/" * 20 + "b.jpg", "ü日本.png", "long/" * 60 + "x.jpg"])
+def test_the_name_of_one_member_is_read_from_the_bytes_in_front_of_it(format: int, name: str) -> None:
+    if format == tarfile.USTAR_FORMAT and len(name) > 250:
+        pytest.skip("USTAR has no such names")
+    data = make([f"{i}/{name}" for i in range(3)], format)
+    for member in read(data):
+        assert name_at(lambda offset, size: data[offset : offset + size], member.offset) == member.name
+    assert name_at(lambda offset, size: data[offset : offset + size], read(data)[1].offset + 512) == ""
+    assert name_at(lambda offset, size: data[offset : offset + size], 0) == ""
 
 
 @pytest.mark.parametrize("format", FORMATS)

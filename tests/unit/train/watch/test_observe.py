@@ -10,9 +10,10 @@ from majolica.gpus import GPUS, of_device
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
 from majolica.models.majolica import Majolica, Rows
+from majolica.models.parts import parameters_by_part
 from majolica.objectives.flow import by_time
 from majolica.recipes import recipe
-from majolica.train.watch.observe import PARTS, Closely, agreement, by_part, sampled
+from majolica.train.watch.observe import Closely, agreement, sampled
 from majolica.train.watch.report import ideal_seconds, record, straggler
 from ranks import changed
 from tiny import TINY, awake
@@ -60,8 +61,8 @@ def test_agreement_needs_both_kinds_of_rows() -> None:
 def test_norms_by_part_add_up_and_updates_are_relative() -> None:
     torch.manual_seed(0)
     model = awake(Majolica(TINY))
-    parts = by_part(model)
-    assert sum(map(len, parts.values())) == len(list(model.parameters())) and set(parts) == {*PARTS, "head"}
+    parts = parameters_by_part(model)
+    assert sum(map(len, parts.values())) == len(list(model.parameters())) and set(parts) == {*model.parts(), "head"}
     for value in model.parameters():
         value.grad = torch.randn_like(value)
     closely = Closely(model)

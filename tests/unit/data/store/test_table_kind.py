@@ -1,0 +1,84 @@
+"""A table that is no parquet is called what it is, and the command that is given for it works."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from majolica.data.fetch.rows import find_sources
+from majolica.data.filter.storage import find_inputs
+from majolica.data.store.table_kind import explain_not_parquet
+from majolica.errors import UserError
+
+CSV = b"url,text\nhttp://h/1,a cat\nhttp://h/2,a dog\n"
+JSON = b'{"url": "http://h/1", "text": "a cat"}\n{"url": "http://h/2", "text": "a dog"}\n'
+TABLES = {
+    "meta.csv": (CSV, "CSV"),
+    "meta.tsv": (CSV.replace(b",", b"\t"), "CSV"),
+    "meta.csv.gz": (gzip.compress(CSV), "CSV, compressed with gzip"),
+    "packed": (gzip.compress(CSV), "CSV, compressed with gzip"),
+    "meta.jsonl": (JSON, "JSON lines"),
+    "meta.jsonl.gz": (gzip.compress(JSON), "JSON lines, compressed with gzip"),
+    "it's $5.csv": (CSV, "CSV"),
+    "meta.parquet": (CSV, "CSV"),
+}
+
+
+def refusals(place: str) -> set[str]:
+    """What filtering and fetching say of a file or folder."""
+    said = set()
+    for find in (find_inputs, find_sources):
+        with pytest.raises(UserError) as refused:
+            find([place])
+        said.add(str(refused.value).partition(", but ")[2] or str(refused.value))
+    return said
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_command_that_is_given_makes_the_table_parquet(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, kind = TABLES[name]
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(content)
+    [line] = refusals(str(tmp_path / name))
+    start = re.escape(f"{tmp_path / name} is {kind}, and parquet is wanted: convert it with `python -c ")
+    command = re.fullmatch(rf"{start}(.*)`", line)
+    assert command and "\n" not in line
+    subprocess.run(["sh", "-c", f"{sys.executable} -c {command[1]}"], check=True)
+    [made] = set(tmp_path.glob("*.parquet")) - {tmp_path / name}
+    assert pq.read_table(made).to_pydict() == {"url": ["http://h/1", "http://h/2"], "text": ["a cat", "a dog"]}
+
+
+def test_a_folder_of_csv_files_is_no_riddle(tmp_path: Path) -> None:
+    for name in ("b.csv", "a.csv.gz", "readme.md"):
+        (tmp_path / name).write_bytes(b"")
+    [line] = refusals(str(tmp_path))
+    assert line.startswith(f"{tmp_path}/a.csv.gz is CSV: convert it with `python -c ")
+
+
+@pytest.mark.parametrize(
+    ("head", "says"),
+    [
+        (b"<!DOCTYPE html>", "x is an HTML page"),
+        (gzip.compress(b"PAR1\x00\x00"), "x is a parquet file inside of gzip: unpack it"),
+        (b"BZh91", "x is compressed with bzip2, and parquet is wanted: unpack it"),
+        (b"PAR1\x00 cut", ""),
+        (b"", ""),
+        (b"\x00\x01,\x02", ""),
+    ],
+)
+def test_other_files(head: bytes, says: str) -> None:
+    line = explain_not_parquet("x", head)
+    assert line.startswith(says) and bool(line) == bool(says)
+
+
+def test_what_lies_in_a_store_is_brought_here_first() -> None:
+    line = explain_not_parquet("s3://bucket/meta.csv", CSV)
+    assert line.endswith("duckdb.read_csv('meta.csv').write_parquet('meta.parquet')\"`, once it is on this machine")
