@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -40,6 +41,21 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def sweep_unfinished(folder: Path, *names: str) -> None:
+    """Remove what killed processes left beside the files `names` (patterns) of `folder`, written by `whole_file`.
+
+    For who holds the lock of the folder, and for files that nobody else writes.
+    """
+    for name in names:
+        for path in folder.glob(f".{name}.*.tmp"):
+            if _UNFINISHED.fullmatch(path.name):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
 
 def check_writable(path: Path) -> None:

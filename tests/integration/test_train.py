@@ -19,6 +19,7 @@ import torch
 import majolica
 from majolica.config import io
 from majolica.data.drawings.make import make_openmoji
+from majolica.data.store.shards import Record, write_shards
 from majolica.errors import UserError
 from majolica.eval.report import CURVES
 from majolica.launch.prepare import prepare
@@ -51,11 +52,12 @@ def test_resume_equals_the_uninterrupted_run(
 ) -> None:
     config = tiny(shards)
     train(config, tmp_path / "whole")
+    capsys.readouterr()
     with monkeypatch.context() as patch:
         interrupt_after(4, patch)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt, match=f"^go on with: majolica train --resume {tmp_path / 'parts'}$"):
             train(config, tmp_path / "parts")
-    assert f"majolica train --resume {tmp_path / 'parts'}" in capsys.readouterr().out
+    assert capsys.readouterr().out == "\nstopped at step 4 and saved\n"  # how to go on is said once
     train(config, tmp_path / "parts", resume=True)
     whole, parts = weights(tmp_path / "whole", 6), weights(tmp_path / "parts", 6)
     assert whole.keys() == parts.keys()
@@ -221,9 +223,13 @@ def test_a_full_disk_at_the_end_is_no_success(
     Pipeline.load(tmp_path / "run")
     disk_full_at(2, monkeypatch)
     interrupt_after(2, monkeypatch)
-    with pytest.raises(UserError, match=r"step 2, the last, was not saved: make room .*; then begin again"):
+    with pytest.raises(
+        UserError, match=r"step 2, the last, was not saved: make room .*; then .*--resume .* begins again"
+    ):
         train(tiny(shards), tmp_path / "other")
     assert "and saved" not in capsys.readouterr().out
+    kept = {path.name for path in (tmp_path / "other").iterdir()}
+    assert {"config.yaml", "tokenizer.model", "words.json", "log.jsonl"} <= kept
 
 
 def disk_full_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,9 +283,9 @@ def test_what_a_resume_changes_is_saved_and_what_it_refuses_leaves_the_run_as_it
     train(config, run)
     before = (run / "config.yaml").read_bytes()
     other = dataclasses.replace(config.model, width=64)
-    with pytest.raises(UserError, match="does not fit the configuration"):
+    with pytest.raises(UserError, match=r"model\.width is 32 in the saved run and 64 here"):
         train(dataclasses.replace(config, model=other), run, resume=True)
-    with pytest.raises(UserError, match="use the same seed"):
+    with pytest.raises(UserError, match=r"train\.seed is 0 in the saved run and 7 here"):
         train(dataclasses.replace(config, train=dataclasses.replace(config.train, seed=7)), run, resume=True)
     assert (run / "config.yaml").read_bytes() == before
     train(dataclasses.replace(config, train=dataclasses.replace(config.train, steps=4)), run, resume=True)
@@ -290,12 +296,14 @@ def test_what_all_processes_refuse_is_said_once(shards: Path, tmp_path: Path) ->
     config = dataclasses.replace(tiny(shards, steps=3), recipe="nano")
     train(config, tmp_path / "run")
     before = (tmp_path / "run" / "config.yaml").read_bytes()
-    words = [sys.executable, "-m", "majolica", "train", "--resume", str(tmp_path / "run"), "--model.width", "64"]
+    write_shards(tmp_path / "other", [Record(b"p", "jpg", "a fox", {})] * 20, per_shard=20)
+    words = [sys.executable, "-m", "majolica", "train", "--resume", str(tmp_path / "run")]
+    words += ["--data.shards", str(tmp_path / "other")]
     environment = {**os.environ, "PYTHONPATH": str(Path(majolica.__file__).parents[1])}
     words += ["--train.processes", "2", "--train.batch", "4"]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2
-    assert done.stderr.count("does not fit the configuration") == 1
+    assert done.stderr.count("are not those of the saved run") == 1
     assert (tmp_path / "run" / "config.yaml").read_bytes() == before
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from majolica.errors import UserError
-from majolica.files import check_folder, check_writable, write_atomic
+from majolica.files import check_folder, check_writable, sweep_unfinished, whole_file, write_atomic
 
 
 def test_writes_bytes_and_text_and_makes_folders(tmp_path: Path) -> None:
@@ -18,6 +18,18 @@ def test_writes_bytes_and_text_and_makes_folders(tmp_path: Path) -> None:
     write_atomic(tmp_path / "a" / "b.txt", b"new")
     assert (tmp_path / "a" / "b.txt").read_bytes() == b"new"
     assert os.listdir(tmp_path / "a") == ["b.txt"]
+
+
+def test_what_a_killed_writer_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    with whole_file(tmp_path / "00001.tar"):
+        [left] = tmp_path.iterdir()
+    left.write_text("half")  # as a process that is killed while it writes leaves it
+    others = {"00001.tar", ".00001.tar.tmp", ".00001.tar.backup.tmp", ".00001.mjidx.0123abcd.tmp", "a.tar.0123abcd.tmp"}
+    for name in others:
+        (tmp_path / name).write_text("whole")
+    sweep_unfinished(tmp_path, "*.tar", "log.jsonl")
+    assert set(os.listdir(tmp_path)) == others
+    sweep_unfinished(tmp_path / "none", "*.tar")
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])

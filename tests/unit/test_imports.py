@@ -36,7 +36,7 @@ ALLOWED = {
     "data.drawings": {"data.store", "text"},
     "data.inspect": {"config", "data.pictures", "data.store", "data.tasks", "text"},
     "models": {"config"},
-    "run": set(),
+    "run": {"config"},
     "objectives": {"config", "models"},
     "distributed": set(),
     "activation": {"config", "models", "objectives"},
@@ -49,12 +49,12 @@ ALLOWED = {
         *("activation", "config", "data.counter", "data.loading", "data.order", "data.pictures", "data.store"),
         *("distributed", "gpus", "models", "objectives", "run", "sampling", "text"),
     },
-    "launch": {"config", "data.loading", "data.order", "distributed", "run", "text", "train"},
+    "launch": {"config", "data.loading", "data.order", "distributed", "models", "run", "text", "train"},
     "estimate": {"activation", "config", "distributed", "gpus", "models", "objectives", "train"},
 }
 TOP = {"cli", "commands", "__main__"}
-FOR_ALL = {"errors", "files", "lock", "machine", "signals", "device", "__version__"}
-LIGHT = ("cli.py", "errors.py", "files.py", "lock.py", "machine.py", "signals.py", "config", "recipes")
+FOR_ALL = {"errors", "files", "lock", "scratch", "machine", "signals", "device", "__version__"}
+LIGHT = ("cli.py", "errors.py", "files.py", "lock.py", "scratch.py", "machine.py", "signals.py", "config", "recipes")
 HEAVY = {"torch", "numpy", "safetensors", "tensorboard", "matplotlib", "PIL"}
 
 

@@ -11,6 +11,7 @@ import tyro
 from majolica.commands import DEFAULT_RUN
 from majolica.commands.notices import printed_notices
 from majolica.commands.progress import bar
+from majolica.config.run_folder import config_of_run
 from majolica.errors import UserError
 from majolica.files import check_writable
 
@@ -31,8 +32,7 @@ def evaluate(
     """
     if processes < 0:
         raise UserError(f"--processes is {processes}: give a number of processes, or 0 for as many as fit")
-    if not (run / "config.yaml").is_file():
-        raise UserError(f"no run in {run}: train one (majolica demo), or name its folder")
+    config_of_run(run, "", f"no run in {run}: train one (majolica demo), or name its folder")
     check_writable(run / "report.html")
     from majolica.eval.run import evaluate as evaluate_run
 

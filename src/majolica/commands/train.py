@@ -20,6 +20,7 @@ from majolica.config.run import (
     SourceConfig,
     TrainConfig,
 )
+from majolica.config.run_folder import config_of_run
 from majolica.errors import UserError
 from majolica.files import check_folder
 from majolica.recipes import RECIPES, recipe, summary
@@ -76,7 +77,8 @@ def _start(args: list[str]) -> tuple[RunConfig, list[str]]:
     if resumed := _resumed(args):
         if not args[0].startswith("-"):
             raise UserError(f"--resume takes its configuration from {resumed}: leave {args[0]!r} out")
-        return io.load(_config_of(resumed)), args
+        advice = f"no run to resume in {resumed}: there is no config.yaml"
+        return io.load(config_of_run(resumed, "--resume", advice)), args
     if args and not args[0].startswith("-"):
         return named(args[0]), args[1:]
     if "-h" in args or "--help" in args:
@@ -101,13 +103,6 @@ def _resumed(args: list[str]) -> Path | None:
     return None
 
 
-def _config_of(folder: Path) -> Path:
-    path = folder / "config.yaml"
-    if not path.is_file():
-        raise UserError(f"no run to resume in {folder}: there is no config.yaml")
-    return path
-
-
 def _parse(start: RunConfig, args: list[str]) -> Options:
     default = Options(start.model, start.data, start.loss, start.optim, start.train)
     recipes = "\n".join(f"  {name:10} {summary(name)}" for name in RECIPES)
@@ -128,7 +123,8 @@ def _rehearse(config: RunConfig, options: Options) -> None:
     out = _check(config, options)
     from majolica.launch.rehearse import rehearse
 
-    rehearse(config, out, resume=options.resume is not None)
+    for note in rehearse(config, out, resume=options.resume is not None):
+        print(note)
 
 
 def _check(config: RunConfig, options: Options) -> Path:

@@ -14,6 +14,7 @@ from majolica.config.paths import anchor
 from majolica.config.resolutions import base_only
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
+from majolica.launch.undo import undo_failed_start
 from majolica.lock import hold_folder
 from majolica.run.weights import checkpoints
 from majolica.signals import INTERRUPTED, interrupt_on_signals
@@ -24,27 +25,28 @@ from majolica.train.vocabulary import make_vocabulary
 def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
     """Write the tokenizer and then the configuration that reproduces the run: where that is, preparation is done.
 
-    A run that begins is fitted to this machine, where its configuration leaves something open. One that goes on keeps
-    its tokenizer; what the command line changed is saved by `train.run.work`, once the checkpoint has been read.
+    A run that begins is fitted to this machine, where its configuration leaves something open. One that goes on from a
+    checkpoint keeps its tokenizer; without a checkpoint it is made anew, for the captions may have been mended. What
+    the command line changed is saved by `train.run.work`, once the checkpoint has been read.
     """
     config = anchor(check_settled(config) if resume else _fitted(config))  # other folders may read it
     out.mkdir(parents=True, exist_ok=True)
     for line in () if resume else base_only(config):
         print(f"note: {line}", file=sys.stderr, flush=True)
     model, saved = out / "tokenizer.model", out / "config.yaml"
-    if model.exists() and not saved.exists():
-        raise UserError(f"{model} belongs to no run: move it away; to use it, name it with --data.tokenizer")
-    if not (resume and model.exists()):
+    check_vacant(out)
+    if not (resume and model.exists() and checkpoints(out)):
         make_vocabulary(config, out)
-    if resume and saved.exists():
-        return config
-    try:
+    if not (resume and saved.exists()):
         io.save(config, saved)
-    except UserError:
-        if not saved.exists():
-            model.unlink(missing_ok=True)
-        raise
     return config
+
+
+def check_vacant(out: Path) -> None:
+    """UserError where a tokenizer lies in `out` that no run there has made."""
+    model = out / "tokenizer.model"
+    if model.exists() and not (out / "config.yaml").exists():
+        raise UserError(f"{model} belongs to no run: move it away; to use it, name it with --data.tokenizer")
 
 
 def _fitted(config: RunConfig) -> RunConfig:
@@ -62,7 +64,8 @@ def main(arguments: list[str]) -> int:
         with interrupt_on_signals(), hold_folder(out):
             if checkpoints(out):
                 raise UserError(f"{out} already holds a run: start the ranks with --resume, or choose another folder")
-            prepare(resolve(io.load(Path(config))), out, resume=False)
+            with undo_failed_start(out):
+                prepare(resolve(io.load(Path(config))), out, resume=False)
     except UserError as error:
         print(f"majolica: {error}", file=sys.stderr)
         return 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,17 +14,17 @@ from majolica.distributed.environment import has_launcher, launched
 from majolica.distributed.group import Group, any_rank, from_first, joined, sum_counts
 from majolica.errors import UserError
 from majolica.launch.agent import Launcher, watch_torchrun
+from majolica.launch.outcome import check_saved, describe_finished, describe_stopped
 from majolica.lock import hold_folder
-from majolica.run.advice import spell_command
 from majolica.run.checkpoint import sweep
-from majolica.run.weights import checkpoints, step_of
+from majolica.run.weights import checkpoints
 from majolica.train import state
 from majolica.train.fitting import check_settled
 from majolica.train.loop import fit
-from majolica.train.prompts import PROMPTS, read_prompts
 from majolica.train.sample import Sampler
 from majolica.train.vocabulary import caption_notices
 from majolica.train.watch.log import Log
+from majolica.train.watch.pace import Watch
 from majolica.train.watch.summary import summarise
 
 
@@ -42,14 +41,13 @@ def work(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher:
             _restore(run, resume)
             if resume and group.first and (has_launcher() or not launched()):
                 _keep_changes(config, out / "config.yaml")
-            log = Log(out, config, run.step) if group.first else None
-            if log:
-                for notice in caption_notices(run.tokenizer, run.feed.loader.sets, config):
-                    log.say(notice)
-                say_notices(run, log.say)
             begun = run.step
-            sample = Sampler(run, log.say if log else lambda message: None)
-            finished = fit(run, log, lambda: bool(asked) or gone(), sample)
+            finished = resume and begun >= run.config.train.steps
+            if finished:  # nothing is said of its data
+                Watch(run).close()
+            else:
+                log = Log(out, config, begun) if group.first else None
+                finished = _fit(run, log, lambda: bool(asked) or gone())
             unreadable = sum_counts(run.unreadable, group)
         finally:
             run.feed.close()
@@ -57,10 +55,25 @@ def work(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher:
                 log.close()
         if group.first:
             summarise(run, unreadable, print)
-            check_saved(run)
-            print(_outcome(run, finished, begun), flush=True)
+            check_saved(out, run.step)
+            advise = launched() and not has_launcher()  # torchrun does not say how to go on
+            print(
+                describe_finished(run.config, out, run.step, begun)
+                if finished
+                else describe_stopped(out, run.step, advise),
+                flush=True,
+            )
         if not finished:
             raise KeyboardInterrupt
+
+
+def _fit(run: state.Run, log: Log | None, stop: Callable[[], bool]) -> bool:
+    """Say what there is to know of the captions and the data, then train; as `loop.fit`."""
+    if log:
+        for notice in caption_notices(run.tokenizer, run.feed.loader.sets, run.config):
+            log.say(notice)
+        say_notices(run, log.say)
+    return fit(run, log, stop, Sampler(run, log.say if log else lambda message: None))
 
 
 def _keep_changes(config: RunConfig, saved: Path) -> None:
@@ -106,28 +119,3 @@ def _restore(run: state.Run, resume: bool) -> None:
         state.restore(run, lambda message: print(message, flush=True) if run.group.first else None)
     elif run.group.first:
         print(f"{run.out} holds no checkpoint yet: it begins at step 0", flush=True)
-
-
-def _outcome(run: state.Run, finished: bool, begun: int) -> str:
-    """What has become of the run, and what to do next."""
-    resume = spell_command("train --resume", run.out)
-    longer = f"train longer with: {resume} --train.steps {2 * run.step}"
-    if not finished:
-        return f"\nstopped at step {run.step} and saved; go on with: {resume}"
-    if begun == run.step:
-        return f"{run.out} is finished at step {run.step}, nothing is left to train; {longer}"
-    prompt = next(iter(read_prompts(run.out / PROMPTS)), "a red apple")
-    paint = spell_command(f"generate {shlex.quote(prompt)} --run", run.out)
-    lines = [f"trained to step {run.step}; paint with: {paint}"]
-    if (Path(run.config.data.shards).parent / "names.json").exists():  # what evaluation asks about
-        lines.append(f"evaluate with: {spell_command('eval', run.out)}")
-    return "\n".join([*lines, longer])
-
-
-def check_saved(run: state.Run) -> None:
-    """UserError where the last step is in no checkpoint: nothing later makes up for it."""
-    steps = [step_of(folder.name) for folder in checkpoints(run.out)]
-    if run.step not in steps:
-        resume = f"`{spell_command('train --resume', run.out)}` goes on from step {steps[0] if steps else 0}"
-        then = resume if steps else "begin again with the same command"
-        raise UserError(f"step {run.step}, the last, was not saved: make room on the disk; then {then}")

@@ -2,47 +2,93 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 from itertools import islice
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 
 from majolica.config.run import RunConfig
 from majolica.data.order.sources import captions
 from majolica.distributed.environment import launched
 from majolica.distributed.group import Group, default_device
 from majolica.errors import UserError
+from majolica.launch.outcome import describe_finished
+from majolica.launch.prepare import check_vacant
 from majolica.launch.spawn import check_room
+from majolica.lock import LOCK, hold_folder
+from majolica.models.majolica import Majolica
+from majolica.run.resume import STATE, finished_step
 from majolica.run.weights import checkpoints, latest
 from majolica.text.tokenizer import Tokenizer
 from majolica.train import state
+from majolica.train.fitting import check_settled
 from majolica.train.precision import check_precision
+from majolica.train.shape import shape_notes
 
 
-def rehearse(config: RunConfig, out: Path, resume: bool = False) -> None:
-    """Raise the UserError that training `config` into `out` would begin with; write nothing.
+def rehearse(config: RunConfig, out: Path, resume: bool = False) -> list[str]:
+    """Raise the UserError that training `config` into `out` would begin with; write nothing that stays.
 
     It opens the data as every rank does, the tokenizer and, to go on, the checkpoint, and compares what is asked of
-    the machine with what there is.
+    the machine with what there is. Returns what a resume would say before it goes on, or that the run is finished.
     """
+    if (out / LOCK).exists():
+        with hold_folder(out):  # in use, or the leftover of a process that was killed
+            pass
+    if not resume:
+        check_vacant(out)
+    elif (step := finished_step(check_settled(config), out)) is not None:
+        return [describe_finished(config, out, step, begun=step)]
     if config.train.processes > 1 and not launched():
         check_room(config.train.processes, torch.cuda.device_count())
     check_precision(config.train.precision, default_device())
-    _open_tokenizer(config, out, resume)
-    if resume and checkpoints(out):  # without one it begins at step 0
-        latest(out)
-    state.loader(config, Group(0, max(1, config.train.processes), torch.device("cpu"))).close()
+    going_on = resume and bool(checkpoints(out))  # without a checkpoint it begins at step 0
+    tokenizer = _open_tokenizer(config, out, going_on)
+    if config.train.activation_gb:
+        state.plan_activations(config, default_device())
+    with state.loader(config, Group(0, max(1, config.train.processes), torch.device("cpu"))) as loader:
+        if not going_on:
+            return []
+        folder, _ = latest(out)
+        if tokenizer:
+            check_shapes(config, folder, tokenizer.vocab)
+        saved = json.loads((folder / STATE).read_text())
+        return [*shape_notes(saved.get("shape"), config), *loader.load(saved["loader"])]
 
 
-def _open_tokenizer(config: RunConfig, out: Path, resume: bool) -> None:
-    """Open the one that will be used; UserError also where one is to be trained and there is nothing to train it on."""
-    if resume and (out / "tokenizer.model").exists():
-        Tokenizer(out / "tokenizer.model")
-    elif config.data.tokenizer:
+def check_shapes(config: RunConfig, checkpoint: Path, vocab: int) -> None:
+    """UserError where a tensor of the model that would be built has not the shape that the checkpoint has.
+
+    This finds what the comparison of the options cannot: a config.yaml that was changed by hand.
+    """
+    text = dataclasses.replace(config.model.text, vocab=vocab)
+    with torch.device("meta"):
+        model = Majolica(dataclasses.replace(config.model, text=text))
+    wanted = {name: list(value.shape) for name, value in model.named_parameters()}
+    with safe_open(checkpoint / "model.safetensors", "pt") as file:
+        found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            raise UserError(
+                f"the checkpoint in {checkpoint} does not fit the configuration ({name} has the shape"
+                f" {found.get(name, 'none')} and would have {wanted.get(name, 'none')}); leave the model as it was,"
+                " or train anew into another --out"
+            )
+
+
+def _open_tokenizer(config: RunConfig, out: Path, going_on: bool) -> Tokenizer | None:
+    """The tokenizer that will be used, or None where one is to be trained; UserError where that cannot be."""
+    if going_on and (out / "tokenizer.model").exists():
+        return Tokenizer(out / "tokenizer.model")
+    if config.data.tokenizer:
         path = Path(config.data.tokenizer)
         if not os.access(path, os.R_OK) or not path.is_file():
             raise UserError(f"--data.tokenizer {path} cannot be read: name the file of a SentencePiece model")
-        Tokenizer(path)
-    elif not any(caption.strip() for caption in islice(captions(config.data), 1_000)):
+        return Tokenizer(path)
+    if not any(caption.strip() for caption in islice(captions(config.data), 1_000)):
         raise UserError("none of the first 1,000 captions says anything, so no vocabulary can be trained on them")
+    return None

@@ -7,15 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from majolica.distributed.environment import MEETING
 from majolica.errors import UserError
 from majolica.launch.agent import GONE, STOP
 from majolica.machine import cores
+from majolica.scratch import ScratchFolder
 from majolica.signals import INTERRUPTED, STOPPING, collect_signals
 
 Rank = subprocess.Popen[bytes]
@@ -34,13 +34,15 @@ def launch(processes: int, module: str, arguments: Sequence[str], inherit: Seque
     hear of it on their standard input (`launch.agent`). Raises UserError when a rank fails, KeyboardInterrupt
     when they were asked to stop.
     """
-    with _meeting() as meeting, collect_signals() as asked:
+    with ScratchFolder("majolica-launch-") as scratch, collect_signals() as asked:
+        meeting = scratch.path / "meeting"  # a file in which the ranks find each other: no port to choose
         ranks: list[Rank] = []
         try:
             for rank in range(processes):
                 command = [sys.executable, "-m", module, *arguments]
                 environment = os.environ | _place(rank, processes, meeting)
-                ranks.append(subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, pass_fds=inherit))
+                handed_on = [*inherit, scratch.lock]  # the ranks may outlive this process, if it is killed
+                ranks.append(subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, pass_fds=handed_on))
             code = _wait(ranks, asked)
         finally:
             for process in ranks:
@@ -66,17 +68,6 @@ def check_room(processes: int, gpus: int) -> None:
             f"--train.processes is {processes} and this machine has room for {room}: start it with torchrun on "
             f"as many machines as it takes, or set --train.processes {room}"
         )
-
-
-@contextlib.contextmanager
-def _meeting() -> Iterator[Path]:
-    """An empty file in which the ranks find each other: no port to choose, and it outlives this process."""
-    handle, name = tempfile.mkstemp(prefix="majolica-")
-    os.close(handle)
-    try:
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def _place(rank: int, processes: int, meeting: Path) -> dict[str, str]:

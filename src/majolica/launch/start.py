@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import contextlib
 from pathlib import Path
 
 import torch
@@ -12,22 +12,25 @@ from majolica.config.checks import resolve
 from majolica.config.run import RunConfig
 from majolica.distributed.environment import launched
 from majolica.errors import UserError
+from majolica.launch.outcome import describe_finished
 from majolica.launch.prepare import prepare
 from majolica.launch.rank import work
 from majolica.launch.spawn import check_room, launch
+from majolica.launch.undo import undo_failed_start
 from majolica.lock import hold_folder
 from majolica.run.advice import spell_command
 from majolica.run.checkpoint import sweep
-from majolica.run.weights import checkpoints
+from majolica.run.resume import finished_step
+from majolica.scratch import ScratchFolder
 from majolica.signals import collect_signals
-from majolica.text.words import NAME as WORDS
 
 
 def train(config: RunConfig, out: Path, resume: bool = False) -> None:
     """Train `config` into the run folder `out`, on as many processes as it says.
 
-    Raises UserError for bad data, an unreadable checkpoint or a folder in which another process trains, and
-    KeyboardInterrupt when asked to stop (after saving).
+    Raises UserError for bad data, an unreadable checkpoint, a resume that would change what a run keeps, or a folder
+    in which another process trains, and KeyboardInterrupt when asked to stop (after saving). What a new run that
+    fails leaves in `out`, `launch.undo` says.
     """
     if launched():
         with collect_signals() as asked:
@@ -37,29 +40,28 @@ def train(config: RunConfig, out: Path, resume: bool = False) -> None:
     with hold_folder(out) as lock:
         if not resume and (out / "config.yaml").exists():
             raise UserError(f"{out} already holds a run: go on with `--resume {out}`, or choose another --out")
+        sweep(out)
+        if resume and (step := finished_step(config, out)) is not None:
+            print(describe_finished(config, out, step, begun=step), flush=True)
+            return
         if config.train.processes > 1:
             check_room(config.train.processes, torch.cuda.device_count())
-        sweep(out)
-        config = prepare(config, out, resume)
-        try:
-            _start(config, out, resume, lock)
-        except UserError:
-            if not resume and not checkpoints(out):  # once it is mended the same command may start again
-                for name in ("config.yaml", "tokenizer.model", WORDS):
-                    (out / name).unlink(missing_ok=True)
-            raise
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"go on with: {spell_command('train --resume', out)}") from None
+        with contextlib.nullcontext() if resume else undo_failed_start(out):
+            config = prepare(config, out, resume)
+            try:
+                _start(config, out, resume, lock)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(f"go on with: {spell_command('train --resume', out)}") from None
 
 
 def _start(config: RunConfig, out: Path, resume: bool, lock: int) -> None:
     """Train in a prepared folder; the processes get its `lock` too, so that they hold it if this one is killed."""
     if config.train.processes > 1:
-        with tempfile.TemporaryDirectory(prefix="majolica-") as folder:
-            file = Path(folder) / "config.yaml"  # that of the run takes it when the checkpoint has been read
+        with ScratchFolder("majolica-train-") as scratch:
+            file = scratch.path / "config.yaml"  # that of the run takes it when the checkpoint has been read
             io.save(config, file)
             words = [str(file), str(out), *(["--resume"] if resume else [])]
-            launch(config.train.processes, "majolica.launch.worker", words, inherit=[lock])
+            launch(config.train.processes, "majolica.launch.worker", words, inherit=[lock, scratch.lock])
         return
     with collect_signals() as asked:
         work(config, out, resume, asked)

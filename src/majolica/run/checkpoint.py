@@ -16,11 +16,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from majolica.errors import UserError
-from majolica.files import sync_folder
+from majolica.files import sweep_unfinished, sync_folder
 from majolica.run.weights import MANIFEST, REPLACED, checkpoints, digest, latest, step_of
 
 LEFTOVER = re.compile(r"\.[0-9]{8,}(\.replaced)?(\.[0-9a-f]{8})?\.tmp")
 """Names under which `save` writes and deletes; versions before this one gave them no random part."""
+
+RUN_FILES = ("config.yaml", "tokenizer.model", "words.json", "activation_plan.json", "summary.json", "log.jsonl")
+"""What training writes into a run folder itself."""
 
 Tensors = dict[str, dict[str, Tensor]]
 """File stem -> named tensors."""
@@ -94,7 +97,12 @@ def flush(folder: Path) -> None:
 
 
 def sweep(run: Path) -> None:
-    """Remove what an interrupted save left behind; for the holder of the run's lock, for it could be another's."""
+    """Remove what an interrupted save left behind; for the holder of the run's lock, for it could be another's.
+
+    Also what was left beside the run's other files, but for those of evaluation, which takes no lock.
+    """
+    sweep_unfinished(run, *RUN_FILES)
+    sweep_unfinished(run / "samples", "*.png", "prompts.txt")
     for path in (run / "checkpoints").glob(".*.tmp"):
         if LEFTOVER.fullmatch(path.name):
             shutil.rmtree(path, ignore_errors=True)

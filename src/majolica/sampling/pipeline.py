@@ -15,6 +15,7 @@ from torch import Tensor
 from majolica.config import io
 from majolica.config.resolutions import beyond_training, scale_of
 from majolica.config.run import RunConfig
+from majolica.config.run_folder import config_of_run
 from majolica.data.pictures.frame import Fit
 from majolica.errors import Notice, UserError, unknown
 from majolica.models.conditions import Condition
@@ -62,9 +63,8 @@ class Pipeline:
     def load(run: str | Path, device: str | None = None) -> Pipeline:
         """The averaged weights of a run folder. UserError where there is no run or it cannot be read."""
         run, place = Path(run), find_device(device)
-        if not (run / "config.yaml").is_file():
-            raise UserError(f"no run in {run}: train one (majolica demo), or name its folder with --run")
-        config = io.load(run / "config.yaml")
+        advice = f"no run in {run}: train one (majolica demo), or name its folder with --run"
+        config = io.load(config_of_run(run, "--run", advice))
         tokenizer = Tokenizer(run / "tokenizer.model")
         text = dataclasses.replace(config.model.text, vocab=tokenizer.vocab)
         model = Majolica(dataclasses.replace(config.model, text=text))

@@ -16,8 +16,9 @@ from torch.optim import Optimizer
 
 from majolica.activation.apply import apply
 from majolica.activation.choices import CHOICES
-from majolica.activation.plan import plan_for
+from majolica.activation.plan import Plan, plan_for
 from majolica.activation.step import fine_rows
+from majolica.config.lasting import lasting_options
 from majolica.config.run import RunConfig
 from majolica.config.split import largest
 from majolica.data.loading.loader import Loader, Size
@@ -30,6 +31,7 @@ from majolica.models.majolica import Majolica
 from majolica.models.parts import hidden_matrices
 from majolica.models.precision import attend_by_products
 from majolica.run import checkpoint
+from majolica.run.resume import check_options
 from majolica.run.weights import checkpoints
 from majolica.text.tokenizer import Tokenizer
 from majolica.train import precision
@@ -128,13 +130,18 @@ def wrap(model: Majolica, config: RunConfig, group: Group, traffic: Traffic, out
     return data_parallel(model, group, torch.bfloat16 if config.train.reduce == "bf16" else torch.float32, traffic)
 
 
+def plan_activations(config: RunConfig, device: torch.device) -> Plan:
+    """The plan that keeps to `train.activation_gb` on `device`; UserError where it is too little."""
+    # Beside a CPU there is no other memory to move anything to; compiled blocks save what no hook sees.
+    offload = device.type != "cpu" and not config.train.compile
+    choices = [choice for choice in CHOICES if choice != "offload" or offload]
+    return plan_for(config, round(config.train.activation_gb * 1e9), choices, device.type)
+
+
 def checkpoint_activations(model: Majolica, config: RunConfig, group: Group, out: Path) -> None:
     """Plan the activations of `model`, carry the plan out, and write it to `activation_plan.json`."""
     config = dataclasses.replace(config, model=model.config)  # with the vocabulary that the tokenizer really has
-    # Beside a CPU there is no other memory to move anything to; compiled blocks save what no hook sees.
-    offload = group.device.type != "cpu" and not config.train.compile
-    choices = [choice for choice in CHOICES if choice != "offload" or offload]
-    plan = plan_for(config, round(config.train.activation_gb * 1e9), choices, group.device.type)
+    plan = plan_activations(config, group.device)
     apply(model, model.blocks(fine=fine_rows(config) > 0), plan.choices)
     if group.first:
         print(plan)
@@ -183,6 +190,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
         "pending": pending,
         "unreadable": unreadable,
         "shape": shape_of(run.config),
+        "options": lasting_options(run.config),
         "loader": run.feed.state(),
     }
     try:
@@ -205,6 +213,7 @@ def restore(run: Run, say: Callable[[str], None]) -> None:
     saved, reasons = checkpoint.load(run.out)
     for reason in reasons:
         say(f"passed over a damaged checkpoint: {reason}")
+    check_options(saved.state, run.config, run.out)
     try:
         assign(run.model, saved.tensors["model"])
         for name, value in run.ema.average.items():
@@ -223,7 +232,8 @@ def restore(run: Run, say: Callable[[str], None]) -> None:
     )
     run.unreadable = Counter(saved.state.get("unreadable") if run.group.first else None)
     run.tally.load(saved.state.get("pending", {}))
-    for note in [*shape_notes(saved.state.get("shape"), run.config), *run.feed.load(saved.state["loader"])]:
+    notes = [*shape_notes(saved.state.get("shape"), run.config), *run.feed.load(saved.state["loader"])]
+    for note in notes if run.step < run.config.train.steps else ():  # else nothing follows from them
         say(note)
 
 

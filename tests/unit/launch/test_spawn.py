@@ -66,6 +66,29 @@ def test_a_killed_launcher_leaves_no_rank_behind_and_each_saves(tmp_path: Path) 
         kill_group(process.pid)
 
 
+def test_what_a_killed_launcher_left_goes_with_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And never what one that runs has."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setitem(ENVIRONMENT, "TMPDIR", str(tmp_path / "tmp"))
+    processes = []
+    for name in ("killed", "runs", "next"):
+        (tmp_path / name).mkdir()
+        processes.append(started(tmp_path / name, "trains"))
+        if name == "killed":
+            processes[0].kill()
+            assert wait_for(lambda: members(processes[0].pid) == [], 60)
+            [left] = (tmp_path / "tmp").iterdir()
+    try:
+        assert not left.exists() and len(list((tmp_path / "tmp").iterdir())) == 2
+        for process in processes[1:]:
+            process.terminate()
+            assert process.wait(60) == 130
+        assert list((tmp_path / "tmp").iterdir()) == []
+    finally:
+        for process in processes:
+            kill_group(process.pid)
+
+
 def test_a_rank_on_its_way_to_the_others_ends_with_a_killed_launcher(tmp_path: Path) -> None:
     """It would wait for half an hour for those that never come."""
     process = started(tmp_path, "late")

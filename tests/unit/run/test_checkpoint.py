@@ -130,6 +130,15 @@ def test_what_a_killed_save_left_is_swept_also_that_of_earlier_versions(tmp_path
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["00000005"]
 
 
+def test_what_was_left_beside_the_other_files_of_a_run_is_swept_but_not_that_of_an_evaluation(tmp_path: Path) -> None:
+    (tmp_path / "samples").mkdir()
+    for name in (".config.yaml.0123abcd.tmp", ".log.jsonl.0123abcd.tmp", "samples/.00000002.png.0123abcd.tmp"):
+        (tmp_path / name).write_text("half")
+    (tmp_path / ".metrics.json.0123abcd.tmp").write_text("being written")
+    sweep(tmp_path)
+    assert {path.name for path in tmp_path.rglob("*")} == {"samples", ".metrics.json.0123abcd.tmp"}
+
+
 def test_a_checkpoint_that_a_training_deletes_meanwhile_is_no_damaged_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ from majolica.data.drawings.openmoji import (
 )
 from majolica.data.store.shards import PER_SHARD, Record, write_shards
 from majolica.errors import UserError
-from majolica.files import write_atomic
+from majolica.files import sweep_unfinished, write_atomic
 
 SPLITS = ("train", "heldout", "combinations")
 LICENSE_FILE = "LICENSE.txt"
@@ -104,6 +104,7 @@ def make_openmoji(
                 progress(done, total)
 
     for split in SPLITS:
+        sweep_unfinished(out / split, "*.tar")
         write_shards(out / split, records(split))
     write_atomic(out / "names.json", _json([d.name for d in design.drawings]))
     write_atomic(out / LICENSE_FILE, license_text().encode())

@@ -29,8 +29,10 @@ from majolica.data.store.pack import write_tar
 from majolica.data.store.shards import Record
 from majolica.data.tasks import each
 from majolica.errors import UserError, shown
-from majolica.files import whole_file, write_atomic
+from majolica.files import sweep_unfinished, whole_file, write_atomic
 
+SPLITS = ("train", "heldout")
+"""Folders of the shards where some pictures are held out; else they lie in the data set's own."""
 _SPOOL = ".rows"
 _SPOOLS = ("first", "second")
 
@@ -86,6 +88,8 @@ def gather(config: ShardConfig, progress: Callable[[int, int], None] | None = No
     out = Path(config.out)
     description = {name: value for name, value in to_dict(config).items() if name not in ("out", "engine", "decode_gb")}
     _check_claim(out, description)
+    for folder in (out, *(out / split for split in SPLITS)):
+        sweep_unfinished(folder, "*.tar")
     try:
         tasks = _spool(config, out)
         total = sum(task.rows for task in tasks)
@@ -121,7 +125,7 @@ def _spool(config: ShardConfig, out: Path) -> list[Task]:
     """Write the rows of each split to a file of its own; the stretches of these files that make a shard."""
     shutil.rmtree(out / _SPOOL, ignore_errors=True)
     threshold = _threshold(config)
-    splits = ("train", "heldout") if config.heldout else ("",)
+    splits = SPLITS if config.heldout else ("",)
     tasks: list[Task] = []
     with whole_file(out / _SPOOL / _SPOOLS[0]) as first, whole_file(out / _SPOOL / _SPOOLS[1]) as second:
         files = (first, second)

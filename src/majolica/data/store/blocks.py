@@ -10,8 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from majolica.data.store.cache_folder import CacheFolder
 from majolica.errors import UserError
+from majolica.scratch import ScratchFolder
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Blocks:
     def __init__(self, fetch: Fetch, folder: Path | None, limit: int, threads: int = 16, block: int = BLOCK) -> None:
         self._fetch, self._limit, self._block = fetch, max(limit, 2 * block), block
         try:
-            self._home = CacheFolder("majolica-blocks-", folder)
+            self._home = ScratchFolder("majolica-blocks-", folder)
         except OSError as error:
             raise UserError(f"no room for a cache of remote shards in {folder} ({error.strerror})") from error
         self.folder = self._home.path

@@ -1,10 +1,10 @@
-"""Learning rate over optimiser steps: linear warm-up, then a cosine; how many steps there are to be; what is due."""
+"""Learning rate over optimiser steps: linear warm-up, then a cosine; how many steps and how long; what is due."""
 
 from __future__ import annotations
 
 import math
 
-from majolica.config.run import OptimConfig, TrainConfig
+from majolica.config.run import OptimConfig, RunConfig, TrainConfig
 
 
 def learning_rate(step: int, steps: int, config: OptimConfig) -> float:
@@ -23,3 +23,15 @@ def due(config: TrainConfig, step: int, every: int) -> bool:
 def planned(config: TrainConfig, step: int) -> int:
     """Steps in all as they were planned when optimiser step `step` was taken."""
     return next((steps for before, steps in config.replanned if step < before), config.steps)
+
+
+def seconds_left(config: RunConfig, step: int, steps: int, pace: float, spent: float) -> float:
+    """Training time from optimiser step `step` to `steps` at `pace` seconds each, `spent` seconds behind it.
+
+    With `train.minutes` it is no more than is left of them, for `steps` is only planned from the end of the warm-up on
+    and then from time to time; but the warm-up is taken to its end (`pace.Watch.plan`).
+    """
+    left = (steps - step) * pace
+    if not config.train.minutes:
+        return left
+    return min(left, max(config.train.minutes * 60 - spent, (config.optim.warmup - step) * pace, 0.0))

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from majolica.config.run import RunConfig
+from majolica.train.optim.schedule import seconds_left
 from majolica.train.watch.lines import Lines, cut_back
 from majolica.train.watch.trackers import open_trackers
 
@@ -24,6 +25,7 @@ class Log:
     """
 
     def __init__(self, run: Path, config: RunConfig, first_step: int) -> None:
+        self.config = config
         self.console = Console(stderr=True)
         columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         self.progress = Progress(*columns, console=self.console) if self.console.is_terminal else None
@@ -41,7 +43,8 @@ class Log:
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         self.lines.write(json.dumps({"step": step, **finite}, allow_nan=False))
         self.trackers(step, finite)
-        text = line_of(step, steps, finite)
+        pace, spent = values["seconds_per_step"], values.get("seconds", 0.0)
+        text = line_of(step, steps, finite, seconds_left(self.config, step, steps, pace, spent))
         if self.progress and self.task is not None:
             with gone_terminal():
                 self.progress.update(self.task, description=text, completed=step, total=steps)
@@ -72,13 +75,13 @@ def gone_terminal() -> Iterator[None]:
         yield
 
 
-def line_of(step: int, steps: int, values: Mapping[str, float]) -> str:
-    """A logged step for people; a loss that no step of the interval had is a dash."""
+def line_of(step: int, steps: int, values: Mapping[str, float], left: float) -> str:
+    """A logged step for people, with `left` seconds to the last; a loss that no step of the interval had is a dash."""
     losses = [
         f"{name} {values[name]:.{digits}f}" if name in values else f"{name} -"
         for name, digits in (("flow", 4), ("contrastive", 3))
     ]
-    pace = f"{values['samples_per_s']:.0f} samples/s  {clock((steps - step) * values['seconds_per_step'])} left"
+    pace = f"{values['samples_per_s']:.0f} samples/s  {clock(left)} left"
     skipped = f"  {values['skipped_steps']:.0f} skipped" if values.get("skipped_steps") else ""
     return f"step {step}/{steps}  {'  '.join(losses)}  {pace}{skipped}"
 

@@ -168,8 +168,10 @@ def test_make_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="another data set"):
         make(samples=4)
     # Interrupted: the same command goes on, and the bytes are the same.
-    next(iter(tars)).unlink()
+    tar = next(iter(tars))
+    tar.rename(tar.with_name(f".{tar.name}.0123abcd.tmp"))
     make()
+    assert not list(tmp_path.rglob("*.tmp"))
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.tar")} == tars
     (tmp_path / "dataset.json").unlink()
     with pytest.raises(UserError, match="some other data set"):

@@ -100,6 +100,15 @@ def test_interrupted_and_continued(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
 
 
+def test_half_a_tar_of_a_killed_process_is_removed(folder: Path, tmp_path: Path) -> None:
+    options = config(folder, heldout=0.5)
+    gather(options)
+    for split in ("train", "heldout"):
+        (tmp_path / "out" / split / ".00007.tar.0123abcd.tmp").write_bytes(b"half")
+    gather(options)
+    assert not list((tmp_path / "out").rglob("*.tmp"))
+
+
 def test_what_changed_is_made_again(folder: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
     gather(config(folder))
     (folder / "part2/2.txt").write_text("another")

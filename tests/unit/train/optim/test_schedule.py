@@ -1,9 +1,11 @@
-"""The learning rate of the reference recipe at the steps that matter."""
+"""The learning rate of the reference recipe at the steps that matter, and how long a run still takes."""
+
+import dataclasses
 
 import pytest
 
 from majolica.recipes import recipe
-from majolica.train.optim.schedule import learning_rate
+from majolica.train.optim.schedule import learning_rate, seconds_left
 
 
 def test_the_reference_schedule() -> None:
@@ -22,3 +24,22 @@ def test_it_rises_then_falls() -> None:
     peak = rates.index(max(rates))
     assert rates[: peak + 1] == sorted(rates[: peak + 1])
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("step", "steps", "spent", "left"),
+    [
+        (10, 10_000, 5.0, 55.0),  # before the first plan: a minute was asked for
+        (10, 30, 5.0, 10.0),  # fewer steps than fit into it
+        (150, 200, 58.0, 2.0),  # slower than the last plan thought
+        (90, 10_000, 70.0, 5.0),  # the minute is over, and the warm-up is taken to its end
+        (100, 100, 80.0, 0.0),
+    ],
+)
+def test_no_more_is_left_than_the_minutes_that_were_asked_for(step: int, steps: int, spent: float, left: float) -> None:
+    config = recipe("reference")
+    optim, train = dataclasses.replace(config.optim, warmup=100), dataclasses.replace(config.train, minutes=1.0)
+    timed = dataclasses.replace(config, optim=optim, train=train)
+    assert seconds_left(timed, step, steps, pace=0.5, spent=spent) == left
+    untimed = dataclasses.replace(timed, train=dataclasses.replace(train, minutes=0.0))
+    assert seconds_left(untimed, step, steps, pace=0.5, spent=spent) == (steps - step) * 0.5

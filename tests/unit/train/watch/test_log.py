@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -111,6 +112,16 @@ def test_a_log_that_cannot_be_cut_back_is_said(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").mkdir()
     cut_back(tmp_path / "log.jsonl", 3, said.append)
     assert len(said) == 1 and "keeps lines after step 3" in said[0]
+
+
+def test_the_time_left_keeps_to_the_minutes_before_the_first_plan(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = replace(CONFIG.train, minutes=2.0, steps=100_000)
+    log = Log(tmp_path, replace(CONFIG, train=train, optim=replace(CONFIG.optim, warmup=50)), 0)
+    log.record(10, 100_000, {**PACE, "seconds": 5.0})
+    log.close()
+    assert capsys.readouterr().err.endswith("  1:55 left\n")
 
 
 def test_nobody_who_reads_is_no_reason_to_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """A folder for what one process keeps on the disk for a while, and what becomes of it when the process is gone.
 
-The owner holds a lock in it for as long as it lives. So a folder whose lock is free belongs to nobody: whoever makes
-the next one beside it removes it, however its owner ended.
+The owner holds a lock in it for as long as it lives, and so do the child processes that inherit the lock. So a folder
+whose lock is free belongs to nobody: whoever makes the next one beside it removes it, however its owner ended.
 """
 
 from __future__ import annotations
@@ -13,18 +13,24 @@ import tempfile
 import weakref
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 _LOCK = "lock"
 
 
-class CacheFolder:
+class ScratchFolder:
     """A new folder in `parent` (the system's temporary folder when None) whose name begins with `prefix`.
 
-    It is removed by `remove`, when nobody refers to this object any more, and when the process ends; after a kill by
-    the next one that is made beside it. Raises OSError where the disk refuses.
+    It is removed by `remove`, at the end of a `with`, when nobody refers to this object any more, and when the process
+    ends; after a kill by the next one of its prefix that is made beside it. Raises OSError where the disk refuses.
     """
 
-    def __init__(self, prefix: str, parent: Path | None) -> None:
+    path: Path
+    lock: int
+    """The descriptor of its lock: a child process that inherits it keeps the folder from being swept."""
+
+    def __init__(self, prefix: str, parent: Path | None = None) -> None:
         if parent:
             parent.mkdir(parents=True, exist_ok=True)
         place = Path(parent or tempfile.gettempdir())
@@ -38,11 +44,20 @@ class CacheFolder:
         except OSError:
             shutil.rmtree(made, ignore_errors=True)
             raise
+        self.lock = lock
         self._finalizer = weakref.finalize(self, _remove, self.path, lock)
 
     def remove(self) -> None:
         """Leave nothing on the disk. May be called twice."""
         self._finalizer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.remove()
 
 
 def _remove(folder: Path, lock: int) -> None:
