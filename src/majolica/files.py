@@ -1,4 +1,4 @@
-"""Files that are either the old one or the whole new one, never half of it."""
+"""Files and folders that are either the old one or the whole new one, never half of it."""
 
 from __future__ import annotations
 
@@ -21,23 +21,25 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, advice: str = "", flush: bool = True) -> Iterator[BinaryIO]:
     """A file beside `path` to write to; it is flushed to disk and renamed to `path` when the context ends well.
 
-    Missing parent folders are made. Raises UserError where the disk refuses; whatever happens, `path` is left
-    whole and nothing is left beside it.
+    Missing parent folders are made. Raises UserError where the disk refuses, with `advice` at its end; whatever
+    happens, `path` is left whole and nothing is left beside it. A file that need not outlive a power cut, such as one
+    of a cache, is written faster without `flush`.
     """
     beside = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.tmp")  # no longer than names may be
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("xb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        sync_folder(path.parent)
+        if flush:
+            publish_file(beside, path)
+        else:
+            beside.replace(path)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+        reason = f"cannot write {path}: {error.strerror or error}"
+        raise UserError(f"{reason}; {advice}" if advice else reason) from error
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
@@ -56,6 +58,31 @@ def sweep_unfinished(folder: Path, *names: str) -> None:
 
 
 _UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
+
+
+def publish_file(beside: Path, path: Path) -> None:
+    """Flush a finished file to disk and give it its name `path`, in place of a file that has it; both lie on one disk.
+
+    Raises OSError where the disk refuses.
+    """
+    _flush(beside)
+    beside.replace(path)
+    sync_folder(path.parent)
+
+
+def publish_folder(beside: Path, folder: Path, aside: Path) -> None:
+    """Flush a finished folder and the files in it to disk, and give it its name `folder`.
+
+    A folder that has that name is renamed to `aside` right before, because no rename can replace it: in between there
+    is none called `folder`. `aside` is for the caller to delete. Raises OSError where the disk refuses.
+    """
+    for path in beside.iterdir():
+        _flush(path)
+    sync_folder(beside)
+    if folder.exists():
+        folder.rename(aside)
+    beside.rename(folder)
+    sync_folder(folder.parent)
 
 
 def check_writable(path: Path) -> None:
@@ -93,6 +120,11 @@ def _try_to_write(folder: Path) -> None:
             pass
     except FileNotFoundError as error:  # what /proc, or a link to nowhere, says
         raise OSError(error.errno, f"no file can be made in {folder}") from error
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -149,7 +149,7 @@ def test_dry_run_says_what_follows_or_what_training_would_refuse(
         out, err = capsys.readouterr()
         assert out == "" and says in err and err.count("\n") == 1
     rehearsal = ModuleType("majolica.launch.rehearse")
-    rehearsal.rehearse = lambda config, out, resume: None  # type: ignore[attr-defined]
+    rehearsal.rehearse = lambda config, out, resume: []  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "majolica.launch.rehearse", rehearsal)
     Path("mine").mkdir()
     assert cli.main(["train", "reference", "--dry-run", "--data.shards", "mine"]) == 0

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
 import pytest
 
+import majolica
 from majolica.errors import UserError
-from majolica.files import check_folder, check_writable, sweep_unfinished, whole_file, write_atomic
+from majolica.files import check_folder, check_writable, publish_folder, sweep_unfinished, whole_file, write_atomic
 
 
 def test_writes_bytes_and_text_and_makes_folders(tmp_path: Path) -> None:
@@ -108,3 +110,49 @@ def test_the_longest_names_can_be_written(tmp_path: Path) -> None:
     for name in ("a" * 255, "狐" * 85):
         write_atomic(tmp_path / name, "x")
         assert (tmp_path / name).read_text() == "x"
+
+
+def test_advice_stands_at_the_end_of_the_message(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(UserError, match=r"b: .+; free some room$"),
+        whole_file(tmp_path / "file" / "b", "free some room"),
+    ):
+        pass
+
+
+def test_a_file_of_a_cache_is_whole_but_not_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda handle: pytest.fail("flushed"))
+    with whole_file(tmp_path / "b", flush=False) as file:
+        file.write(b"new")
+        assert not (tmp_path / "b").exists()
+    assert os.listdir(tmp_path) == ["b"] and (tmp_path / "b").read_bytes() == b"new"
+
+
+def test_a_folder_is_flushed_before_it_gets_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("beside", "folder"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_text(name)
+    calls: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def watch_fsync(handle: int) -> None:
+        calls.append(Path(os.readlink(f"/proc/self/fd/{handle}")).name)
+        fsync(handle)
+
+    def watch_rename(old: Path, new: Path) -> Path:
+        calls.append(f"{old.name} -> {new.name}")
+        return rename(old, new)
+
+    monkeypatch.setattr(os, "fsync", watch_fsync)
+    monkeypatch.setattr(Path, "rename", watch_rename)
+    publish_folder(tmp_path / "beside", tmp_path / "folder", tmp_path / "aside")
+    assert calls == ["a", "beside", "folder -> aside", "beside -> folder", tmp_path.name]
+    assert (tmp_path / "folder" / "a").read_text() == "beside" and (tmp_path / "aside" / "a").read_text() == "folder"
+
+
+def test_there_is_one_place_that_flushes_to_disk() -> None:
+    source = Path(majolica.__file__).parent
+    calls = re.compile(r"os\.fsync\(|os\.replace\(|os\.rename\(|shutil\.move\(")
+    found = [path.relative_to(source) for path in source.rglob("*.py") if calls.search(path.read_text("utf-8"))]
+    assert found == [Path("files.py")]

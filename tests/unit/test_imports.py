@@ -28,7 +28,7 @@ ALLOWED = {
     "data.tasks": {"config"},
     "data.pictures": {"data.counter"},
     "data.store": {"data.pictures"},
-    "data.order": {"config", "data.counter", "data.pictures", "data.store"},
+    "data.order": {"config", "data.counter", "data.pictures"},
     "data.loading": {"config", "data.counter", "data.order", "data.pictures", "data.store"},
     "data.filter": {"config", "data.store", "data.tasks"},
     "data.fetch": {"config", "data.pictures", "data.store", "data.tasks"},
@@ -49,7 +49,7 @@ ALLOWED = {
         *("activation", "config", "data.counter", "data.loading", "data.order", "data.pictures", "data.store"),
         *("distributed", "gpus", "models", "objectives", "run", "sampling", "text"),
     },
-    "launch": {"config", "data.loading", "data.order", "distributed", "models", "run", "text", "train"},
+    "launch": {"config", "data.loading", "distributed", "models", "run", "text", "train"},
     "estimate": {"activation", "config", "distributed", "gpus", "models", "objectives", "train"},
 }
 TOP = {"cli", "commands", "__main__"}

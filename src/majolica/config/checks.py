@@ -3,64 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-from typing import Any
 
+from majolica.config.bounds import check_ranges
 from majolica.config.run import ModelConfig, RunConfig
 from majolica.errors import UserError, unknown
 
 PROPERTY_NAMES = ("brightness", "contrast", "colourfulness")
 """What `majolica.models.properties` can measure, kept here too so that checking a name needs no torch."""
 
-# Numbers are 0 or more, unless they are listed here.
-_ABOVE_ZERO = {
-    *(f"model.{name}" for name in ("resolution", "patch", "width", "heads", "bottleneck", "embed")),
-    *("model.perception_depth", "model.synthesis_depth", "model.decoder.width", "model.decoder.depth"),
-    *(f"model.text.{name}" for name in ("vocab", "length", "width", "depth", "heads")),
-    "data.decode_gb",
-    *("loss.t_std", "loss.t_floor", "loss.fine_scale", "optim.lr", "optim.clip"),
-    *(f"train.{name}" for name in ("steps", "batch", "accumulate")),
-    *(f"train.{name}" for name in ("checkpoint_every", "keep", "log_every")),
-}
-_ANY_SIGN = {"loss.t_mean", "model.logit_bias"}
-_AT_MOST_ONE = {
-    "data.jitter",
-    "data.bad_share",
-    "loss.t_floor",
-    "loss.clean_share",
-    "loss.clean_share_end",
-    "loss.fine_share",
-    "loss.drop_text",
-    "loss.drop_property",
-    "loss.drop_all",
-    "train.sample_share",
-}
-_BELOW_ONE = {"optim.beta1", "optim.beta2", "optim.ema"}
-
 
 def resolve(config: RunConfig) -> RunConfig:
-    """`config` itself when every value is in range and all fit together; else UserError naming the field."""
-    for where, value in _numbers(config, ""):
-        _check_number(where, value)
+    """Return `config` itself if every value is in range and all of them fit together.
+
+    Raises UserError, which names the field, if not.
+    """
+    check_ranges(config)
     _check_model(config.model)
     _check_run(config)
     return config
-
-
-def _check_number(where: str, value: float) -> None:
-    if not math.isfinite(value):
-        raise UserError(f"{where} is {value}: give a finite number")
-    if where in _ANY_SIGN:
-        return
-    if value == 0 and where in _ABOVE_ZERO:
-        raise UserError(f"{where} is 0: it must be above 0")
-    if value < 0:
-        raise UserError(f"{where} is {value:g}: it must not be negative")
-    if where in _AT_MOST_ONE and value > 1:
-        raise UserError(f"{where} is {value:g}: it is a share, at most 1")
-    if where in _BELOW_ONE and value >= 1:
-        raise UserError(f"{where} is {value:g}: it must be below 1")
 
 
 def _check_model(model: ModelConfig) -> None:
@@ -77,7 +37,7 @@ def _check_model(model: ModelConfig) -> None:
             raise unknown("property", name, PROPERTY_NAMES)
     if len(set(model.properties)) < len(model.properties):
         raise UserError(f"model.properties names one twice: {', '.join(model.properties)}")
-    # Pad, unknown, begin, end and the 256 byte pieces are always there.
+    # The pieces for padding, unknown, begin and end, and the 256 pieces for bytes, are always there.
     if model.text.vocab < 300:
         raise UserError(f"model.text.vocab is {model.text.vocab}: at least 300, for 260 special and byte pieces")
     if model.text.length < 2:
@@ -108,10 +68,10 @@ def _check_run(config: RunConfig) -> None:
 
 
 def derived(config: RunConfig) -> dict[str, int | float]:
-    """What follows from `config`, for `--dry-run` and the log.
+    """Return what follows from `config`, for `--dry-run` and the log.
 
-    `parameters` is a closed formula, within 1 % of the built model; `state_gb` is fp32 weights, gradients,
-    Adam moments and EMA of one process, in 10^9 bytes, without activations.
+    `parameters` comes from a closed formula and is within 1 % of the built model. `state_gb` is the fp32 weights,
+    gradients, Adam moments and EMA of one process, in 10^9 bytes; activations are not in it.
     """
     model, train = config.model, config.train
     global_batch = train.batch * train.accumulate * (train.processes or 1)
@@ -130,7 +90,7 @@ def derived(config: RunConfig) -> dict[str, int | float]:
 
 
 def count_parameters(model: ModelConfig) -> int:
-    """Parameters by formula, without the gains of norms and other small change.
+    """Return the number of parameters by a formula, without the gains of norms and other small tensors.
 
     A block of width D has 4 D^2 in its self-attention and about 8 D^2 in its SwiGLU; cross-attention from a
     condition of width C adds 2 D^2 + 2 D C. Each half has one adaLN projection (6 D^2).
@@ -152,17 +112,8 @@ def count_parameters(model: ModelConfig) -> int:
 
 
 def _block(width: int) -> int:
-    hidden = 16 * math.ceil(width * 8 / 3 / 16)  # the SwiGLU rounds its 8/3 up
+    hidden = 16 * math.ceil(width * 8 / 3 / 16)  # the SwiGLU rounds 8/3 of the width up to a multiple of 16
     return 4 * width**2 + 3 * width * hidden
-
-
-def _numbers(config: Any, path: str) -> Iterator[tuple[str, float]]:
-    for field in fields(config):
-        value, where = getattr(config, field.name), f"{path}{field.name}"
-        if is_dataclass(value):
-            yield from _numbers(value, f"{where}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield where, value
 
 
 def _nearest_divisor(number: int, wish: int) -> int:

@@ -1,17 +1,19 @@
-"""Where independent tasks run: in this process, in processes of this machine, or on a Ray cluster."""
+"""Where independent tasks run: in this process, in several processes of this machine, or on a Ray cluster."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from majolica.config.bounds import at_least
 
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """How partitions of work are spread."""
+    """How work is spread over processes or machines."""
 
     engine: Literal["local", "ray"] = "local"
-    workers: int = 1
-    """Tasks at the same time: processes here (1: this one), tasks on Ray."""
+    workers: Annotated[int, at_least(1)] = 1
+    """How many tasks run at the same time: in so many processes here (1 is this process), or on Ray."""
     ray_address: str = "auto"
-    """Address of a running Ray cluster; auto finds the one that this machine is part of."""
+    """Address of a running Ray cluster; `auto` finds the cluster that this machine is part of."""

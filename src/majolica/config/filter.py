@@ -1,23 +1,24 @@
-"""What `majolica data filter` is told: where columns are, which rows stay, how many."""
+"""What `majolica data filter` is told: which columns to read, which rows stay, and how many of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
+from majolica.config.bounds import ANY, at_least, at_least_or_off, between, check_ranges
 from majolica.config.engine import EngineConfig
 from majolica.errors import UserError
 
 Null = Literal["keep", "drop"]
-"""What becomes of a row whose value is unknown, where the rule is on."""
+"""What a rule that is on does with a row whose value is unknown."""
 
 FARTHEST = 6
-"""Largest Hamming distance of near-duplicates: beyond it the search grows too fast, and pictures differ."""
+"""Largest Hamming distance of near-duplicates. Beyond it the search grows too fast, and pictures differ."""
 
 
 @dataclass(frozen=True)
 class ColumnsConfig:
-    """Names under which a file may keep each column: first match wins, capitals do not matter."""
+    """Names under which a file may keep each column. The first match counts, and capitals do not matter."""
 
     url: tuple[str, ...] = ("url",)
     text: tuple[str, ...] = ("text", "caption", "alt_text")
@@ -27,46 +28,46 @@ class ColumnsConfig:
     license: tuple[str, ...] = ("license",)
     language: tuple[str, ...] = ("language", "lang")
     similarity: tuple[str, ...] = ("similarity", "clip_similarity_vitb32", "clip_similarity_vitl14")
-    """Cosine of CLIP's embeddings of picture and caption."""
+    """Cosine of the CLIP embeddings of picture and caption."""
     nsfw: tuple[str, ...] = ("nsfw",)
-    """Category, such as LAION's UNLIKELY, UNSURE and NSFW: a column of text."""
+    """A column of text with a category, such as LAION's UNLIKELY, UNSURE and NSFW."""
     punsafe: tuple[str, ...] = ("punsafe", "nsfw_score_opennsfw2", "nsfw_score_gantman", "nsfw")
-    """Probability; a column `nsfw` of numbers counts."""
+    """A column of probabilities; a column `nsfw` counts if it holds numbers."""
     pwatermark: tuple[str, ...] = ("pwatermark", "watermark_score")
     aesthetic: tuple[str, ...] = ("aesthetic", "aesthetic_score", "aesthetic_score_laion_v2")
     phash: tuple[str, ...] = ("phash", "image_phash", "hash")
-    """64-bit perceptual hash: 16 hexadecimal digits, or a whole number."""
+    """64-bit perceptual hash, as 16 hexadecimal digits or as a whole number."""
 
 
 @dataclass(frozen=True)
 class UrlRule:
-    """Rows without a URL always go."""
+    """Rules for URLs. Rows without a URL are always left out."""
 
     schemes: tuple[str, ...] = ("http", "https")
-    """Schemes that stay; none given: any."""
+    """Schemes that stay. If none is given, any scheme stays."""
 
 
 @dataclass(frozen=True)
 class ResolutionRule:
-    """Size in pixels; 0 is no limit."""
+    """Limits of the size in pixels; 0 is no limit."""
 
-    min_side: int = 0
-    max_side: int = 0
-    max_pixels: int = 0
-    max_aspect: float = 0.0
-    """Longer side over shorter."""
+    min_side: Annotated[int, at_least(0)] = 0
+    max_side: Annotated[int, at_least(0)] = 0
+    max_pixels: Annotated[int, at_least(0)] = 0
+    max_aspect: Annotated[float, at_least_or_off(1)] = 0.0
+    """The most that the longer side may be, as a multiple of the shorter side."""
     null: Null = "drop"
 
 
 @dataclass(frozen=True)
 class CaptionRule:
-    """Length of the caption without the blanks around it; 0 is no limit."""
+    """Limits of the length of the caption, without the blanks around it; 0 is no limit."""
 
-    min_chars: int = 0
-    max_chars: int = 0
-    min_words: int = 0
-    """Words are what blanks, tabs and line breaks separate."""
-    max_words: int = 0
+    min_chars: Annotated[int, at_least(0)] = 0
+    max_chars: Annotated[int, at_least(0)] = 0
+    min_words: Annotated[int, at_least(0)] = 0
+    """Words are separated by blanks, tabs and line breaks."""
+    max_words: Annotated[int, at_least(0)] = 0
     null: Null = "drop"
 
 
@@ -75,16 +76,17 @@ class LanguageRule:
     """Language of the caption."""
 
     allowed: tuple[str, ...] = ()
-    """Codes that stay, such as en; none given: any."""
+    """Codes of languages that stay, such as en. If none is given, any language stays."""
     null: Null = "drop"
 
 
 @dataclass(frozen=True)
 class SimilarityRule:
-    """Image-text similarity: too low does not fit, too high is often text in the picture."""
+    """Similarity of picture and caption. If it is too low they do not fit; if it is very high, the caption is often
+    written in the picture."""
 
-    min: float = -1.0
-    max: float = 1.0
+    min: Annotated[float, between(-1, 1)] = -1.0
+    max: Annotated[float, between(-1, 1)] = 1.0
     null: Null = "drop"
 
 
@@ -93,8 +95,8 @@ class NsfwRule:
     """Unsafe pictures, by category, by probability, or by both."""
 
     allowed: tuple[str, ...] = ()
-    """Categories that stay, capitals do not matter; none given: any."""
-    max_probability: float = 1.0
+    """Categories that stay; capitals do not matter. If none is given, any category stays."""
+    max_probability: Annotated[float, between(0, 1)] = 1.0
     """1 is no limit."""
     null: Null = "drop"
 
@@ -103,33 +105,35 @@ class NsfwRule:
 class WatermarkRule:
     """Pictures with a watermark."""
 
-    max_probability: float = 1.0
+    max_probability: Annotated[float, between(0, 1)] = 1.0
     """1 is no limit."""
     null: Null = "drop"
 
 
 @dataclass(frozen=True)
 class AestheticRule:
-    """How pleasing a picture is, about 1 to 10."""
+    """Aesthetic score: how pleasing a picture is, from about 1 to 10."""
 
-    min: float = 0.0
+    min: Annotated[float, between(0, 10)] = 0.0
     """0 is no limit."""
     null: Null = "drop"
 
 
 @dataclass(frozen=True)
 class DomainRule:
-    """Domains, each with its subdomains: example.org stands for img.example.org too."""
+    """Domains, each with its subdomains: example.org stands for img.example.org as well."""
 
     blocked: tuple[str, ...] = ()
     blocked_files: tuple[str, ...] = ()
-    """Text files, a domain on each line."""
+    """Text files that list domains, one on each line."""
     opt_out_files: tuple[str, ...] = ()
-    """URLs and domains whose owners object: text files, one on each line, or parquet with a column url or domain."""
-    cap: int = 0
-    """Most rows of one domain, the first by the documented hash; 0 is no limit."""
+    """Lists of URLs and domains whose owners object to the use: text files with one on each line, or parquet files with
+    a column url or domain."""
+    cap: Annotated[int, at_least(0)] = 0
+    """The most rows of one domain; the first by the documented hash stay. 0 is no limit."""
     cap_by: Literal["host", "site"] = "site"
-    """host: i.pinimg.com. site: pinimg.com, its last two labels (three before a country: bbc.co.uk)."""
+    """What counts as a domain for the cap. `host` is i.pinimg.com; `site` is pinimg.com, the last two labels of the
+    host (three before a country: bbc.co.uk)."""
 
 
 @dataclass(frozen=True)
@@ -149,40 +153,42 @@ class RulesConfig:
 
 @dataclass(frozen=True)
 class DedupConfig:
-    """Which rows count as one. Of equal ones the largest picture stays."""
+    """Which rows count as the same. Of rows that are the same, the one with the largest picture stays."""
 
     url: bool = True
     picture: bool = False
-    """One row of each perceptual hash; rows without a hash stay."""
-    distance: int = 0
-    """Bits in which the hashes of near-duplicates may differ; 0 looks for none."""
+    """Keep one row of each perceptual hash; rows without a hash stay."""
+    distance: Annotated[int, between(0, FARTHEST)] = 0
+    """How many bits the hashes of near-duplicates may differ in; 0 looks for no near-duplicates."""
 
 
 @dataclass(frozen=True)
 class SampleConfig:
-    """How many rows stay: the first by md5 of the seed and the URL, so a smaller sample is part of a larger one."""
+    """How many rows stay. These are the first by md5 of the seed and the URL, so a smaller sample is part of a larger
+    one."""
 
-    share: float = 1.0
-    """Part of the URLs that is looked at at all: cheap, for it is decided before duplicates are looked for."""
-    budget: int = 0
-    """Exact number of rows in the end, or all where there are fewer; 0 is no limit."""
-    seed: int = 0
+    share: Annotated[float, between(0, 1)] = 1.0
+    """Share of the URLs that is considered at all. It saves work, because it is decided before duplicates are looked
+    for."""
+    budget: Annotated[int, at_least(0)] = 0
+    """Exact number of rows in the end, or all rows if there are fewer; 0 is no limit."""
+    seed: Annotated[int, ANY] = 0
 
 
 @dataclass(frozen=True)
 class WorkConfig:
-    """How the work is cut. None of it changes which rows come out, or their order."""
+    """How the work is divided. None of this changes which rows come out, or their order."""
 
-    rows_at_once: int = 2_000_000
-    """Rows of input in one task: its memory, and what a killed run does again."""
-    rows_per_bucket: int = 4_000_000
-    """Rows of input for each bucket in which duplicates are looked for."""
-    rows_per_file: int = 2_000_000
-    """Most rows in a file of the output."""
-    memory_mb: int = 1000
-    """Memory of DuckDB in each task; beyond it, it uses the disk."""
-    threads: int = 0
-    """Threads of each task; 0 shares the cores among --workers; on Ray it is one."""
+    rows_at_once: Annotated[int, between(1, 2**31)] = 2_000_000
+    """Rows of input in one task. This decides how much memory a task takes, and how much a killed run does again."""
+    rows_per_bucket: Annotated[int, at_least(1)] = 4_000_000
+    """Rows of input for each of the buckets within which duplicates are looked for."""
+    rows_per_file: Annotated[int, at_least(1)] = 2_000_000
+    """The most rows in a file of the output."""
+    memory_mb: Annotated[int, at_least(64)] = 1000
+    """Memory of DuckDB in each task, in megabytes; if it needs more, it uses the disk."""
+    threads: Annotated[int, at_least(0)] = 0
+    """Threads of each task. 0 shares the cores among --workers; on Ray it is one thread."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +207,8 @@ class FilterConfig:
 
 
 def check(config: FilterConfig) -> FilterConfig:
-    """`config` itself; UserError for values that contradict one another or lie outside their range."""
+    """Return `config` itself. Raises UserError for values that contradict each other or lie outside of their range."""
+    check_ranges(config)
     rules = config.rules
     for name, low, high, off in (
         ("rules.resolution.%s_side", rules.resolution.min_side, rules.resolution.max_side, 0),
@@ -211,44 +218,9 @@ def check(config: FilterConfig) -> FilterConfig:
     ):
         if high != off and low > high:
             raise UserError(f"{name % 'min'} {low:g} is above {name % 'max'} {high:g}: no row would stay")
-    _check_ranges(config)
     dedup = config.dedup
     if dedup.distance and not dedup.picture:
         raise UserError("dedup.distance finds near-duplicates among perceptual hashes: turn dedup.picture on as well")
     if not dedup.url and (dedup.picture or rules.domain.cap):
         raise UserError("dedup.picture and rules.domain.cap count each URL once: leave dedup.url on")
     return config
-
-
-def _check_ranges(config: FilterConfig) -> None:
-    rules, work = config.rules, config.work
-    for name, value, low, high in (
-        ("rules.resolution.min_side", rules.resolution.min_side, 0, None),
-        ("rules.resolution.max_side", rules.resolution.max_side, 0, None),
-        ("rules.resolution.max_pixels", rules.resolution.max_pixels, 0, None),
-        ("rules.caption.min_chars", rules.caption.min_chars, 0, None),
-        ("rules.caption.max_chars", rules.caption.max_chars, 0, None),
-        ("rules.caption.min_words", rules.caption.min_words, 0, None),
-        ("rules.caption.max_words", rules.caption.max_words, 0, None),
-        ("rules.similarity.min", rules.similarity.min, -1, 1),
-        ("rules.similarity.max", rules.similarity.max, -1, 1),
-        ("rules.nsfw.max_probability", rules.nsfw.max_probability, 0, 1),
-        ("rules.watermark.max_probability", rules.watermark.max_probability, 0, 1),
-        ("rules.aesthetic.min", rules.aesthetic.min, 0, 10),
-        ("rules.domain.cap", rules.domain.cap, 0, None),
-        ("dedup.distance", config.dedup.distance, 0, FARTHEST),
-        ("sample.share", config.sample.share, 0, 1),
-        ("sample.budget", config.sample.budget, 0, None),
-        ("work.rows_at_once", work.rows_at_once, 1, 2**31),
-        ("work.rows_per_bucket", work.rows_per_bucket, 1, None),
-        ("work.rows_per_file", work.rows_per_file, 1, None),
-        ("work.memory_mb", work.memory_mb, 64, None),
-        ("work.threads", work.threads, 0, None),
-        ("engine.workers", config.engine.workers, 1, None),
-    ):
-        if not value >= low or (high is not None and value > high):  # `not >=` refuses nan as well
-            span = f"at least {low}" if high is None else f"between {low} and {high}"
-            raise UserError(f"{name} is {value:g}: it must be {span}")
-    aspect = rules.resolution.max_aspect
-    if aspect != 0 and not aspect >= 1:
-        raise UserError(f"rules.resolution.max_aspect is {aspect:g}: it must be at least 1, or 0 for no limit")

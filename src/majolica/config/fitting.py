@@ -1,4 +1,7 @@
-"""What a configuration leaves to the machine, and the configuration once that is known. Nothing here looks at it."""
+"""What a configuration leaves to the machine, and the configuration once the machine is known.
+
+Nothing here looks at the machine itself.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,14 @@ from majolica.config.run import RunConfig
 
 
 def is_open(config: RunConfig) -> bool:
-    """Whether `train.processes` (0) or `train.precision` ("auto") is left to the machine."""
+    """Whether the configuration leaves `train.processes` (0) or `train.precision` ("auto") to the machine."""
     return not config.train.processes or config.train.precision == "auto"
 
 
 def settle(config: RunConfig, processes: int, precision: Literal["fp32", "bf16"]) -> RunConfig:
-    """`config` with these values where it leaves them open; its rows of a micro-step, over all processes, stay.
+    """Return `config` with these values if it leaves them open; the rows of a micro-step over all processes stay.
 
-    `train.batch` is the rows of all processes together while `train.processes` is 0, and must be a multiple of
+    While `train.processes` is 0, `train.batch` is the rows of all processes together, and it must be a multiple of
     `processes`.
     """
     train = config.train

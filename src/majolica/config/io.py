@@ -1,4 +1,4 @@
-"""Configurations as YAML, strictly: an unknown key or a wrong type is an error that says where."""
+"""Configurations as YAML. The reader is strict: an unknown key or a wrong type is an error that says where it is."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ T = TypeVar("T")
 
 
 def load(path: Path, base: Callable[[str], RunConfig] | None = None) -> RunConfig:
-    """The run configuration in the YAML file at `path`; as `read`, with `RunConfig()` where no recipe is named."""
+    """Return the run configuration in the YAML file at `path`, as `read` does, with the defaults of `RunConfig`."""
     return read(path, RunConfig(), base)
 
 
 def read(path: Path, default: T, base: Callable[[str], T] | None = None) -> T:
-    """The configuration, a dataclass like `default`, in the YAML file at `path`.
+    """Return the configuration, a dataclass like `default`, in the YAML file at `path`.
 
-    Keys that are left out are as in `default`; or, where the file names a `recipe` and `base` is given, as in
-    `base(recipe)`. Raises UserError naming the file and the key for what does not fit.
+    A key that is left out has its value in `default`, or in `base(recipe)` if the file names a `recipe` and `base` is
+    given. Raises UserError, which names the file and the key, for anything that does not fit.
     """
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())
@@ -45,22 +45,25 @@ def read(path: Path, default: T, base: Callable[[str], T] | None = None) -> T:
 
 
 def save(config: Any, path: Path) -> None:
-    """Write `config` as YAML to `path`, every field spelt out; UserError where the disk refuses."""
+    """Write `config` with all its fields as YAML to `path`. Raises UserError if the disk refuses."""
     write_atomic(path, to_yaml(config))
 
 
 def to_yaml(config: Any) -> str:
-    """`config` as YAML text that `load` gives back unchanged."""
+    """Return `config` as YAML text, from which `load` makes the same configuration."""
     return yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """Nested plain dictionaries, lists and scalars, in the order of the fields."""
+    """Return `config` as nested dictionaries, lists and scalars, in the order of the fields."""
     return {field.name: _plain(getattr(config, field.name)) for field in fields(config)}
 
 
 def from_dict(data: Any, base: T) -> T:
-    """`base` with the fields that nested mappings name replaced. UserError for misfits."""
+    """Return `base` with the fields replaced that the nested mappings in `data` name.
+
+    Raises UserError for a key or a value that does not fit.
+    """
     config: T = _build(base, data, "")
     return config
 
@@ -97,13 +100,13 @@ def _value(hint: Any, base: Any, value: Any, where: str) -> Any:
         return _items(typing.get_args(hint), value, where)
     if hint is float and type(value) is int:
         return float(value)
-    if type(value) is not hint:  # exactly: True is no integer here
+    if type(value) is not hint:  # the types must be equal: True is no integer here
         raise UserError(f"{where} must be {_WORDS[hint]}, not {_say(value)}")
     return value
 
 
 def _items(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
-    """A tuple of one kind of item (`hints` ends in ...), or of one item for each hint."""
+    """Return a tuple of one kind of item (then `hints` ends in ...), or of one item for each hint."""
     each = hints[:1] * len(value) if hints[-1] is ... and isinstance(value, list | tuple) else hints
     if not isinstance(value, list | tuple) or len(value) != len(each):
         length = "a list" if hints[-1] is ... else f"a list of {len(hints)}"

@@ -1,10 +1,13 @@
-"""Columns of log.jsonl that training writes and the report reads; losses go by the names of their objectives."""
+"""Names of the columns of log.jsonl, which training writes and the report reads.
+
+A loss has the name of its objective.
+"""
 
 from __future__ import annotations
 
 GRADIENT_NORM = "gradient_norm"
-"""Before clipping."""
+"""The norm of the gradients before they are clipped."""
 LEARNING_RATE = "lr"
 SAMPLES = "samples"
-"""Rows seen by all processes so far."""
+"""Rows that all processes together have trained on so far."""
 SAMPLES_PER_SECOND = "samples_per_s"

@@ -1,4 +1,4 @@
-"""Paths of a configuration that mean the same from every folder."""
+"""Paths of a configuration are made absolute, so that they mean the same from every folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from majolica.config.run import RunConfig
 
 
 def anchor(config: RunConfig) -> RunConfig:
-    """`config` with the local paths of its data absolute, as seen from the current folder. URLs stay as they are."""
+    """Return `config` with the local paths of its data made absolute, from the current folder. URLs stay as they
+    are."""
     data = config.data
     sources = tuple(dataclasses.replace(source, shards=_absolute(source.shards)) for source in data.sources)
     data = dataclasses.replace(
@@ -23,5 +24,5 @@ def anchor(config: RunConfig) -> RunConfig:
 
 
 def _absolute(path: str) -> str:
-    """Links stay as they are: what they point to may move."""
+    """Make a path absolute. Links are not resolved, because what they point to may move."""
     return str(Path(path).absolute()) if path and "://" not in path else path

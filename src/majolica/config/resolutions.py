@@ -6,7 +6,7 @@ from majolica.config.run import RunConfig
 from majolica.errors import UserError
 
 LARGEST = 4_096
-"""Side in pixels; the decoder holds the whole picture, so that larger ones do not fit into memory."""
+"""Longest side in pixels. The decoder holds the whole picture in memory, so larger pictures do not fit."""
 
 
 def trained_sizes(config: RunConfig) -> tuple[int, ...]:
@@ -16,7 +16,10 @@ def trained_sizes(config: RunConfig) -> tuple[int, ...]:
 
 
 def scale_of(size: int, base: int) -> int:
-    """k of a picture of `size` pixels; UserError where it is no multiple of the base resolution, or too large."""
+    """Return k such that a picture of `size` pixels is k times the base resolution.
+
+    Raises UserError if `size` is no multiple of `base`, or too large.
+    """
     most = max(1, LARGEST // base)
     if size > most * base:
         raise UserError(f"size {size} is too large: {most * base} is the most ({most} times {base})")
@@ -27,7 +30,7 @@ def scale_of(size: int, base: int) -> int:
 
 
 def beyond_training(size: int, config: RunConfig) -> list[str]:
-    """A line for whoever paints larger than anything that the run was trained on; none where it was."""
+    """Return a line that warns of a size beyond all that the run was trained on; no line if it was trained on it."""
     trained = trained_sizes(config)
     if size <= trained[-1]:
         return []
@@ -40,7 +43,7 @@ def beyond_training(size: int, config: RunConfig) -> list[str]:
 
 
 def base_only(config: RunConfig) -> list[str]:
-    """A line for whoever trains a run that will paint well at its base resolution only."""
+    """Return a line that says that a run will paint well at its base resolution only; no line if that is not so."""
     base, loss = config.model.resolution, config.loss
     if loss.fine_share > 0:
         return []

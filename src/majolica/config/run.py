@@ -1,60 +1,62 @@
-"""Every knob of a run, typed and frozen.
+"""Every setting of a run, as typed and frozen dataclasses.
 
-The defaults of each field are those of the `reference` recipe where the reference system fixes them, so a recipe only
-states how it differs. Nothing here imports torch: `majolica --help` and `--print-config` stay instant.
+Where the reference system fixes a value, that value is the default, so a recipe states only how it differs. Nothing
+here imports torch, so that `majolica --help` and `--print-config` answer at once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from majolica.config.bounds import ANY, SHARE, above, at_least, at_most, below, between
 
 
 @dataclass(frozen=True)
 class TextConfig:
     """The text tower: a bidirectional transformer over SentencePiece pieces."""
 
-    vocab: int = 32_000
+    vocab: Annotated[int, above(0)] = 32_000
     """Size of the SentencePiece vocabulary."""
-    length: int = 64
-    """Longest caption in pieces; longer ones are cut."""
-    width: int = 1024
-    depth: int = 24
-    heads: int = 16
+    length: Annotated[int, above(0)] = 64
+    """The most pieces of a caption that the tower reads; longer captions are cut."""
+    width: Annotated[int, above(0)] = 1024
+    depth: Annotated[int, above(0)] = 24
+    heads: Annotated[int, above(0)] = 16
 
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """The pixel decoder (the glaze): about 1e4 multiply-adds per pixel at any resolution."""
+    """The pixel decoder (the glaze). It takes about 1e4 multiply-adds per pixel at any resolution."""
 
-    width: int = 32
-    depth: int = 3
+    width: Annotated[int, above(0)] = 32
+    depth: Annotated[int, above(0)] = 3
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Shapes of the network. Token count is `(resolution // patch) ** 2` at every output resolution."""
+    """Shapes of the network. There are `(resolution // patch) ** 2` tokens, at every output resolution."""
 
-    resolution: int = 256
-    """Base resolution R0 in pixels: what the trunk sees, always."""
-    patch: int = 16
+    resolution: Annotated[int, above(0)] = 256
+    """Base resolution R0 in pixels; the trunk always sees pictures of this size."""
+    patch: Annotated[int, above(0)] = 16
     """Patch side in pixels at the base resolution."""
-    width: int = 2048
-    heads: int = 16
-    perception_depth: int = 18
+    width: Annotated[int, above(0)] = 2048
+    heads: Annotated[int, above(0)] = 16
+    perception_depth: Annotated[int, above(0)] = 18
     """Blocks of the text-free lower half."""
-    synthesis_depth: int = 18
+    synthesis_depth: Annotated[int, above(0)] = 18
     """Blocks of the upper half, which attends to the condition."""
-    bottleneck: int = 256
+    bottleneck: Annotated[int, above(0)] = 256
     """Width of the linear bottleneck between a patch's pixels and the trunk."""
     registers: int = 4
     """Extra learned tokens that carry no pixels."""
-    embed: int = 1024
+    embed: Annotated[int, above(0)] = 1024
     """Width of the joint image-text embedding."""
-    logit_bias: float = -10.0
-    """First bias of the sigmoid loss: about -log of the rows that a caption is compared with (SigLIP: -10)."""
+    logit_bias: Annotated[float, ANY] = -10.0
+    """Initial bias of the sigmoid loss, about -log of how many rows each caption is compared with (SigLIP: -10)."""
     properties: tuple[str, ...] = ("brightness", "contrast", "colourfulness")
-    """Visual properties that can be dialled; names from `majolica.models.properties`."""
+    """Visual properties that a user can set when painting; the names are those in `majolica.models.properties`."""
     text: TextConfig = field(default_factory=TextConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
 
@@ -66,156 +68,162 @@ class SourceConfig:
     shards: str = ""
     """Folder of tars, or a URL that fsspec knows (s3://, gs://, hf://)."""
     weight: float = 1.0
-    """Its share of the samples, relative to the other sources' weights."""
+    """The source's share of the samples, relative to the weights of the other sources."""
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where samples come from and how they are augmented."""
+    """Where samples come from, and how they are augmented."""
 
     shards: str = ""
     """Folder, or URL that fsspec knows, of img2dataset-layout tars to train on."""
     sources: tuple[SourceConfig, ...] = ()
     """A mixture to train on in place of `shards`."""
     temperature: float = 0.0
-    """Above 0: sources weigh size^(1/temperature) in place of their weights."""
+    """If it is above 0, a source's weight is size^(1/temperature), and the weights in `sources` are ignored."""
     weights_end: tuple[float, ...] = ()
-    """The sources' weights from sample `weights_over` on, linear until then; as at the start when empty."""
+    """Weights of the sources from sample `weights_over` on; until then they change linearly. If it is empty, the
+    weights never change."""
     weights_over: int = 0
     tokenizer: str = ""
-    """SentencePiece model file; trained from the captions of the sources when empty."""
+    """SentencePiece model file. If it is empty, a vocabulary is trained from the captions of the sources."""
     threads: int = 4
-    """Decoding threads per process, helped by who waits for a batch; they never change what a sample is."""
+    """Threads per process that decode pictures; whoever waits for a batch helps them. Their number never changes what a
+    sample is."""
     ahead: int = 2
-    """Batches that are read before they are asked for."""
+    """How many batches are read before training asks for them."""
     buckets: bool = False
-    """Keep pictures' proportions: batches of about the same number of tokens in several shapes."""
+    """Keep the proportions of pictures: batches have several shapes, all with about the same number of tokens."""
     remote_ahead: int = 2048
-    """Samples per process that are fetched before they are wanted, where the shards are remote."""
+    """How many samples each process fetches before they are needed, if the shards are remote."""
     remote_cache: str = ""
-    """Folder for the part of remote shards that is in use; the system's temporary folder when empty."""
+    """Folder for the part of remote shards that is in use. If it is empty, it is the system's temporary folder."""
     remote_cache_gb: float = 20.0
-    """Its limit per process, in 10^9 bytes."""
+    """The most that this folder holds for each process, in 10^9 bytes."""
     cache: bool = False
-    """Hold decoded images in memory: for sets that fit."""
+    """Keep decoded pictures in memory, for data sets that fit there."""
     fit: Literal["crop", "pad", "stretch"] = "crop"
-    """How a picture of other proportions fills its frame: its centre is cut, white is added, or it is squeezed. Use and
-    evaluation of the run do the same."""
-    decode_gb: float = 2.0
-    """Most memory that decoding takes at one time in each process, in 10^9 bytes: threads wait for each other, and a
-    picture that needs more than all of it (about 24 bytes a pixel, fewer for JPEG) cannot be read."""
+    """How a picture of other proportions fills its frame: `crop` cuts out its centre, `pad` adds white, and `stretch`
+    changes its proportions. Using and evaluating the run do the same."""
+    decode_gb: Annotated[float, above(0)] = 2.0
+    """The most memory that decoding takes at one time in each process, in 10^9 bytes. Threads wait for each other, and
+    a picture that needs more than all of it (about 24 bytes a pixel, fewer for JPEG) cannot be read."""
     flip: bool = True
-    """Random horizontal flip."""
-    jitter: float = 0.1
+    """Mirror a random half of the pictures horizontally."""
+    jitter: Annotated[float, between(0, 1)] = 0.1
     """Strength of colour jitter (brightness, contrast, saturation, hue); 0 turns it off."""
     empty_captions: Literal["skip", "keep"] = "skip"
-    """Samples whose caption is empty or invisible: skip leaves them out of the order, keep trains on them."""
-    bad_share: float = 0.01
-    """Training stops when more than this share of a source's samples cannot be read."""
+    """What to do with samples whose caption is empty or invisible: `skip` leaves them out of the order, `keep` trains
+    on them."""
+    bad_share: Annotated[float, SHARE] = 0.01
+    """Training stops if more than this share of a source's samples cannot be read."""
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """What is learned: flow matching on noisy rows, sigmoid contrastive loss on clean rows, in one pass."""
+    """What is learned in one pass: flow matching on noisy rows, and the sigmoid contrastive loss on clean rows."""
 
-    t_mean: float = -0.8
+    t_mean: Annotated[float, ANY] = -0.8
     """Mean of logit(t) (JiT, arXiv 2511.13720)."""
-    t_std: float = 0.8
-    t_floor: float = 0.05
-    """Floor of 1 - t in the velocity loss."""
-    clean_share: float = 0.3
-    """Share of rows drawn clean (t = 1) at the start of training."""
-    clean_share_end: float = 0.3
-    """The same at the end; linear in between."""
+    t_std: Annotated[float, above(0)] = 0.8
+    t_floor: Annotated[float, above(0), at_most(1)] = 0.05
+    """The least value of 1 - t that the velocity loss divides by."""
+    clean_share: Annotated[float, SHARE] = 0.3
+    """Share of rows that are clean (t = 1) at the start of training."""
+    clean_share_end: Annotated[float, SHARE] = 0.3
+    """The same share at the end of training; in between it changes linearly."""
     contrastive: float = 0.1
     """Weight of the sigmoid contrastive loss beside the flow-matching loss."""
-    fine_share: float = 0.0
-    """Share of noisy rows painted at `fine_scale` times the base resolution, the decoder on a random crop."""
-    fine_scale: int = 2
-    drop_text: float = 0.1
-    """Probability that a noisy row trains without its caption (for guidance)."""
-    drop_property: float = 0.5
+    fine_share: Annotated[float, SHARE] = 0.0
+    """Share of noisy rows that are painted at `fine_scale` times the base resolution; there the decoder works on a
+    random crop."""
+    fine_scale: Annotated[int, above(0)] = 2
+    drop_text: Annotated[float, SHARE] = 0.1
+    """Probability that a noisy row is trained without its caption, which guidance needs."""
+    drop_property: Annotated[float, SHARE] = 0.5
     """Probability that each property is dropped, independently."""
-    drop_all: float = 0.1
-    """Probability that text and every property are dropped together."""
+    drop_all: Annotated[float, SHARE] = 0.1
+    """Probability that the caption and every property are dropped together."""
 
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """AdamW (optionally Muon for matrices), linear warm-up, cosine decay, clipping, EMA."""
+    """AdamW (and Muon for matrices, if asked for), linear warm-up, cosine decay, clipping, and averaged weights
+    (EMA)."""
 
-    lr: float = 1e-4
+    lr: Annotated[float, above(0)] = 1e-4
     """Peak learning rate."""
     lr_end: float = 1e-6
     """Learning rate at the last step."""
     warmup: int = 5_000
-    """Linear warm-up, in optimiser steps."""
-    beta1: float = 0.9
-    beta2: float = 0.95
+    """Length of the linear warm-up, in optimiser steps."""
+    beta1: Annotated[float, at_least(0), below(1)] = 0.9
+    beta2: Annotated[float, at_least(0), below(1)] = 0.95
     weight_decay: float = 0.05
-    """Decoupled, on matrices only."""
+    """Decoupled weight decay, which applies to matrices only."""
     muon_lr: float = 0.0
-    """Peak learning rate of Muon for the trunks' matrices; 0 leaves everything to AdamW."""
-    clip: float = 1.0
-    """Largest global gradient norm."""
-    ema: float = 0.9999
-    """Decay per optimiser step of the averaged weights; shorter early in training."""
+    """Peak learning rate of Muon for the matrices of the trunks; 0 leaves everything to AdamW."""
+    clip: Annotated[float, above(0)] = 1.0
+    """Largest global gradient norm; gradients beyond it are scaled down."""
+    ema: Annotated[float, at_least(0), below(1)] = 0.9999
+    """Decay of the averaged weights in each optimiser step; it is smaller early in training."""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The run itself. Cadence is in optimiser steps, never epochs."""
+    """The run itself. Everything that happens regularly is counted in optimiser steps, never in epochs."""
 
-    steps: int = 366_000
+    steps: Annotated[int, above(0)] = 366_000
     """Optimiser steps in all."""
     minutes: float = 0.0
-    """When above 0, `steps` follows the pace of the machine so that training takes about this long."""
+    """If it is above 0, `steps` follows the pace of the machine, so that training takes about this long."""
     replanned: tuple[tuple[int, int], ...] = ()
     """Earlier values of `steps`, each as (first step that no longer followed it, value): the schedules' history."""
-    batch: int = 16
-    """Rows per process and micro-step; while `processes` is 0, of all processes together."""
-    accumulate: int = 4
+    batch: Annotated[int, above(0)] = 16
+    """Rows per process and micro-step. While `processes` is 0, it is the rows of all processes together."""
+    accumulate: Annotated[int, above(0)] = 4
     """Micro-steps per optimiser step."""
     processes: int = 64
-    """Data-parallel processes in all; 0 fits them to the machine when the run begins: one per GPU or core, which share
-    the batch. The run's config.yaml has what was chosen."""
+    """Number of data-parallel processes in all. 0 fits them to the machine when the run begins: one for each GPU or
+    core, and they share the batch. The run's config.yaml says what was chosen."""
     threads: int = 0
-    """CPU threads per process; 0 shares the cores out evenly."""
+    """CPU threads per process; 0 shares the cores evenly among the processes."""
     precision: Literal["auto", "fp32", "bf16", "fp8"] = "bf16"
-    """bf16 means autocast over fp32 weights; fp8, on Hopper or later, also fp8 products in the trunks' blocks; auto is
-    bf16 where the machine multiplies it in hardware, else fp32, settled when the run begins."""
+    """`bf16` means autocast over fp32 weights. `fp8`, on Hopper or later, means fp8 products in the blocks of the
+    trunks as well. `auto` is bf16 if the machine multiplies it in hardware and fp32 otherwise; it is settled when the
+    run begins."""
     reduce: Literal["fp32", "bf16"] = "bf16"
-    """What gradients are rounded to on their way between processes, once per optimiser step."""
+    """The format in which gradients travel between processes, once in each optimiser step."""
     shard_optimizer: bool = False
-    """Each process holds and steps a share of the optimiser state and of the EMA (ZeRO-1)."""
+    """Each process keeps and updates only a share of the optimiser state and of the EMA (ZeRO-1)."""
     ema_device: Literal["same", "cpu"] = "same"
-    """Where the averaged weights live; "cpu" frees 4 bytes per parameter of GPU memory."""
+    """Where the averaged weights are kept; `cpu` frees 4 bytes of GPU memory per parameter."""
     compile: bool = False
-    """torch.compile each block; falls back with a warning where no compiler is found."""
+    """Compile each block with torch.compile. If no compiler is found, a warning says so and the run goes on without."""
     activation_gb: float = 0.0
-    """Above 0: activation checkpointing, planned so that a micro-step's activations, gradients and all else beyond
-    weights, optimiser state and averaged weights stay within so many 10^9 bytes."""
+    """If it is above 0, activation checkpointing is planned so that activations, gradients and everything else of a
+    micro-step beyond weights, optimiser state and averaged weights stay within so many 10^9 bytes."""
     seed: int = 0
-    checkpoint_every: int = 10_000
-    keep: int = 3
-    """Checkpoints kept."""
-    log_every: int = 50
+    checkpoint_every: Annotated[int, above(0)] = 10_000
+    keep: Annotated[int, above(0)] = 3
+    """How many checkpoints are kept."""
+    log_every: Annotated[int, above(0)] = 50
     sample_every: int = 5_000
-    """Paint a grid of captions, held-out ones first, into samples/ every so many steps; 0 never."""
-    sample_share: float = 0.02
-    """Share of the training time that grids may take: those beyond it are left out, but for the first and the last; 1
-    paints every one."""
+    """Every so many steps, paint a grid of captions into samples/, held-out captions first; 0 paints none."""
+    sample_share: Annotated[float, SHARE] = 0.02
+    """Share of the training time that these grids may take. Grids beyond it are left out, except for the first and the
+    last; 1 paints every grid."""
     trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ("tensorboard",)
-    """Who is told beside log.jsonl; one that fails does not hurt the run."""
+    """Trackers that get the figures which log.jsonl gets; one that fails does not hurt the run."""
     profile: int = 0
-    """Trace so many steps with torch's profiler, after the first ten, into profile/."""
+    """After the first ten steps, trace so many steps with torch's profiler into profile/."""
     memory: bool = False
-    """Record the GPU allocator's history into profile/."""
+    """Record the history of the GPU allocator into profile/."""
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """A whole run: what `majolica train` resolves, saves beside the weights and can reproduce."""
+    """A whole run. `majolica train` checks it, saves it beside the weights, and can reproduce it."""
 
     recipe: str = "reference"
     model: ModelConfig = field(default_factory=ModelConfig)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
+from majolica.config.bounds import above, at_least, at_most, check_ranges
 from majolica.config.engine import EngineConfig
 from majolica.errors import UserError
 
@@ -14,34 +15,36 @@ class ShardConfig:
     """From a folder or a table of local pictures to shards."""
 
     source: str = ""
-    """A folder (with its subfolders), or a .parquet, .csv, .tsv or .jsonl file of paths and captions."""
+    """A folder of pictures, with its subfolders, or a .parquet, .csv, .tsv or .jsonl file of paths and captions."""
     out: str = ""
-    """Folder of the shards."""
-    per_shard: int = 1000
-    """Pictures in a shard, unusable ones included."""
+    """Folder for the shards."""
+    per_shard: Annotated[int, at_least(1)] = 1000
+    """Pictures in a shard; those that cannot be used count as well."""
     caption: tuple[Literal["given", "name", "folder", "empty"], ...] = ("given",)
-    """Where captions come from, in order of preference. given: the .txt beside a picture (or the field caption or
-    text of its .json), the column of a table. name: the file's name. folder: its folder's name. empty: none, for
-    training with --data.empty-captions keep. Pictures that none of them gives a caption are left out."""
+    """Where captions come from, in order of preference. `given` is the .txt beside a picture (or the field caption or
+    text of its .json), or the column of a table. `name` is the name of the file, `folder` the name of its folder.
+    `empty` is no caption, for training with --data.empty-captions keep. A picture that gets no caption from any of
+    them is left out."""
     path_column: str = ""
-    """Column of paths, relative to the table's folder or absolute; the usual names are found."""
+    """Column of paths, absolute or relative to the folder of the table. If it is empty, the usual names are looked
+    for."""
     caption_column: str = ""
-    """Column of captions; the usual names are found."""
-    resolution: int = 0
-    """Longest that the shorter side may be, in pixels: larger pictures are scaled down. 0: every pixel is kept."""
-    quality: int = 95
-    """JPEG quality, 1 to 100, of what is encoded again: scaled pictures, those that EXIF turns, and what is
-    no plain JPEG, PNG or WebP (a TIFF of 8 bits without transparency becomes a PNG)."""
-    min_side: int = 1
+    """Column of captions. If it is empty, the usual names are looked for."""
+    resolution: Annotated[int, at_least(0)] = 0
+    """The longest that the shorter side may be, in pixels: larger pictures are scaled down. 0 keeps every pixel."""
+    quality: Annotated[int, at_least(1), at_most(100)] = 95
+    """JPEG quality, 1 to 100, of pictures that are encoded again. These are pictures that are scaled, that EXIF turns,
+    or that are no plain JPEG, PNG or WebP (a TIFF of 8 bits without transparency becomes a PNG)."""
+    min_side: Annotated[int, at_least(1)] = 1
     """Pictures with a shorter side below this, in pixels, are left out."""
-    max_megapixels: float = 64.0
-    """Larger pictures are refused by their header, before decoding. The loader's own limit is 64."""
-    decode_gb: float = 2.0
-    """Most memory that a picture may take while it is decoded, in 10^9 bytes (about 24 bytes a pixel, fewer for JPEG).
-    Each of the engine's workers decodes one picture at a time."""
-    heldout: float = 0.0
-    """Pictures for out/heldout instead of out/train, chosen by a hash of their paths: a share below 1, or, from 1 on,
-    a number. 0: all go to out itself."""
+    max_megapixels: Annotated[float, above(0)] = 64.0
+    """Larger pictures are refused from their header alone, before they are decoded. The limit of the loader is 64."""
+    decode_gb: Annotated[float, above(0)] = 2.0
+    """The most memory that a picture may take while it is decoded, in 10^9 bytes (about 24 bytes a pixel, fewer for
+    JPEG). Each worker of the engine decodes one picture at a time."""
+    heldout: Annotated[float, at_least(0)] = 0.0
+    """How many pictures go to out/heldout instead of out/train: below 1 it is a share, from 1 on a number. A hash of
+    their paths chooses them. With 0, all pictures go to `out` itself."""
     engine: EngineConfig = field(default_factory=EngineConfig)
 
 
@@ -49,26 +52,10 @@ def check(config: ShardConfig) -> None:
     """Raise UserError for a value that cannot work, naming the option."""
     if not config.out:
         raise UserError("say where the shards shall go: --out DIR")
-    least = [
-        ("per_shard", config.per_shard, 1),
-        ("resolution", config.resolution, 0),
-        ("quality", config.quality, 1),
-        ("min_side", config.min_side, 1),
-        ("heldout", config.heldout, 0),
-        ("engine.workers", config.engine.workers, 1),
-    ]
-    for name, value, lowest in least:
-        if not value >= lowest:
-            raise UserError(f"{name} is {value}: it must be at least {lowest}")
-    if config.quality > 100:
-        raise UserError(f"quality is {config.quality}: it must be at most 100")
+    check_ranges(config)
     if not config.caption:
         raise UserError("caption names no place: give one or more of given, name, folder, empty")
     if config.heldout >= 1 and config.heldout != int(config.heldout):
         raise UserError(f"heldout is {config.heldout}: give a share below 1 or a whole number of pictures")
-    if not config.decode_gb > 0:
-        raise UserError(f"decode_gb is {config.decode_gb}: it must be above 0")
-    if not config.max_megapixels > 0:
-        raise UserError(f"max_megapixels is {config.max_megapixels}: it must be above 0")
     if config.max_megapixels > 64 and not config.resolution:
         raise UserError("max_megapixels above 64 needs --resolution: the loader refuses larger pictures")

@@ -34,11 +34,11 @@ def each(function: Callable[[T], R], items: Sequence[T], config: EngineConfig) -
     if config.workers < 1:
         raise UserError(f"workers is {config.workers}: there must be at least 1")
     if config.engine == "ray":
-        yield from _on_ray(function, items, config)
+        yield from _run_on_ray(function, items, config)
     elif config.workers == 1 or not _has_semaphores():
         yield from ((item, function(item)) for item in items)
     else:
-        yield from _in_processes(function, items, config.workers)
+        yield from _run_in_processes(function, items, config.workers)
 
 
 def _has_semaphores() -> bool:
@@ -56,7 +56,7 @@ def _has_semaphores() -> bool:
     return True
 
 
-def _in_processes(function: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[tuple[T, R]]:
+def _run_in_processes(function: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[tuple[T, R]]:
     left = dict(enumerate(items))
     deaths = 0
     while deaths < MOST_DEATHS:
@@ -114,8 +114,8 @@ def serve_parent() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _on_ray(function: Callable[[T], R], items: Sequence[T], config: EngineConfig) -> Iterator[tuple[T, R]]:
-    ray = _connected(config.ray_address)
+def _run_on_ray(function: Callable[[T], R], items: Sequence[T], config: EngineConfig) -> Iterator[tuple[T, R]]:
+    ray = _connect(config.ray_address)
     remote = ray.remote(max_retries=MOST_DEATHS)(_call)
     waiting = iter(items)
     running: dict[Any, T] = {}
@@ -143,7 +143,7 @@ def _call(function: Callable[[T], R], item: T) -> R:
     return function(item)
 
 
-def _connected(address: str) -> Any:
+def _connect(address: str) -> Any:
     try:
         import ray
     except ImportError as error:

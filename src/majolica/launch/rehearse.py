@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 
 from majolica.config.run import RunConfig
-from majolica.data.order.sources import captions
+from majolica.data.loading.sources import captions
 from majolica.distributed.environment import launched
 from majolica.distributed.group import Group, default_device
 from majolica.errors import UserError

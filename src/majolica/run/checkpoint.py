@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import secrets
 import shutil
@@ -16,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from majolica.errors import UserError
-from majolica.files import sweep_unfinished, sync_folder
+from majolica.files import publish_folder, sweep_unfinished
 from majolica.run.weights import MANIFEST, REPLACED, checkpoints, digest, latest, step_of
 
 LEFTOVER = re.compile(r"\.[0-9]{8,}(\.replaced)?(\.[0-9a-f]{8})?\.tmp")
@@ -53,7 +52,6 @@ def save(run: Path, step: int, saved: Saved, keep: int) -> Path:
         (beside / "state.json").write_text(json.dumps(saved.state))
         manifest = {path.name: digest(path) for path in sorted(beside.iterdir())}
         (beside / MANIFEST).write_text(json.dumps(manifest, indent=1))
-        flush(beside)
         put_in_place(beside, folder)
     except Exception as error:
         shutil.rmtree(beside, ignore_errors=True)
@@ -69,9 +67,7 @@ def put_in_place(beside: Path, folder: Path) -> None:
     aside = folder.with_name(folder.name + REPLACED)
     if folder.exists():
         drop(aside)
-        folder.rename(aside)
-    beside.rename(folder)
-    sync_folder(folder.parent)
+    publish_folder(beside, folder, aside)
     drop(aside)
 
 
@@ -86,14 +82,6 @@ def drop(folder: Path) -> None:
 def _beside(folder: Path) -> Path:
     """A name beside `folder` that nothing else has, and that `sweep` knows."""
     return folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
-
-
-def flush(folder: Path) -> None:
-    """Force a folder and its files to disk."""
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    sync_folder(folder)
 
 
 def sweep(run: Path) -> None:

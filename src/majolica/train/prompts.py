@@ -7,7 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from majolica.config.run import DataConfig
-from majolica.data.order.sources import sources_of
+from majolica.config.sources import sources_of
 from majolica.data.store.shards import BadSample, ShardSet
 from majolica.sampling.inputs import LONGEST_PROMPT
 from majolica.text.clean import clean_caption

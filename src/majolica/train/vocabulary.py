@@ -9,7 +9,8 @@ from pathlib import Path
 
 from majolica.config.run import DataConfig, RunConfig
 from majolica.data.loading.captions import draw_captions
-from majolica.data.order.sources import open_sources, shares_of
+from majolica.data.loading.sources import open_sources
+from majolica.data.order.shares import shares_of
 from majolica.data.store.shards import ShardSet
 from majolica.files import write_atomic
 from majolica.scratch import ScratchFolder

@@ -91,13 +91,3 @@ def test_property_names_are_those_of_the_models() -> None:
     from majolica.models.properties import PROPERTIES
 
     assert tuple(PROPERTIES) == PROPERTY_NAMES
-
-
-def test_every_number_is_checked() -> None:
-    """A misspelt name in the lists of exceptions would silently check nothing."""
-    from majolica.config import checks as module
-
-    numbers = {name for name, _ in module._numbers(RunConfig(), "")}
-    listed = module._ABOVE_ZERO | module._ANY_SIGN | module._AT_MOST_ONE | module._BELOW_ONE
-    assert listed <= numbers
-    assert len(numbers) > 40

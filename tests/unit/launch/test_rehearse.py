@@ -21,8 +21,8 @@ from majolica.distributed.group import Group
 from majolica.errors import UserError
 from majolica.launch import rehearse as module
 from majolica.launch.prepare import prepare
-from majolica.launch.start import train
 from majolica.launch.rehearse import rehearse
+from majolica.launch.start import train
 from majolica.lock import LOCK, hold_folder
 from majolica.run.weights import MANIFEST, digest
 from majolica.train import state
@@ -223,6 +223,6 @@ def test_a_tokenizer_of_no_run(config: RunConfig, tmp_path: Path) -> None:
 def test_memory_for_activations_that_does_not_do(config: RunConfig, tmp_path: Path) -> None:
     little = replace(config, train=replace(config.train, activation_gb=1e-6))
     for attempt in (rehearse, train):
-        with pytest.raises(UserError, match=r"train\.activation_gb must be at least"):
+        with pytest.raises(UserError, match=r"--train\.activation-gb 1e-06 is too small"):
             attempt(little, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -52,7 +52,8 @@ def _shard(config: ShardConfig) -> None:
     if config.out:
         check_folder(Path(config.out))
     from majolica.commands.progress import bar
-    from majolica.data.folder.gather import caption_advice, gather
+    from majolica.data.folder.gather import gather
+    from majolica.data.folder.report import caption_advice
 
     with hold_folder(Path(config.out)), bar("packing") as progress:
         report = gather(config, progress)

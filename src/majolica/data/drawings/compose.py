@@ -185,7 +185,7 @@ def _paste(canvas: Image.Image, thing: Drawing, place: _Place, resolution: int) 
     """Draw `thing` onto the canvas in place; return its box in units of the side."""
     # The vector is rendered once at the next power of two and scaled from there: one render serves every
     # sample.
-    picture = _premultiplied(thing, max(128, 1 << (resolution - 1).bit_length()))
+    picture = _premultiply(thing, max(128, 1 << (resolution - 1).bit_length()))
     scale = place.side * resolution / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
     picture = picture.resize((width, height), Image.Resampling.BICUBIC).convert("RGBA")
@@ -201,7 +201,7 @@ def _paste(canvas: Image.Image, thing: Drawing, place: _Place, resolution: int) 
 
 
 @lru_cache(maxsize=1024)
-def _premultiplied(thing: Drawing, size: int) -> Image.Image:
+def _premultiply(thing: Drawing, size: int) -> Image.Image:
     """The rendered drawing in the mode that Pillow scales without a detour."""
     return Image.fromarray(render(thing, size)).convert("RGBa")
 

@@ -31,7 +31,7 @@ LARGEST = 8_192
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class DrawingPlan:
     """All that decides what sample i of a split is."""
 
     drawings: tuple[Drawing, ...]
@@ -49,7 +49,7 @@ class Plan:
         return compose(rng, self.drawings, self.resolution, self.objects, avoid=self.combinations)
 
 
-def plan(names: int | Sequence[str] = 32, resolution: int = 96, objects: int = 1, seed: int = 0) -> Plan:
+def plan(names: int | Sequence[str] = 32, resolution: int = 96, objects: int = 1, seed: int = 0) -> DrawingPlan:
     """Choose the drawings and the held-out combinations; see `make_openmoji` for the arguments."""
     if resolution < 8:
         raise UserError(f"resolution must be at least 8 px, not {resolution}")
@@ -60,7 +60,7 @@ def plan(names: int | Sequence[str] = 32, resolution: int = 96, objects: int = 1
     if seed < 0:
         raise UserError(f"seed must not be negative, not {seed}")
     chosen = _choose(names)
-    return Plan(tuple(chosen), resolution, objects, seed, _combinations([d.name for d in chosen], seed))
+    return DrawingPlan(tuple(chosen), resolution, objects, seed, _combinations([d.name for d in chosen], seed))
 
 
 def make_openmoji(
@@ -144,7 +144,7 @@ def _combinations(names: Sequence[str], seed: int) -> frozenset[tuple[str, str]]
     return frozenset((name, backgrounds[int(k) % len(backgrounds)]) for name, k in zip(names, order, strict=True))
 
 
-def _describe(design: Plan, samples: int, heldout: int, combinations: int) -> dict[str, Any]:
+def _describe(design: DrawingPlan, samples: int, heldout: int, combinations: int) -> dict[str, Any]:
     return {
         "kind": "openmoji",
         "samples": samples,

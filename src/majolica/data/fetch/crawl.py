@@ -14,12 +14,14 @@ from typing import Any
 from yarl import URL
 
 from majolica.config.fetch import FetchConfig
-from majolica.data.fetch.download import Body, Downloader, TimeLeft, raise_file_limit
+from majolica.data.fetch.download import Body, Downloader, TimeLeft
 from majolica.data.fetch.hosts import Hosts
-from majolica.data.fetch.picture import make_picture, set_up_decoders, unpacked
-from majolica.data.fetch.plan import Plan
+from majolica.data.fetch.picture import make_picture, set_up_decoders, unpack
+from majolica.data.fetch.plan import FetchPlan
+from majolica.data.fetch.result import Result
 from majolica.data.fetch.rows import read_rows
-from majolica.data.fetch.shard import Result, Shard
+from majolica.data.fetch.session import raise_file_limit
+from majolica.data.fetch.shard import Shard
 from majolica.data.fetch.status import EMPTY_CAPTION, Failure, worth_repeating
 from majolica.data.fetch.totals import Totals
 from majolica.data.fetch.urls import first_url
@@ -43,7 +45,7 @@ class _Row:
     attempts: int = 0
 
 
-def crawl(config: FetchConfig, plan: Plan, shards: Sequence[int], tell: Tell) -> list[dict[str, Any]]:
+def crawl(config: FetchConfig, plan: FetchPlan, shards: Sequence[int], tell: Tell) -> list[dict[str, Any]]:
     """Fetch and write `shards`; returns their statistics. `tell` hears how it stands about twice a second."""
     try:
         return asyncio.run(_Crawl(config, plan, tell).run(shards))
@@ -52,7 +54,7 @@ def crawl(config: FetchConfig, plan: Plan, shards: Sequence[int], tell: Tell) ->
 
 
 class _Crawl:
-    def __init__(self, config: FetchConfig, plan: Plan, tell: Tell) -> None:
+    def __init__(self, config: FetchConfig, plan: FetchPlan, tell: Tell) -> None:
         self._config, self._plan, self._tell = config, plan, tell
         self._folder = Path(config.out)
         self._totals = Totals()
@@ -159,7 +161,7 @@ class _Crawl:
     def _keep(self, shard: Shard, body: Body) -> Result:
         """On a thread: from what was sent to a picture in the spool."""
         try:
-            data = unpacked(body.data, body.encoding, self._most)
+            data = unpack(body.data, body.encoding, self._most)
             with self._memory.lease() as reserve:
                 result = shard.store(make_picture(data, self._config.picture, WEB, reserve))
         except Failure as failure:

@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from majolica.data.fetch import status
-from majolica.data.fetch.plan import Plan
-from majolica.data.fetch.shard import beside, counted, stats_path
+from majolica.data.fetch.plan import FetchPlan
+from majolica.data.fetch.result import count_statuses
+from majolica.data.fetch.shard_files import shard_file, stats_path
 from majolica.data.store.index import open_index
 from majolica.errors import UserError
 from majolica.files import write_atomic
@@ -34,7 +35,7 @@ _ENTRY = np.dtype([("high", ">u8"), ("low", ">u8"), ("shard", "<u4"), ("row", "<
 _LOSS = np.dtype([("shard", "<u4"), ("row", "<u4"), ("first_shard", "<u4"), ("first_row", "<u4")])
 
 
-def drop_duplicates(folder: Path, plan: Plan, per_part: int = PER_PART, say: Callable[[str], None] = print) -> int:
+def drop_duplicates(folder: Path, plan: FetchPlan, per_part: int = PER_PART, say: Callable[[str], None] = print) -> int:
     """Take pictures whose bytes an earlier key has out of the finished shards; returns how many.
 
     Safe to be killed and repeated: a tar is rewritten before its table says so.
@@ -60,7 +61,7 @@ def drop_duplicates(folder: Path, plan: Plan, per_part: int = PER_PART, say: Cal
     return len(losses)
 
 
-def _entries(folder: Path, plan: Plan, shard: int) -> NDArray[Any]:
+def _entries(folder: Path, plan: FetchPlan, shard: int) -> NDArray[Any]:
     table = pq.read_table(folder / f"{plan.name(shard)}.parquet", columns=["status", "sha256"])
     words = np.array(table.column("status").to_pylist(), object)
     rows = np.flatnonzero(words == status.SUCCESS)
@@ -96,7 +97,7 @@ def _losses(entries: NDArray[Any]) -> NDArray[Any]:
     return losses
 
 
-def _rewrite(folder: Path, plan: Plan, losses: NDArray[Any]) -> None:
+def _rewrite(folder: Path, plan: FetchPlan, losses: NDArray[Any]) -> None:
     """Take the rows of `losses`, all of one shard, out of its tar, then say so in its table and statistics."""
     name = plan.name(int(losses["shard"][0]))
     table = pq.read_table(folder / f"{name}.parquet")
@@ -115,16 +116,16 @@ def _rewrite(folder: Path, plan: Plan, losses: NDArray[Any]) -> None:
     for column, values in (("status", words), ("duplicate_of", copies)):
         place = table.column_names.index(column)
         table = table.set_column(place, column, pa.array(values, pa.string()))
-    with beside(folder / f"{name}.parquet") as file:
+    with shard_file(folder / f"{name}.parquet") as file:
         pq.write_table(table, file, compression="zstd")
-    statistics = _stats(folder, plan, int(losses["shard"][0])) | counted(words, stored)
+    statistics = _stats(folder, plan, int(losses["shard"][0])) | count_statuses(words, stored)
     write_atomic(stats_path(folder, name), json.dumps(statistics, indent=2))
 
 
 def _filter_tar(path: Path, gone: Mapping[str, str]) -> None:
     with (
         tarfile.open(path, "r:") as old,
-        beside(path) as file,
+        shard_file(path) as file,
         tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as new,
     ):
         for member in old:
@@ -134,6 +135,6 @@ def _filter_tar(path: Path, gone: Mapping[str, str]) -> None:
             new.members = []  # type: ignore[attr-defined]
 
 
-def _stats(folder: Path, plan: Plan, shard: int) -> dict[str, Any]:
+def _stats(folder: Path, plan: FetchPlan, shard: int) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(stats_path(folder, plan.name(shard)).read_text())
     return found

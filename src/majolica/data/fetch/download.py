@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
-import socket
-import ssl
 import time
-from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import aiohttp
 from multidict import CIMultiDictProxy
@@ -19,15 +16,15 @@ from yarl import URL
 
 from majolica.config.fetch import FetchConfig
 from majolica.data.fetch import status
-from majolica.data.fetch.address import PrivateAddress, Resolver, guarded_socket
+from majolica.data.fetch.address import Resolver
 from majolica.data.fetch.budget import Budget
 from majolica.data.fetch.hosts import Hosts
 from majolica.data.fetch.robots import MOST_BYTES, opt_out
 from majolica.data.fetch.robots_cache import RobotsCache
+from majolica.data.fetch.session import explain, open_session
 from majolica.data.fetch.status import Failure
+from majolica.data.fetch.turn import Turn, stop_clock
 from majolica.data.fetch.urls import next_url
-
-T = TypeVar("T")
 
 SMALL = 1_000_000
 """Bytes up to which a download needs no share of the budget."""
@@ -62,7 +59,7 @@ class Downloader:
 
     async def __aenter__(self) -> Self:
         self._resolver = Resolver()
-        self._session = _session(self._config, self._resolver)
+        self._session = open_session(self._config, self._resolver)
         return self
 
     async def __aexit__(
@@ -78,7 +75,7 @@ class Downloader:
         The caller holds a turn at the host of `url`, which is given back here. A share of memory is put into
         `held`. Raises Failure.
         """
-        turn = _Turn(self._hosts, url.host or "")
+        turn = Turn(self._hosts, url.host or "")
         try:
             async with asyncio.timeout(left.seconds) as limit:
                 try:
@@ -87,32 +84,32 @@ class Downloader:
                     now = asyncio.get_running_loop().time()
                     left.seconds = (limit.when() or now) - now
         except Failure as failure:
-            raise self._blamed(turn, failure) from None
+            raise self._blame(turn, failure) from None
         except Exception as error:  # whatever an answer makes the library trip over, the next URL has its turn
             if isinstance(error, TimeoutError) and not str(error):
                 error = TimeoutError(f"not done after {self._web.deadline:g} s")
-            raise self._blamed(turn, explained(error)) from None
+            raise self._blame(turn, explain(error)) from None
         finally:
             turn.end()
 
-    def _blamed(self, turn: _Turn, failure: Failure) -> Failure:
+    def _blame(self, turn: Turn, failure: Failure) -> Failure:
         if failure.status != status.HOST_DOWN:
             self._hosts.report(turn.host, failure.status, failure.wait)
         return failure
 
-    async def _follow(self, url: URL, turn: _Turn, limit: asyncio.Timeout, held: AsyncExitStack) -> Body:
+    async def _follow(self, url: URL, turn: Turn, limit: asyncio.Timeout, held: AsyncExitStack) -> Body:
         for _ in range(self._web.redirects + 1):
             host = url.host or ""
             if host != turn.host:
                 turn.end()
-                await _off_the_clock(limit, turn.begin(host))
+                await stop_clock(limit, turn.begin(host))
             self._hosts.check(host)
             if self._config.polite.robots:
-                rules = await _off_the_clock(limit, self._robots.rules(url))
+                rules = await stop_clock(limit, self._robots.rules(url))
                 self._hosts.slow_down(host, rules.delay)
                 if not rules.allows(url.raw_path_qs):
                     raise Failure(status.ROBOTS, f"robots.txt of {host} disallows it")
-            await _off_the_clock(limit, turn.pace())
+            await stop_clock(limit, turn.pace())
             async with self._session.get(url, allow_redirects=False) as response:
                 word = opt_out(
                     response.headers.getall("X-Robots-Tag", ()),
@@ -142,7 +139,7 @@ class Downloader:
             if len(data) > SMALL and not lent:
                 lent = True
                 share = self._budget.lend(declared or self._most)
-                await _off_the_clock(limit, held.enter_async_context(share))
+                await stop_clock(limit, held.enter_async_context(share))
         self._hosts.report(response.url.host or "", status.SUCCESS)
         return Body(data, response.headers.get("Content-Encoding", "").strip().lower(), str(response.url))
 
@@ -152,7 +149,7 @@ class Downloader:
         try:
             async with asyncio.timeout(self._web.deadline / 2) as limit:
                 for _ in range(6):
-                    await _off_the_clock(limit, self._hosts.pace(url.host or ""))
+                    await stop_clock(limit, self._hosts.pace(url.host or ""))
                     async with self._session.get(url, allow_redirects=False) as response:
                         if response.status in _REDIRECTS:
                             url = next_url(url, _location(response.headers), self._web)
@@ -160,7 +157,7 @@ class Downloader:
                         return await _robots_text(response)
                 return None
         except Exception as error:
-            failure = error if isinstance(error, Failure) else explained(error)
+            failure = error if isinstance(error, Failure) else explain(error)
             if url is first and failure.status in _OF_THE_WAY:
                 raise failure from None
             reason = f"robots.txt cannot be read ({failure.status}), which counts as a no (RFC 9309)"
@@ -169,93 +166,6 @@ class Downloader:
 
 # These would meet the picture as well.
 _OF_THE_WAY = frozenset({status.DNS, status.NO_SUCH_HOST, status.PRIVATE_ADDRESS, status.TLS, status.CONNECTION})
-
-
-class _Turn:
-    """The turn at a host that a download holds, if any."""
-
-    def __init__(self, hosts: Hosts[Any], host: str) -> None:
-        self._hosts, self.host, self._held, self._new = hosts, host, True, True
-
-    async def begin(self, host: str) -> None:
-        await self._hosts.enter(host)
-        self.host, self._held = host, True
-
-    async def pace(self) -> None:
-        """Wait until a request here may start."""
-        await self._hosts.pace(self.host)
-        self._begun()
-
-    def end(self) -> None:
-        self._begun()
-        if self._held:
-            self._held = False
-            self._hosts.leave(self.host)
-
-    def _begun(self) -> None:
-        """The row that `Hosts.next` handed out has asked, or asks for nothing here."""
-        if self._new:
-            self._new = False
-            self._hosts.begin(self.host)
-
-
-async def _off_the_clock(limit: asyncio.Timeout, wait: Awaitable[T]) -> T:
-    """Await what is no fault of the URL; its deadline moves by as much."""
-    loop = asyncio.get_running_loop()
-    left = (limit.when() or loop.time()) - loop.time()
-    limit.reschedule(None)
-    try:
-        return await wait
-    finally:
-        limit.reschedule(loop.time() + max(left, 0.001))
-
-
-def explained(error: Exception) -> Failure:
-    """The Failure that an exception of the network stands for."""
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(cause, PrivateAddress):
-        return Failure(status.PRIVATE_ADDRESS, reason)
-    if isinstance(cause, socket.gaierror):
-        known = cause.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
-        return Failure(status.NO_SUCH_HOST if known else status.DNS, reason)
-    if isinstance(error, TimeoutError):
-        return Failure(status.TIMEOUT, reason)
-    if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError) or isinstance(cause, ssl.SSLError):
-        return Failure(status.TLS, reason)
-    if isinstance(error, aiohttp.InvalidURL):
-        return Failure(status.BAD_URL, reason)
-    if isinstance(error, aiohttp.ClientResponseError) or not isinstance(error, aiohttp.ClientError | OSError):
-        return Failure(status.BAD_RESPONSE, reason)
-    return Failure(status.CONNECTION, reason)
-
-
-def _session(config: FetchConfig, resolver: Resolver) -> aiohttp.ClientSession:
-    web = config.web
-    connector = aiohttp.TCPConnector(
-        limit=0,  # the turns and the number of rows in flight are the limits
-        resolver=resolver,
-        ttl_dns_cache=300,
-        keepalive_timeout=5,
-        ssl=web.verify_tls,
-        socket_factory=None if web.allow_private else guarded_socket,
-    )
-    return aiohttp.ClientSession(
-        connector=connector,
-        headers={"User-Agent": agent(config), "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"},
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=web.connect),
-        auto_decompress=False,
-        trust_env=False,  # a proxy would connect where our guard does not see it
-        requote_redirect_url=True,
-        middlewares=(),
-    )
-
-
-def agent(config: FetchConfig) -> str:
-    """The User-Agent header."""
-    contact = f"; +{config.polite.contact}" if config.polite.contact else ""
-    return f"Mozilla/5.0 (compatible; {config.polite.user_agent}/1.0{contact})"
 
 
 async def _robots_text(response: aiohttp.ClientResponse) -> str | None:
@@ -288,13 +198,3 @@ def _retry_after(headers: CIMultiDictProxy[str]) -> float:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):
         return 0.0
-
-
-def raise_file_limit(wanted: int) -> None:
-    """Let this process open `wanted` files if the system allows that many."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))

@@ -17,7 +17,7 @@ from majolica.data.pictures import faults
 from majolica.data.pictures.encode import encode
 from majolica.data.pictures.faults import BadPicture, first_line
 from majolica.data.pictures.jpeg import check_scans, scan_jpeg
-from majolica.data.pictures.memory import Reserve, jpeg_bytes, pillow_bytes, unlimited
+from majolica.data.pictures.memory import Reserve, jpeg_bytes, pillow_bytes, reserve_anything
 from majolica.data.pictures.opening import WEB, open_picture, render
 from majolica.data.pictures.orientation import is_sideways, orientation_of
 from majolica.data.pictures.phash import phash
@@ -59,7 +59,7 @@ def set_up_decoders(config: PictureConfig) -> None:
     Image.init()
 
 
-def unpacked(data: bytes | bytearray, encoding: str, most: int) -> bytes | bytearray:
+def unpack(data: bytes | bytearray, encoding: str, most: int) -> bytes | bytearray:
     """`data` without its Content-Encoding. We ask for none, but servers answer with some. Raises Failure."""
     if encoding in ("", "identity"):
         return data
@@ -79,7 +79,7 @@ def make_picture(
     data: bytes | bytearray,
     config: PictureConfig,
     formats: tuple[str, ...] = WEB,
-    reserve: Reserve = unlimited,
+    reserve: Reserve = reserve_anything,
 ) -> Picture:
     """Decode, scale and encode as `config` says. Raises Failure for what is no usable picture.
 
@@ -88,7 +88,7 @@ def make_picture(
     if not data:
         raise Failure(status.EMPTY, "no bytes")
     try:
-        return _made(data, _opened(data, config, formats), config, reserve)
+        return _make(data, _open(data, config, formats), config, reserve)
     except Failure:
         raise
     except BadPicture as bad:
@@ -97,7 +97,7 @@ def make_picture(
         raise Failure(status.DAMAGED, first_line(error)) from None
 
 
-def _made(data: bytes | bytearray, opened: Any, config: PictureConfig, reserve: Reserve) -> Picture:
+def _make(data: bytes | bytearray, opened: Any, config: PictureConfig, reserve: Reserve) -> Picture:
     kind = "JPEG" if opened.format == "MPO" else str(opened.format)  # a JPEG with further pictures behind it
     if kind != "JPEG":
         reserve(pillow_bytes(opened.width * opened.height))
@@ -136,7 +136,7 @@ def _reserve_jpeg(data: bytes | bytearray, opened: Any, least: tuple[int, int], 
     reserve(max(inks, jpeg_bytes(pixels, part, head.progressive)))
 
 
-def _opened(data: bytes | bytearray, config: PictureConfig, formats: tuple[str, ...]) -> Any:
+def _open(data: bytes | bytearray, config: PictureConfig, formats: tuple[str, ...]) -> Any:
     opened = open_picture(data, formats)
     pixels, shorter, longer = opened.width * opened.height, min(opened.size), max(opened.size)
     if pixels > config.max_megapixels * 1e6:

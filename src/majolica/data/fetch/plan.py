@@ -16,7 +16,7 @@ from typing import Any
 
 from majolica.config.fetch import FetchConfig
 from majolica.data.fetch.rows import Columns, Source, find_columns, find_sources
-from majolica.data.fetch.shard import stats_path
+from majolica.data.fetch.shard_files import stats_path
 from majolica.data.store.caption_text import EmptyCaptions
 from majolica.errors import UserError
 from majolica.files import write_atomic
@@ -34,7 +34,7 @@ class Generation:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FetchPlan:
     """Everything that decides which row is where; equal plans give equal keys."""
 
     per_shard: int
@@ -62,7 +62,7 @@ class Plan:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def hold_and_sweep(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process alone, and sweep what a killed one left. UserError where another holds it."""
     with hold_folder(folder):
         for left in folder.glob(".*.tmp"):
@@ -71,7 +71,7 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def make_plan(config: FetchConfig) -> Plan:
+def make_plan(config: FetchConfig) -> FetchPlan:
     """The plan in the folder `config.out`, or a new one for `config.input`. UserError where they do not fit."""
     folder = Path(config.out)
     known = load_plan(folder)
@@ -84,7 +84,7 @@ def make_plan(config: FetchConfig) -> Plan:
     columns = find_columns(sources[0], config.url_column, config.caption_column)
     shards = -(-rows // config.per_shard)
     # Keys must not change width when retries add shards.
-    plan = Plan(
+    plan = FetchPlan(
         config.per_shard,
         max(5, len(str(2 * shards))),
         asdict(config.picture),
@@ -99,26 +99,26 @@ def make_plan(config: FetchConfig) -> Plan:
     return known
 
 
-def load_plan(folder: Path) -> Plan | None:
+def load_plan(folder: Path) -> FetchPlan | None:
     """The plan of a folder, or None where there is none yet."""
     path = folder / "plan.json"
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
         generations = tuple(_generation(one) for one in known["generations"])
         empty = known.get("empty_captions", "keep")
-        return Plan(known["per_shard"], known["digits"], known["picture"], generations, empty)
+        return FetchPlan(known["per_shard"], known["digits"], known["picture"], generations, empty)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} cannot be read; use another --out") from error
 
 
-def save_plan(folder: Path, plan: Plan) -> None:
+def save_plan(folder: Path, plan: FetchPlan) -> None:
     """Write the plan of a folder."""
     write_atomic(folder / "plan.json", json.dumps(asdict(plan), indent=1))
 
 
-def unfinished(folder: Path, plan: Plan) -> list[int]:
+def unfinished_shards(folder: Path, plan: FetchPlan) -> list[int]:
     """Numbers of the shards that are not done."""
     last = plan.generations[-1]
     return [shard for shard in range(last.first + last.shards) if not stats_path(folder, plan.name(shard)).exists()]
@@ -129,7 +129,7 @@ def _generation(known: dict[str, Any]) -> Generation:
     return Generation(sources, Columns(**known["columns"]), known["first"], known["shards"])
 
 
-def _difference(known: Plan, plan: Plan) -> str:
+def _difference(known: FetchPlan, plan: FetchPlan) -> str:
     if known.generations[0].sources != plan.generations[0].sources:
         return "other input files"
     if known.generations[0].columns != plan.generations[0].columns:

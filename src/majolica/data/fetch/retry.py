@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from majolica.data.fetch.plan import Generation, Plan, save_plan
+from majolica.data.fetch.plan import FetchPlan, Generation, save_plan
+from majolica.data.fetch.result import OURS
 from majolica.data.fetch.rows import Columns, Source
-from majolica.data.fetch.shard import OURS, beside
+from majolica.data.fetch.shard_files import shard_file
 
 
-def add_retries(folder: Path, plan: Plan) -> Plan:
+def add_retries(folder: Path, plan: FetchPlan) -> FetchPlan:
     """`plan` with one more generation, or unchanged when no row of the last one is worth asking again.
 
     Rows of earlier generations were asked again by the last one, so that its rows are all there is to do.
@@ -35,14 +36,14 @@ def add_retries(folder: Path, plan: Plan) -> Plan:
     return plan
 
 
-def _collect(folder: Path, plan: Plan, last: Generation, path: Path) -> int:
+def _collect(folder: Path, plan: FetchPlan, last: Generation, path: Path) -> int:
     """Write the rows to ask again to `path`, shard by shard, and return how many there are."""
     writer: pq.ParquetWriter | None = None
     rows = 0
-    with beside(path) as file:
+    with shard_file(path) as file:
         try:
             for shard in range(last.first, last.first + last.shards):
-                failed = _failed(pq.read_table(folder / f"{plan.name(shard)}.parquet"))
+                failed = _failed_rows(pq.read_table(folder / f"{plan.name(shard)}.parquet"))
                 writer = writer or pq.ParquetWriter(file, failed.schema, compression="zstd")
                 if failed.num_rows:
                     writer.write_table(failed.cast(writer.schema))
@@ -53,7 +54,7 @@ def _collect(folder: Path, plan: Plan, last: Generation, path: Path) -> int:
     return rows
 
 
-def _failed(table: pa.Table) -> pa.Table:
+def _failed_rows(table: pa.Table) -> pa.Table:
     table = table.filter(pc.field("retry"))
     captions: list[Any] = [
         base64.b64decode(exact) if exact is not None else caption.encode()

@@ -38,7 +38,7 @@ def find_sources(patterns: Sequence[str]) -> list[Source]:
     """The files that `patterns` (files, folders, globs, URLs of fsspec) name, each sorted, and their rows."""
     if not patterns:
         raise UserError("nothing to fetch: give parquet files with --input")
-    paths = [path for pattern in patterns for path in _expanded(pattern)]
+    paths = [path for pattern in patterns for path in _expand(pattern)]
     if not paths:
         raise UserError(f"no parquet file matches {', '.join(patterns)}")
     with ThreadPoolExecutor(8) as pool:
@@ -47,7 +47,7 @@ def find_sources(patterns: Sequence[str]) -> list[Source]:
 
 def find_columns(source: Source, url: str, caption: str) -> Columns:
     """The columns called `url` and `caption`, or by one of the usual names where those are empty."""
-    with _opened(source.path) as file:
+    with _open(source.path) as file:
         names = list(file.schema_arrow.names)
     return Columns(
         _column(names, url, URL_NAMES, "URLs", "url_column", source.path),
@@ -61,7 +61,7 @@ def read_rows(sources: Sequence[Source], start: int, stop: int, columns: Columns
     for source in sources:
         if start < source.rows and stop > 0:
             piece = _stretch(source, max(start, 0), min(stop, source.rows), columns)
-            pieces.append(_renamed(piece, columns, source.path))
+            pieces.append(_rename(piece, columns, source.path))
         start, stop = start - source.rows, stop - source.rows
     try:
         return pa.concat_tables(pieces, promote_options="permissive").combine_chunks()
@@ -71,7 +71,7 @@ def read_rows(sources: Sequence[Source], start: int, stop: int, columns: Columns
 
 def _stretch(source: Source, start: int, stop: int, columns: Columns) -> pa.Table:
     """Rows [start, stop) of one file; only the row groups they lie in are read, batch by batch."""
-    with _opened(source.path) as file:
+    with _open(source.path) as file:
         if file.metadata.num_rows != source.rows:
             raise UserError(f"{source.path} has changed since this folder was begun; use another --out")
         groups: list[int] = []
@@ -95,7 +95,7 @@ def _cut(batches: Iterable[Any], start: int, stop: int) -> Iterator[Any]:
             return
 
 
-def _renamed(table: pa.Table, columns: Columns, path: str) -> pa.Table:
+def _rename(table: pa.Table, columns: Columns, path: str) -> pa.Table:
     front = []
     for name in (columns.url, columns.caption):
         if name not in table.column_names:
@@ -109,7 +109,7 @@ def _renamed(table: pa.Table, columns: Columns, path: str) -> pa.Table:
     return pa.table([*front, *(table.column(name) for name in rest)], names=["url", "caption", *rest])
 
 
-def _expanded(pattern: str) -> list[str]:
+def _expand(pattern: str) -> list[str]:
     import fsspec
 
     others: list[str] = []
@@ -132,7 +132,7 @@ def _expanded(pattern: str) -> list[str]:
     return [str(fs.unstrip_protocol(one)) if "://" in pattern else str(one) for one in found]
 
 
-def _opened(path: str) -> pq.ParquetFile:
+def _open(path: str) -> pq.ParquetFile:
     import fsspec
 
     try:
@@ -155,7 +155,7 @@ def _head(path: str) -> bytes:
 
 
 def _count(path: str) -> int:
-    with _opened(path) as file:
+    with _open(path) as file:
         return int(file.metadata.num_rows)
 
 

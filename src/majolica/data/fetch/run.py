@@ -12,9 +12,9 @@ from pathlib import Path
 from majolica.config.fetch import FetchConfig, check
 from majolica.data.fetch.crawl import crawl
 from majolica.data.fetch.dedup import drop_duplicates
-from majolica.data.fetch.plan import Plan, locked, make_plan, unfinished
+from majolica.data.fetch.plan import FetchPlan, hold_and_sweep, make_plan, unfinished_shards
 from majolica.data.fetch.retry import add_retries
-from majolica.data.fetch.shard import stats_path
+from majolica.data.fetch.shard_files import stats_path
 from majolica.data.fetch.totals import Totals, of_folder
 from majolica.data.tasks import each
 from majolica.errors import UserError
@@ -27,7 +27,7 @@ class Block:
     """Shards that one task fetches: more than one, so that the slow end of each overlaps with the next."""
 
     config: FetchConfig
-    plan: Plan
+    plan: FetchPlan
     shards: tuple[int, ...]
 
 
@@ -46,9 +46,9 @@ def fetch(
     if not config.out:
         raise UserError("say where to with --out DIR")
     folder = Path(config.out)
-    with locked(folder):
+    with hold_and_sweep(folder):
         plan = make_plan(config)
-        begun = len(plan.generations) > 1 and unfinished(folder, plan)  # a retry that was stopped goes on
+        begun = len(plan.generations) > 1 and unfinished_shards(folder, plan)  # a retry that was stopped goes on
         _all_shards(config, plan, tell, say)
         if retry_failed and not begun:
             more = add_retries(folder, plan)
@@ -61,10 +61,10 @@ def fetch(
         return of_folder(folder, plan)
 
 
-def _all_shards(config: FetchConfig, plan: Plan, tell: Tell, say: Callable[[str], None]) -> None:
+def _all_shards(config: FetchConfig, plan: FetchPlan, tell: Tell, say: Callable[[str], None]) -> None:
     folder = Path(config.out)
     last = plan.generations[-1]
-    todo = unfinished(folder, plan)
+    todo = unfinished_shards(folder, plan)
     done = last.first + last.shards - len(todo)
     if done:
         say(f"{done} of {last.first + last.shards} shards are there already")
@@ -74,7 +74,7 @@ def _all_shards(config: FetchConfig, plan: Plan, tell: Tell, say: Callable[[str]
         crawl(config, plan, todo, tell)
         return
     blocks = [Block(config, plan, tuple(part)) for part in _parts(todo, config)]
-    with _watching(folder, plan, todo, tell):
+    with _watch_shards(folder, plan, todo, tell):
         for _ in each(fetch_block, blocks, config.engine):
             pass
 
@@ -95,7 +95,7 @@ def _parts(todo: Sequence[int], config: FetchConfig) -> Iterator[Sequence[int]]:
 
 
 @contextmanager
-def _watching(folder: Path, plan: Plan, todo: Sequence[int], tell: Tell) -> Iterator[None]:
+def _watch_shards(folder: Path, plan: FetchPlan, todo: Sequence[int], tell: Tell) -> Iterator[None]:
     """Tell how it stands by the statistics that other processes leave in `folder`."""
     totals = Totals(rows=sum(stop - start for _, start, stop in map(plan.place, todo)))
     left = {shard: stats_path(folder, plan.name(shard)) for shard in todo}

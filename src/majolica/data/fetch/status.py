@@ -61,7 +61,7 @@ def of_code(code: int) -> str:
     return f"http_{code}"
 
 
-def passing(status: str) -> bool:
+def may_pass(status: str) -> bool:
     """Whether the same URL may work another day: what `--retry-failed` asks again."""
     return status in _PASSING or _code(status) in _PASSING_CODES
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from majolica.data.fetch import status
-from majolica.data.fetch.plan import Plan
-from majolica.data.fetch.shard import stats_path
+from majolica.data.fetch.plan import FetchPlan
+from majolica.data.fetch.shard_files import stats_path
 from majolica.data.store.catalogue import catalogue
 
 
@@ -52,7 +52,7 @@ class Totals:
         )
 
 
-def of_folder(folder: Path, plan: Plan) -> Totals:
+def of_folder(folder: Path, plan: FetchPlan) -> Totals:
     """The counts of every finished shard."""
     totals = Totals()
     last = plan.generations[-1]

@@ -22,15 +22,15 @@ def first_url(text: str | None, web: WebConfig) -> URL:
     """The URL in a row. Raises Failure for one that may not be asked."""
     if not text or not text.strip():
         raise Failure(status.BAD_URL, "empty")
-    return _checked(_parsed(text.strip()), web)
+    return _check(_parse(text.strip()), web)
 
 
 def next_url(here: URL, location: str, web: WebConfig) -> URL:
     """Where a redirect leads. Raises Failure for what may not be asked."""
-    return _checked(_joined(here, _parsed(location.strip())), web)
+    return _check(_join(here, _parse(location.strip())), web)
 
 
-def _parsed(text: str) -> URL:
+def _parse(text: str) -> URL:
     scheme = text.partition(":")[0].lower()
     if scheme.isalpha() and ":" in text and scheme not in ("http", "https") and not text.startswith("/"):
         raise Failure(status.SCHEME, f"{scheme[:20]}: is not asked, only http and https")
@@ -44,14 +44,14 @@ def _parsed(text: str) -> URL:
         raise Failure(status.BAD_URL, _line(error)) from None
 
 
-def _joined(here: URL, there: URL) -> URL:
+def _join(here: URL, there: URL) -> URL:
     try:
         return here.join(there)
     except (ValueError, TypeError) as error:
         raise Failure(status.BAD_URL, _line(error)) from None
 
 
-def _checked(url: URL, web: WebConfig) -> URL:
+def _check(url: URL, web: WebConfig) -> URL:
     if url.scheme not in ("http", "https"):
         raise Failure(status.SCHEME, f"{url.scheme or 'no scheme'}: only http and https are asked")
     if not url.host:

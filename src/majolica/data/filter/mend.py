@@ -45,7 +45,7 @@ class Mended:
                 if pa.types.is_dictionary(array.type):
                     array = array.dictionary_decode()
                 if text_kind(array.type) == "text":
-                    array, lost = _decoded(array)
+                    array, lost = _decode(array)
                     self.bad[canonical[name]] += lost
                 arrays.append(array)
             yield pa.RecordBatch.from_arrays(arrays, names)
@@ -70,7 +70,7 @@ def _plain(field: Any) -> Any:
     return field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
 
 
-def _decoded(array: Any) -> tuple[Any, int]:
+def _decode(array: Any) -> tuple[Any, int]:
     """The array as text, and how many values were not UTF-8."""
     import pyarrow as pa
 

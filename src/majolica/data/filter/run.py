@@ -21,7 +21,7 @@ from majolica.data.filter.work import Job, fingerprint, open_work
 from majolica.data.filter.write import PARTS, shares, write
 from majolica.data.tasks import each
 from majolica.errors import UserError
-from majolica.files import sync_folder, write_atomic
+from majolica.files import publish_file, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def filter_metadata(config: FilterConfig, out: Path, restart: bool = False, repo
     make_lists(job)
     counts = run.stage("reading", partial(scan, job), stretches)
     counts += run.stage("repeated URLs", partial(duplicates.urls, job), range(job.buckets))
-    kept, later = run.settled(job, [part["kept"] for part in counts[len(stretches) :]])
+    kept, later = run.settle_buckets(job, [part["kept"] for part in counts[len(stretches) :]])
     rows = settle.within_budget(kept, config.sample.budget)
     written = run.stage("writing", partial(write, job), shares(kept, rows, config.work.rows_per_file))
     found = funnel.funnel(job, files, counts + later, kept, written, warnings)
@@ -78,7 +78,7 @@ class _Run:
             self.report(name, done, len(items))
         return counts
 
-    def settled(self, job: Job, kept: list[int]) -> tuple[list[int], list[Counts]]:
+    def settle_buckets(self, job: Job, kept: list[int]) -> tuple[list[int], list[Counts]]:
         """Rows that each bucket keeps after pictures and caps, and the counts of these steps."""
         config, every = self.config, range(job.buckets)
         if not (config.dedup.picture or config.rules.domain.cap):
@@ -108,8 +108,7 @@ def _finish(job: Job, found: Counts) -> Counts:
         for name in found["files"]:
             part = job.work / PARTS / name
             if part.exists():  # else moved by a run that was killed here
-                part.replace(job.out / name)
-        sync_folder(job.out)
+                publish_file(part, job.out / name)
     except OSError as error:
         raise UserError(f"cannot write {job.out}: {error.strerror or error}") from error
     write_atomic(job.out / "funnel.html", render(found))

@@ -36,7 +36,7 @@ def _scan(job: Job, stretch: Stretch, beside: Path) -> dict[str, Any]:
     what = f"cannot filter {next(iter(paths))}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
     with database(job.config, job.work, what) as connection:
         attach(connection, paths)
-        mended = _tagged(connection, job, stretch)
+        mended = _tag(connection, job, stretch)
         counts = _counts(connection, job, mended)
         _lists(connection, job, counts)
         group = hosts.group(job.config.rules.domain.cap_by) if job.config.rules.domain.cap else "NULL::VARCHAR"
@@ -49,7 +49,7 @@ def _scan(job: Job, stretch: Stretch, beside: Path) -> dict[str, Any]:
         return {**counts, "kept": rows[0] if rows else 0}
 
 
-def _tagged(connection: DuckDBPyConnection, job: Job, stretch: Stretch) -> list[Mended]:
+def _tag(connection: DuckDBPyConnection, job: Job, stretch: Stretch) -> list[Mended]:
     """Make the table `kept`: every row with its reason; the texts only of those that have none."""
     import duckdb
 

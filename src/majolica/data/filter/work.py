@@ -15,7 +15,7 @@ from majolica.config.filter import FilterConfig
 from majolica.data.filter.database import first_line
 from majolica.data.filter.order import within
 from majolica.errors import UserError
-from majolica.files import sync_folder, write_atomic
+from majolica.files import publish_file, write_atomic
 
 
 @dataclass(frozen=True)
@@ -57,20 +57,12 @@ def once(job: Job, stage: str, number: int, task: Callable[[Path], dict[str, Any
         table.parent.mkdir(parents=True, exist_ok=True)
         beside = table.with_name(f".{table.name}.{os.getpid()}.tmp")
         counts = task(beside)
-        settle(beside, table)
+        if beside.exists():  # not every task writes a table
+            publish_file(beside, table)
     except OSError as error:
         raise UserError(f"cannot write {table}: {error.strerror or error}") from error
     write_atomic(record, json.dumps(counts))
     return counts
-
-
-def settle(beside: Path, path: Path) -> None:
-    """Flush a finished file and rename it into place; nothing where there is no such file."""
-    if beside.exists():
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-        sync_folder(path.parent)
 
 
 def fingerprint(config: FilterConfig, versions: list[list[Any]]) -> str:

@@ -12,7 +12,8 @@ from majolica.data.filter.database import copy_to, database, files
 from majolica.data.filter.duplicates import BEST_URL, URLS
 from majolica.data.filter.rules import CHARS
 from majolica.data.filter.settle import SETTLE
-from majolica.data.filter.work import Job, once, settle
+from majolica.data.filter.work import Job, once
+from majolica.files import publish_file
 
 STAGE, PARTS = "write", "parts"
 
@@ -57,7 +58,7 @@ def _write(job: Job, share: Share) -> dict[str, Any]:
             rows = connection.execute(
                 f"COPY ({_query(job, share, first, min(per_file, share.rows - first))}) {copy_to(beside)}"
             ).fetchone()
-            settle(beside, path)
+            publish_file(beside, path)
             names[path.name] = rows[0] if rows else 0
         written = f"(SELECT *, {CHARS} AS chars FROM {files([folder / name for name in names])})"
         return {"files": names, "histograms": histogram.count(connection, written)}

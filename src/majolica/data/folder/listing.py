@@ -81,8 +81,8 @@ def _table(source: Path, config: ShardConfig) -> Iterator[Row]:
         caption = _caption_column(source, list(first), config)
         while first is not None:
             others = {name: value for name, value in first.items() if name not in (path, caption) and value is not None}
-            kept = {name: _decoded(value, "backslashreplace") for name, value in others.items()}
-            place, words = (_decoded(first.get(name), "surrogateescape") for name in (path, caption))
+            kept = {name: _decode(value, "backslashreplace") for name, value in others.items()}
+            place, words = (_decode(first.get(name), "surrogateescape") for name in (path, caption))
             yield {"path": place, "caption": words, "meta": kept}
             first = next(records, None)
     except UnicodeDecodeError as error:
@@ -145,8 +145,8 @@ def _parquet(source: Path) -> Iterator[Row]:
         import pyarrow.parquet
     except ImportError as error:
         raise UserError(f"{source} needs pyarrow: pip install 'majolica[data]'") from error
-    from majolica.data.fetch.shard import plain
     from majolica.data.store.arrow import as_bytes, text_kind
+    from majolica.data.store.json_values import json_value
 
     try:
         with pyarrow.parquet.ParquetFile(source) as file:
@@ -156,12 +156,14 @@ def _parquet(source: Path) -> Iterator[Row]:
                 # As bytes: one text that is no UTF-8 would be the end of the whole table.
                 columns = [as_bytes(c) if text_kind(c.type) else c for c in batch]
                 for row in pyarrow.RecordBatch.from_arrays(columns, batch.schema.names).to_pylist():
-                    yield {name: value if isinstance(value, bytes) else plain(value) for name, value in row.items()}
+                    yield {
+                        name: value if isinstance(value, bytes) else json_value(value) for name, value in row.items()
+                    }
     except pyarrow.ArrowException as error:
         raise UserError(f"cannot read {source}: {' '.join(str(error).split())}") from error
 
 
-def _decoded(value: Any, errors: str) -> Any:
+def _decode(value: Any, errors: str) -> Any:
     return value.decode("utf-8", errors) if isinstance(value, bytes) else value
 
 

@@ -72,14 +72,14 @@ def _readable(path: Path) -> bytes:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise Unusable("too_large", f"{path.stat().st_size} bytes")
-        return _stored(path)
+        return _read(path)
     except FileNotFoundError:
         raise Unusable("missing", "there is no such file") from None
     except OSError as error:
         raise Unusable("unreadable", error.strerror or str(error)) from None
 
 
-def _stored(path: Path) -> bytes:
+def _read(path: Path) -> bytes:
     """What a file holds. OSError where it cannot be read, or is none: a named pipe would be waited for for ever."""
     if kind := kind_of(path.stat().st_mode):
         raise OSError(errno.EINVAL, f"it is {kind}, not a file")
@@ -97,13 +97,13 @@ def _caption(row: Row, path: Path, beside: dict[str, Any], config: ShardConfig) 
             text = path.stem if place == "name" else path.parent.name
             text = text.replace("_", " ").replace("-", " ").encode("utf-8", "replace").decode()
         if isinstance(text, str):
-            if not is_blank(_checked(text)):
+            if not is_blank(_check(text)):
                 return text.strip()
             found = True
     raise Unusable("empty_caption" if found else "no_caption")
 
 
-def _checked(text: str) -> str:
+def _check(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:  # lone surrogates: bytes of another encoding
@@ -113,7 +113,7 @@ def _checked(text: str) -> str:
 
 def _text_beside(path: Path, beside: dict[str, Any]) -> str | None:
     try:
-        text = _stored(path.with_suffix(".txt")).decode("utf-8-sig")
+        text = _read(path.with_suffix(".txt")).decode("utf-8-sig")
         return (field_caption(beside) or text) if is_blank(text) else text
     except UnicodeDecodeError:
         raise Unusable("caption_not_utf8", path.with_suffix(".txt").name) from None
@@ -126,7 +126,7 @@ def _text_beside(path: Path, beside: dict[str, Any]) -> str | None:
 def _sidecar(path: Path) -> dict[str, Any]:
     """What the .json beside a picture says; nothing where there is none or it is damaged."""
     try:
-        known = json.loads(_stored(path.with_suffix(".json")), parse_constant=lambda _: None)
+        known = json.loads(_read(path.with_suffix(".json")), parse_constant=lambda _: None)
     except (OSError, ValueError, RecursionError):
         return {}
     return known if isinstance(known, dict) else {}

@@ -29,7 +29,9 @@ def draw_captions(
     by reason in `faults`.
     """
     rng = random.Random(seed)
-    for source, numbers in zip(sources, _chosen([len(source) for source in sources], most, rng, weights), strict=True):
+    for source, numbers in zip(
+        sources, _choose_numbers([len(source) for source in sources], most, rng, weights), strict=True
+    ):
         if source.remote and len(numbers) < len(source):
             numbers = _stretches(len(source), len(numbers), rng)
         for number in numbers:
@@ -57,7 +59,7 @@ def quotas(sizes: Sequence[int], most: int, weights: Sequence[float]) -> list[in
     return given
 
 
-def _chosen(
+def _choose_numbers(
     sizes: Sequence[int], most: int, rng: random.Random, weights: Sequence[float] | None
 ) -> Iterator[Sequence[int]]:
     """The drawn numbers of each source, in ascending order."""

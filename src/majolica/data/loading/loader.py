@@ -17,9 +17,10 @@ from torch import Tensor
 from majolica.config.run import DataConfig
 from majolica.data.loading.buffers import Buffers
 from majolica.data.loading.reader import Reader, Row, Wish
+from majolica.data.loading.sources import manifest, open_sources
 from majolica.data.loading.threads import Task, Threads, drop
-from majolica.data.order import sources
 from majolica.data.order.resume import check_data, check_order, unit_of
+from majolica.data.order.sample_order import SampleOrder
 from majolica.data.store.fingerprint import content, stamp
 from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
@@ -49,7 +50,6 @@ class Batch:
     images_B3HW: Tensor
     """uint8, channels last, at the base resolution."""
     captions: list[str]
-    metas: list[dict[str, Any]]
     positions_B: Tensor
     """int64: places in the global order; (seed, position) fixes each row's augmentation."""
     fine_F3HW: Tensor
@@ -94,14 +94,16 @@ class Loader:
             raise ValueError(f"batch {batch}, rank {rank} of {world}")
         self.config, self.batch, self.size, self.seed = config, batch, size, seed
         self.rank, self.world = rank, world
-        self.sets: list[ShardSet] = sources.open_sources(config)
+        self.sets: list[ShardSet] = open_sources(config)
         if rank == 0:
             for notice in (notice for shards in self.sets for notice in shards.notices):
                 log.warning("%s", notice)
-        self.order = sources.Order(self.sets, config, size.resolution, size.patch, seed, batch * world)
+        sizes = [len(shards) for shards in self.sets]
+        dimensions = [shards.dimensions() for shards in self.sets] if config.buckets else []
+        self.order = SampleOrder(sizes, dimensions, config, size.resolution, size.patch, seed, batch * world)
         self.position = 0
         self.tallies = [_Tally() for _ in self.sets]
-        self._manifest = sources.manifest(self.sets)
+        self._manifest = manifest(self.sets)
         self._reader = Reader(self.sets, size.scale if size.fine else 1, seed, config)
         self._threads = Threads(config.threads, "majolica-data")
         self._buffers = Buffers(config.ahead + 2)
@@ -135,7 +137,13 @@ class Loader:
     def state(self) -> dict[str, Any]:
         """Return what `load` needs to go on after the last batch that was delivered; JSON."""
         order = self.order.signature()
-        return {"position": self.position, "seed": self.seed, "manifest": self._manifest, "order": order, **self._held}
+        return {
+            "position": self.position,
+            "seed": self.seed,
+            "manifest": self._manifest,
+            "order": order,
+            **self._identity,
+        }
 
     def load(self, state: dict[str, Any]) -> list[str]:
         """Go on from `state`, with any threads, and any ranks and batch that the order allows.
@@ -143,14 +151,15 @@ class Loader:
         Returns a sentence on all that the user should know. UserError when the shards have changed, or the order
         of the saved run cannot be kept.
         """
-        notes = check_data(state, self.state(), self.sets) + check_order(state, self.state())
+        here = self.state()
+        notes = check_data(state, here, [shards.folder for shards in self.sets]) + check_order(state, here)
         self.order.use_unit(unit_of(state, self.order.signature(), self.batch * self.world))
         self._drop()
         self.position = self._reach = int(state["position"])
         return notes
 
     @cached_property
-    def _held(self) -> dict[str, list[str]]:
+    def _identity(self) -> dict[str, list[str]]:
         """What the sources hold, to know them again."""
         return {"content": [content(shards) for shards in self.sets], "stamps": [stamp(shards) for shards in self.sets]}
 
@@ -227,7 +236,6 @@ def _collate(rows: list[Row], reading: _Reading, scale: int) -> Batch:
     return Batch(
         images_B3HW=images_B3HW,
         captions=[row.caption for row in rows],
-        metas=[row.meta for row in rows],
         positions_B=positions_B,
         fine_F3HW=torch.stack(list(fine.values())) if fine else none,
         places_B=positions_B - reading.start,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -43,7 +42,6 @@ class Row:
     fine_3HW: Tensor | None
     """The picture `scale` times as large, uint8: only where it was wanted and the picture has the pixels."""
     caption: str
-    meta: dict[str, Any]
     position: int
     source: int
     faults: tuple[str, ...]
@@ -54,7 +52,6 @@ class Row:
 class _Sample:
     picture: Decoded
     caption: str
-    meta: dict[str, Any]
 
 
 class Reader:
@@ -73,9 +70,9 @@ class Reader:
         Where its own sample cannot be read, another takes its place, chosen by (seed, position) alone.
         """
         with self._memory.lease() as reserve:
-            return self._filled(wish, image_3HW, reserve)
+            return self._fill(wish, image_3HW, reserve)
 
-    def _filled(self, wish: Wish, image_3HW: Tensor, reserve: Reserve) -> Row:
+    def _fill(self, wish: Wish, image_3HW: Tensor, reserve: Reserve) -> Row:
         faults: list[str] = []
         shards, sample = self._sets[wish.source], wish.sample
         for attempt in range(1, SUBSTITUTES + 1):
@@ -92,7 +89,7 @@ class Reader:
         if wish.fine and scale_of(picture.size, large, self._how) >= 1:
             fine = fit(picture.image, large, self._how).contiguous()
         image_3HW.copy_(fit(picture.image, wish.shape, self._how))
-        return Row(fine, sample.caption, sample.meta, wish.position, wish.source, faults)
+        return Row(fine, sample.caption, wish.position, wish.source, faults)
 
     def _large(self, shape: Shape) -> Shape:
         return shape[0] * self._scale, shape[1] * self._scale
@@ -104,8 +101,8 @@ class Reader:
             return self._cache[key]
         found: _Sample | str
         try:
-            record = self._sets[source].read(sample)
-            found = _Sample(decode(record.image, self._large(shape), self._how, reserve), record.caption, record.meta)
+            pair = self._sets[source].read_pair(sample)
+            found = _Sample(decode(pair.image, self._large(shape), self._how, reserve), pair.caption)
         except BadSample as bad:
             found = str(bad)
             if key not in self._named:

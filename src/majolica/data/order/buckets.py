@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from majolica.data.counter import mix
 from majolica.data.order.mixture import Mixture
-from majolica.data.order.reading_order import Plan, Shares
+from majolica.data.order.reading_order import ReadingOrder
+from majolica.data.order.shares import Shares
 
 I64 = NDArray[np.int64]
 Grid = tuple[int, int]
@@ -38,8 +39,8 @@ def nearest(sizes_N2: NDArray[np.integer], shapes: Sequence[Grid]) -> I64:
     return found
 
 
-class BucketPlan:
-    """As `Plan`, for batches of one shape each: `locate` also says which bucket a position belongs to."""
+class BucketOrder:
+    """As `ReadingOrder`, for batches of one shape each: `locate` also says which bucket a position belongs to."""
 
     def __init__(self, buckets: Sequence[I64], count: int, shares: Shares, seed: int, unit: int) -> None:
         """`buckets[s]` holds the bucket (of `count`) of each sample of source s; `unit` is the global micro-batch."""
@@ -51,7 +52,7 @@ class BucketPlan:
         self._filled = np.array(filled)
         self._turns = Mixture(start, end, -(-shares.over // unit), seed, BLOCK) if len(filled) > 1 else None
         parts = [(a / sum(start) + b / sum(end)) / 2 for a, b in zip(start, end, strict=True)]
-        self._plans = [self._plan(b, buckets, shares, part, seed) for b, part in zip(filled, parts, strict=True)]
+        self._orders = [self._order(b, buckets, shares, part, seed) for b, part in zip(filled, parts, strict=True)]
 
     def locate(self, positions: I64) -> tuple[I64, I64, I64]:
         """Bucket, source and sample at each of the positions `(N,)`."""
@@ -60,20 +61,23 @@ class BucketPlan:
         source, sample = np.empty_like(unit), np.empty_like(unit)
         for t in np.unique(turn):
             here = turn == t
-            plan, sources = self._plans[t]
-            which, inside = plan.locate(number[here] * self.unit + place[here])
+            order, sources = self._orders[t]
+            which, inside = order.locate(number[here] * self.unit + place[here])
             source[here] = sources[which]
             members = self._members[self._filled[t]]
             sample[here] = [members[s][i] for s, i in zip(source[here], inside, strict=True)]
         return self._filled[turn], source, sample
 
-    def _plan(self, bucket: int, buckets: Sequence[I64], shares: Shares, part: float, seed: int) -> tuple[Plan, I64]:
-        """The plan inside a bucket that has this part of all samples, and which sources have samples in it."""
+    def _order(
+        self, bucket: int, buckets: Sequence[I64], shares: Shares, part: float, seed: int
+    ) -> tuple[ReadingOrder, I64]:
+        """The order inside a bucket that has this part of all samples, and which sources have samples in it."""
         members = self._members[bucket]
         have = [s for s, inside in enumerate(members) if len(inside)]
         start, end = (_parts(weights, members, buckets) for weights in (shares.start, shares.end))
         inner = Shares(tuple(start[s] for s in have), tuple(end[s] for s in have), round(shares.over * part))
-        return Plan([len(members[s]) for s in have], inner, int(mix(seed, 4, bucket).astype(np.int64))), np.array(have)
+        sizes = [len(members[s]) for s in have]
+        return ReadingOrder(sizes, inner, int(mix(seed, 4, bucket).astype(np.int64))), np.array(have)
 
 
 def _parts(weights: Sequence[float], members: Sequence[I64], buckets: Sequence[I64]) -> list[float]:

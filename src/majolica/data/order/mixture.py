@@ -46,12 +46,12 @@ class Mixture:
         # Weights that are all 0 at one end say nothing there.
         start, end = (start if any(start) else end), (end if any(end) else start)
         place = ((np.arange(changing + 1) + 0.5) / max(1, changing)).clip(max=1)[:, None]
-        shares = (1 - place) * normalised(start) + place * normalised(end)
-        shares[changing] = normalised(end)
+        shares = (1 - place) * normalise(start) + place * normalise(end)
+        shares[changing] = normalise(end)
         self._quota = quotas(shares, block)
         """Rows: the blocks in which shares change, then one for all that follow. Counts are those of one stream."""
         self._before = np.vstack((np.zeros_like(self._quota[:1]), self._quota[:-1].cumsum(0)))
-        self._dealt = lru_cache(maxsize=8)(self._deal)
+        self._deals = lru_cache(maxsize=8)(self._deal)
 
     def locate(self, positions: I64) -> tuple[I64, I64]:
         """Source of each position `(N,)`, and how many earlier positions have the same source."""
@@ -60,13 +60,15 @@ class Mixture:
         for b in np.unique(block):
             here = block == b
             turn, stream = np.divmod(place[here], self.streams)
-            deal = self._dealt(int(b))
+            deal = self._deals(int(b))
             turns, which = np.unique(turn, return_inverse=True)
             sources_KT = deal.round(turns)
             found = sources_KT[which, stream]
             source[here] = found
             number[here] = (
-                self.streams * self._count(b, found) + deal.before[turn, found] + earlier(sources_KT)[which, stream]
+                self.streams * self._count(b, found)
+                + deal.before[turn, found]
+                + count_earlier(sources_KT)[which, stream]
             )
         return source, number
 
@@ -77,7 +79,7 @@ class Mixture:
         for b in np.unique(block):
             here = block == b
             turn, stream = np.divmod(place[here], self.streams)
-            count[here] = self._count(b, source[here]) + self._dealt(int(b)).in_stream(turn, stream, source[here])
+            count[here] = self._count(b, source[here]) + self._deals(int(b)).in_stream(turn, stream, source[here])
         return count
 
     def reached(self, source: int, number: int) -> I64:
@@ -88,7 +90,7 @@ class Mixture:
         if row == len(starts) - 1 and not quota:  # the source has gone out before
             return np.full(self.streams, self._before[row, source])
         block = row + (left // quota if row == len(starts) - 1 else 0)
-        deal = self._dealt(block)
+        deal = self._deals(block)
         left = number - self.streams * int(self._count(block, source))
         turn = int(np.searchsorted(deal.before[:, source], left, side="right")) - 1
         mine = deal.round(np.array([turn]))[0] == source
@@ -149,7 +151,7 @@ class Deal:
         return count
 
 
-def earlier(sources_KT: I64) -> I64:
+def count_earlier(sources_KT: I64) -> I64:
     """For each place of each row, how many places before it hold the same value."""
     order = np.argsort(sources_KT, axis=1, kind="stable")
     sorted_KT = np.take_along_axis(sources_KT, order, 1)
@@ -162,7 +164,7 @@ def earlier(sources_KT: I64) -> I64:
     return rank
 
 
-def normalised(weights: Sequence[float]) -> F64:
+def normalise(weights: Sequence[float]) -> F64:
     """Shares that sum to 1."""
     shares: F64 = np.asarray(weights, np.float64) / sum(weights)
     return shares

@@ -46,16 +46,16 @@ def sample_index(
         raise ValueError(f"n must be positive and no less than the {streams} streams, not {n}")
     flat = np.asarray(position, np.int64)
     epoch, x = np.divmod(flat.reshape(-1), n)
-    return shuffled(_dealt(x, n, streams), epoch, n, seed, chunk, window).reshape(flat.shape)
+    return shuffle(_deal(x, n, streams), epoch, n, seed, chunk, window).reshape(flat.shape)
 
 
-def shuffled(place: I64, epoch: I64, n: int, seed: int, chunk: int = CHUNK, window: int = WINDOW) -> I64:
+def shuffle(place: I64, epoch: I64, n: int, seed: int, chunk: int = CHUNK, window: int = WINDOW) -> I64:
     """Which of `n` samples stands at each `place` in [0, n) of an epoch's order, both `(N,)`."""
     chunk = min(chunk, n)
-    x = _shuffle(place, epoch, n, seed, chunk, window)
+    x = _shuffle_once(place, epoch, n, seed, chunk, window)
     # The last chunk may be short: its missing places are walked over, which keeps the map one to one.
     while (beyond := x >= n).any():
-        x[beyond] = _shuffle(x[beyond], epoch[beyond], n, seed, chunk, window)
+        x[beyond] = _shuffle_once(x[beyond], epoch[beyond], n, seed, chunk, window)
     return x
 
 
@@ -71,14 +71,14 @@ def permute(x: I64, size: int, key: U64) -> I64:
     return y
 
 
-def _dealt(x: I64, n: int, streams: int) -> I64:
+def _deal(x: I64, n: int, streams: int) -> I64:
     """Give each residue modulo `streams` a run of places of its own; what is left over stays at the end."""
     length = n // streams
     stream, place = x % streams, x // streams
     return np.where(x < length * streams, stream * length + place, x)
 
 
-def _shuffle(x: I64, epoch: I64, n: int, seed: int, chunk: int, window: int) -> I64:
+def _shuffle_once(x: I64, epoch: I64, n: int, seed: int, chunk: int, window: int) -> I64:
     """One application of the two-level permutation of [0, chunks * chunk)."""
     chunks = -(-n // chunk)
     places, span = chunks * chunk, chunk * window

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -11,21 +10,13 @@ from numpy.typing import NDArray
 
 from majolica.data.counter import mix
 from majolica.data.order.mixture import BLOCK, Mixture
-from majolica.data.order.permutation import STREAM_WINDOW, WINDOW, sample_index, shuffled, streams_of
+from majolica.data.order.permutation import STREAM_WINDOW, WINDOW, sample_index, shuffle, streams_of
+from majolica.data.order.shares import Shares
 
 I64 = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Shares:
-    """How much of the mixture each source has, first and from position `over` on."""
-
-    start: tuple[float, ...]
-    end: tuple[float, ...]
-    over: int = 0
-
-
-class Plan:
+class ReadingOrder:
     """The order in which sources of the given sizes are read, each source over and over.
 
     Every sample of a source is read once before any is read twice, over all streams together.
@@ -67,7 +58,7 @@ class Plan:
             here = epoch == e
             before, start = self._runs(mixture, source, int(e))
             place[here] += (start - before)[stream[here]]
-        return shuffled(place, epoch, self.sizes[source], self._seed(source), window=STREAM_WINDOW)
+        return shuffle(place, epoch, self.sizes[source], self._seed(source), window=STREAM_WINDOW)
 
     def _stream_runs(self, mixture: Mixture, source: int, epoch: int) -> tuple[I64, I64]:
         """Samples that each stream has read before an epoch of a source, and where its run of places begins."""

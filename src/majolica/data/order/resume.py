@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 
 State = dict[str, Any]
 
 
-def check_data(saved: State, here: State, sets: Sequence[ShardSet]) -> list[str]:
-    """Notes on the data. UserError where shards or seed are not those of the saved run."""
+def check_data(saved: State, here: State, folders: Sequence[str]) -> list[str]:
+    """Notes on the data of sources that lie in `folders`, which may be URLs.
+
+    Raises UserError where shards or seed are not those of the saved run.
+    """
     if saved["manifest"] != here["manifest"]:
-        names = ", ".join(shards.folder for shards in sets)
         raise UserError(
-            f"the shards in {names} are not those of the saved run: their names, sizes or numbers of samples differ;"
-            " put them back, name where they are now with --data.shards, or train anew into another --out"
+            f"the shards in {', '.join(folders)} are not those of the saved run: their names, sizes or numbers of"
+            " samples differ; put them back, name where they are now with --data.shards, or train anew into another"
+            " --out"
         )
     if saved["seed"] != here["seed"]:
         raise UserError(f"the saved run read its data with seed {saved['seed']}, not {here['seed']}; use the same seed")
-    folders = [shards.folder for shards in sets]
-    changed = _differing(saved, here, "content", folders)
+    changed = _find_changed(saved, here, "content", folders)
     if changed:
         raise UserError(
             f"the shards in {', '.join(changed)} have the names, sizes and numbers of samples of the saved run, but"
@@ -31,7 +32,7 @@ def check_data(saved: State, here: State, sets: Sequence[ShardSet]) -> list[str]
     return [
         f"the shards in {folder} were written or copied since the run was saved; the samples that were looked at are"
         " the same, so training goes on"
-        for folder in _differing(saved, here, "stamps", folders)
+        for folder in _find_changed(saved, here, "stamps", folders)
     ]
 
 
@@ -74,7 +75,7 @@ def unit_of(saved: State, order: State, unit: int) -> int:
     return before or unit
 
 
-def _differing(saved: State, here: State, name: str, folders: Sequence[str]) -> list[str]:
+def _find_changed(saved: State, here: State, name: str, folders: Sequence[str]) -> list[str]:
     """Sources whose value of `name` is another than in a saved state that has one."""
     before: list[str] = saved[name] if name in saved else here[name]
     return [folder for folder, a, b in zip(folders, before, here[name], strict=True) if a != b]

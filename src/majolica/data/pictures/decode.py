@@ -13,7 +13,7 @@ from majolica.data.pictures.colour import pixels_to_srgb
 from majolica.data.pictures.faults import BadPicture, first_line
 from majolica.data.pictures.frame import Fit, Shape, scale_of
 from majolica.data.pictures.jpeg import check_scans, scan_jpeg
-from majolica.data.pictures.memory import Reserve, jpeg_bytes, pillow_bytes, unlimited
+from majolica.data.pictures.memory import Reserve, jpeg_bytes, pillow_bytes, reserve_anything
 from majolica.data.pictures.opening import LOCAL, open_picture, render
 from majolica.data.pictures.orientation import is_sideways, read_orientation, turn_pixels
 
@@ -32,7 +32,7 @@ class Decoded:
     """Why the file's colour profile was not used; empty where it was, or where there is none."""
 
 
-def decode(data: bytes, target: Shape | None = None, how: Fit = "crop", reserve: Reserve = unlimited) -> Decoded:
+def decode(data: bytes, target: Shape | None = None, how: Fit = "crop", reserve: Reserve = reserve_anything) -> Decoded:
     """Decode a picture of any usual format to 8-bit sRGB, upright, transparency over white. Raises BadPicture.
 
     A JPEG from which `target` will be made (as `how` says) may be decoded at 1/2, 1/4 or 1/8, which is quicker, as

@@ -29,7 +29,7 @@ def to_8_bits(opened: Any) -> Image.Image:
     values = np.asarray(opened)
     tags = getattr(opened, "tag_v2", {})
     white = _white(opened, tags)
-    levels = _stretched(values) if white is None else values.astype(np.float64) / white
+    levels = _stretch(values) if white is None else values.astype(np.float64) / white
     grey = (np.clip(levels, 0, 1) * 255 + 0.5).astype(np.uint8)
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # which Pillow heeds for 8 bits only
         grey = 255 - grey
@@ -52,7 +52,7 @@ def _white(opened: Any, tags: Any) -> float | None:
     return next((white for white in usual if low >= 0 and high <= white), None)
 
 
-def _stretched(values: NDArray[Any]) -> NDArray[np.float64]:
+def _stretch(values: NDArray[Any]) -> NDArray[np.float64]:
     low, high = _range(values)
     even = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
     return (even - low) / (high - low) if high > low else np.zeros_like(even)

@@ -23,7 +23,7 @@ Reserve = Callable[[int], None]
 """Called with the bytes that a picture will take, before it is decoded; waits for them. Raises BadPicture."""
 
 
-def unlimited(size: int) -> None:
+def reserve_anything(size: int) -> None:
     """The reserve of whoever decodes one picture after the other."""
 
 

@@ -43,7 +43,7 @@ def stamp(shards: ShardSet) -> str:
 def _look(shards: ShardSet, tar: int, samples: int) -> bytes:
     digest = hashlib.sha256()
     try:
-        opened = shards.opened(tar)
+        opened = shards.open_tar(tar)
         rows = opened.rows
         for name in _LAYOUT:
             digest.update(np.ascontiguousarray(rows[name]).tobytes())

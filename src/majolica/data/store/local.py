@@ -37,7 +37,7 @@ class LocalTars:
         path = self.folder / tar.name
         file = io.FileIO(path)
         rows = self._held[tar.name] if tar.name in self._held else open_index(path).rows
-        return Opened(rows, lambda offset, size: os.pread(file.fileno(), size, offset), _nothing)
+        return Opened(rows, lambda offset, size: os.pread(file.fileno(), size, offset), _do_nothing)
 
     def stamps(self) -> list[str]:
         """Times of change."""
@@ -47,5 +47,5 @@ class LocalTars:
         """Nothing is kept."""
 
 
-def _nothing(offset: int, size: int) -> None:
+def _do_nothing(offset: int, size: int) -> None:
     """The system reads ahead on its own."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,6 +19,7 @@ from majolica.data.store.contents import compressed_notices
 from majolica.data.store.groups import ROW
 from majolica.data.store.local import Opened
 from majolica.errors import UserError
+from majolica.files import whole_file
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class RemoteTars:
     def _bring_index(self, name: str, size: int) -> Tar:
         rows = self._saved_index(name, size) if name in self._has_index else None
         if rows is None:
-            rows = self._scanned(name, size)
+            rows = self._scan(name, size)
         self._keep(name, rows)
         return Tar(name, size, 0, len(rows), index.count_empty(rows))
 
@@ -106,17 +106,15 @@ class RemoteTars:
         return np.load(path, mmap_mode="r") if tar.count else np.empty(0, ROW)
 
     def _keep(self, name: str, rows: Any) -> None:
-        # Renamed into place, for several threads may want one index at the same time.
-        descriptor, beside = tempfile.mkstemp(dir=self._indexes)
-        with os.fdopen(descriptor, "wb") as file:
+        # Whole at once, because several threads may want one index at the same time.
+        with whole_file(self._indexes / f"{name}.npy", flush=False) as file:
             np.save(file, rows)
-        os.replace(beside, self._indexes / f"{name}.npy")
 
     def _saved_index(self, name: str, size: int) -> Any:
         path = self._path[name].removesuffix(".tar") + ".mjidx"
         return index.parse(self._fs.cat_file(path), size)
 
-    def _scanned(self, name: str, size: int) -> Any:
+    def _scan(self, name: str, size: int) -> Any:
         """Without an index beside it, or with one of another version, a tar is read through once, in a stream."""
         log.info("%s/%s has no index of this version beside it and is read through", self.url, name)
         try:

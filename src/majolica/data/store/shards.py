@@ -35,6 +35,14 @@ REMOTE_LIMIT = 20 * 10**9
 
 
 @dataclass(frozen=True)
+class Pair:
+    """What training reads of a sample: its picture, still encoded, and its caption."""
+
+    image: bytes
+    caption: str
+
+
+@dataclass(frozen=True)
 class Record:
     """One sample as it is stored: encoded picture, its extension ("jpg", "png", ...), caption and metadata."""
 
@@ -89,15 +97,20 @@ class ShardSet:
         return int(self._ends[-1])
 
     def read(self, i: int) -> Record:
-        """Return sample `i`, its picture still encoded. Raises BadSample, or IndexError outside [0, len)."""
+        """Return sample `i` with its metadata. Raises BadSample, or IndexError outside [0, len)."""
         image, text, meta = self._read(i, ("image", "text", "json"))
-        try:
-            caption = text.decode("utf-8")
-        except UnicodeDecodeError:
-            raise BadSample("caption is not UTF-8") from None
+        caption = _decode_caption(text)
         known = json_mapping(meta) if meta else {}
         fault = "metadata that is no JSON mapping" if known is None else ""
         return Record(image, extension_of(image), caption, known or {}, fault)
+
+    def read_pair(self, i: int) -> Pair:
+        """Return the picture and the caption of sample `i`; raises as `read`.
+
+        The .json is neither read nor parsed, unless the caption is a field of it.
+        """
+        image, text = self._read(i, ("image", "text"))
+        return Pair(image, _decode_caption(text))
 
     def caption(self, i: int) -> str:
         """Return the caption of sample `i` alone; bytes that are not UTF-8 are replaced. Raises BadSample."""
@@ -133,7 +146,7 @@ class ShardSet:
             raise UserError(f"cannot read {tar.name} in {self.folder}: {error.strerror}") from error
         return dimensions(opened, path, tar.size)[self._numbered(opened.rows)]
 
-    def opened(self, tar: int) -> Opened:
+    def open_tar(self, tar: int) -> Opened:
         """A tar by its place among `tars`: its rows in the order of their numbers, and its bytes. Raises BadSample."""
         return self._open(tar)
 
@@ -209,6 +222,13 @@ class ShardSet:
         total = sum(tar.count for tar in self._tars.tars)
         what = f"{self.empty:,} of {total:,} captions in {self.folder} are empty"
         return [f"{what}: these samples are {'left out' if self._skip else 'kept'} (--data.empty-captions)"]
+
+
+def _decode_caption(text: bytes) -> str:
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadSample("caption is not UTF-8") from None
 
 
 def extension_of(image: bytes) -> str:

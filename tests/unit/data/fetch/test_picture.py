@@ -14,7 +14,7 @@ from PIL import Image
 from scipy.fft import dct
 
 from majolica.config.fetch import PictureConfig
-from majolica.data.fetch.picture import make_picture, set_up_decoders, unpacked
+from majolica.data.fetch.picture import make_picture, set_up_decoders, unpack
 from majolica.data.fetch.status import Failure
 from majolica.data.pictures.phash import distance, phash
 
@@ -155,12 +155,12 @@ def test_content_encodings() -> None:
         ("gzip", gzip.compress(data)),
         ("deflate", zlib.compress(data)),
     ):
-        assert unpacked(sent, encoding, 10_000) == data
+        assert unpack(sent, encoding, 10_000) == data
     for encoding, sent, word in (
         ("gzip", gzip.compress(data), "too_large"),
         ("gzip", b"not gzip at all", "bad_response"),
         ("br", data, "bad_response"),
     ):
         with pytest.raises(Failure) as told:
-            unpacked(sent, encoding, 1000)
+            unpack(sent, encoding, 1000)
         assert told.value.status == word

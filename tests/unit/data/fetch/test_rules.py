@@ -15,7 +15,7 @@ from majolica.data.fetch.address import PrivateAddress, Resolver, guarded_socket
 from majolica.data.fetch.budget import Budget
 from majolica.data.fetch.hosts import Hosts
 from majolica.data.fetch.robots import LONGEST_DELAY, fits, opt_out, parse_robots
-from majolica.data.fetch.status import Failure, passing, worth_repeating
+from majolica.data.fetch.status import Failure, may_pass, worth_repeating
 from majolica.data.fetch.urls import first_url, next_url
 
 PUBLIC = ("1.1.1.1", "93.184.216.34", "172.32.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808")
@@ -178,10 +178,10 @@ def test_opt_outs_are_as_configured() -> None:
 
 
 def test_what_is_asked_again() -> None:
-    assert passing("timeout") and not worth_repeating("timeout")
-    assert all(passing(word) and worth_repeating(word) for word in ("connection", "dns", "http_429", "http_503"))
+    assert may_pass("timeout") and not worth_repeating("timeout")
+    assert all(may_pass(word) and worth_repeating(word) for word in ("connection", "dns", "http_429", "http_503"))
     rules = ("robots", "opted_out", "private_address", "no_such_host", "http_404", "damaged", "duplicate", "success")
-    assert not any(passing(word) or worth_repeating(word) for word in rules)
+    assert not any(may_pass(word) or worth_repeating(word) for word in rules)
 
 
 def in_loop(test: Callable[[], object]) -> None:

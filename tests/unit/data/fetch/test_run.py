@@ -24,7 +24,7 @@ import majolica
 from majolica.config import io
 from majolica.config.engine import EngineConfig
 from majolica.config.fetch import FetchConfig
-from majolica.data.fetch import crawl, shard
+from majolica.data.fetch import crawl, shard, spool
 from majolica.data.fetch.run import fetch
 from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
@@ -297,7 +297,7 @@ def test_full_disk_is_one_line_and_leaves_nothing_half(
         raise OSError(28, "No space left on device")
 
     config = replace(config, input=(table([server.url(f"photo/{i}") for i in range(25)]),))
-    target = {"spool": (shard.os, "pwrite"), "tar": (shard, "_add"), "table": (shard.pq, "write_table")}[moment]
+    target = {"spool": (spool.os, "pwrite"), "tar": (shard, "_add"), "table": (shard.pq, "write_table")}[moment]
     monkeypatch.setattr(*target, full)
     with pytest.raises(UserError, match="No space left on device; finished shards are kept") as told:
         fetch(config)
@@ -324,10 +324,10 @@ def test_the_folder_and_the_command_must_fit(server: Any, table: Table, config: 
 
 
 def test_two_at_once_are_refused(server: Any, table: Table, config: FetchConfig) -> None:
-    from majolica.data.fetch.plan import locked
+    from majolica.data.fetch.plan import hold_and_sweep
 
     config = replace(config, input=(table([server.url("good.jpg")]),))
-    with locked(Path(config.out)), pytest.raises(UserError, match="is in use: process"):
+    with hold_and_sweep(Path(config.out)), pytest.raises(UserError, match="is in use: process"):
         fetch(config)
 
 

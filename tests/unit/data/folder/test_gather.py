@@ -20,6 +20,7 @@ from PIL import Image
 from majolica.config.engine import EngineConfig
 from majolica.config.shard import ShardConfig
 from majolica.data.folder import gather as module
+from majolica.data.folder import spool
 from majolica.data.folder.gather import gather
 from majolica.data.folder.listing import rows
 from majolica.data.pictures.decode import decode
@@ -84,7 +85,7 @@ def test_interrupted_and_continued(folder: Path, monkeypatch: pytest.MonkeyPatch
     gather(replace(config(folder), out=str(folder.parent / "whole")))
     real = module._shard
 
-    def dying(task: module.Task, config: ShardConfig) -> None:
+    def dying(task: spool.Task, config: ShardConfig) -> None:
         if task.number == 1:
             raise KeyboardInterrupt
         real(task, config)
@@ -163,11 +164,11 @@ def test_held_out(folder: Path, heldout: float) -> None:
 
 
 def test_a_share_is_about_right() -> None:
-    hashes = [module._hash({"path": f"{i}.jpg"}) for i in range(5000)]
-    threshold = module._threshold(ShardConfig(heldout=0.1))
+    hashes = [spool._hash({"path": f"{i}.jpg"}) for i in range(5000)]
+    threshold = spool._threshold(ShardConfig(heldout=0.1))
     assert 420 < sum(value < threshold for value in hashes) < 580
     digest = hashlib.sha256(b"a/b.jpg").hexdigest()
-    assert f"{module._hash({'path': 'a/b.jpg'}):016x}" == digest[:16]
+    assert f"{spool._hash({'path': 'a/b.jpg'}):016x}" == digest[:16]
 
 
 def test_more_held_out_than_there_are(folder: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,9 +18,10 @@ import torch
 
 from majolica.config.run import DataConfig, SourceConfig
 from majolica.data.loading.loader import Batch, Loader, Size
+from majolica.data.loading.sources import captions
 from majolica.data.loading.split import load_split
 from majolica.data.order.permutation import sample_index
-from majolica.data.order.sources import captions
+from majolica.data.store import caption_text
 from majolica.data.store.shards import Record, ShardSet, write_shards
 from majolica.errors import UserError
 
@@ -27,15 +31,19 @@ SMALL = Size(8)
 Rows = dict[int, tuple[bytes, str, int]]
 
 
+def number_of(image_3HW: torch.Tensor) -> int:
+    """Which sample a picture of `write` shows: the red and the green of every pixel say its number."""
+    red, green = image_3HW[:2, 0, 0].tolist()
+    return int(red) + 256 * int(green)
+
+
 def rows(batches: list[Batch]) -> Rows:
-    """What stands at each position: pixels, caption, label."""
+    """What stands at each position: pixels, caption, number of the sample."""
     found: Rows = {}
     for batch in batches:
-        for image, caption, meta, position in zip(
-            batch.images_B3HW, batch.captions, batch.metas, batch.positions_B.tolist(), strict=True
-        ):
+        for image, caption, position in zip(batch.images_B3HW, batch.captions, batch.positions_B.tolist(), strict=True):
             assert position not in found
-            found[position] = (image.numpy().tobytes(), caption, meta["label"])
+            found[position] = (image.numpy().tobytes(), caption, number_of(image))
     return found
 
 
@@ -57,7 +65,7 @@ def test_position_decides_the_sample(write: Write) -> None:
     for position, (pixels, caption, label) in found.items():
         assert label == expected[position]
         assert caption == f"number {label}"
-        assert pixels[0] == label  # the red of every pixel is the number of the picture
+        assert pixels == bytes([label] * 64 + [0] * 64 + [7] * 64)
 
 
 def test_threads_batch_and_cache_change_nothing(write: Write) -> None:
@@ -249,6 +257,51 @@ def test_pictures_are_cut_to_the_square_and_scaled(tmp_path: Path) -> None:
             images = next(loader).images_B3HW
         assert images.shape == (2, 3, resolution, resolution) and images.dtype == torch.uint8
         assert (images == 200).all()
+
+
+def test_training_parses_no_metadata_and_evaluation_has_it(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(30)
+    ShardSet(folder).close()  # the scan for the index is over before the parses are counted
+    parsed: list[bytes] = []
+
+    def loads(data: bytes) -> Any:
+        parsed.append(data)
+        return json.loads(data)
+
+    monkeypatch.setattr(caption_text, "json", SimpleNamespace(loads=loads))
+    assert len(read(folder, 5)) == 60 and parsed == []
+    assert [meta["label"] for meta in load_split(folder)[2]] == list(range(30))
+    assert len(parsed) == 30  # a parse in training would have been counted too
+
+
+def test_training_reads_no_byte_of_metadata(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(30)
+    with tarfile.open(folder / "00000.tar") as tar:
+        places = {member.offset_data for member in tar.getmembers() if member.name.endswith(".json")}
+    seen: list[int] = []
+    pread = os.pread
+
+    def watch(handle: int, size: int, offset: int) -> bytes:
+        seen.append(offset)
+        return pread(handle, size, offset)
+
+    monkeypatch.setattr(os, "pread", watch)
+    assert len(read(folder, 5)) == 60 and len(seen) >= 120 and not places & set(seen)
+    load_split(folder)
+    assert len(places) == 30 and places <= set(seen)
+
+
+def test_training_finds_captions_that_stand_in_the_metadata(tmp_path: Path, picture: Picture) -> None:
+    folder = tmp_path / "in-json"
+    folder.mkdir()
+    with tarfile.open(folder / "00000.tar", "w") as tar:
+        for i in range(8):
+            for name, data in (("png", picture(i, 8, 8)), ("json", json.dumps({"caption": f"number {i}"}).encode())):
+                member = tarfile.TarInfo(f"{i:05d}.{name}")
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+    for _, caption, number in read(folder, 2, batch=8).values():
+        assert caption == f"number {number}"
 
 
 @pytest.mark.parametrize("extension", ["jpg", "png", "webp"])

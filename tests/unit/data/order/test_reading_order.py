@@ -6,20 +6,21 @@ import numpy as np
 import pytest
 
 from majolica.data.order import permutation as order
-from majolica.data.order import reading_order as plan
-from majolica.data.order.buckets import BucketPlan, grids, nearest
+from majolica.data.order import reading_order
+from majolica.data.order.buckets import BucketOrder, grids, nearest
 from majolica.data.order.permutation import sample_index
-from majolica.data.order.reading_order import Plan, Shares
+from majolica.data.order.reading_order import ReadingOrder
+from majolica.data.order.shares import Shares
 
 EVEN = Shares((1.0, 1.0), (1.0, 1.0))
 
 
 def test_one_source_is_the_order_itself() -> None:
-    source, sample = Plan([700], Shares((1.0,), (1.0,)), 5).locate(np.arange(2000))
+    source, sample = ReadingOrder([700], Shares((1.0,), (1.0,)), 5).locate(np.arange(2000))
     assert not source.any() and np.array_equal(sample, sample_index(np.arange(2000), 700, 5))
 
 
-def reads(made: Plan, positions: int) -> list[np.ndarray]:
+def reads(made: ReadingOrder, positions: int) -> list[np.ndarray]:
     source, sample = made.locate(np.arange(positions))
     return [sample[source == s] for s in range(len(made.sizes))]
 
@@ -33,8 +34,8 @@ def test_a_source_is_read_through_before_any_of_it_comes_again(
 ) -> None:
     monkeypatch.setattr(order, "LARGE", 800 if streams > 1 else 10**9)
     monkeypatch.setattr(order, "STREAMS", streams)
-    monkeypatch.setattr(plan, "BLOCK", 130)
-    made = Plan(sizes, shares, 7)
+    monkeypatch.setattr(reading_order, "BLOCK", 130)
+    made = ReadingOrder(sizes, shares, 7)
     assert made.streams == streams
     for size, samples in zip(sizes, reads(made, 7001), strict=True):
         whole = samples[: len(samples) // size * size].reshape(-1, size)
@@ -48,15 +49,15 @@ def test_large_mixtures_keep_shares_as_finely_as_small_ones(monkeypatch: pytest.
     monkeypatch.setattr(order, "LARGE", 1000)
     monkeypatch.setattr(order, "STREAMS", 4)
     share = 0.0003
-    found = reads(Plan([700, 2300], Shares((share, 1 - share), (share, 1 - share)), 7), 4 * plan.BLOCK)
+    found = reads(ReadingOrder([700, 2300], Shares((share, 1 - share), (share, 1 - share)), 7), 4 * reading_order.BLOCK)
     assert [len(samples) for samples in found] == [12, 39_988]
 
 
 def test_streams_give_each_rank_chunks_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(order, "LARGE", 1000)
     monkeypatch.setattr(order, "STREAMS", 16)
-    monkeypatch.setattr(plan, "STREAM_WINDOW", 4)
-    one = Plan([160_000], Shares((1.0,), (1.0,)), 3)
+    monkeypatch.setattr(reading_order, "STREAM_WINDOW", 4)
+    one = ReadingOrder([160_000], Shares((1.0,), (1.0,)), 3)
     chunks = []
     for rank in range(4):
         _, sample = one.locate(np.arange(rank, 160_000, 4))
@@ -70,8 +71,8 @@ def test_streams_give_each_rank_chunks_of_its_own(monkeypatch: pytest.MonkeyPatc
 def test_streams_of_a_mixture_give_each_rank_chunks_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(order, "LARGE", 1000)
     monkeypatch.setattr(order, "STREAMS", 16)
-    monkeypatch.setattr(plan, "STREAM_WINDOW", 4)
-    made = Plan([160_000, 80_000], Shares((2.0, 1.0), (2.0, 1.0)), 3)
+    monkeypatch.setattr(reading_order, "STREAM_WINDOW", 4)
+    made = ReadingOrder([160_000, 80_000], Shares((2.0, 1.0), (2.0, 1.0)), 3)
     positions = np.arange(240_000)
     source, sample = made.locate(positions)
     seen = [
@@ -108,7 +109,7 @@ def test_the_nearest_shape_by_proportion() -> None:
 def test_a_unit_has_one_bucket_and_a_bucket_only_its_own(shares: Shares) -> None:
     rng = np.random.default_rng(0)
     buckets = [rng.integers(0, 3, 400), rng.integers(1, 4, 300)]
-    made = BucketPlan(buckets, 5, shares, seed=3, unit=16)
+    made = BucketOrder(buckets, 5, shares, seed=3, unit=16)
     bucket, source, sample = made.locate(np.arange(96_000))
     assert (bucket.reshape(-1, 16) == bucket[::16, None]).all()
     for s, of in enumerate(buckets):
@@ -120,5 +121,5 @@ def test_a_unit_has_one_bucket_and_a_bucket_only_its_own(shares: Shares) -> None
 def test_buckets_keep_the_weights_of_the_sources() -> None:
     rng = np.random.default_rng(0)
     buckets = [rng.integers(0, 3, 400), rng.integers(1, 4, 300)]
-    _, source, _ = BucketPlan(buckets, 4, Shares((3.0, 1.0), (3.0, 1.0)), seed=3, unit=4).locate(np.arange(400_000))
+    _, source, _ = BucketOrder(buckets, 4, Shares((3.0, 1.0), (3.0, 1.0)), seed=3, unit=4).locate(np.arange(400_000))
     assert source.mean() == pytest.approx(0.25, abs=0.005)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from majolica.config.run import DataConfig, SourceConfig
+from majolica.data.loading import sources
 from majolica.data.loading.loader import Loader, Size
-from majolica.data.order import sources
 from majolica.data.store import remote
 from majolica.data.store.fingerprint import content, stamp
 from majolica.data.store.shards import ShardSet

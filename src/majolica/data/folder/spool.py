@@ -1,0 +1,110 @@
+"""The rows of a source in files of their own, one for each split; a shard is a stretch of such a file.
+
+So which pictures go where is fixed before any of them is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from majolica.config.shard import ShardConfig
+from majolica.data.folder.listing import Row, rows
+from majolica.errors import UserError
+from majolica.files import whole_file
+
+SPLITS = ("train", "heldout")
+"""Folders of the shards where some pictures are held out; else they lie in the data set's own."""
+_SPOOL = ".rows"
+_SPOOLS = ("first", "second")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One shard to be: a stretch of a spool file."""
+
+    folder: str
+    """Of the shard."""
+    spool: str
+    number: int
+    offset: int
+    size: int
+    rows: int
+
+    @property
+    def name(self) -> str:
+        """Number of the shard, as in its files' names."""
+        return f"{self.number:05d}"
+
+    @property
+    def tar(self) -> Path:
+        """The shard."""
+        return Path(self.folder) / f"{self.name}.tar"
+
+    @property
+    def statistics(self) -> Path:
+        """What became of its rows; where this file is, the shard is done."""
+        return Path(self.folder) / f"{self.name}_stats.json"
+
+
+def spool_rows(config: ShardConfig, out: Path) -> list[Task]:
+    """Write the rows of each split to a file of its own; the stretches of these files that make a shard."""
+    drop_spool(out)
+    threshold = _threshold(config)
+    splits = SPLITS if config.heldout else ("",)
+    tasks: list[Task] = []
+    with whole_file(out / _SPOOL / _SPOOLS[0]) as first, whole_file(out / _SPOOL / _SPOOLS[1]) as second:
+        files = (first, second)
+        waiting = [Task(str(out / split), name, 0, 0, 0, 0) for split, name in zip(splits, _SPOOLS, strict=False)]
+        for row in rows(config):
+            side = int(_hash(row) < threshold)
+            line = json.dumps(row).encode() + b"\n"
+            files[side].write(line)
+            now = waiting[side]
+            now = replace(now, size=now.size + len(line), rows=now.rows + 1)
+            if now.rows == config.per_shard:
+                tasks.append(now)
+                now = replace(now, number=now.number + 1, offset=now.offset + now.size, size=0, rows=0)
+            waiting[side] = now
+    tasks += [task for task in waiting if task.rows]
+    return sorted(tasks, key=lambda task: (task.spool, task.number))
+
+
+def _threshold(config: ShardConfig) -> int:
+    """Rows whose hash is below this are held out. A number of them takes a pass over the rows of its own."""
+    if config.heldout < 1:
+        return int(config.heldout * 2**64)
+    number = int(config.heldout)
+    largest: list[int] = []  # the `number` smallest hashes, negated: the largest of them on top
+    for row in rows(config):
+        if len(largest) < number:
+            heapq.heappush(largest, -_hash(row))
+        else:
+            heapq.heappushpop(largest, -_hash(row))
+    if len(largest) < number:
+        raise UserError(f"{number} pictures shall be held out, but {config.source} has only {len(largest)}")
+    return 1 - largest[0]
+
+
+def _hash(row: Row) -> int:
+    """The first 8 bytes of the SHA-256 of a picture's path as it is written, big-endian."""
+    path = str(row["path"]).encode("utf-8", "surrogateescape")
+    return int.from_bytes(hashlib.sha256(path).digest()[:8], "big")
+
+
+def read_rows(task: Task, out: Path) -> Iterator[Row]:
+    """Yield the rows of a shard from the spool in `out`."""
+    with (out / _SPOOL / task.spool).open("rb") as file:
+        file.seek(task.offset)
+        for _ in range(task.rows):
+            yield json.loads(file.readline())
+
+
+def drop_spool(out: Path) -> None:
+    """Remove the spool in `out`, if there is one."""
+    shutil.rmtree(out / _SPOOL, ignore_errors=True)

@@ -1,0 +1,55 @@
+"""The sources of a mixture, opened, and their captions."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from majolica.config.run import DataConfig
+from majolica.config.sources import sources_of
+from majolica.data.store.shards import BadSample, ShardSet
+
+log = logging.getLogger(__name__)
+
+
+def open_sources(config: DataConfig) -> list[ShardSet]:
+    """Open every source. UserError for one that cannot be read; then none stays open."""
+    with ExitStack() as opened:
+        sets = [opened.enter_context(open_source(config, number)) for number in range(len(sources_of(config)))]
+        opened.pop_all()
+    return sets
+
+
+def open_source(config: DataConfig, number: int) -> ShardSet:
+    """Open one source of the mixture alone. UserError where it cannot be read."""
+    sources = sources_of(config)
+    cache = Path(config.remote_cache) if config.remote_cache else None
+    limit = int(config.remote_cache_gb * 1e9) // len(sources)
+    return ShardSet(sources[number].shards, cache, limit, config.empty_captions)
+
+
+def captions(config: DataConfig) -> Iterator[str]:
+    """Every readable caption of every source, in the order of the shards.
+
+    One source is open at a time, and none once the iterator is done with or let go of.
+    """
+    for number in range(len(sources_of(config))):
+        with open_source(config, number) as shards:
+            bad = 0
+            for i in range(len(shards)):
+                try:
+                    yield shards.caption(i)
+                except BadSample:
+                    bad += 1
+            if bad:
+                log.warning("%d captions in %s cannot be read", bad, shards.folder)
+
+
+def manifest(sets: Sequence[ShardSet]) -> str:
+    """Hash of what all sources hold: equal manifests mean the same numbering."""
+    if len(sets) == 1:
+        return sets[0].manifest
+    return hashlib.sha256("\n".join(shards.manifest for shards in sets).encode()).hexdigest()

@@ -1,0 +1,85 @@
+"""The order of samples over all sources: a pure function of the position, which opens nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from majolica.config.run import DataConfig
+from majolica.data.order.buckets import BucketOrder, grids, nearest
+from majolica.data.order.reading_order import ReadingOrder
+from majolica.data.order.shares import shares_of
+from majolica.data.pictures.frame import Shape
+
+I64 = NDArray[np.int64]
+
+_BLOCK = 4096
+VERSION = 2
+"""Of the order of mixtures and buckets. One source without buckets has had the same order in all versions."""
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where samples of one micro-batch lie, and the size that they are wanted in."""
+
+    shape: Shape
+    source_B: I64
+    sample_B: I64
+
+
+class SampleOrder:
+    """Which sample of which source stands at each position, and the shape of its batch."""
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        dimensions: Sequence[NDArray[np.integer]],
+        config: DataConfig,
+        resolution: int,
+        patch: int,
+        seed: int,
+        unit: int,
+    ) -> None:
+        """Make the order of sources that have `sizes` samples, for pictures of `resolution`.
+
+        With `config.buckets`, `dimensions[s]` holds the height and width `(N, 2)` of each picture of source s; without
+        it they are not looked at. `unit` is the global micro-batch.
+        """
+        self.sizes, self.square, self.seed = tuple(sizes), (resolution, resolution), seed
+        self.shares = shares_of(config, sizes)
+        self.shapes = [(h * patch, w * patch) for h, w in grids(resolution // patch)] if config.buckets else []
+        self._of = [nearest(sizes_N2, self.shapes) for sizes_N2 in dimensions] if config.buckets else []
+        self._order = ReadingOrder(sizes, self.shares, seed)
+        self.use_unit(unit)
+
+    def use_unit(self, unit: int) -> None:
+        """Let `unit` neighbouring positions share a bucket."""
+        self.unit = unit
+        self._buckets = BucketOrder(self._of, len(self.shapes), self.shares, self.seed, unit) if self._of else None
+        # Asking for 64 positions costs as much as asking for 1,000, so blocks are asked for.
+        self._block = lru_cache(maxsize=4)(self._locate)
+
+    def signature(self) -> dict[str, Any]:
+        """JSON: all that decides the order beside the seed and the numbers of samples."""
+        shares = self.shares
+        weights = [list(shares.start), list(shares.end), shares.over] if len(self.sizes) > 1 else []
+        shapes = [list(shape) for shape in self.shapes]
+        return {"version": VERSION, "weights": weights, "shapes": shapes, "unit": self.unit if shapes else 0}
+
+    def at(self, positions: I64) -> Spot:
+        """The samples at positions that lie in one micro-batch."""
+        block, place = np.divmod(positions, _BLOCK)
+        parts = [self._block(int(b))[:, place[block == b]] for b in np.unique(block)]
+        bucket, source, sample = np.concatenate(parts, axis=1)
+        return Spot(self.shapes[bucket[0]] if self._buckets else self.square, source, sample)
+
+    def _locate(self, block: int) -> I64:
+        positions = np.arange(block * _BLOCK, (block + 1) * _BLOCK, dtype=np.int64)
+        if self._buckets:
+            return np.stack(self._buckets.locate(positions))
+        return np.stack([np.zeros_like(positions), *self._order.locate(positions)])

@@ -1,0 +1,35 @@
+"""How much of a mixture each source has, over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from majolica.config.run import DataConfig
+from majolica.config.sources import sources_of
+from majolica.data.order.mixture import by_temperature
+from majolica.errors import UserError
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How much of the mixture each source has, first and from position `over` on."""
+
+    start: tuple[float, ...]
+    end: tuple[float, ...]
+    over: int = 0
+
+
+def shares_of(config: DataConfig, sizes: Sequence[int]) -> Shares:
+    """The weights of the sources over time. UserError where they do not fit the sources."""
+    sources = sources_of(config)
+    start = [source.weight for source in sources]
+    if config.temperature > 0:
+        start = by_temperature(sizes, config.temperature)
+    end = list(config.weights_end) or start
+    if len(end) != len(start):
+        raise UserError(f"--data.weights-end has {len(end)} weights and there are {len(start)} sources: give each one")
+    for name, weights in (("data.sources", start), ("--data.weights-end", end)):
+        if min(weights) < 0 or not sum(weights) > 0:
+            raise UserError(f"the weights of {name} are {weights}: none may be negative, and one must be above 0")
+    return Shares(tuple(start), tuple(end), config.weights_over)
