@@ -111,12 +111,10 @@ assert count_parameters(pipeline.config.model) < count_parameters(whole)
     "a source of training data": """
 import sys
 from pathlib import Path
-from majolica.config.run import DataConfig
-from majolica.data.order.sources import open_sources
+from majolica.data.store.shards import ShardSet
 listing = Path(sys.argv[1], "all.list")
 listing.write_text(f"{sys.argv[2]}/0.tar")
-[whole] = open_sources(DataConfig(shards=sys.argv[2]))
-[listed] = open_sources(DataConfig(shards=str(listing)))
+whole, listed = ShardSet(sys.argv[2]), ShardSet(listing)
 assert len(listed) == len(whole) == 16 and listed.read(3) == whole.read(3)
 assert listed.stamps == whole.stamps
 """,
