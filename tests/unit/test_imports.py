@@ -30,11 +30,11 @@ ALLOWED = {
     "data.store": {"data.pictures"},
     "data.order": {"config", "data.counter", "data.pictures"},
     "data.loading": {"config", "data.counter", "data.order", "data.pictures", "data.store"},
-    "data.filter": {"config", "data.store", "data.tasks"},
+    "data.filter": {"config", "data.store", "data.tasks", "html"},
     "data.fetch": {"config", "data.pictures", "data.store", "data.tasks"},
     "data.folder": {"config", "data.fetch", "data.pictures", "data.store", "data.tasks"},
     "data.drawings": {"data.store", "text"},
-    "data.inspect": {"config", "data.pictures", "data.store", "data.tasks", "text"},
+    "data.inspect": {"config", "data.pictures", "data.store", "data.tasks", "html", "text"},
     "models": {"config"},
     "run": {"config"},
     "objectives": {"config", "models"},
@@ -54,7 +54,18 @@ ALLOWED = {
 }
 TOP = {"cli", "commands", "__main__"}
 FOR_ALL = {"errors", "files", "lock", "scratch", "machine", "signals", "device", "__version__"}
-LIGHT = ("cli.py", "errors.py", "files.py", "lock.py", "scratch.py", "machine.py", "signals.py", "config", "recipes")
+LIGHT = (
+    "cli.py",
+    "errors.py",
+    "files.py",
+    "lock.py",
+    "scratch.py",
+    "machine.py",
+    "signals.py",
+    "config",
+    "html",
+    "recipes",
+)
 HEAVY = {"torch", "numpy", "safetensors", "tensorboard", "matplotlib", "PIL"}
 
 

@@ -1,4 +1,4 @@
-"""What a run folder and its data say about themselves: log, summary, names, held-out splits."""
+"""Reads what a run folder and its data say of themselves: log, summary, names, held-out splits."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from majolica.text.articles import with_article
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
-    """Rows of log.jsonl in order; a line cut short (the run was killed in the middle of it) is left out.
+    """The rows of log.jsonl, in order of their steps.
 
-    A run that was resumed repeats steps: of each, the last row counts.
+    A line that is cut short, because the run was killed while it was written, is left out.
+
+    A run that was resumed repeats steps; the last row of each step counts.
     """
     path = run / "log.jsonl"
     rows: dict[Any, dict[str, Any]] = {}
@@ -37,7 +39,10 @@ def read_log(run: Path) -> list[dict[str, Any]]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty where the file is missing, `UserError` where it is not an object."""
+    """The object in a JSON file, or an empty one where there is no file.
+
+    Raises UserError where the file cannot be read, or holds something else than an object.
+    """
     if not path.exists():
         return {}
     try:
@@ -50,7 +55,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def training_metrics(config: RunConfig, summary: Mapping[str, Any], log: list[dict[str, Any]]) -> dict[str, float]:
-    """`train_seconds`, `samples_seen`, `parameters`: from summary.json, else from the log and by formula."""
+    """The metrics `train_seconds`, `samples_seen` and `parameters`.
+
+    They are taken from summary.json; where it lacks one, from the log, or by formula.
+    """
     last = log[-1] if log else {}
     return {
         "train_seconds": float(summary.get("train_seconds", last.get("seconds", 0.0))),
@@ -60,7 +68,7 @@ def training_metrics(config: RunConfig, summary: Mapping[str, Any], log: list[di
 
 
 def data_folder(config: RunConfig) -> Path:
-    """The folder that holds names.json, heldout/ and combinations/ beside the shards trained on."""
+    """The folder of names.json, heldout/ and combinations/, beside the shards of training."""
     folder = Path(config.data.shards).parent
     if not (folder / "names.json").is_file():
         raise UserError(f"{folder} has no names.json: evaluation needs the data of `majolica data openmoji`")
@@ -68,7 +76,10 @@ def data_folder(config: RunConfig) -> Path:
 
 
 def load_data(folder: Path, resolution: int, limit: int = 1024, how: Fit = "crop") -> EvalData:
-    """Names and held-out splits of a data set, pictures at `resolution`, at most `limit` of each split."""
+    """Names and held-out splits of a data set.
+
+    At most `limit` pictures of each split are read, fitted to `resolution` pixels as `how` says.
+    """
     try:
         names = json.loads((folder / "names.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
@@ -78,13 +89,13 @@ def load_data(folder: Path, resolution: int, limit: int = 1024, how: Fit = "crop
 
 
 def _split(folder: Path, resolution: int, limit: int, how: Fit) -> Split:
-    if not any(folder.glob("*.tar")):  # made with none held out
+    if not any(folder.glob("*.tar")):  # the data were made without held-out samples
         return Split(torch.zeros(0, 3, resolution, resolution, dtype=torch.uint8), (), ())
     return Split(*load_split(folder, limit, resolution, how))
 
 
 def run_facts(config: RunConfig, data: EvalData, metrics: Mapping[str, float], machine: Any) -> dict[str, str]:
-    """What was run and on what, for the report."""
+    """What was run and on what, as label and value, for the report."""
     model, train = config.model, config.train
     follows = derived(config)
     rate = metrics["samples_seen"] / metrics["train_seconds"] if metrics["train_seconds"] else 0.0
@@ -112,14 +123,17 @@ def _share(config: RunConfig) -> str:
 
 
 def describe_machine(machine: Any) -> str:
-    """The machine in one line, from a string or from the entries of summary.json."""
+    """The machine in one line.
+
+    In summary.json it is a string, or an object with an entry for each of its parts.
+    """
     if isinstance(machine, Mapping):
         return "; ".join(f"{str(key).replace('_', ' ')} {value}" for key, value in machine.items())
     return str(machine)
 
 
 def next_commands(run: Path, config: RunConfig, data: EvalData) -> list[tuple[str, str]]:
-    """How to go on, as lines to copy."""
+    """What can be done with the run next: what a command does, and the command to copy."""
     prompt = f"{with_article(data.names[0])} on a teal background"
     size = 2 * config.model.resolution
     dial = " --set brightness=0.8" if "brightness" in config.model.properties else ""

@@ -1,4 +1,4 @@
-"""What an evaluator is: it turns a model into named metrics, and into figures and tables for the report."""
+"""What an evaluator is: it turns a model into metrics, figures and tables of the report."""
 
 from __future__ import annotations
 
@@ -9,37 +9,31 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from majolica.sampling.request import PaintRequest
 
-class Pipeline(Protocol):
+
+class PipelineLike(Protocol):
     """The part of `majolica.sampling.pipeline.Pipeline` that evaluators use."""
 
-    def paint(
-        self,
-        prompts: Sequence[str],
-        size: int | None = None,
-        properties: dict[str, Any] | None = None,
-        steps: int = 20,
-        guidance: float = 3.0,
-        seed: int | Sequence[int] = 0,
-        solver: str = "heun",
-        *,
-        batch: int = 1,
-    ) -> Tensor:
-        """One uint8 picture per prompt, `B3HW`; `size` in pixels, the base resolution when None.
+    def paint_request(self, request: PaintRequest) -> Tensor:
+        """One uint8 picture per prompt, `B3HW`.
 
-        A picture depends on its own prompt, properties, settings and seed alone; `batch` of them are painted at once.
+        A picture depends on its own prompt, properties, settings and seed alone.
         """
 
     def embed_images(self, images_B3HW: Tensor) -> Tensor:
-        """Unit-length embeddings `BE` of uint8 pictures."""
+        """Embeddings `BE` of unit length, of uint8 pictures."""
 
     def embed_labels(self, labels: Sequence[str]) -> Tensor:
-        """Unit-length embeddings `KE` of labels, each averaged over the sentences that it is put into."""
+        """Embeddings `KE` of unit length, of labels: each is a mean over several sentences."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Pictures with their captions and what is known about them (`metas[i]["names"]`: the things shown)."""
+    """Pictures with their captions and metadata.
+
+    `metas[i]["names"]` lists the things that picture `i` shows.
+    """
 
     images_B3HW: Tensor
     captions: Sequence[str]
@@ -55,20 +49,24 @@ class Split:
 
 @dataclass(frozen=True)
 class EvalData:
-    """What a model is evaluated on: names, unseen renderings, unseen pairs of thing and background."""
+    """What a model is evaluated on.
+
+    `heldout` has renderings that training never showed, `combinations` pairs of thing and
+    background that it never showed.
+    """
 
     names: tuple[str, ...]
     heldout: Split
     combinations: Split
 
     def prompts(self) -> Split:
-        """The split whose captions are painted: combinations where there are any."""
+        """The split whose captions are painted: `combinations`, unless it is empty."""
         return self.combinations if len(self.combinations) else self.heldout
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the report; cells are shown as they are."""
+    """A table of the report; its cells are plain text."""
 
     title: str
     header: Sequence[str]
@@ -78,7 +76,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of the report: HTML without any link to the outside (see `majolica.html.figures`)."""
+    """A figure of the report: HTML that the modules of `majolica.html` make."""
 
     title: str
     html: str
@@ -87,7 +85,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Result:
-    """What an evaluator found. `metrics` goes to metrics.json, the rest becomes a section of the report."""
+    """What an evaluator found.
+
+    `metrics` goes to metrics.json; title, note and parts become a section of the report.
+    """
 
     title: str
     metrics: dict[str, float]
@@ -96,48 +97,27 @@ class Result:
 
 
 class Evaluator(Protocol):
-    """Anything with a name that can be called with a pipeline and data."""
+    """An object with a name that can be called with a pipeline and data."""
 
     @property
     def name(self) -> str:
         """A short word for progress and timing."""
 
     def paintings(self, data: EvalData) -> float:
-        """How much it will paint, in pictures of the base resolution, for progress: 0 where it paints nothing."""
+        """How much it will paint, counted in pictures of the base resolution.
 
-    def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
-        """Evaluate; `UserError` when the data do not fit."""
+        The progress needs it; it is 0 for an evaluator that paints nothing.
+        """
 
-
-@dataclass(frozen=True)
-class Brush:
-    """How evaluators paint: the settings of `Pipeline.paint` that they share."""
-
-    steps: int = 20
-    guidance: float = 3.0
-    seed: int = 0
-    """Of the first picture of a call; the next ones count on from it."""
-    solver: str = "heun"
-    batch: int = 64
-    """Pictures painted at once: quicker than one by one, and within 1 of 255 of it."""
-
-    def paint(
-        self,
-        pipeline: Pipeline,
-        prompts: Sequence[str],
-        size: int | None = None,
-        properties: Mapping[str, float] | None = None,
-    ) -> Tensor:
-        """One picture per prompt on the CPU; the same call gives the same pictures."""
-        dials = dict(properties or {})
-        seeds = range(self.seed, self.seed + len(prompts))
-        painted_B3HW = pipeline.paint(
-            prompts, size, dials, self.steps, self.guidance, seeds, self.solver, batch=self.batch
-        )
-        return painted_B3HW.cpu()
+    def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
+        """Evaluate. Raises UserError where the data do not suit the evaluator."""
 
 
 def share_error(share: float, count: int) -> float:
-    """Half-width of the 95 % interval of a share seen in `count` trials (Wilson 1927), for "x % ± y"."""
+    """Half the width of the 95 % interval of a share that was seen in `count` trials, for "x ± y".
+
+    It is the score interval of Wilson, "Probable inference, the law of succession, and statistical
+    inference", 1927.
+    """
     z = 1.96
     return z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))

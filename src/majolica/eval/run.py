@@ -1,4 +1,4 @@
-"""Evaluate a run: every evaluator, then metrics.json and report.html in its folder."""
+"""Evaluates a run with every evaluator, and writes metrics.json and report.html in its folder."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ from majolica.config.io import load, to_yaml
 from majolica.config.resolutions import trained_sizes
 from majolica.config.run import RunConfig
 from majolica.eval import facts
+from majolica.eval.brush import Brush
 from majolica.eval.evaluators.control import Control
 from majolica.eval.evaluators.fidelity import Fidelity
 from majolica.eval.evaluators.gallery import Gallery
 from majolica.eval.evaluators.zero_shot import ZeroShot
 from majolica.eval.judge.judge import Judge
-from majolica.eval.painters import Painters, Workers, Workload, open_workers
-from majolica.eval.protocol import Brush, EvalData, Evaluator, Pipeline, Result
+from majolica.eval.judge.spec import JudgeSpec
+from majolica.eval.painters import Painters, Workload
+from majolica.eval.protocol import EvalData, Evaluator, PipelineLike, Result
 from majolica.eval.report import Report, write_report
+from majolica.eval.workers import Workers, open_workers
 from majolica.files import write_atomic
 from majolica.machine import cores
 
 Say = Callable[[str], None]
 JUDGE_PIXELS = 64
-"""The judge looks at no more than this: what a drawing shows is plain by then, and training stays short."""
+"""Side in pixels of what the judge looks at, at most.
+
+A drawing can be recognised at that size, and the judge's training stays short.
+"""
 MOST_PROCESSES = 8
 
 
@@ -39,17 +45,22 @@ def evaluate(
     progress: Callable[[int, int], None] | None = None,
     processes: int = 1,
 ) -> dict[str, float]:
-    """Evaluate the run in folder `run`; return its metrics.
+    """Evaluate the run in folder `run`, write its report, and return its metrics.
 
-    `pictures` is how many are painted for prompt fidelity, `brush` how (steps, guidance, seed, solver);
-    `seconds` are earlier parts (data, training) for the report; `say` hears what is going on, `progress` how much
-    is done of how much; `processes` paint side by side, one of them training the judge first; 0: one a core, up to 8
-    for their memory, and one on a GPU. Raises UserError when the run or its data cannot be read.
+    `pictures` is the number that is painted for prompt fidelity, and `brush` says how (steps,
+    guidance, seed, solver). `seconds` are the times of earlier parts (data, training), which the
+    report shows. `say` is told what is going on, and `progress` how much is done, of how much.
+
+    `processes` paint side by side, and one of them trains the judge first. 0 stands for one process
+    on a GPU, and for one for each core elsewhere, but no more than 8, because each needs memory for
+    the model.
+
+    Raises UserError where the run or its data cannot be read.
     """
-    from majolica.sampling.pipeline import Pipeline as Trained
+    from majolica.sampling.pipeline import Pipeline
 
     say = say or _silent
-    trained = Trained.load(run)
+    trained = Pipeline.load(run)
     config = load(run / "config.yaml")
     folder = facts.data_folder(config)
     data = facts.load_data(folder, config.model.resolution, how=config.data.fit)
@@ -62,7 +73,7 @@ def evaluate(
     processes = processes or (1 if torch.cuda.is_available() else min(cores(), MOST_PROCESSES))
     with open_workers(run, processes) as workers:
         tally = Workload(0, progress or _no_progress)
-        judge = _begin_judge(folder, data, config, workers, tally, spent)
+        judge = _begin_judge(folder, judge_spec(folder, data.names, config), workers, tally, spent)
         evaluators = default_evaluators(config, judge, pictures, brush or Brush())
         tally.total = sum(evaluator.paintings(data) for evaluator in evaluators)
         pipeline = Painters(trained, config.model.resolution, workers, tally)
@@ -73,7 +84,10 @@ def evaluate(
 def default_evaluators(
     config: RunConfig, judge: Judge | Callable[[], Judge], pictures: int, brush: Brush
 ) -> tuple[Evaluator, ...]:
-    """The evaluators of the report, in its order. A new one is a file beside these and an entry here."""
+    """The evaluators of the report, in its order.
+
+    A new one is a file beside these, and an entry here.
+    """
     return (
         Gallery(config.model.resolution, trained_sizes(config)[-1], brush=brush),
         Control(config.model.properties, brush=brush),
@@ -83,13 +97,13 @@ def default_evaluators(
 
 
 def run_evaluators(
-    pipeline: Pipeline,
+    pipeline: PipelineLike,
     data: EvalData,
     evaluators: Sequence[Evaluator],
     seconds: dict[str, float],
     say: Say,
 ) -> list[Result]:
-    """Call each in turn; what it took is added to `seconds` under its name."""
+    """Call each evaluator in turn, and add the time that it took to `seconds` under its name."""
     results = []
     for evaluator in evaluators:
         say(evaluator.name)
@@ -123,12 +137,19 @@ def write_results(
     return metrics
 
 
-def _begin_judge(
-    folder: Path, data: EvalData, config: RunConfig, workers: Workers | None, tally: Workload, spent: dict[str, float]
-) -> Callable[[], Judge]:
-    """Load or train the judge, or have a worker do so; what is returned waits for it, and notes what it took."""
+def judge_spec(folder: Path, names: tuple[str, ...], config: RunConfig) -> JudgeSpec:
+    """The spec of the judge that suits a data folder and a run."""
     objects = int(facts.read_json(folder / "dataset.json").get("objects", 1))
-    resolution = min(config.model.resolution, JUDGE_PIXELS)
+    return JudgeSpec(names, min(config.model.resolution, JUDGE_PIXELS), objects)
+
+
+def _begin_judge(
+    folder: Path, spec: JudgeSpec, workers: Workers | None, tally: Workload, seconds: dict[str, float]
+) -> Callable[[], Judge]:
+    """Load or train the judge here, or have a worker do so.
+
+    The function that is returned waits for the judge, and notes in `seconds` the time that it took.
+    """
     if workers is None:
 
         def note(done: int, total: int) -> None:
@@ -136,16 +157,15 @@ def _begin_judge(
             tally.show()
 
         start = time.perf_counter()
-        judge = Judge.load_or_train(folder, data.names, resolution, objects=objects, progress=note)
+        judge = Judge.load_or_train(folder, spec, note)
         tally.judged = lambda: 1.0
-        spent["the judge"] = time.perf_counter() - start
+        seconds["the judge"] = time.perf_counter() - start
         return lambda: judge
     tally.judged = workers.judged
-    threads = max(1, cores() + 1 - workers.count)  # where there are more cores than processes
-    training = workers.train_judge(threads, str(folder), data.names, resolution, objects)
+    training = workers.train_judge(folder, spec)
 
     def collect() -> Judge:
-        [(content, spent["the judge"])] = workers.wait_for([training], tally.show)
+        [(content, seconds["the judge"])] = workers.wait_for([training], tally.show)
         return Judge.from_bytes(content)
 
     return collect

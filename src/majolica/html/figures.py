@@ -1,64 +1,57 @@
-"""Pictures and matrices as pieces of HTML that need nothing from outside: images are embedded PNGs."""
+"""Pictures on a page: embedded as data URLs, in grids, in rows under common headings, or on a wall."""
 
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
-import torch
-from PIL import Image
-from torch import Tensor
+from majolica.html.escape import escape
+
+LONGEST_CAPTION = 300
+"""Characters of a caption that are shown."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A uint8 picture `3HW` with its prompt, a line below, and whether that line is good news."""
+    """An encoded picture, with what stands below it."""
 
-    image_3HW: Tensor
-    prompt: str = ""
+    source: str
+    """As `data_url` makes it."""
+    width: int
+    """In pixels, of the picture itself where a smaller version is embedded."""
+    height: int
+    caption: str = ""
     verdict: str = ""
+    """A second line."""
     right: bool | None = None
+    """Whether the verdict is good news."""
+    tip: str = ""
+    """What the pointer shows."""
 
 
-def png(image_3HW: Tensor) -> bytes:
-    """The uint8 picture as PNG bytes."""
-    if image_3HW.dtype != torch.uint8 or image_3HW.ndim != 3 or image_3HW.shape[0] != 3:
-        raise ValueError(f"a uint8 3HW picture is needed, got {image_3HW.dtype} {tuple(image_3HW.shape)}")
-    out = io.BytesIO()
-    Image.fromarray(image_3HW.permute(1, 2, 0).contiguous().numpy()).save(out, "PNG", optimize=True)
-    return out.getvalue()
+def data_url(content: bytes, kind: str) -> str:
+    """The content of a picture file, of a `kind` such as png or jpeg, as the address of an image."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def img(image_3HW: Tensor, alt: str) -> str:
+def img(picture: Picture) -> str:
     """An `<img>` with the picture inside it."""
-    height, width = image_3HW.shape[1:]
-    data = base64.b64encode(png(image_3HW)).decode()
-    source = f"data:image/png;base64,{data}"
-    return f'<img src="{source}" width="{width}" height="{height}" alt="{escape(alt, quote=True)}">'
+    alt = escape(picture.caption or picture.verdict, LONGEST_CAPTION)
+    tip = f' title="{escape(picture.tip)}"' if picture.tip else ""
+    return f'<img src="{picture.source}" width="{picture.width}" height="{picture.height}" alt="{alt}"{tip}>'
 
 
 def picture_grid(pictures: Sequence[Picture], wide: bool = False) -> str:
-    """Tiles with their prompts below; `wide` for fewer and larger ones."""
+    """Square tiles with their captions below; `wide` for fewer and larger ones."""
     return f'<div class="tiles{" wide" if wide else ""}">{"".join(map(_tile, pictures))}</div>'
 
 
-def _tile(picture: Picture) -> str:
-    lines = []
-    if picture.prompt:
-        lines.append(f"<span>{escape(picture.prompt)}</span>")
-    if picture.verdict:
-        mark = {True: "✓ ", False: "✗ ", None: ""}[picture.right]
-        kind = {True: "good", False: "bad", None: "plain"}[picture.right]
-        lines.append(f'<span class="{kind}">{mark}{escape(picture.verdict)}</span>')
-    caption = f"<figcaption>{''.join(lines)}</figcaption>" if lines else ""
-    return f"<figure>{img(picture.image_3HW, picture.prompt or picture.verdict)}{caption}</figure>"
-
-
 def picture_rows(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[Picture]]]) -> str:
-    """Rows of pictures under common headings, each row below its prompt; many scroll sideways on a phone."""
+    """Rows of pictures under common headings, each row below its prompt.
+
+    Many columns scroll sideways on a phone.
+    """
     top = "".join(f"<b>{escape(head)}</b>" for head in heads)
     body = "".join(
         f'<p class="prompt">{escape(prompt)}</p><div class="row">{"".join(map(_tile, pictures))}</div>'
@@ -69,38 +62,28 @@ def picture_rows(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[Pictur
     )
 
 
-def share_matrix(values_RC: Tensor, rows: Sequence[str], columns: Sequence[str]) -> str:
-    """A small table of numbers, shaded by size."""
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    body = "".join(
-        f"<tr><th>{escape(row)}</th>"
-        + "".join(f'<td style="--v:{min(1.0, abs(value)):.2f}">{value:z.2f}</td>' for value in line)
-        + "</tr>"
-        for row, line in zip(rows, values_RC.tolist(), strict=True)
-    )
-    return f'<div class="scroll"><table class="matrix"><tr><th></th>{head}</tr>{body}</table></div>'
+def picture_wall(pictures: Sequence[Picture], without_caption: str) -> str:
+    """Pictures of any shape, in rows of one height.
+
+    `without_caption` stands below those that have no caption.
+    """
+    return f'<div class="wall">{"".join(_framed(picture, without_caption) for picture in pictures)}<s></s></div>'
 
 
-def confusion_heat(counts_KK: Tensor, names: Sequence[str], cell: int = 15) -> str:
-    """The confusion matrix as SVG, rows shaded by their shares, right and wrong answers in two colours."""
-    share_KK = counts_KK / counts_KK.sum(1, keepdim=True).clamp(min=1)
-    margin = 8 + round(6.2 * max(map(len, names)))
-    side = margin + cell * len(names)
-    labels, cells = [], []
-    for i, name in enumerate(names):
-        middle = margin + cell * (i + 0.5)
-        labels.append(f'<text x="{margin - 5}" y="{middle + 3:g}" text-anchor="end">{escape(name)}</text>')
-        turn = f'transform="rotate(-90 {middle + 3:g} {margin - 5})"'
-        labels.append(f'<text x="{middle + 3:g}" y="{margin - 5}" {turn}>{escape(name)}</text>')
-    for i, j in counts_KK.nonzero().tolist():
-        kind = "hit" if i == j else "miss"
-        where = f'x="{margin + cell * j}" y="{margin + cell * i}" width="{cell - 1}" height="{cell - 1}"'
-        title = f"{names[i]}: {int(counts_KK[i, j])} of {int(counts_KK[i].sum())} called {names[j]}"
-        opacity = 0.15 + 0.85 * float(share_KK[i, j])
-        rect = f'<rect class="{kind}" {where} rx="2" opacity="{opacity:.2f}">'
-        cells.append(f"{rect}<title>{escape(title)}</title></rect>")
-    frame = f'<rect class="ground" x="{margin}" y="{margin}" width="{side - margin}" height="{side - margin}"/>'
-    return (
-        f'<div class="scroll"><svg class="heat" viewBox="0 0 {side} {side}" style="min-width:{side}px" '
-        f'role="img">{frame}{"".join(labels)}{"".join(cells)}</svg></div>'
-    )
+def _tile(picture: Picture) -> str:
+    lines = []
+    if picture.caption:
+        lines.append(f"<span>{escape(picture.caption, LONGEST_CAPTION)}</span>")
+    if picture.verdict:
+        mark = {True: "✓ ", False: "✗ ", None: ""}[picture.right]
+        kind = {True: ' class="good"', False: ' class="bad"', None: ""}[picture.right]
+        lines.append(f"<span{kind}>{mark}{escape(picture.verdict)}</span>")
+    caption = f"<figcaption>{''.join(lines)}</figcaption>" if lines else ""
+    return f"<figure>{img(picture)}{caption}</figure>"
+
+
+def _framed(picture: Picture, without_caption: str) -> str:
+    ratio = min(max(picture.width / max(1, picture.height), 0.4), 3.0)
+    words = escape(picture.caption, LONGEST_CAPTION) or f"<em>{escape(without_caption)}</em>"
+    tip = f' title="{escape(picture.tip)}"' if picture.tip else ""
+    return f'<figure style="--r:{ratio:.3f}">{img(picture)}<figcaption{tip}>{words}</figcaption></figure>'

@@ -1,4 +1,9 @@
-"""Classifier-free guidance, composed: text and properties are pushed apart from what they would be without."""
+"""Classifier-free guidance for two conditions, the text and the properties.
+
+The prediction is pushed away from the one that is made without a condition (Ho and Salimans,
+"Classifier-free diffusion guidance", 2022), first for the text and then for the properties (Brooks,
+Holynski and Efros, "InstructPix2Pix", CVPR 2023, has the same formula for text and picture).
+"""
 
 from __future__ import annotations
 
@@ -14,10 +19,15 @@ from majolica.sampling.inputs import read_weight
 
 @dataclass(frozen=True)
 class Guidance:
-    """Weights of v = v(none) + text (v(text) - v(none)) + properties (v(text, properties) - v(text)).
+    """The weights of text and properties in classifier-free guidance.
 
-    They apply for t >= `start` (JiT guides in [0.1, 1]); before that the plain conditional prediction is used. Since v
-    is affine in the predicted image at fixed z and t, composing predictions composes velocities.
+    They are `text` and `properties` in v = v(none) + text (v(text) - v(none)) + properties (v(text,
+    properties) - v(text)).
+
+    They apply for t >= `start`, as JiT guides in [0.1, 1]; before that the plain conditional
+    prediction is used. The formula is applied to predicted images. That comes to the same, because
+    the velocity v is an affine function of the predicted image where z and t are given, and the
+    coefficients of the three predictions sum to 1.
     """
 
     text: float = 3.0
@@ -26,9 +36,10 @@ class Guidance:
 
 
 def read_guidance(text: float, properties: float | None) -> Guidance:
-    """Weights as callers give them; UserError for what is none.
+    """The weights from the numbers that a caller gives; UserError for what cannot be a weight.
 
-    Text guidance of 1 turns all guidance off, that of properties too, unless theirs is given.
+    Text guidance of 1 turns all guidance off, including that of properties, unless its weight is
+    given too.
     """
     weight = read_weight(text, "guidance")
     if properties is None:
@@ -37,7 +48,11 @@ def read_guidance(text: float, properties: float | None) -> Guidance:
 
 
 def guided(branch: Callable[[Condition], Tensor], asked: Condition, weights: Guidance, t: float) -> Tensor:
-    """Predicted image under guidance; `branch` predicts for a condition and shares one perception pass."""
+    """The predicted image under guidance, `B3HW`, at flow time `t`.
+
+    `branch` predicts the image for a condition. It is called for one, two or three conditions,
+    which share one pass through the perception trunk.
+    """
     full = branch(asked)
     dialled = bool(asked.has_value_BP.any())
     if t < weights.start or (weights.text == 1 and (weights.properties == 1 or not dialled)):

@@ -1,4 +1,4 @@
-"""Pictures in whatever form callers have them, as the model sees them: squares of floats in [0, 1]."""
+"""Reads pictures in any form that callers have, into squares of floats in [0, 1]."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from majolica.data.pictures.opening import render
 from majolica.errors import UserError
 
 Picture = str | Path | Image.Image | NDArray[Any] | Tensor
-"""A file, a picture of Pillow's, or an array: `HW`, `HWC` or `CHW` with 1, 3 or 4 channels, uint8 or floats in [0, 1].
+"""A file, a Pillow image, or an array of uint8 or of floats in [0, 1].
+
+An array is `HW`, `HWC` or `CHW`, with 1, 3 or 4 channels.
 """
 Pictures = Picture | Iterable[Picture]
 """One picture, several, or an array of several: `BHWC` or `BCHW`."""
@@ -29,14 +31,15 @@ Pictures = Picture | Iterable[Picture]
 CHANNELS = (1, 3, 4)
 """Grey, RGB, and RGB with transparency."""
 _ROUNDING = 1e-3
-"""How far floats may lie outside of [0, 1]."""
+"""How far floats may lie outside of [0, 1], because resizing rounds."""
 
 
 def read_pictures(given: Pictures, side: int, how: Fit, most: int) -> Iterator[Tensor]:
-    """At most `most` pictures at a time, `(B, 3, side, side)`, float32 in [0, 1].
+    """Yield the pictures in batches of at most `most`: `(B, 3, side, side)`, float32 in [0, 1].
 
-    A picture that is no square is fitted as training fitted it (`how`); transparent parts lie on white. Raises
-    UserError for a file that cannot be read and for what is no picture.
+    A picture that is not square is fitted in the way that training fitted it (`how`); transparent
+    parts are laid on white. Raises UserError for a file that cannot be read, and for an object that
+    is not a picture.
     """
     if isinstance(given, str | Path | Image.Image):
         given = [given]
@@ -46,7 +49,7 @@ def read_pictures(given: Pictures, side: int, how: Fit, most: int) -> Iterator[T
         return
     if isinstance(given, bytes | Mapping | Set) or not isinstance(given, Iterable):
         raise UserError(
-            f"an object of type {type(given).__name__} is no picture: give a path, a picture of Pillow's, or an array"
+            f"an object of type {type(given).__name__} is not a picture: give a path, a Pillow image, or an array"
         )
     items = list(given)
     if not items:
@@ -56,7 +59,7 @@ def read_pictures(given: Pictures, side: int, how: Fit, most: int) -> Iterator[T
 
 
 def _read_one(given: Picture, side: int, how: Fit) -> Tensor:
-    """One picture of a list, `(1, 3, side, side)`; or several, where the list holds batches."""
+    """One item of a list as `(1, 3, side, side)`; an item that is a batch as `(B, 3, side, side)`."""
     if isinstance(given, Tensor | np.ndarray):
         return _to_squares(_to_rgb(_to_unit(_to_channels_first(given))), side, how)
     if isinstance(given, str | Path):
@@ -64,12 +67,15 @@ def _read_one(given: Picture, side: int, how: Fit) -> Tensor:
     if isinstance(given, Image.Image):
         return _to_unit(convert_picture(given, side, how)[None])
     raise UserError(
-        f"an object of type {type(given).__name__} is no picture: give a path, a picture of Pillow's, or an array"
+        f"an object of type {type(given).__name__} is not a picture: give a path, a Pillow image, or an array"
     )
 
 
 def load_picture(path: Path, side: int, how: Fit) -> Tensor:
-    """A picture file as training sees it, uint8 `(3, side, side)`; UserError names one that cannot be read."""
+    """A picture file as training sees it, uint8 `(3, side, side)`.
+
+    Raises UserError, with the name of the file, where it cannot be read.
+    """
     try:
         pixels = decode(path.read_bytes()).image
     except OSError as error:
@@ -81,7 +87,7 @@ def load_picture(path: Path, side: int, how: Fit) -> Tensor:
 
 
 def convert_picture(picture: Image.Image, side: int, how: Fit) -> Tensor:
-    """An opened picture of Pillow's as its file would be read: uint8 `(3, side, side)`."""
+    """A Pillow image, converted as its file would be: uint8 `(3, side, side)`."""
     if 0 in picture.size:
         raise UserError(f"a picture of {_shown(picture.size)} pixels shows nothing")
     try:
@@ -94,10 +100,12 @@ def convert_picture(picture: Image.Image, side: int, how: Fit) -> Tensor:
 def _to_channels_first(given: Tensor | NDArray[Any]) -> Tensor:
     """An array of one or several pictures as `(B, C, H, W)`.
 
-    Where both ends of the shape could be channels, a tensor of torch has them first, an array of NumPy last.
+    Where the first and the last axis could both be channels, they are taken to be first in a tensor
+    of torch and last in an array of NumPy.
     """
     shape = tuple(given.shape)
-    # Where channels may lie, likeliest first: NumPy's pictures come from files, torch's from models.
+    # The likelier place of the channels is tried first: NumPy arrays come from files, tensors from
+    # models.
     orders = ("first", "last") if isinstance(given, Tensor) else ("last", "first")
     pixels = given if isinstance(given, Tensor) else _to_tensor(given)
     if len(shape) == 2:
@@ -105,39 +113,45 @@ def _to_channels_first(given: Tensor | NDArray[Any]) -> Tensor:
     elif len(shape) in (3, 4):
         found = next((order for order in orders if shape[-3 if order == "first" else -1] in CHANNELS), None)
         if found is None:
-            raise UserError(f"an array of shape {_shown(shape)} is no picture: none of its axes is 1, 3 or 4 channels")
+            raise UserError(
+                f"an array of shape {_shown(shape)} is not a picture: none of its axes holds 1, 3 or 4 channels"
+            )
         batched = pixels if len(shape) == 4 else pixels[None]
         images = batched if found == "first" else batched.permute(0, 3, 1, 2)
     else:
-        raise UserError(f"an array of shape {_shown(shape)} is no picture: give HW, HWC, CHW, BHWC or BCHW")
+        raise UserError(f"an array of shape {_shown(shape)} is not a picture: give HW, HWC, CHW, BHWC or BCHW")
     if not images.numel():
         raise UserError(f"an array of shape {_shown(shape)} holds no pictures")
     return images
 
 
 def _to_tensor(given: NDArray[Any]) -> Tensor:
-    """A NumPy array as a tensor, whatever its strides, its byte order and its owner."""
+    """A NumPy array as a tensor, whatever its strides and byte order, and even if it is read-only."""
     if given.dtype != np.uint8 and given.dtype.kind != "f":
-        raise UserError(f"pictures of {given.dtype} are not read: give uint8 from 0 to 255 or floats from 0 to 1")
+        raise UserError(f"pictures of {given.dtype} cannot be read: give uint8 from 0 to 255 or floats from 0 to 1")
     kept = given.astype(np.float32) if given.dtype.kind == "f" else given
     return torch.from_numpy(np.require(kept, requirements=("C", "W")))
 
 
 def _to_unit(images_BCHW: Tensor) -> Tensor:
-    """uint8 over 255; floats as they are, which must lie in [0, 1]."""
+    """Pictures as floats in [0, 1]: uint8 is divided by 255; UserError for floats that lie outside."""
     if images_BCHW.dtype == torch.uint8:
         return images_BCHW.float() / 255
     if not images_BCHW.is_floating_point():
-        raise UserError(f"pictures of {images_BCHW.dtype} are not read: give uint8 from 0 to 255 or floats from 0 to 1")
+        raise UserError(
+            f"pictures of {images_BCHW.dtype} cannot be read: give uint8 from 0 to 255 or floats from 0 to 1"
+        )
     images_BCHW = images_BCHW.float()
     low, high = (x.item() for x in images_BCHW.aminmax())
-    if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # which a NaN is not either
-        raise UserError(f"pictures of floats run from 0 to 1, not from {low:g} to {high:g}: scale them, or give uint8")
+    if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # a comparison with NaN is false too
+        raise UserError(
+            f"pictures of floats must lie in [0, 1], and these run from {low:g} to {high:g}: scale them, or give uint8"
+        )
     return images_BCHW.clamp(0, 1)
 
 
 def _to_rgb(images_BCHW: Tensor) -> Tensor:
-    """Grey in all three colours, transparency over white."""
+    """Pictures as `(B, 3, H, W)`: grey goes to all three channels, and transparency lies on white."""
     channels = images_BCHW.shape[1]
     if channels == 4:
         alpha_B1HW = images_BCHW[:, 3:]
@@ -146,7 +160,11 @@ def _to_rgb(images_BCHW: Tensor) -> Tensor:
 
 
 def _to_squares(images_B3HW: Tensor, side: int, how: Fit) -> Tensor:
-    """Pictures scaled to `side` (bicubic, antialiased): their centres cut, white beside them, or squeezed."""
+    """Pictures scaled to squares of `side` pixels (bicubic, antialiased).
+
+    `how` says what is done to those that are not square: their centre is cut out, white is added,
+    or they are squeezed.
+    """
     height, width = images_B3HW.shape[-2:]
     if (height, width) == (side, side):
         return images_B3HW

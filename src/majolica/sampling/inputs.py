@@ -1,4 +1,4 @@
-"""What callers may ask in words and numbers: prompts, labels, dials, sizes and settings, checked before any work."""
+"""Reads the words and numbers that callers give, and checks them before any work is done."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ from majolica.errors import UserError, unknown
 from majolica.models.properties import PROPERTIES
 
 LONGEST_PROMPT = 2_000
-"""Characters; a longer prompt is a mistake, not a caption."""
+"""Characters of a prompt at most, because a longer text is a mistake and not a caption."""
 
 Texts = str | Iterable[str]
 """One text, or several."""
 Values = float | Sequence[float] | NDArray[Any] | Tensor
-"""One value for all pictures, or one a picture."""
+"""One value for all pictures, or one for each."""
 
 
 def read_texts(given: Texts, kind: str = "prompt") -> list[str]:
-    """The texts in `given`, of which a string is one. UserError for none, for what is no text, for an empty one."""
+    """The texts in `given`; a string is one text.
+
+    Raises UserError where there is no text, where an item is not a string, and for a text that is
+    empty or too long.
+    """
     if isinstance(given, str):
         texts: list[str] = [given]
     elif isinstance(given, bytes | Mapping | Set) or not isinstance(given, Iterable):
@@ -42,9 +46,10 @@ def read_texts(given: Texts, kind: str = "prompt") -> list[str]:
 
 
 def read_labels(given: Texts) -> list[str]:
-    """Labels to choose from; UserError for fewer than two, or for one that comes twice.
+    """Labels to choose from; UserError for fewer than two, or for one that is given twice.
 
-    Probabilities over one label are 1 whatever the picture shows, and a label that comes twice shares its own.
+    With a single label its probability is 1 whatever the picture shows, and a label that is given
+    twice would share its probability with itself.
     """
     labels = read_texts(given, "label")
     if len(labels) == 1:
@@ -58,7 +63,7 @@ def read_labels(given: Texts) -> list[str]:
 
 
 def check_text(text: str, kind: str = "prompt") -> None:
-    """UserError for a prompt, or another kind of text, that says nothing or far too much."""
+    """Raise UserError for a text that is empty or longer than `LONGEST_PROMPT`."""
     if not text.strip():
         raise UserError(f"the {kind} is empty: say what the picture shows")
     if len(text) > LONGEST_PROMPT:
@@ -68,7 +73,11 @@ def check_text(text: str, kind: str = "prompt") -> None:
 
 
 def read_dials(given: Mapping[str, Values], names: tuple[str, ...], count: int) -> dict[str, Tensor]:
-    """Each dial's values, `(count,)`. UserError for a property that is unknown, out of range, or of another length."""
+    """The values of each property that is set, `(count,)`.
+
+    Raises UserError for a property that the model has not, for a value out of its range, and for
+    another number of values than pictures.
+    """
     if not isinstance(given, Mapping):
         raise UserError(
             f"the properties are of type {type(given).__name__}: give a dictionary, as {{'brightness': 0.8}}"
@@ -87,14 +96,14 @@ def _read_dial(name: str, given: Values, names: tuple[str, ...], count: int) -> 
     if values.ndim > 1 or (values.ndim == 1 and len(values) != count):
         raise UserError(f"{name} has {values.numel()} values for {count} pictures: give one, or one a picture")
     dial = PROPERTIES[name]
-    low, high = torch.tensor([dial.low, dial.high])  # in float32 as the values, so that both ends are allowed
+    low, high = torch.tensor([dial.low, dial.high])  # as float32, like the values, so that both ends are allowed
     if not bool(((low <= values) & (values <= high)).all()):
         raise UserError(f"{name} runs from {dial.low} to {dial.high} ({dial.unit}), not {_shown(given)}")
     return values.expand(count)
 
 
 def read_count(given: object, what: str) -> int:
-    """A whole number of at least 1, such as the number of steps; UserError for all else."""
+    """A whole number of at least 1, such as the number of steps; UserError for anything else."""
     number = read_whole(given, what)
     if number < 1:
         raise UserError(f"{what} is {number}: at least 1")
@@ -102,7 +111,7 @@ def read_count(given: object, what: str) -> int:
 
 
 def read_whole(given: object, what: str) -> int:
-    """`given` as a Python integer; UserError where it is no whole number."""
+    """`given` as a Python integer; UserError where it is not a whole number."""
     try:
         if isinstance(given, bool):
             raise TypeError
@@ -112,7 +121,7 @@ def read_whole(given: object, what: str) -> int:
 
 
 def read_weight(given: object, what: str) -> float:
-    """A guidance weight: finite and not negative; UserError for all else."""
+    """A guidance weight, which is finite and not negative; UserError for anything else."""
     try:
         weight = float(given)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
@@ -125,6 +134,6 @@ def read_weight(given: object, what: str) -> float:
 
 
 def _shown(given: object) -> str:
-    """A value in an error message, on one line and not too long."""
+    """A value as it stands in an error message: on one line, and at most 60 characters."""
     text = " ".join(str(given).split())
     return text if len(text) <= 60 else text[:57] + "..."

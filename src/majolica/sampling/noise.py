@@ -1,4 +1,4 @@
-"""The noise that a picture begins as: a function of its seed and its size alone."""
+"""The noise that painting starts from. It depends on the seed and the size of the picture alone."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ LARGEST_SEED = 2**63
 
 
 def read_seeds(given: object, count: int) -> list[int]:
-    """One seed per picture: a whole number is the seed of all of them, a sequence holds one for each.
+    """One seed for each of `count` pictures.
 
-    Raises UserError for another number of seeds than pictures, and for what is not from 0 to `LARGEST_SEED`.
+    A whole number is the seed of all of them; a sequence has one for each.
+
+    Raises UserError where there are more or fewer seeds than pictures, and for a seed outside 0 to
+    `LARGEST_SEED`.
     """
     if not isinstance(given, str | bytes) and isinstance(given, Iterable) and getattr(given, "ndim", 1) != 0:
         seeds = [read_seed(seed) for seed in given]
@@ -30,7 +33,7 @@ def read_seeds(given: object, count: int) -> list[int]:
 
 
 def read_seed(given: object) -> int:
-    """`given` as a Python integer; UserError where it is no whole number from 0 to `LARGEST_SEED`."""
+    """`given` as a Python integer from 0 to `LARGEST_SEED`; UserError for anything else."""
     seed = read_whole(given, "the seed")
     if not 0 <= seed <= LARGEST_SEED:
         raise UserError(f"the seed is {seed}: give a whole number from 0 to 2^63 ({LARGEST_SEED})")
@@ -38,11 +41,13 @@ def read_seed(given: object) -> int:
 
 
 def draw_noise(seed: int, resolution: int, scale: int) -> Tensor:
-    """White noise of standard deviation k, `(3, k R0, k R0)`; its k x k means are the same at every k.
+    """White noise of standard deviation k = `scale`, float32 `(3, k R0, k R0)`; R0 is `resolution`.
 
-    The mean of a cell of k^2 unit Gaussians is independent of what the cell's pixels differ from it by, so the mean can
-    be drawn on its own, once for all sizes. NumPy's Philox generator takes the whole seed, where torch's generator for
-    CPUs drops all but the lowest 32 bits.
+    Its means over cells of k x k pixels are the same at every k: the noise of the base resolution.
+    The mean of k^2 independent Gaussians is independent of their differences from it, so the means
+    can be drawn first, once for all sizes, and the differences after them. NumPy's Philox generator
+    is used because it takes the whole seed; torch's generator for CPUs ignores all but the lowest
+    32 bits.
     """
     generator = np.random.Generator(np.random.Philox(seed))
     base_3HW = _normal(generator, resolution)

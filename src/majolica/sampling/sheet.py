@@ -11,11 +11,14 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 LEAST_SIDE = 128
-"""Pixels that a picture is wide at least, so that its prompt fits under it: smaller ones are shown larger."""
+"""Pixels that a picture is wide at least, so that its prompt fits under it.
+
+Smaller pictures are shown enlarged.
+"""
 LETTERS = 12
 """Height of the letters in pixels."""
 LINES = 4
-"""Lines of a prompt that are written; what is longer ends in dots."""
+"""Lines of a prompt that are written at most; a longer prompt ends in dots."""
 GAP = 8
 FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial Unicode.ttf", "Arial.ttf")
 """Files that Pillow looks for among the fonts of the machine."""
@@ -44,9 +47,10 @@ def captioned_sheet(images_B3HW: Tensor, prompts: Sequence[str], columns: int = 
 
 
 def find_font() -> Font:
-    """A font with the letters of many alphabets, of this machine or of matplotlib; else Pillow's own, which has ASCII.
+    """A font with the letters of many alphabets, from this machine or from the files of matplotlib.
 
-    Matplotlib is not imported for it.
+    Where there is none, it is Pillow's own font, which has ASCII alone. Matplotlib is not imported,
+    because that would take a second.
     """
     found = find_spec("matplotlib")
     beside = [Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / FONTS[0]] if found and found.origin else []
@@ -57,7 +61,7 @@ def find_font() -> Font:
 
 
 def wrap(text: str, font: Font, width: int) -> list[str]:
-    """`text` in at most LINES lines of at most `width` pixels, broken between words where that is possible."""
+    """`text` in at most LINES lines of at most `width` pixels, broken between words if possible."""
     lines: list[str] = []
     rest = " ".join(text.split())
     while rest and len(lines) < LINES:

@@ -1,21 +1,36 @@
-"""ODE solvers of dz/dt = (x_hat(z, t) - z) / (1 - t), from noise at t = 0 to the image at t = 1."""
+"""Solvers of the ODE that carries noise (at time t = 0) to an image (at t = 1).
+
+It is dz/dt = (x_hat(z, t) - z) / (1 - t).
+
+x_hat is the clean image that the model predicts from the noisy image z at flow time t.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import count, pairwise
 
 import torch
 from torch import Tensor
 
 Denoiser = Callable[[Tensor, float], Tensor]
-"""Noisy image and flow time -> predicted clean image."""
+"""From a noisy image and a flow time to the predicted clean image."""
 Tick = Callable[[], None]
 """Called after each step."""
+Progress = Callable[[int, int], None]
+"""Hears how many steps are done, and of how many."""
 
 
 def silent() -> None:
-    """The tick of whoever does not watch."""
+    """The tick where nobody watches."""
+
+
+def make_tick(progress: Progress | None, total: int) -> Tick:
+    """A tick that tells `progress` how many of `total` steps are done."""
+    if progress is None:
+        return silent
+    done = count(1)
+    return lambda: progress(next(done), total)
 
 
 def times(steps: int) -> list[float]:
@@ -24,7 +39,7 @@ def times(steps: int) -> list[float]:
 
 
 def euler(denoise: Denoiser, z: Tensor, steps: int, tick: Tick = silent) -> Tensor:
-    """First order; one evaluation a step."""
+    """The first-order method, with one evaluation of the model a step."""
     for now, then in pairwise(times(steps)):
         z = z + (then - now) / (1 - now) * (denoise(z, now) - z)
         tick()
@@ -32,7 +47,10 @@ def euler(denoise: Denoiser, z: Tensor, steps: int, tick: Tick = silent) -> Tens
 
 
 def heun(denoise: Denoiser, z: Tensor, steps: int, tick: Tick = silent) -> Tensor:
-    """Second order (explicit trapezoid); two evaluations a step, one in the last, where the velocity is singular."""
+    """Heun's second-order method (explicit trapezoid), with two evaluations of the model a step.
+
+    The last step has one evaluation, because the velocity is singular at t = 1.
+    """
     for now, then in pairwise(times(steps)):
         velocity = (denoise(z, now) - z) / (1 - now)
         guess = z + (then - now) * velocity

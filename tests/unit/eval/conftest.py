@@ -7,7 +7,6 @@ the judge read the level back.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from majolica.eval.judge.net import Scores
 from majolica.eval.protocol import EvalData, Split
+from majolica.sampling.request import PaintRequest
 
 NAMES = ("red apple", "dolphin", "cactus", "umbrella", "fox")
 
@@ -36,27 +36,15 @@ class FakePipeline:
 
     def __init__(self, mistakes: dict[int, int] | None = None) -> None:
         self.mistakes = mistakes or {}
-        self.calls: list[dict[str, Any]] = []
+        self.calls: list[PaintRequest] = []
 
-    def paint(
-        self,
-        prompts: Sequence[str],
-        size: int | None = None,
-        properties: dict[str, Any] | None = None,
-        steps: int = 20,
-        guidance: float = 3.0,
-        seed: int | Sequence[int] = 0,
-        solver: str = "heun",
-        *,
-        batch: int = 1,
-    ) -> Tensor:
-        call = {"prompts": list(prompts), "size": size, "properties": properties, "steps": steps, "seed": seed}
-        self.calls.append(call)
-        things = [thing(prompt) for prompt in prompts]
-        images_B3HW = flat([10 + 20 * self.mistakes.get(k, k) for k in things], size or 8)
-        if properties and "brightness" in properties:
-            images_B3HW = flat([255 * properties["brightness"]] * len(prompts), size or 8)
-        return images_B3HW
+    def paint_request(self, request: PaintRequest) -> Tensor:
+        self.calls.append(request)
+        size, dials = request.size or 8, request.properties
+        things = [thing(prompt) for prompt in request.prompts]
+        if "brightness" in dials:
+            return flat([255 * float(dials["brightness"])] * len(things), size)
+        return flat([10 + 20 * self.mistakes.get(k, k) for k in things], size)
 
     def embed_images(self, images_B3HW: Tensor) -> Tensor:
         return torch.eye(len(NAMES))[[self.mistakes.get(k, k) for k in read(images_B3HW).tolist()]]

@@ -11,11 +11,12 @@ import torch
 from scipy.stats import spearmanr
 
 from majolica.errors import Notice, UserError
+from majolica.eval.brush import Brush
 from majolica.eval.evaluators.control import Control, spearman
 from majolica.eval.evaluators.fidelity import Fidelity
 from majolica.eval.evaluators.gallery import Gallery
 from majolica.eval.evaluators.zero_shot import ZeroShot, class_embeddings, confusion_matrix
-from majolica.eval.protocol import Brush, EvalData, Figure, Split, Table, share_error
+from majolica.eval.protocol import EvalData, Figure, Split, Table, share_error
 
 
 def empty(data: EvalData) -> EvalData:
@@ -79,8 +80,8 @@ def test_fidelity_spreads_over_the_split(pipeline: Any, judge: Any, data: EvalDa
     painter = pipeline()
     result = Fidelity(judge, 4, Brush(steps=3))(painter, data)
     assert result.metrics["prompt_fidelity_pictures"] == 4
-    assert painter.calls[0]["prompts"] == [data.combinations.captions[i] for i in (0, 5, 10, 15)]
-    assert painter.calls[0]["steps"] == 3
+    assert painter.calls[0].prompts == [data.combinations.captions[i] for i in (0, 5, 10, 15)]
+    assert painter.calls[0].steps == 3
     assert Fidelity(judge, 999)(pipeline(), data).metrics["prompt_fidelity_pictures"] == 20
 
 
@@ -120,7 +121,7 @@ def test_control_of_a_perfect_dial(pipeline: Any, data: EvalData) -> None:
     assert metrics["control_rho"] == metrics["control_rho_brightness"] == pytest.approx(1)
     assert metrics["control_within_5_percent_brightness"] == 1
     assert abs(metrics["control_rho_contrast"]) < 0.5
-    turned = [call["properties"]["brightness"] for call in painter.calls if "brightness" in call["properties"]]
+    turned = [call.properties["brightness"] for call in painter.calls if "brightness" in call.properties]
     assert len(turned) == 5
     assert turned == sorted(turned)
     assert turned[0] >= 0.1  # the property's own range bounds what the data show (0.04 to 0.35)
@@ -162,8 +163,8 @@ def test_gallery_varies_its_prompts(pipeline: Any, data: EvalData) -> None:
     captions, metas = [source.captions[i] for i in rows], [source.metas[i] for i in rows]
     repeated = replace(data, combinations=Split(source.images_B3HW[rows], captions, metas))
     result = Gallery(8, 16, pictures=5, prompts=2)(painter, repeated)
-    assert len(set(painter.calls[0]["prompts"])) == 5
-    assert [call["size"] for call in painter.calls[1:]] == [8, 16, 32]
+    assert len(set(painter.calls[0].prompts)) == 5
+    assert [call.size for call in painter.calls[1:]] == [8, 16, 32]
     assert set(result.metrics) == {"paint_seconds_8px", "paint_seconds_16px", "paint_seconds_32px"}
     sizes = next(part for part in result.parts if part.title == "One model, several resolutions")
     assert "16 px<" in sizes.html and "32 px, larger than trained<" in sizes.html
@@ -172,4 +173,4 @@ def test_gallery_varies_its_prompts(pipeline: Any, data: EvalData) -> None:
 def test_each_picture_of_a_call_has_a_seed_of_its_own(pipeline: Any, data: EvalData) -> None:
     painter = pipeline()
     Brush(seed=5).paint(painter, ["a fox", "a fox", "a fox"])
-    assert list(painter.calls[0]["seed"]) == [5, 6, 7]
+    assert list(painter.calls[0].seed) == [5, 6, 7]

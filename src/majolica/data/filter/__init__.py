@@ -1,10 +1,14 @@
-"""`majolica data filter`: rows of metadata chosen by rules, without duplicates, to an exact number, reproducibly.
+"""`majolica data filter`: chooses rows of metadata by rules, without duplicates, reproducibly.
 
-The work is cut in tasks that any process or machine may do, and that are done once (see `work`):
+A budget is met to the row.
 
-1. scan: each stretch of the input is read once, each row gets the first reason to go or none; the rest is written
-   in the order of the documented hash of its URL (`order`).
-2. urls: each bucket, a range of that hash over all of step 1, loses its repeated URLs.
-3. pictures, near, hosts, settle: only where asked for, on a few columns.
+The work is cut in tasks that any process or machine may do, and each is done once (see `work`):
+
+1. scan: each stretch of the input is read once. Every row gets the first reason to go, or none; the
+   rows without a reason are written in the order of the documented hash of their URL (`order`).
+2. urls: each bucket, which is a range of that hash over everything that step 1 wrote, loses its
+   repeated URLs.
+3. keys, pictures, near, sites, settle: repeated and similar pictures, and caps on domains. These
+   run only where the configuration asks for them, and read a few columns alone.
 4. write: each bucket is written to its place in the output.
 """

@@ -1,4 +1,7 @@
-"""The canonical columns, and how those of a file become them: names by alias, values by cast."""
+"""The canonical columns, and how the columns of a file become them.
+
+Names are found by alias, and values are cast.
+"""
 
 from __future__ import annotations
 
@@ -25,26 +28,33 @@ CANONICAL = {
     "aesthetic": "FLOAT",
     "phash": "UBIGINT",
 }
-"""Columns of the output in their order, and their types inside; phash leaves as 16 hexadecimal digits."""
+"""The columns of the output, in their order, with their types while the work goes on.
+
+In the output, phash is 16 hexadecimal digits.
+"""
 
 KINDS = ("text", "bytes", "whole", "real")
-"""What can be read: text, bytes that should be UTF-8 text, whole numbers, real numbers."""
+"""The kinds of columns that can be read.
+
+They are text, bytes that should be UTF-8 text, whole numbers and real numbers.
+"""
 
 REQUIRED = ("url", "text")
 
 
 @dataclass(frozen=True)
 class Column:
-    """A file's column: its own name, and its kind, one of KINDS."""
+    """A column of a file: its own name, and its kind, which is one of KINDS."""
 
     name: str
     kind: str
 
 
 def find(config: ColumnsConfig, present: Mapping[str, str], where: str) -> dict[str, Column]:
-    """Canonical name -> the file's column. `present` maps the file's names to kinds.
+    """The file's column for each canonical name; `present` maps the file's names to their kinds.
 
-    Raises UserError where there is no URL or no text, saying what was looked for and how to map.
+    Raises UserError where there is no URL or no text. It says what was looked for, and how to map
+    it.
     """
     exact = {column.casefold(): column for column in reversed(list(present))}
     found: dict[str, Column] = {}
@@ -63,7 +73,10 @@ def find(config: ColumnsConfig, present: Mapping[str, str], where: str) -> dict[
 
 
 def _fits(canonical: str, kind: str) -> bool:
-    """Categories are text: a column `nsfw` of numbers is a probability."""
+    """Whether a column of this kind can be the canonical one.
+
+    The categories of nsfw are text; a column `nsfw` of numbers is a probability.
+    """
     return kind in KINDS and (canonical != "nsfw" or kind in ("text", "bytes"))
 
 
@@ -72,8 +85,8 @@ def _explain(config: ColumnsConfig, present: Mapping[str, str], missing: list[st
     unusable = [c for c, kind in present.items() if c.casefold() in names and kind not in KINDS]
     if unusable:
         return (
-            f"the column {unusable[0]} of {where} holds {present[unusable[0]]}, which is no {missing[0]}: write it as"
-            f" text, or map another column with --columns.{missing[0]} NAME"
+            f"the column {unusable[0]} of {where} holds {present[unusable[0]]}, which cannot be a {missing[0]}:"
+            f" write it as text, or map another column with --columns.{missing[0]} NAME"
         )
     wants = "; ".join(f"{field}, looked for as {', '.join(getattr(config, field))}" for field in missing)
     close = difflib.get_close_matches(missing[0], [column.lower() for column in present], n=1, cutoff=0.3)
@@ -85,7 +98,10 @@ def _explain(config: ColumnsConfig, present: Mapping[str, str], missing: list[st
 
 
 def select(found: Mapping[str, Column]) -> list[str]:
-    """SQL for each canonical column of a file, and for `bad`: bits of those whose value was given but is unusable."""
+    """SQL for each canonical column of a file, and for a column `bad`.
+
+    `bad` has a bit for each column whose value is given but cannot be used.
+    """
     parts, bad = [], []
     for bit, (canonical, kind) in enumerate(CANONICAL.items()):
         if canonical not in found:
@@ -100,7 +116,11 @@ def select(found: Mapping[str, Column]) -> list[str]:
 
 
 def cast(canonical: str, column: Column) -> str:
-    """SQL for the canonical value; NULL where the file's value makes no sense: text, NaN, a size below 1."""
+    """SQL for the canonical value.
+
+    It is NULL where the file's value makes no sense, such as text for a number, NaN, or a size
+    below 1.
+    """
     value, kind = readable(column), CANONICAL[canonical]
     if kind == "VARCHAR":
         # A number that was stored as a float is still the same number: 12.0 is 12.
@@ -115,7 +135,7 @@ def cast(canonical: str, column: Column) -> str:
 
 
 def readable(column: Column) -> str:
-    """A column as text or numbers; bytes that are no UTF-8 are NULL."""
+    """SQL for a column as text or numbers; bytes that are not UTF-8 are NULL."""
     return f"TRY(decode({name(column.name)}))" if column.kind == "bytes" else name(column.name)
 
 
@@ -125,8 +145,8 @@ def _hash(column: Column) -> str:
         digits = f"CASE WHEN length({value}) = 16 THEN TRY_CAST('0x' || {value} AS UBIGINT) END"
         if column.kind == "text":
             return digits
-        raw = name(column.name)  # the eight bytes of the hash themselves, the first the highest
+        raw = name(column.name)  # the eight bytes of the hash, the highest first
         return f"CASE WHEN octet_length({raw}) = 8 THEN TRY_CAST('0x' || hex({raw}) AS UBIGINT) ELSE {digits} END"
-    # Signed numbers stand for the same 64 bits.
+    # Negative numbers are hashes whose 64 bits were stored as a signed number.
     number = f"TRY_CAST({value} AS HUGEINT)"
     return f"TRY_CAST(CASE WHEN {number} < 0 THEN {number} + 18446744073709551616 ELSE {number} END AS UBIGINT)"

@@ -1,4 +1,4 @@
-"""DuckDB as the tasks use it: bounded, offline, its errors in one line."""
+"""DuckDB in the way that the tasks use it: with bounded memory, offline, and errors in one line."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ ROW_GROUP = 122_880
 
 @contextmanager
 def database(config: FilterConfig, folder: Path, what: str) -> Iterator[DuckDBPyConnection]:
-    """A connection that spills into `folder`; DuckDB's complaints become a UserError that begins with `what`."""
+    """A connection that spills into `folder` what does not fit into memory.
+
+    DuckDB's errors become UserErrors that begin with `what`.
+    """
     try:
         import duckdb
     except ImportError as error:
         raise UserError("filtering metadata needs DuckDB: pip install 'majolica[data]'") from error
-    # A Ray task is given one core.
+    # Ray gives one core to a task.
     room = 1 if config.engine.engine == "ray" else cores()
     threads = config.work.threads or max(1, room // config.engine.workers)
     spill = folder / "spill" / str(os.getpid())
@@ -49,7 +52,7 @@ def database(config: FilterConfig, folder: Path, what: str) -> Iterator[DuckDBPy
     except duckdb.OutOfMemoryException as error:
         raise UserError(f"{what}: {config.work.memory_mb} MB are too few: raise --work.memory-mb") from error
     except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.InternalException):
-        raise  # ours
+        raise  # a fault of our own queries
     except (duckdb.Error, OSError) as error:
         raise UserError(f"{what}: {first_line(error)}") from error
     finally:
@@ -57,32 +60,32 @@ def database(config: FilterConfig, folder: Path, what: str) -> Iterator[DuckDBPy
 
 
 def check_hash() -> None:
-    """Raise UserError where this DuckDB's md5 is not the documented hash."""
+    """Raise UserError where the md5 of this DuckDB is not the documented hash."""
     import duckdb
 
     with duckdb.connect() as connection:
         (found,) = connection.execute(f"SELECT {digest_sql(quote('u'), 0)}").fetchone() or (None,)
     if found != order("u", 0):
-        raise UserError(f"DuckDB {duckdb.__version__} numbers md5 in another way: install duckdb>=2.0")
+        raise UserError(f"DuckDB {duckdb.__version__} computes md5_number in another way: install duckdb>=2.0")
 
 
 def quote(text: str) -> str:
-    """A text literal."""
+    """SQL for a text."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def name(column: str) -> str:
-    """A column's name, quoted."""
+    """SQL for the name of a column."""
     return '"' + column.replace('"', '""') + '"'
 
 
 def files(paths: Sequence[Path | str]) -> str:
-    """A table of parquet files."""
+    """SQL for the table that parquet files hold together."""
     return f"read_parquet([{', '.join(quote(str(path)) for path in paths)}])"
 
 
 def copy_to(path: Path, row_group: int = ROW_GROUP, codec: str = "snappy") -> str:
-    """The end of a COPY statement."""
+    """The end of a COPY statement that writes a parquet file."""
     return f"TO {quote(str(path))} (FORMAT parquet, COMPRESSION {codec}, ROW_GROUP_SIZE {row_group})"
 
 
@@ -93,6 +96,6 @@ def scalar(connection: DuckDBPyConnection, query: str) -> Any:
 
 
 def first_line(error: BaseException) -> str:
-    """What a library's message says, in one line, without its class."""
+    """The first line of an error, without the name of its class."""
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return text.removeprefix("IO Error: ").removeprefix("Invalid Input Error: ")

@@ -1,4 +1,7 @@
-"""Steps 2 and 3: which of equal rows stays. Each task sees one range of a hash, so its memory is bounded."""
+"""Steps 2 and 3: which of several equal rows stays.
+
+Each task sees one range of a hash, so that its memory is bounded.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,9 @@ from majolica.data.filter.work import Job, once
 URLS, KEYS, PICTURES, NEAR = "urls", "keys", "pictures", "near"
 PIXELS = "width::BIGINT * height"
 
-# Of equal URLs: the larger picture, then the better caption, then whatever comes first in content, so that the
-# choice depends on nothing but the rows.
+# Of rows with one URL, the one with the larger picture stays, then the one whose caption fits
+# better, then the one whose content comes first in order, so that the choice depends on the rows
+# alone.
 BEST_URL = ", ".join(
     [f"{PIXELS} DESC NULLS LAST", "similarity DESC NULLS LAST", "text NULLS LAST"]
     + [f"{column} NULLS LAST" for column in CANONICAL if column not in ("url", "text", "similarity")]
@@ -25,7 +29,10 @@ BEST_PICTURE = "pixels DESC NULLS LAST, h, g"
 
 
 def urls(job: Job, bucket: int) -> dict[str, Any]:
-    """Find the rows of a bucket that repeat a URL or whose URL opted out; their uids are the table of the stage."""
+    """Find the rows of a bucket that repeat a URL, or whose URL opted out.
+
+    The table of the stage holds their uids.
+    """
     return once(job, URLS, bucket, lambda beside: _urls(job, bucket, beside))
 
 
@@ -46,7 +53,7 @@ def _urls(job: Job, bucket: int, beside: Path) -> dict[str, Any]:
                 "CREATE TEMP TABLE twice AS SELECT h, g FROM rows ANTI JOIN gone USING (uid) "
                 "GROUP BY h, g HAVING count(*) > 1"
             )
-            # Few rows are in `twice`; only theirs are read in full.
+            # The table `twice` is small, and only its rows are read in full.
             ranked = f"row_number() OVER (PARTITION BY h, g ORDER BY {BEST_URL}, uid) AS place"
             (repeated,) = connection.execute(
                 f"INSERT INTO gone SELECT uid FROM (SELECT uid, {ranked} FROM (SELECT * FROM {scanned}) "
@@ -59,7 +66,7 @@ def _urls(job: Job, bucket: int, beside: Path) -> dict[str, Any]:
 
 
 def keys(job: Job, bucket: int) -> dict[str, Any]:
-    """Write the few columns of a bucket on which the next steps work, in the order of the perceptual hash."""
+    """Write the few columns on which the next steps work, in the order of the perceptual hash."""
 
     def task(beside: Path) -> dict[str, Any]:
         scanned = f"{files(job.tables('scan'))} WHERE {job.mine(bucket)}"
@@ -75,7 +82,10 @@ def keys(job: Job, bucket: int) -> dict[str, Any]:
 
 
 def pictures(job: Job, bucket: int) -> dict[str, Any]:
-    """Find the rows that repeat a perceptual hash of a range of hashes; table: h, g, uid of those that go."""
+    """Find the rows that repeat a perceptual hash, within one range of hashes.
+
+    The table of the stage holds h, g and uid of those that go.
+    """
 
     def task(beside: Path) -> dict[str, Any]:
         place = f"row_number() OVER (PARTITION BY phash ORDER BY {BEST_PICTURE}) AS place"
@@ -91,7 +101,7 @@ def pictures(job: Job, bucket: int) -> dict[str, Any]:
 
 
 def lost_pictures(job: Job, bucket: int) -> str:
-    """Query for the uids of a bucket of URLs that went as repeated or near pictures."""
+    """SQL for the uids of rows of a bucket of URLs that went as repeated or similar pictures."""
     tables = [*job.tables(PICTURES), *job.tables(NEAR)]
     if not tables:
         return "SELECT NULL::UBIGINT AS uid WHERE false"

@@ -1,4 +1,4 @@
-"""The funnel: how many rows each rule saw, took and left, as funnel.json."""
+"""The funnel: how many rows each rule saw, took and left. It is written as funnel.json."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ def funnel(
     written: Sequence[dict[str, Any]],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
-    """What funnel.json holds. `counts` are those of every task before the writing, `kept` rows before the budget."""
+    """The content of funnel.json.
+
+    `counts` are those of every task before the writing, `kept` the rows of each bucket before the
+    budget, and `written` the counts of the tasks that write.
+    """
     scanned = [part for part in counts if "rows" in part]
     rows = sum(part["rows"] for part in scanned)
     names = {name: number for part in written for name, number in part["files"].items()}
@@ -43,7 +47,7 @@ def funnel(
         raise AssertionError(f"the funnel ends at {left} rows, the files hold {sum(names.values())}")
     config = to_dict(job.config)
     for part, key in ((config, "engine"), (config["work"], "threads"), (config["work"], "memory_mb")):
-        del part[key]  # the same run on another machine has the same funnel
+        del part[key]  # so that a run on another machine has the same funnel
     return {
         "rows_in": rows,
         "rows_out": left,
@@ -67,7 +71,7 @@ def funnel(
 
 
 def save(out: Path, found: dict[str, Any]) -> None:
-    """Write funnel.json, atomically."""
+    """Write funnel.json as a whole file."""
     write_atomic(out / NAME, json.dumps(found, indent=1) + "\n")
 
 
@@ -81,7 +85,10 @@ def load(out: Path) -> dict[str, Any]:
 
 
 def _gone(job: Job, counts: Sequence[dict[str, Any]]) -> list[int]:
-    """Rows lost to each reason: tasks of the first step list all, later ones name theirs."""
+    """The rows that went for each reason.
+
+    Tasks of the first step list all reasons in order; later ones give the number of theirs.
+    """
     total = [0] * len(reasons(job.config))
     for part in counts:
         found = part.get("reasons", {})

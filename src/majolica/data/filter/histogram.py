@@ -1,4 +1,7 @@
-"""Histograms counted in SQL: fixed bins, so that the counts of tasks add up."""
+"""Histograms that are counted in SQL.
+
+Their bins are fixed, so that the counts of tasks can be added.
+"""
 
 from __future__ import annotations
 
@@ -16,25 +19,35 @@ UNKNOWN = BINS
 
 @dataclass(frozen=True)
 class Histogram:
-    """`BINS` equal bins between low and high, of the value or of its logarithm; what lies outside goes to the ends."""
+    """`BINS` equal bins from low to high, of the value or of its logarithm.
+
+    Values that lie outside count in the first or the last bin.
+    """
 
     title: str
     value: str
-    """SQL over the canonical columns and `chars`."""
+    """SQL for the value, over the canonical columns and `chars`."""
     low: float
     high: float
     log: bool = False
     whole: bool = False
-    """Whole numbers: few distinct values, so counting them before looking for their bins is quicker."""
+    """Whether the values are whole numbers.
+
+    They have few distinct values, so that it is quicker to count these before looking for their
+    bins.
+    """
 
     def edges(self) -> list[float]:
-        """The `BINS` + 1 limits."""
+        """The `BINS` + 1 edges of the bins."""
         low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
         steps = [low + (high - low) * i / BINS for i in range(BINS + 1)]
         return [math.exp(step) if self.log else step for step in steps]
 
     def query(self, table: str) -> str:
-        """SQL for the rows of `table` in each bin that has any: its number (`UNKNOWN` for nulls), its rows."""
+        """SQL for the number of each bin that has rows of `table`, and the number of its rows.
+
+        NULL values count in the bin `UNKNOWN`.
+        """
         low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
         value = f"ln(greatest(value, {self.low}))" if self.log else "value::DOUBLE"
         place = f"floor(({value} - {low!r}) * {BINS / (high - low)!r})"
@@ -47,7 +60,7 @@ class Histogram:
 
 
 SIDE = "CASE WHEN width IS NOT NULL THEN least(height, width + 0 * height) END"
-"""Unknown where either is."""
+"""SQL for the shorter side, NULL where either side is."""
 
 HISTOGRAMS = {
     "side": Histogram("Shorter side, px", SIDE, 32, 8192, log=True, whole=True),
@@ -61,7 +74,7 @@ HISTOGRAMS = {
 
 
 def count(connection: DuckDBPyConnection, table: str) -> dict[str, list[int]]:
-    """Name -> rows in each bin of `table`, the unknown last."""
+    """The rows of `table` in each bin of each histogram; the last bin has unknown values."""
     out = {}
     for name, histogram in HISTOGRAMS.items():
         counts = [0] * (BINS + 1)

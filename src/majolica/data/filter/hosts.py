@@ -7,19 +7,23 @@ from typing import Literal
 
 from majolica.data.filter.database import files
 
-# What stands between the scheme and the path, without user, port and capitals; no regular expression, which
-# would take four times as long.
+# The part of a URL between the scheme and the path, without user, port and capitals. A regular
+# expression would take four times as long.
 HOST = (
     "rtrim(split_part(split_part(split_part(split_part(split_part("
     "lower(url), '/', 3), '?', 1), '#', 1), '@', -1), ':', 1), '.')"
 )
 
-# Second-level names under which countries register: co.uk, com.au. A heuristic, not the public suffix list.
+# Second-level names under which countries register, such as co.uk and com.au. This is a heuristic
+# that does without the public suffix list.
 SECOND = ("ac", "co", "com", "edu", "gob", "gov", "ne", "net", "or", "org")
 
 
 def group(by: Literal["host", "site"]) -> str:
-    """SQL over `host`: what a cap counts. www. never counts; of addresses in digits all four parts do."""
+    """SQL for what a cap counts, over the column `host`.
+
+    A leading www. never counts, and of an address in digits all four parts do.
+    """
     bare = "regexp_replace(host, '^www[.]', '')"
     if by == "host":
         return bare
@@ -32,7 +36,10 @@ def group(by: Literal["host", "site"]) -> str:
 
 
 def covered(hosts: str, table: Path) -> str:
-    """Query for the `host`s of the table `hosts` that are in the list of domains at `table`, or below one of them."""
+    """SQL for the hosts of the table `hosts` that a list covers.
+
+    The table at `table` lists domains; a host is covered if it is one of them, or lies below one.
+    """
     suffixes = "list_transform(range(1, len(parts) + 1), lambda i: array_to_string(parts[i:], '.'))"
     return (
         f"SELECT DISTINCT host FROM (SELECT host, unnest({suffixes}) AS domain FROM "

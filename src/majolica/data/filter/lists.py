@@ -1,4 +1,4 @@
-"""Block lists and opt-out lists, text or parquet, turned into small tables in the work folder."""
+"""Turns block lists and opt-out lists, text or parquet, into small tables in the work folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BLOCKED, OPTED_DOMAINS, OPTED_URLS = range(3)
-"""Numbers of the tables of the stage "lists": the first two have a column domain, the last h and g."""
+"""Numbers of the tables of the stage "lists".
+
+The first two have a column domain, the last has h and g.
+"""
 
 PARQUET = (".parquet", ".parq")
 
@@ -38,7 +41,10 @@ def make_lists(job: Job) -> None:
 
 
 def versions(config_files: Sequence[str]) -> list[list[str]]:
-    """Path and content hash of each text file, path and version of each table: for the fingerprint."""
+    """What identifies the content of each list, for the fingerprint.
+
+    It is the path and a hash of the content of a text file, and the path and version of a table.
+    """
     out = []
     for path in config_files:
         if path.endswith(PARQUET):
@@ -49,7 +55,8 @@ def versions(config_files: Sequence[str]) -> list[list[str]]:
     return out
 
 
-# *.example.org, www.example.org and example.org. are example.org; whatever has a scheme is a URL.
+# The entries *.example.org, www.example.org and example.org. stand for example.org; an entry with a
+# scheme is a URL.
 _DOMAINS = """
     SELECT DISTINCT domain FROM (
         SELECT rtrim(ltrim(regexp_replace(lower(entry), '^([*][.])?(www[.])?', ''), '.'), '.') AS domain
@@ -71,14 +78,14 @@ def _write(job: Job, query: str, lines: Sequence[str], tables: Sequence[str], be
 
 
 def _columns(connection: DuckDBPyConnection, path: str) -> list[str]:
-    """Selects of the columns url and domain of a table."""
+    """SQL for each entry of the columns url and domain of a table."""
     out = []
     for file in find_inputs([path]):
         attach(connection, [file.path])
         wanted = [Column(*column) for column in file.columns if column[0].lower() in ("url", "domain")]
         if not wanted:
             present = ", ".join(column for column, _ in file.columns)
-            raise UserError(f"{file.path} is no opt-out list: it has no column url or domain, but {present}")
+            raise UserError(f"{file.path} is not an opt-out list: it has no column url or domain, but {present}")
         for column in wanted:
             out.append(
                 f"SELECT {readable(column)}::VARCHAR AS entry FROM read_parquet({quote(file.path)}) "
@@ -88,7 +95,7 @@ def _columns(connection: DuckDBPyConnection, path: str) -> list[str]:
 
 
 def _lines(path: str) -> list[str]:
-    """The lines of a text file, without blanks around them, empty ones and comments (#)."""
+    """The lines of a text file, stripped, without empty ones and comments (#)."""
     with open_file(path) as file:
         data: bytes = file.read()
     try:

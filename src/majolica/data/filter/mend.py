@@ -1,4 +1,4 @@
-"""Text that is not UTF-8, which DuckDB refuses to read: such values become null, the rest is untouched."""
+"""Reads files with text that is not UTF-8, which DuckDB refuses: such values become NULL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ ROWS = 65_536
 
 
 class Mended:
-    """The rows of a piece, batch by batch, through pyarrow; `bad` counts the values lost so far, by column."""
+    """The rows of a piece, read batch by batch with pyarrow.
+
+    `bad` counts the values of each column that have become NULL so far.
+    """
 
     def __init__(self, piece: Piece) -> None:
         self.piece = piece
@@ -52,7 +55,7 @@ class Mended:
 
 
 def _groups(file: Any, piece: Piece) -> list[int]:
-    """Row groups that make up the piece."""
+    """The numbers of the row groups that make up the piece."""
     groups, row = [], 0
     for i in range(file.metadata.num_row_groups):
         if piece.start <= row < piece.stop:
@@ -62,7 +65,7 @@ def _groups(file: Any, piece: Piece) -> list[int]:
 
 
 def _plain(field: Any) -> Any:
-    """The field as `_batches` gives it: text of one type, and no dictionaries."""
+    """The field in the form in which `_batches` gives it: text of one type, and no dictionaries."""
     import pyarrow as pa
 
     if text_kind(field.type) == "text":
@@ -71,12 +74,12 @@ def _plain(field: Any) -> Any:
 
 
 def _decode(array: Any) -> tuple[Any, int]:
-    """The array as text, and how many values were not UTF-8."""
+    """The array as text, and the number of values that were not UTF-8."""
     import pyarrow as pa
 
     raw = array.cast(pa.binary())
     try:
-        return raw.cast(pa.string()), 0  # validates
+        return raw.cast(pa.string()), 0  # this checks that it is UTF-8
     except pa.ArrowInvalid:
         pass
     values = [None if value is None else _text(value) for value in raw.to_pylist()]

@@ -1,13 +1,14 @@
-"""Near-duplicates: pictures whose perceptual hashes differ in few bits.
+"""Similar pictures: those whose perceptual hashes differ in few bits.
 
-Two 64-bit hashes that differ in at most d bits agree on at least b - d of b blocks of bits (the pigeonhole
-principle), so all such pairs are found among rows that agree on some choice of b - d blocks: Manku, Jain and
-Das Sarma, Detecting near-duplicates for web crawling, WWW 2007. Each choice is a table sorted by these blocks and
-cut into ranges; a task joins one range.
+Two 64-bit hashes that differ in at most d bits agree on at least b - d of b blocks of bits, by the
+pigeonhole principle. So all such pairs are found among rows that agree on some choice of b - d
+blocks (Manku, Jain and Das Sarma, "Detecting near-duplicates for web crawling", WWW 2007). Each
+choice is a table that is sorted by these blocks and cut into ranges, and a task joins one range.
 
-Which of them go is decided greedily: from the best picture (the largest, then the first by hash) to the worst, a
-row goes when one that stays is within d bits. So rows that stay are more than d bits apart, and each that goes
-resembles one that stays: no chains, unlike transitive closure.
+Which rows go is decided greedily. From the best picture (the largest, then the first by hash) to
+the worst, a row goes when one that stays is within d bits of it. So rows that stay are more than d
+bits apart, and each row that goes resembles one that stays. A transitive closure would drop whole
+chains instead, whose ends do not resemble each other.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ BITS = 64
 
 
 def tables(distance: int, rows: int) -> list[tuple[tuple[int, int], ...]]:
-    """Choices of blocks as (first bit, bits), enough for `distance`, each of about log2(rows) bits or more.
+    """The choices of blocks as (first bit, bits), each of about log2(rows) bits or more.
 
-    Fewer bits would give too many rows in agreement by chance, more bits too many tables.
+    With fewer bits, too many rows would agree by chance; with more bits, there would be too many
+    tables.
     """
     wanted = min(32, max(8, rows.bit_length() - 1))
     blocks = distance + 1
@@ -42,7 +44,10 @@ def tables(distance: int, rows: int) -> list[tuple[tuple[int, int], ...]]:
 
 
 def key_sql(blocks: tuple[tuple[int, int], ...]) -> str:
-    """SQL for the chosen bits of `phash` side by side at the upper end of 64 bits, so that ranges cut them evenly."""
+    """SQL for the chosen bits of `phash`, side by side at the upper end of 64 bits.
+
+    There, ranges of numbers cut them evenly.
+    """
     parts, place = [], BITS
     for first, bits in blocks:
         place -= bits
@@ -51,7 +56,7 @@ def key_sql(blocks: tuple[tuple[int, int], ...]) -> str:
 
 
 def bands(job: Job, number: tuple[int, int], rows: int) -> dict[str, Any]:
-    """Sort the rows of a bucket by the bits of a table. `number` is the table's and the bucket's."""
+    """Sort the rows of a bucket by the bits of a table; `number` is that of table and bucket."""
     table, bucket = number
 
     def task(beside: Path) -> dict[str, Any]:
@@ -68,7 +73,7 @@ def bands(job: Job, number: tuple[int, int], rows: int) -> dict[str, Any]:
 
 
 def pairs(job: Job, number: tuple[int, int]) -> dict[str, Any]:
-    """Join the rows of one range of one table: pairs of a better and a worse row, within the distance."""
+    """Find the pairs of a better and a worse row within the distance, in one range of one table."""
     table, bucket = number
 
     def task(beside: Path) -> dict[str, Any]:
@@ -88,7 +93,10 @@ def pairs(job: Job, number: tuple[int, int]) -> dict[str, Any]:
 
 
 def near(job: Job, table_count: int) -> dict[str, Any]:
-    """Decide over all pairs which rows go; the ids of those that do are held in memory, 100 bytes each."""
+    """Decide over all pairs which rows go.
+
+    Their ids are held in memory, which takes 100 bytes for each.
+    """
 
     def task(beside: Path) -> dict[str, Any]:
         import pyarrow as pa
@@ -101,7 +109,8 @@ def near(job: Job, table_count: int) -> dict[str, Any]:
             )
             while rows := result.fetchmany(100_000):
                 for worse, better in rows:
-                    if better not in gone:  # the better of a pair comes first in this order, so it is decided
+                    # The better row of a pair comes first in this order, so its fate is known.
+                    if better not in gone:
                         gone.add(worse)
             connection.register("gone", pa.table({"uid": pa.array(sorted(gone), pa.uint64())}))
             connection.execute(

@@ -1,4 +1,7 @@
-"""The rules on single rows as SQL: the first reason, in the order of the list, is why a row goes."""
+"""The rules on single rows as SQL.
+
+The reasons stand in order, and the first one that holds is why a row goes.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +15,26 @@ from majolica.errors import UserError
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a row goes: the rule, what of it, and the condition in SQL ("" where another task decides)."""
+    """Why a row goes: the rule, what of it, and its condition in SQL.
+
+    The condition is empty where a later task decides.
+    """
 
     rule: str
     why: str
     sql: str = ""
     needs: tuple[str, ...] = ()
-    """Canonical columns without which nothing can be said."""
+    """Canonical columns without which the condition cannot be decided."""
     null: str = ""
-    """For reasons on known values: keep or drop, what becomes of unknown ones."""
+    """What becomes of rows whose value is unknown: keep or drop, or nothing where none is needed.
+    """
 
 
-# Trimming and counting runs are slow (5 and 8 times the whole reading), so only captions with unusual blanks, found
-# by a test that costs little, take that way.
+# Trimming, and counting runs of blanks, take 5 and 8 times as long as all of the reading. So they
+# are used only for captions with unusual blanks, which a test that costs little finds.
 _BLANKS = r" \t\n\r\f\v"
 CHARS = (
-    "CASE WHEN text < '!' OR text[-1] <= ' ' "  # every blank, and a few more signs, for which trimming changes nothing
+    "CASE WHEN text < '!' OR text[-1] <= ' ' "  # true for all blanks, and for a few signs that trimming keeps
     f"THEN length(trim(text, e'{_BLANKS}')) ELSE length(text) END"
 )
 WORDS = (
@@ -42,7 +49,7 @@ def reasons(config: FilterConfig) -> list[Reason]:
     for reason in [*_url(config.rules), *_picture(config.rules), *_caption(config.rules), *_scores(config.rules)]:
         out.append(reason)
     whole: list[Reason] = []
-    for i, reason in enumerate(out):  # after the last reason of a rule: the unknown
+    for i, reason in enumerate(out):  # rows with unknown values go after the last reason of a rule
         whole.append(reason)
         if reason.null == "drop" and (i + 1 == len(out) or out[i + 1].needs != reason.needs):
             unknown = " OR ".join(f"{column} IS NULL" for column in reason.needs)
@@ -51,7 +58,10 @@ def reasons(config: FilterConfig) -> list[Reason]:
 
 
 def check_columns(config: FilterConfig, present: Collection[str], where: str) -> list[str]:
-    """Warnings about rules that say nothing for want of a column; UserError where they would drop every row."""
+    """Warnings about rules that let all rows pass because a column is missing.
+
+    Raises UserError where they would drop every row.
+    """
     warnings = []
     for reason in reasons(config):
         absent = [column for column in reason.needs if column not in present]
@@ -72,7 +82,9 @@ def _url(rules: RulesConfig) -> list[Reason]:
     out = [Reason("url", "no URL", "url IS NULL OR url = ''")]
     if rules.url.schemes:
         schemes = [scheme.lower() for scheme in rules.url.schemes]
-        usual = " OR ".join(f"starts_with(url, {quote(f'{scheme}://')})" for scheme in schemes)  # quicker, so first
+        usual = " OR ".join(
+            f"starts_with(url, {quote(f'{scheme}://')})" for scheme in schemes
+        )  # a quicker test, made first
         known = ", ".join(map(quote, schemes))
         sql = f"NOT ({usual}) AND lower(split_part(url, '://', 1)) NOT IN ({known})"
         out.append(Reason("url", "scheme not allowed", sql))
@@ -91,7 +103,7 @@ def _picture(rules: RulesConfig) -> list[Reason]:
             f"greatest(width, height) > {rule.max_aspect!r}::DOUBLE * least(width, height)",
         ),
     ]
-    # least() and greatest() pass over nulls, hence the first test.
+    # least() and greatest() ignore NULLs, so that these are tested first.
     known = "width IS NOT NULL AND height IS NOT NULL"
     return [Reason("resolution", why, f"{known} AND {sql}", sides, rule.null) for on, why, sql in tests if on]
 
@@ -138,7 +150,7 @@ def _score(rule: str, column: str, sign: str, limit: float, null: str) -> Reason
 
 
 def _later(config: FilterConfig) -> list[Reason]:
-    """Reasons that need more than the row: given by later steps, in this order."""
+    """The reasons that need more than the row; later steps give them, in this order."""
     domain, out = config.rules.domain, []
     if config.sample.share < 1:
         out.append(Reason("share", f"outside the {config.sample.share:.4g} share"))
@@ -160,11 +172,11 @@ def _later(config: FilterConfig) -> list[Reason]:
 
 
 def number_of(config: FilterConfig, rule: str, why: str = "") -> int:
-    """Number of a reason in the list, from 0."""
+    """The number of a reason in the list, from 0."""
     return next(i for i, r in enumerate(reasons(config)) if r.rule == rule and (not why or r.why == why))
 
 
 def case(config: FilterConfig) -> str:
-    """SQL for the number of the first reason among those on single rows, or NULL."""
+    """SQL for the number of the first reason that holds for a single row, or NULL."""
     tests = [f"WHEN {reason.sql} THEN {i}" for i, reason in enumerate(reasons(config)) if reason.sql]
     return f"(CASE {' '.join(tests)} END)::UTINYINT"

@@ -1,4 +1,4 @@
-"""Step 4: caps on domains, and how many rows each bucket contributes, down to the exact budget."""
+"""Step 4: caps on domains, and the rows that each bucket contributes, so that the budget is met."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sites(job: Job, bucket: int) -> dict[str, Any]:
 
 
 def quotas(job: Job) -> dict[str, Any]:
-    """For each site above the cap, how many of its rows stand in earlier buckets."""
+    """Find how many rows of each site above the cap stand in earlier buckets."""
 
     def task(beside: Path) -> dict[str, Any]:
         with database(job.config, job.work, "cannot add up the domains") as connection:
@@ -73,7 +73,10 @@ def _left(job: Job, bucket: int) -> str:
 
 
 def within_budget(kept: Sequence[int], budget: int) -> list[int]:
-    """Rows that each bucket contributes, in the order of the hash, so that they sum to the budget (0: to all)."""
+    """The rows that each bucket contributes, the first in the order of the hash.
+
+    They sum to the budget; a budget of 0 takes all.
+    """
     left = budget or sum(kept)
     out = []
     for rows in kept:

@@ -1,4 +1,4 @@
-"""Parquet files wherever fsspec reaches: finding them, reading their footers, handing them to DuckDB."""
+"""Parquet files in any store that fsspec reaches: finding them, and reading their footers."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class InputFile:
     path: str
     """Absolute path, or URL."""
     version: str
-    """Changes when the content does: size with ETag or time of change."""
+    """It changes when the content does: the size with an ETag or the time of change."""
     groups: tuple[int, ...]
     """Rows in each row group."""
     columns: tuple[tuple[str, str], ...]
-    """Name of each column, and its kind (text, bytes, whole, real), or its type where it is of another."""
+    """The name of each column with its kind (text, bytes, whole, real), or with its other type."""
 
     @property
     def rows(self) -> int:
@@ -38,9 +38,9 @@ class InputFile:
 
 
 def find_inputs(inputs: Sequence[str]) -> list[InputFile]:
-    """The files that paths, globs, folders and URLs stand for, each once, in the order of their names.
+    """The files that paths, globs, folders and URLs stand for, each once, in order of their names.
 
-    Raises UserError where there is none, or where one is not parquet.
+    Raises UserError where there is none, or where one is not a parquet file.
     """
     if not inputs:
         raise UserError("say what to filter: --inputs PATH ... (parquet files, globs, folders, s3://, gs://, hf://)")
@@ -58,13 +58,13 @@ def attach(connection: DuckDBPyConnection, paths: Iterable[str]) -> None:
 
 
 def protocol_of(path: str) -> str:
-    """Such as s3; file for paths of this machine."""
+    """The protocol of a path, such as s3; it is file for paths of this machine."""
     protocol = path.partition("://")[0] if "://" in path else "file"
     return "file" if protocol in LOCAL else protocol
 
 
 def open_file(path: str) -> Any:
-    """A binary file to read, local or remote; what fsspec raises, as UserError."""
+    """A binary file to read, local or remote; UserError where it cannot be opened."""
     try:
         fs, inner = _filesystem(path)
         return fs.open(inner, "rb")
@@ -73,7 +73,7 @@ def open_file(path: str) -> Any:
 
 
 def _expand(text: str) -> dict[str, str]:
-    """Path -> version of each file that `text` stands for."""
+    """The version of each file that `text` stands for, by path."""
     fs, path = _filesystem(text)
     try:
         if any(sign in path for sign in "*?["):
@@ -144,7 +144,7 @@ def _footer(path: str, version: str) -> InputFile:
             if line := explain_not_parquet(path, file.read(HEAD)):
                 raise UserError(line) from error
             raise UserError(
-                f"{path} is no whole parquet file ({first_line(error).rstrip('.')}): fetch it again, or leave it out"
+                f"{path} is not a whole parquet file ({first_line(error).rstrip('.')}): fetch it again, or leave it out"
             ) from error
     return InputFile(path, version, groups, columns)
 

@@ -1,4 +1,4 @@
-"""The work folder: what is done stays done, and belongs to one configuration and one set of inputs."""
+"""The work folder: it keeps what is done, for one configuration and one set of inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from majolica.files import publish_file, write_atomic
 
 @dataclass(frozen=True)
 class Job:
-    """What every task is given: small, and the same for all."""
+    """What every task is given. It is small, and the same for all."""
 
     config: FilterConfig
     out: Path
@@ -35,7 +35,7 @@ class Job:
         return self.work / stage / f"{number:06d}.{kind}"
 
     def mine(self, bucket: int) -> str:
-        """Condition that a row's URL lies in a bucket."""
+        """SQL for the condition that a row's URL lies in a bucket."""
         return within("h", bucket, self.buckets, self.config.sample.share)
 
     def tables(self, stage: str) -> list[Path]:
@@ -44,10 +44,10 @@ class Job:
 
 
 def once(job: Job, stage: str, number: int, task: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    """The counts that `task(beside)` returns, from its record where it was done before.
+    """The counts that `task(beside)` returns, or those of its record if it was done before.
 
-    The task writes its table, if any, to `beside`; it is renamed before the record is written, so a record
-    means a whole table.
+    The task writes its table, if it has one, to `beside`. The table is renamed before the record is
+    written, so that a record means a whole table.
     """
     record, table = job.path(stage, number, "json"), job.path(stage, number)
     try:
@@ -66,7 +66,10 @@ def once(job: Job, stage: str, number: int, task: Callable[[Path], dict[str, Any
 
 
 def fingerprint(config: FilterConfig, versions: list[list[Any]]) -> str:
-    """Hash of all that decides what the tasks do: not the engine, not threads or memory."""
+    """A hash of all that decides what the tasks do.
+
+    The engine, the threads and the memory do not.
+    """
     decisive = asdict(config)
     del decisive["engine"]
     for key in ("threads", "memory_mb"):
@@ -76,9 +79,10 @@ def fingerprint(config: FilterConfig, versions: list[list[Any]]) -> str:
 
 
 def open_work(job: Job, mark: str, restart: bool) -> bool:
-    """Make the work folder, or go on with the one that is there; True where the output is finished already.
+    """Make the work folder, or go on with one that is there; True where the output is finished.
 
-    Raises UserError where the folder belongs to another configuration or other inputs, unless `restart`.
+    Raises UserError where the folder belongs to another configuration or other inputs, unless
+    `restart`.
     """
     held = job.work / "fingerprint"
     try:
@@ -88,11 +92,12 @@ def open_work(job: Job, mark: str, restart: bool) -> bool:
                 path.unlink(missing_ok=True)
         if (job.out / "funnel.json").exists():
             if json.loads((job.out / "funnel.json").read_text(encoding="utf-8")).get("fingerprint") == mark:
-                shutil.rmtree(job.work, ignore_errors=True)  # there where a run was killed while it cleaned up
+                # A run that was killed while it cleaned up has left its work folder.
+                shutil.rmtree(job.work, ignore_errors=True)
                 return True
             raise UserError(f"{job.out} holds another filtered set: choose another --out, or --restart to replace it")
         other = held.exists() and held.read_text(encoding="utf-8") != mark
-        if other and not any(job.work.glob("*/*.json")):  # nothing is lost
+        if other and not any(job.work.glob("*/*.json")):  # no task was finished, so nothing is lost
             shutil.rmtree(job.work)
         elif other:
             raise UserError(

@@ -1,4 +1,4 @@
-"""Step 5: the rows that stay, in the order of the hash, as part-00000.parquet and so on."""
+"""Step 5: writes the rows that stay, in the order of the hash, as part-00000.parquet and so on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ STAGE, PARTS = "write", "parts"
 
 @dataclass(frozen=True)
 class Share:
-    """What a bucket contributes: the first `rows` of the rows that it kept, in files from number `part` on."""
+    """What a bucket contributes: the first `rows` of the rows that it kept.
+
+    Its files are numbered from `part` on.
+    """
 
     bucket: int
     kept: int
@@ -29,7 +32,10 @@ class Share:
 
 
 def shares(kept: Sequence[int], rows: Sequence[int], per_file: int) -> list[Share]:
-    """Number the files over all buckets; a bucket without rows has none, but there is always a first file."""
+    """Number the files over all buckets.
+
+    A bucket without rows has no file, but there is always a first file.
+    """
     out, part = [], 0
     for bucket, number in enumerate(rows):
         if number:
@@ -43,7 +49,7 @@ def part_name(number: int) -> str:
 
 
 def write(job: Job, share: Share) -> dict[str, Any]:
-    """Write the files of a bucket; its counts are the rows in each, and histograms."""
+    """Write the files of a bucket; the counts are the rows in each file, and histograms."""
     return once(job, STAGE, share.bucket, lambda _: _write(job, share))
 
 
@@ -65,13 +71,13 @@ def _write(job: Job, share: Share) -> dict[str, Any]:
 
 
 def _query(job: Job, share: Share, first: int, rows: int) -> str:
-    # Where URLs may repeat, their order has to depend on nothing but the rows.
+    # Where URLs may repeat, their order must depend on the rows alone.
     order = "h, g" if job.config.dedup.url else f"h, g, {BEST_URL}"
     scanned = f"{files(job.tables('scan'))} WHERE {job.mine(share.bucket)}"
     tables = [path for path in (job.path(URLS, share.bucket), job.path(SETTLE, share.bucket)) if path.exists()]
     left = " ".join(f"ANTI JOIN {files([path])} USING (uid)" for path in tables)
     hexed = "CASE WHEN phash IS NOT NULL THEN lpad(lower(to_hex(phash)), 16, '0') END AS phash"
     columns = ", ".join(hexed if column == "phash" else column for column in CANONICAL)
-    # A limit over all rows would keep them in a heap, which is slower than sorting.
+    # A limit over all rows would make DuckDB keep them in a heap, which is slower than sorting.
     some = f"LIMIT {rows} OFFSET {first}" if first or rows < share.kept else ""
     return f"SELECT {columns} FROM (SELECT * FROM (SELECT * FROM {scanned}) {left} ORDER BY {order} {some})"

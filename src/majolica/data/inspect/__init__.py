@@ -1,1 +1,1 @@
-"""Looking at shards: what is measured, what is found twice, and the page that shows it."""
+"""Looks at shards before training: what is measured, what is found twice, and the page about it."""

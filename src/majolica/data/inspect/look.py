@@ -13,7 +13,7 @@ import numpy as np
 
 from majolica.config.engine import EngineConfig
 from majolica.data.inspect.measure import Measured, Stretch, measure, merge
-from majolica.data.inspect.page import Page, Picture, page
+from majolica.data.inspect.page import Content, render
 from majolica.data.inspect.sets import ShardSets
 from majolica.data.inspect.sheet import thumbnail
 from majolica.data.inspect.summary import Summary, Tars, columns, summarise
@@ -22,29 +22,31 @@ from majolica.data.store.index import open_index
 from majolica.data.tasks import each
 from majolica.errors import UserError
 from majolica.files import write_atomic
+from majolica.html.figures import Picture
 
 _TOGETHER = 200
-"""Samples of one task."""
+"""The number of samples that one task measures."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """How much to look at."""
+    """How much is looked at."""
 
     limit: int = 10_000
-    """Samples that are read and decoded, spread over the whole set; 0: all."""
+    """The number of samples that are read and decoded, spread over the whole set; 0 stands for all.
+    """
     seed: int = 0
     pictures: int = 60
-    """On the contact sheet."""
+    """The number of pictures on the contact sheet."""
     captions: int = 40
     groups: int = 8
-    """Groups of copies, and of pictures that look alike, that are shown."""
+    """The number of groups of copies that are shown, and of groups of pictures that look alike."""
     distance: int = 4
-    """Bits of 64 in which perceptual hashes of pictures that look alike differ at most."""
+    """The bits of 64 in which perceptual hashes of pictures that look alike differ at most."""
     tokenizer: Path | None = None
-    """The tokenizer that captions are measured with; without it their words are counted."""
+    """The tokenizer that captions are measured with; where it is None, their words are counted."""
     length: int = 64
-    """Pieces of a caption that a model reads."""
+    """The number of tokens of a caption that a model reads."""
 
 
 def inspect_shards(
@@ -54,10 +56,12 @@ def inspect_shards(
     engine: EngineConfig,
     progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
-    """Write the page `out` and, with the same name, a .json of its numbers; `progress(samples done, in all)`.
+    """Write the page `out`, and a .json of its numbers with the same name.
 
-    The same shards, options and seed give the same numbers, whatever the engine. Raises UserError where there are no
-    shards, or the page cannot be written.
+    `progress` hears how many samples are measured, and of how many.
+
+    The same shards, options and seed give the same numbers on every engine. Raises UserError where
+    there are no shards, and where the page cannot be written.
     """
     with ShardSets(folders) as shards:
         numbers = chosen(len(shards), look.limit, look.seed)
@@ -66,15 +70,18 @@ def inspect_shards(
         number = found.samples["number"][~found.samples["bad"]].tolist()
         words = text_remarks(shards, number, look.tokenizer, look.length, look.seed)
         summary = replace(summary, remarks=(*summary.remarks, *words))
-        content = page(_page(shards, summary, found, look))
+        content = render(_content(shards, summary, found, look))
     shown = {**summary.as_json(), "exact": summary.exact[:1000], "near": summary.near[:1000]}
     write_atomic(out.with_suffix(".json"), json.dumps(shown, indent=1))
-    write_atomic(out, content.encode("utf-8", "backslashreplace"))  # names of files may be no UTF-8
+    write_atomic(out, content)
     return summary
 
 
 def chosen(count: int, limit: int, seed: int) -> Sequence[int]:
-    """Numbers of at most `limit` of `count` samples (0: of all), in order, each as likely as any."""
+    """The numbers of at most `limit` of `count` samples, in order; each is as likely as any other.
+
+    A limit of 0 takes all samples.
+    """
     if not limit or count <= limit:
         return range(count)
     return sorted(random.Random(seed).sample(range(count), limit))
@@ -118,7 +125,7 @@ def _tars(shards: ShardSets) -> Tars:
     )
 
 
-def _page(shards: ShardSets, summary: Summary, found: Measured, look: Look) -> Page:
+def _content(shards: ShardSets, summary: Summary, found: Measured, look: Look) -> Content:
     good = found.samples[~found.samples["bad"]]
     if not len(good):
         reasons = ", ".join(f"{count:,} x {reason}" for reason, count in summary.broken.items())
@@ -127,7 +134,7 @@ def _page(shards: ShardSets, summary: Summary, found: Measured, look: Look) -> P
     numbers = good["number"].tolist()
     wall = sorted(rng.sample(numbers, min(look.pictures, len(numbers))))
     words = sorted(rng.sample(numbers, min(look.captions, len(numbers))))
-    return Page(
+    return Content(
         summary=summary,
         columns=columns(good),
         width=good["width"].astype(np.float64),
@@ -142,16 +149,12 @@ def _page(shards: ShardSets, summary: Summary, found: Measured, look: Look) -> P
 
 
 def _pictures(shards: ShardSets, numbers: Sequence[int]) -> list[Picture]:
-    out = []
-    for number in numbers:
-        record = shards.read(number)
-        data, width, height = thumbnail(record.image)
-        out.append(Picture(data, width, height, record.caption, shards.place_of(number)))
-    return out
+    records = ((number, shards.read(number)) for number in numbers)
+    return [thumbnail(record.image, record.caption, shards.place_of(number)) for number, record in records]
 
 
 def _common(shards: ShardSets, found: Measured, most: int = 8) -> list[tuple[str, int]]:
-    """The captions that occur most often, if more than once."""
+    """The captions that occur most often, with their counts, if they occur more than once."""
     good = found.samples[~found.samples["bad"]]
     _, first, times = np.unique(good["caption"], return_index=True, return_counts=True)
     order = np.lexsort((first, -times))[:most]

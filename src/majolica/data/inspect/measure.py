@@ -1,4 +1,4 @@
-"""What is measured of each sample, by the decoder that training uses."""
+"""Measures each sample, with the decoder that training uses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from majolica.data.store.shards import BadSample
 from majolica.text.clean import clean_caption
 
 _SEEN = (64, 64)
-"""Pixels that a perceptual hash wants at least; a large JPEG is decoded no finer than twice that."""
+"""The size in pixels that a perceptual hash needs at least.
+
+A large JPEG is decoded at no more than about twice that.
+"""
 SAMPLE = np.dtype(
     [
         ("number", "<i8"),
@@ -36,8 +39,11 @@ SAMPLE = np.dtype(
         ("bad", "?"),
     ]
 )
-"""One sample. `caption` and `content` are the first 8 bytes of SHA-256: equal for captions that read the same, whatever
-their case, and for equal pictures."""
+"""The facts of one sample.
+
+`caption` and `content` are the first 8 bytes of a SHA-256. They are equal for captions that read
+the same, whatever their case, and for pictures with the same bytes.
+"""
 
 
 @dataclass
@@ -51,7 +57,7 @@ class Field:
     example: str = ""
 
     def add(self, other: Field) -> None:
-        """Take in what another stretch of samples showed of this field."""
+        """Add what another stretch of samples showed of this field."""
         self.count, self.numbers = self.count + other.count, self.numbers + other.numbers
         self.low, self.high = min(self.low, other.low), max(self.high, other.high)
         self.example = self.example or other.example
@@ -59,19 +65,19 @@ class Field:
 
 @dataclass
 class Measured:
-    """A stretch of samples, or all of them."""
+    """What was measured of a stretch of samples, or of all of them."""
 
     samples: NDArray[Any] = field(default_factory=lambda: np.empty(0, SAMPLE))
     formats: Counter[str] = field(default_factory=Counter)
     broken: Counter[str] = field(default_factory=Counter)
-    """Samples that cannot be read, by reason."""
+    """The number of samples that cannot be read, by reason."""
     examples: dict[str, list[int]] = field(default_factory=dict)
-    """Numbers of some of them."""
+    """The numbers of some of these samples, by reason."""
     lacking: Counter[str] = field(default_factory=Counter)
-    """Samples that are used without something that cannot be read, by what."""
+    """The number of samples that are used without a part that cannot be read, by part."""
     fields: dict[str, Field] = field(default_factory=dict)
     colour_notes: Counter[str] = field(default_factory=Counter)
-    """Pictures whose colour profile was not used, by reason."""
+    """The number of pictures whose colour profile was not used, by reason."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class Stretch:
 
     folders: tuple[str, ...]
     manifests: tuple[str, ...]
-    """Of the folders as they were when the samples were chosen."""
+    """The manifests of the folders when the samples were chosen."""
     numbers: tuple[int, ...]
 
 
@@ -100,7 +106,7 @@ def measure(stretch: Stretch) -> Measured:
 
 
 def merge(parts: Sequence[Measured], examples: int = 8) -> Measured:
-    """All stretches as one, in their order, with at most so many examples of each fault."""
+    """All stretches as one, in their order, with at most `examples` samples of each fault."""
     whole = Measured(np.concatenate([part.samples for part in parts]) if parts else np.empty(0, SAMPLE))
     for part in parts:
         whole.formats.update(part.formats)
@@ -116,7 +122,8 @@ def merge(parts: Sequence[Measured], examples: int = 8) -> Measured:
 
 @lru_cache(maxsize=2)
 def _opened(folders: tuple[str, ...], manifests: tuple[str, ...]) -> ShardSets:
-    return ShardSets(folders)  # kept for as long as the folders hold the same
+    # A process keeps the folders open while their content is the same.
+    return ShardSets(folders)
 
 
 def _measure_one(shards: ShardSets, number: int, row: Any, found: Measured) -> None:
@@ -147,7 +154,7 @@ def _note(known: Field, value: Any) -> None:
 
 
 def _as_read(caption: str) -> str:
-    """A caption without what a tokenizer does not tell apart: case, forms of one character, white space."""
+    """A caption without what tokenizers do not distinguish: case, forms of a character, blanks."""
     return unicodedata.normalize("NFKC", clean_caption(caption)).casefold()
 
 

@@ -1,34 +1,26 @@
-"""The page: one HTML file without scripts or links, fit to be sent to somebody."""
+"""The page about a folder of shards: one HTML file that can be sent to somebody."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
-from majolica.data.inspect.figures import Values, histogram, size_map
-from majolica.data.inspect.look_css import CSS
+from majolica.data.inspect.figures import Values, size_map, value_histogram
 from majolica.data.inspect.summary import Summary
+from majolica.html.charts import charts
+from majolica.html.elements import bullets, heading, note, numbered, paragraph, table
+from majolica.html.escape import shorten
+from majolica.html.figures import Picture, picture_wall
+from majolica.html.numbers import aspect_ratio, byte_size
+from majolica.html.page import Card, Page, Section, render_page
 
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A thumbnail, its full size in pixels, its caption, and where it lies."""
-
-    uri: str
-    width: int
-    height: int
-    caption: str
-    place: str
+_NO_WORDS = "no words"
+"""What stands in place of an empty caption."""
 
 
 @dataclass(frozen=True)
-class Page:
-    """All that is shown."""
+class Content:
+    """All that the page shows."""
 
     summary: Summary
     columns: dict[str, Values]
@@ -42,103 +34,86 @@ class Page:
     broken: list[tuple[str, list[str]]]
 
 
-def page(content: Page) -> str:
+def render(content: Content) -> str:
     """The page as HTML."""
     summary = content.summary
-    name = escape(", ".join(Path(one).resolve().name if "://" not in one else one for one in summary.folders))
-    sections = [
-        _section("What stands out", _remarks(summary)),
-        _section("Pictures", _wall(content.wall), f"{len(content.wall)} at random, in the order of the set."),
-        _section("Sizes", _sizes(content)),
-        _section("Captions", _captions(content)),
-        _section("Seen twice", _groups(content)),
-        _section("Not usable", _faults(content)),
-        _section("Metadata", _fields(summary), "What the .json of each readable sample says."),
-    ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{name}: a look at the shards</title><style>{CSS}</style></head><body>"
-        f"<header><p class='kind'>Shards</p><h1>{name}</h1>{_lead(summary)}{_cards(summary)}</header>"
-        f"<main>{''.join(sections)}</main>"
-        f"<footer>Seed {summary.seed}. Perceptual hash: 64-bit DCT; alike means at most {summary.distance} bits"
-        " apart. All numbers are in the .json file beside this page.</footer></body></html>"
+    names = (Path(one).resolve().name if "://" not in one else one for one in summary.folders)
+    drawn = f"{len(content.wall)} at random, in the order of the set."
+    return render_page(
+        Page(
+            title=", ".join(names),
+            kind="Shards",
+            lead=_lead(summary),
+            cards=_cards(summary),
+            sections=[
+                Section("What stands out", _remarks(summary)),
+                Section("Pictures", picture_wall(content.wall, _NO_WORDS), drawn),
+                Section("Sizes", _sizes(content)),
+                Section("Captions", _captions(content)),
+                Section("Seen twice", _groups(content)),
+                Section("Not usable", _faults(content)),
+                Section("Metadata", _fields(summary), "What the .json of each readable sample says."),
+            ],
+            footer=f"Seed {summary.seed}. Perceptual hash: 64-bit DCT; alike means at most {summary.distance} bits"
+            " apart. All numbers are in the .json file beside this page.",
+        )
     )
-
-
-def _section(title: str, body: str, note: str = "") -> str:
-    lead = f"<p class='note'>{note}</p>" if note else ""
-    return f"<section><h2>{title}</h2>{lead}{body}</section>" if body else ""
 
 
 def _lead(summary: Summary) -> str:
     if summary.measured == summary.tars.samples:
-        return f"<p class='lead'>All {summary.measured:,} samples were read and decoded.</p>"
+        return f"All {summary.measured:,} samples were read and decoded."
     share = f"{summary.measured:,} of {summary.tars.samples:,}"
-    return f"<p class='lead'>{share} samples, drawn at random, were read and decoded.</p>"
+    return f"{share} samples, drawn at random, were read and decoded."
 
 
-def _cards(summary: Summary) -> str:
+def _cards(summary: Summary) -> list[Card]:
     middle = {name: known.get("median", 0.0) for name, known in summary.quantiles.items()}
     copies = sum(len(group) - 1 for group in summary.exact) + sum(len(group) - 1 for group in summary.near)
     readable = sum(summary.formats.values())
-    cards = [
-        (f"{summary.tars.samples:,}", "samples", f"in {summary.tars.count:,} tars"),
-        (size(summary.tars.bytes), "on disk", f"{size(middle.get('bytes', 0))} a picture, median"),
-        (f"{middle.get('shorter_side', 0):,.0f} px", "shorter side", "median"),
-        (f"{middle.get('caption_words', 0):,.0f} words", "a caption", "median"),
-        (f"{copies / max(1, readable):.1%}", "copies or look-alikes", f"{copies:,} of {readable:,}"),
-        (f"{1 - readable / max(1, summary.measured):.1%}", "cannot be read", f"of {summary.measured:,}"),
+    lost = 1 - readable / max(1, summary.measured)
+    return [
+        Card("Samples", f"{summary.tars.samples:,}", f"in {summary.tars.count:,} tars"),
+        Card("On disk", byte_size(summary.tars.bytes), f"{byte_size(middle.get('bytes', 0))} a picture, median"),
+        Card("Shorter side", f"{middle.get('shorter_side', 0):,.0f} px", "median"),
+        Card("A caption", f"{middle.get('caption_words', 0):,.0f} words", "median"),
+        Card("Copies or look-alikes", f"{copies / max(1, readable):.1%}", f"{copies:,} of {readable:,}"),
+        Card("Cannot be read", f"{lost:.1%}", f"of {summary.measured:,}"),
     ]
-    inner = "".join(f"<div><b>{value}</b><i>{what}</i><span>{note}</span></div>" for value, what, note in cards)
-    return f"<div class='cards'>{inner}</div>"
 
 
 def _remarks(summary: Summary) -> str:
     if not summary.remarks:
-        return "<p>Nothing: no damage, no copies, no empty captions, no small pictures.</p>"
-    return f"<ul>{''.join(f'<li>{_text(remark, 400)}</li>' for remark in summary.remarks)}</ul>"
+        return paragraph("Nothing: no damage, no copies, no empty captions, no small pictures.")
+    return bullets(summary.remarks)
 
 
-def _wall(pictures: Sequence[Picture]) -> str:
-    return f"<div class='wall'>{''.join(map(_figure, pictures))}<s></s></div>"
-
-
-def _figure(picture: Picture) -> str:
-    ratio = min(max(picture.width / max(1, picture.height), 0.4), 3.0)
-    known = f"{picture.width:,} x {picture.height:,} px, {escape(picture.place)}"
-    words = _text(picture.caption, 300) or "<em>no words</em>"
-    return (
-        f"<figure style='--r:{ratio:.3f}'><img loading='lazy' src='{picture.uri}' alt='' title='{known}'>"
-        f"<figcaption title='{known}'>{words}</figcaption></figure>"
-    )
-
-
-def _sizes(content: Page) -> str:
+def _sizes(content: Content) -> str:
     columns = content.columns
-    charts = [
-        histogram(columns["shorter_side"], "Shorter side", lambda x: f"{x:,.0f} px"),
-        histogram(columns["aspect"], "Width to height", ratio),
-        histogram(columns["bytes"], "Bytes of a picture", size),
+    drawings = [
+        value_histogram(columns["shorter_side"], "Shorter side", lambda x: f"{x:,.0f} px"),
+        value_histogram(columns["aspect"], "Width to height", aspect_ratio),
+        value_histogram(columns["bytes"], "Bytes of a picture", byte_size),
         size_map(content.width, content.height),
     ]
     formats = ", ".join(f"{count:,} {name}" for name, count in content.summary.formats.items())
-    return f"<div class='charts'>{''.join(charts)}</div><p class='note'>Formats: {escape(formats)}.</p>"
+    return charts(drawings) + note(f"Formats: {formats}.")
 
 
-def _captions(content: Page) -> str:
-    chart = histogram(content.columns["caption_characters"], "Characters of a caption", lambda x: f"{x:,.0f}")
-    words = histogram(content.columns["caption_words"], "Words of a caption", lambda x: f"{x:,.0f}")
-    lines = "".join(f"<li>{_text(caption, 300) or '<em>no words</em>'}</li>" for caption in content.captions)
-    common = ""
+def _captions(content: Content) -> str:
+    drawings = [
+        value_histogram(content.columns["caption_characters"], "Characters of a caption", lambda x: f"{x:,.0f}"),
+        value_histogram(content.columns["caption_words"], "Words of a caption", lambda x: f"{x:,.0f}"),
+    ]
+    body = charts(drawings) + heading(f"{len(content.captions)} at random")
+    body += numbered(content.captions, 300, _NO_WORDS)
     if content.common:
-        rows = "".join(f"<tr><td>{_text(text, 200)}</td><td>{count:,}</td></tr>" for text, count in content.common)
-        common = f"<h3>Most frequent</h3><table>{rows}</table>"
-    heading = f"<h3>{len(content.captions)} at random</h3>"
-    return f"<div class='charts'>{chart}{words}</div>{heading}<ol class='lines'>{lines}</ol>{common}"
+        rows = [(shorten(text, 200), f"{count:,}") for text, count in content.common]
+        body += heading("Most frequent") + table(rows, numeric=[1])
+    return body
 
 
-def _groups(content: Page) -> str:
+def _groups(content: Content) -> str:
     out = []
     for title, groups, total in (
         ("The same picture, byte for byte", content.exact, len(content.summary.exact)),
@@ -146,20 +121,20 @@ def _groups(content: Page) -> str:
     ):
         if groups:
             more = f" ({len(groups)} of {total:,} groups)" if total > len(groups) else ""
-            twins = "".join(f"<div class='twin'>{_wall(group)}</div>" for group in groups)
-            out.append(f"<h3>{title}{more}</h3><div class='twins'>{twins}</div>")
+            walls = "".join(f'<div class="group">{picture_wall(group, _NO_WORDS)}</div>' for group in groups)
+            out.append(f'{heading(title + more)}<div class="groups">{walls}</div>')
     return "".join(out)
 
 
-def _faults(content: Page) -> str:
+def _faults(content: Content) -> str:
     tars = content.summary.tars
     rows = [(reason, f"{content.summary.broken[reason]:,}", "; ".join(where)) for reason, where in content.broken]
     rows += [(f"{reason} (left out by the index)", f"{count:,}", "") for reason, count in tars.left_out.items()]
     if tars.truncated:
         names = ", ".join(tars.truncated[:8]) + (", ..." if len(tars.truncated) > 8 else "")
         rows.append(("tar ends early or is damaged", f"{len(tars.truncated):,}", names))
-    cells = "".join(f"<tr><td>{_text(a, 100)}</td><td>{b}</td><td>{_text(c, 1000)}</td></tr>" for a, b, c in rows)
-    return f"<table><tr><th>What</th><th>How often</th><th>Where, for example</th></tr>{cells}</table>" if rows else ""
+    cells = [(shorten(what, 100), times, shorten(where, 1000)) for what, times, where in rows]
+    return table(cells, ("What", "How often", "Where, for example"), numeric=[1])
 
 
 def _fields(summary: Summary) -> str:
@@ -167,27 +142,5 @@ def _fields(summary: Summary) -> str:
     rows = []
     for name, known in list(summary.fields.items())[:60]:
         span = f"{known['min']:g} to {known['max']:g}" if "min" in known else ""
-        cells = (_text(name, 60), f"{known['count'] / readable:.0%}", span, _text(known["example"], 80))
-        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    head = "<tr><th>Field</th><th>Samples that have it</th><th>Range</th><th>Example</th></tr>"
-    return f"<div class='scroll'><table>{head}{''.join(rows)}</table></div>" if rows else ""
-
-
-def _text(text: str, longest: int) -> str:
-    """Foreign text, safe and short."""
-    text = _UNSEEN.sub(" ", text[: 2 * longest]).strip()
-    return escape(text if len(text) <= longest else text[:longest] + " ...")
-
-
-def size(count: float) -> str:
-    """Bytes for people: 1.2 MB is 1,200,000."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if count >= 10 or unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:,.1f} TB"
-
-
-def ratio(value: float) -> str:
-    """Width to height for people: 3:2 is 1.5:1."""
-    return f"{value:.3g}:1" if value >= 1 else f"1:{1 / value:.3g}"
+        rows.append((shorten(name, 60), f"{known['count'] / readable:.0%}", span, shorten(known["example"], 80)))
+    return table(rows, ("Field", "Samples that have it", "Range", "Example"))

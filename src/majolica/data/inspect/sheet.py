@@ -1,23 +1,25 @@
-"""Pictures small enough to be part of a page."""
+"""Pictures that are small enough to be part of a page."""
 
 from __future__ import annotations
-
-import base64
-import io
 
 from PIL import Image
 
 from majolica.data.pictures.decode import decode
+from majolica.data.pictures.encode import encode
+from majolica.html.figures import Picture, data_url
 
 HEIGHT, MOST_WIDTH = 220, 440
+"""The pixels that a thumbnail has at most."""
 
 
-def thumbnail(data: bytes) -> tuple[str, int, int]:
-    """A picture as a data URI of a small JPEG, and the width and height it has in full. Raises BadSample."""
+def thumbnail(data: bytes, caption: str, place: str) -> Picture:
+    """A small JPEG of a picture file, with its full size, its caption and the place where it lies.
+
+    Raises BadSample where `data` cannot be decoded.
+    """
     decoded = decode(data, (2 * HEIGHT, 2 * HEIGHT))
-    picture = Image.fromarray(decoded.image)
-    picture.thumbnail((MOST_WIDTH, HEIGHT), Image.Resampling.LANCZOS)
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=80)
+    small = Image.fromarray(decoded.image)
+    small.thumbnail((MOST_WIDTH, HEIGHT), Image.Resampling.LANCZOS)
     height, width = decoded.size
-    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode(), width, height
+    tip = f"{width:,} x {height:,} px, {place}"
+    return Picture(data_url(encode(small, "jpg", 80), "jpeg"), width, height, caption, tip=tip)

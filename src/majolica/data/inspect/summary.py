@@ -1,4 +1,4 @@
-"""The numbers of inspect.json, and what stands out among them."""
+"""The numbers of inspect.json, and remarks on those that stand out."""
 
 from __future__ import annotations
 
@@ -26,43 +26,44 @@ class Tars:
     truncated: tuple[str, ...]
     empty_captions: int = 0
     notices: tuple[str, ...] = ()
-    """Sentences on what the folders hold that is passed over."""
+    """Sentences on files of the folders that are passed over."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Everything that the page shows in numbers. Quantiles are of readable samples."""
+    """Everything that the page shows in numbers; quantiles are those of readable samples."""
 
     folders: tuple[str, ...]
     tars: Tars
     measured: int
-    """Samples that were read and decoded: all, or as many as asked for."""
+    """The number of samples that were read and decoded: all, or as many as were asked for."""
     seed: int
     broken: dict[str, int]
     lacking: dict[str, int]
-    """Samples that are used without something that cannot be read, by what."""
+    """The number of samples that are used without a part that cannot be read, by part."""
     formats: dict[str, int]
     colour_notes: dict[str, int]
-    """Pictures whose colour profile was not used, by reason."""
+    """The number of pictures whose colour profile was not used, by reason."""
     quantiles: dict[str, dict[str, float]]
     same_captions: int
-    """Samples whose caption another sample has too."""
+    """The number of samples whose caption another sample has too."""
     empty_captions: int
     exact: list[list[int]]
-    """Groups of samples with the same picture, byte for byte."""
+    """Groups of samples whose pictures have the same bytes."""
     near: list[list[int]]
-    """Groups of samples whose pictures look alike; one sample stands for those that are the same."""
+    """Groups of samples whose pictures look alike; of those with equal bytes, one stands for all.
+    """
     distance: int
     fields: dict[str, dict[str, Any]]
     remarks: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """For inspect.json."""
+        """The content of inspect.json."""
         return asdict(self)
 
 
 def summarise(folders: Sequence[str], tars: Tars, measured: Measured, seed: int, distance: int) -> Summary:
-    """Count and group what was measured."""
+    """The summary of what was measured."""
     good = measured.samples[~measured.samples["bad"]]
     number = good["number"].tolist()
     exact = [[number[place] for place in group] for group in exact_groups(good["content"])]
@@ -86,7 +87,7 @@ def summarise(folders: Sequence[str], tars: Tars, measured: Measured, seed: int,
 
 
 def columns(good: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-    """What has a distribution, by name."""
+    """The values of everything that has a distribution, by name."""
     width, height = good["width"].astype(np.float64), good["height"].astype(np.float64)
     return {
         "shorter_side": np.minimum(width, height),
@@ -99,7 +100,7 @@ def columns(good: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
 
 
 def quantiles(values: NDArray[np.float64]) -> dict[str, float]:
-    """Least, greatest and what lies between; nothing of nothing."""
+    """The quantiles and the mean of `values`; nothing where there are none."""
     if not len(values):
         return {}
     found = np.quantile(values, list(_QUANTILES.values()))
@@ -112,7 +113,7 @@ def _field(known: Any) -> dict[str, Any]:
 
 
 def _remarks(tars: Tars, parts: dict[str, Any], good: NDArray[Any]) -> list[str]:
-    """Sentences for what a person would want to know before training on this."""
+    """Sentences on what a person should know before training on these samples."""
     shown = max(1, len(good))
     copies = sum(len(group) - 1 for group in parts["exact"])
     alike = sum(len(group) - 1 for group in parts["near"])
@@ -121,7 +122,7 @@ def _remarks(tars: Tars, parts: dict[str, Any], good: NDArray[Any]) -> list[str]
         (len(tars.truncated), f"{len(tars.truncated):,} of {tars.count:,} tars end early or are damaged"),
         (sum(tars.left_out.values()), "the index left out " + _list(tars.left_out)),
         (sum(parts["broken"].values()), f"cannot be read: {_list(parts['broken'])}"),
-        (sum(parts["lacking"].values()), f"used without it: {_list(parts['lacking'])}"),
+        (sum(parts["lacking"].values()), f"samples that are used without a part: {_list(parts['lacking'])}"),
         (parts["colour_notes"], f"colour profiles that are ignored: {_list(parts['colour_notes'])}"),
         (copies, f"{copies:,} pictures ({copies / shown:.1%}) are copies of others, byte for byte"),
         (alike, f"{alike:,} further pictures ({alike / shown:.1%}) look like others"),

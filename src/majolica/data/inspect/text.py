@@ -1,4 +1,4 @@
-"""How much of the captions a model will read: what is longer than its length in pieces is left out."""
+"""Says how much of the captions a model will read, because the rest of long ones is left out."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from majolica.data.store.shards import BadSample
 from majolica.text.clean import clean_caption
 
 _MEASURED = 10_000
-"""Captions that are read for this at most."""
+"""The number of captions that are read for this at most."""
 
 
 def text_remarks(
     shards: ShardSets, numbers: Sequence[int], tokenizer: Path | None, length: int, seed: int
 ) -> list[str]:
-    """A sentence on captions of the samples `numbers` that are longer than `length` pieces, or none.
+    """A sentence on captions of the samples `numbers` that are longer than `length` tokens, or none.
 
-    Without a tokenizer only those count that must be longer, because each of their words takes a piece or more.
+    Without a tokenizer only those count that are certainly longer, because a word takes at least
+    one token.
     """
     if len(numbers) > _MEASURED:
         numbers = sorted(random.Random(seed).sample(numbers, _MEASURED))
     captions = list(_readable(shards, numbers))
     if tokenizer:
         from majolica.text.notices import cut_share_notice
-        from majolica.text.tokenizer import Tokenizer  # imports torch, which nothing else here needs
+        from majolica.text.tokenizer import Tokenizer  # nothing else here needs torch
 
         line = cut_share_notice(Tokenizer(tokenizer), captions, length)
         return [line] if line else []
-    # The end of the caption takes a piece too.
+    # The end of the caption takes a token too.
     long = sum(len(clean_caption(caption).split()) >= length for caption in captions)
     if not long:
         return []

@@ -1,4 +1,4 @@
-"""Control accuracy: are the properties that were dialled the ones that the pictures have?"""
+"""Control accuracy: do the pictures have the properties that were asked for?"""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from majolica.errors import UserError
-from majolica.eval.protocol import Brush, EvalData, Figure, Pipeline, Result, Table
+from majolica.eval.brush import Brush
+from majolica.eval.pictures import figure_picture
+from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table
 from majolica.html.charts import Points, charts, scatter
-from majolica.html.figures import Picture, picture_rows, share_matrix
+from majolica.html.figures import picture_rows
+from majolica.html.matrices import share_matrix
 from majolica.models.properties import PROPERTIES, measure
 from majolica.text.articles import with_article
 
 
 @dataclass(frozen=True)
 class Control:
-    """Dials every property over its range on several prompts, and measures the pictures.
+    """Sets every property to several values on several prompts, and measures the pictures.
 
-    Requests are spread over the values that the held-out pictures have (2nd to 98th percentile), within
-    the property's range: what lies outside was never shown. A prompt keeps its seed along the dial, so that
-    only the property moves. `control_rho` is Spearman's rho of brightness (or else of the first property)
-    over all pictures of all prompts together; every property has its own beside it.
+    The values are spread over those that the held-out pictures have (from the 2nd to the 98th
+    percentile), within the range of the property, because training showed no others. A prompt keeps
+    its seed at all values, so that only the property changes. `control_rho` is Spearman's rho of
+    brightness, or of the first property where there is no brightness, over all pictures of all
+    prompts together; there is also one for each property.
     """
 
     properties: tuple[str, ...]
@@ -35,10 +39,10 @@ class Control:
     name: str = "control"
 
     def paintings(self, data: EvalData) -> float:
-        """How much there is to paint, in pictures."""
+        """The number of pictures that it paints."""
         return len(self.properties) * self.values * len(self._prompts(data))
 
-    def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
+    def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         if not self.properties:
             return Result("Dialled properties", {}, note="This model was trained without properties.")
         prompts = self._prompts(data)
@@ -51,18 +55,21 @@ class Control:
         lead = "brightness" if "brightness" in dials else self.properties[0]
         metrics = {"control_rho": metrics[f"control_rho_{lead}"], **metrics}
         note = (
-            f"Each property dialled to {self.values} values on {len(prompts)} prompts"
-            f" ({self.values * len(prompts)} pictures), then measured on the pixels."
-            " The captions say nothing about light or ground."
+            f"Each property was set to {self.values} values on {len(prompts)} prompts"
+            f" ({self.values * len(prompts)} pictures), and then measured on the pixels."
+            " The prompts say nothing about light or background."
         )
         return Result("Dialled properties", metrics, self._parts(dials, prompts, metrics, cross_PP), note)
 
     def _prompts(self, data: EvalData) -> list[str]:
-        """Plain prompts for names spread over the list, so that the background is free to follow the dial."""
+        """Plain prompts for names that are spread over the list.
+
+        They say nothing of the background, so that it can follow the property.
+        """
         count = min(self.prompts, len(data.names))
         return [with_article(data.names[i * len(data.names) // count]) for i in range(count)]
 
-    def _dial(self, pipeline: Pipeline, name: str, prompts: list[str], data: EvalData) -> _Dial:
+    def _dial(self, pipeline: PipelineLike, name: str, prompts: list[str], data: EvalData) -> _Dial:
         low, high = _span(name, data)
         requested_V = torch.linspace(low, high, self.values, dtype=torch.float64)
         turns = [self.brush.paint(pipeline, prompts, None, {name: float(value)}) for value in requested_V]
@@ -82,11 +89,11 @@ class Control:
             for name, dial in dials.items()
         ]
         header = ("property", "unit", "dialled", "Spearman rho", "within ±5% of the range")
-        cross = share_matrix(cross_PP, self.properties, self.properties)
+        cross = share_matrix(cross_PP.tolist(), self.properties, self.properties)
         cross_note = (
-            "Row: what was dialled. Column: how far each measure moved, in units of its range, per full turn."
-            " Perfect control has 1.00 on the diagonal; off it, some is in the nature of things: a dark"
-            " picture has little contrast."
+            "The row is the property that was set, the column how far each measure moved, in units of its range, when"
+            " the property moved over its whole range. Perfect control has 1.00 on the diagonal. Beside the diagonal,"
+            " some movement cannot be avoided, because a dark picture has little contrast."
         )
         return (
             *(dial.figure(prompts) for dial in dials.values()),
@@ -98,7 +105,7 @@ class Control:
 
 @dataclass(frozen=True)
 class _Dial:
-    """One property turned through V values on B prompts."""
+    """One property that was set to V values on B prompts."""
 
     name: str
     requested_V: Tensor
@@ -109,16 +116,22 @@ class _Dial:
         return self.requested_V[:, None].expand(self.images_VB3HW.shape[:2])
 
     def measured(self, name: str) -> Tensor:
-        """Another or the same property, measured on every picture, `(V, B)`."""
+        """The same or another property, measured on every picture, `(V, B)`."""
         return measure(name, self.images_VB3HW.flatten(0, 1).float() / 255).view(self.images_VB3HW.shape[:2])
 
     def within(self, name: str) -> float:
-        """Share of pictures whose measure is within 5 % of the property's range of what was requested."""
+        """The share of pictures whose measure is close to the value that was requested.
+
+        Close is within 5 % of the range of the property.
+        """
         allowed = 0.05 * (PROPERTIES[name].high - PROPERTIES[name].low)
         return float(((self.measured(name) - self.requested_VB).abs() <= allowed).float().mean())
 
     def slopes(self, names: Sequence[str]) -> Tensor:
-        """Change of every measure per change of the request, each in units of its range (least squares)."""
+        """The change of every measure per change of the request, by least squares, `(P,)`.
+
+        Each change is in units of the range of its property.
+        """
         own = PROPERTIES[self.name].high - PROPERTIES[self.name].low
         turn_V = (self.requested_V - self.requested_V.mean()) / own
         moves = []
@@ -128,17 +141,18 @@ class _Dial:
         return torch.stack(moves)
 
     def figure(self, prompts: Sequence[str], most: int = 2) -> Figure:
-        """Rows of pictures along the dial, with what was requested and what was measured."""
+        """Rows of pictures along the property, with the values that were requested and measured."""
         measured_VB = self.measured(self.name)
         rows = []
         for column, prompt in list(enumerate(prompts))[:most]:
             pictures = [
-                Picture(self.images_VB3HW[i, column], "", f"{float(measured_VB[i, column]):.2f}")
+                figure_picture(self.images_VB3HW[i, column], "", f"{float(measured_VB[i, column]):.2f}")
                 for i in range(len(self.requested_V))
             ]
             rows.append((prompt, pictures))
         requests = [f"{float(value):.2f}" for value in self.requested_V]
-        note = f"Above the columns: the {PROPERTIES[self.name].unit} requested. Below each picture: measured."
+        unit = PROPERTIES[self.name].unit
+        note = f"Above each column stands the {unit} that was requested, below each picture the measured one."
         return Figure(self.name.capitalize(), picture_rows(requests, rows), note)
 
     def plot(self) -> str:
@@ -147,7 +161,7 @@ class _Dial:
 
 
 def _span(name: str, data: EvalData) -> tuple[float, float]:
-    """Range to dial: where the held-out pictures are, within the property's own range."""
+    """The range of requests: that of the held-out pictures, within the range of the property."""
     entry = PROPERTIES[name]
     pictures = data.heldout if len(data.heldout) else data.combinations
     if not len(pictures):
@@ -158,7 +172,10 @@ def _span(name: str, data: EvalData) -> tuple[float, float]:
 
 
 def spearman(first: ArrayLike, second: ArrayLike) -> float:
-    """Spearman's rank correlation, ties sharing their mean rank; 0 where either side is constant."""
+    """Spearman's rank correlation; equal values share their mean rank.
+
+    It is 0 where either side is constant.
+    """
     ranks = [_ranks(np.asarray(values, dtype=np.float64)) for values in (first, second)]
     centred = [rank - rank.mean() for rank in ranks]
     scale = np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum())

@@ -1,4 +1,4 @@
-"""Prompt fidelity: paint captions, and let an independent classifier say what is in the pictures."""
+"""Prompt fidelity: does a classifier of its own see what painted pictures should show?"""
 
 from __future__ import annotations
 
@@ -9,34 +9,37 @@ import torch
 from torch import Tensor
 
 from majolica.errors import UserError
+from majolica.eval.brush import Brush
 from majolica.eval.evaluators.zero_shot import mistaken_for
 from majolica.eval.judge.judge import Judge, named_rightly
-from majolica.eval.protocol import Brush, EvalData, Figure, Pipeline, Result, Table, share_error
-from majolica.html.figures import Picture, picture_grid
+from majolica.eval.pictures import figure_picture
+from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table, share_error
+from majolica.html.figures import picture_grid
 
 NONE = "none of these"
-"""The judge's last answer."""
+"""The last answer of the judge."""
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """Share of painted captions in which the judge sees what the caption names.
+    """The share of painted captions in whose pictures the judge sees what the caption names.
 
-    Captions are those of the combinations split, spread evenly over it: pairs of thing and background that
-    training never showed. All things named must be seen; the background is not judged.
+    The captions are spread evenly over the combinations split, which has pairs of thing and
+    background that training never showed. All things that a caption names must be seen; the
+    background is not judged.
     """
 
     judge: Judge | Callable[[], Judge]
-    """Or what waits for one: it is asked for when all is painted."""
+    """The judge, or a function that waits for it and is called when everything is painted."""
     pictures: int = 256
     brush: Brush = field(default_factory=Brush)
     name: str = "prompt fidelity"
 
     def paintings(self, data: EvalData) -> float:
-        """How much there is to paint, in pictures."""
+        """The number of pictures that it paints."""
         return min(self.pictures, len(data.prompts()))
 
-    def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
+    def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         source = data.prompts()
         if not len(source):
             raise UserError("there are no held-out captions to paint: make the data with --heldout above 0")
@@ -61,12 +64,12 @@ class Fidelity:
             "classifier_fooled": scores.fooled,
         }
         note = (
-            f"{count} captions, each with a pair of thing and background that training never showed, one"
-            f" picture each, named by a convnet that knows renders only: {share:.1%} right,"
-            f" ± {share_error(share, count):.1%}."
-            f" The convnet itself names {scores.plain:.1%} of unseen renders rightly,"
-            f" {scores.damaged:.1%} of them when blurred, grainy and faded, and still {scores.fooled:.1%} when"
-            " they are melted or cut up: colours and strokes alone do not pass."
+            f"One picture was painted for each of {count} captions, which pair a thing with a background on which"
+            " training never showed it. A convolutional network that learned from renders alone, the judge, sees the"
+            f" right thing in {share:.1%} of them, ± {share_error(share, count):.1%}."
+            f" Of unseen renders, the judge names {scores.plain:.1%} rightly, {scores.damaged:.1%} when they are"
+            f" blurred, grainy and faded, and {scores.fooled:.1%} when they are melted or cut up: colours and strokes"
+            " alone are not enough for it."
         )
         parts = (
             _gallery(images_B3HW, prompts, seen_BK, right_B, answers),
@@ -78,18 +81,18 @@ class Fidelity:
 def _gallery(
     images_B3HW: Tensor, prompts: Sequence[str], seen_BK: Tensor, right_B: Tensor, names: Sequence[str]
 ) -> Figure:
-    """The first pictures as they come, with the judge's word on each."""
+    """The first pictures as they came, with what the judge sees in each."""
     pictures = []
     for image, prompt, seen, right in list(zip(images_B3HW, prompts, seen_BK, right_B, strict=True))[:24]:
         answer = int(seen.argmax())
         verdict = f"{names[answer]}, {float(seen[answer]):.0%} sure"
-        pictures.append(Picture(image, prompt, verdict, bool(right)))
-    note = "The first pictures of the test as they came, not chosen. Below each: what the judge sees in it."
+        pictures.append(figure_picture(image, prompt, verdict, bool(right)))
+    note = "These are the first pictures of the test, not chosen ones. Below each stands what the judge sees in it."
     return Figure("What was painted, and what the judge says", picture_grid(pictures, wide=True), note)
 
 
 def _per_name(seen_BK: Tensor, wanted: Sequence[set[int]], right_B: Tensor, names: Sequence[str]) -> Table:
-    """One row per name, worst first."""
+    """A row for each name; the name that is seen least stands first."""
     answers = seen_BK.argmax(1)
     rows = []
     for k, name in enumerate(names):

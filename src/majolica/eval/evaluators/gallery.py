@@ -7,20 +7,25 @@ import warnings
 from dataclasses import dataclass, field
 
 from majolica.errors import Notice
-from majolica.eval.protocol import Brush, EvalData, Figure, Pipeline, Result
+from majolica.eval.brush import Brush
+from majolica.eval.pictures import figure_picture
+from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result
 from majolica.html.figures import Picture, picture_grid, picture_rows
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Paints captions of the combinations split: a grid, and a few at 1, 2 and 4 times the resolution.
+    """Paints captions of the combinations split: a grid, and a few of them at several resolutions.
 
-    The metrics are seconds per picture at each scale, in a batch of a few.
+    Its metrics are the seconds that a picture takes at each resolution.
     """
 
     resolution: int
     largest_trained: int
-    """Side in pixels of the largest pictures that training painted; what is larger is marked as such."""
+    """Side in pixels of the largest pictures that training painted.
+
+    Headings say which pictures are larger.
+    """
     pictures: int = 18
     prompts: int = 4
     scales: tuple[int, ...] = (1, 2, 4)
@@ -28,13 +33,13 @@ class Gallery:
     name: str = "gallery"
 
     def paintings(self, data: EvalData) -> float:
-        """How much there is to paint, in pictures of the base resolution."""
+        """What it paints, counted in pictures of the base resolution."""
         return len(_varied(data, self.pictures)) + self.prompts * sum(scale**2 for scale in self.scales)
 
-    def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
+    def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         chosen = _varied(data, self.pictures)
         images_B3HW = self.brush.paint(pipeline, chosen)
-        tiles = [Picture(image, prompt) for image, prompt in zip(images_B3HW, chosen, strict=True)]
+        tiles = [figure_picture(image, prompt) for image, prompt in zip(images_B3HW, chosen, strict=True)]
         prompts = chosen[: self.prompts]
         rows: list[tuple[str, list[Picture]]] = [(prompt, []) for prompt in prompts]
         metrics = {}
@@ -42,21 +47,24 @@ class Gallery:
             size = self.resolution * scale
             start = time.perf_counter()
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", Notice)  # the heading says so
+                # The heading says which sizes are larger than trained.
+                warnings.simplefilter("ignore", Notice)
                 painted_B3HW = self.brush.paint(pipeline, prompts, size)
             metrics[f"paint_seconds_{size}px"] = (time.perf_counter() - start) / max(1, len(prompts))
             for (_, line), image in zip(rows, painted_B3HW, strict=True):
-                line.append(Picture(image))
+                line.append(figure_picture(image))
         heads = [self._head(self.resolution * scale) for scale in self.scales]
         parts = (
             Figure("Prompts it never saw", picture_grid(tiles, wide=True)),
             Figure(
                 "One model, several resolutions",
                 picture_rows(heads, rows),
-                "One picture at every size: the base picture plus details. All are shown equally large.",
+                "The picture is the same at every size, with more detail in larger ones. All are shown equally large.",
             ),
         )
-        note = "Each prompt pairs a thing with a background it was never shown on. Not chosen by hand."
+        note = (
+            "Each prompt pairs a thing with a background on which training never showed it. Nothing is chosen by hand."
+        )
         return Result("What it paints", metrics, parts, note)
 
     def _head(self, size: int) -> str:
@@ -64,7 +72,7 @@ class Gallery:
 
 
 def _varied(data: EvalData, count: int) -> list[str]:
-    """Captions of different things as far as possible, in the order of the split."""
+    """At most `count` captions in the order of the split, of different things where it has them."""
     source = data.prompts()
     fresh, seen = [], set()
     for i in range(len(source)):

@@ -1,4 +1,4 @@
-"""Zero-shot classification: name unseen pictures by comparing embeddings of pictures and of prompts."""
+"""Zero-shot classification: unseen pictures are named by comparing embeddings."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from majolica.errors import Notice, UserError
-from majolica.eval.protocol import EvalData, Figure, Pipeline, Result, Split, Table, share_error
-from majolica.html.figures import confusion_heat
+from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Split, Table, share_error
+from majolica.html.matrices import confusion_heat
 
 
-def class_embeddings(pipeline: Pipeline, names: Sequence[str]) -> Tensor:
-    """One unit-length text embedding per name, `(K, E)`, as `classify` takes them."""
+def class_embeddings(pipeline: PipelineLike, names: Sequence[str]) -> Tensor:
+    """One text embedding of unit length for each name, `(K, E)`, as `classify` uses them."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Notice)  # nobody wrote these sentences, so nobody can write them better
+        # A user did not write the sentences around the names, and cannot improve them.
+        warnings.simplefilter("ignore", Notice)
         return pipeline.embed_labels(names).float().cpu()
 
 
-def image_embeddings(pipeline: Pipeline, images_B3HW: Tensor, chunk: int = 128) -> Tensor:
-    """Unit-length embeddings `(B, E)` of uint8 pictures, `chunk` at a time."""
+def image_embeddings(pipeline: PipelineLike, images_B3HW: Tensor, chunk: int = 128) -> Tensor:
+    """Embeddings `(B, E)` of unit length, of uint8 pictures, computed in chunks."""
     starts = range(0, len(images_B3HW), chunk)
     pieces = [pipeline.embed_images(images_B3HW[start : start + chunk]).float().cpu() for start in starts]
     return F.normalize(torch.cat(pieces), dim=-1)
@@ -31,7 +32,7 @@ def image_embeddings(pipeline: Pipeline, images_B3HW: Tensor, chunk: int = 128) 
 
 @dataclass(frozen=True)
 class ZeroShot:
-    """Top-1 over all names on held-out renderings.
+    """The share of held-out renderings whose most similar name is right.
 
     A picture of two things counts as right when either is named; `chance` allows for that.
     """
@@ -39,10 +40,10 @@ class ZeroShot:
     name: str = "zero-shot"
 
     def paintings(self, data: EvalData) -> float:
-        """It paints nothing."""
+        """Nothing is painted."""
         return 0
 
-    def __call__(self, pipeline: Pipeline, data: EvalData) -> Result:
+    def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         if not len(data.heldout):
             raise UserError("there are no held-out pictures to classify: make the data with --heldout above 0")
         index = {name: i for i, name in enumerate(data.names)}
@@ -61,18 +62,20 @@ class ZeroShot:
         }
         confusion = confusion_matrix(data.heldout, data.names, answers)
         note = (
-            f"{len(right)} unseen renderings, each named by the nearest of {len(data.names)} text embeddings"
-            f" (the sentences of `classify`, averaged): {metrics['zero_shot_top1']:.1%} right,"
-            f" ± {share_error(metrics['zero_shot_top1'], len(right)):.1%}; chance is {metrics['chance']:.1%}."
+            f"Each of {len(right)} unseen renderings gets the name whose text embedding is most similar, out of"
+            f" {len(data.names)} (each is the mean over the sentences of `classify`)."
+            f" {metrics['zero_shot_top1']:.1%} are right, ± {share_error(metrics['zero_shot_top1'], len(right)):.1%};"
+            f" chance is {metrics['chance']:.1%}."
         )
         parts: tuple[Figure | Table, ...] = (*_heat(confusion, data.names), *_tables(confusion, data.names))
         return Result("Zero-shot classification", metrics, parts, note)
 
 
 def confusion_matrix(split: Split, names: Sequence[str], answers: Sequence[int]) -> Tensor:
-    """Counts `(K, K)`: row what is shown, column what was answered.
+    """Counts `(K, K)`: the row is what a picture shows, the column what was answered.
 
-    A picture of two things counts in the row of the one that was named, or of the first if neither was.
+    A picture of two things counts in the row of the one that was named, or of the first if neither
+    was.
     """
     index = {name: i for i, name in enumerate(names)}
     counts_KK = torch.zeros(len(names), len(names), dtype=torch.int64)
@@ -83,14 +86,14 @@ def confusion_matrix(split: Split, names: Sequence[str], answers: Sequence[int])
 
 
 def _heat(confusion_KK: Tensor, names: Sequence[str]) -> tuple[Figure, ...]:
-    if len(names) > 64:  # no one can read a larger one
+    if len(names) > 64:  # a larger matrix cannot be read
         return ()
-    note = "Row: what is shown. Column: what the model said. Point at a cell for its count."
-    return (Figure("Confusions", confusion_heat(confusion_KK, names), note),)
+    note = "The row is what a picture shows, the column what the model said. Point at a cell to see its count."
+    return (Figure("Confusions", confusion_heat(confusion_KK.tolist(), names), note),)
 
 
 def _tables(confusion_KK: Tensor, names: Sequence[str], most: int = 10) -> tuple[Table, ...]:
-    """Names that are recognised least, with what they are taken for."""
+    """A table of the names that are recognised least, with those that they are taken for."""
     rows = []
     for i, name in enumerate(names):
         total, right = int(confusion_KK[i].sum()), int(confusion_KK[i, i])
@@ -106,6 +109,6 @@ def _tables(confusion_KK: Tensor, names: Sequence[str], most: int = 10) -> tuple
 
 
 def mistaken_for(wrong_K: Tensor, names: Sequence[str], most: int = 3) -> str:
-    """The likeliest wrong answers in words, such as "fox 3, panda 1"."""
+    """The most frequent wrong answers in words, such as "fox 3, panda 1"."""
     order = wrong_K.argsort(descending=True, stable=True)[:most].tolist()
     return ", ".join(f"{names[i]} {int(wrong_K[i])}" for i in order if wrong_K[i] > 0) or "–"

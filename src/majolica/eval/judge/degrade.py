@@ -1,4 +1,4 @@
-"""Damage done to renders while the judge learns: so that it names what is drawn, not how crisply."""
+"""Damages renders while the judge learns, so that it names what is drawn, however crisp it is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 def blur(images_B3HW: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur, `sigma` in pixels; edges are replicated."""
+    """A Gaussian blur with `sigma` in pixels; the edges are replicated."""
     radius = max(1, math.ceil(3 * sigma))
     offsets_K = torch.arange(-radius, radius + 1, dtype=images_B3HW.dtype)
     kernel_K = torch.softmax(-(offsets_K**2) / (2 * sigma**2), 0)
@@ -21,10 +21,10 @@ def blur(images_B3HW: Tensor, sigma: float) -> Tensor:
 
 
 def warp(images_B3HW: Tensor, generator: Generator, bend: float = 0.06) -> Tensor:
-    """Mirror, shift, scale, turn and bend each picture a little; borders are reflected.
+    """Mirror, shift, scale, turn and bend each picture a little; the borders are reflected.
 
-    `bend` is the standard deviation of a smooth displacement field, in half-widths: a drawing with wobbly
-    outlines is still that drawing.
+    `bend` is the standard deviation of a smooth displacement field, in half-widths of a picture. A
+    drawing with wobbly outlines still shows the same thing.
     """
     batch, size = len(images_B3HW), list(images_B3HW.shape)
     angle, scale, shift_x, shift_y = torch.rand(4, batch, generator=generator) * 2 - 1
@@ -40,10 +40,11 @@ def warp(images_B3HW: Tensor, generator: Generator, bend: float = 0.06) -> Tenso
 
 
 def scramble(images_B3HW: Tensor, generator: Generator) -> Tensor:
-    """Pictures with the colours and strokes of a drawing but not its shape: melted, or their tiles dealt anew.
+    """Pictures with the colours and strokes of a drawing, but without its shape.
 
-    In turn: bent by a field five times as strong as `warp`'s, cut in 3 x 3 tiles, cut in 4 x 4 tiles. The cuts are
-    then bent too, so that straight seams do not give them away.
+    A third is bent by a field five times as strong as that of `warp`, a third is cut in 3 x 3
+    tiles, and a third in 4 x 4. Pictures that are cut are bent too, so that the judge does not
+    recognise them by their straight seams.
     """
     kinds = torch.arange(len(images_B3HW)) % 3
     out = warp(images_B3HW, generator, bend=0.3)
@@ -54,7 +55,10 @@ def scramble(images_B3HW: Tensor, generator: Generator) -> Tensor:
 
 
 def deal(images_B3HW: Tensor, cells: int, generator: Generator) -> Tensor:
-    """Each picture's cells x cells tiles in another order (of the part that they cover evenly, scaled back)."""
+    """The pictures with their cells x cells tiles in another order.
+
+    Where the tiles do not cover a picture evenly, the rest is cut off and the picture scaled back.
+    """
     batch, _, height, width = images_B3HW.shape
     tile = (height // cells, width // cells)
     tiles_BKT = F.unfold(images_B3HW, tile, stride=tile)
@@ -65,7 +69,7 @@ def deal(images_B3HW: Tensor, cells: int, generator: Generator) -> Tensor:
 
 
 def shift_colours(images_B3HW: Tensor, generator: Generator) -> Tensor:
-    """One random colour matrix, contrast, brightness and gamma per picture, all mild."""
+    """Change the colours of each picture mildly: by a matrix, contrast, brightness and gamma."""
     batch = len(images_B3HW)
     matrix_B33 = torch.eye(3) + 0.05 * torch.randn(batch, 3, 3, generator=generator)
     mixed = (matrix_B33 @ images_B3HW.flatten(2)).view_as(images_B3HW)
@@ -77,9 +81,12 @@ def shift_colours(images_B3HW: Tensor, generator: Generator) -> Tensor:
 
 
 def grain(images_B3HW: Tensor, generator: Generator, largest: float = 0.09) -> Tensor:
-    """Gaussian noise in cells of 1, 2 or 4 pixels, of standard deviation up to `largest` per picture.
+    """Add Gaussian noise in cells of 1, 2 and 4 pixels.
 
-    The coarser cells stand for the patch-sized unevenness that generated pictures have.
+    Its standard deviation is drawn for each picture and each size of cell, and is at most
+    `largest`.
+
+    The coarser cells stand for unevenness of the size of a patch, which generated pictures have.
     """
     batch, channels, height, width = images_B3HW.shape
     strength = torch.rand(3, batch, 1, 1, 1, generator=generator) ** 2 * largest
@@ -92,7 +99,10 @@ def grain(images_B3HW: Tensor, generator: Generator, largest: float = 0.09) -> T
 
 
 def degrade(images_B3HW: Tensor, generator: Generator) -> Tensor:
-    """All of it, on `images_B3HW` in [0, 1]; half are blurred, by up to 1/24 of their width."""
+    """Every damage together, on pictures in [0, 1].
+
+    Half of the pictures are blurred, by at most 1/24 of their width.
+    """
     images_B3HW = warp(images_B3HW, generator)
     largest = images_B3HW.shape[-1] / 24
     sigma = largest * float(0.1 + 0.9 * torch.rand((), generator=generator))

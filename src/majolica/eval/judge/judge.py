@@ -1,15 +1,15 @@
-"""The judge: a small convnet that names drawings, trained on fresh renders only.
+"""The judge: a small convolutional network that names drawings, trained on fresh renders alone.
 
-It measures prompt fidelity, so it shares nothing with the model it judges: neither weights, nor pictures (its
-renders come from a seed of its own), nor architecture. It learns from blurred, noisy, bent and recoloured
-renders, so a picture that shows the right thing a little vaguely is named rightly; and it learns that scrambled
-renders are none of the things it knows, so the right colours and strokes alone are not enough.
+It measures prompt fidelity, so it shares nothing with the model that it judges: not its weights,
+not its architecture, and not its pictures, because the judge's renders come from a seed of their
+own. It learns from renders that are blurred, noisy, bent and recoloured, so that a picture which
+shows the right thing a little vaguely is named rightly. It also learns that scrambled renders show
+none of the things that it knows, so that the right colours and strokes are not enough.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -23,23 +23,23 @@ from torch.nn import functional as F
 
 from majolica.errors import UserError
 from majolica.eval.judge.net import Progress, Scores, build_net, named_rightly, predict, train_net
+from majolica.eval.judge.spec import VERSION, JudgeSpec
 from majolica.files import write_atomic
 
 __all__ = ["Judge", "named_rightly", "train_judge"]
 
-VERSION = 2  # part of the cache's name: raise it when training changes
-
 
 class Judge:
-    """A trained judge: the `names` it knows, the `resolution` it looks at, and how good it is."""
+    """A trained judge: the `names` it knows, the `resolution` it looks at, and its scores."""
 
     def __init__(self, net: nn.Module, names: Sequence[str], resolution: int, scores: Scores) -> None:
         self.net, self.names, self.resolution, self.scores = net.eval(), tuple(names), resolution, scores
 
     def classify(self, images_B3HW: Tensor) -> Tensor:
-        """Probabilities `(B, len(names) + 1)` of each name, and of none of them, for uint8 pictures of any size.
+        """Probabilities `(B, len(names) + 1)` of each name, and of none of them.
 
-        Pictures that are not at the judge's resolution are scaled to it, antialiased.
+        Uint8 pictures of any size are taken; they are scaled to the judge's resolution,
+        antialiased.
         """
         if images_B3HW.dtype != torch.uint8 or images_B3HW.ndim != 4 or images_B3HW.shape[1] != 3:
             found = f"{images_B3HW.dtype} {tuple(images_B3HW.shape)}"
@@ -55,7 +55,7 @@ class Judge:
         return F.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
 
     def to_bytes(self) -> bytes:
-        """Weights and facts as the content of one safetensors file."""
+        """The content of its file, a safetensors file with its weights and what it knows."""
         facts = {"names": list(self.names), "resolution": self.resolution, "version": VERSION}
         facts |= {"scores": asdict(self.scores)}
         weights = {key: value.contiguous() for key, value in self.net.state_dict().items()}
@@ -63,7 +63,10 @@ class Judge:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Judge:
-        """Read what `to_bytes` made; raises whatever shows that the content is something else."""
+        """The judge from the content of a file.
+
+        Raises whatever error shows that the content is something else.
+        """
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         facts = json.loads(header["__metadata__"]["judge"])
         net = build_net(len(facts["names"]))
@@ -71,12 +74,12 @@ class Judge:
         return cls(net, facts["names"], facts["resolution"], Scores(**facts["scores"]))
 
     def save(self, path: Path) -> None:
-        """Write it to a file; UserError where the disk refuses."""
+        """Write the file of the judge; UserError where the disk refuses."""
         write_atomic(path, self.to_bytes())
 
     @classmethod
     def load(cls, path: Path) -> Judge:
-        """Read what `save` wrote; `UserError` if the file cannot be read."""
+        """The judge from its file; UserError where the file cannot be read."""
         try:
             return cls.from_bytes(path.read_bytes())
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -84,45 +87,24 @@ class Judge:
             raise UserError(f"cannot read the judge {path} ({reason}); delete it to train it again") from error
 
     @classmethod
-    def load_or_train(
-        cls,
-        folder: Path,
-        names: Sequence[str],
-        resolution: int,
-        seed: int = 0,
-        progress: Progress | None = None,
-        objects: int = 1,
-        effort: float = 1.0,
-    ) -> Judge:
-        """The judge cached in `folder` as `judge-<hash>.safetensors`, or a new one, then cached there.
+    def load_or_train(cls, folder: Path, spec: JudgeSpec, progress: Progress | None = None) -> Judge:
+        """The judge of `spec` from its file in `folder`, or a new one, which is then written there.
 
-        The hash covers everything that makes one judge differ from another. An unreadable file is replaced.
+        A file that cannot be read is replaced.
         """
-        key = json.dumps([VERSION, list(names), resolution, seed, objects, effort])
-        path = folder / f"judge-{hashlib.sha256(key.encode()).hexdigest()[:12]}.safetensors"
+        path = folder / spec.file_name
         if path.exists():
             try:
                 return cls.load(path)
             except UserError:
-                pass  # it costs a minute to make again, and the new file takes its place
-        judge = train_judge(names, resolution, seed, progress, objects, effort)
-        with contextlib.suppress(UserError):  # a data folder that cannot be written costs the next evaluation a minute
+                pass  # it is trained again in a minute, and its new file replaces this one
+        judge = train_judge(spec, progress)
+        with contextlib.suppress(UserError):  # without its file, the next evaluation trains it again
             judge.save(path)
         return judge
 
 
-def train_judge(
-    names: Sequence[str],
-    resolution: int,
-    seed: int = 0,
-    progress: Progress | None = None,
-    objects: int = 1,
-    effort: float = 1.0,
-) -> Judge:
-    """Render, train and score a judge of `names` at `resolution` pixels; the same one from the same seed.
-
-    `effort` scales renders and steps alike; 1.0 takes about a minute on two cores at 48 px and 32 names.
-    `progress` gets (done, total) in steps. With `objects` 2 a render may show two things, both to be named.
-    """
-    net, scores = train_net(names, resolution, seed, progress, objects, effort)
-    return Judge(net, names, resolution, scores)
+def train_judge(spec: JudgeSpec, progress: Progress | None = None) -> Judge:
+    """Render, train and score a judge; `progress` hears how many steps are done of how many."""
+    net, scores = train_net(spec, progress)
+    return Judge(net, spec.names, spec.resolution, scores)

@@ -1,4 +1,4 @@
-"""The judge's network and its training: a small convnet on fresh, damaged renders."""
+"""The network of the judge and its training, on fresh renders that are damaged at random."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from torch.nn import functional as F
 from majolica.data.drawings.compose import compose
 from majolica.data.drawings.openmoji import drawings
 from majolica.eval.judge.degrade import blur, degrade, scramble
+from majolica.eval.judge.spec import JudgeSpec
 
 Progress = Callable[[int, int], None]
 NONSENSE = 16
-"""Rows of a batch of 64 that are scrambled and belong to no name: the judge must see shapes, not colours."""
-STREAM = 0x6A756467  # keeps the judge's renders apart from every data set made with the same seed
+"""Rows of a batch of 64 that are scrambled and belong to no name.
+
+They teach the judge to look at shapes, and not at colours.
+"""
+STREAM = 0x6A756467
+"""Part of the seed, so that a data set of the same seed has other renders than the judge."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +30,11 @@ class Scores:
     """How good a judge is, as shares of held-out renders."""
 
     plain: float
-    """Named rightly."""
+    """The share that is named rightly."""
     damaged: float
-    """Named rightly after blur (sigma 1/48 of the width), noise (0.06) and half of the contrast."""
+    """The share that is named rightly after blur, noise and loss of contrast (see `_damaged`)."""
     fooled: float
-    """Named as before although they were scrambled: the less, the stricter."""
+    """The share that is named as before although it was scrambled; a strict judge has a low one."""
 
 
 class _Residual(nn.Module):
@@ -48,7 +53,9 @@ def _conv(inside: int, outside: int, stride: int, kernel: int = 3) -> nn.Sequent
 
 
 def build_net(classes: int) -> nn.Sequential:
-    """A five-stage convnet of about 0.5 M parameters; any input size, as it ends in a global average.
+    """A convolutional network of five stages and about 0.5 M parameters.
+
+    It takes any input size, because it ends in a global average.
 
     The last of its outputs is none of the `classes`.
     """
@@ -58,51 +65,34 @@ def build_net(classes: int) -> nn.Sequential:
 
 
 def channels_last(net: nn.Sequential) -> nn.Sequential:
-    """The memory layout in which convolutions are quickest on a CPU (a quarter less time, measured)."""
+    """The network in the memory layout in which convolutions take a quarter less time on a CPU."""
     moved: nn.Sequential = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return moved
 
 
-def train_net(
-    names: Sequence[str],
-    resolution: int,
-    seed: int,
-    progress: Progress | None,
-    objects: int,
-    effort: float,
-) -> tuple[nn.Module, Scores]:
-    """The trained net and its scores on held-out renders.
-
-    Renders and steps grow slowly with the names: 4,000 and 450 for 32, 20,000 and 3,400 for 845.
-    """
-    count = round(effort * max(4000, 24 * len(names)))
-    steps = round(effort * max(450, 4 * len(names)))
-    images_B3HW, targets_BK, _ = renders(names, resolution, objects, [seed, STREAM, 0], count)
+def train_net(spec: JudgeSpec, progress: Progress | None = None) -> tuple[nn.Module, Scores]:
+    """The trained network and its scores on held-out renders; `progress` hears of its steps."""
+    images_B3HW, targets_BK, _ = renders(spec, [spec.seed, STREAM, 0], spec.renders)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = build_net(len(names))
-        _learn(net, images_B3HW, targets_BK, steps, seed, progress)
+        torch.manual_seed(spec.seed)
+        net = build_net(len(spec.names))
+        _learn(net, images_B3HW, targets_BK, spec, progress)
     net.eval()
-    test_B3HW, _, wanted = renders(names, resolution, objects, [seed, STREAM, 1], max(64, count // 6))
+    test_B3HW, _, wanted = renders(spec, [spec.seed, STREAM, 1], max(64, spec.renders // 6))
     pictures = test_B3HW.float() / 255
-    plain, damaged = (
-        float(named_rightly(predict(net, view), wanted).float().mean()) for view in (pictures, _damaged(pictures, seed))
-    )
-    nonsense = scramble(pictures, torch.Generator().manual_seed(seed))
-    fooled = float(named_rightly(predict(net, nonsense), wanted).float().mean())
-    return net, Scores(plain, damaged, fooled)
+    damaged = _damaged(pictures, spec.seed)
+    nonsense = scramble(pictures, torch.Generator().manual_seed(spec.seed))
+    shares = [float(named_rightly(predict(net, view), wanted).float().mean()) for view in (pictures, damaged, nonsense)]
+    return net, Scores(*shares)
 
 
-def _learn(
-    net: nn.Module,
-    images_B3HW: Tensor,
-    targets_BK: Tensor,
-    steps: int,
-    seed: int,
-    progress: Progress | None,
-) -> None:
-    """AdamW, one cycle up and down, label smoothing 0.05, batches of 64 freshly damaged renders."""
-    generator = torch.Generator().manual_seed(seed)
+def _learn(net: nn.Module, images_B3HW: Tensor, targets_BK: Tensor, spec: JudgeSpec, progress: Progress | None) -> None:
+    """Train with AdamW, one cycle of the learning rate, and batches of 64 freshly damaged renders.
+
+    The labels are smoothed by 0.05.
+    """
+    steps = spec.steps
+    generator = torch.Generator().manual_seed(spec.seed)
     optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.02)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=max(2, steps), pct_start=0.2)
     net.train()
@@ -122,15 +112,18 @@ def _learn(
             progress(step + 1, steps)
 
 
-def renders(
-    names: Sequence[str], resolution: int, objects: int, stream: Sequence[int], count: int
-) -> tuple[Tensor, Tensor, list[set[int]]]:
-    """`count` fresh renders: uint8 pictures, target distributions over names and none, and the sets of names shown."""
+def renders(spec: JudgeSpec, stream: Sequence[int], count: int) -> tuple[Tensor, Tensor, list[set[int]]]:
+    """`count` fresh renders of what `spec` names, from the random stream that `stream` seeds.
+
+    Uint8 pictures `B3HW`, target distributions `(B, K + 1)` over the names and none, and the
+    numbers of the names that each picture shows.
+    """
+    names = spec.names
     chosen = drawings(list(names))
     index = {name: i for i, name in enumerate(names)}
     pictures, wanted = [], []
     for i in range(count):
-        sample = compose(np.random.default_rng([*stream, i]), chosen, resolution, objects=objects)
+        sample = compose(np.random.default_rng([*stream, i]), chosen, spec.resolution, objects=spec.objects)
         pictures.append(torch.from_numpy(sample.image).permute(2, 0, 1))
         wanted.append({index[name] for name in sample.meta["names"]})
     targets_BK = torch.zeros(count, len(names) + 1)
@@ -140,21 +133,30 @@ def renders(
 
 
 def predict(net: nn.Module, images_B3HW: Tensor) -> Tensor:
-    """Mean probabilities of the picture and its mirror image; pictures in [0, 1]."""
+    """The mean of the probabilities `(B, K + 1)` of a picture and its mirror image.
+
+    `images_B3HW` lie in [0, 1].
+    """
     with torch.no_grad():
         both = [net(view - 0.5).softmax(1) for view in (images_B3HW, images_B3HW.flip(3))]
     return torch.stack(both).mean(0)
 
 
 def named_rightly(probabilities_BK: Tensor, wanted: Sequence[set[int]]) -> Tensor:
-    """Per picture: are the `len(wanted[i])` likeliest names exactly those wanted? Bool `(B,)`."""
+    """Whether the likeliest names of each picture are exactly those wanted, bool `(B,)`.
+
+    Of picture i, as many names count as `wanted[i]` has.
+    """
     pairs = zip(probabilities_BK, wanted, strict=True)
     right = [set(row.topk(len(names)).indices.tolist()) == names for row, names in pairs]
     return torch.tensor(right, dtype=torch.bool)
 
 
 def _damaged(images_B3HW: Tensor, seed: int) -> Tensor:
-    """Blur (sigma 1/48 of the width), half of the contrast, noise (0.06): a test of robustness."""
+    """Pictures for a test of robustness.
+
+    They have blur (sigma 1/48 of the width), half of the contrast, and noise of 0.06.
+    """
     soft = blur(images_B3HW, images_B3HW.shape[-1] / 48)
     noise = torch.randn(soft.shape, generator=torch.Generator().manual_seed(seed))
     return ((soft - 0.5) * 0.5 + 0.5 + 0.06 * noise).clamp(0, 1)

@@ -150,7 +150,7 @@ CASES: dict[str, tuple[Callable[[], bytes], str, str, str, str]] = {
     "metadata that is no JSON": (
         lambda: pack([*good(), ("z.jpg", picture(1)), ("z.txt", b"words"), ("z.json", b"[" * 100_000)]),
         "13 samples",
-        "used without it: 1 x metadata that is no JSON mapping",
+        "samples that are used without a part: 1 x metadata that is no JSON mapping",
         "13 captions",
         "",
     ),

@@ -174,7 +174,7 @@ def test_a_mapping_from_the_configuration_and_exact_names_come_first() -> None:
 
 def test_a_list_is_no_text() -> None:
     with pytest.raises(
-        UserError, match=r"the column TEXT of x holds list<element: string>, which is no text: .*--columns.text"
+        UserError, match=r"the column TEXT of x holds list<element: string>, which cannot be a text: .*--columns.text"
     ):
         find(ColumnsConfig(), {"url": "text", "TEXT": "list<element: string>"}, "x")
 

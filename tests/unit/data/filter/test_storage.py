@@ -125,7 +125,7 @@ def test_what_is_no_parquet_is_named(kind: str, files: Path) -> None:
     data = {"empty": b"", "cut": path.read_bytes()[:-100], "noise": bytes(range(256)) * 9}[kind]
     path.write_bytes(data)
     with pytest.raises(
-        UserError, match=rf"{path} is no whole parquet file .*: fetch it again, or leave it out"
+        UserError, match=rf"{path} is not a whole parquet file .*: fetch it again, or leave it out"
     ) as told:
         find_inputs([str(path)])
     assert "\n" not in str(told.value)

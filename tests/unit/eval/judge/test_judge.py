@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,15 @@ from majolica.errors import UserError
 from majolica.eval.judge import judge as judge_module
 from majolica.eval.judge.judge import Judge, named_rightly, train_judge
 from majolica.eval.judge.net import build_net, renders
+from majolica.eval.judge.spec import JudgeSpec
 
 NAMES = ("red apple", "dolphin", "cactus", "banana")
+SPEC = JudgeSpec(NAMES, 24)
 
 
 @pytest.fixture(scope="module")
 def judge() -> Judge:
-    return train_judge(NAMES, 24, seed=1, effort=0.08)
+    return train_judge(JudgeSpec(NAMES, 24, seed=1, effort=0.08))
 
 
 def test_learns_in_seconds(judge: Judge) -> None:
@@ -34,7 +37,7 @@ def test_shapes_decide_not_colours(judge: Judge) -> None:
 
 def test_same_seed_same_judge(judge: Judge) -> None:
     state = torch.random.get_rng_state()
-    short = [train_judge(NAMES, 16, seed=seed, effort=0.01) for seed in (3, 3, 4)]
+    short = [train_judge(JudgeSpec(NAMES, 16, seed=seed, effort=0.01)) for seed in (3, 3, 4)]
     assert torch.equal(state, torch.random.get_rng_state())  # nobody else's randomness is disturbed
     weights = [next(iter(each.net.state_dict().values())) for each in short]
     assert torch.equal(weights[0], weights[1])
@@ -42,8 +45,8 @@ def test_same_seed_same_judge(judge: Judge) -> None:
 
 
 def test_classify_takes_any_size_and_scales_down(judge: Judge) -> None:
-    small, _, _ = renders(NAMES, 24, 1, [9, 5], 32)
-    large, _, _ = renders(NAMES, 96, 1, [9, 5], 32)
+    small, _, _ = renders(SPEC, [9, 5], 32)
+    large, _, _ = renders(JudgeSpec(NAMES, 96), [9, 5], 32)
     both = [judge.classify(pictures) for pictures in (small, large)]
     assert both[0].shape == (32, 5)
     torch.testing.assert_close(both[0].sum(1), torch.ones(32))
@@ -55,24 +58,24 @@ def test_classify_takes_any_size_and_scales_down(judge: Judge) -> None:
 
 def test_cached_and_read_back(judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge_module, "train_judge", lambda *_: judge)
-    Judge.load_or_train(tmp_path, NAMES, 24)
+    Judge.load_or_train(tmp_path, SPEC)
     monkeypatch.delattr(judge_module, "train_judge")  # training again would fail
-    again = Judge.load_or_train(tmp_path, NAMES, 24)
-    pictures, _, _ = renders(NAMES, 24, 1, [9, 5], 8)
+    again = Judge.load_or_train(tmp_path, SPEC)
+    pictures, _, _ = renders(SPEC, [9, 5], 8)
     assert torch.equal(judge.classify(pictures), again.classify(pictures))
     assert (again.names, again.resolution, again.scores) == (NAMES, 24, judge.scores)
     with pytest.raises(NameError):
-        Judge.load_or_train(tmp_path, NAMES[::-1], 24)  # other names: another judge
+        Judge.load_or_train(tmp_path, JudgeSpec(NAMES[::-1], 24))  # other names: another judge
 
 
 def test_unreadable_file(judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge_module, "train_judge", lambda *_: judge)
-    Judge.load_or_train(tmp_path, NAMES, 24)
+    Judge.load_or_train(tmp_path, SPEC)
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match="delete it"):
         Judge.load(path)
-    Judge.load_or_train(tmp_path, NAMES, 24)
+    Judge.load_or_train(tmp_path, SPEC)
     assert Judge.load(path).scores == judge.scores
     assert list(tmp_path.iterdir()) == [path]
 
@@ -80,6 +83,20 @@ def test_unreadable_file(judge: Judge, tmp_path: Path, monkeypatch: pytest.Monke
 def test_named_rightly_needs_every_name() -> None:
     probabilities = torch.tensor([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1], [0.6, 0.3, 0.1]])
     assert named_rightly(probabilities, [{0}, {0, 1}, {0, 2}]).tolist() == [True, True, False]
+
+
+def test_a_spec_names_its_file() -> None:
+    """The file of a judge that was trained before is found again, and every field makes another judge."""
+    spec = JudgeSpec(("fox", "owl"), 24)
+    assert spec.file_name == "judge-8df3e97a207a.safetensors"
+    others = [{"names": ("owl", "fox")}, {"resolution": 32}, {"objects": 2}, {"seed": 1}, {"effort": 0.5}]
+    assert len({replace(spec, **other).file_name for other in others} | {spec.file_name}) == 6
+
+
+def test_training_grows_with_the_names() -> None:
+    few, many = (JudgeSpec(tuple(map(str, range(count))), 24) for count in (32, 845))
+    assert (few.renders, few.steps, many.renders, many.steps) == (4000, 450, 20_280, 3380)
+    assert replace(few, effort=0.5).renders == 2000
 
 
 def test_net_is_small() -> None:

@@ -1,0 +1,135 @@
+"""Processes that evaluate side by side: all of them paint, and one trains the judge first."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from majolica.data.tasks import serve_parent
+from majolica.errors import Notice, UserError
+from majolica.eval.judge.judge import Judge
+from majolica.eval.judge.spec import JudgeSpec
+from majolica.machine import cores, keep_freed_memory
+from majolica.sampling.request import PaintRequest
+
+T = TypeVar("T")
+LOOK = 0.5
+"""Seconds between two looks at what the processes have done."""
+
+
+class Workers:
+    """Processes of one thread each.
+
+    They do not wait for one another, as the threads of one process do.
+    """
+
+    def __init__(self, pool: ProcessPoolExecutor, count: int, judged: Any) -> None:
+        self._pool, self.count, self._judged = pool, count, judged
+
+    def judged(self) -> float:
+        """The share of the judge's training that is done, from 0 to 1."""
+        return float(self._judged.value)
+
+    def train_judge(self, folder: Path, spec: JudgeSpec) -> Future[tuple[bytes, float]]:
+        """Begin to load or train the judge, as `Judge.load_or_train` does.
+
+        The result will be the content of its file, and the seconds that it took.
+        """
+        threads = max(1, cores() + 1 - self.count)  # where there are more cores than processes
+        return self._pool.submit(_train_judge, folder, spec, threads)
+
+    def paint(self, parts: Sequence[PaintRequest]) -> list[Future[Any]]:
+        """Begin to paint each part; the results will be arrays `B3HW` of uint8."""
+        return [self._pool.submit(_paint, part) for part in parts]
+
+    def wait_for(self, futures: Sequence[Future[T]], look: Callable[[], None]) -> list[T]:
+        """The results of `futures`, in order; meanwhile `look` is called now and then.
+
+        Raises UserError where a process was killed.
+        """
+        try:
+            while wait(futures, timeout=LOOK).not_done:
+                look()
+            return [future.result() for future in futures]
+        except BrokenProcessPool as error:
+            raise UserError(
+                "one of the processes that evaluate was killed, most likely for memory: try --processes 1"
+            ) from error
+
+
+@contextmanager
+def open_workers(run: Path, count: int) -> Iterator[Workers | None]:
+    """Start `count` processes that can paint with the run, and end them with the context.
+
+    It gives None where `count` is 1, and where the system allows no further process.
+    """
+    context = multiprocessing.get_context("spawn")  # a fork would copy the locks of torch's threads
+    try:
+        judged = context.RawValue("d", 0.0)
+        pool = ProcessPoolExecutor(count, context, _begin, (str(run), judged)) if count > 1 else None
+    except OSError:  # the system has no shared memory for the locks
+        pool = None
+    if pool is None:
+        yield None
+        return
+    try:
+        yield Workers(pool, count, judged)
+    except BaseException:
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass
+class _Worker:
+    """What one of the processes holds."""
+
+    run: str
+    judged: Any
+    pipeline: Any = None
+
+
+_this: list[_Worker] = []
+
+
+def _begin(run: str, judged: Any) -> None:
+    serve_parent()
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    warnings.simplefilter("ignore", Notice)  # as in `Painters`
+    _this[:] = [_Worker(run, judged)]
+
+
+def _paint(part: PaintRequest) -> Any:
+    from majolica.sampling.pipeline import Pipeline
+
+    worker = _this[0]
+    if worker.pipeline is None:
+        worker.pipeline = Pipeline.load(Path(worker.run))
+    return worker.pipeline.paint_request(part).numpy()  # arrays travel without shared memory
+
+
+def _train_judge(folder: Path, spec: JudgeSpec, threads: int) -> tuple[bytes, float]:
+    judged = _this[0].judged
+
+    def note(done: int, total: int) -> None:
+        judged.value = done / total
+
+    torch.set_num_threads(threads)
+    start = time.perf_counter()
+    judge = Judge.load_or_train(folder, spec, note)
+    judged.value = 1.0
+    torch.set_num_threads(1)
+    return judge.to_bytes(), time.perf_counter() - start

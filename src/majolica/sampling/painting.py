@@ -1,0 +1,41 @@
+"""From noise to a picture: the solver carries it along the velocity that the model predicts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from majolica.models.conditions import Condition
+from majolica.models.decoder import Window
+from majolica.models.majolica import Majolica, pool
+from majolica.sampling.guidance import guided
+from majolica.sampling.request import PaintSettings
+from majolica.sampling.solvers import SOLVERS, Tick, silent
+
+
+@torch.inference_mode()
+def integrate(
+    model: Majolica, noise_B3HW: Tensor, condition: Condition, settings: PaintSettings, tick: Tick = silent
+) -> Tensor:
+    """Carry noise of standard deviation k, which is `settings.scale`, to images in about [-1, 1].
+
+    Pooled by k, the images are those that the pooled noise becomes.
+    """
+    batch, scale, device = len(noise_B3HW), settings.scale, noise_B3HW.device
+    text = model.read(condition.tokens_BL)
+    window = Window.whole(batch, scale, device)
+
+    def denoise(z_B3HW: Tensor, t: float) -> Tensor:
+        t_B = torch.full((batch,), t, device=device)
+        base_B3HW = pool(z_B3HW, scale)
+        tokens_BND, time_BD = model.perceive(base_B3HW, t_B)
+
+        def branch(asked: Condition) -> Tensor:
+            grid_BHWD, clean_B3HW = model.paint(tokens_BND, time_BD, text, asked, base_B3HW, t_B)
+            if scale > 1:
+                clean_B3HW = model.magnify(grid_BHWD, clean_B3HW, z_B3HW, t_B, window)
+            return clean_B3HW.float()  # guidance would multiply the rounding of bfloat16
+
+        return guided(branch, condition, settings.guidance, t)
+
+    return SOLVERS[settings.solver](denoise, noise_B3HW, settings.steps, tick)

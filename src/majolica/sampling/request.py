@@ -1,0 +1,77 @@
+"""What is to be painted, and how: one object that travels whole to the model that paints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from torch import Tensor
+
+from majolica.config.resolutions import scale_of
+from majolica.errors import unknown
+from majolica.sampling.guidance import Guidance, read_guidance
+from majolica.sampling.inputs import Texts, Values, read_count, read_texts, read_whole
+from majolica.sampling.noise import read_seeds
+from majolica.sampling.solvers import SOLVERS
+
+
+@dataclass(frozen=True)
+class PaintRequest:
+    """What `Pipeline.paint` is asked for, in the same words.
+
+    Nothing of it is checked before it is painted.
+    """
+
+    prompts: Texts
+    size: int | None = None
+    """Side in pixels; the base resolution where it is None."""
+    properties: Mapping[str, Values] = field(default_factory=dict)
+    steps: int = 20
+    guidance: float = 3.0
+    seed: int | Sequence[int] = 0
+    solver: str = "heun"
+    property_guidance: float | None = None
+    batch: int = 1
+
+    def part(self, rows: slice) -> PaintRequest:
+        """The request for some of its pictures, to be painted in one batch.
+
+        Each picture keeps its own seed and its own values of properties.
+        """
+        prompts = read_texts(self.prompts)
+        seeds = read_seeds(self.seed, len(prompts))[rows]
+        dials = {name: _take(value, rows) for name, value in self.properties.items()}
+        return replace(self, prompts=prompts[rows], seed=seeds, properties=dials, batch=max(1, len(seeds)))
+
+
+@dataclass(frozen=True)
+class PaintSettings:
+    """How a picture is painted, whatever it shows; read from a request, and checked."""
+
+    scale: int
+    """Side over the base resolution."""
+    steps: int
+    guidance: Guidance
+    solver: str
+    """One of `SOLVERS`."""
+
+
+def read_settings(request: PaintRequest, resolution: int) -> PaintSettings:
+    """The settings of a request, for a model of that base resolution.
+
+    Raises UserError for settings that cannot be followed.
+    """
+    side = resolution if request.size is None else read_whole(request.size, "the size")
+    scale = scale_of(side, resolution)
+    if request.solver not in SOLVERS:
+        raise unknown("solver", str(request.solver), SOLVERS)
+    steps = read_count(request.steps, "the number of steps")
+    return PaintSettings(scale, steps, read_guidance(request.guidance, request.property_guidance), request.solver)
+
+
+def _take(value: Values, rows: slice) -> Values:
+    """The values of a dial for some of the pictures; one value for all stays what it is."""
+    if isinstance(value, Sequence) or (isinstance(value, np.ndarray | Tensor) and value.ndim == 1):
+        return value[rows]
+    return value

@@ -1,0 +1,55 @@
+"""funnel.html shows all that funnel.json holds, and is safe with any name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from majolica.data.filter.page import render
+from pages import read_page
+
+EVIL = "<script>alert(1)</script>\udcff"
+
+
+def found(rows: int) -> dict[str, Any]:
+    """What funnel.json may hold: `rows` rows, of which a quarter goes."""
+    gone = rows // 4
+    step = {"rule": EVIL, "why": "a side below 9 px", "before": rows, "gone": gone, "after": rows - gone}
+    values = {"title": "Shorter side, px", "edges": [32, 64, 128], "log": True}
+    return {
+        "rows_in": rows,
+        "rows_out": rows - gone,
+        "steps": [step],
+        "unusable_values": {"width": 3},
+        "warnings": [f"{EVIL}: no column for width"],
+        "histograms": {"side": values | {"before": [rows, 0, 0], "after": [rows - gone, 0, 0]}},
+        "files": {"part-00000.parquet": rows - gone},
+        "inputs": [{"path": f"/data/{EVIL}.parquet", "rows": rows, "version": "1"}],
+        "hash": {"order": "md5", "seed": 7},
+        "config": {"recipe": EVIL, "rules": {"url": EVIL}},
+    }
+
+
+def test_the_page_shows_every_number_and_nothing_becomes_markup() -> None:
+    page = render(found(400))
+    assert read_page(page).tags["svg"] == 1
+    assert "<script" not in page and "&lt;script&gt;alert(1)&lt;/script&gt;\\udcff" in page
+    for words in (
+        "300 of 400 rows stay (75.00%), from 1 files",
+        "a side below 9 px",
+        '<td class="n">100</td><td class="n">25.00%</td><td class="n">300</td>',
+        '<i style="width:75.00%"></i><u style="width:25.00%"></u>',
+        "width: 3 values make no sense",
+        "no column for width",
+        "32 to 64: 400 rows read",
+        "32 to 64: 300 rows that stay",
+        "unknown: 0.00% before, 0.00% after",
+        "order(url) = md5, seed 7",
+        "part-00000.parquet",
+    ):
+        assert words in page, words
+
+
+def test_no_rows_are_still_a_page() -> None:
+    page = render(found(0) | {"steps": [], "warnings": [], "unusable_values": {}})
+    read_page(page)
+    assert "0 of 0 rows stay" in page and "Why rows went" not in page
