@@ -91,12 +91,16 @@ def test_fields_named_in_the_text_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "docs" / "architecture.md"], ids=lambda page: page.name)
-def test_files_named_in_the_text_exist(page: Path) -> None:
-    named = re.findall(
-        r"(?<![\w/])((?:scripts|benchmarks|tests|examples)/[\w/.]+\.\w+)", page.read_text(encoding="utf-8")
-    )
-    modules = re.findall(r"python -m (majolica[\w.]*|benchmarks[\w.]*)", page.read_text(encoding="utf-8"))
-    paths = [*named, *(f"{name.replace('.', '/')}" for name in modules)]
-    for path in paths:
-        places = [ROOT / path, ROOT / "src" / path, ROOT / f"{path}.py", ROOT / "src" / f"{path}.py"]
+def test_files_and_tests_named_in_the_text_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    paths = re.findall(r"(?<![\w/])((?:scripts|benchmarks|tests|examples)/[\w/.]+\.\w+)", text)
+    if page.name != "extending.md":  # which names files that are yet to be made; a test of its own makes them
+        paths += re.findall(r"`([a-z_]+/[\w/]+\.py)`", text)
+    modules = re.findall(r"python -m (majolica[\w.]*|benchmarks[\w.]*)", text)
+    roots = ROOT, ROOT / "src", ROOT / "src" / "majolica"
+    for path in [*paths, *(f"{name.replace('.', '/')}.py" for name in modules)]:
+        places = [root / name for root in roots for name in (path, f"{path.removesuffix('.py')}/__main__.py")]
         assert any(place.exists() for place in places), f"{page.name} names {path}, which is not there"
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    for name in re.findall(r"`(test_\w+)`", text):
+        assert f"def {name}(" in tests, f"{page.name} names the test {name}, which is not there"

@@ -73,12 +73,14 @@ assert painted.shape == (1, 3, 16, 16)
     "an evaluator": """
 import torch
 from majolica.config.run import RunConfig
-from majolica.eval.protocol import Brush, EvalData, Split
+from majolica.eval.brush import Brush
+from majolica.eval.protocol import EvalData, Split
 from majolica.eval.run import default_evaluators, run_evaluators
 
 class Painter:
-    def paint(self, prompts, *args, **more):
-        return torch.stack([torch.full((3, 4, 4), 255 * (i % 2), dtype=torch.uint8) for i, _ in enumerate(prompts)])
+    def paint_request(self, request):
+        grey = [torch.full((3, 4, 4), 255 * (i % 2), dtype=torch.uint8) for i, _ in enumerate(request.prompts)]
+        return torch.stack(grey)
 
 split = Split(torch.zeros(1, 3, 4, 4, dtype=torch.uint8), ["a red square"], [{"names": ["square"]}])
 data = EvalData(("square",), split, split)
