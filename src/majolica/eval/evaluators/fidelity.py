@@ -66,7 +66,7 @@ class Fidelity:
         note = (
             f"One picture was painted for each of {count} captions, which pair a thing with a background on which"
             " training never showed it. A convolutional network that learned from renders alone, the judge, sees the"
-            f" right thing in {share:.1%} of them, ± {share_error(share, count):.1%}."
+            f" right thing in {share:.1%} of the pictures, ± {share_error(share, count):.1%}."
             f" Of unseen renders, the judge names {scores.plain:.1%} rightly, {scores.damaged:.1%} when they are"
             f" blurred, grainy and faded, and {scores.fooled:.1%} when they are melted or cut up: colours and strokes"
             " alone are not enough for it."
