@@ -34,4 +34,5 @@ def shorten(text: str, longest: int | None) -> str:
 
 def escape_lines(text: str) -> str:
     """`text` of several lines as HTML: as `escape`, but ends of lines, tabs and blanks stay."""
-    return html.escape(shown(_CONTROLS_BUT_LINES.sub(" ", text)))
+    lines = _CONTROLS_BUT_LINES.sub(" ", text)
+    return html.escape(lines.encode("utf-8", "backslashreplace").decode())

@@ -114,7 +114,7 @@ def test_damaged_tars_are_shown(folder: Path, tmp_path: Path) -> None:
 def test_a_name_that_is_not_utf8_is_shown_as_bytes(folder: Path, tmp_path: Path) -> None:
     other = folder.with_name("set\udcff")
     folder.rename(other)
-    inspect_shards(str(other), tmp_path / "page.html", Look(pictures=1), EngineConfig())
+    inspect_shards([str(other)], tmp_path / "page.html", Look(pictures=1), EngineConfig())
     assert "<h1>set\\udcff</h1>" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
