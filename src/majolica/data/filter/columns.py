@@ -1,4 +1,4 @@
-"""The canonical columns, and how those of a file become them: names by alias, values by cast."""
+"""The canonical columns, and how the columns of a file become them: names by alias, values by cast."""
 
 from __future__ import annotations
 
@@ -25,26 +25,27 @@ CANONICAL = {
     "aesthetic": "FLOAT",
     "phash": "UBIGINT",
 }
-"""Columns of the output in their order, and their types inside; phash leaves as 16 hexadecimal digits."""
+"""Columns of the output in their order, and their types while they are worked on. In the output, phash is 16
+hexadecimal digits."""
 
 KINDS = ("text", "bytes", "whole", "real")
-"""What can be read: text, bytes that should be UTF-8 text, whole numbers, real numbers."""
+"""The kinds of columns that can be read: text, bytes that should be UTF-8 text, whole numbers, and real numbers."""
 
 REQUIRED = ("url", "text")
 
 
 @dataclass(frozen=True)
 class Column:
-    """A file's column: its own name, and its kind, one of KINDS."""
+    """A column of a file: its own name, and its kind, which is one of KINDS."""
 
     name: str
     kind: str
 
 
 def find(config: ColumnsConfig, present: Mapping[str, str], where: str) -> dict[str, Column]:
-    """Canonical name -> the file's column. `present` maps the file's names to kinds.
+    """Return the column of a file for each canonical name. `present` maps the names in the file to their kinds.
 
-    Raises UserError where there is no URL or no text, saying what was looked for and how to map.
+    Raises UserError if there is no URL or no text; it says which names were looked for, and how to give another.
     """
     exact = {column.casefold(): column for column in reversed(list(present))}
     found: dict[str, Column] = {}
@@ -63,7 +64,8 @@ def find(config: ColumnsConfig, present: Mapping[str, str], where: str) -> dict[
 
 
 def _fits(canonical: str, kind: str) -> bool:
-    """Categories are text: a column `nsfw` of numbers is a probability."""
+    """Return whether a column can be the canonical one. Categories are text; a column `nsfw` of numbers is a
+    probability."""
     return kind in KINDS and (canonical != "nsfw" or kind in ("text", "bytes"))
 
 
@@ -85,7 +87,8 @@ def _explain(config: ColumnsConfig, present: Mapping[str, str], missing: list[st
 
 
 def select(found: Mapping[str, Column]) -> list[str]:
-    """SQL for each canonical column of a file, and for `bad`: bits of those whose value was given but is unusable."""
+    """Return SQL for each canonical column of a file, and for `bad`: a bit for each column whose value is there but
+    unusable."""
     parts, bad = [], []
     for bit, (canonical, kind) in enumerate(CANONICAL.items()):
         if canonical not in found:
@@ -100,10 +103,10 @@ def select(found: Mapping[str, Column]) -> list[str]:
 
 
 def cast(canonical: str, column: Column) -> str:
-    """SQL for the canonical value; NULL where the file's value makes no sense: text, NaN, a size below 1."""
+    """Return SQL for the canonical value; it is NULL if the value makes no sense, as text, NaN or a size below 1."""
     value, kind = readable(column), CANONICAL[canonical]
     if kind == "VARCHAR":
-        # A number that was stored as a float is still the same number: 12.0 is 12.
+        # A whole number may be stored as a float: 12.0 is 12.
         return f"TRY_CAST({value} AS BIGINT)::VARCHAR" if column.kind == "real" else f"{value}::VARCHAR"
     if kind == "FLOAT":
         number = f"TRY_CAST({value} AS FLOAT)"
@@ -115,7 +118,7 @@ def cast(canonical: str, column: Column) -> str:
 
 
 def readable(column: Column) -> str:
-    """A column as text or numbers; bytes that are no UTF-8 are NULL."""
+    """Return SQL for a column as text or numbers; bytes that are not UTF-8 are NULL."""
     return f"TRY(decode({name(column.name)}))" if column.kind == "bytes" else name(column.name)
 
 
@@ -125,8 +128,8 @@ def _hash(column: Column) -> str:
         digits = f"CASE WHEN length({value}) = 16 THEN TRY_CAST('0x' || {value} AS UBIGINT) END"
         if column.kind == "text":
             return digits
-        raw = name(column.name)  # the eight bytes of the hash themselves, the first the highest
+        raw = name(column.name)  # the column has the eight bytes of the hash itself, the highest first
         return f"CASE WHEN octet_length({raw}) = 8 THEN TRY_CAST('0x' || hex({raw}) AS UBIGINT) ELSE {digits} END"
-    # Signed numbers stand for the same 64 bits.
+    # A signed number stands for the same 64 bits.
     number = f"TRY_CAST({value} AS HUGEINT)"
     return f"TRY_CAST(CASE WHEN {number} < 0 THEN {number} + 18446744073709551616 ELSE {number} END AS UBIGINT)"

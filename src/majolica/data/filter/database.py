@@ -1,4 +1,4 @@
-"""DuckDB as the tasks use it: bounded, offline, its errors in one line."""
+"""DuckDB as the tasks use it: with limited memory, offline, and with its errors in one line."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ ROW_GROUP = 122_880
 
 @contextmanager
 def database(config: FilterConfig, folder: Path, what: str) -> Iterator[DuckDBPyConnection]:
-    """A connection that spills into `folder`; DuckDB's complaints become a UserError that begins with `what`."""
+    """Yield a connection that spills into `folder`. Errors of DuckDB become a UserError that begins with `what`."""
     try:
         import duckdb
     except ImportError as error:
         raise UserError("filtering metadata needs DuckDB: pip install 'majolica[data]'") from error
-    # A Ray task is given one core.
+    # A task on Ray gets one core.
     room = 1 if config.engine.engine == "ray" else cores()
     threads = config.work.threads or max(1, room // config.engine.workers)
     spill = folder / "spill" / str(os.getpid())
     try:
-        spill.parent.mkdir(parents=True, exist_ok=True)  # DuckDB makes one folder, not two
+        spill.parent.mkdir(parents=True, exist_ok=True)  # DuckDB makes one folder, but not its parent
     except OSError as error:
         raise UserError(f"cannot write {spill.parent}: {error.strerror or error}") from error
     connection = duckdb.connect(
@@ -49,7 +49,7 @@ def database(config: FilterConfig, folder: Path, what: str) -> Iterator[DuckDBPy
     except duckdb.OutOfMemoryException as error:
         raise UserError(f"{what}: {config.work.memory_mb} MB are too few: raise --work.memory-mb") from error
     except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.InternalException):
-        raise  # ours
+        raise  # it is ours already
     except (duckdb.Error, OSError) as error:
         raise UserError(f"{what}: {first_line(error)}") from error
     finally:
@@ -57,7 +57,7 @@ def database(config: FilterConfig, folder: Path, what: str) -> Iterator[DuckDBPy
 
 
 def check_hash() -> None:
-    """Raise UserError where this DuckDB's md5 is not the documented hash."""
+    """Raise UserError if the md5 of this version of DuckDB is not the documented hash."""
     import duckdb
 
     with duckdb.connect() as connection:
@@ -67,32 +67,32 @@ def check_hash() -> None:
 
 
 def quote(text: str) -> str:
-    """A text literal."""
+    """Return a text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def name(column: str) -> str:
-    """A column's name, quoted."""
+    """Return the name of a column, quoted."""
     return '"' + column.replace('"', '""') + '"'
 
 
 def files(paths: Sequence[Path | str]) -> str:
-    """A table of parquet files."""
+    """Return the SQL for parquet files as one table."""
     return f"read_parquet([{', '.join(quote(str(path)) for path in paths)}])"
 
 
 def copy_to(path: Path, row_group: int = ROW_GROUP, codec: str = "snappy") -> str:
-    """The end of a COPY statement."""
+    """Return the end of a COPY statement that writes to `path`."""
     return f"TO {quote(str(path))} (FORMAT parquet, COMPRESSION {codec}, ROW_GROUP_SIZE {row_group})"
 
 
 def scalar(connection: DuckDBPyConnection, query: str) -> Any:
-    """The one value that a query answers."""
+    """Return the only value of the result of a query."""
     row = connection.execute(query).fetchone()
     return row[0] if row else None
 
 
 def first_line(error: BaseException) -> str:
-    """What a library's message says, in one line, without its class."""
+    """Return the message of a library's exception in one line, without its class."""
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return text.removeprefix("IO Error: ").removeprefix("Invalid Input Error: ")

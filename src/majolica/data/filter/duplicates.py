@@ -1,4 +1,4 @@
-"""Steps 2 and 3: which of equal rows stays. Each task sees one range of a hash, so its memory is bounded."""
+"""Steps 2 and 3: which of several equal rows stays. Each task reads one range of a hash, so its memory is bounded."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from majolica.data.filter.work import Job, once
 URLS, KEYS, PICTURES, NEAR = "urls", "keys", "pictures", "near"
 PIXELS = "width::BIGINT * height"
 
-# Of equal URLs: the larger picture, then the better caption, then whatever comes first in content, so that the
-# choice depends on nothing but the rows.
+# Of rows with equal URLs, the one with the larger picture stays, then the one with the better caption, then the first
+# by content, so that the choice depends only on the rows.
 BEST_URL = ", ".join(
     [f"{PIXELS} DESC NULLS LAST", "similarity DESC NULLS LAST", "text NULLS LAST"]
     + [f"{column} NULLS LAST" for column in CANONICAL if column not in ("url", "text", "similarity")]
@@ -25,7 +25,7 @@ BEST_PICTURE = "pixels DESC NULLS LAST, h, g"
 
 
 def urls(job: Job, bucket: int) -> dict[str, Any]:
-    """Find the rows of a bucket that repeat a URL or whose URL opted out; their uids are the table of the stage."""
+    """Find the rows of a bucket that repeat a URL or whose URL opted out. The table of the stage holds their uids."""
     return once(job, URLS, bucket, lambda beside: _urls(job, bucket, beside))
 
 
@@ -46,7 +46,7 @@ def _urls(job: Job, bucket: int, beside: Path) -> dict[str, Any]:
                 "CREATE TEMP TABLE twice AS SELECT h, g FROM rows ANTI JOIN gone USING (uid) "
                 "GROUP BY h, g HAVING count(*) > 1"
             )
-            # Few rows are in `twice`; only theirs are read in full.
+            # Only the rows in `twice`, which are few, are read in full.
             ranked = f"row_number() OVER (PARTITION BY h, g ORDER BY {BEST_URL}, uid) AS place"
             (repeated,) = connection.execute(
                 f"INSERT INTO gone SELECT uid FROM (SELECT uid, {ranked} FROM (SELECT * FROM {scanned}) "
@@ -59,7 +59,7 @@ def _urls(job: Job, bucket: int, beside: Path) -> dict[str, Any]:
 
 
 def keys(job: Job, bucket: int) -> dict[str, Any]:
-    """Write the few columns of a bucket on which the next steps work, in the order of the perceptual hash."""
+    """Write the few columns of a bucket that the next steps need, in the order of the perceptual hash."""
 
     def task(beside: Path) -> dict[str, Any]:
         scanned = f"{files(job.tables('scan'))} WHERE {job.mine(bucket)}"
@@ -75,7 +75,8 @@ def keys(job: Job, bucket: int) -> dict[str, Any]:
 
 
 def pictures(job: Job, bucket: int) -> dict[str, Any]:
-    """Find the rows that repeat a perceptual hash of a range of hashes; table: h, g, uid of those that go."""
+    """Find the rows that repeat a perceptual hash within a range of hashes. The table holds h, g and uid of these
+    rows."""
 
     def task(beside: Path) -> dict[str, Any]:
         place = f"row_number() OVER (PARTITION BY phash ORDER BY {BEST_PICTURE}) AS place"
@@ -91,7 +92,7 @@ def pictures(job: Job, bucket: int) -> dict[str, Any]:
 
 
 def lost_pictures(job: Job, bucket: int) -> str:
-    """Query for the uids of a bucket of URLs that went as repeated or near pictures."""
+    """Return a query for the uids in a bucket of URLs that were left out as repeated or near pictures."""
     tables = [*job.tables(PICTURES), *job.tables(NEAR)]
     if not tables:
         return "SELECT NULL::UBIGINT AS uid WHERE false"

@@ -1,4 +1,4 @@
-"""The funnel: how many rows each rule saw, took and left, as funnel.json."""
+"""The funnel: how many rows each rule saw, removed and left. It is written as funnel.json."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def funnel(
     written: Sequence[dict[str, Any]],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
-    """What funnel.json holds. `counts` are those of every task before the writing, `kept` rows before the budget."""
+    """Return what funnel.json holds. `counts` are those of every task before the writing, and `kept` the rows before
+    the budget."""
     scanned = [part for part in counts if "rows" in part]
     rows = sum(part["rows"] for part in scanned)
     names = {name: number for part in written for name, number in part["files"].items()}
@@ -43,7 +44,7 @@ def funnel(
         raise AssertionError(f"the funnel ends at {left} rows, the files hold {sum(names.values())}")
     config = to_dict(job.config)
     for part, key in ((config, "engine"), (config["work"], "threads"), (config["work"], "memory_mb")):
-        del part[key]  # the same run on another machine has the same funnel
+        del part[key]  # so that the same run on another machine has the same funnel
     return {
         "rows_in": rows,
         "rows_out": left,
@@ -67,12 +68,12 @@ def funnel(
 
 
 def save(out: Path, found: dict[str, Any]) -> None:
-    """Write funnel.json, atomically."""
+    """Write funnel.json, whole or not at all."""
     write_atomic(out / NAME, json.dumps(found, indent=1) + "\n")
 
 
 def load(out: Path) -> dict[str, Any]:
-    """The funnel of a finished output; UserError where there is none."""
+    """Return the funnel of a finished output. Raises UserError if there is none."""
     try:
         found: dict[str, Any] = json.loads((out / NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -81,7 +82,7 @@ def load(out: Path) -> dict[str, Any]:
 
 
 def _gone(job: Job, counts: Sequence[dict[str, Any]]) -> list[int]:
-    """Rows lost to each reason: tasks of the first step list all, later ones name theirs."""
+    """Return how many rows each reason removed. Tasks of the first step list all reasons, later ones name their own."""
     total = [0] * len(reasons(job.config))
     for part in counts:
         found = part.get("reasons", {})

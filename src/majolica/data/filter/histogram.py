@@ -1,4 +1,4 @@
-"""Histograms counted in SQL: fixed bins, so that the counts of tasks add up."""
+"""Histograms, counted in SQL. Their bins are fixed, so that the counts of tasks can be added."""
 
 from __future__ import annotations
 
@@ -16,25 +16,28 @@ UNKNOWN = BINS
 
 @dataclass(frozen=True)
 class Histogram:
-    """`BINS` equal bins between low and high, of the value or of its logarithm; what lies outside goes to the ends."""
+    """`BINS` equal bins between low and high, of the value or of its logarithm. Values outside count in the end
+    bins."""
 
     title: str
     value: str
-    """SQL over the canonical columns and `chars`."""
+    """The value, as SQL over the canonical columns and `chars`."""
     low: float
     high: float
     log: bool = False
     whole: bool = False
-    """Whole numbers: few distinct values, so counting them before looking for their bins is quicker."""
+    """Whether values are whole numbers. Then few are distinct, and it is quicker to count them before their bins are
+    found."""
 
     def edges(self) -> list[float]:
-        """The `BINS` + 1 limits."""
+        """Return the `BINS` + 1 limits of the bins."""
         low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
         steps = [low + (high - low) * i / BINS for i in range(BINS + 1)]
         return [math.exp(step) if self.log else step for step in steps]
 
     def query(self, table: str) -> str:
-        """SQL for the rows of `table` in each bin that has any: its number (`UNKNOWN` for nulls), its rows."""
+        """Return SQL for the rows of `table` in each bin that has any: the number of the bin (`UNKNOWN` for nulls) and
+        its rows."""
         low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
         value = f"ln(greatest(value, {self.low}))" if self.log else "value::DOUBLE"
         place = f"floor(({value} - {low!r}) * {BINS / (high - low)!r})"
@@ -47,7 +50,7 @@ class Histogram:
 
 
 SIDE = "CASE WHEN width IS NOT NULL THEN least(height, width + 0 * height) END"
-"""Unknown where either is."""
+"""Unknown if either of the two is unknown."""
 
 HISTOGRAMS = {
     "side": Histogram("Shorter side, px", SIDE, 32, 8192, log=True, whole=True),
@@ -61,7 +64,7 @@ HISTOGRAMS = {
 
 
 def count(connection: DuckDBPyConnection, table: str) -> dict[str, list[int]]:
-    """Name -> rows in each bin of `table`, the unknown last."""
+    """Return, for each name, the rows of `table` in each bin; the last number is that of unknown values."""
     out = {}
     for name, histogram in HISTOGRAMS.items():
         counts = [0] * (BINS + 1)
@@ -72,7 +75,7 @@ def count(connection: DuckDBPyConnection, table: str) -> dict[str, list[int]]:
 
 
 def add(parts: Iterable[Mapping[str, list[int]]]) -> dict[str, list[int]]:
-    """The sum of the counts of several tasks."""
+    """Return the sum of the counts of several tasks."""
     total = {name: [0] * (BINS + 1) for name in HISTOGRAMS}
     for part in parts:
         for name, counts in part.items():

@@ -1,4 +1,4 @@
-"""Hosts and sites of URLs in SQL, and which hosts a list of domains covers."""
+"""SQL for the hosts and sites of URLs, and for which hosts a list of domains covers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Literal
 
 from majolica.data.filter.database import files
 
-# What stands between the scheme and the path, without user, port and capitals; no regular expression, which
-# would take four times as long.
+# The host is what stands between scheme and path, without user and port, in small letters. A regular expression would
+# take four times as long.
 HOST = (
     "rtrim(split_part(split_part(split_part(split_part(split_part("
     "lower(url), '/', 3), '?', 1), '#', 1), '@', -1), ':', 1), '.')"
@@ -19,7 +19,8 @@ SECOND = ("ac", "co", "com", "edu", "gob", "gov", "ne", "net", "or", "org")
 
 
 def group(by: Literal["host", "site"]) -> str:
-    """SQL over `host`: what a cap counts. www. never counts; of addresses in digits all four parts do."""
+    """Return SQL, over `host`, for what a cap counts. www. never counts; of addresses in digits all four parts
+    count."""
     bare = "regexp_replace(host, '^www[.]', '')"
     if by == "host":
         return bare
@@ -32,7 +33,7 @@ def group(by: Literal["host", "site"]) -> str:
 
 
 def covered(hosts: str, table: Path) -> str:
-    """Query for the `host`s of the table `hosts` that are in the list of domains at `table`, or below one of them."""
+    """Return a query for those `host`s of the table `hosts` that are, or are below, a domain in the list at `table`."""
     suffixes = "list_transform(range(1, len(parts) + 1), lambda i: array_to_string(parts[i:], '.'))"
     return (
         f"SELECT DISTINCT host FROM (SELECT host, unnest({suffixes}) AS domain FROM "

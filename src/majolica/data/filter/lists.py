@@ -1,4 +1,4 @@
-"""Block lists and opt-out lists, text or parquet, turned into small tables in the work folder."""
+"""Block lists and opt-out lists, as text or parquet, become small tables in the work folder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def make_lists(job: Job) -> None:
 
 
 def versions(config_files: Sequence[str]) -> list[list[str]]:
-    """Path and content hash of each text file, path and version of each table: for the fingerprint."""
+    """Return path and content hash of each text file, and path and version of each table, for the fingerprint."""
     out = []
     for path in config_files:
         if path.endswith(PARQUET):
@@ -49,7 +49,7 @@ def versions(config_files: Sequence[str]) -> list[list[str]]:
     return out
 
 
-# *.example.org, www.example.org and example.org. are example.org; whatever has a scheme is a URL.
+# *.example.org, www.example.org and example.org. all mean example.org. An entry with a scheme is a URL.
 _DOMAINS = """
     SELECT DISTINCT domain FROM (
         SELECT rtrim(ltrim(regexp_replace(lower(entry), '^([*][.])?(www[.])?', ''), '.'), '.') AS domain
@@ -71,7 +71,7 @@ def _write(job: Job, query: str, lines: Sequence[str], tables: Sequence[str], be
 
 
 def _columns(connection: DuckDBPyConnection, path: str) -> list[str]:
-    """Selects of the columns url and domain of a table."""
+    """Return SELECT statements for the columns url and domain of a table."""
     out = []
     for file in find_inputs([path]):
         attach(connection, [file.path])
@@ -88,7 +88,7 @@ def _columns(connection: DuckDBPyConnection, path: str) -> list[str]:
 
 
 def _lines(path: str) -> list[str]:
-    """The lines of a text file, without blanks around them, empty ones and comments (#)."""
+    """Return the lines of a text file, without blanks around them, empty lines and comments (#)."""
     with open_file(path) as file:
         data: bytes = file.read()
     try:

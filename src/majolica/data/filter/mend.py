@@ -1,4 +1,4 @@
-"""Text that is not UTF-8, which DuckDB refuses to read: such values become null, the rest is untouched."""
+"""DuckDB refuses to read text that is not UTF-8. Here such values become null, and all others stay as they are."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ ROWS = 65_536
 
 
 class Mended:
-    """The rows of a piece, batch by batch, through pyarrow; `bad` counts the values lost so far, by column."""
+    """The rows of a piece, batch by batch, read with pyarrow. `bad` counts the values lost so far, by column."""
 
     def __init__(self, piece: Piece) -> None:
         self.piece = piece
         self.bad = dict.fromkeys(CANONICAL, 0)
 
     def reader(self) -> Any:
-        """A pyarrow.RecordBatchReader of the piece's columns."""
+        """Return a pyarrow.RecordBatchReader of the columns of the piece."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -52,7 +52,7 @@ class Mended:
 
 
 def _groups(file: Any, piece: Piece) -> list[int]:
-    """Row groups that make up the piece."""
+    """Return the row groups that make up the piece."""
     groups, row = [], 0
     for i in range(file.metadata.num_row_groups):
         if piece.start <= row < piece.stop:
@@ -62,7 +62,7 @@ def _groups(file: Any, piece: Piece) -> list[int]:
 
 
 def _plain(field: Any) -> Any:
-    """The field as `_batches` gives it: text of one type, and no dictionaries."""
+    """Return the field as `_batches` gives it: all text has one type, and there are no dictionaries."""
     import pyarrow as pa
 
     if text_kind(field.type) == "text":
@@ -71,12 +71,12 @@ def _plain(field: Any) -> Any:
 
 
 def _decode(array: Any) -> tuple[Any, int]:
-    """The array as text, and how many values were not UTF-8."""
+    """Return the array as text, and how many of its values were not UTF-8."""
     import pyarrow as pa
 
     raw = array.cast(pa.binary())
     try:
-        return raw.cast(pa.string()), 0  # validates
+        return raw.cast(pa.string()), 0  # the cast raises for a value that is not UTF-8
     except pa.ArrowInvalid:
         pass
     values = [None if value is None else _text(value) for value in raw.to_pylist()]

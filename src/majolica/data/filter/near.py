@@ -3,11 +3,11 @@
 Two 64-bit hashes that differ in at most d bits agree on at least b - d of b blocks of bits (the pigeonhole
 principle), so all such pairs are found among rows that agree on some choice of b - d blocks: Manku, Jain and
 Das Sarma, Detecting near-duplicates for web crawling, WWW 2007. Each choice is a table sorted by these blocks and
-cut into ranges; a task joins one range.
+divided into ranges; a task joins one range.
 
-Which of them go is decided greedily: from the best picture (the largest, then the first by hash) to the worst, a
-row goes when one that stays is within d bits. So rows that stay are more than d bits apart, and each that goes
-resembles one that stays: no chains, unlike transitive closure.
+Which rows are left out is decided greedily, from the best picture (the largest, then the first by hash) to the worst: a
+row is left out if a row that stays is within d bits. So rows that stay are more than d bits apart, and each row that is
+left out resembles one that stays. Unlike a transitive closure, this makes no chains.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ BITS = 64
 
 
 def tables(distance: int, rows: int) -> list[tuple[tuple[int, int], ...]]:
-    """Choices of blocks as (first bit, bits), enough for `distance`, each of about log2(rows) bits or more.
+    """Return choices of blocks, as (first bit, bits), that suffice for `distance`, each of about log2(rows) bits or
+    more.
 
-    Fewer bits would give too many rows in agreement by chance, more bits too many tables.
+    With fewer bits, too many rows would agree by chance; with more bits, there would be too many tables.
     """
     wanted = min(32, max(8, rows.bit_length() - 1))
     blocks = distance + 1
@@ -42,7 +43,8 @@ def tables(distance: int, rows: int) -> list[tuple[tuple[int, int], ...]]:
 
 
 def key_sql(blocks: tuple[tuple[int, int], ...]) -> str:
-    """SQL for the chosen bits of `phash` side by side at the upper end of 64 bits, so that ranges cut them evenly."""
+    """Return SQL for the chosen bits of `phash`, put together at the upper end of 64 bits, so that ranges divide them
+    evenly."""
     parts, place = [], BITS
     for first, bits in blocks:
         place -= bits
@@ -51,7 +53,7 @@ def key_sql(blocks: tuple[tuple[int, int], ...]) -> str:
 
 
 def bands(job: Job, number: tuple[int, int], rows: int) -> dict[str, Any]:
-    """Sort the rows of a bucket by the bits of a table. `number` is the table's and the bucket's."""
+    """Sort the rows of a bucket by the bits of a table. `number` is the number of the table and that of the bucket."""
     table, bucket = number
 
     def task(beside: Path) -> dict[str, Any]:
@@ -68,7 +70,7 @@ def bands(job: Job, number: tuple[int, int], rows: int) -> dict[str, Any]:
 
 
 def pairs(job: Job, number: tuple[int, int]) -> dict[str, Any]:
-    """Join the rows of one range of one table: pairs of a better and a worse row, within the distance."""
+    """Join the rows of one range of one table to pairs of a better and a worse row within the distance."""
     table, bucket = number
 
     def task(beside: Path) -> dict[str, Any]:
@@ -88,7 +90,7 @@ def pairs(job: Job, number: tuple[int, int]) -> dict[str, Any]:
 
 
 def near(job: Job, table_count: int) -> dict[str, Any]:
-    """Decide over all pairs which rows go; the ids of those that do are held in memory, 100 bytes each."""
+    """Decide over all pairs which rows are left out. The ids of these are in memory and take 100 bytes each."""
 
     def task(beside: Path) -> dict[str, Any]:
         import pyarrow as pa
@@ -101,7 +103,7 @@ def near(job: Job, table_count: int) -> dict[str, Any]:
             )
             while rows := result.fetchmany(100_000):
                 for worse, better in rows:
-                    if better not in gone:  # the better of a pair comes first in this order, so it is decided
+                    if better not in gone:  # in this order, the better row of a pair is already decided
                         gone.add(worse)
             connection.register("gone", pa.table({"uid": pa.array(sorted(gone), pa.uint64())}))
             connection.execute(

@@ -1,6 +1,6 @@
-"""The documented hash: md5 of the seed and the URL decides the order of rows, the sample, the budget and the cap.
+"""The documented hash: the md5 of seed and URL decides the order of rows, the sample, the budget and the cap.
 
-Anyone can recompute it:
+Anybody can compute it:
 
     order(url) = int.from_bytes(hashlib.md5(f"{seed}:{url}".encode()).digest(), "little")
 
@@ -16,32 +16,33 @@ HALF = 2**64
 
 
 def order(url: str, seed: int) -> int:
-    """Place of a URL, in [0, 2**128)."""
+    """Return the place of a URL in the order, in [0, 2**128)."""
     return int.from_bytes(hashlib.md5(f"{seed}:{url}".encode(), usedforsecurity=False).digest(), "little")
 
 
 def digest_sql(url: str, seed: int) -> str:
-    """DuckDB's expression for `order` as a 128-bit number."""
+    """Return the expression of DuckDB for `order` as a 128-bit number."""
     return f"md5_number('{seed}:' || {url})"
 
 
 HIGH = "(digest >> 64)::UBIGINT AS h"
 LOW = f"(digest & {HALF - 1})::UBIGINT AS g"
-"""Parquet has no 128-bit numbers, so they are kept in halves; h, g is the order of the whole."""
+"""Parquet has no 128-bit numbers, so they are kept as two halves; sorting by h, then g, sorts by the whole."""
 
 
 def share_limit(share: float) -> int:
-    """Upper halves below this are in the share."""
+    """Return the number below which upper halves are in the share."""
     return round(share * HALF)
 
 
 def bucket_range(bucket: int, buckets: int, share: float = 1.0) -> tuple[int, int]:
-    """First and last upper half of a bucket: equal stretches of that share of the whole range."""
+    """Return the first and the last upper half of a bucket. Buckets are equal parts of that share of the whole
+    range."""
     end = max(share_limit(share), buckets)
     return bucket * end // buckets, (bucket + 1) * end // buckets - 1
 
 
 def within(column: str, bucket: int, buckets: int, share: float = 1.0) -> str:
-    """Condition that `column` lies in a bucket; row groups outside it are skipped by their statistics."""
+    """Return the condition that `column` lies in a bucket. Row groups outside of it are skipped by their statistics."""
     low, high = bucket_range(bucket, buckets, share)
     return f"{column} BETWEEN {low}::UBIGINT AND {high}::UBIGINT"

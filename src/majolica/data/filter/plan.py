@@ -1,4 +1,4 @@
-"""How the input is cut into stretches that one task reads."""
+"""How the input is divided into stretches; a task reads one of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_BUCKETS = 1024
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows [start, stop) of a file, whole row groups, and where its columns are."""
+    """Rows [start, stop) of a file, which are whole row groups, and where its columns are."""
 
     path: str
     start: int
@@ -26,7 +26,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Stretch:
-    """What one scanning task reads."""
+    """The pieces of files that one scanning task reads."""
 
     number: int
     pieces: tuple[Piece, ...]
@@ -37,7 +37,8 @@ class Stretch:
 
 
 def plan(config: FilterConfig, files: Sequence[InputFile]) -> tuple[list[Stretch], list[str]]:
-    """The stretches, and warnings about rules that some file has no column for. UserError as `find` raises."""
+    """Return the stretches, and warnings about rules for which a file has no column. Raises UserError as `find`
+    does."""
     pieces: list[Piece] = []
     warnings: list[str] = []
     for file in files:
@@ -48,13 +49,13 @@ def plan(config: FilterConfig, files: Sequence[InputFile]) -> tuple[list[Stretch
 
 
 def buckets(config: FilterConfig, files: Sequence[InputFile]) -> int:
-    """Into how many ranges of the hash the rows are divided."""
+    """Return into how many ranges of the hash the rows are divided."""
     rows = int(sum(file.rows for file in files) * config.sample.share)
     return min(MOST_BUCKETS, max(1, -(-rows // config.work.rows_per_bucket)))
 
 
 def _cuts(groups: Sequence[int], config: FilterConfig) -> Iterator[tuple[int, int]]:
-    """Stretches of whole row groups, each of at most `rows_at_once` rows where the groups allow."""
+    """Yield stretches of whole row groups, each of at most `rows_at_once` rows if the groups are not larger."""
     start = stop = 0
     for rows in groups:
         if stop > start and stop + rows - start > config.work.rows_at_once:
@@ -66,7 +67,7 @@ def _cuts(groups: Sequence[int], config: FilterConfig) -> Iterator[tuple[int, in
 
 
 def _stretches(pieces: Sequence[Piece], most: int) -> Iterator[Stretch]:
-    """Neighbouring small pieces share a task."""
+    """Yield stretches; small neighbouring pieces share one."""
     number, held, rows = 0, list[Piece](), 0
     for piece in pieces:
         size = piece.stop - piece.start

@@ -1,4 +1,4 @@
-"""The rules on single rows as SQL: the first reason, in the order of the list, is why a row goes."""
+"""The rules on single rows, as SQL. A row is left out for the first reason, in the order of the list, that holds."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from majolica.errors import UserError
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a row goes: the rule, what of it, and the condition in SQL ("" where another task decides)."""
+    """A reason to leave out a row: the rule, which part of it, and the condition in SQL ("" if another task
+    decides)."""
 
     rule: str
     why: str
     sql: str = ""
     needs: tuple[str, ...] = ()
-    """Canonical columns without which nothing can be said."""
+    """The canonical columns that the condition needs."""
     null: str = ""
-    """For reasons on known values: keep or drop, what becomes of unknown ones."""
+    """For reasons on known values, whether rows with unknown values are kept or dropped."""
 
 
-# Trimming and counting runs are slow (5 and 8 times the whole reading), so only captions with unusual blanks, found
-# by a test that costs little, take that way.
+# Trimming captions and counting runs of blanks is slow (5 and 8 times as slow as reading everything), so it is done
+# only for captions with unusual blanks, which a quick test finds.
 _BLANKS = r" \t\n\r\f\v"
 CHARS = (
-    "CASE WHEN text < '!' OR text[-1] <= ' ' "  # every blank, and a few more signs, for which trimming changes nothing
-    f"THEN length(trim(text, e'{_BLANKS}')) ELSE length(text) END"
+    # The test finds all blanks, and a few more characters for which trimming changes nothing.
+    f"CASE WHEN text < '!' OR text[-1] <= ' ' THEN length(trim(text, e'{_BLANKS}')) ELSE length(text) END"
 )
 WORDS = (
     rf"(CASE WHEN text < '!' OR regexp_matches(text, '[\t\n\r\f\v]|  | $') "
@@ -37,12 +38,12 @@ WORDS = (
 
 
 def reasons(config: FilterConfig) -> list[Reason]:
-    """Every reason that the configuration can give, in order."""
+    """Return every reason that the configuration can give, in order."""
     out: list[Reason] = []
     for reason in [*_url(config.rules), *_picture(config.rules), *_caption(config.rules), *_scores(config.rules)]:
         out.append(reason)
     whole: list[Reason] = []
-    for i, reason in enumerate(out):  # after the last reason of a rule: the unknown
+    for i, reason in enumerate(out):  # unknown values come after the last reason of a rule
         whole.append(reason)
         if reason.null == "drop" and (i + 1 == len(out) or out[i + 1].needs != reason.needs):
             unknown = " OR ".join(f"{column} IS NULL" for column in reason.needs)
@@ -51,7 +52,10 @@ def reasons(config: FilterConfig) -> list[Reason]:
 
 
 def check_columns(config: FilterConfig, present: Collection[str], where: str) -> list[str]:
-    """Warnings about rules that say nothing for want of a column; UserError where they would drop every row."""
+    """Return warnings about rules that do nothing because a column is missing.
+
+    Raises UserError if such a rule would drop every row.
+    """
     warnings = []
     for reason in reasons(config):
         absent = [column for column in reason.needs if column not in present]
@@ -72,7 +76,9 @@ def _url(rules: RulesConfig) -> list[Reason]:
     out = [Reason("url", "no URL", "url IS NULL OR url = ''")]
     if rules.url.schemes:
         schemes = [scheme.lower() for scheme in rules.url.schemes]
-        usual = " OR ".join(f"starts_with(url, {quote(f'{scheme}://')})" for scheme in schemes)  # quicker, so first
+        usual = " OR ".join(
+            f"starts_with(url, {quote(f'{scheme}://')})" for scheme in schemes
+        )  # this test is quicker, so it comes first
         known = ", ".join(map(quote, schemes))
         sql = f"NOT ({usual}) AND lower(split_part(url, '://', 1)) NOT IN ({known})"
         out.append(Reason("url", "scheme not allowed", sql))
@@ -91,7 +97,7 @@ def _picture(rules: RulesConfig) -> list[Reason]:
             f"greatest(width, height) > {rule.max_aspect!r}::DOUBLE * least(width, height)",
         ),
     ]
-    # least() and greatest() pass over nulls, hence the first test.
+    # The first test is needed because least() and greatest() ignore nulls.
     known = "width IS NOT NULL AND height IS NOT NULL"
     return [Reason("resolution", why, f"{known} AND {sql}", sides, rule.null) for on, why, sql in tests if on]
 
@@ -132,13 +138,13 @@ def _scores(rules: RulesConfig) -> list[Reason]:
 
 
 def _score(rule: str, column: str, sign: str, limit: float, null: str) -> Reason:
-    # Compared as float32, so that copies in float32 and in float64 lose the same rows.
+    # Values are compared as float32, so that copies in float32 and in float64 lose the same rows.
     word = "below" if sign == "<" else "above"
     return Reason(rule, f"{word} {limit:g}", f"{column} {sign} {limit!r}::FLOAT", (column,), null)
 
 
 def _later(config: FilterConfig) -> list[Reason]:
-    """Reasons that need more than the row: given by later steps, in this order."""
+    """Return the reasons that need more than the row itself. Later steps give them, in this order."""
     domain, out = config.rules.domain, []
     if config.sample.share < 1:
         out.append(Reason("share", f"outside the {config.sample.share:.4g} share"))
@@ -160,11 +166,11 @@ def _later(config: FilterConfig) -> list[Reason]:
 
 
 def number_of(config: FilterConfig, rule: str, why: str = "") -> int:
-    """Number of a reason in the list, from 0."""
+    """Return the number of a reason in the list, counted from 0."""
     return next(i for i, r in enumerate(reasons(config)) if r.rule == rule and (not why or r.why == why))
 
 
 def case(config: FilterConfig) -> str:
-    """SQL for the number of the first reason among those on single rows, or NULL."""
+    """Return SQL for the number of the first reason that holds, among those on single rows, or NULL."""
     tests = [f"WHEN {reason.sql} THEN {i}" for i, reason in enumerate(reasons(config)) if reason.sql]
     return f"(CASE {' '.join(tests)} END)::UTINYINT"

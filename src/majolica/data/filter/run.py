@@ -1,4 +1,4 @@
-"""From a configuration to chosen rows and a funnel report: every step once, on processes or on Ray."""
+"""Running a filter: from a configuration to the chosen rows and a report of the funnel, in processes or on Ray."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Counts = dict[str, Any]
 Report = Callable[[str, int, int], None]
-"""Told the step, how many of its tasks are done, and how many there are."""
+"""A function that is called with the step, how many of its tasks are done, and how many there are."""
 
 
 def filter_metadata(config: FilterConfig, out: Path, restart: bool = False, report: Report | None = None) -> Counts:
     """Write the chosen rows to `out` as part-*.parquet, and funnel.json and funnel.html; return the funnel.
 
-    Goes on where a killed run stopped, to the same result. `restart` throws away what `out` holds of another run.
-    Raises UserError for bad input, contradictions and a disk that refuses.
+    It goes on where a killed run stopped, and comes to the same result. `restart` removes what `out` holds of another
+    run. Raises UserError for bad input, for contradictions, and if the disk refuses.
     """
     run = _Run(check(config), report or (lambda step, done, total: None))
     check_hash()
@@ -63,13 +63,13 @@ def filter_metadata(config: FilterConfig, out: Path, restart: bool = False, repo
 
 
 class _Run:
-    """The configuration's engine, and whom to tell."""
+    """The configuration, whose engine runs the tasks, and the function that is told the progress."""
 
     def __init__(self, config: FilterConfig, report: Report) -> None:
         self.config, self.report = config, report
 
     def stage(self, name: str, function: Callable[[T], Counts], items: Sequence[T]) -> list[Counts]:
-        """The counts of every task, in the order of `items`."""
+        """Run the tasks of a step, and return the counts of each, in the order of `items`."""
         places = {repr(item): place for place, item in enumerate(items)}
         counts: list[Counts] = [{}] * len(items)
         self.report(name, 0, len(items))
@@ -79,7 +79,7 @@ class _Run:
         return counts
 
     def settle_buckets(self, job: Job, kept: list[int]) -> tuple[list[int], list[Counts]]:
-        """Rows that each bucket keeps after pictures and caps, and the counts of these steps."""
+        """Return how many rows each bucket keeps after pictures and caps, and the counts of these steps."""
         config, every = self.config, range(job.buckets)
         if not (config.dedup.picture or config.rules.domain.cap):
             return kept, []
@@ -103,11 +103,11 @@ class _Run:
 
 
 def _finish(job: Job, found: Counts) -> Counts:
-    """Move the files to their place; the funnel, written last, says that the output is whole."""
+    """Move the files to their places. The funnel is written last, and says that the output is whole."""
     try:
         for name in found["files"]:
             part = job.work / PARTS / name
-            if part.exists():  # else moved by a run that was killed here
+            if part.exists():  # otherwise a run that was killed here has moved it
                 publish_file(part, job.out / name)
     except OSError as error:
         raise UserError(f"cannot write {job.out}: {error.strerror or error}") from error

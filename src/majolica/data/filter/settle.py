@@ -1,4 +1,4 @@
-"""Step 4: caps on domains, and how many rows each bucket contributes, down to the exact budget."""
+"""Step 4: the caps on domains, and how many rows each bucket contributes, so that the sum is exactly the budget."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sites(job: Job, bucket: int) -> dict[str, Any]:
 
 
 def quotas(job: Job) -> dict[str, Any]:
-    """For each site above the cap, how many of its rows stand in earlier buckets."""
+    """Find, for each site above the cap, how many of its rows are in earlier buckets."""
 
     def task(beside: Path) -> dict[str, Any]:
         with database(job.config, job.work, "cannot add up the domains") as connection:
@@ -46,7 +46,7 @@ def quotas(job: Job) -> dict[str, Any]:
 
 
 def settle(job: Job, bucket: int) -> dict[str, Any]:
-    """List the rows of a bucket that go since `urls`, and count those that stay."""
+    """List the rows of a bucket that are left out after the step `urls`, and count those that stay."""
 
     def task(beside: Path) -> dict[str, Any]:
         cap, reasons = job.config.rules.domain.cap, {}
@@ -73,7 +73,10 @@ def _left(job: Job, bucket: int) -> str:
 
 
 def within_budget(kept: Sequence[int], budget: int) -> list[int]:
-    """Rows that each bucket contributes, in the order of the hash, so that they sum to the budget (0: to all)."""
+    """Return how many rows each bucket contributes, in the order of the hash, so that the sum is the budget.
+
+    A budget of 0 means all rows.
+    """
     left = budget or sum(kept)
     out = []
     for rows in kept:

@@ -1,4 +1,4 @@
-"""Parquet files wherever fsspec reaches: finding them, reading their footers, handing them to DuckDB."""
+"""Finding parquet files wherever fsspec reaches, reading their footers, and giving them to DuckDB."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class InputFile:
     """A parquet file and what its footer says."""
 
     path: str
-    """Absolute path, or URL."""
+    """Absolute path or URL of the file."""
     version: str
-    """Changes when the content does: size with ETag or time of change."""
+    """Its size with its ETag or its time of change; this changes when the content does."""
     groups: tuple[int, ...]
-    """Rows in each row group."""
+    """Number of rows in each row group."""
     columns: tuple[tuple[str, str], ...]
     """Name of each column, and its kind (text, bytes, whole, real), or its type where it is of another."""
 
@@ -51,13 +51,13 @@ def find_inputs(inputs: Sequence[str]) -> list[InputFile]:
 
 
 def attach(connection: DuckDBPyConnection, paths: Iterable[str]) -> None:
-    """Let DuckDB read remote `paths` through fsspec."""
+    """Let DuckDB read `paths` that are remote through fsspec."""
     for protocol in {protocol_of(path) for path in paths} - {"file"}:
         connection.register_filesystem(_filesystem(f"{protocol}://")[0])
 
 
 def protocol_of(path: str) -> str:
-    """Such as s3; file for paths of this machine."""
+    """Return the protocol of a path, such as s3; it is `file` for paths of this machine."""
     protocol = path.partition("://")[0] if "://" in path else "file"
     return "file" if protocol in LOCAL else protocol
 

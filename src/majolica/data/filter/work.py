@@ -1,4 +1,4 @@
-"""The work folder: what is done stays done, and belongs to one configuration and one set of inputs."""
+"""The work folder, which keeps the results of tasks. It belongs to one configuration and one set of inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from majolica.files import publish_file, write_atomic
 
 @dataclass(frozen=True)
 class Job:
-    """What every task is given: small, and the same for all."""
+    """What every task gets: it is small, and the same for all tasks."""
 
     config: FilterConfig
     out: Path
@@ -31,23 +31,23 @@ class Job:
         return self.out / ".work"
 
     def path(self, stage: str, number: int, kind: str = "parquet") -> Path:
-        """Where task `number` of a stage leaves its result."""
+        """Return the path of the result of task `number` of a stage."""
         return self.work / stage / f"{number:06d}.{kind}"
 
     def mine(self, bucket: int) -> str:
-        """Condition that a row's URL lies in a bucket."""
+        """Return the condition that the URL of a row lies in a bucket."""
         return within("h", bucket, self.buckets, self.config.sample.share)
 
     def tables(self, stage: str) -> list[Path]:
-        """The tables that a stage has left, in the order of their numbers."""
+        """Return the tables that a stage has written, in the order of their numbers."""
         return sorted((self.work / stage).glob("*.parquet"))
 
 
 def once(job: Job, stage: str, number: int, task: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    """The counts that `task(beside)` returns, from its record where it was done before.
+    """Return the counts that `task(beside)` returns, or those in its record if it has been done before.
 
-    The task writes its table, if any, to `beside`; it is renamed before the record is written, so a record
-    means a whole table.
+    The task writes its table, if it has one, to `beside`. The table is renamed before the record is written, so if
+    there is a record, the table is whole.
     """
     record, table = job.path(stage, number, "json"), job.path(stage, number)
     try:
@@ -66,7 +66,7 @@ def once(job: Job, stage: str, number: int, task: Callable[[Path], dict[str, Any
 
 
 def fingerprint(config: FilterConfig, versions: list[list[Any]]) -> str:
-    """Hash of all that decides what the tasks do: not the engine, not threads or memory."""
+    """Return a hash of everything that decides what the tasks do, which engine, threads and memory do not."""
     decisive = asdict(config)
     del decisive["engine"]
     for key in ("threads", "memory_mb"):
@@ -76,9 +76,9 @@ def fingerprint(config: FilterConfig, versions: list[list[Any]]) -> str:
 
 
 def open_work(job: Job, mark: str, restart: bool) -> bool:
-    """Make the work folder, or go on with the one that is there; True where the output is finished already.
+    """Make the work folder, or go on with the one that is there. Return True if the output is finished already.
 
-    Raises UserError where the folder belongs to another configuration or other inputs, unless `restart`.
+    Raises UserError if the folder belongs to another configuration or to other inputs, unless `restart` is given.
     """
     held = job.work / "fingerprint"
     try:
@@ -88,7 +88,7 @@ def open_work(job: Job, mark: str, restart: bool) -> bool:
                 path.unlink(missing_ok=True)
         if (job.out / "funnel.json").exists():
             if json.loads((job.out / "funnel.json").read_text(encoding="utf-8")).get("fingerprint") == mark:
-                shutil.rmtree(job.work, ignore_errors=True)  # there where a run was killed while it cleaned up
+                shutil.rmtree(job.work, ignore_errors=True)  # it is there if a run was killed while it cleaned up
                 return True
             raise UserError(f"{job.out} holds another filtered set: choose another --out, or --restart to replace it")
         other = held.exists() and held.read_text(encoding="utf-8") != mark

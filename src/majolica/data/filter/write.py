@@ -1,4 +1,4 @@
-"""Step 5: the rows that stay, in the order of the hash, as part-00000.parquet and so on."""
+"""Step 5: the rows that stay are written, in the order of the hash, as part-00000.parquet and so on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STAGE, PARTS = "write", "parts"
 
 @dataclass(frozen=True)
 class Share:
-    """What a bucket contributes: the first `rows` of the rows that it kept, in files from number `part` on."""
+    """What a bucket contributes: the first `rows` of the rows that it has kept, in files from number `part` on."""
 
     bucket: int
     kept: int
@@ -29,7 +29,7 @@ class Share:
 
 
 def shares(kept: Sequence[int], rows: Sequence[int], per_file: int) -> list[Share]:
-    """Number the files over all buckets; a bucket without rows has none, but there is always a first file."""
+    """Number the files over all buckets. A bucket without rows has no file, but there is always a first file."""
     out, part = [], 0
     for bucket, number in enumerate(rows):
         if number:
@@ -43,7 +43,7 @@ def part_name(number: int) -> str:
 
 
 def write(job: Job, share: Share) -> dict[str, Any]:
-    """Write the files of a bucket; its counts are the rows in each, and histograms."""
+    """Write the files of a bucket, and return the rows in each of them, and histograms."""
     return once(job, STAGE, share.bucket, lambda _: _write(job, share))
 
 
@@ -65,7 +65,7 @@ def _write(job: Job, share: Share) -> dict[str, Any]:
 
 
 def _query(job: Job, share: Share, first: int, rows: int) -> str:
-    # Where URLs may repeat, their order has to depend on nothing but the rows.
+    # If URLs may be repeated, their order must depend only on the rows.
     order = "h, g" if job.config.dedup.url else f"h, g, {BEST_URL}"
     scanned = f"{files(job.tables('scan'))} WHERE {job.mine(share.bucket)}"
     tables = [path for path in (job.path(URLS, share.bucket), job.path(SETTLE, share.bucket)) if path.exists()]

@@ -1,4 +1,4 @@
-"""Pictures that are there more than once: the same bytes, or nearly the same look."""
+"""Finding pictures that are there more than once, with the same bytes or with nearly the same look."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ _BITS = np.array([value.bit_count() for value in range(256)], np.uint8)
 
 
 def exact_groups(content: U64) -> list[list[int]]:
-    """Places of equal values, each group in order, the largest groups first."""
+    """Return groups of places with equal values. Each group is in order, and the largest groups come first."""
     return _groups(np.unique(content, return_inverse=True)[1])
 
 
 def near_groups(hashes: U64, content: U64, distance: int) -> list[list[int]]:
-    """Places of values that differ in at most `distance` bits, chains included; one place for each `content`.
+    """Return groups of places whose values differ in at most `distance` bits, directly or through others in between.
+
+    Of places with equal `content`, one stands for all.
 
     Two 64-bit hashes that differ in d bits agree in at least one of d + 1 bands, so only hashes that agree in a
     band are compared (Manku, Jain and Das Sarma, "Detecting near-duplicates for web crawling", WWW 2007).
@@ -35,7 +37,7 @@ def near_groups(hashes: U64, content: U64, distance: int) -> list[list[int]]:
 
 
 def bits_apart(one: U64, other: U64) -> NDArray[np.int64]:
-    """Bits in which two arrays of hashes differ, element by element."""
+    """Return in how many bits two arrays of hashes differ, element by element."""
     bits: NDArray[np.int64] = _BITS[(one ^ other).view(np.uint8)].reshape(-1, 8).sum(axis=1, dtype=np.int64)
     return bits
 
