@@ -1,7 +1,8 @@
-"""A folder for what one process keeps on the disk for a while, and what becomes of it when the process is gone.
+"""A folder for files that one process keeps on the disk for a while; it is removed when the process has ended.
 
-The owner holds a lock in it for as long as it lives, and so do the child processes that inherit the lock. So a folder
-whose lock is free belongs to nobody: whoever makes the next one beside it removes it, however its owner ended.
+The owner holds a lock in the folder for as long as it lives, and so do the child processes that inherit the lock. A
+folder whose lock is free therefore belongs to nobody, and whoever makes the next such folder beside it removes it,
+however its owner ended.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ class ScratchFolder:
     """A new folder in `parent` (the system's temporary folder when None) whose name begins with `prefix`.
 
     It is removed by `remove`, at the end of a `with`, when nobody refers to this object any more, and when the process
-    ends; after a kill by the next one of its prefix that is made beside it. Raises OSError where the disk refuses.
+    ends. If the process is killed, the next folder of its prefix that is made beside it removes it. Raises OSError if
+    the disk refuses.
     """
 
     path: Path
@@ -35,7 +37,7 @@ class ScratchFolder:
             parent.mkdir(parents=True, exist_ok=True)
         place = Path(parent or tempfile.gettempdir())
         _sweep(place, prefix)
-        # Under another name until it is locked, so that no sweep sees it without its lock.
+        # It has another name until it is locked, so that no sweep sees it without its lock.
         made = Path(tempfile.mkdtemp(prefix=f"new-{prefix}", dir=place))
         try:
             lock = os.open(made / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
@@ -48,7 +50,7 @@ class ScratchFolder:
         self._finalizer = weakref.finalize(self, _remove, self.path, lock)
 
     def remove(self) -> None:
-        """Leave nothing on the disk. May be called twice."""
+        """Remove the folder. It may be called twice."""
         self._finalizer()
 
     def __enter__(self) -> Self:
@@ -67,16 +69,16 @@ def _remove(folder: Path, lock: int) -> None:
 
 
 def _sweep(parent: Path, prefix: str) -> None:
-    """Remove folders whose owners are gone."""
+    """Remove folders whose owners have ended."""
     for folder in parent.glob(f"{prefix}*"):
         try:
             lock = os.open(folder / _LOCK, os.O_RDWR)
-        except OSError:  # somebody else's, or going away already
+        except OSError:  # it is somebody else's, or it is being removed already
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
-        except OSError:  # its owner lives
+        except OSError:  # its owner is alive
             pass
         finally:
             os.close(lock)

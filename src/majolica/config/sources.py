@@ -6,5 +6,5 @@ from majolica.config.run import DataConfig, SourceConfig
 
 
 def sources_of(config: DataConfig) -> tuple[SourceConfig, ...]:
-    """The mixture that a configuration names: its sources, or its one folder of shards."""
+    """Return the sources that a configuration names: those in `sources`, or else the one folder `shards`."""
     return config.sources or (SourceConfig(config.shards),)

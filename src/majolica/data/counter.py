@@ -1,4 +1,4 @@
-"""Counter-based randomness: a number is a pure function of its keys, never of what was drawn before it."""
+"""Counter-based random numbers: each is a pure function of its keys, and never of the numbers drawn before it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def splitmix64(x: U64) -> U64:
 
 
 def mix(*keys: ArrayLike) -> U64:
-    """Hash integer keys (any sign, broadcast against each other) to one uint64; their order matters."""
+    """Hash integer keys of any sign, broadcast against each other, to uint64; the order of the keys matters."""
     state = np.zeros((), np.uint64)
     for key in keys:
         state = splitmix64(state ^ np.asarray(key, np.int64).astype(np.uint64))
@@ -28,7 +28,7 @@ def mix(*keys: ArrayLike) -> U64:
 
 
 def uniform(seed: int, stream: int, positions: ArrayLike, columns: int) -> NDArray[np.float64]:
-    """Return positions x columns numbers in [0, 1); row i depends on (seed, stream, positions[i]) alone."""
+    """Return `(positions, columns)` numbers in [0, 1); row i depends only on (seed, stream, positions[i])."""
     rows = np.asarray(positions, np.int64)[:, None]
     bits = mix(seed, stream, rows, np.arange(columns)[None, :])
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53

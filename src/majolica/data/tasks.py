@@ -1,4 +1,6 @@
-"""Independent tasks on processes or on Ray: results as they come, a killed worker's task done again."""
+"""Running independent tasks in processes or on Ray. Results come as they are ready, and the task of a killed worker is
+done again.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MOST_DEATHS = 3
-"""Times that workers may be killed, with no task finished in between, before the work is given up."""
+"""How often workers may be killed, with no task finished in between, before the work is given up."""
 
 
 def each(function: Callable[[T], R], items: Sequence[T], config: EngineConfig) -> Iterator[tuple[T, R]]:
     """Yield (item, function(item)) in the order in which the tasks end.
 
-    `function` must be picklable and safe to repeat: a task whose worker was killed runs again. Raises what a
-    task raises, and UserError when workers keep being killed.
+    `function` must be picklable and safe to repeat, because a task whose worker was killed runs again. Raises what a
+    task raises, and UserError if workers are killed again and again.
     """
     if config.workers < 1:
         raise UserError(f"workers is {config.workers}: there must be at least 1")
@@ -42,7 +44,7 @@ def each(function: Callable[[T], R], items: Sequence[T], config: EngineConfig) -
 
 
 def _has_semaphores() -> bool:
-    """Whether processes can talk to each other here; where they cannot, a warning says what to do."""
+    """Return whether processes can talk to each other here; if they cannot, a warning says what to do."""
     try:
         multiprocessing.get_context("spawn").Lock()
     except (OSError, ImportError) as error:
@@ -75,7 +77,8 @@ def _run_in_processes(function: Callable[[T], R], items: Sequence[T], workers: i
 
 
 def _one_pool(function: Callable[[T], R], tasks: dict[int, T], workers: int) -> Iterator[tuple[int, R]]:
-    # Spawned, for a fork would copy threads' locks; as many tasks in flight as workers, for items may be many.
+    # Workers are spawned, because a fork would copy locks that threads hold. Only a few tasks are submitted at a time,
+    # because there may be very many.
     waiting = iter(list(tasks.items()))
     running: dict[Future[R], int] = {}
     context = multiprocessing.get_context("spawn")
@@ -91,8 +94,8 @@ def _one_pool(function: Callable[[T], R], tasks: dict[int, T], workers: int) -> 
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     yield running.pop(future), future.result()
         except Exception:
-            raise  # what the other workers have begun they finish: it is kept
-        except BaseException:  # interrupted, or nobody wants the rest: a task may take hours, and is safe to repeat
+            raise  # the other workers finish what they have begun, because it is kept
+        except BaseException:  # stopped early: a task may take hours and is safe to repeat
             for process in list((pool._processes or {}).values()):
                 process.terminate()
             raise
@@ -101,7 +104,10 @@ def _one_pool(function: Callable[[T], R], tasks: dict[int, T], workers: int) -> 
 
 
 def serve_parent() -> None:
-    """In a worker: leave the terminal's signals to the parent, which ends its workers, and end when the parent ends."""
+    """Make a worker process end when its parent ends, and ignore signals from the terminal.
+
+    The parent handles these signals and ends its workers.
+    """
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
@@ -109,7 +115,7 @@ def serve_parent() -> None:
     def follow() -> None:
         if parent is not None:
             parent.join()
-            os._exit(1)  # as if killed: what a task writes is whole or not there
+            os._exit(1)  # this is as if it were killed: what a task writes is whole or not there
 
     threading.Thread(target=follow, daemon=True).start()
 
@@ -160,7 +166,7 @@ def _connect(address: str) -> Any:
 
 
 def _knock(address: str) -> None:
-    """Raise OSError where nobody listens at host:port: Ray itself would try for a quarter of an hour."""
+    """Raise OSError if nobody listens at host:port, because Ray itself would try for a quarter of an hour."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()

@@ -1,4 +1,4 @@
-"""Recipes: named functions that return a full run configuration. Adding one is a function and a line here."""
+"""Recipes: named functions that return a full run configuration. To add one, write a function, and a line here."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "xlarge": xlarge,
     "reference": reference,
 }
-"""In the order of their size."""
+"""The recipes, in the order of their size."""
 
 
 def recipe(name: str) -> RunConfig:
-    """The configuration of the recipe called `name`; UserError with the nearest name where there is none."""
+    """Return the configuration of the recipe called `name`. Raises UserError, with the nearest name, if there is
+    none."""
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
     return RECIPES[name]()
 
 
 def summary(name: str) -> str:
-    """First line of a recipe's description."""
+    """Return the first line of the description of a recipe."""
     return (RECIPES[name].__doc__ or "").strip().splitlines()[0]

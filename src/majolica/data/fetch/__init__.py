@@ -1,1 +1,1 @@
-"""From rows with URLs to shards of pictures: polite, guarded, resumable."""
+"""Download the pictures of rows with URLs, and pack them into shards, politely, safely and resumably."""

@@ -1,8 +1,8 @@
-"""Only public addresses, checked where a socket is made: what is checked is what is connected to.
+"""Only public addresses are connected to. They are checked where a socket is made.
 
-A name may resolve to one address when it is checked and to another when it is used (DNS rebinding), and a
-redirect may lead anywhere, so a check of the URL proves nothing. aiohttp asks `guarded_socket` for each
-connection, with the very address that it then connects to.
+A name may resolve to one address when it is checked and to another when it is used (DNS rebinding), and a redirect may
+lead anywhere, so a check of the URL proves nothing. aiohttp calls `guarded_socket` for each connection, with the very
+address that it then connects to.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class PrivateAddress(OSError):
 
 
 def guarded_socket(info: tuple[Any, ...]) -> socket.socket:
-    """A socket for `info` (as from getaddrinfo). Raises PrivateAddress for an address that is not public."""
+    """Return a socket for `info`, which is as getaddrinfo gives it. Raises PrivateAddress if it is not public."""
     family, kind, protocol, _, address = info
     if not is_public(address[0]):
         raise PrivateAddress
@@ -35,10 +35,10 @@ def guarded_socket(info: tuple[Any, ...]) -> socket.socket:
 
 
 class Resolver(AbstractResolver):
-    """getaddrinfo on threads of its own, which remembers failures for a while.
+    """Resolves names with getaddrinfo on threads of its own, and remembers failures for a while.
 
-    asyncio's own threads are few, and a dead name may hold one for many seconds. Lists of URLs name the same
-    dead hosts again and again.
+    asyncio has few threads, and a dead name may keep one busy for many seconds. Lists of URLs name the same dead hosts
+    again and again.
     """
 
     def __init__(self, threads: int = 32, forget: float = 300.0, most: int = 100_000) -> None:
@@ -49,14 +49,14 @@ class Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The addresses of `host`. Raises socket.gaierror."""
+        """Return the addresses of `host`. Raises socket.gaierror."""
         when, error = self._failed.get(host, (0.0, None))
         if error is not None and time.monotonic() - when < self._forget:
             raise error
         loop = asyncio.get_running_loop()
         try:
             found = await loop.run_in_executor(self._pool, lookup, host, port, family)
-        except UnicodeError as wrong:  # a label that is empty or longer than 63 bytes
+        except UnicodeError as wrong:  # a label of the name is empty or longer than 63 bytes
             raise socket.gaierror(socket.EAI_NONAME, str(wrong)) from wrong
         except socket.gaierror as error:
             self._failed[host] = (time.monotonic(), error)
@@ -70,11 +70,11 @@ class Resolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Let go of the threads; one that still waits for a dead name does so in vain."""
+        """Stop the threads, without waiting for one that still resolves a dead name."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def lookup(host: str, port: int, family: int) -> list[tuple[int, str]]:
-    """(family, address) of `host`, as the system resolves it."""
+    """Return (family, address) of `host`, as the system resolves it."""
     infos = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
     return [(info[0], str(info[4][0])) for info in infos]

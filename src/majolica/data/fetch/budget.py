@@ -1,4 +1,4 @@
-"""A share of memory that waits until there is some: many large downloads must not add up."""
+"""A budget of memory for large downloads. A download waits until there is enough, so that many do not add up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 
 class Budget:
-    """`total` bytes, lent in the order of asking."""
+    """A budget of `total` bytes; who asks first is served first."""
 
     def __init__(self, total: int) -> None:
         self._total = self._left = total
@@ -17,7 +17,7 @@ class Budget:
 
     @asynccontextmanager
     async def lend(self, size: int) -> AsyncIterator[None]:
-        """Hold `size` bytes, or everything where that is less, for as long as the context lasts."""
+        """Hold `size` bytes, or the whole budget if that is less, for as long as the context lasts."""
         size = min(size, self._total)
         if self._line or size > self._left:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -1,4 +1,6 @@
-"""The event loop of one process: rows of a few open shards, many connections, decoding on threads."""
+"""The event loop of one process. It downloads the rows of a few open shards over many connections, and decodes on
+threads.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ Tell = Callable[[Totals], None]
 
 @dataclass(slots=True)
 class _Row:
-    """A row on its way."""
+    """A row that is being fetched."""
 
     shard: Shard
     number: int
@@ -46,10 +48,11 @@ class _Row:
 
 
 def crawl(config: FetchConfig, plan: FetchPlan, shards: Sequence[int], tell: Tell) -> list[dict[str, Any]]:
-    """Fetch and write `shards`; returns their statistics. `tell` hears how it stands about twice a second."""
+    """Fetch and write `shards`, and return their statistics. `tell` is called with the progress about twice a
+    second."""
     try:
         return asyncio.run(_Crawl(config, plan, tell).run(shards))
-    except BaseExceptionGroup as group:  # the first failure stops the others, and is the one to tell
+    except BaseExceptionGroup as group:  # the first failure stops the others, so it is the one to report
         raise _first(group) from None
 
 
@@ -87,7 +90,8 @@ class _Crawl:
             self._files.shutdown(cancel_futures=True)
 
     async def _feed(self, numbers: Iterator[int]) -> list[dict[str, Any]]:
-        """Take one shard after the other from `numbers`: put its rows in line, wait for them, write it."""
+        """Take one shard after the other from `numbers`: put its rows in the queue, wait for them, and write the
+        shard."""
         loop = asyncio.get_running_loop()
         written = []
         for number in numbers:
@@ -108,7 +112,7 @@ class _Crawl:
         return written
 
     def _open(self, number: int) -> tuple[Shard, list[_Row]]:
-        """A shard, and its rows whose URLs may be asked; the others have their results already."""
+        """Return a shard, and those of its rows whose URLs may be asked; the other rows have their results already."""
         generation, start, stop = self._plan.place(number)
         table = read_rows(generation.sources, start, stop, generation.columns)
         keys = [self._plan.key(number, row) for row in range(stop - start)]
@@ -128,14 +132,14 @@ class _Crawl:
         return shard, rows
 
     async def _serve(self) -> None:
-        """Start a row whenever there is a free connection and a host that may be asked."""
+        """Start a row whenever a connection is free and a host may be asked."""
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._free.acquire()
                 group.create_task(self._fetch(await self._hosts.next()))
 
     async def _fetch(self, row: _Row) -> None:
-        """One attempt at a row, which ends with a result or with a later attempt."""
+        """Make one attempt at a row. It ends with a result, or puts the row back for a later attempt."""
         row.attempts += 1
         try:
             async with AsyncExitStack() as held:
@@ -159,7 +163,7 @@ class _Crawl:
             row.all_done.set()
 
     def _keep(self, shard: Shard, body: Body) -> Result:
-        """On a thread: from what was sent to a picture in the spool."""
+        """Decode what a host sent and put the picture into the spool; this runs on a thread."""
         try:
             data = unpack(body.data, body.encoding, self._most)
             with self._memory.lease() as reserve:
@@ -175,12 +179,15 @@ class _Crawl:
             self._tell(self._totals)
             await asyncio.sleep(0.5)
             if parent is not None and not parent.is_alive():
-                # Another run may have begun by now, and two must not write the same shard.
+                # Another run may have begun meanwhile, and two runs must not write the same shard.
                 raise SystemExit("the process that this one works for is gone")
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first failure with a reason: a thread that finds its files closed by another's failure knows none."""
+    """Return the first failure that has a reason.
+
+    A thread that finds its files closed, because another thread failed, does not know the reason.
+    """
     told, others = group.split(UserError)
     found = (told or others or group).exceptions[0]
     return _first(found) if isinstance(found, BaseExceptionGroup) else found

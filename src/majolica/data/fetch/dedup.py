@@ -1,8 +1,8 @@
-"""The same bytes kept once: after all shards are there, later copies leave their tars.
+"""Pictures with the same bytes are kept once: when all shards are there, later copies are taken out of their tars.
 
-Which copy stays must not depend on which shard was done first, or on how many machines there were, so it is
-decided at the end: the first by key stays. Hashes are spread over files by their first bits and looked at one
-file at a time, so memory is bounded whatever the number of pictures.
+Which copy stays must not depend on which shard was finished first, or on the number of machines, so it is decided at
+the end: the first by key stays. Hashes are spread over files by their first bits and are compared one file at a time,
+so memory is bounded whatever the number of pictures.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from majolica.errors import UserError
 from majolica.files import write_atomic
 
 PER_PART = 4_000_000
-"""Pictures in one part: about 200 MB while it is looked at."""
+"""Pictures in one part; it takes about 200 MB while it is compared."""
 _ENTRY = np.dtype([("high", ">u8"), ("low", ">u8"), ("shard", "<u4"), ("row", "<u4")])
-# 128 bits of the hash: with 2 billion pictures two different ones meet with a chance of 1e-20.
+# 128 bits of the hash are enough: among 2 billion pictures, two different ones collide with a probability of 1e-20.
 _LOSS = np.dtype([("shard", "<u4"), ("row", "<u4"), ("first_shard", "<u4"), ("first_row", "<u4")])
 
 
 def drop_duplicates(folder: Path, plan: FetchPlan, per_part: int = PER_PART, say: Callable[[str], None] = print) -> int:
-    """Take pictures whose bytes an earlier key has out of the finished shards; returns how many.
+    """Remove pictures from the finished shards if an earlier key has the same bytes, and return how many these were.
 
-    Safe to be killed and repeated: a tar is rewritten before its table says so.
+    It may be killed and repeated safely, because a tar is rewritten before its table says so.
     """
     last = plan.generations[-1]
     shards = range(last.first + last.shards)
@@ -86,7 +86,7 @@ def _entries_of(file: IO[bytes]) -> NDArray[Any]:
 
 
 def _losses(entries: NDArray[Any]) -> NDArray[Any]:
-    """The entries that have an earlier one of the same hash, each with the first of them."""
+    """Return the entries that have an earlier entry with the same hash, each with the first of these."""
     entries = entries[np.lexsort((entries["row"], entries["shard"], entries["low"], entries["high"]))]
     new = np.ones(len(entries), bool)
     new[1:] = (entries["high"][1:] != entries["high"][:-1]) | (entries["low"][1:] != entries["low"][:-1])
@@ -98,7 +98,7 @@ def _losses(entries: NDArray[Any]) -> NDArray[Any]:
 
 
 def _rewrite(folder: Path, plan: FetchPlan, losses: NDArray[Any]) -> None:
-    """Take the rows of `losses`, all of one shard, out of its tar, then say so in its table and statistics."""
+    """Remove the rows of `losses`, which are all of one shard, from its tar; then update its table and statistics."""
     name = plan.name(int(losses["shard"][0]))
     table = pq.read_table(folder / f"{name}.parquet")
     keys = table.column("key").to_pylist()
@@ -108,7 +108,7 @@ def _rewrite(folder: Path, plan: FetchPlan, losses: NDArray[Any]) -> None:
         row = int(loss["row"])
         words[row] = status.DUPLICATE
         gone[keys[row]] = copies[row] = plan.key(int(loss["first_shard"]), int(loss["first_row"]))
-    # Copies inside the shard named one that goes now: they too name the one that stays.
+    # Copies inside this shard may name a picture that is removed now; they must name the one that stays.
     copies = [gone.get(copy, copy) for copy in copies]
     _filter_tar(folder / f"{name}.tar", gone)
     open_index(folder / f"{name}.tar")
@@ -131,7 +131,7 @@ def _filter_tar(path: Path, gone: Mapping[str, str]) -> None:
         for member in old:
             if member.name.partition(".")[0] not in gone:
                 new.addfile(member, old.extractfile(member))
-            old.members = []  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
+            old.members = []  # type: ignore[attr-defined]  # otherwise tarfile would keep every header in memory
             new.members = []  # type: ignore[attr-defined]
 
 

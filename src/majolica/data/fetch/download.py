@@ -1,4 +1,4 @@
-"""One URL to its bytes: every hop judged, every wait bounded, every error given its word."""
+"""Download one URL. Every hop is checked, every wait is limited, and every error gets the name of a status."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from majolica.data.fetch.turn import Turn, stop_clock
 from majolica.data.fetch.urls import next_url
 
 SMALL = 1_000_000
-"""Bytes up to which a download needs no share of the budget."""
+"""Downloads of at most so many bytes need no share of the memory budget."""
 BUDGET = 256_000_000
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 @dataclass(slots=True)
 class Body:
-    """What a URL gave: bytes as sent, their Content-Encoding, and where they came from."""
+    """The answer of a URL: the bytes as they were sent, their Content-Encoding, and the URL that they came from."""
 
     data: bytearray
     encoding: str
@@ -49,7 +49,7 @@ class TimeLeft:
 
 
 class Downloader:
-    """Downloads on one event loop; a context, whose end closes every connection."""
+    """Downloads on one event loop. It is a context manager, and closes every connection at the end."""
 
     def __init__(self, config: FetchConfig, hosts: Hosts[Any]) -> None:
         self._config, self._web, self._hosts = config, config.web, hosts
@@ -70,10 +70,11 @@ class Downloader:
         await self._resolver.close()
 
     async def get(self, url: URL, left: TimeLeft, held: AsyncExitStack) -> Body:
-        """The bytes of `url`, within the time `left`, which is lessened; waiting for turns and memory is free.
+        """Return the bytes of `url`. The time that it takes is subtracted from `left`; waiting for turns and memory is
+        free.
 
-        The caller holds a turn at the host of `url`, which is given back here. A share of memory is put into
-        `held`. Raises Failure.
+        The caller holds a turn at the host of `url`, which is given back here. If a share of the memory budget is
+        needed, it is put into `held`. Raises Failure.
         """
         turn = Turn(self._hosts, url.host or "")
         try:
@@ -85,7 +86,7 @@ class Downloader:
                     left.seconds = (limit.when() or now) - now
         except Failure as failure:
             raise self._blame(turn, failure) from None
-        except Exception as error:  # whatever an answer makes the library trip over, the next URL has its turn
+        except Exception as error:  # whatever an answer does to the library, the other URLs must go on
             if isinstance(error, TimeoutError) and not str(error):
                 error = TimeoutError(f"not done after {self._web.deadline:g} s")
             raise self._blame(turn, explain(error)) from None
@@ -144,7 +145,8 @@ class Downloader:
         return Body(data, response.headers.get("Content-Encoding", "").strip().lower(), str(response.url))
 
     async def _text_of_robots(self, url: URL) -> str | None:
-        """The text of a robots.txt, None where there is none. Raises Failure, after half a deadline at the latest."""
+        """Return the text of a robots.txt, or None if there is none. Raises Failure, after half a deadline at the
+        latest."""
         first = url
         try:
             async with asyncio.timeout(self._web.deadline / 2) as limit:
@@ -164,7 +166,7 @@ class Downloader:
             raise Failure(status.ROBOTS_UNREACHABLE, reason) from None
 
 
-# These would meet the picture as well.
+# These failures are not the fault of robots.txt: the picture would fail in the same way.
 _OF_THE_WAY = frozenset({status.DNS, status.NO_SUCH_HOST, status.PRIVATE_ADDRESS, status.TLS, status.CONNECTION})
 
 
@@ -185,12 +187,12 @@ def _location(headers: CIMultiDictProxy[str]) -> str:
     location = headers.get("Location", "")
     if not location:
         raise Failure(status.BAD_RESPONSE, "a redirect to nowhere")
-    # Servers send raw UTF-8 here, which aiohttp hands on with surrogates for bytes it cannot read.
+    # Some servers send raw UTF-8 here, in which aiohttp replaces bytes that it cannot read by surrogates.
     return location.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _retry_after(headers: CIMultiDictProxy[str]) -> float:
-    """Seconds that a host asks to be left alone; 0 where it does not say."""
+    """Return how many seconds a host asks to be left alone; 0 if it does not say."""
     value = headers.get("Retry-After", "").strip()
     if value.isdecimal():
         return float(value[:9])

@@ -1,4 +1,4 @@
-"""Whose turn it is: rows wait by host, so that a slow or modest host delays its own rows only."""
+"""Whose turn it is. Rows wait in a queue for each host, so that a slow or limited host delays only its own rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from majolica.data.fetch.status import Failure
 T = TypeVar("T")
 
 LONGEST_WAIT = 30.0
-"""Seconds; a host that asks to be left alone for longer is not asked again in this run."""
+"""Seconds. A host that asks to be left alone for longer than this is not asked again in this run."""
 MOST_HOSTS = 50_000
 
 
@@ -29,25 +29,25 @@ class Host:
 
     active: int = 0
     free_at: float = 0.0
-    """When the next request may start."""
+    """The time from which on the next request may start."""
     asked_at: float = -math.inf
-    """When the last request started."""
+    """The time at which the last request started."""
     delay: float = 0.0
     line: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Requests that wait until they may start, first come, first served."""
+    """Requests that wait until they may start; the first that came starts first."""
     starting: int = 0
     """Rows that have a turn and have not asked for anything yet."""
     failures: int = 0
-    """In a row."""
+    """Number of failures in a row."""
     closed_until: float = 0.0
     guests: deque[asyncio.Future[None]] = field(default_factory=deque)
-    """Redirects that wait for a turn here."""
+    """Redirects that wait for a turn at this host."""
 
 
 class Hosts(Generic[T]):
-    """Rows of type T in line at their hosts; one coroutine calls `next`, any may call the rest.
+    """Rows of type T in the queues of their hosts. One coroutine calls `next`; any coroutine may call the rest.
 
-    A turn at a host is one of its connections; `pace` is waited for before every request, of whatever kind.
+    A turn at a host is one of its connections. Every request, of whatever kind, waits for `pace` first.
     """
 
     def __init__(self, config: PoliteConfig, clock: Callable[[], float] = time.monotonic) -> None:
@@ -60,10 +60,10 @@ class Hosts(Generic[T]):
         self._count = itertools.count()
         self._news = asyncio.Event()
         self.queued = 0
-        """Rows in line."""
+        """Number of rows in all queues."""
 
     def put(self, name: str, row: T, wait: float = 0.0) -> None:
-        """Put a row in line at host `name`, after `wait` seconds."""
+        """Put a row into the queue of host `name`, after `wait` seconds."""
         self.queued += 1
         if wait > 0:
             heapq.heappush(self._later, (self._clock() + wait, next(self._count), name, row))
@@ -89,7 +89,7 @@ class Hosts(Generic[T]):
                 continue
 
     async def enter(self, name: str) -> None:
-        """Wait for a turn at host `name`: for a redirect, which goes before rows that have not begun."""
+        """Wait for a turn at host `name`. This is for redirects, which go before rows that have not begun."""
         host = self._host(name)
         if host.active < self._config.per_host:
             host.active += 1
@@ -104,9 +104,10 @@ class Hosts(Generic[T]):
                 raise
 
     async def pace(self, name: str) -> None:
-        """Wait until a request to host `name` may start, which it then must: for a robots.txt and at a redirect too.
+        """Wait until a request to host `name` may start; the caller must start it then.
 
-        A delay that is learned meanwhile, or a rest that the host asks for, holds for requests that wait already.
+        This is for every request, also for a robots.txt and after a redirect. A delay that is learned meanwhile, or a
+        rest that the host asks for, holds for requests that already wait.
         """
         host = self._host(name)
         async with host.line:
@@ -117,14 +118,14 @@ class Hosts(Generic[T]):
                 host.free_at = host.asked_at + host.delay
 
     def begin(self, name: str) -> None:
-        """A row that `next` handed out has its first request behind it, or makes none: others may get a turn."""
+        """Note that a row from `next` has made its first request, or makes none, so that others may get a turn."""
         self._host(name).starting -= 1
         if name in self._waiting:
             self._mark(name)
             self._news.set()
 
     def leave(self, name: str) -> None:
-        """Give a turn at host `name` back."""
+        """Give back a turn at host `name`."""
         host = self._host(name)
         while host.guests:
             if not (turn := host.guests.popleft()).done():
@@ -136,7 +137,7 @@ class Hosts(Generic[T]):
             self._news.set()
 
     def check(self, name: str) -> None:
-        """Raise Failure when host `name` is not worth asking any more."""
+        """Raise Failure if host `name` is not to be asked any more."""
         host = self._host(name)
         if self._config.give_up and host.failures >= self._config.give_up:
             raise Failure(status.HOST_DOWN, f"{name} failed {host.failures} times in a row")
@@ -144,7 +145,7 @@ class Hosts(Generic[T]):
             raise Failure(status.HOST_DOWN, f"{name} asks for a longer rest")
 
     def report(self, name: str, word: str, wait: float = 0.0) -> None:
-        """Learn from how a request to host `name` ended; `wait` is its Retry-After in seconds."""
+        """Note how a request to host `name` ended; `wait` is its Retry-After in seconds."""
         host = self._host(name)
         host.failures = host.failures + 1 if status.host_is_ailing(word) else 0
         if wait > LONGEST_WAIT:
@@ -153,14 +154,14 @@ class Hosts(Generic[T]):
             host.free_at = max(host.free_at, self._clock() + wait)
 
     def slow_down(self, name: str, delay: float) -> None:
-        """Keep at least `delay` seconds between two starts at host `name`, the last one and the next included."""
+        """Keep at least `delay` seconds between two starts at host `name`, beginning with the last start."""
         host = self._host(name)
         if delay > host.delay:
             host.delay = delay
             host.free_at = max(host.free_at, host.asked_at + delay)
 
     def forget(self) -> None:
-        """Drop what is known of idle hosts when they are many."""
+        """Forget idle hosts, if there are many."""
         if len(self._hosts) > MOST_HOSTS:
             now = self._clock()
             for name, host in list(self._hosts.items()):
@@ -179,7 +180,7 @@ class Hosts(Generic[T]):
             self._ready.append(name)
 
     def _wake(self) -> None:
-        """Bring rows and hosts whose time has come into line."""
+        """Put rows and hosts whose time has come into the queues."""
         now = self._clock()
         while self._later and self._later[0][0] <= now:
             _, _, name, row = heapq.heappop(self._later)
@@ -188,7 +189,7 @@ class Hosts(Generic[T]):
             self._mark(name)
 
     def _take(self, name: str) -> T | None:
-        """A row of host `name` if there is one and the host is free."""
+        """Return a row of host `name`, if there is one and the host is free."""
         host = self._host(name)
         if name not in self._waiting or host.active >= self._config.per_host or (host.delay and host.starting):
             return None  # `leave` or `begin` marks it again

@@ -1,4 +1,6 @@
-"""From downloaded bytes to the picture that is stored: checked by its header, upright, RGB, scaled, hashed."""
+"""Make the picture that is stored from downloaded bytes: its header is checked, it is turned upright, converted to RGB,
+scaled and hashed.
+"""
 
 from __future__ import annotations
 
@@ -32,26 +34,26 @@ _STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture as it will be stored, and what is known of it."""
+    """A picture as it is stored, and what is known of it."""
 
     data: bytes
     extension: str
     width: int
     height: int
     original_width: int
-    """Before scaling, after turning it upright."""
+    """The size before scaling, of the upright picture."""
     original_height: int
     format: str
-    """Of the download."""
+    """Format of the download."""
     sha256: str
-    """Of the downloaded bytes."""
+    """Hash of the downloaded bytes."""
     phash: str
     note: str = ""
-    """Why its colour profile was not used; empty where it was, or where there is none."""
+    """Why its colour profile was not used; "" if it was used, or if there is none."""
 
 
 def set_up_decoders(config: PictureConfig) -> None:
-    """Pillow's own limit for this whole process: it also guards frames that are larger than their file says."""
+    """Set Pillow's own limit for this process, which also catches frames that are larger than their file says."""
     Image.MAX_IMAGE_PIXELS = int(config.max_megapixels * 1e6)
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
@@ -60,12 +62,12 @@ def set_up_decoders(config: PictureConfig) -> None:
 
 
 def unpack(data: bytes | bytearray, encoding: str, most: int) -> bytes | bytearray:
-    """`data` without its Content-Encoding. We ask for none, but servers answer with some. Raises Failure."""
+    """Return `data` without its Content-Encoding. We ask for none, but some servers use one. Raises Failure."""
     if encoding in ("", "identity"):
         return data
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise Failure(status.BAD_RESPONSE, f"Content-Encoding {encoding[:40]} was not asked for")
-    inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, whichever it is
+    inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)  # this accepts gzip and zlib
     try:
         plain = inflate.decompress(data, most + 1)
     except zlib.error as error:
@@ -81,9 +83,9 @@ def make_picture(
     formats: tuple[str, ...] = WEB,
     reserve: Reserve = reserve_anything,
 ) -> Picture:
-    """Decode, scale and encode as `config` says. Raises Failure for what is no usable picture.
+    """Decode, scale and encode a picture as `config` says. Raises Failure if it cannot be used.
 
-    `reserve` hears before decoding how much memory in bytes it takes.
+    `reserve` is called with the memory in bytes that decoding takes, before it begins.
     """
     if not data:
         raise Failure(status.EMPTY, "no bytes")
@@ -93,15 +95,17 @@ def make_picture(
         raise
     except BadPicture as bad:
         raise Failure(_STATUS.get(bad.reason, status.DAMAGED), bad.detail) from None
-    except Exception as error:  # decoders raise whatever they like on damaged bytes
+    except Exception as error:  # decoders raise any exception on damaged bytes
         raise Failure(status.DAMAGED, first_line(error)) from None
 
 
 def _make(data: bytes | bytearray, opened: Any, config: PictureConfig, reserve: Reserve) -> Picture:
-    kind = "JPEG" if opened.format == "MPO" else str(opened.format)  # a JPEG with further pictures behind it
+    kind = (
+        "JPEG" if opened.format == "MPO" else str(opened.format)
+    )  # MPO is a JPEG that is followed by further pictures
     if kind != "JPEG":
         reserve(pillow_bytes(opened.width * opened.height))
-        opened.load()  # some formats say only behind the pixels which way up they are
+        opened.load()  # in some formats the orientation comes after the pixels
     sideways = is_sideways(orientation_of(opened))
     full: tuple[int, int] = opened.size[::-1] if sideways else opened.size
     size = _target(full, config)
@@ -109,14 +113,14 @@ def _make(data: bytes | bytearray, opened: Any, config: PictureConfig, reserve: 
     fitting = kind in _STORED if config.resize == "original" else _STORED.get(kind) == config.format
     keep = config.keep and plain and fitting and size == full and not getattr(opened, "is_animated", False)
     if kind == "JPEG":
-        # For its hash alone an eighth of a kept JPEG is enough; every byte of it is still read.
+        # A JPEG that is kept is decoded only for its hash, and an eighth is enough; every byte of it is still read.
         least = (64, 64) if keep else (2 * size[0], 2 * size[1])
         _reserve_jpeg(data, opened, least[::-1] if sideways else least, reserve)
     picture, note = render(opened)
     if not keep and picture.size != size:
-        # Bicubic takes 1.6 times as long for a difference of the size of JPEG's own: docs/adr/031-fetch.md.
+        # Bicubic takes 1.6 times as long, and the difference is as small as that of JPEG: docs/adr/031-fetch.md.
         picture = picture.resize(size, Image.Resampling.HAMMING, reducing_gap=3.0)
-    # What comes without loss and is of no format of the web stays without loss where every pixel is kept.
+    # If every pixel is kept, a lossless picture in a format that is not of the web is stored without loss.
     lossless = kind == "TIFF" and config.resize == "original" and plain
     extension = _STORED[kind] if keep else "png" if lossless else config.format
     stored = bytes(data) if keep else encode(picture, extension, config.quality)
@@ -149,7 +153,7 @@ def _open(data: bytes | bytearray, config: PictureConfig, formats: tuple[str, ..
 
 
 def _target(full: tuple[int, int], config: PictureConfig) -> tuple[int, int]:
-    """The size to store: the shorter side is at most `side`, the other keeps the proportion."""
+    """Return the size to store: the shorter side is at most `side`, and the proportions stay."""
     width, height = full
     shorter = min(full)
     if config.resize == "original" or shorter <= config.side:

@@ -1,7 +1,7 @@
-"""Which rows make which shard, kept as plan.json so that the same command goes on where it was stopped.
+"""Which rows make which shard. This is kept as plan.json, so that the same command goes on where it was stopped.
 
-A plan has generations: the input is the first, and each `--retry-failed` adds one whose rows are those of the
-one before that may work by now.
+A plan has generations. The first is the input, and each `--retry-failed` adds one, whose rows are those of the
+generation before that may work by now.
 """
 
 from __future__ import annotations
@@ -35,27 +35,30 @@ class Generation:
 
 @dataclass(frozen=True)
 class FetchPlan:
-    """Everything that decides which row is where; equal plans give equal keys."""
+    """Everything that decides which row is in which shard; equal plans give equal keys."""
 
     per_shard: int
     digits: int
-    """Of a shard's number in names and keys: five, or more for very many shards."""
+    """How many digits the number of a shard has in names and keys: five, or more if there are very many shards."""
     picture: dict[str, Any]
     generations: tuple[Generation, ...]
     empty_captions: EmptyCaptions = "keep"
-    """What becomes of rows with an empty caption; folders that do not say were made when all were kept."""
+    """Whether rows with an empty caption are kept. A plan that does not say was made when all were kept."""
 
     def name(self, shard: int) -> str:
-        """File name of a shard without its ending."""
+        """Return the file name of a shard without its ending."""
         return f"{shard:0{self.digits}d}"
 
     def key(self, shard: int, row: int) -> str:
-        """As img2dataset makes keys: the shard's number, then the row's with as many digits as per_shard needs."""
+        """Return a key as img2dataset makes it: the number of the shard, then that of the row.
+
+        The number of the row has as many digits as `per_shard` needs.
+        """
         each = math.ceil(math.log10(self.per_shard))
         return f"{shard * 10**each + row:0{self.digits + each}d}"
 
     def place(self, shard: int) -> tuple[Generation, int, int]:
-        """The generation of a shard and its rows [start, stop) in it."""
+        """Return the generation of a shard, and the rows [start, stop) of that generation that the shard has."""
         generation = next(one for one in reversed(self.generations) if one.first <= shard)
         start = (shard - generation.first) * self.per_shard
         return generation, start, min(start + self.per_shard, sum(source.rows for source in generation.sources))
@@ -63,7 +66,10 @@ class FetchPlan:
 
 @contextmanager
 def hold_and_sweep(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this process alone, and sweep what a killed one left. UserError where another holds it."""
+    """Hold `folder` for this process alone, and remove what a killed process left.
+
+    Raises UserError if another process holds it.
+    """
     with hold_folder(folder):
         for left in folder.glob(".*.tmp"):
             with suppress(OSError):
@@ -72,7 +78,8 @@ def hold_and_sweep(folder: Path) -> Iterator[None]:
 
 
 def make_plan(config: FetchConfig) -> FetchPlan:
-    """The plan in the folder `config.out`, or a new one for `config.input`. UserError where they do not fit."""
+    """Return the plan in the folder `config.out`, or make one for `config.input`. Raises UserError if they do not
+    fit."""
     folder = Path(config.out)
     known = load_plan(folder)
     if known and not config.input:
@@ -83,7 +90,7 @@ def make_plan(config: FetchConfig) -> FetchPlan:
         raise UserError(f"{', '.join(config.input)} holds no rows")
     columns = find_columns(sources[0], config.url_column, config.caption_column)
     shards = -(-rows // config.per_shard)
-    # Keys must not change width when retries add shards.
+    # There are digits for twice the shards, so that keys keep their width when retries add shards.
     plan = FetchPlan(
         config.per_shard,
         max(5, len(str(2 * shards))),
@@ -100,7 +107,7 @@ def make_plan(config: FetchConfig) -> FetchPlan:
 
 
 def load_plan(folder: Path) -> FetchPlan | None:
-    """The plan of a folder, or None where there is none yet."""
+    """Return the plan of a folder, or None if there is none yet."""
     path = folder / "plan.json"
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
@@ -114,12 +121,12 @@ def load_plan(folder: Path) -> FetchPlan | None:
 
 
 def save_plan(folder: Path, plan: FetchPlan) -> None:
-    """Write the plan of a folder."""
+    """Write the plan of a folder to plan.json."""
     write_atomic(folder / "plan.json", json.dumps(asdict(plan), indent=1))
 
 
 def unfinished_shards(folder: Path, plan: FetchPlan) -> list[int]:
-    """Numbers of the shards that are not done."""
+    """Return the numbers of the shards that are not done."""
     last = plan.generations[-1]
     return [shard for shard in range(last.first + last.shards) if not stats_path(folder, plan.name(shard)).exists()]
 

@@ -1,4 +1,4 @@
-"""What becomes of a row: the columns of a shard's table, and what statistics say of many rows."""
+"""The result of a row, the columns of the table of a shard, and the statistics of many rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from majolica.data.fetch import status
 
 @dataclass(slots=True)
 class Result:
-    """What became of one row; the fields are columns of the statistics, but for the place in the spool."""
+    """What became of one row. The fields are columns of the table, except for the place in the spool."""
 
     status: str
     error_message: str | None = None
@@ -53,19 +53,20 @@ FIELDS = {
     "duplicate_of": pa.string(),
 }
 IN_TAR = tuple(FIELDS)[:1] + tuple(FIELDS)[5:14]
-"""Fields that a sample's .json has too: those that are the same however often and slowly it was asked."""
+"""Fields that the .json of a sample has as well: those that do not depend on how often and how slowly it was asked
+for."""
 OURS = ("key", "url", "caption", "caption_base64", "retry", *FIELDS)
-"""Columns of the statistics that are ours; an input column of such a name is carried on as source_NAME."""
+"""Columns that this program fills. A column of the input with such a name is kept as source_NAME."""
 
 
 def keep_columns(rows: pa.Table) -> pa.Table:
-    """The columns of `rows` beside URL and caption, under names that ours do not hide."""
+    """Return the columns of `rows` without URL and caption, renamed if one of our columns has the same name."""
     rest = rows.drop_columns(["url", "caption"])
     return rest.rename_columns([f"source_{name}" if name in OURS else name for name in rest.column_names])
 
 
 def count_statuses(words: Sequence[str], stored: Sequence[int | None]) -> dict[str, Any]:
-    """What statistics say of the statuses and stored sizes of a shard's rows, under img2dataset's names."""
+    """Return the statistics of a shard, given the statuses and stored sizes of its rows, under img2dataset's names."""
     counts = Counter(words)
     resize = sum(counts[word] for word in status.OF_PICTURES)
     good = counts[status.SUCCESS]

@@ -1,4 +1,4 @@
-"""`--retry-failed`: rows that failed for a reason that may have passed become the input of further shards."""
+"""`--retry-failed`: rows that failed for a reason that may have passed are the input of further shards."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from majolica.data.fetch.shard_files import shard_file
 
 
 def add_retries(folder: Path, plan: FetchPlan) -> FetchPlan:
-    """`plan` with one more generation, or unchanged when no row of the last one is worth asking again.
+    """Return `plan` with one more generation, or unchanged if no row of the last generation is worth asking again.
 
-    Rows of earlier generations were asked again by the last one, so that its rows are all there is to do.
+    The last generation has asked for the rows of earlier ones again, so only its rows have to be looked at.
     """
     last = plan.generations[-1]
     path = folder / f"retry-{len(plan.generations)}.parquet"
@@ -37,7 +37,7 @@ def add_retries(folder: Path, plan: FetchPlan) -> FetchPlan:
 
 
 def _collect(folder: Path, plan: FetchPlan, last: Generation, path: Path) -> int:
-    """Write the rows to ask again to `path`, shard by shard, and return how many there are."""
+    """Write the rows that are to be asked again to `path`, shard by shard, and return how many there are."""
     writer: pq.ParquetWriter | None = None
     rows = 0
     with shard_file(path) as file:

@@ -1,6 +1,7 @@
-"""robots.txt as RFC 9309 has it, and X-Robots-Tag.
+"""robots.txt as RFC 9309 defines it, and the header X-Robots-Tag.
 
-Python's urllib.robotparser takes the first rule that fits instead of the longest, and knows no wildcards.
+Python's urllib.robotparser is not used, because it takes the first rule that matches instead of the longest, and knows
+no wildcards.
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ from majolica.config.fetch import PoliteConfig
 MOST_BYTES = 512_000
 MOST_RULES = 10_000
 LONGEST_DELAY = 30.0
-"""Seconds; a longer Crawl-delay is taken as this one."""
+"""Seconds. A longer Crawl-delay counts as this one."""
 
 
 @dataclass(frozen=True)
 class Robots:
-    """The rules for one agent: (path pattern, allowed), and the least seconds between two requests."""
+    """The rules for one agent: (path pattern, allowed), and the fewest seconds between two requests."""
 
     rules: tuple[tuple[str, bool], ...] = ()
     delay: float = 0.0
 
     def allows(self, path: str) -> bool:
-        """Whether `path`, with its query, may be asked: the longest pattern that fits decides, a tie allows."""
+        """Return whether `path`, with its query, may be asked. The longest pattern that matches decides; a tie
+        allows."""
         path = _normal(path)
         if path == "/robots.txt":
             return True
@@ -33,7 +35,7 @@ class Robots:
         return max(fitting, default=(0, True))[1]
 
     def size(self) -> int:
-        """Bytes that the rules take, about."""
+        """About how many bytes the rules take."""
         return sum(200 + len(pattern) for pattern, _ in self.rules)
 
 
@@ -41,7 +43,7 @@ ALLOW_ALL = Robots()
 
 
 def parse_robots(text: str, agent: str) -> Robots:
-    """The rules in `text` for the group of `agent`, or else for *; groups of the same name are joined."""
+    """Return the rules in `text` for the group of `agent`, or else for *. Groups of the same name are joined."""
     groups: dict[str, list[tuple[str, bool]]] = {}
     delays: dict[str, float] = {}
     names: list[str] = []
@@ -66,7 +68,10 @@ def parse_robots(text: str, agent: str) -> Robots:
 
 
 def fits(pattern: str, path: str) -> bool:
-    """Whether `path` begins as `pattern` says: * stands for anything, a final $ for the end. Linear time."""
+    """Return whether `path` begins as `pattern` says: * stands for anything, and a final $ for the end.
+
+    It takes linear time.
+    """
     whole = pattern.endswith("$")
     first, *parts = pattern.removesuffix("$").split("*")
     if not path.startswith(first):
@@ -85,9 +90,10 @@ def fits(pattern: str, path: str) -> bool:
 
 
 def opt_out(tags: Iterable[str], reservation: str | None, polite: PoliteConfig) -> str | None:
-    """The word of `polite.opt_outs` that X-Robots-Tag headers `tags`, or TDM-Reservation, hold against us.
+    """Return the word of `polite.opt_outs` by which the X-Robots-Tag headers `tags`, or TDM-Reservation, forbid the
+    use.
 
-    A tag may begin with the name of an agent, and then concerns that one alone. `none` means noindex.
+    A tag may begin with the name of an agent, and then it concerns that agent only. `none` means noindex.
     """
     words = {word.lower() for word in polite.opt_outs}
     if "tdm-reservation" in words and (reservation or "").strip() == "1":
@@ -116,8 +122,8 @@ def _directives(tag: str, agent: str) -> list[str]:
 
 
 def _normal(path: str) -> str:
-    """The same path always spelt the same: what needs no escape is not escaped, the rest is."""
-    # Decoding %2F or %2A would change what the pattern means.
+    """Return a path in one spelling: a character is escaped only if it must be."""
+    # %2F and %2A stay escaped, because decoding them would change what the pattern means.
     kept = path.replace("%2F", "%252F").replace("%2f", "%252F").replace("%2A", "%252A").replace("%2a", "%252A")
     return quote(unquote_to_bytes(kept), safe="/*$?&=+:@!,;'()[]~%")
 

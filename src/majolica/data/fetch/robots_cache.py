@@ -1,4 +1,4 @@
-"""robots.txt of each origin, asked once and shared by the rows that wait for it."""
+"""The robots.txt of each origin. It is asked for once, and shared by the rows that wait for it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from majolica.data.fetch.robots import ALLOW_ALL, Robots, parse_robots
 from majolica.data.fetch.status import Failure
 
 MOST = 4096
-"""Origins that are remembered."""
+"""How many origins are remembered."""
 MOST_BYTES = 64_000_000
-"""That all rules together may take, about: a robots.txt may be half a megabyte long."""
+"""About how many bytes all rules together may take, because a robots.txt may be half a megabyte long."""
 FRESH = 24 * 3600.0
-"""Seconds for which an answer holds (RFC 9309)."""
+"""Seconds for which an answer is valid (RFC 9309)."""
 FRESH_FAILURE = 600.0
 
-# Shops on one platform send the same text: it is parsed and held once.
+# Shops on one platform send the same text, so it is parsed and kept once.
 _parsed = lru_cache(maxsize=128)(parse_robots)
 _SHARED = 65_536
-"""Characters of the longest text that is held for that."""
+"""Characters of the longest text that is kept for this."""
 
 
 class RobotsCache:
-    """Rules by origin. `load(url)` gives the text of a robots.txt, None for none, or raises Failure."""
+    """Rules by origin. `load(url)` returns the text of a robots.txt, or None if there is none, or raises Failure."""
 
     def __init__(self, config: PoliteConfig, load: Callable[[URL], Awaitable[str | None]]) -> None:
         self._config, self._load = config, load
@@ -37,7 +37,7 @@ class RobotsCache:
         self._bytes = 0
 
     async def rules(self, url: URL) -> Robots:
-        """The rules for our agent at the origin of `url`. Raises Failure when they cannot be had."""
+        """Return the rules for our agent at the origin of `url`. Raises Failure if they cannot be read."""
         origin = url.origin()
         started, task = self._tasks.get(origin, (0.0, None))
         if task is None or time.monotonic() - started > _fresh(task):
@@ -46,13 +46,13 @@ class RobotsCache:
             self._tasks[origin] = (time.monotonic(), task)
         self._tasks.move_to_end(origin)
         self._forget()
-        found = await asyncio.shield(task)  # a row that gives up must not take the others' answer with it
+        found = await asyncio.shield(task)  # a row that gives up must not cancel the answer for the others
         if isinstance(found, Failure):
             raise Failure(found.status, found.reason)
         return found
 
     async def close(self) -> None:
-        """Stop asking."""
+        """Cancel all requests."""
         tasks = [task for _, task in self._tasks.values() if not task.done()]
         for task in tasks:
             task.cancel()
@@ -69,7 +69,10 @@ class RobotsCache:
         return rules
 
     def _forget(self) -> None:
-        """Drop the origins that were not asked for longest while there are too many or they take too much."""
+        """Forget the origins that have not been asked for the longest time, while there are too many of them.
+
+        The same is done while they take too much memory.
+        """
         while len(self._tasks) > MOST or (self._bytes > MOST_BYTES and len(self._tasks) > 1):
             oldest, (_, task) = next(iter(self._tasks.items()))
             if not task.done():

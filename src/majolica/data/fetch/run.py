@@ -1,4 +1,4 @@
-"""A whole fetch: plan, shards that are not done, retries, duplicates; here, on processes or on Ray."""
+"""A whole fetch: the plan, the shards that are not done, retries, and duplicates; in processes here or on Ray."""
 
 from __future__ import annotations
 
@@ -37,10 +37,11 @@ def fetch(
     say: Callable[[str], None] = lambda text: None,
     retry_failed: bool = False,
 ) -> Totals:
-    """Fetch what `config` says into shards in `config.out`, whatever is not there yet; returns the folder's counts.
+    """Fetch what `config` says, as far as it is not there yet, into shards in `config.out`; return the folder's counts.
 
-    `tell` hears how it stands about twice a second, `say` what happens in words. With `retry_failed`, rows that
-    failed for a passing reason are asked again, into further shards. Raises UserError.
+    `tell` is called with the progress about twice a second, and `say` with sentences on what happens. With
+    `retry_failed`, rows that failed for a reason that may have passed are asked again, into further shards. Raises
+    UserError.
     """
     check(config)
     if not config.out:
@@ -48,7 +49,7 @@ def fetch(
     folder = Path(config.out)
     with hold_and_sweep(folder):
         plan = make_plan(config)
-        begun = len(plan.generations) > 1 and unfinished_shards(folder, plan)  # a retry that was stopped goes on
+        begun = len(plan.generations) > 1 and unfinished_shards(folder, plan)  # a retry that was stopped is continued
         _all_shards(config, plan, tell, say)
         if retry_failed and not begun:
             more = add_retries(folder, plan)

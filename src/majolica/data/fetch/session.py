@@ -1,4 +1,4 @@
-"""The connections of one event loop, who they say is asking, and what their errors stand for."""
+"""The HTTP session of one event loop, the User-Agent that it sends, and what its errors mean."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def open_session(config: FetchConfig, resolver: Resolver) -> aiohttp.ClientSessi
     """A session that connects to addresses of `resolver` only, keeps no cookies and follows no redirect."""
     web = config.web
     connector = aiohttp.TCPConnector(
-        limit=0,  # the turns and the number of rows in flight are the limits
+        limit=0,  # turns at hosts and the number of rows that are fetched at once are the limits
         resolver=resolver,
         ttl_dns_cache=300,
         keepalive_timeout=5,
@@ -30,20 +30,20 @@ def open_session(config: FetchConfig, resolver: Resolver) -> aiohttp.ClientSessi
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=web.connect),
         auto_decompress=False,
-        trust_env=False,  # a proxy would connect where our guard does not see it
+        trust_env=False,  # a proxy would connect to addresses that our guard does not see
         requote_redirect_url=True,
         middlewares=(),
     )
 
 
 def user_agent(config: FetchConfig) -> str:
-    """The User-Agent header."""
+    """Return the User-Agent header."""
     contact = f"; +{config.polite.contact}" if config.polite.contact else ""
     return f"Mozilla/5.0 (compatible; {config.polite.user_agent}/1.0{contact})"
 
 
 def explain(error: Exception) -> Failure:
-    """The Failure that an exception of the network stands for."""
+    """Return the Failure that an exception of the network stands for."""
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(cause, PrivateAddress):

@@ -1,8 +1,7 @@
 """One shard while it is fetched, and its files when it is done.
 
-Pictures go to a nameless spool file in whatever order they come, and from there into the tar in the order of
-their keys: the same answers make the same bytes. NNNNN_stats.json is written last; a shard is done when it is
-there.
+Pictures go to a spool file in the order in which they come, and from there into the tar in the order of their keys, so
+that the same answers make the same bytes. NNNNN_stats.json is written last; when it is there, the shard is done.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from majolica.files import write_atomic
 
 
 class Shard:
-    """Rows of one shard, their results as they come, and the writing of its files."""
+    """The rows of one shard and their results; when all are there, it writes its files."""
 
     def __init__(self, folder: Path, name: str, keys: list[str], rows: pa.Table) -> None:
         self.folder, self.name, self.keys = folder, name, keys
         self.rows = rows
         self.urls = [_text(url) if url is not None else None for url in rows.column("url").to_pylist()]
-        # One caption in memory at a time: there are some of a megabyte.
+        # Only one caption is in memory at a time, because some are a megabyte long.
         self.silent = [is_blank((caption.as_py() or b"").decode("utf-8", "replace")) for caption in rows["caption"]]
         """Whether the caption of a row is null, empty or invisible."""
         self.results: list[Result | None] = [None] * len(keys)
@@ -45,13 +44,13 @@ class Shard:
         self._started = time.time()
 
     def put(self, row: int, result: Result) -> None:
-        """Note what became of `row`."""
+        """Store what became of `row`."""
         if self.results[row] is None:
             self.left -= 1
         self.results[row] = result
 
     def store(self, picture: Picture) -> Result:
-        """Put a picture into the spool; may be called from any thread."""
+        """Put a picture into the spool; any thread may call this."""
         offset = self.spool.append(picture.data)
         return Result(
             status.SUCCESS,
@@ -69,7 +68,7 @@ class Shard:
         )
 
     def write(self, dedup: bool) -> dict[str, Any]:
-        """Write tar, index, table and statistics, each whole or not at all; returns the statistics."""
+        """Write tar, index, table and statistics, each whole or not at all, and return the statistics."""
         results = [result or Result(status.CONNECTION, "never asked") for result in self.results]
         if dedup:
             _drop_copies(self.keys, results)
@@ -149,7 +148,7 @@ def _text(data: bytes) -> str:
 
 
 def _exact_bytes(caption: bytes) -> dict[str, str]:
-    """The bytes of a caption that is not UTF-8, whose text holds signs of replacement."""
+    """Return the exact bytes of a caption that is not UTF-8, because its text has replacement characters instead."""
     try:
         caption.decode()
     except UnicodeDecodeError:

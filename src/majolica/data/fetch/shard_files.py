@@ -1,4 +1,4 @@
-"""The files of a shard on a disk that may refuse: each is whole or not there, and the message says how to go on."""
+"""Writing the files of a shard. Each is whole or not there, and if the disk refuses, the message says how to go on."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ _ADVICE = "finished shards are kept, the same command goes on"
 
 
 def stats_path(folder: Path, name: str) -> Path:
-    """The file whose presence says that a shard is done."""
+    """Return the path of the file whose presence says that a shard is done."""
     return folder / f"{name}_stats.json"
 
 
 @contextmanager
 def shard_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that becomes `path` when the context ends well, as `whole_file`. UserError where the disk refuses."""
+    """Open a file that becomes `path` when the context ends well, as `whole_file` does.
+
+    Raises UserError if the disk refuses.
+    """
     try:
         with whole_file(path, _ADVICE) as file:
             yield file
@@ -31,6 +34,6 @@ def shard_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_error(path: Path, error: Exception) -> UserError:
-    """The error for a file or a folder that cannot be written to, for the reason that `error` gives."""
+    """Return the error for a file or a folder that cannot be written to, for the reason that `error` gives."""
     reason = (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
     return UserError(f"cannot write {path}: {reason}; {_ADVICE}")

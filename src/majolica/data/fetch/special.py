@@ -36,7 +36,7 @@ SPECIAL_V4 = tuple(
     )
 )
 GLOBAL_V6 = IPv6Network("2000::/3")
-"""All of IPv6 that is given out as global unicast: what lies outside, such as fec0::/10, is nobody's public server."""
+"""All of IPv6 that is assigned as global unicast. Addresses outside of it, such as fec0::/10, are no public servers."""
 SPECIAL_V6 = tuple(
     map(
         IPv6Network,
@@ -50,11 +50,12 @@ SPECIAL_V6 = tuple(
     )
 )
 NAT64 = IPv6Network("64:ff9b::/96")
-"""Leads to the IPv4 address in its last 32 bits. 64:ff9b:1::/48 is for one network's own use, and not public."""
+"""These lead to the IPv4 address in their last 32 bits. 64:ff9b:1::/48 is for use within one network, and not
+public."""
 
 
 def is_public(address: str) -> bool:
-    """Whether the IP address may be anyone's server on the internet; an IPv4 address inside an IPv6 one is judged."""
+    """Return whether the IP address may be a server on the internet; an IPv4 address inside an IPv6 one is checked."""
     ip = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv6Address):
         inner = ip.ipv4_mapped or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in NAT64 else None)

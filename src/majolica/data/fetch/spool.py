@@ -1,4 +1,4 @@
-"""Where pictures of a shard wait until all of them are there: in whatever order they come."""
+"""A file in which the pictures of a shard wait, in the order in which they come, until all of them are there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from majolica.data.fetch.shard_files import write_error
 
 
 class Spool:
-    """A file without a name that many threads append to. It is gone when the process is, however that ends."""
+    """A file without a name, to which many threads append. It disappears with the process, however that ends."""
 
     def __init__(self, folder: Path) -> None:
         try:

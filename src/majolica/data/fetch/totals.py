@@ -1,4 +1,4 @@
-"""How a fetch stands, for the progress line and the last word."""
+"""The counts of a fetch, for the progress line and the summary at the end."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Totals:
     """Counts of one run, or of a whole folder."""
 
     rows: int = 0
-    """To be done in all."""
+    """Rows that are to be done in all."""
     done: int = 0
     bytes: int = 0
-    """Downloaded."""
+    """Bytes that were downloaded."""
     statuses: Counter[str] = field(default_factory=Counter)
     started: float = field(default_factory=time.monotonic)
     silent: int = 0
-    """Pictures that are stored with an empty caption; known at the end alone."""
+    """Pictures that are stored with an empty caption; this is known only at the end."""
 
     def add(self, word: str, size: int) -> None:
         """Count one row."""
@@ -42,7 +42,7 @@ class Totals:
         self.statuses.update(statistics["status_dict"])
 
     def line(self) -> str:
-        """One line: how far, how fast, how well, and what fails most."""
+        """Return one line: how much is done, how fast, with what success, and what fails most."""
         seconds = max(time.monotonic() - self.started, 1e-3)
         good = self.statuses[status.SUCCESS] / max(self.done, 1)
         worst = [f"{word} {count}" for word, count in self.statuses.most_common(4) if word != status.SUCCESS][:3]
@@ -53,7 +53,7 @@ class Totals:
 
 
 def of_folder(folder: Path, plan: FetchPlan) -> Totals:
-    """The counts of every finished shard."""
+    """Return the counts of all finished shards of a folder."""
     totals = Totals()
     last = plan.generations[-1]
     for shard in range(last.first + last.shards):

@@ -1,4 +1,4 @@
-"""A download's turn at a host, and waits that are no fault of its URL."""
+"""The turn of a download at a host, and waits that do not count against the deadline of its URL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Turn:
-    """The turn at a host that a download holds, if any."""
+    """The turn at a host that a download holds, if it holds one."""
 
     def __init__(self, hosts: Hosts[Any], host: str) -> None:
         self._hosts, self.host, self._held, self._new = hosts, host, True, True
@@ -33,14 +33,14 @@ class Turn:
             self._hosts.leave(self.host)
 
     def _begun(self) -> None:
-        """The row that `Hosts.next` handed out has asked, or asks for nothing here."""
+        """Report that the row from `Hosts.next` has made its first request, or makes none at this host."""
         if self._new:
             self._new = False
             self._hosts.begin(self.host)
 
 
 async def stop_clock(limit: asyncio.Timeout, wait: Awaitable[T]) -> T:
-    """Await what is no fault of the URL; its deadline moves by as much."""
+    """Await something that is not the fault of the URL; its deadline moves by as much."""
     loop = asyncio.get_running_loop()
     left = (limit.when() or loop.time()) - loop.time()
     limit.reschedule(None)

@@ -1,4 +1,4 @@
-"""Which URLs may be asked at all: judged before anything is sent, at every hop."""
+"""Which URLs may be asked for at all. Each URL and each redirect is checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from majolica.data.fetch import status
 from majolica.data.fetch.status import Failure
 
 LONGEST = 8000
-"""Characters; servers refuse longer ones (RFC 9110 asks for at least 8,000 octets)."""
+"""The most characters of a URL; servers refuse longer ones (RFC 9110 asks for at least 8,000 octets)."""
 
 # Forms like 2130706433, 127.1 or 0x7f.0.0.1, which only resolvers of C libraries take for addresses.
 _NUMBERS = re.compile(r"(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+))*\.?", re.IGNORECASE)
@@ -19,14 +19,14 @@ _DOTTED = re.compile(r"(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}")
 
 
 def first_url(text: str | None, web: WebConfig) -> URL:
-    """The URL in a row. Raises Failure for one that may not be asked."""
+    """Return the URL of a row. Raises Failure if it may not be asked for."""
     if not text or not text.strip():
         raise Failure(status.BAD_URL, "empty")
     return _check(_parse(text.strip()), web)
 
 
 def next_url(here: URL, location: str, web: WebConfig) -> URL:
-    """Where a redirect leads. Raises Failure for what may not be asked."""
+    """Return the URL that a redirect leads to. Raises Failure if it may not be asked for."""
     return _check(_join(here, _parse(location.strip())), web)
 
 

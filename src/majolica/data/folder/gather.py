@@ -1,7 +1,8 @@
-"""Local pictures into shards: which go where is fixed before any is read, so shards are made in any order, anew or not.
+"""Packing local pictures into shards.
 
-The rows of the source go to a spool file in their order; a shard is a stretch of it. What is stored of a picture is
-decided as for downloads (`majolica.data.fetch.picture`).
+It is decided which picture goes into which shard before any is read, so shards can be made in any order, and made
+again. The rows of the source are written to a spool file in their order, and a shard is a stretch of it. What is stored
+of a picture is decided as it is for downloads (`majolica.data.fetch.picture`).
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ from majolica.files import sweep_unfinished, write_atomic
 
 
 def gather(config: ShardConfig, progress: Callable[[int, int], None] | None = None) -> Report:
-    """Write the pictures of `config.source` as shards under `config.out`; `progress(rows done, rows in all)`.
+    """Write the pictures of `config.source` as shards under `config.out`, and call `progress(rows done, rows in all)`.
 
-    The same source and configuration give the same bytes. What is finished already is kept, and made again only
-    where pictures or captions have changed. Raises UserError for a source without usable pictures, a folder that
-    holds something else, or a disk that refuses.
+    The same source and configuration give the same bytes. Shards that are finished are kept, unless pictures or
+    captions have changed. Raises UserError for a source without usable pictures, for a folder that holds something
+    else, or if the disk refuses.
     """
     check(config)
     out = Path(config.out)
@@ -61,7 +62,7 @@ def gather(config: ShardConfig, progress: Callable[[int, int], None] | None = No
 
 
 def _check_claim(out: Path, description: dict[str, Any]) -> None:
-    """UserError where `out` holds another data set than `description` describes."""
+    """Raise UserError if `out` holds another data set than `description` describes."""
     path = out / "dataset.json"
     try:
         known = json.loads(path.read_bytes())
@@ -76,7 +77,7 @@ def _check_claim(out: Path, description: dict[str, Any]) -> None:
 
 
 def _shard(task: Task, config: ShardConfig) -> None:
-    """Make one shard, unless it is there. Its statistics, NNNNN_stats.json, are written last."""
+    """Make one shard, unless it is there already. Its statistics, NNNNN_stats.json, are written last."""
     set_up_decoders(rules(config))
     tar, path, state = task.tar, task.statistics, _state(task, config)
     if _is_done(path, state, tar):
@@ -109,7 +110,8 @@ def _records(task: Task, config: ShardConfig, skipped: list[list[str]]) -> Itera
 
 
 def _state(task: Task, config: ShardConfig) -> str:
-    """Hash of the rows of a shard and of size and time of their files: equal means nothing to do."""
+    """Return a hash of the rows of a shard and of the sizes and times of their files; if it is equal, nothing is to
+    do."""
     folder = base(Path(config.source))
     seen = hashlib.sha256()
     for row in read_rows(task, Path(config.out)):

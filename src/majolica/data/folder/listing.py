@@ -1,4 +1,4 @@
-"""Which local pictures there are: a folder or a table read as rows, in an order that depends on nothing else."""
+"""The local pictures of a folder or a table, read as rows in an order that depends only on the source."""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ from majolica.errors import UserError, unknown
 log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
-"""path: of the picture, relative to `base` or absolute; caption and meta where a table gives them.
+"""`path` is the path of the picture, absolute or relative to `base`; `caption` and `meta` are there if a table gives
+them.
 
-Bytes that are no UTF-8 are surrogates in path and caption.
+In path and caption, bytes that are not UTF-8 are surrogates.
 """
 
 _WEB = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif"}
 PICTURES = frozenset(_WEB | {".tif", ".tiff", ".heic", ".heif", ".jp2", ".ppm"})
-"""Extensions of what counts as a picture in a folder. Those that cannot be read are reported, not passed over."""
+"""Extensions of files that count as pictures in a folder. Pictures that cannot be read are reported, not passed
+over."""
 PATHS = ("path", "file", "file_name", "filename", "filepath", "image_path", "image")
 CAPTIONS = ("caption", "text", "TEXT", "description", "prompt", "title", "alt")
 TABLES = (".parquet", ".csv", ".tsv", ".jsonl", ".ndjson")
 
 
 def base(source: Path) -> Path:
-    """The folder that relative paths start from."""
+    """Return the folder that relative paths start from."""
     return source if source.is_dir() else source.parent
 
 
 def rows(config: ShardConfig) -> Iterator[Row]:
-    """Every picture of the source. One row is in memory at a time, beside the names in one folder.
+    """Yield every picture of the source. Only one row, and the names in one folder, are in memory at a time.
 
-    Folders are walked in the order of names; links to folders and names that begin with a dot are passed over.
-    Raises UserError for a source that is missing, is no table, or lacks a column.
+    Folders are read in the order of names; links to folders and names that begin with a dot are passed over. Raises
+    UserError for a source that is missing, is no table, or lacks a column.
     """
     source = Path(config.source)
     if source.is_dir():
@@ -92,7 +94,7 @@ def _table(source: Path, config: ShardConfig) -> Iterator[Row]:
 
 
 def _caption_column(source: Path, names: Sequence[str], config: ShardConfig) -> str:
-    """The column of captions; none where names of files and folders will do."""
+    """Return the column of captions; "" if there is none and the names of files or folders can be used instead."""
     optional = "given" not in config.caption or len(config.caption) > 1
     if not config.caption_column and optional and not set(names) & set(CAPTIONS):
         return ""
@@ -115,7 +117,7 @@ def _column(source: Path, names: Sequence[str], asked: str, usual: Sequence[str]
 
 
 def _first_line(source: Path) -> list[str]:
-    """The cells of the first line of a .csv or .tsv; none of another table."""
+    """Return the cells of the first line of a .csv or .tsv; none for another table."""
     if source.suffix.lower() not in (".csv", ".tsv"):
         return []
     with source.open(encoding="utf-8-sig", newline="") as file:
@@ -123,7 +125,7 @@ def _first_line(source: Path) -> list[str]:
 
 
 def _no_header(source: Path, names: Sequence[str]) -> str:
-    """What is wrong with the first line of a .csv or .tsv that names no columns; nothing where it may be a header."""
+    """Return what is wrong with the first line of a .csv or .tsv that names no columns; "" if it may be a header."""
     kind = source.suffix.lower()
     if kind not in (".csv", ".tsv"):
         return ""
@@ -153,7 +155,7 @@ def _parquet(source: Path) -> Iterator[Row]:
             if not file.metadata.num_rows:
                 return
             for batch in file.iter_batches(1024):
-                # As bytes: one text that is no UTF-8 would be the end of the whole table.
+                # Texts are read as bytes, because one text that is not UTF-8 would make the whole table fail.
                 columns = [as_bytes(c) if text_kind(c.type) else c for c in batch]
                 for row in pyarrow.RecordBatch.from_arrays(columns, batch.schema.names).to_pylist():
                     yield {
@@ -168,10 +170,12 @@ def _decode(value: Any, errors: str) -> Any:
 
 
 def _csv(source: Path) -> Iterator[Row]:
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # captions of megabytes are somebody's, not an error
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a caption of some megabytes is unusual, but no error
     with source.open(encoding="utf-8-sig", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t" if source.suffix.lower() == ".tsv" else ","):
-            yield {name: value for name, value in row.items() if isinstance(name, str)}  # None: fields too many
+            yield {
+                name: value for name, value in row.items() if isinstance(name, str)
+            }  # the name None stands for surplus fields
 
 
 def _json_lines(source: Path) -> Iterator[Row]:

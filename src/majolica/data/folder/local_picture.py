@@ -1,4 +1,4 @@
-"""One local picture with its caption, as it is stored; or the reason why not."""
+"""Reading one local picture with its caption, in the form in which it is stored, or the reason why it cannot be."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from majolica.data.store.shards import Record
 
 _MOST_BYTES = 1 << 30
 _OURS = ("key", "status", "caption", "path", "sha256", "phash", "width", "height", "original_width", "original_height")
-"""Metadata that we know; what a table or a sidecar calls so is carried on as source_NAME."""
+"""Names of metadata that this program fills. A field with such a name in a table or a .json is kept as source_NAME."""
 
 
 class Unusable(Exception):
-    """A picture that is left out: `reason` is for counting, `detail` for people."""
+    """A picture that is left out. `reason` is for counting, and `detail` is for people."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason, detail)
@@ -32,7 +32,7 @@ class Unusable(Exception):
 
 
 def sample(row: Row, folder: Path, config: ShardConfig) -> Record:
-    """The picture and caption of `row`. Raises Unusable."""
+    """Return the picture and the caption of `row`. Raises Unusable."""
     if not isinstance(row["path"], str) or not Path(row["path"]).name or "\0" in row["path"]:
         raise Unusable("no_path", repr(row["path"])[:200])
     path = folder / row["path"]
@@ -57,7 +57,7 @@ def sample(row: Row, folder: Path, config: ShardConfig) -> Record:
 
 
 def rules(config: ShardConfig) -> PictureConfig:
-    """What is done to each picture."""
+    """Return what is done to each picture."""
     return PictureConfig(
         resize="shorter" if config.resolution else "original",
         side=config.resolution or 1,
@@ -80,7 +80,10 @@ def _readable(path: Path) -> bytes:
 
 
 def _read(path: Path) -> bytes:
-    """What a file holds. OSError where it cannot be read, or is none: a named pipe would be waited for for ever."""
+    """Return the bytes of a file. Raises OSError if it cannot be read.
+
+    It is raised also if it is no file, because reading a named pipe may wait for ever.
+    """
     if kind := kind_of(path.stat().st_mode):
         raise OSError(errno.EINVAL, f"it is {kind}, not a file")
     return path.read_bytes()
@@ -106,7 +109,7 @@ def _caption(row: Row, path: Path, beside: dict[str, Any], config: ShardConfig) 
 def _check(text: str) -> str:
     try:
         text.encode()
-    except UnicodeEncodeError:  # lone surrogates: bytes of another encoding
+    except UnicodeEncodeError:  # there are lone surrogates, which stand for bytes of another encoding
         raise Unusable("caption_not_utf8", ascii(text[:100])) from None
     return text
 
@@ -124,7 +127,7 @@ def _text_beside(path: Path, beside: dict[str, Any]) -> str | None:
 
 
 def _sidecar(path: Path) -> dict[str, Any]:
-    """What the .json beside a picture says; nothing where there is none or it is damaged."""
+    """Return what the .json beside a picture says; nothing if there is none, or if it is damaged."""
     try:
         known = json.loads(_read(path.with_suffix(".json")), parse_constant=lambda _: None)
     except (OSError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What became of the pictures of a folder or table, put together from the statistics of its shards."""
+"""A report on what became of the pictures of a folder or table, from the statistics of the shards."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class Report:
     """What became of the pictures."""
 
     pictures: dict[str, int]
-    """Stored, by folder."""
+    """Number of pictures that are stored, by folder."""
     shards: dict[str, int]
-    """Tars, by folder."""
+    """Number of tars, by folder."""
     skipped: dict[str, int]
-    """Left out, by reason; out/skipped.jsonl names each."""
+    """Number of pictures that are left out, by reason; out/skipped.jsonl names each of them."""
 
 
 def write_report(config: ShardConfig, out: Path, tasks: list[Task]) -> Report:
     """Write report.json and skipped.jsonl into `out`.
 
-    Raises UserError where no picture can be used, and where a folder holds tars that the source no longer gives.
+    Raises UserError if no picture can be used, or if a folder holds tars that the source no longer gives.
     """
     pictures: Counter[str] = Counter()
     shards: Counter[str] = Counter()
@@ -54,7 +54,7 @@ def write_report(config: ShardConfig, out: Path, tasks: list[Task]) -> Report:
 
 
 def caption_advice(config: ShardConfig, skipped: Mapping[str, int]) -> str:
-    """What gives captions to pictures that were left out for want of one; nothing where none was."""
+    """Return how pictures that were left out get captions, or "" if no picture was left out for lack of a caption."""
     if not skipped.keys() & {"no_caption", "empty_caption"}:
         return ""
     where = "the .txt beside each picture" if Path(config.source).is_dir() else "the table's column of captions"
@@ -65,7 +65,7 @@ def caption_advice(config: ShardConfig, skipped: Mapping[str, int]) -> str:
 
 
 def _refuse_strangers(tasks: list[Task]) -> None:
-    """Tars that an earlier, larger state of the source left would be read as part of the set."""
+    """Raise UserError for tars that are left from when the source was larger; they would be read as part of the set."""
     ours = {task.tar for task in tasks}
     for folder in {task.tar.parent for task in tasks}:
         strange = sorted(tar.name for tar in folder.glob("*.tar") if tar not in ours)

@@ -1,6 +1,6 @@
-"""The rows of a source in files of their own, one for each split; a shard is a stretch of such a file.
+"""The rows of a source are written to temporary files, one for each split, and a shard is a stretch of such a file.
 
-So which pictures go where is fixed before any of them is read.
+So it is decided which picture goes into which shard before any of them is read.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _SPOOLS = ("first", "second")
 
 @dataclass(frozen=True)
 class Task:
-    """One shard to be: a stretch of a spool file."""
+    """A shard that is to be made from a stretch of a spool file."""
 
     folder: str
-    """Of the shard."""
+    """Folder of the shard."""
     spool: str
     number: int
     offset: int
@@ -38,22 +38,23 @@ class Task:
 
     @property
     def name(self) -> str:
-        """Number of the shard, as in its files' names."""
+        """Number of the shard, as it stands in the names of its files."""
         return f"{self.number:05d}"
 
     @property
     def tar(self) -> Path:
-        """The shard."""
+        """Path of the shard."""
         return Path(self.folder) / f"{self.name}.tar"
 
     @property
     def statistics(self) -> Path:
-        """What became of its rows; where this file is, the shard is done."""
+        """Path of the file that says what became of its rows; if it is there, the shard is done."""
         return Path(self.folder) / f"{self.name}_stats.json"
 
 
 def spool_rows(config: ShardConfig, out: Path) -> list[Task]:
-    """Write the rows of each split to a file of its own; the stretches of these files that make a shard."""
+    """Write the rows of each split to a file of its own, and return the stretches of these files that make the
+    shards."""
     drop_spool(out)
     threshold = _threshold(config)
     splits = SPLITS if config.heldout else ("",)
@@ -76,11 +77,14 @@ def spool_rows(config: ShardConfig, out: Path) -> list[Task]:
 
 
 def _threshold(config: ShardConfig) -> int:
-    """Rows whose hash is below this are held out. A number of them takes a pass over the rows of its own."""
+    """Return the number below which the hash of a row means that the row is held out.
+
+    If a number of rows is to be held out, and not a share, this reads all rows once.
+    """
     if config.heldout < 1:
         return int(config.heldout * 2**64)
     number = int(config.heldout)
-    largest: list[int] = []  # the `number` smallest hashes, negated: the largest of them on top
+    largest: list[int] = []  # a heap of the `number` smallest hashes, negated, so that the largest of them is on top
     for row in rows(config):
         if len(largest) < number:
             heapq.heappush(largest, -_hash(row))
@@ -92,7 +96,7 @@ def _threshold(config: ShardConfig) -> int:
 
 
 def _hash(row: Row) -> int:
-    """The first 8 bytes of the SHA-256 of a picture's path as it is written, big-endian."""
+    """Return the first 8 bytes, big-endian, of the SHA-256 of the path of a picture as it is written."""
     path = str(row["path"]).encode("utf-8", "surrogateescape")
     return int.from_bytes(hashlib.sha256(path).digest()[:8], "big")
 

@@ -1,4 +1,4 @@
-"""Memory for batches that is used again once nobody holds a batch any more."""
+"""Memory for batches, which is used again as soon as nobody holds the batch any more."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from torch import Tensor
 
 
 class Buffers:
-    """Lends uint8 tensors. Memory fresh from the system costs more, page by page, than copying pictures into it.
+    """A supply of uint8 tensors whose memory is used again.
 
-    At most `keep` pieces of memory are held back for later. Safe to use from many threads.
+    Getting new memory from the system, page by page, takes longer than copying pictures into it. At most `keep` pieces
+    of memory are kept for later. It is safe to use from many threads.
     """
 
     def __init__(self, keep: int) -> None:
-        # No lock: the garbage collector may bring memory back while this very thread takes some.
+        # A deque needs no lock. With one, the garbage collector could return memory while this very thread holds it.
         self._free: deque[NDArray[np.uint8]] = deque(maxlen=keep)
 
     def take(self, *shape: int) -> Tensor:
-        """A tensor with undefined contents; its memory comes back when the last view of it is gone."""
+        """Return a tensor with undefined contents; its memory comes back when the last view of it is gone."""
         size = math.prod(shape)
         try:
             memory = self._free.pop()
         except IndexError:
             memory = np.empty(size, np.uint8)
-        if memory.size < size:  # the small one is dropped
+        if memory.size < size:  # the piece is too small, so it is dropped
             memory = np.empty(size, np.uint8)
         lent = memory[:size]
         # The tensor holds `lent`, which holds `memory`: when `lent` goes, no view is left.

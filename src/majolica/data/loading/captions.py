@@ -1,4 +1,4 @@
-"""Captions of many shards in a stream: all of them, or a draw that reads no more than it takes."""
+"""A stream of captions from many shards: all of them, or a random sample that reads no more than it returns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import accumulate
 from majolica.data.store.shards import BadSample, ShardSet
 
 STRETCH = 128
-"""Neighbouring samples that are drawn together from a remote source: they come in one or two requests."""
+"""Neighbouring samples that are drawn together from a remote source, because one or two requests fetch them all."""
 
 
 def draw_captions(
@@ -21,12 +21,12 @@ def draw_captions(
     faults: Counter[str] | None = None,
     weights: Sequence[float] | None = None,
 ) -> Iterator[str]:
-    """Yield `most` captions of `sources`, or all where there are no more; in order, each as likely as any.
+    """Yield `most` captions of `sources`, in order and each with the same probability; or all, if there are not more.
 
-    With `weights` each source gives its share of `most`, and what a small source cannot give comes from the others.
-    Which ones depends on the sources' sizes, the weights and the seed alone. Memory holds their numbers, not their
-    words. A remote source is read in stretches of neighbours. Captions that cannot be read are left out, and counted
-    by reason in `faults`.
+    With `weights`, each source gives its share of `most`, and what a small source cannot give comes from the others.
+    Which captions these are depends only on the sizes of the sources, the weights and the seed. Only the numbers of the
+    samples are kept in memory, not their captions. A remote source is read in stretches of neighbouring samples.
+    Captions that cannot be read are left out, and counted by reason in `faults`.
     """
     rng = random.Random(seed)
     for source, numbers in zip(
@@ -43,15 +43,15 @@ def draw_captions(
 
 
 def quotas(sizes: Sequence[int], most: int, weights: Sequence[float]) -> list[int]:
-    """How many of `most` each source gives: in proportion to `weights`, but no more than its size.
+    """Return how many of `most` each source gives: in proportion to `weights`, but no more than its size.
 
-    What is over is shared among the sources that have more to give and a weight above 0, in the same proportion.
+    What a source lacks is shared, in the same proportion, among the sources that have more and a weight above 0.
     """
     given = [0] * len(sizes)
     open_ones = [i for i, weight in enumerate(weights) if weight > 0]
     while (left := most - sum(given)) > 0 and open_ones:
         total = sum(weights[i] for i in open_ones)
-        # Cumulative rounding: the parts add up to what is left.
+        # The cumulative sums are rounded, so that the parts add up to exactly what is left.
         edges = [0, *(round(left * part / total) for part in accumulate(weights[i] for i in open_ones))]
         for place, i in enumerate(open_ones):
             given[i] = min(sizes[i], given[i] + edges[place + 1] - edges[place])
@@ -62,7 +62,7 @@ def quotas(sizes: Sequence[int], most: int, weights: Sequence[float]) -> list[in
 def _choose_numbers(
     sizes: Sequence[int], most: int, rng: random.Random, weights: Sequence[float] | None
 ) -> Iterator[Sequence[int]]:
-    """The drawn numbers of each source, in ascending order."""
+    """Yield the numbers of the samples that are drawn from each source, in ascending order."""
     if sum(sizes) <= most:
         yield from map(range, sizes)
     elif weights is not None:
@@ -77,8 +77,10 @@ def _choose_numbers(
 
 
 def _stretches(size: int, count: int, rng: random.Random) -> list[int]:
-    """About evenly likely: `count` numbers below `size`, in stretches of neighbours."""
+    """Return `count` numbers below `size` in stretches of neighbours, each with about the same probability."""
     starts = range(0, size, STRETCH)
-    order = rng.sample(starts, min(len(starts), -(-count // STRETCH) + 1))  # one more: the last stretch may be short
+    order = rng.sample(
+        starts, min(len(starts), -(-count // STRETCH) + 1)
+    )  # one stretch more, because the last may be short
     numbers = [number for start in order for number in range(start, min(start + STRETCH, size))]
     return sorted(numbers[:count])

@@ -1,4 +1,4 @@
-"""Batches from shards: the position in the global order is the whole state, and fixes every sample."""
+"""Batches from shards. The position in the global order is the whole state, and it decides every sample."""
 
 from __future__ import annotations
 
@@ -28,43 +28,44 @@ from majolica.errors import UserError
 log = logging.getLogger(__name__)
 
 _PART = 16
-"""Most rows in a task: one for each row would cost more than decoding a small picture."""
+"""The most rows in a task. A task for each row would take more time than decoding a small picture."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large pictures are wanted: all at the base resolution, some also at `scale` times it."""
+    """The sizes in which pictures are needed: all at the base resolution, and some at `scale` times that as well."""
 
     resolution: int
     scale: int = 1
     fine: int = 0
-    """At so many first places of each global micro-batch a picture that has the pixels is also kept so large."""
+    """At so many of the first places of each global micro-batch, a picture with enough pixels is also kept this
+    large."""
     patch: int = 1
-    """Sides of bucketed shapes are multiples of it."""
+    """The sides of the shapes of buckets are multiples of it."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One process's rows of a global batch."""
+    """The rows of a global batch that one process has."""
 
     images_B3HW: Tensor
-    """uint8, channels last, at the base resolution."""
+    """Pictures at the base resolution, uint8, channels last in memory."""
     captions: list[str]
     positions_B: Tensor
-    """int64: places in the global order; (seed, position) fixes each row's augmentation."""
+    """Places in the global order, int64; (seed, position) decides how a row is augmented."""
     fine_F3HW: Tensor
-    """uint8: some rows again, at `scale` times the base resolution."""
+    """Some of the rows again, uint8, at `scale` times the base resolution."""
     places_B: Tensor
-    """int64: places in the global micro-batch, ascending; they decide how a row is used."""
+    """Places in the global micro-batch, int64, ascending; they decide how a row is used."""
     fine_rows: tuple[int, ...]
-    """Which rows `fine_F3HW` are, ascending."""
+    """Which rows `fine_F3HW` holds, ascending."""
     faults: tuple[str, ...] = ()
     """Why samples could not be read in whose places others stand, one reason a sample."""
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """A batch that is being read: its parts write their pictures into it."""
+    """A batch that is being read; the tasks write their pictures into it."""
 
     start: int
     """Position of the first row of the global micro-batch."""
@@ -74,19 +75,19 @@ class _Reading:
 
 @dataclass
 class _Tally:
-    """What a source has delivered."""
+    """What a source has delivered so far."""
 
     rows: int = 0
     faults: Counter[str] = field(default_factory=Counter)
 
 
 class Loader:
-    """An endless iterator of batches over a mixture of shards, shuffled anew each epoch.
+    """An endless iterator over batches from a mixture of shards, which are shuffled anew in each epoch.
 
-    Rank r of `world` takes rows r, r + world, ... of each global batch of `batch * world`, so the global order is
-    the same for any number of ranks, threads and batches read ahead. A sample that cannot be read is replaced by
-    another of its source, chosen by (seed, position) alone, and counted; UserError when their share in a source
-    passes `config.bad_share`.
+    Rank r of `world` takes the rows r, r + world, ... of each global batch of `batch * world` rows, so the global order
+    is the same for any number of ranks, threads and batches that are read ahead. A sample that cannot be read is
+    counted, and replaced by another sample of its source, which depends only on (seed, position). Raises UserError if
+    the share of such samples in a source is more than `config.bad_share`.
     """
 
     def __init__(self, config: DataConfig, batch: int, size: Size, seed: int, rank: int = 0, world: int = 1) -> None:
@@ -109,7 +110,7 @@ class Loader:
         self._buffers = Buffers(config.ahead + 2)
         self._ahead: deque[_Reading] = deque()
         self._reach = 0
-        """First position whose samples have not been announced to remote stores."""
+        """The first position whose samples have not been announced to remote stores yet."""
         self._remote = any(shards.remote for shards in self.sets)
 
     def __len__(self) -> int:
@@ -131,11 +132,11 @@ class Loader:
 
     @property
     def faults(self) -> Counter[str]:
-        """Samples that could not be read, by reason, over all sources."""
+        """How many samples could not be read, by reason, over all sources."""
         return sum((tally.faults for tally in self.tallies), Counter())
 
     def state(self) -> dict[str, Any]:
-        """Return what `load` needs to go on after the last batch that was delivered; JSON."""
+        """Return, as JSON, what `load` needs to go on after the last batch that was delivered."""
         order = self.order.signature()
         return {
             "position": self.position,
@@ -146,10 +147,10 @@ class Loader:
         }
 
     def load(self, state: dict[str, Any]) -> list[str]:
-        """Go on from `state`, with any threads, and any ranks and batch that the order allows.
+        """Go on from `state`, with any number of threads, and any ranks and batch that the order allows.
 
-        Returns a sentence on all that the user should know. UserError when the shards have changed, or the order
-        of the saved run cannot be kept.
+        Returns a sentence on each thing that the user should know. Raises UserError if the shards have changed, or if
+        the order of the saved run cannot be kept.
         """
         here = self.state()
         notes = check_data(state, here, [shards.folder for shards in self.sets]) + check_order(state, here)
@@ -160,11 +161,11 @@ class Loader:
 
     @cached_property
     def _identity(self) -> dict[str, list[str]]:
-        """What the sources hold, to know them again."""
+        """Hashes of what the sources hold, by which they are recognised later."""
         return {"content": [content(shards) for shards in self.sets], "stamps": [stamp(shards) for shards in self.sets]}
 
     def close(self) -> None:
-        """Stop the threads, and remove what was kept of remote shards."""
+        """Stop the threads, and remove what was kept of remote shards on the local disk."""
         self._drop()
         self._threads.close()
         for shards in self.sets:
@@ -212,7 +213,7 @@ class Loader:
             self._reach = begin + step
 
     def _count(self, rows: list[Row]) -> None:
-        # Counted on delivery, so that reading ahead cannot change when training stops.
+        # Rows are counted when they are delivered, so that reading ahead cannot change when training stops.
         for row in rows:
             self.tallies[row.source].rows += 1
             self.tallies[row.source].faults.update(row.faults)

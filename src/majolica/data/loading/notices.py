@@ -1,6 +1,6 @@
-"""What a person should know of the data before training on it: sentences, from a bounded sample of rows.
+"""Sentences on what a person should know of the data before training on it, from a limited sample of rows.
 
-Each notice names the option that changes what it speaks of. Nothing is said of what is as most people expect.
+Each notice names the option that changes what it speaks of. Nothing is said about data that are as most people expect.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from majolica.data.pictures.opening import upright_size
 from majolica.data.store.shards import Record, ShardSet
 
 ROWS = 256
-"""Samples of all sources together that are looked at."""
+"""How many samples, of all sources together, are looked at."""
 REMOTE_ROWS = 32
-"""The same of a source in a remote store, of which every sample may cost a request."""
+"""How many samples of a remote source are looked at, because each of them may need a request."""
 LARGE_LOSS = 0.1
-"""Share of a picture's area whose loss is large ..."""
+"""If a picture loses more than this share of its area, that is a large loss ..."""
 MANY_CUT = 1 / 3
-"""... and the share of pictures that lose so much from which on it is said."""
+"""... and if at least this share of the pictures has a large loss, a notice says so."""
 FEW_SIDES = 0.01
-"""Share of captions that speak of sides, letters or digits from which on it is said; two of them at least."""
+"""If at least this share of the captions (and at least two) speak of sides, letters or digits, a notice says so."""
 
 _DIGITS = "zero|one|two|three|four|five|six|seven|eight|nine|ten|[0-9]+"
 _TURNED = re.compile(
@@ -38,7 +38,7 @@ _TURNED = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""Words for what is another thing in the mirror, and captions that are a digit or a letter alone."""
+"""Words for things that are different in a mirror, and captions that are a single digit or letter."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,10 @@ class _Row:
 
 
 def data_notices(sets: Sequence[ShardSet], config: DataConfig, shape: Shape, large: Shape | None = None) -> list[str]:
-    """What to say of these sources before training at `shape` (height and width in pixels), some rows at `large`.
+    """Return what to say of these sources before training at `shape` (height and width in pixels), and some rows at
+    `large`.
 
-    At most one line on each matter.
+    There is at most one line on each matter.
     """
     rows = [row for shards in sets for row in _look(shards, ROWS // len(sets) or 1)]
     if not rows:
@@ -59,13 +60,14 @@ def data_notices(sets: Sequence[ShardSet], config: DataConfig, shape: Shape, lar
 
 
 def mirrored_words(text: str) -> str:
-    """The first words of a caption or name that name a side, letters or digits; empty where there are none."""
+    """Return the first words of a caption or name that name a side, letters or digits; "" if there are none."""
     found = _TURNED.search(text.strip())
     return found[0] if found else ""
 
 
 def _look(shards: ShardSet, most: int) -> list[_Row]:
-    """Some samples, the same each time: spread over a local source, the first ones of a remote one."""
+    """Return some samples, the same each time: of a local source they are spread, of a remote source they are the
+    first."""
     numbers: Sequence[int] = range(min(len(shards), most, REMOTE_ROWS))
     if not shards.remote:
         numbers = sorted(random.Random(0).sample(range(len(shards)), min(len(shards), most)))
@@ -74,7 +76,7 @@ def _look(shards: ShardSet, most: int) -> list[_Row]:
         try:
             record = shards.read(number)
             rows.append(_Row(_text_of(record), upright_size(record.image)))
-        except BadSample:  # training counts it, and says so where there are many
+        except BadSample:  # training counts such samples, and says so if there are many
             continue
     return rows
 
@@ -123,7 +125,7 @@ def _on_flips(rows: Sequence[_Row], config: DataConfig) -> list[str]:
 
 
 def _short(text: str, word: str) -> str:
-    """A caption of at most 40 characters around `word`."""
+    """Return at most 40 characters of a caption, around `word`."""
     line = " ".join(text.split())
     if len(line) <= 40:
         return line

@@ -1,4 +1,4 @@
-"""One row of a batch: its sample read and decoded, or another in its place where it cannot be."""
+"""Reading one row of a batch: its sample is read and decoded, or another sample in its place if it cannot be read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STREAM = 0x5B
 
 @dataclass(frozen=True)
 class Wish:
-    """What is wanted at a position: which sample, how large, and whether `scale` times as large too."""
+    """What is needed at a position: which sample, in which shape, and whether also `scale` times as large."""
 
     position: int
     source: int
@@ -37,10 +37,10 @@ class Wish:
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of a row besides its picture."""
+    """A row without its picture at the base resolution, which is written into the batch directly."""
 
     fine_3HW: Tensor | None
-    """The picture `scale` times as large, uint8: only where it was wanted and the picture has the pixels."""
+    """The picture `scale` times as large, uint8, if it was asked for and the picture has enough pixels."""
     caption: str
     position: int
     source: int
@@ -55,7 +55,7 @@ class _Sample:
 
 
 class Reader:
-    """Reads rows; safe to use from many threads. `scale` is 1 where no row is ever wanted larger."""
+    """Reads rows; it is safe to use from many threads. `scale` is 1 if no row is ever needed larger."""
 
     def __init__(self, sets: list[ShardSet], scale: int, seed: int, config: DataConfig) -> None:
         self._sets, self._scale, self._seed, self._caches = sets, scale, seed, config.cache
@@ -65,9 +65,10 @@ class Reader:
         self._cache: dict[tuple[int, int], _Sample | str] = {}
 
     def row(self, wish: Wish, image_3HW: Tensor) -> Row:
-        """Read a row, its picture into `image_3HW` (uint8).
+        """Read a row, and write its picture into `image_3HW` (uint8).
 
-        Where its own sample cannot be read, another takes its place, chosen by (seed, position) alone.
+        If its own sample cannot be read, another sample of the source takes its place; which one depends only on (seed,
+        position).
         """
         with self._memory.lease() as reserve:
             return self._fill(wish, image_3HW, reserve)
@@ -95,7 +96,7 @@ class Reader:
         return shape[0] * self._scale, shape[1] * self._scale
 
     def _sample(self, source: int, sample: int, shape: Shape, reserve: Reserve) -> _Sample | str:
-        """A sample, or the reason why it cannot be had."""
+        """Return a sample, or the reason why it cannot be read."""
         key = (source, sample)
         if key in self._cache:
             return self._cache[key]

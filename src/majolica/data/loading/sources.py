@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def open_sources(config: DataConfig) -> list[ShardSet]:
-    """Open every source. UserError for one that cannot be read; then none stays open."""
+    """Open every source. Raises UserError if one cannot be read, and then none stays open."""
     with ExitStack() as opened:
         sets = [opened.enter_context(open_source(config, number)) for number in range(len(sources_of(config)))]
         opened.pop_all()
@@ -24,7 +24,7 @@ def open_sources(config: DataConfig) -> list[ShardSet]:
 
 
 def open_source(config: DataConfig, number: int) -> ShardSet:
-    """Open one source of the mixture alone. UserError where it cannot be read."""
+    """Open one source of the mixture. Raises UserError if it cannot be read."""
     sources = sources_of(config)
     cache = Path(config.remote_cache) if config.remote_cache else None
     limit = int(config.remote_cache_gb * 1e9) // len(sources)
@@ -32,9 +32,9 @@ def open_source(config: DataConfig, number: int) -> ShardSet:
 
 
 def captions(config: DataConfig) -> Iterator[str]:
-    """Every readable caption of every source, in the order of the shards.
+    """Yield every readable caption of every source, in the order of the shards.
 
-    One source is open at a time, and none once the iterator is done with or let go of.
+    One source is open at a time, and none is left open when the iterator ends or is dropped.
     """
     for number in range(len(sources_of(config))):
         with open_source(config, number) as shards:
@@ -49,7 +49,7 @@ def captions(config: DataConfig) -> Iterator[str]:
 
 
 def manifest(sets: Sequence[ShardSet]) -> str:
-    """Hash of what all sources hold: equal manifests mean the same numbering."""
+    """Return a hash of what all sources hold; equal manifests mean the same numbering of samples."""
     if len(sets) == 1:
         return sets[0].manifest
     return hashlib.sha256("\n".join(shards.manifest for shards in sets).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The first samples of a set, in order, for evaluation."""
+"""The first samples of a set of shards, in their order, for evaluation."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def load_split(
 ) -> tuple[Tensor, list[str], list[dict[str, Any]]]:
     """Return the first `limit` samples of `folder`, unshuffled: images_B3HW uint8, captions, metadata.
 
-    Pictures are fully decoded and fitted (as `how` says) to squares of `resolution`, by default the first one's
-    shorter side. Unreadable ones are left out.
+    Pictures are decoded in full and fitted, as `how` says, to squares of `resolution` pixels; by default this is the
+    shorter side of the first picture. Samples that cannot be read are left out.
     """
     shards = ShardSet(folder)
     for notice in shards.notices:

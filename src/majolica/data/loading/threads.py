@@ -1,4 +1,4 @@
-"""Threads that work ahead, helped by whoever waits for what they do."""
+"""Threads that work ahead. Whoever waits for their results helps them."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Task(Generic[T]):
-    """Work, and the promise of a thread to do it: without threads there is none."""
+    """A piece of work, and the future of the thread that does it; without threads there is no future."""
 
     work: Callable[[], T]
     future: Future[T] | None
 
 
 class Threads:
-    """`count` threads; with 0, all work is done by who asks for its results."""
+    """A pool of `count` threads. With 0, whoever asks for results does all the work."""
 
     def __init__(self, count: int, name: str) -> None:
         self._pool = ThreadPoolExecutor(count, thread_name_prefix=name) if count else None
-        # More workers than cores would only take turns.
+        # Help from the caller is useful only while there are fewer threads than cores.
         self._helped = count < cores()
 
     def submit(self, work: Callable[[], T]) -> Task[T]:
-        """Begin `work` as soon as a thread is free."""
+        """Let a thread do `work` as soon as one is free."""
         return Task(work, self._pool.submit(work) if self._pool else None)
 
     def results(self, tasks: Sequence[Task[T]]) -> list[T]:
-        """What the tasks give, in their order. Where a core is left, the caller does what no thread has begun."""
+        """Return the results of the tasks, in their order. If a core is free, the caller does what no thread has
+        begun."""
         found: dict[int, T] = {}
-        # From the end: what threads do last is what they have not begun; and one waking-up is cheaper than many.
+        # It begins at the end, where the tasks are that no thread has begun, and so that it has to wait only once.
         backwards = list(reversed(list(enumerate(tasks))))
         for i, task in backwards:
             if task.future is None or (self._helped and task.future.cancel()):
@@ -46,13 +47,13 @@ class Threads:
         return [found[i] for i in range(len(tasks))]
 
     def close(self) -> None:
-        """Stop; what has not begun is not done."""
+        """Stop the threads. Tasks that have not begun are not done."""
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
 
 
 def drop(tasks: Sequence[Task[T]]) -> None:
-    """Cancel what no thread has begun."""
+    """Cancel the tasks that no thread has begun."""
     for task in tasks:
         if task.future:
             task.future.cancel()

@@ -1,7 +1,8 @@
-"""Aspect-ratio buckets: pictures of like proportions train together, every shape with about the same tokens.
+"""Aspect-ratio buckets: pictures of similar proportions train together, and every shape has about the same number of
+tokens.
 
-All positions of a unit (a global micro-batch) share a bucket, so that every rank does equal work. Buckets take turns
-by the quotas that sources do (`mixture`), so the position alone still says everything.
+All positions of a unit (a global micro-batch) share a bucket, so that every rank does the same work. Buckets take turns
+by quotas, as sources do (`mixture`), so the order is still a function of the position alone.
 """
 
 from __future__ import annotations
@@ -22,17 +23,18 @@ Grid = tuple[int, int]
 """Rows and columns of tokens."""
 
 BLOCK = 1000
-"""Units that share a quota of buckets."""
+"""Units in a block; each bucket has an exact quota of units in it."""
 
 
 def grids(side: int) -> list[Grid]:
-    """Token grids of at most side^2 tokens, from twice as wide as high to twice as high as wide."""
+    """Return grids of at most side^2 tokens, from twice as wide as high to twice as high as wide."""
     heights = range(math.ceil(side / math.sqrt(2)), math.floor(side * math.sqrt(2)) + 1)
     return [(height, side**2 // height) for height in heights]
 
 
 def nearest(sizes_N2: NDArray[np.integer], shapes: Sequence[Grid]) -> I64:
-    """The shape whose proportions are nearest (in the logarithm) to each picture's (height, width)."""
+    """Return the number of the shape whose proportions are nearest, in the logarithm, to each picture's (height,
+    width)."""
     wanted = np.log(sizes_N2[:, 0] / sizes_N2[:, 1])
     have = np.log([height / width for height, width in shapes])
     found: I64 = np.abs(wanted[:, None] - have).argmin(1)
@@ -40,7 +42,7 @@ def nearest(sizes_N2: NDArray[np.integer], shapes: Sequence[Grid]) -> I64:
 
 
 class BucketOrder:
-    """As `ReadingOrder`, for batches of one shape each: `locate` also says which bucket a position belongs to."""
+    """Like `ReadingOrder`, for batches of one shape each: `locate` also says which bucket a position belongs to."""
 
     def __init__(self, buckets: Sequence[I64], count: int, shares: Shares, seed: int, unit: int) -> None:
         """`buckets[s]` holds the bucket (of `count`) of each sample of source s; `unit` is the global micro-batch."""
@@ -55,7 +57,7 @@ class BucketOrder:
         self._orders = [self._order(b, buckets, shares, part, seed) for b, part in zip(filled, parts, strict=True)]
 
     def locate(self, positions: I64) -> tuple[I64, I64, I64]:
-        """Bucket, source and sample at each of the positions `(N,)`."""
+        """Return bucket, source and sample at each of the positions `(N,)`."""
         unit, place = np.divmod(positions, self.unit)
         turn, number = self._turns.locate(unit) if self._turns else (np.zeros_like(unit), unit)
         source, sample = np.empty_like(unit), np.empty_like(unit)
@@ -71,7 +73,10 @@ class BucketOrder:
     def _order(
         self, bucket: int, buckets: Sequence[I64], shares: Shares, part: float, seed: int
     ) -> tuple[ReadingOrder, I64]:
-        """The order inside a bucket that has this part of all samples, and which sources have samples in it."""
+        """Return the order inside a bucket, and which sources have samples in it.
+
+        `part` is the share of all positions that the bucket has.
+        """
         members = self._members[bucket]
         have = [s for s, inside in enumerate(members) if len(inside)]
         start, end = (_parts(weights, members, buckets) for weights in (shares.start, shares.end))
@@ -81,5 +86,5 @@ class BucketOrder:
 
 
 def _parts(weights: Sequence[float], members: Sequence[I64], buckets: Sequence[I64]) -> list[float]:
-    """Each source's weight times the share of its samples that lie in a bucket."""
+    """Return the weight of each source times the share of its samples that lie in a bucket."""
     return [w * len(inside) / len(of) for w, inside, of in zip(weights, members, buckets, strict=True)]

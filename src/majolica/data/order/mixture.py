@@ -1,8 +1,9 @@
-"""Which source each position reads: exact quotas in every block, each source numbered without a gap, no state.
+"""Which source each position reads. Each source has an exact quota in every block, and no state is needed.
 
-A block gives each source a whole number of places (largest remainders), and a permutation keyed by (seed, block) deals
-the places out. The places of a source are numbered in the order of the positions, so it is read through once before
-any of it comes again. Shares may change over training, and any position can be asked on its own.
+A block gives each source a whole number of places (by largest remainders), and a permutation keyed by (seed, block)
+says which places these are. The places of a source are numbered without a gap, in the order of the positions, so a
+source is read once as a whole before any of it comes again. Shares may change over training, and any position can be
+asked for on its own.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
 BLOCK = 10_000
-"""Rounds that share a quota: shares are kept to 1 / BLOCK."""
+"""Rounds in a block. Shares are kept to within 1 / BLOCK."""
 
 
 class Mixture:
-    """Sources with shares `start` that move to `end` over the first `over` positions, block by block.
+    """Sources whose shares move from `start` to `end` over the first `over` positions, block by block.
 
     A round is `streams` positions, one for each stream, and a block is `block` rounds. Every stream has the same quotas
-    in a block: all deal one pattern, each from another place of it on.
+    in a block, because all streams follow one pattern, each from a different place in it on.
     """
 
     def __init__(
@@ -43,18 +44,19 @@ class Mixture:
     ) -> None:
         self.seed, self.block, self.streams = seed, block, streams
         changing = -(-over // (block * streams))
-        # Weights that are all 0 at one end say nothing there.
+        # If all weights are 0 at one end, the weights of the other end are used.
         start, end = (start if any(start) else end), (end if any(end) else start)
         place = ((np.arange(changing + 1) + 0.5) / max(1, changing)).clip(max=1)[:, None]
         shares = (1 - place) * normalise(start) + place * normalise(end)
         shares[changing] = normalise(end)
         self._quota = quotas(shares, block)
-        """Rows: the blocks in which shares change, then one for all that follow. Counts are those of one stream."""
+        """Places of each source `(K, S)` in one stream: a row for each block in which shares change, and one row for
+        all blocks that follow."""
         self._before = np.vstack((np.zeros_like(self._quota[:1]), self._quota[:-1].cumsum(0)))
         self._deals = lru_cache(maxsize=8)(self._deal)
 
     def locate(self, positions: I64) -> tuple[I64, I64]:
-        """Source of each position `(N,)`, and how many earlier positions have the same source."""
+        """Return the source of each position `(N,)`, and how many earlier positions have the same source."""
         source, number = np.empty_like(positions), np.empty_like(positions)
         block, place = np.divmod(positions, self.block * self.streams)
         for b in np.unique(block):
@@ -73,7 +75,7 @@ class Mixture:
         return source, number
 
     def in_stream(self, positions: I64, source: I64) -> I64:
-        """How many earlier positions of the same stream have this `source` `(N,)`."""
+        """Return how many earlier positions of the same stream have this `source` `(N,)`."""
         count = np.empty_like(positions)
         block, place = np.divmod(positions, self.block * self.streams)
         for b in np.unique(block):
@@ -83,11 +85,12 @@ class Mixture:
         return count
 
     def reached(self, source: int, number: int) -> I64:
-        """How many positions of `source` each stream `(streams,)` has had when the source has had `number` in all."""
+        """Return how many positions of `source` each stream `(streams,)` has had when the source has had `number` in
+        all."""
         starts = self.streams * self._before[:, source]
         row = int(np.searchsorted(starts, number, side="right")) - 1
         left, quota = number - int(starts[row]), self.streams * int(self._quota[row, source])
-        if row == len(starts) - 1 and not quota:  # the source has gone out before
+        if row == len(starts) - 1 and not quota:  # the source has left the mixture before
             return np.full(self.streams, self._before[row, source])
         block = row + (left // quota if row == len(starts) - 1 else 0)
         deal = self._deals(block)
@@ -101,7 +104,7 @@ class Mixture:
         return count
 
     def _count(self, block: int, source: I64 | int) -> I64:
-        """Positions of a source in one stream before a block."""
+        """Return how many positions of a source one stream has before a block."""
         row = min(block, len(self._quota) - 1)
         count: I64 = self._before[row, source] + (block - row) * self._quota[-1, source]
         return count
@@ -119,18 +122,19 @@ class Mixture:
 
 @dataclass(frozen=True)
 class Deal:
-    """How a block is dealt: stream k reads source `pattern[(turn + shift[k]) % len(pattern)]` in its round `turn`."""
+    """The sources of a block: stream k reads source `pattern[(turn + shift[k]) % len(pattern)]` in its round `turn`."""
 
     pattern: I64
     shift: I64
     counts: I64
-    """`counts[i, s]`: places of source s among the first i of the pattern."""
+    """`counts[i, s]` is the number of places of source s among the first i of the pattern."""
     before: I64
-    """`before[turn, s]`: positions of source s in the rounds before `turn`, all streams together."""
+    """`before[turn, s]` is the number of positions of source s in the rounds before `turn`, over all streams."""
 
     @staticmethod
     def of(pattern: I64, shift: I64, sources: int) -> Deal:
-        """The deal of a pattern; how many of a round are of a source is a circular correlation of the two."""
+        """Make the deal of a pattern. How many positions of a round have a source is a circular correlation of the
+        places of that source in the pattern with the shifts of the streams."""
         member_LS = pattern[:, None] == np.arange(sources)
         streams_L = np.bincount(shift, minlength=len(pattern))
         spectrum = np.fft.rfft(streams_L).conj()[:, None] * np.fft.rfft(member_LS, axis=0)
@@ -139,12 +143,12 @@ class Deal:
         return Deal(pattern, shift, np.vstack((none, member_LS.cumsum(0))), np.vstack((none, rounds_LS.cumsum(0))))
 
     def round(self, turns: I64) -> I64:
-        """Sources of all streams in some rounds, `(rounds, streams)`."""
+        """Return the sources of all streams in some rounds, `(rounds, streams)`."""
         found: I64 = self.pattern[(turns[:, None] + self.shift) % len(self.pattern)]
         return found
 
     def in_stream(self, turn: I64, stream: I64, source: I64) -> I64:
-        """How often each stream has had the source in this block before its round `turn`."""
+        """Return how often each stream has had the source in this block before its round `turn`."""
         first = self.shift[stream]
         wrapped, last = np.divmod(first + turn, len(self.pattern))
         count: I64 = self.counts[last, source] + wrapped * self.counts[-1, source] - self.counts[first, source]
@@ -152,7 +156,7 @@ class Deal:
 
 
 def count_earlier(sources_KT: I64) -> I64:
-    """For each place of each row, how many places before it hold the same value."""
+    """Return, for each place of each row, how many places before it in the row hold the same value."""
     order = np.argsort(sources_KT, axis=1, kind="stable")
     sorted_KT = np.take_along_axis(sources_KT, order, 1)
     place = np.arange(sources_KT.shape[1])
@@ -165,15 +169,15 @@ def count_earlier(sources_KT: I64) -> I64:
 
 
 def normalise(weights: Sequence[float]) -> F64:
-    """Shares that sum to 1."""
+    """Return the weights as shares that sum to 1."""
     shares: F64 = np.asarray(weights, np.float64) / sum(weights)
     return shares
 
 
 def quotas(shares_KS: F64, block: int) -> I64:
-    """Whole numbers `(K, S)` that sum to `block` in each row: the shares by largest remainder.
+    """Return the shares as whole numbers `(K, S)` that sum to `block` in each row, by largest remainders.
 
-    UserError when a share above 0 gets nothing at all.
+    Raises UserError if a share above 0 gets nothing at all.
     """
     exact = shares_KS * block
     whole = np.floor(exact).astype(np.int64)
@@ -192,5 +196,8 @@ def quotas(shares_KS: F64, block: int) -> I64:
 
 
 def by_temperature(sizes: Sequence[int], temperature: float) -> list[float]:
-    """Weights proportional to size^(1/T): T = 1 is as large as they are, above 1 flatter (mT5, arXiv 2010.11934)."""
+    """Return weights proportional to size^(1/T) (mT5, arXiv 2010.11934).
+
+    With T = 1 they are the sizes themselves; the larger T is, the less they differ.
+    """
     return [size ** (1 / temperature) for size in sizes]

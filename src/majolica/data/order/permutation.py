@@ -1,10 +1,10 @@
-"""The order of samples: position -> sample, with no state, no memory and no shuffle buffer.
+"""A shuffled order of samples as a function from position to sample. It needs no state and no shuffle buffer.
 
-Two levels, so that reading stays fairly local on disk while batches are well mixed: chunks of contiguous
-samples are permuted over the whole set, then samples are permuted within windows of many chunks. Both are
-Feistel networks with cycle walking (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002),
-vectorised over positions. A large set is dealt out to a fixed number of streams, so that each of many ranks
-reads its own few chunks and yet all of them together read one order.
+The order has two levels, so that batches are well mixed while reading stays fairly local on disk. Chunks of contiguous
+samples are permuted over the whole set, then samples are permuted within windows of many chunks. Both permutations are
+Feistel networks with cycle walking (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002), vectorised over
+positions. A large set is divided among a fixed number of streams, so that each of many ranks reads only a few chunks,
+and yet all ranks together read one order.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ from numpy.typing import ArrayLike, NDArray
 from majolica.data.counter import U64, mix, splitmix64
 
 CHUNK = 100
-"""Contiguous samples that travel together: about one readahead of a disk."""
+"""Contiguous samples that stay together; this is about what a disk reads ahead at once."""
 WINDOW = 1000
-"""Chunks among which samples are mixed."""
+"""Number of chunks within which samples are mixed."""
 STREAMS = 1024
-"""Streams of a large set: world sizes that divide it read chunks that no other rank needs."""
+"""Number of streams of a large set. If the number of ranks divides it, each rank reads chunks that no other rank
+needs."""
 STREAM_WINDOW = 16
-"""The window in each of many streams: together they mix more than one window does."""
+"""The window of each stream if there are many; together the streams mix more than one large window does."""
 LARGE = 1 << 20
-"""Samples from which on a set is large."""
+"""A set with at least so many samples is large."""
 ROUNDS = 6
 
 I64 = NDArray[np.int64]
 
 
 def streams_of(n: int) -> int:
-    """Streams that a set of `n` samples is dealt out to."""
+    """Return how many streams a set of `n` samples is divided among."""
     return STREAMS if n >= LARGE else 1
 
 
@@ -39,8 +40,8 @@ def sample_index(
 ) -> I64:
     """Return which of `n` samples stands at each global `position` (int64, any shape, any epoch).
 
-    Every run of positions e*n ... (e+1)*n - 1 visits each sample once; each epoch has its own order. Positions
-    that are equal modulo `streams` read neighbouring chunks.
+    The positions e*n to (e+1)*n - 1 of each epoch e visit every sample once, and each epoch has its own order.
+    Positions that are equal modulo `streams` read neighbouring chunks.
     """
     if n < streams or streams < 1:
         raise ValueError(f"n must be positive and no less than the {streams} streams, not {n}")
@@ -50,17 +51,17 @@ def sample_index(
 
 
 def shuffle(place: I64, epoch: I64, n: int, seed: int, chunk: int = CHUNK, window: int = WINDOW) -> I64:
-    """Which of `n` samples stands at each `place` in [0, n) of an epoch's order, both `(N,)`."""
+    """Return which of `n` samples stands at each `place` in [0, n) of the order of an `epoch`; both are `(N,)`."""
     chunk = min(chunk, n)
     x = _shuffle_once(place, epoch, n, seed, chunk, window)
-    # The last chunk may be short: its missing places are walked over, which keeps the map one to one.
+    # The last chunk may be short. Places that it lacks are mapped once more, which keeps the map one to one.
     while (beyond := x >= n).any():
         x[beyond] = _shuffle_once(x[beyond], epoch[beyond], n, seed, chunk, window)
     return x
 
 
 def permute(x: I64, size: int, key: U64) -> I64:
-    """Apply to `x` in [0, size) the permutation of that range which `key` (one per element, or one) names."""
+    """Apply to `x` in [0, size) the permutation of that range that belongs to `key` (one for each element, or one)."""
     if size <= 1:
         return np.zeros_like(x)
     half = max(1, ((size - 1).bit_length() + 1) // 2)
@@ -72,14 +73,14 @@ def permute(x: I64, size: int, key: U64) -> I64:
 
 
 def _deal(x: I64, n: int, streams: int) -> I64:
-    """Give each residue modulo `streams` a run of places of its own; what is left over stays at the end."""
+    """Give each residue modulo `streams` a run of places of its own; the places left over stay at the end."""
     length = n // streams
     stream, place = x % streams, x // streams
     return np.where(x < length * streams, stream * length + place, x)
 
 
 def _shuffle_once(x: I64, epoch: I64, n: int, seed: int, chunk: int, window: int) -> I64:
-    """One application of the two-level permutation of [0, chunks * chunk)."""
+    """Apply the two-level permutation of [0, chunks * chunk) once."""
     chunks = -(-n // chunk)
     places, span = chunks * chunk, chunk * window
     which, inside = np.divmod(x, span)
@@ -92,7 +93,7 @@ def _shuffle_once(x: I64, epoch: I64, n: int, seed: int, chunk: int, window: int
 
 
 def _feistel(x: I64, half: int, key: U64) -> I64:
-    """A balanced Feistel network over 2 * half bits."""
+    """Apply a balanced Feistel network to numbers of 2 * half bits."""
     mask = np.uint64((1 << half) - 1)
     bits = x.astype(np.uint64)
     left, right = bits >> np.uint64(half), bits & mask

@@ -1,4 +1,7 @@
-"""Position -> sample: streams, mixture and order put together. Everything is a pure function of the position."""
+"""From a position to a source and a sample: mixture, streams and shuffled order together.
+
+Everything here is a pure function of the position.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,9 @@ I64 = NDArray[np.int64]
 
 
 class ReadingOrder:
-    """The order in which sources of the given sizes are read, each source over and over.
+    """The order in which sources of the given sizes are read, again and again.
 
-    Every sample of a source is read once before any is read twice, over all streams together.
+    Over all streams together, every sample of a source is read once before any is read twice.
     """
 
     def __init__(self, sizes: Sequence[int], shares: Shares, seed: int) -> None:
@@ -31,7 +34,7 @@ class ReadingOrder:
         self._runs = lru_cache(maxsize=64)(self._stream_runs)
 
     def locate(self, positions: I64) -> tuple[I64, I64]:
-        """Source, and sample in it, at each of the positions `(N,)`."""
+        """Return the source, and the sample in it, at each of the positions `(N,)`."""
         if not self._mixture:
             return np.zeros_like(positions), self._alone(positions, 0)
         source, number = self._mixture.locate(positions)
@@ -51,7 +54,7 @@ class ReadingOrder:
         return sample_index(number, size, self._seed(source), window=window, streams=streams)
 
     def _in_streams(self, mixture: Mixture, positions: I64, number: I64, source: int) -> I64:
-        """Samples of a large source in a mixture: in each epoch every stream has a run of places of its own."""
+        """Return samples of a large source in a mixture: in each epoch every stream has a run of places of its own."""
         epoch, stream = number // self.sizes[source], positions % self.streams
         place = mixture.in_stream(positions, np.full_like(positions, source))
         for e in np.unique(epoch):
@@ -61,7 +64,8 @@ class ReadingOrder:
         return shuffle(place, epoch, self.sizes[source], self._seed(source), window=STREAM_WINDOW)
 
     def _stream_runs(self, mixture: Mixture, source: int, epoch: int) -> tuple[I64, I64]:
-        """Samples that each stream has read before an epoch of a source, and where its run of places begins."""
+        """Return how many samples each stream has read before an epoch of a source, and where its run of places
+        begins."""
         size = self.sizes[source]
         before, after = (mixture.reached(source, number * size) for number in (epoch, epoch + 1))
         length = after - before

@@ -1,4 +1,4 @@
-"""Whether a loader can go on from a saved state: the same samples in the same order, or a reason why not."""
+"""Whether a loader can go on from a saved state with the same samples in the same order, or the reason why not."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ State = dict[str, Any]
 
 
 def check_data(saved: State, here: State, folders: Sequence[str]) -> list[str]:
-    """Notes on the data of sources that lie in `folders`, which may be URLs.
+    """Return notes on the data of sources that lie in `folders`, which may be URLs.
 
-    Raises UserError where shards or seed are not those of the saved run.
+    Raises UserError if the shards or the seed are not those of the saved run.
     """
     if saved["manifest"] != here["manifest"]:
         raise UserError(
@@ -37,9 +37,12 @@ def check_data(saved: State, here: State, folders: Sequence[str]) -> list[str]:
 
 
 def check_order(saved: State, here: State) -> list[str]:
-    """Notes on an order that the user has changed. UserError where an older version would have gone on otherwise."""
+    """Return notes on an order that the user has changed.
+
+    Raises UserError if the version that saved the state would have gone on in another order.
+    """
     order = here["order"]
-    if "order" not in saved:  # before the order had a version
+    if "order" not in saved:  # it was saved before the order had a version
         if order["weights"] or order["shapes"]:
             raise UserError(
                 "the saved run read a mixture or buckets in the order of an earlier version of Majolica, which this one"
@@ -62,9 +65,9 @@ def check_order(saved: State, here: State) -> list[str]:
 
 
 def unit_of(saved: State, order: State, unit: int) -> int:
-    """How many neighbouring positions share a bucket: as many as in the saved run, in place of `unit`.
+    """Return how many neighbouring positions share a bucket. It is the number of the saved run, in place of `unit`.
 
-    UserError where that is impossible.
+    Raises UserError if that is impossible.
     """
     before = int(saved.get("order", order)["unit"]) if order["shapes"] else 0
     if before and before % unit:
@@ -76,6 +79,6 @@ def unit_of(saved: State, order: State, unit: int) -> int:
 
 
 def _find_changed(saved: State, here: State, name: str, folders: Sequence[str]) -> list[str]:
-    """Sources whose value of `name` is another than in a saved state that has one."""
+    """Return the sources whose value of `name` differs from that in the saved state, if that has one."""
     before: list[str] = saved[name] if name in saved else here[name]
     return [folder for folder, a, b in zip(folders, before, here[name], strict=True) if a != b]

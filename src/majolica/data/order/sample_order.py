@@ -1,4 +1,4 @@
-"""The order of samples over all sources: a pure function of the position, which opens nothing."""
+"""The order of samples over all sources. It is a pure function of the position and opens no file."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ I64 = NDArray[np.int64]
 
 _BLOCK = 4096
 VERSION = 2
-"""Of the order of mixtures and buckets. One source without buckets has had the same order in all versions."""
+"""Version of the order of mixtures and buckets. One source without buckets has had the same order in all versions."""
 
 
 @dataclass(frozen=True)
 class Spot:
-    """Where samples of one micro-batch lie, and the size that they are wanted in."""
+    """Which samples a micro-batch has, and the shape (height, width) in pixels that they are needed in."""
 
     shape: Shape
     source_B: I64
@@ -61,18 +61,18 @@ class SampleOrder:
         """Let `unit` neighbouring positions share a bucket."""
         self.unit = unit
         self._buckets = BucketOrder(self._of, len(self.shapes), self.shares, self.seed, unit) if self._of else None
-        # Asking for 64 positions costs as much as asking for 1,000, so blocks are asked for.
+        # Locating 64 positions takes as long as locating 1,000, so whole blocks are located.
         self._block = lru_cache(maxsize=4)(self._locate)
 
     def signature(self) -> dict[str, Any]:
-        """JSON: all that decides the order beside the seed and the numbers of samples."""
+        """Return, as JSON, everything that decides the order apart from the seed and the numbers of samples."""
         shares = self.shares
         weights = [list(shares.start), list(shares.end), shares.over] if len(self.sizes) > 1 else []
         shapes = [list(shape) for shape in self.shapes]
         return {"version": VERSION, "weights": weights, "shapes": shapes, "unit": self.unit if shapes else 0}
 
     def at(self, positions: I64) -> Spot:
-        """The samples at positions that lie in one micro-batch."""
+        """Return the samples at positions that all lie in one micro-batch."""
         block, place = np.divmod(positions, _BLOCK)
         parts = [self._block(int(b))[:, place[block == b]] for b in np.unique(block)]
         bucket, source, sample = np.concatenate(parts, axis=1)

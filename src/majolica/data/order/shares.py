@@ -13,7 +13,7 @@ from majolica.errors import UserError
 
 @dataclass(frozen=True)
 class Shares:
-    """How much of the mixture each source has, first and from position `over` on."""
+    """How much of the mixture each source has, at the start and from position `over` on."""
 
     start: tuple[float, ...]
     end: tuple[float, ...]
@@ -21,7 +21,7 @@ class Shares:
 
 
 def shares_of(config: DataConfig, sizes: Sequence[int]) -> Shares:
-    """The weights of the sources over time. UserError where they do not fit the sources."""
+    """Return the weights of the sources over time. Raises UserError if they do not fit the sources."""
     sources = sources_of(config)
     start = [source.weight for source in sources]
     if config.temperature > 0:

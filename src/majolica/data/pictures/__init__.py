@@ -1,4 +1,5 @@
-"""The one place that opens pictures: training, use, evaluation, shards, downloads and inspection all see the same.
+"""The one place that opens pictures, so that training, use, evaluation, shards, downloads and inspection all see the
+same.
 
-A picture comes out as 8-bit sRGB, upright, transparent parts over white, whatever its file holds.
+Whatever its file holds, a picture comes out as 8-bit sRGB, upright, with white behind its transparent parts.
 """

@@ -1,7 +1,7 @@
-"""Colours as sRGB: what an embedded ICC profile says is carried out, by Little CMS, which Pillow brings along.
+"""Converting colours to sRGB. An embedded ICC profile is applied by Little CMS, which comes with Pillow.
 
-A profile that cannot be read, or is of another colour space than its picture, is left aside with a note: the picture
-is then taken as it is, which is what viewers do.
+A profile that cannot be read, or that is for another colour space than its picture, is ignored with a note. The picture
+is then used as it is, which is what viewers do.
 """
 
 from __future__ import annotations
@@ -19,25 +19,26 @@ from majolica.data.pictures import faults
 from majolica.data.pictures.faults import BadPicture
 
 _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab"}
-"""Pillow mode -> the colour space that a profile must have to fit."""
+"""Mode of Pillow -> the colour space that a profile must have to fit it."""
 _MOST_BYTES = 8_000_000
 _SAME = 2
-"""Levels by which a profile may move any colour and still count as sRGB: rounding moves them by one or two."""
+"""How many levels a profile may move any colour and still count as sRGB; rounding moves them by one or two."""
 _LEAST_SPAN = 32
-"""Levels between the darkest and the brightest colour of a profile that is of any use."""
+"""The fewest levels between the darkest and the brightest colour of a profile that is of any use."""
 
 _BLACK_POINTS = 0x2000
-"""Little CMS's flag for black-point compensation, which older versions of Pillow have no name for."""
+"""The flag of Little CMS for black-point compensation, for which older versions of Pillow have no name."""
 
 log = logging.getLogger(__name__)
 
 
 def to_srgb(picture: Image.Image, profile: bytes | None) -> tuple[Image.Image, str]:
-    """A picture of mode L, RGB, CMYK or LAB as sRGB (mode L or RGB), and why its profile was not used, if it was not.
+    """Return a picture of mode L, RGB, CMYK or LAB as sRGB (mode L or RGB), and why its profile was not used, if it was
+    not.
 
-    CMYK without a profile is converted by the simple rule, R = (255 - C) (255 - K) / 255. Colours outside sRGB are
-    clipped to it: relative colorimetric intent with black-point compensation, which leaves all others exact. A LAB
-    picture needs no profile; BadPicture where this Pillow cannot convert it.
+    CMYK without a profile is converted by the simple rule R = (255 - C) (255 - K) / 255. Colours outside of sRGB are
+    clipped to it (relative colorimetric intent with black-point compensation), which leaves all others exact. A LAB
+    picture needs no profile. Raises BadPicture if this Pillow cannot convert it.
     """
     note = ""
     if picture.mode == "LAB":
@@ -54,7 +55,7 @@ def to_srgb(picture: Image.Image, profile: bytes | None) -> tuple[Image.Image, s
 
 
 def pixels_to_srgb(image: NDArray[np.uint8], profile: bytes) -> tuple[NDArray[np.uint8], str]:
-    """The same for pixels, H x W (grey) or H x W x 3 (RGB), as RGB or, where no profile applies, as they are."""
+    """Do the same for pixels, H x W (grey) or H x W x 3 (RGB); if no profile applies, they are returned as they are."""
     mode = "L" if image.ndim == 2 else "RGB"
     found = _transform(profile, mode)
     if isinstance(found, str):
@@ -69,7 +70,7 @@ class _Unfit(Exception):
 
 @lru_cache(maxsize=64)
 def _transform(profile: bytes, mode: str) -> Any:
-    """How pictures of `mode` with this profile become sRGB: None where they are, a reason where it cannot be said."""
+    """Return how pictures of `mode` with this profile become sRGB: None if they are sRGB, or why it cannot be told."""
     if not features.check("littlecms2"):
         return "this Pillow was built without Little CMS"
     if len(profile) > _MOST_BYTES:
@@ -79,7 +80,7 @@ def _transform(profile: bytes, mode: str) -> Any:
         before, after = _probe(made, mode)
     except _Unfit as unfit:
         return str(unfit)
-    except Exception:  # Little CMS raises whatever it likes on damaged profiles
+    except Exception:  # Little CMS raises any exception on damaged profiles
         return "the profile is damaged"
     if int(after.max()) - int(after.min()) < _LEAST_SPAN:
         return "the profile is damaged: it makes all colours one"
@@ -87,7 +88,7 @@ def _transform(profile: bytes, mode: str) -> Any:
 
 
 def _build(profile: bytes, mode: str) -> Any:
-    """A transform of Little CMS; safe to use from many threads. Without a profile, LAB is that of Pillow."""
+    """Return a transform of Little CMS that many threads may use. Without a profile, LAB is that of Pillow."""
     from PIL import ImageCms
 
     cms: Any = ImageCms
@@ -107,7 +108,8 @@ def _apply(transform: Any, picture: Image.Image) -> Image.Image:
 
 
 def _probe(transform: Any, mode: str) -> tuple[NDArray[np.int16] | None, NDArray[np.int16]]:
-    """Colours all over the range before (None where they cannot be compared) and after the transform, N x 3."""
+    """Return colours from the whole range, N x 3, before the transform (None if they cannot be compared) and after
+    it."""
     if mode == "L":
         grey = np.arange(256, dtype=np.uint8)
         before, picture = np.stack((grey,) * 3, -1).reshape(-1, 3), Image.fromarray(grey[None])

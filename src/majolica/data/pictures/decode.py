@@ -1,4 +1,4 @@
-"""From encoded bytes to pixels, as training, evaluation and use want them."""
+"""Decoding encoded bytes to pixels, for training, evaluation and use."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ from majolica.data.pictures.opening import LOCAL, open_picture, render
 from majolica.data.pictures.orientation import is_sideways, read_orientation, turn_pixels
 
 MAX_PIXELS = 64_000_000
-"""Larger pictures are refused before they are decoded: a small file can unfold to gigabytes."""
+"""Larger pictures are refused before they are decoded, because a small file can decode to gigabytes."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture, uint8 RGB (sRGB), H x W x 3, upright, and the size that its file has."""
+    """An upright picture, uint8 sRGB, H x W x 3, and the size that it has in its file."""
 
     image: NDArray[np.uint8]
     size: Shape
     """Height and width of the upright picture before any scaling."""
     note: str = ""
-    """Why the file's colour profile was not used; empty where it was, or where there is none."""
+    """Why the colour profile of the file was not used; "" if it was used, or if there is none."""
 
 
 def decode(data: bytes, target: Shape | None = None, how: Fit = "crop", reserve: Reserve = reserve_anything) -> Decoded:
-    """Decode a picture of any usual format to 8-bit sRGB, upright, transparency over white. Raises BadPicture.
+    """Decode a picture of any usual format to 8-bit sRGB, upright, with white behind transparency. Raises BadPicture.
 
-    A JPEG from which `target` will be made (as `how` says) may be decoded at 1/2, 1/4 or 1/8, which is quicker, as
-    long as twice the target's resolution is left: within 50 dB or better of the full decode once it is scaled down.
-    Without a target every pixel is decoded: for references and evaluation. Colours are converted at the decoded
-    size. `reserve` hears beforehand how much memory in bytes it takes.
+    If a JPEG will be fitted to `target`, as `how` says, it may be decoded at 1/2, 1/4 or 1/8 of its size, which is
+    quicker. At least twice the resolution of the target is left; scaled down, the result agrees with that of a full
+    decode to 50 dB or better. Without a target, every pixel is decoded, as references and evaluation need it. Colours
+    are converted at the decoded size. `reserve` is called with the memory in bytes that decoding takes, before it
+    begins.
     """
     try:
         if data[:2] == b"\xff\xd8":
@@ -50,12 +51,12 @@ def decode(data: bytes, target: Shape | None = None, how: Fit = "crop", reserve:
             return _other(data, reserve)
     except BadPicture:
         raise
-    except Exception as error:  # decoders raise whatever they like on damaged bytes
+    except Exception as error:  # decoders raise any exception on damaged bytes
         raise BadPicture(faults.DAMAGED, first_line(error)) from error
 
 
 def _jpeg(data: bytes, target: Shape | None, how: Fit, reserve: Reserve) -> Decoded | None:
-    """A JPEG by libjpeg-turbo; None where Pillow must do it: inks, or bytes that it is more patient with."""
+    """Decode a JPEG with libjpeg-turbo. Return None if Pillow must do it, for inks and for bytes that are damaged."""
     import simplejpeg
 
     try:
@@ -69,7 +70,7 @@ def _jpeg(data: bytes, target: Shape | None, how: Fit, reserve: Reserve) -> Deco
     check_scans(data, head)
     orientation = read_orientation(head.exif, head.xmp) if head.exif or head.xmp else 1
     size = (width, height) if is_sideways(orientation) else (height, width)
-    # Only powers of two: libjpeg's odd eighths are slower than decoding everything.
+    # Only powers of two are used, because the other eighths of libjpeg are slower than decoding everything.
     part = _part(size, target, how) if target else 1
     least = {} if part == 1 else {"min_height": -(-height // part), "min_width": -(-width // part)}
     reserve(jpeg_bytes(width * height, part, head.progressive))
@@ -96,7 +97,7 @@ def _other(data: bytes, reserve: Reserve) -> Decoded:
 
 
 def _part(size: Shape, target: Shape, how: Fit) -> int:
-    """The largest d of 8, 4, 2, 1 such that 1/d of the picture still has twice the target's resolution."""
+    """Return the largest d of 8, 4, 2, 1 such that 1/d of the picture still has twice the resolution of the target."""
     scale = scale_of(size, target, how)
     return next((part for part in (8, 4, 2) if scale / part >= 2), 1)
 

@@ -1,9 +1,10 @@
-"""Pictures of more than 8 bits as 8 bits.
+"""Converting pictures of more than 8 bits to 8 bits.
 
-The rule is what counts as white. Where the file says it, that is white: 65,535 for 16 bits, 4,095 for a TIFF of 12.
-Where it does not (32-bit integers, floats), white is the smallest of the usual ones that no pixel passes: 1 for floats
-alone, 255, 65,535. Pixels that are negative, or larger than that, have no usual scale, and are stretched from the
-least to the greatest. Values count as encoded like sRGB, not as linear light; what is not finite is black.
+What matters is which value counts as white. If the file says it, that is white: 65,535 for 16 bits, 4,095 for a TIFF of
+12 bits. If it does not (32-bit integers, floats), white is the smallest of the usual values that no pixel exceeds: 1
+(for floats only), 255, or 65,535. If pixels are negative, or larger than that, they have no usual scale, and are
+stretched from the least to the greatest. Values count as encoded like sRGB, not as linear light; values that are not
+finite become black.
 """
 
 from __future__ import annotations
@@ -16,22 +17,22 @@ from PIL import Image
 
 _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 _SIXTEEN = ("PNG", "PPM", "JPEG2000")
-"""Formats whose 32-bit mode in Pillow holds 16 bits, scaled to their whole range."""
+"""Formats whose 32-bit mode in Pillow holds 16 bits, scaled to the whole range of these."""
 
 
 def is_deep(mode: str) -> bool:
-    """Whether pictures of this Pillow mode have more than 8 bits."""
+    """Return whether pictures of this mode of Pillow have more than 8 bits."""
     return mode in ("I", "F") or mode.startswith("I;16")
 
 
 def to_8_bits(opened: Any) -> Image.Image:
-    """A loaded picture for which `is_deep` holds as mode L, or LA where one of its values counts as transparent."""
+    """Return a loaded picture for which `is_deep` holds as mode L, or as LA if one of its values means transparent."""
     values = np.asarray(opened)
     tags = getattr(opened, "tag_v2", {})
     white = _white(opened, tags)
     levels = _stretch(values) if white is None else values.astype(np.float64) / white
     grey = (np.clip(levels, 0, 1) * 255 + 0.5).astype(np.uint8)
-    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # which Pillow heeds for 8 bits only
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # Pillow handles this for 8 bits only
         grey = 255 - grey
     picture = Image.fromarray(grey)
     clear = opened.info.get("transparency")
@@ -41,7 +42,7 @@ def to_8_bits(opened: Any) -> Image.Image:
 
 
 def _white(opened: Any, tags: Any) -> float | None:
-    """The value of white, None where there is no usual one."""
+    """Return the value of white, or None if no usual value fits."""
     if opened.mode.startswith("I;16"):
         bits = tags.get(_BITS, (16,))[0]
         return float(2 ** min(bits, 16) - 1)

@@ -1,4 +1,4 @@
-"""Pictures into files: the pixels are sRGB already, so that no profile goes along."""
+"""Encoding pictures for files. The pixels are sRGB already, so no colour profile is written."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def encode(picture: Image.Image, extension: str, quality: int) -> bytes:
-    """An sRGB picture as a JPEG, WebP (both of `quality`, 1 to 100) or PNG without any metadata."""
+    """Encode an sRGB picture as JPEG or WebP (of `quality`, 1 to 100), or as PNG, without any metadata."""
     out = io.BytesIO()
-    picture.info = {}  # no EXIF (where, when, by whom), no comments, no colour profile
+    picture.info = {}  # drops EXIF data (place, time, author), comments and the colour profile
     kind, options = _OPTIONS[extension]
     picture.save(out, kind, **options, **({} if extension == "png" else {"quality": quality}))
     return out.getvalue()

@@ -9,7 +9,7 @@ OVER_BUDGET = "picture needs too much memory"
 
 
 class BadSample(Exception):
-    """A sample that cannot be read; the message is the reason, fit for counting."""
+    """A sample that cannot be read. The message is the reason, by which such samples are counted."""
 
 
 class BadPicture(BadSample):
@@ -30,5 +30,5 @@ def explain(bad: BadSample) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """What `error` says, in one line of at most 200 characters."""
+    """Return what `error` says, in one line of at most 200 characters."""
     return " ".join(str(error).split())[:200] or type(error).__name__

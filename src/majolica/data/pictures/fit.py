@@ -1,4 +1,4 @@
-"""Pictures of any proportions into a frame: cut, padded or stretched."""
+"""Fitting pictures of any proportions into a frame, by cutting, padding or stretching."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from majolica.data.pictures.frame import Fit, Shape, scale_of
 
 
 def fit(image: NDArray[np.uint8], target: Shape, how: Fit = "crop") -> Tensor:
-    """Scale a picture, H x W x 3, to `target` (bicubic, antialiased): uint8, 3 x H x W, channels last.
+    """Scale a picture, H x W x 3, to `target` (bicubic, antialiased). Returns uint8, 3 x H x W, channels last in
+    memory.
 
-    "crop" cuts the centre in the target's proportions; "pad" keeps all of it, centred on white; "stretch" keeps all
-    of it and gives up its proportions. What need not be scaled is a view of `image`.
+    "crop" cuts out the centre in the proportions of the target, "pad" keeps all of the picture, centred on white, and
+    "stretch" keeps all of it and changes its proportions. If nothing has to be scaled, the result is a view of `image`.
     """
     if how == "crop":
         image = image[_centre(image.shape[:2], target)]
@@ -40,7 +41,7 @@ def _centre(size: Shape, target: Shape) -> tuple[slice, slice]:
 
 
 def _inside(size: Shape, target: Shape) -> Shape:
-    """The largest frame of the picture's proportions that lies within the target."""
+    """Return the largest frame that has the proportions of the picture and lies within the target."""
     scale = scale_of(size, target, "pad")
     height, width = (max(1, min(most, round(side / scale))) for side, most in zip(size, target, strict=True))
     return height, width

@@ -1,4 +1,4 @@
-"""What stands before the pixels of a JPEG: its metadata, found segment by segment without decoding anything.
+"""Reading the metadata before the pixels of a JPEG, segment by segment, without decoding anything.
 
 Source: ITU-T T.81, annex B; ICC.1:2022, B.4 for profiles that are spread over several segments.
 """
@@ -11,7 +11,8 @@ from majolica.data.pictures import faults
 from majolica.data.pictures.faults import BadPicture
 
 MOST_SCANS = 100
-"""Progressive JPEGs have about ten. Each scan decodes the whole picture again, in as little as 100 bytes."""
+"""The most scans of a JPEG. Progressive JPEGs have about ten. A hostile file could have very many, because each scan
+takes as little as 100 bytes and decodes the whole picture again."""
 _START_OF_SCAN, _END = 0xDA, 0xD9
 _APP1, _APP2 = 0xE1, 0xE2
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -23,20 +24,20 @@ _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 
 @dataclass(frozen=True, slots=True)
 class JpegHead:
-    """Metadata of a JPEG, each part empty where the file has none."""
+    """The metadata of a JPEG; a part that the file does not have is empty."""
 
     exif: bytes = b""
-    """The TIFF structure behind the six bytes that name it."""
+    """The EXIF data: the TIFF structure after the six bytes that name it."""
     xmp: bytes = b""
     profile: bytes = b""
-    """The ICC profile; what there is of it where segments are missing."""
+    """The ICC profile; if segments are missing, what there is of it."""
     progressive: bool = False
     many_scans: bool = False
-    """Whether more than one scan may follow: progressive, or one component after the other."""
+    """Whether more than one scan may follow, because it is progressive or has one component after the other."""
 
 
 def scan_jpeg(data: bytes) -> JpegHead:
-    """Read the segments of `data`, which begins with FF D8, up to its first scan. Raises nothing."""
+    """Read the segments of `data`, which begins with FF D8, up to its first scan. Never raises."""
     exif = xmp = b""
     parts: list[tuple[int, bytes]] = []
     progressive, components, many = False, 0, False
@@ -66,7 +67,7 @@ def scan_jpeg(data: bytes) -> JpegHead:
             break
         elif marker == _END:
             break
-        elif marker in (0x00, 0x01) or 0xD0 <= marker <= 0xD8:  # these stand alone
+        elif marker in (0x00, 0x01) or 0xD0 <= marker <= 0xD8:  # these markers have no length
             place += 2
             continue
         place += 2 + size
@@ -75,7 +76,7 @@ def scan_jpeg(data: bytes) -> JpegHead:
 
 
 def check_scans(data: bytes | bytearray, head: JpegHead) -> None:
-    """Raise BadPicture for a JPEG that would be decoded too many times over."""
-    # In the data of a scan every byte FF is followed by 00, so these two bytes do begin scans, or are in metadata.
+    """Raise BadPicture for a JPEG with so many scans that it would be decoded too often."""
+    # In the data of a scan every byte FF is followed by 00, so these two bytes begin a scan, or are in metadata.
     if head.many_scans and data.count(b"\xff\xda") > MOST_SCANS:
         raise BadPicture(faults.DAMAGED, f"more than {MOST_SCANS} scans")

@@ -1,6 +1,6 @@
-"""A budget of memory for decoding: many threads that each unfold a large picture must not add up.
+"""A budget of memory for decoding, so that many threads that each decode a large picture do not take too much together.
 
-A lossless WebP of 34 bytes unfolds to 64 megapixels, which take over a gigabyte while they are decoded.
+A lossless WebP of 34 bytes can decode to 64 megapixels, which take over a gigabyte meanwhile.
 """
 
 from __future__ import annotations
@@ -13,32 +13,34 @@ from contextlib import contextmanager
 from majolica.data.pictures.faults import OVER_BUDGET, BadPicture
 
 SMALL = 16_000_000
-"""Bytes up to which a picture needs no share of a budget: there are only so many threads."""
+"""Pictures that take at most so many bytes need no share of a budget, because the number of threads limits them."""
 _PILLOW = 24
-"""Bytes a pixel that Pillow's decoders and the steps to RGB take at most: 23.1 for a lossless WebP (measured)."""
+"""The most bytes per pixel that Pillow's decoders and the conversion to RGB take: 23.1 for a lossless WebP
+(measured)."""
 _JPEG, _COEFFICIENTS = 4, 7
-"""The same for a JPEG, and for the coefficients that a progressive one keeps of all its pixels."""
+"""The same for a JPEG, and for the coefficients of all pixels, which a progressive JPEG keeps."""
 
 Reserve = Callable[[int], None]
-"""Called with the bytes that a picture will take, before it is decoded; waits for them. Raises BadPicture."""
+"""A function that is called, before a picture is decoded, with the bytes that it will take, and that waits until there
+is so much. Raises BadPicture."""
 
 
 def reserve_anything(size: int) -> None:
-    """The reserve of whoever decodes one picture after the other."""
+    """Allow any size. This is for callers that decode one picture after the other."""
 
 
 def jpeg_bytes(pixels: int, part: int, progressive: bool) -> int:
-    """Memory in bytes to decode a JPEG of `pixels` at 1/`part` of its sides."""
+    """Return the memory in bytes to decode a JPEG of `pixels` pixels at 1/`part` of its sides."""
     return _JPEG * pixels // part**2 + (_COEFFICIENTS * pixels if progressive else 0)
 
 
 def pillow_bytes(pixels: int) -> int:
-    """Memory in bytes to decode a picture of `pixels` in any other format."""
+    """Return the memory in bytes to decode a picture of `pixels` pixels in any other format."""
     return _PILLOW * pixels
 
 
 class MemoryBudget:
-    """`total` bytes, lent to threads in the order of their asking."""
+    """A budget of `total` bytes for threads; who asks first is served first."""
 
     def __init__(self, total: int) -> None:
         self._total = self._left = total
@@ -47,7 +49,7 @@ class MemoryBudget:
 
     @contextmanager
     def lease(self) -> Iterator[Reserve]:
-        """A reserve that holds memory for one picture at a time, until the next is asked for or the context ends."""
+        """Yield a `Reserve` that holds memory for one picture, until the next is asked for or the context ends."""
         held = 0
 
         def reserve(size: int) -> None:

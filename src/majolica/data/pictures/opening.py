@@ -1,4 +1,4 @@
-"""From the bytes of any format but plain JPEG to an upright 8-bit sRGB picture, by Pillow."""
+"""Opening pictures of all formats but plain JPEG with Pillow, as upright 8-bit sRGB pictures."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from majolica.data.pictures.faults import BadPicture, first_line
 from majolica.data.pictures.orientation import TURNS, is_sideways, orientation_of
 
 WEB = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP")
-"""Formats of the web. Each further decoder is a further way in for hostile files."""
+"""Formats of the web. There are no more, because each further decoder is one more target for hostile files."""
 LOCAL = (*WEB, "TIFF", "PPM", "JPEG2000", "ICO", "PSD", "QOI", "PCX", "SGI", "TGA")
-"""What people have on disk beside these. None of them runs a program, as EPS would."""
+"""Further formats that people have on their disks. None of them runs a program, as EPS would."""
 
 _BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
@@ -27,7 +27,7 @@ _BRANDS = {
 
 
 def open_picture(data: bytes | bytearray, formats: tuple[str, ...] = LOCAL) -> Any:
-    """A picture that Pillow has opened, its header read and nothing decoded. Raises BadPicture."""
+    """Open a picture with Pillow, which reads its header and decodes nothing yet. Raises BadPicture."""
     if not data:
         raise BadPicture(faults.UNKNOWN, "the file is empty", faults.DAMAGED)
     try:
@@ -39,17 +39,18 @@ def open_picture(data: bytes | bytearray, formats: tuple[str, ...] = LOCAL) -> A
         if kind:
             raise BadPicture(faults.UNKNOWN, kind, f"picture is {kind}") from None
         raise BadPicture(faults.UNKNOWN, f"begins with {data[:8].hex()}", faults.DAMAGED) from None
-    except Exception as error:  # decoders raise whatever they like on damaged bytes
+    except Exception as error:  # decoders raise any exception on damaged bytes
         raise BadPicture(faults.DAMAGED, first_line(error)) from None
 
 
 def render(opened: Any) -> tuple[Image.Image, str]:
-    """The first frame of an opened picture: RGB, 8-bit sRGB, upright, over white; and why its profile was not used.
+    """Decode the first frame of an opened picture to upright 8-bit sRGB over white; also return why its profile was not
+    used.
 
-    Raises whatever the decoder does.
+    Raises whatever the decoder raises.
     """
     opened.load()
-    orientation = orientation_of(opened)  # some formats say it behind the pixels
+    orientation = orientation_of(opened)  # in some formats it comes after the pixels
     flat, alpha = _apart(opened)
     flat, note = to_srgb(flat, opened.info.get("icc_profile"))
     if flat.mode != "RGB":
@@ -61,7 +62,7 @@ def render(opened: Any) -> tuple[Image.Image, str]:
 
 
 def _apart(opened: Any) -> tuple[Image.Image, Image.Image | None]:
-    """Colours in one of the modes that `to_srgb` takes, and opacity where there is some."""
+    """Return the colours in one of the modes that `to_srgb` takes, and the opacity, if there is any."""
     picture: Image.Image = to_8_bits(opened) if is_deep(opened.mode) else opened
     if picture.mode == "La":
         picture = picture.convert("LA")
@@ -79,13 +80,13 @@ def _apart(opened: Any) -> tuple[Image.Image, Image.Image | None]:
 
 @lru_cache(maxsize=8)
 def _known(formats: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of `formats` that this Pillow has."""
+    """Return those of `formats` that this Pillow supports."""
     Image.init()
     return tuple(name for name in formats if name in Image.OPEN)
 
 
 def _kind(head: bytes) -> str:
-    """What bytes are that no decoder knows; empty where that cannot be said."""
+    """Return what kind of file it is that no decoder knows; "" if that is not clear."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     brand = _BRANDS.get(head[8:12]) if head[4:8] == b"ftyp" else None
     if brand == "AVIF" and not features.check("avif"):
@@ -100,7 +101,7 @@ def _kind(head: bytes) -> str:
 
 
 def upright_size(data: bytes) -> tuple[int, int]:
-    """Height and width of a picture when upright, from its header alone. Raises BadPicture."""
+    """Return height and width of the upright picture, from its header alone. Raises BadPicture."""
     opened = open_picture(data)
     width, height = opened.size
     return (width, height) if is_sideways(orientation_of(opened)) else (height, width)

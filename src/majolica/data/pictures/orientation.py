@@ -1,4 +1,4 @@
-"""Which way up a picture is: EXIF orientation 1 to 8, and the turns that undo it.
+"""The orientation of a picture, 1 to 8 as in EXIF, and how it is turned upright.
 
 Source: CIPA DC-008 (Exif 2.32), 4.6.5.1.6; XMP carries the same number as tiff:Orientation.
 """
@@ -24,16 +24,16 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What makes a picture upright, by its orientation."""
+"""How a picture is turned upright, by its orientation."""
 
 
 def is_sideways(orientation: int) -> bool:
-    """Whether width and height change places in an upright picture."""
+    """Return whether width and height are exchanged when the picture is turned upright."""
     return orientation >= 5
 
 
 def read_orientation(exif: bytes, xmp: bytes = b"") -> int:
-    """The orientation, 1 to 8, that EXIF (a TIFF structure) or else XMP names; 1 where both are silent or damaged."""
+    """Return the orientation, 1 to 8, from EXIF (a TIFF structure) or else from XMP; 1 if neither gives one."""
     found = _of_exif(exif) if exif else None
     if found is None and xmp:
         named = re.search(rb'tiff:Orientation(?:="|>)([0-9])', xmp)
@@ -42,28 +42,28 @@ def read_orientation(exif: bytes, xmp: bytes = b"") -> int:
 
 
 def orientation_of(opened: Any) -> int:
-    """The orientation of a picture that Pillow has opened, without decoding it.
+    """Return the orientation of a picture that Pillow has opened, without decoding it.
 
-    A TIFF is turned by Pillow itself as it is decoded, and its size is the upright one from the start, so that the
-    answer for a TIFF is 1.
+    For a TIFF it is 1, because Pillow itself turns a TIFF when it decodes it, and gives its upright size from the
+    start.
     """
     if opened.format == "TIFF":
         return 1
     try:
-        # The method of the base class: that of PNG would decode the picture first.
+        # This calls the method of the base class, because that of PNG would decode the picture first.
         found = Image.Image.getexif(opened).get(_TAG, 1)
-    except Exception:  # damaged EXIF is no EXIF
+    except Exception:  # damaged EXIF data are treated as missing
         return 1
     return found if found in TURNS else 1
 
 
 def turn_pixels(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Pixels, H x W or H x W x 3, turned upright; `image` itself where it is upright already."""
+    """Return pixels, H x W or H x W x 3, turned upright; `image` itself if it is upright already."""
     if orientation not in TURNS:
         return image
     if orientation >= 5:
         image = image.swapaxes(0, 1)
-    # What is left to do: mirror left to right, top to bottom, or both.
+    # Now it has to be mirrored left to right, top to bottom, or both.
     across = orientation in (2, 3, 6, 7)
     down = orientation in (3, 4, 7, 8)
     return np.ascontiguousarray(image[:: -1 if down else 1, :: -1 if across else 1])
@@ -80,6 +80,6 @@ def _of_exif(exif: bytes) -> int | None:
             tag, kind = struct.unpack_from(order + "HH", exif, entry)
             if tag == _TAG and kind in (_SHORT, _LONG):
                 return int(struct.unpack_from(order + ("H" if kind == _SHORT else "I"), exif, entry + 8)[0])
-    except struct.error:  # it ends early: what was there named no orientation
+    except struct.error:  # the data end early, and what there is names no orientation
         return None
     return None

@@ -1,4 +1,4 @@
-"""A perceptual hash: pictures that look alike differ in few of its 64 bits.
+"""A perceptual hash of 64 bits. The hashes of pictures that look alike differ in few bits.
 
 The classic DCT hash (Zauner 2010, "Implementation and Benchmarking of Perceptual Image Hash Functions"; the
 same bits in the same order as `imagehash.phash`): luma, scaled to 32 x 32 by Lanczos, two-dimensional DCT-II,
@@ -24,7 +24,7 @@ _BASIS = _basis()
 
 
 def phash(picture: Image.Image) -> str:
-    """The hash of an RGB picture as 16 hexadecimal digits."""
+    """Return the hash of an RGB picture as 16 hexadecimal digits."""
     small = picture.convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     low = _BASIS @ np.asarray(small, np.float64) @ _BASIS.T
     bits = (low > np.median(low)).ravel()
@@ -32,5 +32,5 @@ def phash(picture: Image.Image) -> str:
 
 
 def distance(one: str, other: str) -> int:
-    """Bits in which two hashes differ, 0 to 64."""
+    """Return in how many bits two hashes differ, 0 to 64."""
     return (int(one, 16) ^ int(other, 16)).bit_count()

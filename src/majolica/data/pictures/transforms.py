@@ -1,4 +1,4 @@
-"""Augmentation of a batch: flip and colour jitter, each row's randomness fixed by (seed, position) alone."""
+"""Augmentation of a batch by flips and colour jitter. The randomness of a row depends only on (seed, position)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from majolica.device import sent
 
 _STREAM = 0xA06
 _LUMA = np.array([0.299, 0.587, 0.114])
-# RGB -> YIQ, the space in which a turn of the last two axes is a turn of hue (FCC NTSC).
+# RGB -> YIQ, a colour space in which rotating the last two axes rotates the hue (FCC NTSC).
 _YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 _RGB = np.linalg.inv(_YIQ)
 
@@ -23,9 +23,9 @@ def augment(images_B3HW: Tensor, positions_B: Tensor, seed: int, flip: bool, jit
     """Return `images_B3HW` (float in [0, 1]) flipped and jittered, clamped to [0, 1].
 
     `positions_B` (int64) are the samples' places in the global order. `jitter` j scales brightness,
-    contrast (about mid-grey) and saturation by factors in [1-j, 1+j] and turns the hue by up to j/4 of a
-    circle: all of it is one 3x3 matrix and an offset per row. A row's result is the same, bit for bit,
-    whatever else is in the batch.
+    contrast (about mid-grey) and saturation by factors in [1-j, 1+j] and rotates the hue by up to j/4 of a
+    circle; together this is one 3x3 matrix and an offset for each row. The result of a row is the same, bit for
+    bit, whatever else is in the batch.
     """
     draws = uniform(seed, _STREAM, positions_B.cpu().numpy(), 5)
     if flip:
@@ -37,7 +37,7 @@ def augment(images_B3HW: Tensor, positions_B: Tensor, seed: int, flip: bool, jit
     matrix_B33, offset_B31 = (
         sent(torch.from_numpy(x).to(images_B3HW.dtype), images_B3HW.device) for x in (matrix, offset)
     )
-    # Autocast would round colours to 8 bits of mantissa.
+    # Autocast is off, because it would round colours to 8 bits of mantissa.
     with torch.autocast(images_B3HW.device.type, enabled=False):
         jittered = torch.baddbmm(offset_B31, matrix_B33, images_B3HW.flatten(2))
     return jittered.clamp_(0, 1).view_as(images_B3HW)

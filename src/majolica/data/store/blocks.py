@@ -1,4 +1,4 @@
-"""Blocks of remote files, kept on the local disk up to a limit, the least recently used going first."""
+"""A cache of blocks of remote files on the local disk. Beyond a limit, the least recently used blocks are removed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from majolica.scratch import ScratchFolder
 log = logging.getLogger(__name__)
 
 BLOCK = 4 << 20
-"""Bytes fetched at once: most of a chunk of 100 small pictures, so that one request serves many samples."""
+"""Bytes that are fetched at once. This is most of a chunk of 100 small pictures, so one request serves many samples."""
 ATTEMPTS = 5
 PATIENCE = 0.5
-"""Seconds before a second attempt; twice as long before each further one."""
+"""Seconds to wait before the second attempt; the wait doubles before each further attempt."""
 
 Fetch = Callable[[str, int, int], bytes]
 """(file, first byte, byte after the last) -> bytes."""
@@ -42,19 +42,22 @@ class Blocks:
         self._coming: dict[Key, Future[bytes]] = {}
         self._made = 0
         self.bytes = 0
-        """On disk now."""
+        """Bytes that are on the disk now."""
         self.fetched = 0
-        """Fetched since the start, in bytes."""
+        """Bytes that have been fetched since the start."""
 
     def read(self, file: str, offset: int, size: int) -> bytes:
-        """`size` bytes of `file` from `offset`; fewer where the file ends. UserError when it cannot be reached."""
+        """Return `size` bytes of `file` from `offset` on, or fewer if the file ends there.
+
+        Raises UserError if the file cannot be reached.
+        """
         first, last = offset // self._block, (offset + max(1, size) - 1) // self._block
         data = b"".join(self._get((file, number)) for number in range(first, last + 1))
         start = offset - first * self._block
         return data[start : start + size]
 
     def ahead(self, file: str, offset: int, size: int) -> None:
-        """Begin to fetch what `read` will want."""
+        """Begin to fetch bytes that `read` will be asked for."""
         for number in range(offset // self._block, (offset + max(1, size) - 1) // self._block + 1):
             self._start((file, number))
 
@@ -70,7 +73,7 @@ class Blocks:
                 self._held.move_to_end(key)
                 try:
                     return held[0].read_bytes()
-                except OSError:  # someone has cleaned the disk: fetch it again
+                except OSError:  # somebody has deleted the file, so it is fetched again
                     self._drop(key)
         return self._start(key, again=True).result()
 
@@ -99,7 +102,7 @@ class Blocks:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._fetch(file, number * self._block, (number + 1) * self._block)
-            except Exception as error:  # each store raises its own kinds
+            except Exception as error:  # each store raises exceptions of its own
                 if attempt == ATTEMPTS or isinstance(error, FileNotFoundError | PermissionError):
                     raise UserError(f"{file} cannot be read ({error}): is the store up and are you let in?") from error
                 log.warning("%s: %s; attempt %d of %d follows", file, error, attempt + 1, ATTEMPTS)

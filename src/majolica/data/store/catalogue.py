@@ -1,7 +1,7 @@
-"""What a folder of tars holds, known at once: names, sizes and sample counts of all tars in one small file.
+"""One small file that says what a folder of tars holds: names, sizes and numbers of samples of all tars.
 
-Opening ten thousand indexes takes seconds; looking at ten thousand directory entries takes milliseconds. A tar that
-is new or has changed is looked at again.
+It saves time, because opening ten thousand indexes takes seconds and listing ten thousand files takes milliseconds. A
+tar that is new or has changed is looked at again.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from majolica.machine import cores
 
 NAME = ".catalogue.json"
 _FORMAT = f"2 {MAGIC.decode()}"
-"""Counts hold for one version of the index alone."""
+"""Numbers of samples hold for one version of the index only, so that version is part of the format."""
 
 
 @dataclass(frozen=True)
 class Tar:
-    """One tar: file name, size in bytes, time of change in ns, samples, and those of them with an empty caption."""
+    """One tar: its file name, size in bytes, time of change in ns, number of samples, and how many of these have an
+    empty caption."""
 
     name: str
     size: int
@@ -39,17 +40,17 @@ class Tar:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The tars of a folder by name."""
+    """The tars of a folder, sorted by name."""
 
     tars: list[Tar]
     held: dict[str, Any]
-    """The rows of those indexes that could not be saved beside their tars, by name of the tar."""
+    """The rows of those indexes that could not be saved beside their tars, by the name of the tar."""
     notices: tuple[str, ...]
-    """A sentence on everything in the folder that is passed over."""
+    """One sentence for each thing in the folder that is passed over."""
 
 
 def catalogue(folder: Path) -> Catalogue:
-    """Every tar of `folder`. Indexes what has no index yet. UserError when there is no tar at all."""
+    """Return what `folder` holds, and index every tar that has no index yet. Raises UserError if there is no tar."""
     listed = contents(folder)
     known = {(tar.name, tar.size, tar.mtime): tar for tar in _load(folder / NAME)}
     fresh = [entry for entry in listed.tars if entry not in known]
@@ -64,19 +65,22 @@ def catalogue(folder: Path) -> Catalogue:
 
 
 def _look(folder: Path, name: str, size: int, mtime: int) -> tuple[Tar, Any]:
-    """What the index of a tar says, and its rows where they are in memory alone: a mapped file takes a descriptor."""
+    """Return what the index of a tar says, and its rows if they are only in memory.
+
+    Rows in a mapped file are not returned, because each such file takes a file descriptor.
+    """
     index = open_index(folder / name)
     tar = Tar(name, size, mtime, len(index.rows), index.empty)
     return tar, index.rows if tar.count and not isinstance(index.rows, np.memmap) else None
 
 
 def parse(data: bytes) -> list[Tar]:
-    """The tars in the bytes of a saved catalogue; none where it is damaged or of another version."""
+    """Return the tars in the bytes of a saved catalogue; none if it is damaged or of another version."""
     try:
         saved = json.loads(data)
         return [Tar(*row) for row in saved["tars"]] if saved["format"] == _FORMAT else []
     except (ValueError, KeyError, TypeError, RecursionError):
-        return []  # it only saves time: what is missing or damaged is made again
+        return []  # the catalogue only saves time; if it is missing or damaged, it is made again
 
 
 def _load(path: Path) -> list[Tar]:
@@ -90,4 +94,4 @@ def _save(path: Path, tars: Iterable[Tar]) -> None:
     try:
         write_atomic(path, json.dumps({"format": _FORMAT, "tars": [astuple(tar) for tar in tars]}))
     except UserError:
-        return  # a folder that cannot be written to is read all the same
+        return  # a folder that cannot be written to can still be read

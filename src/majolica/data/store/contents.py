@@ -17,22 +17,22 @@ _UNPACK = {
     "bunzip2": (".tar.bz2", ".tbz2", ".tbz"),
     "lz4 -d --rm -m": (".tar.lz4",),
 }
-"""What makes a plain tar, in its place, of names that end so."""
+"""The command that turns a compressed tar into a plain one in the same place, and the endings of such tars."""
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 
 
 @dataclass(frozen=True)
 class Contents:
-    """The tars of a folder, as far as the folder itself tells."""
+    """The tars of a folder, as the listing of the folder tells."""
 
     tars: tuple[tuple[str, int, int], ...]
-    """Name, size in bytes and time of change in ns of each, by name."""
+    """Name, size in bytes and time of change in ns of each tar, sorted by name."""
     notices: tuple[str, ...]
-    """A sentence on everything that is passed over."""
+    """One sentence for each thing that is passed over."""
 
 
 def contents(folder: Path) -> Contents:
-    """List `folder`. Raises UserError where it cannot be listed or holds no tar, and says what it holds instead."""
+    """List `folder`. Raises UserError if it cannot be listed or holds no tar; the error says what it holds instead."""
     tars, notices, others = [], [], []
     try:
         with os.scandir(folder) as entries:
@@ -52,7 +52,7 @@ def contents(folder: Path) -> Contents:
 
 
 def compressed_notices(folder: str, names: Iterable[str]) -> list[str]:
-    """A sentence on the compressed tars among `names`, with the commands that unpack them."""
+    """Return a sentence on the compressed tars among `names`, with the commands that unpack them."""
     names = sorted(names)
     commands: dict[str, list[str]] = {}
     for command, endings in _UNPACK.items():
@@ -80,7 +80,7 @@ def tars_inside(folder: Path) -> list[Path]:
 
 
 def _look_at(entry: os.DirEntry[str]) -> tuple[str, list[tuple[str, int, int]]]:
-    """Why `entry` is passed over, or what is known of it."""
+    """Return why `entry` is passed over, and what is known of it if it is not."""
     try:
         found = entry.stat()
     except FileNotFoundError:

@@ -1,4 +1,5 @@
-"""Height and width of every picture of a tar, when upright, from the pictures' headers; kept as .dims beside it."""
+"""Height and width of every picture of a tar, when it is upright. They are read from the headers and kept in a .dims
+file beside the tar."""
 
 from __future__ import annotations
 
@@ -17,13 +18,13 @@ from majolica.files import write_atomic
 
 MAGIC = b"MJLDIM02"
 HEAD = 4096
-"""Bytes that hold most pictures' dimensions; where they do not, the whole picture is read."""
+"""Bytes that hold the dimensions of most pictures. If they do not, the whole picture is read."""
 
 
 def dimensions(opened: Opened, path: Path | None, size: int) -> NDArray[np.uint16]:
-    """Height and width `(N, 2)` of the samples of a tar of `size` bytes; (1, 1) for what is no picture.
+    """Return height and width `(N, 2)` of the samples of a tar of `size` bytes; (1, 1) for what is no picture.
 
-    They are kept in `path` where one is given.
+    They are kept in the file `path`, if one is given.
     """
     count = len(opened.rows)
     head = MAGIC + struct.pack("<qq", size, count)
@@ -33,7 +34,7 @@ def dimensions(opened: Opened, path: Path | None, size: int) -> NDArray[np.uint1
             return np.frombuffer(saved[len(head) :], np.uint16).reshape(count, 2)
     found = np.array([_of(opened, int(r["image"]), int(r["image_size"])) for r in opened.rows], np.uint16)
     if path:
-        with contextlib.suppress(UserError):  # a folder that cannot be written to is read all the same
+        with contextlib.suppress(UserError):  # a folder that cannot be written to can still be read
             write_atomic(path, head + found.tobytes())
     return found.reshape(count, 2)
 
@@ -44,7 +45,7 @@ def _of(opened: Opened, offset: int, size: int) -> tuple[int, int]:
         for length in (min(HEAD, size), size):
             try:
                 height, width = upright_size(opened.read(offset, length))
-            except Exception:  # cut short, or no picture
+            except Exception:  # the picture is cut short, or it is none
                 continue
             return min(height, 65535), min(width, 65535)
     return 1, 1

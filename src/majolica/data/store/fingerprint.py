@@ -1,7 +1,8 @@
-"""What a set of shards holds, told by a look at some of it: cheap however large the set, and the same in any store.
+"""A hash that tells what a set of shards holds. It looks at a part of the set only, so it is quick however large the
+set is, and it is the same in any store.
 
-Of up to LOOKS tars, evenly spaced, the whole index is hashed (where each picture and caption lies, and its size), and
-of some of their samples the caption and the middle of the picture. See docs/adr/053-resume.md for what this finds.
+Up to LOOKS tars, evenly spaced, are hashed: their whole index (where each picture and caption lies, and its size), and
+for some of their samples the caption and the middle of the picture. docs/adr/053-resume.md says what this finds.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import numpy as np
 from majolica.data.store.shards import BadSample, ShardSet
 
 LOOKS = 1024
-"""Samples that are read in all, and most tars that are looked into."""
+"""How many samples are read in all, and the most tars that are looked into."""
 _PIECE = 4096
-"""Most bytes read of a picture or caption."""
+"""The most bytes that are read of a picture or a caption."""
 _THREADS = 32
 _LAYOUT = ("image", "image_size", "text", "text_size")
 
@@ -26,7 +27,7 @@ Read = Callable[[int, int], bytes]
 
 
 def content(shards: ShardSet) -> str:
-    """Hash of the layout and of sampled content; sets that train the same samples give the same."""
+    """Return a hash of the layout and of some of the content; sets with the same samples have the same hash."""
     filled = np.array([t for t, tar in enumerate(shards.tars) if tar.count])
     chosen = filled[np.linspace(0, len(filled) - 1, min(LOOKS, len(filled)), dtype=np.int64)]
     each = max(1, LOOKS // len(chosen))
@@ -36,7 +37,10 @@ def content(shards: ShardSet) -> str:
 
 
 def stamp(shards: ShardSet) -> str:
-    """Hash of the tars' times of change, or of their ETags in a store: equal where nobody has written to any."""
+    """Return a hash of the times at which the tars were changed, or of their ETags in a store.
+
+    It stays the same as long as nobody writes to any of them.
+    """
     return hashlib.sha256("\n".join(shards.stamps).encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Members of a tar on their way to index rows: put together by sample, used, or counted with the reason why not."""
+"""Members of a tar are put together by sample and become rows of the index; what is not used is counted by reason."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REASONS = (
     "named as a part of another sample",
 )
 """Why samples or members are left out, in the order of the .mjidx header."""
-# Text and metadata are kept relative to the picture: members of one sample are neighbours.
+# Offsets of text and metadata are relative to the picture, because members of one sample are neighbours.
 ROW = np.dtype(
     [
         ("image", "<u8"),
@@ -36,7 +36,7 @@ ROW = np.dtype(
     ]
 )
 Row = tuple[int, ...]
-# Bytes at most, so that a hostile member costs no memory when it is read.
+# The most bytes of a member of each kind, so that reading a hostile member does not exhaust the memory.
 _MOST = dict.fromkeys((IMAGE, OTHER_IMAGE, UNREAD), 1 << 30) | {META: 1 << 24} | dict.fromkeys(TEXTS, 1 << 20)
 _FAR = 2**31
 _WORDS, _BLANK, _NOTHING, _UNKNOWN = "words", "blank", "nothing", "unknown"
@@ -45,43 +45,43 @@ _ALL = {"image", "text", "json"}
 
 @dataclass(slots=True)
 class _Part:
-    """A member of a sample, and what it says: words, blanks, or nothing (of a .json it may not be known yet)."""
+    """A member of a sample, and whether it says words, blanks or nothing; for a .json this may not be known yet."""
 
     member: Member
     says: str
 
 
 class Samples:
-    """Everything that a tar holds, sorted to samples by `majolica.data.store.naming`."""
+    """Everything that a tar holds, sorted into samples by the rules of `majolica.data.store.naming`."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._plain = _Groups(self._says)
         self._dotted = _Groups(self._says)
         self._aside: list[tuple[str, str, _Part]] = []
-        """Members whose key ends at the last dot; only the end of the tar tells whether that key counts."""
+        """Members whose key ends at the last dot. Only at the end of the tar is it known whether that key counts."""
         self._shown = {False: False, True: False}
-        """Whether a caption was seen, in plain and in dotted names."""
+        """Whether a caption has been seen so far, among plain names (False) and among dotted names (True)."""
 
     @property
     def pictures(self) -> int:
-        """Pictures of the common formats under WebDataset's names."""
+        """Number of pictures in the common formats whose names follow WebDataset's rule."""
         return self._plain.pictures
 
     @property
     def captions(self) -> int:
-        """Captions, blank ones among them; complete after `finish`."""
+        """Number of captions, with blank ones; it is complete after `finish`."""
         return self._plain.captions + self._dotted.captions
 
     def add(self, member: Member) -> None:
-        """Sort a member to its sample."""
+        """Add a member to its sample."""
         name = understand(member.name)
         if name is None:
             return
         part = _Part(member, _NOTHING)
         if fits(name.kind, member):
             if name.kind in TEXTS:
-                # Now and not later: its bytes lie behind its header, and going back is dear in a remote tar.
+                # It is read now, because its bytes follow its header, and going back later is slow in a remote tar.
                 part.says = self._says(name.kind, member)
                 self._shown[name.dotted] = True
             elif name.kind == META:
@@ -94,7 +94,10 @@ class Samples:
             self._plain.add(name.key, name.kind, part)
 
     def finish(self, damage: str) -> tuple[list[Row], dict[str, int]]:
-        """Rows in the order of their pictures, and what was left out by reason, at the end of the tar."""
+        """At the end of the tar, return the rows in the order of their pictures, and how many were left out by reason.
+
+        `damage` says why the tar is cut, if it is.
+        """
         keys = {key for key, _, _ in self._aside}
         hidden: dict[str, set[str]] = {}
         for key, kind, part in self._aside:
@@ -122,7 +125,7 @@ class Samples:
 
 
 class _Groups:
-    """Samples by key. Of one that has all it can have only row and key stay in memory."""
+    """Samples by key. Of a sample that has all possible parts, only its row and its key stay in memory."""
 
     def __init__(self, says: Callable[[str, Member], str]) -> None:
         self.pictures = 0
@@ -139,7 +142,7 @@ class _Groups:
         return key in self._open or key in self._done
 
     def add(self, key: str, kind: str, part: _Part) -> None:
-        """Put a member to those of its key. Of members with the same name the first counts."""
+        """Add a member to the sample with its key. Of several members with the same name, the first counts."""
         if key != self._last:
             last = self._open.get(self._last, {})
             if IMAGE in last and _parts(last) == _ALL:
@@ -157,7 +160,7 @@ class _Groups:
             self.captions += kind in TEXTS
 
     def finish(self, damage: str) -> list[Row]:
-        """The rows. Of a tar that is cut, samples that may lack members are dropped."""
+        """Return the rows. If the tar is cut, samples that may lack members are left out."""
         usual = self._usual()
         for key in list(self._open):
             doubtful = damage and (key == self._last or self._interleaved)
@@ -168,7 +171,7 @@ class _Groups:
         return self._rows
 
     def _usual(self) -> set[str]:
-        """What the samples of this tar consist of, as far as those before the last tell."""
+        """Return which parts the samples of this tar have, judged by all samples but the last."""
         others = [_parts(group) for key, group in self._open.items() if key != self._last]
         return _ALL if self._done or not others else set().union(*others)
 
@@ -178,7 +181,7 @@ class _Groups:
         caption = self._caption(group)
         image = group.get(IMAGE) or group.get(OTHER_IMAGE)
         if image is None or caption is None:
-            if group:  # else its members have been counted already
+            if group:  # otherwise its members have been counted already
                 unread = "no picture" if UNREAD not in group else "picture in a format that is not read"
                 self.reasons["no caption" if image else unread] += 1
             return
@@ -189,7 +192,7 @@ class _Groups:
             self.reasons["members too far apart"] += 1
 
     def _caption(self, group: dict[str, _Part]) -> tuple[Member, bool] | None:
-        """The first member with words, or a blank one where there is no better; and whether it is blank."""
+        """Return the first member with words, or a blank one if none has words; and whether it is blank."""
         texts = [group[kind] for kind in TEXTS if kind in group]
         worded = next((part for part in texts if part.says == _WORDS), None)
         if worded:
@@ -204,7 +207,7 @@ class _Groups:
 
 
 def fits(kind: str, member: Member) -> bool:
-    """Whether a member may be used as what it is called."""
+    """Return whether a member can be used as the kind that its name says: it is a plain file and not too large."""
     return member.plain and member.size <= _MOST[kind]
 
 

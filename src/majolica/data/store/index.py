@@ -1,13 +1,15 @@
-"""The index of a tar: where each sample's picture, caption and metadata lie; scanned once, kept as .mjidx.
+"""The index of a tar says where the picture, caption and metadata of each sample lie. A tar is scanned once, and its
+index is kept beside it as .mjidx.
 
-File: 104-byte header (magic, size and mtime of the tar, samples, whether it is cut, what was left out by reason),
-then 28 bytes a sample, so that it can be memory-mapped. It is rebuilt when the tar has changed or the magic is that
-of another version, and kept in memory only where the folder is read-only.
+The file has a header of 104 bytes (magic, size and mtime of the tar, number of samples, whether the tar is cut, how
+many members were left out for each reason), and then 28 bytes for each sample, so that it can be memory-mapped. It is
+rebuilt if the tar has changed or if the magic is that of another version. If the folder is read-only, the index is kept
+in memory.
 
 A sample is a picture with a caption: the members of one folder that have the same key, in any order (see
-`majolica.data.store.naming`). Of members with the same name the first counts. The caption is the first text that is
-not blank among .txt, .caption, .text, and the fields `caption` and `text` of the .json. Where all of them say nothing,
-the sample has an empty caption, and its row says so.
+`majolica.data.store.naming`). Of members with the same name, the first counts. The caption is the first text that is
+not blank among .txt, .caption, .text, and the fields `caption` and `text` of the .json. If all of them are blank, the
+sample has an empty caption, and its row says so.
 """
 
 from __future__ import annotations
@@ -45,39 +47,40 @@ _HEADER = np.dtype(
 
 @dataclass(frozen=True)
 class Index:
-    """Rows of ROW, one per usable sample in the order of their pictures, and what was left out."""
+    """One row (of type ROW) for each usable sample, in the order of the pictures, and what was left out."""
 
     rows: NDArray[Any]
-    """A row whose text is its json has its caption in there; one whose text_size is 0 has an empty caption."""
+    """If `text` points at the JSON member, the caption is a field of that JSON. If `text_size` is 0, the caption is
+    empty."""
     reasons: dict[str, int]
-    """How many samples or members were left out, by REASONS."""
+    """How many samples or members were left out, for each of REASONS."""
     truncated: bool
-    """The tar ends early or is damaged; only whole samples before that are listed."""
+    """Whether the tar ends early or is damaged; then only the whole samples before that place are listed."""
     damage: str = ""
-    """How so; known after a scan only."""
+    """What is wrong with the tar; this is known only after a scan."""
     unsaved: str = ""
-    """Why it could not be kept beside the tar."""
+    """Why the index could not be saved beside the tar; "" if it was saved."""
 
     @property
     def skipped(self) -> int:
-        """Everything that was left out."""
+        """Number of samples and members that were left out."""
         return sum(self.reasons.values())
 
     @property
     def empty(self) -> int:
-        """Samples whose caption is empty."""
+        """Number of samples whose caption is empty."""
         return count_empty(self.rows)
 
 
 def count_empty(rows: NDArray[Any]) -> int:
-    """How many of `rows` have an empty caption."""
+    """Return how many of `rows` have an empty caption."""
     return int((rows["text_size"] == 0).sum())
 
 
 def open_index(tar: Path, rebuild: bool = False) -> Index:
-    """Return the index of `tar`, from its .mjidx file when that fits, else by a scan (which is then saved).
+    """Return the index of `tar` from its .mjidx file if that fits the tar; otherwise scan the tar and save the index.
 
-    With `rebuild` it is always by a scan. Raises UserError where the tar cannot be read, as `scan`.
+    With `rebuild` the tar is always scanned. Raises UserError if the tar cannot be read, as `scan` does.
     """
     before = _stat(tar)
     path = tar.with_suffix(".mjidx")
@@ -105,7 +108,7 @@ def open_index(tar: Path, rebuild: bool = False) -> Index:
 
 
 def scan(tar: Path) -> Index:
-    """Read the headers of `tar`. Raises UserError when it holds pictures but not one caption."""
+    """Read all headers of `tar`. Raises UserError if it holds pictures but no caption at all."""
     try:
         with tar.open("rb") as file:
             return scan_file(file, os.fstat(file.fileno()).st_size, str(tar))
@@ -114,7 +117,7 @@ def scan(tar: Path) -> Index:
 
 
 def scan_file(file: BinaryIO, size: int, tar: str) -> Index:
-    """Read the headers of an open tar of `size` bytes that is called `tar`, as `scan`."""
+    """Read all headers of an open tar of `size` bytes that is called `tar`, as `scan` does."""
     samples = Samples(file)
     damage = ""
     try:
@@ -135,14 +138,14 @@ def scan_file(file: BinaryIO, size: int, tar: str) -> Index:
 
 
 def caption_bytes(row: Any, text: bytes) -> bytes:
-    """The caption of the sample in `row`, given what its text member holds: that, or a field of it."""
+    """Return the caption of the sample in `row`. `text` is what its text member holds: the caption, or JSON with it."""
     if row["json_size"] == 0 or row["text"] != row["json"]:
         return text
     return (json_caption(text) or "").encode("utf-8", "replace")
 
 
 def parse(data: bytes, size: int) -> NDArray[Any] | None:
-    """The rows in the bytes of an .mjidx file; None when they are not those of a tar of `size` bytes."""
+    """Return the rows in the bytes of an .mjidx file, or None if they do not belong to a tar of `size` bytes."""
     if len(data) < _HEADER.itemsize:
         return None
     header = np.frombuffer(data, _HEADER, 1)[0]
@@ -154,7 +157,7 @@ def parse(data: bytes, size: int) -> NDArray[Any] | None:
 
 def _load(path: Path, tar: os.stat_result) -> Index | None:
     try:
-        with path.open("rb") as file:  # opened once: another process may put a new one in its place meanwhile
+        with path.open("rb") as file:  # opened only once, because another process may put a new file in its place
             header = np.fromfile(file, _HEADER, 1)[0]
             if header["magic"] != MAGIC or header["size"] != tar.st_size or header["mtime"] != tar.st_mtime_ns:
                 return None

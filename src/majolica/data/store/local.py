@@ -15,17 +15,20 @@ from majolica.data.store.index import open_index
 
 @dataclass(frozen=True)
 class Opened:
-    """One tar that can be read: its index rows, its bytes by offset and size, and word of what is wanted soon."""
+    """A tar that can be read.
+
+    `rows` is its index, `read(offset, size)` returns bytes, and `ahead(offset, size)` says which bytes are needed soon.
+    """
 
     rows: Any
     read: Callable[[int, int], bytes]
     ahead: Callable[[int, int], None]
     peek: Callable[[int, int], bytes] | None = None
-    """As `read` for a few bytes alone, where `read` would fetch more than it is asked for."""
+    """Like `read`, for a few bytes only, if `read` would fetch more than it is asked for."""
 
 
 class LocalTars:
-    """The tars of a folder; what `RemoteTars` is for a URL."""
+    """The tars of a local folder; `RemoteTars` is the same for a URL."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -33,19 +36,19 @@ class LocalTars:
         self.tars, self._held, self.notices = known.tars, known.held, known.notices
 
     def open(self, tar: Tar) -> Opened:
-        """Index and bytes of a tar."""
+        """Return a tar ready to be read."""
         path = self.folder / tar.name
         file = io.FileIO(path)
         rows = self._held[tar.name] if tar.name in self._held else open_index(path).rows
         return Opened(rows, lambda offset, size: os.pread(file.fileno(), size, offset), _do_nothing)
 
     def stamps(self) -> list[str]:
-        """Times of change."""
+        """Return the time at which each tar was last changed."""
         return [str(tar.mtime) for tar in self.tars]
 
     def close(self) -> None:
-        """Nothing is kept."""
+        """Do nothing, because nothing is kept on the disk."""
 
 
 def _do_nothing(offset: int, size: int) -> None:
-    """The system reads ahead on its own."""
+    """Do nothing, because the operating system reads ahead on its own."""

@@ -1,9 +1,9 @@
-"""Which sample a member of a tar belongs to, and what it is to that sample: both follow from its name.
+"""Which sample a member of a tar belongs to, and which part of that sample it is. Both follow from the member's name.
 
-WebDataset's rule comes first: the key ends at the first dot, and what follows is the extension, so `000.seg.png` is
-the part `seg.png` of sample `000`. A name that this rule makes nothing of ("Mt. Fuji.jpg") may be cut at its last
-dot instead (key "Mt. Fuji"), unless what stands before an earlier dot is the key of a sample already: there it
-is one more part of that sample.
+WebDataset's rule comes first: the key ends at the first dot, and the rest is the extension, so `000.seg.png` is the
+part `seg.png` of the sample `000`. If this rule gives no extension that we know ("Mt. Fuji.jpg"), the name is cut at
+its last dot instead, and the key is "Mt. Fuji". The exception is a name that begins with the key of another sample and
+a dot: it is one more part of that sample.
 """
 
 from __future__ import annotations
@@ -13,34 +13,35 @@ from dataclasses import dataclass
 
 IMAGE, OTHER_IMAGE, UNREAD, META = "image", "other image", "unread", "json"
 TEXTS = ("txt", "caption", "text")
-"""Extensions of captions, the preferred first; each is a kind of its own."""
+"""Extensions of captions, the preferred one first. Each of them is a kind of its own."""
 _KINDS = (
     dict.fromkeys(("jpg", "jpeg", "png", "webp"), IMAGE)
-    # Used where a sample has none of the above, for these often hold masks or depth beside a picture.
+    # These are used only if a sample has none of the above, because they often hold masks or depth beside a picture.
     | dict.fromkeys(("jpe", "jfif", "gif", "avif", "bmp", "tif", "tiff", "ppm", "jp2"), OTHER_IMAGE)
     | dict.fromkeys(("heic", "heif", "jxl", "svg"), UNREAD)
     | {"json": META}
     | {extension: extension for extension in TEXTS}
 )
-"""Extension in lower case -> kind of the member. Members of other extensions are nobody's business."""
+"""Extension in lower case -> kind of the member. Members with other extensions are ignored."""
 
 _LONGEST = 255
-"""Characters of a file's name at most, as on any disk: a hostile one of a million dots would be cut a million times."""
+"""The most characters in the name of a file, as on any disk. A hostile name with a million dots would otherwise be cut
+a million times."""
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A member's name, understood."""
+    """What the name of a member says."""
 
     key: str
-    """Of its sample, with its folder."""
+    """The key of the sample, with its folder."""
     kind: str
     dotted: bool
     """Whether the key ends at the last dot instead of the first."""
 
 
 def understand(name: str) -> Name | None:
-    """What the member called `name` is, or None where it is no part of a sample that we use."""
+    """Return what the member called `name` is, or None if it is no part of a sample that we use."""
     folder, _, rest = name.removeprefix("./").rpartition("/")
     stem, _, extension = rest.partition(".")
     if kind := _KINDS.get(extension.lower()):
@@ -54,7 +55,7 @@ def understand(name: str) -> Name | None:
 
 
 def shorter_keys(key: str) -> Iterator[str]:
-    """Every key that `key` would have, were its last part cut at an earlier dot."""
+    """Yield every key that `key` would be if its last part were cut at an earlier dot."""
     folder, _, stem = key.rpartition("/")
     while "." in stem:
         stem = stem.rpartition(".")[0]

@@ -1,4 +1,4 @@
-"""Tars written sample by sample: never more than one sample in memory, never half a tar under its name."""
+"""Writing tars sample by sample. There is never more than one sample in memory, and never half a tar under its name."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def write_tar(path: Path, records: Iterable[tuple[str, Record]]) -> int:
-    """Write (key, record) pairs as the tar `path` and return how many; where there is none, no tar.
+    """Write (key, record) pairs as the tar `path` and return how many there were; if there is none, write no tar.
 
-    The same records give the same bytes. Raises UserError where the disk refuses; then nothing is left.
+    The same records give the same bytes. Raises UserError if the disk refuses, and then leaves nothing behind.
     """
     pairs = iter(records)
     first = next(pairs, None)
@@ -28,7 +28,7 @@ def write_tar(path: Path, records: Iterable[tuple[str, Record]]) -> int:
     with whole_file(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for key, record in _with(first, pairs):
             _add_sample(tar, key, record)
-            tar.members = []  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
+            tar.members = []  # type: ignore[attr-defined]  # otherwise tarfile would keep every header in memory
             count += 1
     return count
 
@@ -41,7 +41,7 @@ def _add_sample(tar: tarfile.TarFile, key: str, record: Record) -> None:
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    # Owners and times keep their fixed defaults, so the same samples give the same bytes.
+    # Owner and time keep their fixed defaults, so that the same samples give the same bytes.
     info = tarfile.TarInfo(name)
     info.size = len(data)
     tar.addfile(info, io.BytesIO(data))

@@ -32,9 +32,10 @@ def is_remote(place: str) -> bool:
 
 
 class RemoteTars:
-    """The tars at a URL: listed once, their indexes brought here, their bytes through a bounded cache.
+    """The tars at a URL. They are listed once, their indexes are copied here, and their bytes go through a bounded
+    cache.
 
-    Where a catalogue lies beside them that knows them all, an index is brought when its tar is first read.
+    If a catalogue beside the tars knows all of them, an index is copied only when its tar is first read.
     """
 
     def __init__(self, url: str, cache: Path | None, limit: int) -> None:
@@ -60,7 +61,7 @@ class RemoteTars:
             raise
 
     def open(self, tar: Tar) -> Opened:
-        """Index, memory-mapped, and bytes of a tar."""
+        """Return a tar ready to be read; its index is memory-mapped."""
         file = self._path[tar.name]
         blocks = self._blocks
         return Opened(
@@ -68,14 +69,14 @@ class RemoteTars:
         )
 
     def stamps(self) -> list[str]:
-        """ETags, or what the store has in their place; "" where it says nothing but the size."""
+        """Return the ETags of the tars, or what the store has in their place; "" if it gives nothing but the size."""
         return [next((str(info[key]) for key in _STAMPS if info.get(key)), "") for info in self._infos]
 
     def _peek(self, file: str, offset: int, size: int) -> bytes:
         try:
             data: bytes = self._fs.cat_file(file, start=offset, end=offset + size)
             return data
-        except Exception as error:  # each store raises its own kinds
+        except Exception as error:  # each store raises exceptions of its own
             raise UserError(f"{file} cannot be read ({error}): is the store up and are you let in?") from error
 
     def close(self) -> None:
@@ -99,7 +100,7 @@ class RemoteTars:
         return Tar(name, size, 0, len(rows), index.count_empty(rows))
 
     def _rows(self, tar: Tar) -> Any:
-        """The rows of an index; the file is mapped, for all indexes together may be large."""
+        """Return the rows of an index. The file is memory-mapped, because all indexes together may be large."""
         path = self._indexes / f"{tar.name}.npy"
         if not path.exists():
             self._bring_index(tar.name, tar.size)
@@ -115,7 +116,7 @@ class RemoteTars:
         return index.parse(self._fs.cat_file(path), size)
 
     def _scan(self, name: str, size: int) -> Any:
-        """Without an index beside it, or with one of another version, a tar is read through once, in a stream."""
+        """Read a tar through once, as a stream, because there is no index of this version beside it."""
         log.info("%s/%s has no index of this version beside it and is read through", self.url, name)
         try:
             with self._fs.open(self._path[name], "rb", block_size=8 << 20, cache_type="readahead") as file:

@@ -1,4 +1,4 @@
-"""Tar shards in the img2dataset layout: writing them, and reading any sample of a folder of them by its offset.
+"""Tar shards in the layout of img2dataset: writing them, and reading any sample of a folder of them by its offset.
 
 A sample with key 000010042 is the members 000010042.jpg (or .png, .webp, ...), .txt (its caption) and .json
 (what is known).
@@ -31,7 +31,7 @@ from majolica.errors import UserError, shown
 
 PER_SHARD = 1000
 REMOTE_LIMIT = 20 * 10**9
-"""Bytes of remote tars kept on the local disk, unless a reader says otherwise."""
+"""How many bytes of remote tars are kept on the local disk, unless a reader says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class Record:
-    """One sample as it is stored: encoded picture, its extension ("jpg", "png", ...), caption and metadata."""
+    """One sample as it is stored: its encoded picture, the extension of that ("jpg", "png", ...), caption and
+    metadata."""
 
     image: bytes
     extension: str
     caption: str
     meta: dict[str, Any]
     fault: str = ""
-    """What is wrong with metadata that the sample does without."""
+    """What is wrong with the metadata, if it cannot be used; the sample is used without it."""
 
 
 class ShardSet:
@@ -76,21 +77,21 @@ class ShardSet:
         self.folder, self.remote = place, is_remote(place)
         self._skip = empty_captions == "skip"
         self.empty = sum(tar.empty for tar in self._tars.tars)
-        """Samples whose caption is empty, whether they are left out or not."""
+        """Number of samples whose caption is empty, whether they are left out or not."""
         self.tars = [replace(tar, count=tar.count - tar.empty * self._skip) for tar in self._tars.tars]
         self._ends = np.cumsum([tar.count for tar in self.tars])
         if self._ends[-1] == 0:
             self.close()
             raise UserError(self._nothing())
         self.passed_over = self._tars.notices
-        """Sentences on what the folder holds that is not read."""
+        """Sentences on things in the folder that are not read."""
         self.notices = (*self.passed_over, *self._on_empty_captions())
-        """The same, and one on captions that say nothing."""
+        """The same sentences, and one on empty captions if there are any."""
         lines = "\n".join(f"{tar.name} {tar.size} {tar.count}" for tar in self.tars)
         self.manifest = hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
-        """Hash of the tars' names, sizes and counts: equal manifests mean the same numbering."""
-        # Bounded, so that a folder of 100,000 tars does not run out of file descriptors. An evicted file is
-        # closed when its last reader lets go of it.
+        """Hash of the names, sizes and numbers of samples of the tars; equal manifests mean the same numbering."""
+        # The cache is bounded, so that a folder of 100,000 tars does not use up all file descriptors. An evicted file
+        # is closed when its last reader lets go of it.
         self._open = lru_cache(maxsize=128)(self._open_shard)
 
     def __len__(self) -> int:
@@ -117,7 +118,7 @@ class ShardSet:
         return self._read(i, ("text",))[0].decode("utf-8", "replace")
 
     def ahead(self, i: int) -> None:
-        """Begin to bring sample `i` here, where it lies in a remote store."""
+        """Begin to fetch sample `i`, if it lies in a remote store."""
         shard, row = self._row(i)
         shard.ahead(int(row["image"]), int(row["image_size"]))
 
@@ -134,7 +135,7 @@ class ShardSet:
         return f'{tar}: sample "{shown(known.key.lstrip("/"))}"' if known else f"{tar}: sample {row:,} of the tar"
 
     def dimensions(self) -> NDArray[np.uint16]:
-        """Height and width `(N, 2)` of every picture, from the headers; kept beside local tars."""
+        """Return height and width `(N, 2)` of every picture, from the headers; they are kept beside local tars."""
         with ThreadPoolExecutor(16) as pool:
             return np.concatenate(list(pool.map(self._dimensions, self.tars)))
 
@@ -147,16 +148,20 @@ class ShardSet:
         return dimensions(opened, path, tar.size)[self._numbered(opened.rows)]
 
     def open_tar(self, tar: int) -> Opened:
-        """A tar by its place among `tars`: its rows in the order of their numbers, and its bytes. Raises BadSample."""
+        """Return a tar, by its place among `tars`, ready to be read; its rows are in the order of the numbers of the
+        samples.
+
+        Raises BadSample.
+        """
         return self._open(tar)
 
     @property
     def stamps(self) -> list[str]:
-        """What changes when somebody writes to a tar, for each."""
+        """For each tar, a text that changes when somebody writes to the tar."""
         return self._tars.stamps()
 
     def close(self) -> None:
-        """Remove what was kept of remote tars."""
+        """Remove what was kept of remote tars on the local disk."""
         self._tars.close()
 
     def __enter__(self) -> Self:
@@ -195,7 +200,7 @@ class ShardSet:
     def _open_shard(self, shard: int) -> Opened:
         try:
             opened = self._tars.open(self.tars[shard])
-        except OSError:  # it was there when the folder was listed, but it may be closed to us
+        except OSError:  # it was there when the folder was listed, but we may not read it
             raise BadSample("tar cannot be opened") from None
         if self.empty and self._skip:
             opened = replace(opened, rows=opened.rows[self._numbered(opened.rows)])
@@ -204,7 +209,7 @@ class ShardSet:
         return opened
 
     def _numbered(self, rows: Any) -> NDArray[np.bool_]:
-        """Which rows of an index have a number."""
+        """Return which rows of an index have a number."""
         return np.asarray(rows["text_size"] > 0) if self._skip else np.ones(len(rows), bool)
 
     def _nothing(self) -> str:
@@ -232,7 +237,7 @@ def _decode_caption(text: bytes) -> str:
 
 
 def extension_of(image: bytes) -> str:
-    """The usual extension of an encoded picture, by its first bytes; "jpg" where they say nothing."""
+    """Return the usual extension of an encoded picture, from its first bytes; "jpg" if they are not known."""
     if image[4:8] == b"ftyp":
         return "avif" if image[8:12] in (b"avif", b"avis") else "heic"
     if image[8:12] == b"WEBP":

@@ -1,8 +1,8 @@
-"""The members of a tar, header by header, without trusting any of it.
+"""Listing the members of a tar, header by header, without trusting anything in it.
 
-Nothing is extracted or followed, a name is only a name, and no header makes us read or allocate more than
-`LONGEST` bytes: Python's tarfile reads as much as a PAX or long-name header claims to hold, and takes a damaged
-header in the middle for the end. Source: POSIX.1-2001 pax, and the GNU tar manual, "Basic Tar Format".
+Nothing is extracted, no link is followed, and no header makes us read or allocate more than `LONGEST` bytes. Python's
+tarfile is not used, because it reads as much as a PAX or long-name header claims to hold, and takes a damaged header in
+the middle for the end. Source: POSIX.1-2001 pax, and the GNU tar manual, "Basic Tar Format".
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 BLOCK = 512
 LONGEST = 1 << 20
-"""Bytes of a PAX header or a long name at most."""
+"""The most bytes of a PAX header or of a long name."""
 NEAR = 8 * BLOCK
 """Bytes in front of a member's own that hold its header, and a longer name or PAX records if it has them."""
 _TAIL = 64 << 20
@@ -24,25 +24,25 @@ _BODILESS = (b"1", b"2", b"3", b"4", b"5", b"6")
 
 
 class Damaged(Exception):
-    """The tar is cut or is none from here on; the message says which."""
+    """From here on the tar is damaged, cut, or no tar at all; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Something that a tar holds."""
+    """One entry of a tar."""
 
     name: str
-    """As written: not a path to open. Bytes that are not UTF-8 are surrogates."""
+    """The name as it is written; it must not be opened as a path. Bytes that are not UTF-8 become surrogates."""
     offset: int
-    """Of its bytes in the tar."""
+    """Where its bytes begin in the tar."""
     size: int
-    """Bytes; all of them lie within the tar."""
+    """Number of bytes; all of them lie within the tar."""
     plain: bool
-    """A file whose bytes are there as they are: not a link, a device, a folder or a sparse file."""
+    """Whether it is a file whose bytes are stored as they are, not a link, device, folder or sparse file."""
 
 
 def members(file: BinaryIO, size: int) -> Iterator[Member]:
-    """Yield what a tar of `size` bytes holds, in its order. Raises Damaged after the last whole member."""
+    """Yield the members of a tar of `size` bytes, in their order. Raises Damaged after the last whole member."""
     place = 0
     special: dict[str, str] = {}
     while True:
@@ -103,7 +103,7 @@ def _read(file: BinaryIO, offset: int, length: int, size: int) -> bytes:
 
 
 def _check(header: bytes, place: int) -> int:
-    """The size in a header whose checksum is right; historic tars sum signed bytes."""
+    """Return the size that a header gives, after its checksum is verified; historic tars sum signed bytes."""
     said = _octal(header[148:156])
     summed = header[:148] + header[156:]
     total = sum(summed) + 8 * 32
@@ -132,7 +132,7 @@ def _octal(field: bytes) -> int | None:
 
 
 def _pax_size(special: dict[str, str], place: int) -> int:
-    """A size too large for the old header; 0 where there is none."""
+    """Return a size that is too large for the old header; 0 if there is none."""
     size = special.get("size", "0")
     return _positive(int(size) if size.isascii() and size.isdigit() and len(size) < 20 else None, place)
 
@@ -160,7 +160,7 @@ def _text(field: bytes) -> str:
 
 
 def _special(kind: bytes, data: bytes) -> dict[str, str]:
-    """What a header about the next member says: its path, its size, or that it is sparse."""
+    """Return what a special header says about the next member: its path, its size, or that it is sparse."""
     if kind == b"K":
         return {}
     if kind == b"L":
@@ -180,7 +180,7 @@ def _special(kind: bytes, data: bytes) -> dict[str, str]:
 
 
 def _after_map(file: BinaryIO, data: int, size: int) -> int:
-    """Where the bytes of an old GNU sparse file begin: behind further blocks of its map."""
+    """Return where the bytes of an old GNU sparse file begin, which is after further blocks of its map."""
     while True:
         block = _read(file, data, BLOCK, size)
         data += BLOCK
@@ -189,7 +189,7 @@ def _after_map(file: BinaryIO, data: int, size: int) -> int:
 
 
 def _check_tail(file: BinaryIO, place: int, size: int) -> None:
-    """Zeros end a tar, and so does a hole that a crash left: behind a hole there is something."""
+    """Check that only zeros follow the end. A hole that a crash left looks like the end, but something follows it."""
     file.seek(place)
     for _ in range(0, min(size - place, _TAIL), 1 << 20):
         if file.read(1 << 20).strip(b"\0"):

@@ -20,12 +20,13 @@ SOURCES: dict[str, Callable[[], FilterConfig]] = {
 
 
 def source(name: str) -> FilterConfig:
-    """The configuration of the source called `name`; UserError with the nearest name where there is none."""
+    """Return the configuration of the source called `name`. Raises UserError, with the nearest name, if there is
+    none."""
     if name not in SOURCES:
         raise unknown("source", name, SOURCES)
     return SOURCES[name]()
 
 
 def summary(name: str) -> str:
-    """First line of a source's description."""
+    """Return the first line of the description of a source."""
     return (SOURCES[name].__doc__ or "").strip().splitlines()[0]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from majolica.config.filter import DomainRule
 
-# Their public pictures are previews with a mark across them, and a watermark score misses many. Take one out where
-# you have a licence.
+# The public pictures of these agencies are previews with a mark across them, and a watermark score misses many of them.
+# Remove an agency from the list if you have a licence.
 STOCK_AGENCIES = (
     "123rf.com",
     "agefotostock.com",
@@ -20,6 +20,6 @@ STOCK_AGENCIES = (
     "vectorstock.com",
 )
 
-# The cap is there so that no shop or pinboard decides what the model has seen. opt_out_files has no default, for such
-# lists change daily: fetch yours anew and give it with --rules.domain.opt-out-files.
+# The cap prevents that one shop or pinboard decides what the model sees. opt_out_files has no default, because such
+# lists change daily: download yours again and give it with --rules.domain.opt-out-files.
 WEB = DomainRule(blocked=STOCK_AGENCIES, cap=1_000_000, cap_by="host")

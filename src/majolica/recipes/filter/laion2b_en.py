@@ -24,15 +24,15 @@ def laion2b_en() -> FilterConfig:
             resolution=ResolutionRule(min_side=256, max_pixels=89_478_485, max_aspect=3.0),
             # One or two words are mostly file names and brands; above 1,000 characters it is page text.
             caption=CaptionRule(min_chars=5, max_chars=1000, min_words=3, max_words=256),
-            # No language rule: English by its makers' detector, without a column. For laion2B-multi add
-            # --rules.language.allowed en.
-            # CLIP B/32. The set was cut at 0.28 already; 0.30 is the cut of LAION-400M.
+            # There is no language rule, because its makers chose English captions and there is no column of languages.
+            # For laion2B-multi add --rules.language.allowed en.
+            # The similarity is that of CLIP B/32. The set was cut at 0.28 already; 0.30 is the limit of LAION-400M.
             similarity=SimilarityRule(min=0.30),
-            # The category comes with every copy, the probability only with joined ones: keep where it is unknown.
+            # Every copy has the category, but only joined copies have the probability, so unknown values are kept.
             nsfw=NsfwRule(allowed=("UNLIKELY",), max_probability=0.3, null="keep"),
             watermark=WatermarkRule(max_probability=0.8, null="keep"),
             domain=WEB,
         ),
-        # No dedup.picture: as far as we know, the `hash` of joined copies is of URL and caption, not of the picture.
+        # dedup.picture is off: as far as we know, the `hash` in joined copies is that of URL and caption.
         dedup=DedupConfig(url=True),
     )

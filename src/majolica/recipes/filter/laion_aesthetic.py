@@ -20,7 +20,7 @@ def laion_aesthetic() -> FilterConfig:
     return FilterConfig(
         recipe="laion-aesthetic",
         rules=RulesConfig(
-            # The pictures for the later part of training, where detail matters: larger than the base resolution.
+            # These pictures are for the later part of training, where detail matters, so they are larger than 256 px.
             resolution=ResolutionRule(min_side=512, max_pixels=89_478_485, max_aspect=2.5),
             caption=CaptionRule(min_chars=5, max_chars=1000, min_words=2),
             # These subsets carry punsafe and pwatermark, so an unknown value is suspicious.

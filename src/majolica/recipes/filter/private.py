@@ -10,9 +10,9 @@ def private() -> FilterConfig:
     return FilterConfig(
         recipe="private",
         rules=RulesConfig(
-            # Paths, file:// and s3:// are fine here: nobody else wrote the table.
+            # Paths, file:// and s3:// are allowed here, because nobody else wrote the table.
             url=UrlRule(schemes=()),
-            # Kept for training at high resolution. A table without sizes is fine: pictures are measured when packed.
+            # The pictures are for training at high resolution. A table may lack sizes: they are measured when packed.
             resolution=ResolutionRule(min_side=1024, null="keep"),
             caption=CaptionRule(min_chars=1),
         ),
