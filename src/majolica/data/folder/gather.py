@@ -24,7 +24,7 @@ from majolica.data.folder.report import Report, write_report
 from majolica.data.folder.spool import Task, drop_spool, read_rows, spool_rows
 from majolica.data.store.index import open_index
 from majolica.data.store.pack import write_tar
-from majolica.data.store.shards import Record
+from majolica.data.store.record import Record
 from majolica.data.tasks import each
 from majolica.errors import UserError
 from majolica.files import write_atomic
