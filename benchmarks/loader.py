@@ -31,7 +31,9 @@ from majolica.config.run import DataConfig
 from majolica.data.loading.loader import Loader, Size
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.fit import fit
-from majolica.data.store.shards import Record, ShardSet, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
+from majolica.data.store.shards import ShardSet
 from majolica.machine import cores
 
 BATCH, SIDE = 64, 256

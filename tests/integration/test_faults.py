@@ -14,7 +14,9 @@ import torch
 from PIL import Image
 
 from majolica.config.run import RunConfig
-from majolica.data.store.shards import Record, ShardSet, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
+from majolica.data.store.shards import ShardSet
 from majolica.distributed.group import Group
 from majolica.errors import UserError
 from majolica.launch.prepare import prepare

@@ -19,7 +19,8 @@ import torch
 import majolica
 from majolica.config import io
 from majolica.data.drawings.make import make_openmoji
-from majolica.data.store.shards import Record, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
 from majolica.errors import UserError
 from majolica.eval.report import CURVES
 from majolica.launch.prepare import prepare

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from majolica.data.store.shards import Record, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
 
 
 def _picture(i: int, width: int, height: int, extension: str = "png") -> bytes:

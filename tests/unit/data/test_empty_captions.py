@@ -15,7 +15,9 @@ from majolica.config.run import DataConfig
 from majolica.data.loading.loader import Loader, Size
 from majolica.data.store import caption_text
 from majolica.data.store.index import open_index
-from majolica.data.store.shards import Record, ShardSet, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
+from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 
 Picture = Callable[..., bytes]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from majolica.config.io import save
-from majolica.data.store.shards import Record, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
 from majolica.errors import UserError
 from majolica.launch import prepare
 from majolica.launch.start import train

@@ -9,7 +9,9 @@ from types import SimpleNamespace
 from PIL import Image
 
 from majolica.config.run import DataConfig, ModelConfig, RunConfig
-from majolica.data.store.shards import Record, ShardSet, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
+from majolica.data.store.shards import ShardSet
 from majolica.launch.rank import say_notices
 
 

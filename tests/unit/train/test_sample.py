@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from majolica.config.run import DataConfig, SourceConfig, TrainConfig
-from majolica.data.store.shards import Record, ShardSet, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
+from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 from majolica.train import sample
 from majolica.train.prompts import choose_prompts, read_prompts

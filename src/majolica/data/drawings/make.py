@@ -20,7 +20,8 @@ from majolica.data.drawings.openmoji import (
     drawings,
     license_text,
 )
-from majolica.data.store.shards import PER_SHARD, Record, write_shards
+from majolica.data.store.pack import PER_SHARD, write_shards
+from majolica.data.store.record import Record
 from majolica.errors import UserError
 from majolica.files import sweep_unfinished, write_atomic
 

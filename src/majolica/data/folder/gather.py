@@ -26,7 +26,7 @@ from majolica.data.folder.spool import SPLITS, Task, drop_spool, read_rows, spoo
 from majolica.data.store.contents import tars_inside
 from majolica.data.store.index import open_index
 from majolica.data.store.pack import write_tar
-from majolica.data.store.shards import Record
+from majolica.data.store.record import Record
 from majolica.data.tasks import each
 from majolica.errors import UserError, shown
 from majolica.files import sweep_unfinished, write_atomic

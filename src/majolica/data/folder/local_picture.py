@@ -16,7 +16,7 @@ from majolica.data.pictures.memory import MemoryBudget
 from majolica.data.pictures.opening import LOCAL
 from majolica.data.store.caption_text import CAPTION_FIELDS, field_caption, is_blank
 from majolica.data.store.index import kind_of
-from majolica.data.store.shards import Record
+from majolica.data.store.record import Record
 
 _MOST_BYTES = 1 << 30
 _OURS = ("key", "status", "caption", "path", "sha256", "phash", "width", "height", "original_width", "original_height")

@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from itertools import accumulate
 from typing import Self
 
+from majolica.data.store.record import Record
 from majolica.data.store.remote import is_remote
-from majolica.data.store.shards import Record, ShardSet
+from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 
 

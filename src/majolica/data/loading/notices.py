@@ -14,7 +14,8 @@ from majolica.config.run import DataConfig
 from majolica.data.pictures.faults import BadSample
 from majolica.data.pictures.frame import Shape, lost_area, scale_of
 from majolica.data.pictures.opening import upright_size
-from majolica.data.store.shards import Record, ShardSet
+from majolica.data.store.record import Record
+from majolica.data.store.shards import ShardSet
 
 ROWS = 256
 """How many samples, of all sources together, are looked at."""

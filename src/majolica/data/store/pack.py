@@ -7,12 +7,32 @@ import json
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from majolica.data.store.record import Record
 from majolica.files import whole_file
 
-if TYPE_CHECKING:
-    from majolica.data.store.shards import Record
+PER_SHARD = 1000
+"""Samples in a tar, unless a writer says otherwise."""
+
+
+def write_shards(folder: Path, records: Iterable[Record], per_shard: int = PER_SHARD) -> int:
+    """Write `records` as folder/00000.tar, 00001.tar, ... and return how many there were."""
+    total = 0
+    buffer: list[Record] = []
+    for record in records:
+        buffer.append(record)
+        total += 1
+        if len(buffer) == per_shard:
+            _write_shard(folder, total // per_shard - 1, buffer)
+            buffer = []
+    if buffer:
+        _write_shard(folder, total // per_shard, buffer)
+    return total
+
+
+def _write_shard(folder: Path, shard: int, records: list[Record]) -> None:
+    pairs = ((f"{shard:05d}{i:04d}", record) for i, record in enumerate(records))
+    write_tar(folder / f"{shard:05d}.tar", pairs)
 
 
 def write_tar(path: Path, records: Iterable[tuple[str, Record]]) -> int:

@@ -1,15 +1,14 @@
-"""Tar shards in the layout of img2dataset: writing them, and reading any sample of a folder of them by its offset.
+"""A folder of tar shards in the layout of img2dataset, of which any sample can be read by its offset.
 
-A sample with key 000010042 is the members 000010042.jpg (or .png, .webp, ...), .txt (its caption) and .json
-(what is known).
+A sample with key 000010042 is the members 000010042.jpg (or .png, .webp, ...), .txt (its caption) and .json (what is
+known of it). `Record`, `write_shards` and `BadSample` can be imported from here as well.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -24,35 +23,13 @@ from majolica.data.store.dimensions import dimensions
 from majolica.data.store.index import caption_bytes
 from majolica.data.store.local import LocalTars, Opened
 from majolica.data.store.naming import understand
-from majolica.data.store.pack import write_tar
+from majolica.data.store.record import Pair, Record, extension_of
 from majolica.data.store.remote import RemoteTars, is_remote
 from majolica.data.store.tar import name_at
 from majolica.errors import UserError, shown
 
-PER_SHARD = 1000
 REMOTE_LIMIT = 20 * 10**9
 """How many bytes of remote tars are kept on the local disk, unless a reader says otherwise."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """What training reads of a sample: its picture, still encoded, and its caption."""
-
-    image: bytes
-    caption: str
-
-
-@dataclass(frozen=True)
-class Record:
-    """One sample as it is stored: its encoded picture, the extension of that ("jpg", "png", ...), caption and
-    metadata."""
-
-    image: bytes
-    extension: str
-    caption: str
-    meta: dict[str, Any]
-    fault: str = ""
-    """What is wrong with the metadata, if it cannot be used; the sample is used without it."""
 
 
 class ShardSet:
@@ -234,42 +211,3 @@ def _decode_caption(text: bytes) -> str:
         return text.decode("utf-8")
     except UnicodeDecodeError:
         raise BadSample("caption is not UTF-8") from None
-
-
-def extension_of(image: bytes) -> str:
-    """Return the usual extension of an encoded picture, from its first bytes; "jpg" if they are not known."""
-    if image[4:8] == b"ftyp":
-        return "avif" if image[8:12] in (b"avif", b"avis") else "heic"
-    if image[8:12] == b"WEBP":
-        return "webp"
-    starts = {
-        b"\x89PNG": "png",
-        b"GIF8": "gif",
-        b"BM": "bmp",
-        b"II*\0": "tif",
-        b"MM\0*": "tif",
-        b"P5": "ppm",
-        b"P6": "ppm",
-        b"\0\0\0\x0cjP": "jp2",
-    }
-    return next((extension for start, extension in starts.items() if image.startswith(start)), "jpg")
-
-
-def write_shards(folder: Path, records: Iterable[Record], per_shard: int = PER_SHARD) -> int:
-    """Write `records` as folder/00000.tar, 00001.tar, ... and return how many there were."""
-    total = 0
-    buffer: list[Record] = []
-    for record in records:
-        buffer.append(record)
-        total += 1
-        if len(buffer) == per_shard:
-            _write_shard(folder, total // per_shard - 1, buffer)
-            buffer = []
-    if buffer:
-        _write_shard(folder, total // per_shard, buffer)
-    return total
-
-
-def _write_shard(folder: Path, shard: int, records: list[Record]) -> None:
-    pairs = ((f"{shard:05d}{i:04d}", record) for i, record in enumerate(records))
-    write_tar(folder / f"{shard:05d}.tar", pairs)

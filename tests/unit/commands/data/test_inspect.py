@@ -12,7 +12,9 @@ from PIL import Image
 
 from majolica import cli
 from majolica.config import io as io_config
-from majolica.data.store.shards import Record, ShardSet, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
+from majolica.data.store.shards import ShardSet
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
 from tiny import tiny_run
 

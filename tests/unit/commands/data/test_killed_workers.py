@@ -17,7 +17,8 @@ from PIL import Image
 
 import majolica
 from majolica import cli
-from majolica.data.store.shards import Record, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
 
 # Python reads it as it starts. The first spawned worker that opens a file of the kind named dies, once.
 KILLER = """

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from majolica import cli
-from majolica.data.store.shards import BadSample, Record, ShardSet, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
+from majolica.data.store.shards import BadSample, ShardSet
 from majolica.text.tokenizer import Tokenizer
 
 COLOURS = ("teal", "dark green", "yellow", "grey", "crimson")

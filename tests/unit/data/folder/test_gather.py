@@ -24,7 +24,8 @@ from majolica.data.folder import spool
 from majolica.data.folder.gather import gather
 from majolica.data.folder.listing import rows
 from majolica.data.pictures.decode import decode
-from majolica.data.store.shards import Record, ShardSet
+from majolica.data.store.record import Record
+from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 
 Picture = Callable[..., bytes]

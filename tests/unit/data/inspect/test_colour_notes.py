@@ -11,7 +11,8 @@ from PIL import Image
 import profiles
 from majolica.config.engine import EngineConfig
 from majolica.data.inspect.look import Look, inspect_shards
-from majolica.data.store.shards import Record, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
 
 
 def test_profiles_of_no_use_are_counted(tmp_path: Path) -> None:

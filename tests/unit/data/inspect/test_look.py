@@ -16,7 +16,8 @@ from PIL import Image
 from majolica.config.engine import EngineConfig
 from majolica.data.inspect import look
 from majolica.data.inspect.look import Look, choose_samples, inspect_shards
-from majolica.data.store.shards import Record, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
 from majolica.errors import UserError
 from pages import read_page
 

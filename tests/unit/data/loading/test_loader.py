@@ -22,7 +22,9 @@ from majolica.data.loading.sources import captions
 from majolica.data.loading.split import load_split
 from majolica.data.order.permutation import sample_index
 from majolica.data.store import caption_text
-from majolica.data.store.shards import Record, ShardSet, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
+from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 
 Write = Callable[..., Path]

@@ -11,7 +11,9 @@ import pytest
 from majolica.config.run import DataConfig
 from majolica.data.drawings.phrases import WITH_BACKGROUND, WITHOUT_BACKGROUND
 from majolica.data.loading.notices import ROWS, data_notices, mirrored_words
-from majolica.data.store.shards import Record, ShardSet, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
+from majolica.data.store.shards import ShardSet
 
 Picture = Callable[..., bytes]
 Notices = Callable[..., list[str]]

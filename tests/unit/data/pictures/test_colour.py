@@ -26,7 +26,9 @@ from majolica.data.loading.loader import Loader, Size
 from majolica.data.loading.split import load_split
 from majolica.data.pictures import colour
 from majolica.data.pictures.decode import decode
-from majolica.data.store.shards import Record, ShardSet, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
+from majolica.data.store.shards import ShardSet
 
 SHOWN = (200, 60, 49)
 """What viewers show, as sRGB."""

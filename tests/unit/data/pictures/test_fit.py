@@ -20,7 +20,8 @@ from majolica.data.loading.split import load_split
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.fit import fit
 from majolica.data.pictures.frame import Fit, lost_area, scale_of
-from majolica.data.store.shards import Record, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
 from majolica.errors import UserError
 from majolica.recipes import recipe
 

@@ -24,7 +24,8 @@ from majolica.data.loading.loader import Loader, Size
 from majolica.data.pictures.decode import MAX_PIXELS, decode
 from majolica.data.pictures.faults import OVER_BUDGET, BadPicture
 from majolica.data.pictures.memory import SMALL, MemoryBudget, jpeg_bytes, pillow_bytes
-from majolica.data.store.shards import Record, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
 from majolica.errors import UserError
 
 MB = 1_000_000

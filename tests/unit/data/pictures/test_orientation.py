@@ -20,7 +20,9 @@ from majolica.data.loading.loader import Loader, Size
 from majolica.data.loading.split import load_split
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.orientation import TURNS, orientation_of, read_orientation, turn_pixels
-from majolica.data.store.shards import Record, ShardSet, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
+from majolica.data.store.shards import ShardSet
 
 KINDS = ["JPEG", "MPO", "PNG", "WEBP", "TIFF", *(["AVIF"] if features.check("avif") else [])]
 BACK = {2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}

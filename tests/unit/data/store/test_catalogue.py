@@ -10,7 +10,9 @@ import pytest
 
 from majolica.data.store import catalogue
 from majolica.data.store.catalogue import NAME
-from majolica.data.store.shards import Record, ShardSet, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
+from majolica.data.store.shards import ShardSet
 
 Write = Callable[..., Path]
 Picture = Callable[..., bytes]

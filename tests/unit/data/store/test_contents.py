@@ -145,7 +145,8 @@ def test_more_tars_than_files_may_be_open(tmp_path: Path) -> None:
     """A folder's first look holds no index open, however many there are."""
     import resource
 
-    from majolica.data.store.shards import Record, write_shards
+    from majolica.data.store.pack import write_shards
+    from majolica.data.store.record import Record
 
     write_shards(tmp_path, (Record(b"p", "jpg", f"c{i}", {}) for i in range(120)), per_shard=1)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -13,7 +13,9 @@ import pytest
 
 from majolica.data.store import index
 from majolica.data.store.index import open_index, scan
-from majolica.data.store.shards import BadSample, Record, ShardSet, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
+from majolica.data.store.shards import BadSample, ShardSet
 from majolica.errors import UserError
 
 Write = Callable[..., Path]
