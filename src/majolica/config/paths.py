@@ -9,7 +9,7 @@ from majolica.config.run import RunConfig
 
 
 def anchor(config: RunConfig) -> RunConfig:
-    """`config` with the local paths of its data absolute, as seen from the current folder. URLs stay as they are."""
+    """`config` with its local paths (data, first weights) absolute, as seen from the current folder; URLs stay."""
     data = config.data
     sources = tuple(dataclasses.replace(source, shards=_absolute(source.shards)) for source in data.sources)
     data = dataclasses.replace(
@@ -19,7 +19,8 @@ def anchor(config: RunConfig) -> RunConfig:
         tokenizer=_absolute(data.tokenizer),
         remote_cache=_absolute(data.remote_cache),
     )
-    return dataclasses.replace(config, data=data)
+    train = dataclasses.replace(config.train, init_from=_absolute(config.train.init_from))
+    return dataclasses.replace(config, data=data, train=train)
 
 
 def _absolute(path: str) -> str:

@@ -176,6 +176,10 @@ class TrainConfig:
     """Rows per process and micro-step; while `processes` is 0, of all processes together."""
     accumulate: int = 4
     """Micro-steps per optimiser step."""
+    init_from: str = ""
+    """Trained weights to begin with, at step 0 and without optimiser state: a run folder (its averaged weights) or a
+    safetensors file. What does not fit in name and shape is named and starts fresh. The tokenizer is theirs, unless
+    `data.tokenizer` names one."""
     processes: int = 64
     """Data-parallel processes in all; 0 fits them to the machine when the run begins: one per GPU or core, which share
     the batch. The run's config.yaml has what was chosen."""

@@ -19,6 +19,7 @@ from majolica.run.weights import checkpoints
 from majolica.signals import INTERRUPTED, interrupt_on_signals
 from majolica.train.fitting import check_settled, fit_new_run, this_machine
 from majolica.train.vocabulary import make_vocabulary
+from majolica.train.warm_start import with_its_tokenizer
 
 
 def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
@@ -48,9 +49,10 @@ def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
 
 
 def _fitted(config: RunConfig) -> RunConfig:
-    """`config` fitted to this machine, which is said in a line."""
+    """`config` fitted to this machine and to the weights that it begins with; lines say what was chosen."""
     config, lines = fit_new_run(config, this_machine())
-    for line in lines:
+    config, more = with_its_tokenizer(config)
+    for line in (*lines, *more):
         print(line, file=sys.stderr, flush=True)
     return resolve(config)
 

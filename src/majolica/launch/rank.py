@@ -25,6 +25,7 @@ from majolica.train.loop import fit
 from majolica.train.prompts import PROMPTS, read_prompts
 from majolica.train.sample import Sampler
 from majolica.train.vocabulary import caption_notices
+from majolica.train.warm_start import warm_start
 from majolica.train.watch.log import Log
 from majolica.train.watch.summary import summarise
 
@@ -98,13 +99,18 @@ def _hold_on_first_rank(out: Path, resume: bool, group: Group) -> Iterator[None]
 
 
 def _restore(run: state.Run, resume: bool) -> None:
-    """Go on from the newest whole checkpoint, or from the beginning where the run was stopped before its first."""
-    if not resume:
+    """Go on from the newest whole checkpoint, or begin at step 0 where there is none yet."""
+
+    def say(message: str) -> None:
+        if run.group.first:
+            print(message, flush=True)
+
+    if resume and from_first(len(checkpoints(run.out)), run.group):
+        state.restore(run, say)
         return
-    if from_first(len(checkpoints(run.out)), run.group):
-        state.restore(run, lambda message: print(message, flush=True) if run.group.first else None)
-    elif run.group.first:
-        print(f"{run.out} holds no checkpoint yet: it begins at step 0", flush=True)
+    if resume:
+        say(f"{run.out} holds no checkpoint yet: it begins at step 0")
+    warm_start(run, say)
 
 
 def _outcome(run: state.Run, finished: bool, begun: int) -> str:

@@ -18,20 +18,26 @@ from majolica.launch.spawn import check_room
 from majolica.run.weights import checkpoints, latest
 from majolica.text.tokenizer import Tokenizer
 from majolica.train import precision, state
+from majolica.train.warm_start import rehearse_warm_start, with_its_tokenizer
 
 
 def rehearse(config: RunConfig, out: Path, resume: bool = False) -> None:
     """Raise the UserError that training `config` into `out` would begin with; write nothing.
 
     It opens the data as every rank does, the tokenizer and, to go on, the checkpoint, and compares what is asked of
-    the machine with what there is.
+    the machine with what there is. Of weights to begin with it prints what fits and what does not.
     """
     if config.train.processes > 1 and not launched():
         check_room(config.train.processes, torch.cuda.device_count())
     precision.prepare(nn.Identity(), config.train.precision, default_device())
+    if not resume:
+        config, _ = with_its_tokenizer(config)
     _open_tokenizer(config, out, resume)
     if resume and checkpoints(out):  # without one it begins at step 0
         latest(out)
+    else:
+        for line in rehearse_warm_start(config, out):
+            print(line)
     state.loader(config, Group(0, max(1, config.train.processes), torch.device("cpu"))).close()
 
 

@@ -63,6 +63,29 @@ def test_resume_takes_the_runs_own_configuration(calls: list[tuple[Any, ...]]) -
     assert (out, resume) == (Path("somewhere"), True)
 
 
+def test_init_from_is_a_field_of_the_configuration(calls: list[tuple[Any, ...]], capsys: Any) -> None:
+    Path("runs/a").mkdir(parents=True)
+    Path("b.safetensors").write_bytes(b"")
+    assert cli.main(["train", "nano", "--init-from", "runs/a", "--out", "one"]) == 0
+    assert cli.main(["train", "nano", "--train.init-from", "b.safetensors", "--out", "two"]) == 0
+    assert [config.train.init_from for config, _, _ in calls] == ["runs/a", "b.safetensors"]
+    assert cli.main(["train", "nano", "--init-from", "runs/a", "--train.init-from", "b.safetensors"]) == 2
+    assert "keep one" in capsys.readouterr().err
+    assert cli.main(["train", "nano", "--init-from", "runs/gone"]) == 2
+    assert "train.init_from runs/gone is not there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--init-from", "--train.init-from"])
+def test_a_run_that_goes_on_is_not_given_other_weights(calls: list[tuple[Any, ...]], capsys: Any, option: str) -> None:
+    """What it began with stands in its configuration, and need not be there any more."""
+    io.save(io.from_dict({"train": {"init_from": "runs/gone"}}, recipe("nano")), Path("a/config.yaml"))
+    Path("runs/b").mkdir(parents=True)
+    assert cli.main(["train", "--resume", "a", option, "runs/b"]) == 2
+    assert "--resume a goes on with the weights of that run" in capsys.readouterr().err and calls == []
+    assert cli.main(["train", "--resume", "a"]) == 0
+    assert calls[0][0].train.init_from == "runs/gone"
+
+
 def test_resume_with_another_out_is_refused(calls: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]) -> None:
     io.save(recipe("nano"), Path("a/config.yaml"))
     assert cli.main(["train", "--resume", "a", "--out", "b"]) == 2
