@@ -161,12 +161,25 @@ def _check(config: RunConfig, options: Options) -> Path:
     for place in (source.shards for source in config.data.sources or (SourceConfig(config.data.shards),)):
         if "://" not in place and not (place and Path(place).is_dir()):
             raise UserError(_no_shards(config, place))
+    _check_held_out(config)
     if not options.resume and config.train.init_from and not Path(config.train.init_from).exists():
         raise UserError(
             f"train.init_from {config.train.init_from} is not there: name a run folder or a safetensors file"
         )
     check_folder(out)
     return out
+
+
+def _check_held_out(config: RunConfig) -> None:
+    """UserError where the held-out samples are not there, or are trained on."""
+    held_out = config.data.heldout
+    if not held_out or not config.train.heldout_every:
+        return
+    if "://" not in held_out and not Path(held_out).is_dir():
+        raise UserError(f"no shards at data.heldout {held_out}: name a folder of img2dataset tars, or leave it out")
+    places = [source.shards for source in config.data.sources] or [config.data.shards]
+    if any(place == held_out or Path(place).absolute() == Path(held_out).absolute() for place in places):
+        raise UserError(f"data.heldout {held_out} is trained on: name shards that data.shards and data.sources do not")
 
 
 def _no_shards(config: RunConfig, folder: str) -> str:

@@ -21,7 +21,7 @@ _ABOVE_ZERO = {
     "data.decode_gb",
     *("loss.t_std", "loss.t_floor", "loss.fine_scale", "optim.lr", "optim.clip"),
     *(f"train.{name}" for name in ("steps", "batch", "accumulate")),
-    *(f"train.{name}" for name in ("checkpoint_every", "keep", "log_every")),
+    *(f"train.{name}" for name in ("checkpoint_every", "keep", "log_every", "heldout_pictures")),
 }
 _ANY_SIGN = {"loss.t_mean", "model.logit_bias"}
 _AT_MOST_ONE = {
@@ -35,6 +35,7 @@ _AT_MOST_ONE = {
     "loss.drop_property",
     "loss.drop_all",
     "train.sample_share",
+    "train.heldout_share",
 }
 _BELOW_ONE = {"optim.beta1", "optim.beta2", "optim.ema"}
 

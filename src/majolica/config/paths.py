@@ -16,6 +16,7 @@ def anchor(config: RunConfig) -> RunConfig:
         data,
         shards=_absolute(data.shards),
         sources=sources,
+        heldout=_absolute(data.heldout),
         tokenizer=_absolute(data.tokenizer),
         remote_cache=_absolute(data.remote_cache),
     )

@@ -82,6 +82,9 @@ class DataConfig:
     weights_end: tuple[float, ...] = ()
     """The sources' weights from sample `weights_over` on, linear until then; as at the start when empty."""
     weights_over: int = 0
+    heldout: str = ""
+    """Folder, or URL, of shards that are held out: `train.heldout_every` measures their losses. When empty, the folder
+    `heldout` beside the shards, where there is one."""
     tokenizer: str = ""
     """SentencePiece model file; trained from the captions of the sources when empty."""
     threads: int = 4
@@ -209,6 +212,13 @@ class TrainConfig:
     sample_share: float = 0.02
     """Share of the training time that grids may take: those beyond it are left out, but for the first and the last; 1
     paints every one."""
+    heldout_every: int = 5_000
+    """Log the losses of held-out pictures (`data.heldout`) with the averaged weights every so many steps; 0 never."""
+    heldout_pictures: int = 256
+    """How many pictures these are."""
+    heldout_share: float = 0.01
+    """Share of the training time that they may take: those beyond it are left out, but for the first and the last; 1
+    measures every time."""
     trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ("tensorboard",)
     """Who is told beside log.jsonl; one that fails does not hurt the run."""
     profile: int = 0

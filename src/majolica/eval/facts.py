@@ -22,7 +22,8 @@ from majolica.text.articles import with_article
 def read_log(run: Path) -> list[dict[str, Any]]:
     """Rows of log.jsonl in order; a line cut short (the run was killed in the middle of it) is left out.
 
-    A run that was resumed repeats steps: of each, the last row counts.
+    Numbers of one step that have cadences of their own stand in several lines and become one row. A run that was
+    resumed repeats steps: of each number, the last one counts.
     """
     path = run / "log.jsonl"
     rows: dict[Any, dict[str, Any]] = {}
@@ -32,7 +33,7 @@ def read_log(run: Path) -> list[dict[str, Any]]:
         except ValueError:
             continue
         if isinstance(row, dict) and isinstance(row.get("step"), int):
-            rows[row["step"]] = row
+            rows[row["step"]] = rows.get(row["step"], {}) | row
     return [rows[step] for step in sorted(rows)]
 
 

@@ -26,6 +26,7 @@ from majolica.train.prompts import PROMPTS, read_prompts
 from majolica.train.sample import Sampler
 from majolica.train.vocabulary import caption_notices
 from majolica.train.warm_start import warm_start
+from majolica.train.watch.heldout import HeldOut
 from majolica.train.watch.log import Log
 from majolica.train.watch.summary import summarise
 
@@ -50,7 +51,7 @@ def work(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher:
                 say_notices(run, log.say)
             begun = run.step
             sample = Sampler(run, log.say if log else lambda message: None)
-            finished = fit(run, log, lambda: bool(asked) or gone(), sample)
+            finished = fit(run, log, lambda: bool(asked) or gone(), sample, HeldOut(run, log))
         finally:
             run.feed.close()
             if log:

@@ -86,6 +86,17 @@ def test_a_run_that_goes_on_is_not_given_other_weights(calls: list[tuple[Any, ..
     assert calls[0][0].train.init_from == "runs/gone"
 
 
+def test_held_out_shards_are_there_and_not_trained_on(calls: list[tuple[Any, ...]], capsys: Any) -> None:
+    assert cli.main(["train", "nano", "--data.heldout", "gone"]) == 2
+    assert "no shards at data.heldout gone" in capsys.readouterr().err
+    assert cli.main(["train", "nano", "--data.heldout", str(Path("data/openmoji/train").absolute())]) == 2
+    assert "is trained on" in capsys.readouterr().err and calls == []
+    assert cli.main(["train", "nano", "--data.heldout", "gone", "--train.heldout-every", "0"]) == 0
+    Path("held").mkdir()
+    assert cli.main(["train", "nano", "--data.heldout", "held", "--out", "b"]) == 0
+    assert cli.main(["train", "nano", "--data.heldout", "s3://bucket/held", "--out", "c"]) == 0
+
+
 def test_resume_with_another_out_is_refused(calls: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]) -> None:
     io.save(recipe("nano"), Path("a/config.yaml"))
     assert cli.main(["train", "--resume", "a", "--out", "b"]) == 2

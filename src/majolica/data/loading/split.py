@@ -19,9 +19,15 @@ log = logging.getLogger(__name__)
 
 
 def load_split(
-    folder: Path | str, limit: int | None = None, resolution: int | None = None, how: Fit = "crop"
+    folder: Path | str,
+    limit: int | None = None,
+    resolution: int | None = None,
+    how: Fit = "crop",
+    spread: bool = False,
 ) -> tuple[Tensor, list[str], list[dict[str, Any]]]:
     """Return the first `limit` samples of `folder`, unshuffled: images_B3HW uint8, captions, metadata.
+
+    With `spread` they are evenly spaced over the whole folder, in place of the first.
 
     Pictures are fully decoded and fitted (as `how` says) to squares of `resolution`, by default the first one's
     shorter side. Unreadable ones are left out.
@@ -30,7 +36,8 @@ def load_split(
     for notice in shards.notices:
         log.warning("%s", notice)
     rows: list[tuple[Tensor, str, dict[str, Any]]] = []
-    for i in range(len(shards)):
+    count = min(limit, len(shards)) if spread and limit else len(shards)
+    for i in (number * len(shards) // count for number in range(count)):
         if limit is not None and len(rows) >= limit:
             break
         try:
