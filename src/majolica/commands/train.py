@@ -73,6 +73,8 @@ def describe(config: RunConfig) -> str:
     if is_open(config):
         rows["to be fitted"] = "train.processes 0 and train.precision auto, to the machine that the run begins on"
     rows |= {"steps": f"{config.train.steps:,}", "shards": f"{shards}{missing}"}
+    if not config.train.steps:
+        rows |= dict.fromkeys(("steps", "samples"), "to be fitted to the number of pictures (train.steps 0)")
     return "\n".join([f"recipe         {config.recipe}", *(f"{name:14} {text}" for name, text in rows.items())])
 
 

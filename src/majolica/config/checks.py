@@ -20,7 +20,7 @@ _ABOVE_ZERO = {
     *(f"model.text.{name}" for name in ("vocab", "length", "width", "depth", "heads")),
     "data.decode_gb",
     *("loss.t_std", "loss.t_floor", "loss.fine_scale", "optim.lr", "optim.clip"),
-    *(f"train.{name}" for name in ("steps", "batch", "accumulate")),
+    *(f"train.{name}" for name in ("batch", "accumulate")),
     *(f"train.{name}" for name in ("checkpoint_every", "keep", "log_every", "heldout_pictures")),
 }
 _ANY_SIGN = {"loss.t_mean", "model.logit_bias"}
@@ -96,7 +96,7 @@ def _check_heads(where: str, width: int, heads: int, multiple: int) -> None:
 
 def _check_run(config: RunConfig) -> None:
     optim, train, loss = config.optim, config.train, config.loss
-    if train.steps < optim.warmup:
+    if 0 < train.steps < optim.warmup:
         raise UserError(f"train.steps {train.steps} is less than optim.warmup {optim.warmup}: warm up for fewer steps")
     if optim.lr_end > optim.lr:
         raise UserError(f"optim.lr_end {optim.lr_end:g} is above the peak optim.lr {optim.lr:g}")

@@ -170,7 +170,9 @@ class TrainConfig:
     """The run itself. Cadence is in optimiser steps, never epochs."""
 
     steps: int = 366_000
-    """Optimiser steps in all."""
+    """Optimiser steps in all; 0 fits them to the number of pictures when the run begins: each is seen 100 times where
+    there are up to 10,000, half as often where there are four times as many, and at least once. Warm-up and EMA are
+    then no longer than a twentieth of the steps, and a step has fewer rows where there would be under 1,000 steps."""
     minutes: float = 0.0
     """When above 0, `steps` follows the pace of the machine so that training takes about this long."""
     replanned: tuple[tuple[int, int], ...] = ()

@@ -17,7 +17,7 @@ from majolica.errors import UserError
 from majolica.lock import hold_folder
 from majolica.run.weights import checkpoints
 from majolica.signals import INTERRUPTED, interrupt_on_signals
-from majolica.train.fitting import check_settled, fit_new_run, this_machine
+from majolica.train.fitting import check_settled, fit_new_run, fit_to_pictures, this_machine
 from majolica.train.vocabulary import make_vocabulary
 from majolica.train.warm_start import with_its_tokenizer
 
@@ -49,10 +49,11 @@ def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
 
 
 def _fitted(config: RunConfig) -> RunConfig:
-    """`config` fitted to this machine and to the weights that it begins with; lines say what was chosen."""
-    config, lines = fit_new_run(config, this_machine())
-    config, more = with_its_tokenizer(config)
-    for line in (*lines, *more):
+    """`config` fitted to its pictures, to this machine and to the weights that it begins with, which lines say."""
+    config, lines = fit_to_pictures(config)
+    config, more = fit_new_run(config, this_machine())
+    config, most = with_its_tokenizer(config)
+    for line in (*lines, *more, *most):
         print(line, file=sys.stderr, flush=True)
     return resolve(config)
 

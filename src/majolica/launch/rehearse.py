@@ -18,6 +18,7 @@ from majolica.launch.spawn import check_room
 from majolica.run.weights import checkpoints, latest
 from majolica.text.tokenizer import Tokenizer
 from majolica.train import precision, state
+from majolica.train.fitting import fit_to_pictures
 from majolica.train.warm_start import rehearse_warm_start, with_its_tokenizer
 
 
@@ -31,6 +32,8 @@ def rehearse(config: RunConfig, out: Path, resume: bool = False) -> None:
         check_room(config.train.processes, torch.cuda.device_count())
     precision.prepare(nn.Identity(), config.train.precision, default_device())
     if not resume:
+        config, lines = fit_to_pictures(config)
+        print(*lines, sep="\n", end="\n" * bool(lines))
         config, _ = with_its_tokenizer(config)
     _open_tokenizer(config, out, resume)
     if resume and checkpoints(out):  # without one it begins at step 0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from majolica import cli
-from majolica.commands.train import Options
+from majolica.commands.train import Options, describe
 from majolica.config import io
 from majolica.config.run import RunConfig
 from majolica.recipes import recipe
@@ -84,6 +84,16 @@ def test_a_run_that_goes_on_is_not_given_other_weights(calls: list[tuple[Any, ..
     assert "--resume a goes on with the weights of that run" in capsys.readouterr().err and calls == []
     assert cli.main(["train", "--resume", "a"]) == 0
     assert calls[0][0].train.init_from == "runs/gone"
+
+
+def test_steps_that_follow_from_the_pictures_are_said_to(calls: list[tuple[Any, ...]], capsys: Any) -> None:
+    assert cli.main(["train", "art", "--train.steps", "0", "--data.shards", "data/openmoji/train"]) == 0
+    [(config, _, _)] = calls
+    assert config.train.steps == 0
+    assert "to be fitted to the number of pictures" in describe(config)
+    Path("mine.yaml").write_text("recipe: art\ntrain: {steps: 0}")
+    assert cli.main(["plan", "mine.yaml"]) == 2
+    assert "train.steps is 0" in capsys.readouterr().err
 
 
 def test_held_out_shards_are_there_and_not_trained_on(calls: list[tuple[Any, ...]], capsys: Any) -> None:
