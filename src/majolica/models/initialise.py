@@ -23,10 +23,13 @@ were then set to 0 and for embeddings that were drawn twice, are still drawn. So
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from majolica.models.conditions import HIGHEST_FREQUENCY, ConditionEncoder
 from majolica.models.decoder import PixelBlock, PixelDecoder
@@ -50,16 +53,36 @@ STD = 0.02
 """Standard deviation of learned embeddings."""
 
 
-def materialise(model: nn.Module, device: torch.device) -> None:
-    """Give a model that was built on `meta` memory on `device`, in place; what that memory holds is not determined.
+class _Undrawn(TorchFunctionMode):
+    """Draws nothing for a new layer.
 
-    `Module.to_empty` does the same, but not for tensors without memory (FakeTensorMode), on which steps are planned.
+    torch's layers draw their first weights when they are made. On `meta` that is in vain, and the first time it loads
+    so much of torch that it takes two seconds.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__module__", "") == nn.init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def without_memory() -> Iterator[None]:
+    """Modules that are made here have parameters with shapes, and neither memory nor values."""
+    with torch.device("meta"), _Undrawn():
+        yield
+
+
+def materialise(model: nn.Module, device: torch.device) -> None:
+    """Give a model that was made `without_memory` memory on `device`, in place; it holds no determined values.
+
+    `Module.to_empty` does the same, but not under FakeTensorMode, in which steps are planned.
     """
     for module in model.modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
-            setattr(module, name, nn.Parameter(torch.empty_like(parameter, device=device)))
+            setattr(module, name, nn.Parameter(torch.empty(parameter.shape, dtype=parameter.dtype, device=device)))
         for name, constant in list(module.named_buffers(recurse=False)):
-            setattr(module, name, torch.empty_like(constant, device=device))
+            setattr(module, name, torch.empty(constant.shape, dtype=constant.dtype, device=device))
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from majolica.config.run import ModelConfig
 from majolica.device import sent
 from majolica.models.conditions import Condition, ConditionEncoder
 from majolica.models.decoder import PixelDecoder, Window
-from majolica.models.initialise import initialise, materialise
+from majolica.models.initialise import initialise, materialise, without_memory
 from majolica.models.layers import Norm, rope_2d
 from majolica.models.text_tower import TextTower
 from majolica.models.trunk import Perception, Synthesis, unpatchify
@@ -70,7 +70,7 @@ class Majolica(nn.Module):
         super().__init__()
         self.config = config
         device = torch.empty(0).device
-        with torch.device("meta"):
+        with without_memory():
             self.text_tower = TextTower(config.text, config.embed)
             self.perception = Perception(config)
             self.synthesis = Synthesis(config)

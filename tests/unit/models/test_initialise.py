@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +16,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+import majolica
 from majolica.config.run import ModelConfig
 from majolica.models.initialise import initialise, materialise
 from majolica.models.layers import swiglu_hidden
@@ -194,6 +199,19 @@ def test_a_model_on_meta_takes_no_memory_and_no_numbers() -> None:
         model = Majolica(recipe("reference").model)
     assert torch.equal(torch.rand(3), expected)
     assert {value.device.type for value in (*model.parameters(), *model.buffers())} == {"meta"}
+
+
+def test_building_a_model_loads_no_more_of_torch_than_that() -> None:
+    """Drawing on `meta`, or asking it for a tensor of the same kind elsewhere, loads hundreds of modules."""
+    code = (
+        "import sys, torch.utils._device, majolica.models.majolica as m;"
+        "from majolica.config.run import ModelConfig as C, TextConfig as T;"
+        "before = set(sys.modules); m.Majolica(C(width=32, heads=2, text=T(vocab=300, width=32, depth=1, heads=2)));"
+        "sys.exit(' '.join(sorted(set(sys.modules) - before)) or 0)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(majolica.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
 
 
 class HostMemory(TorchDispatchMode):
