@@ -72,6 +72,7 @@ def tiny_run(shards: Path, steps: int = 6) -> RunConfig:
             checkpoint_every=3,
             log_every=2,
             sample_every=0,
+            heldout_every=0,
         ),
     )
 

@@ -56,6 +56,10 @@ def plan(
     if not 0 <= price < math.inf:
         raise UserError(f"--price {price:g}: give a number that is not negative")
     config = resolve(named(recipe))
+    if not config.train.steps:
+        raise UserError(
+            "--train.steps is 0, so the steps follow from the pictures when the run begins: name some to plan it"
+        )
     budget = activation_gb or config.train.activation_gb
     if not 0 <= budget < math.inf or (picture and not budget):
         raise UserError("--activation-gb must be above 0, and --picture draws its plan: give a budget")

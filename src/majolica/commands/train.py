@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +41,8 @@ class Options:
     """Folder of the run; runs/RECIPE when not given."""
     resume: Path | None = None
     """Go on with the run in this folder, from its last checkpoint and with its configuration."""
+    init_from: Path | None = None
+    """Begin with the weights of this run folder or safetensors file; short for --train.init-from."""
     print_config: Flag = False
     """Print the whole configuration as YAML and stop."""
     dry_run: Flag = False
@@ -51,7 +53,8 @@ def run(args: list[str]) -> None:
     """Parse `args`, then train, or print what was asked for instead."""
     start, args = _start(args)
     options = _parse(start, args)
-    config = RunConfig(start.recipe, options.model, options.data, options.loss, options.optim, options.train)
+    train = _begin_with(start.train, options)
+    config = RunConfig(start.recipe, options.model, options.data, options.loss, options.optim, train)
     config = resolve(config)
     if options.print_config:
         print(io.to_yaml(config), end="")
@@ -69,6 +72,8 @@ def describe(config: RunConfig) -> str:
     if is_open(config):
         rows["to be fitted"] = "--train.processes 0 and --train.precision auto, to the machine that the run begins on"
     rows |= {"steps": f"{config.train.steps:,}", "shards": shards}
+    if not config.train.steps:
+        rows |= dict.fromkeys(("steps", "samples"), "to be fitted to the number of pictures (--train.steps 0)")
     return "\n".join([f"recipe         {config.recipe}", *(f"{name:14} {text}" for name, text in rows.items())])
 
 
@@ -111,6 +116,21 @@ def _parse(start: RunConfig, args: list[str]) -> Options:
     return tyro.cli(Options, default=default, args=args, prog=prog, description=text)
 
 
+def _begin_with(start: TrainConfig, options: Options) -> TrainConfig:
+    """The section `train` with the weights that `--init-from` names; UserError where a resumed run is given others."""
+    short, train = options.init_from, options.train
+    if short and train.init_from not in ("", start.init_from, str(short)):
+        raise UserError(f"--init-from {short} and --train.init-from {train.init_from} name two beginnings: keep one")
+    if short:
+        train = replace(train, init_from=str(short))
+    if options.resume and train.init_from != start.init_from:
+        raise UserError(
+            f"--resume {options.resume} goes on with the weights of that run: leave --init-from out, or train a "
+            f"new run with --init-from {train.init_from} and another --out"
+        )
+    return train
+
+
 def _train(config: RunConfig, options: Options) -> None:
     out = _check(config, options)
     from majolica.launch.start import train
@@ -137,8 +157,25 @@ def _check(config: RunConfig, options: Options) -> Path:
     for place in (source.shards for source in config.data.sources or (SourceConfig(config.data.shards),)):
         if "://" not in place and not (place and Path(place).is_dir()):
             raise UserError(_no_shards(config, place))
+    _check_held_out(config)
+    if not options.resume and config.train.init_from and not Path(config.train.init_from).exists():
+        raise UserError(f"--init-from {config.train.init_from} is not there: name a run folder or a safetensors file")
     check_folder(out)
     return out
+
+
+def _check_held_out(config: RunConfig) -> None:
+    """UserError where the held-out samples are not there, or are trained on."""
+    held_out = config.data.heldout
+    if not held_out or not config.train.heldout_every:
+        return
+    if "://" not in held_out and not Path(held_out).is_dir():
+        raise UserError(f"no shards at --data.heldout {held_out}: name a folder of img2dataset tars, or leave it out")
+    places = [source.shards for source in config.data.sources] or [config.data.shards]
+    if any(place == held_out or Path(place).absolute() == Path(held_out).absolute() for place in places):
+        raise UserError(
+            f"--data.heldout {held_out} is trained on: name shards that --data.shards and data.sources do not"
+        )
 
 
 def _no_shards(config: RunConfig, folder: str) -> str:

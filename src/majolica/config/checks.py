@@ -55,7 +55,7 @@ def _check_heads(where: str, width: int, heads: int, multiple: int) -> None:
 
 def _check_run(config: RunConfig) -> None:
     optim, train, loss = config.optim, config.train, config.loss
-    if train.steps < optim.warmup:
+    if 0 < train.steps < optim.warmup:
         raise UserError(f"train.steps {train.steps} is less than optim.warmup {optim.warmup}: warm up for fewer steps")
     if optim.lr_end > optim.lr:
         raise UserError(f"optim.lr_end {optim.lr_end:g} is above the peak optim.lr {optim.lr:g}")

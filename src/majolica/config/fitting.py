@@ -1,14 +1,24 @@
-"""What a configuration leaves to the machine, and the configuration once the machine is known.
+"""What a configuration leaves to the machine and to the data, and the configuration once these are known.
 
-Nothing here looks at the machine itself.
+Nothing here looks at a machine or at data.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Literal
 
-from majolica.config.run import RunConfig
+from majolica.config.run import RunConfig, TrainConfig
+
+OFTEN, FEW = 100, 10_000
+"""So often each picture is seen where there are no more than so few of them."""
+LEAST_STEPS = 1_000
+"""With fewer, no schedule has room."""
+LEAST_ROWS = 32
+"""Rows of an optimiser step that are not halved any further."""
+WARMUP_SHARE = 20
+"""Warm-up and averaging last no longer than the steps over this."""
 
 
 def is_open(config: RunConfig) -> bool:
@@ -28,3 +38,45 @@ def settle(config: RunConfig, processes: int, precision: Literal["fp32", "bf16"]
     if train.precision == "auto":
         train = dataclasses.replace(train, precision=precision)
     return dataclasses.replace(config, train=train)
+
+
+def passes_over(pictures: int) -> float:
+    """How often each picture is to be seen: 100 times up to 10,000 pictures, then as 1 / sqrt(pictures), at least once.
+
+    No law: a curve through a set of thousands, which learns for a hundred passes before it repeats itself, and the
+    reference's 1.5 billion pairs, which are seen once.
+    """
+    return max(1.0, OFTEN * math.sqrt(FEW / max(FEW, pictures)))
+
+
+def fit_schedule(config: RunConfig, pictures: int) -> RunConfig:
+    """`config` with the steps that so many pictures ask for, where its `train.steps` is 0, and what follows from them.
+
+    The rows of a step are halved, first micro-steps and then rows of each, until there are `LEAST_STEPS`, but not below
+    `LEAST_ROWS`. Warm-up, EMA and cadences that are longer than the steps allow are shortened; shorter ones stay.
+    """
+    if config.train.steps:
+        return config
+    train, samples = config.train, pictures * passes_over(pictures)
+    while samples / rows_of_step(train) < LEAST_STEPS and rows_of_step(train) >= 2 * LEAST_ROWS:
+        if train.accumulate % 2 == 0:
+            train = dataclasses.replace(train, accumulate=train.accumulate // 2)
+        elif train.batch % 2 == 0:
+            train = dataclasses.replace(train, batch=train.batch // 2)
+        else:
+            break
+    steps = max(LEAST_STEPS, math.ceil(samples / rows_of_step(train)))
+    often = ("checkpoint_every", "sample_every", "heldout_every")
+    cadences = {name: min(getattr(train, name), steps // 10) for name in often}
+    train = dataclasses.replace(train, steps=steps, log_every=min(train.log_every, steps // 100), **cadences)
+    optim = dataclasses.replace(
+        config.optim,
+        warmup=min(config.optim.warmup, steps // WARMUP_SHARE),
+        ema=min(config.optim.ema, 1 - WARMUP_SHARE / steps),
+    )
+    return dataclasses.replace(config, train=train, optim=optim)
+
+
+def rows_of_step(train: TrainConfig) -> int:
+    """Rows of an optimiser step, over all processes."""
+    return train.batch * train.accumulate * (train.processes or 1)

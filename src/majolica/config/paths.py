@@ -9,18 +9,20 @@ from majolica.config.run import RunConfig
 
 
 def anchor(config: RunConfig) -> RunConfig:
-    """Return `config` with the local paths of its data made absolute, from the current folder. URLs stay as they
-    are."""
+    """Return `config` with its local paths (data, first weights) made absolute, from the current folder. URLs stay as
+    they are."""
     data = config.data
     sources = tuple(dataclasses.replace(source, shards=_absolute(source.shards)) for source in data.sources)
     data = dataclasses.replace(
         data,
         shards=_absolute(data.shards),
         sources=sources,
+        heldout=_absolute(data.heldout),
         tokenizer=_absolute(data.tokenizer),
         remote_cache=_absolute(data.remote_cache),
     )
-    return dataclasses.replace(config, data=data)
+    train = dataclasses.replace(config.train, init_from=_absolute(config.train.init_from))
+    return dataclasses.replace(config, data=data, train=train)
 
 
 def _absolute(path: str) -> str:

@@ -85,6 +85,9 @@ class DataConfig:
     """Weights of the sources from sample `weights_over` on; until then they change linearly. If it is empty, the
     weights never change."""
     weights_over: int = 0
+    heldout: str = ""
+    """Folder, or URL, of shards that are held out: `train.heldout_every` measures their losses. When empty, the folder
+    `heldout` beside the shards, where there is one."""
     tokenizer: str = ""
     """SentencePiece model file. If it is empty, a vocabulary is trained from the captions of the sources."""
     threads: int = 4
@@ -173,8 +176,10 @@ class OptimConfig:
 class TrainConfig:
     """The run itself. Everything that happens regularly is counted in optimiser steps, never in epochs."""
 
-    steps: Annotated[int, above(0)] = 366_000
-    """Optimiser steps in all."""
+    steps: int = 366_000
+    """Optimiser steps in all. 0 fits them to the number of pictures when the run begins: each picture is seen 100 times
+    if there are up to 10,000, half as often if there are four times as many, and at least once. Warm-up and EMA are
+    then no longer than a twentieth of the steps, and a step has fewer rows if there would be under 1,000 steps."""
     minutes: float = 0.0
     """If it is above 0, `steps` follows the pace of the machine, so that training takes about this long."""
     replanned: tuple[tuple[int, int], ...] = ()
@@ -183,6 +188,10 @@ class TrainConfig:
     """Rows per process and micro-step. While `processes` is 0, it is the rows of all processes together."""
     accumulate: Annotated[int, above(0)] = 4
     """Micro-steps per optimiser step."""
+    init_from: str = ""
+    """Trained weights to begin with, at step 0 and without optimiser state: a run folder (its averaged weights) or a
+    safetensors file. What does not fit in name and shape is named and starts fresh. The tokenizer is theirs, unless
+    `data.tokenizer` names one."""
     processes: int = 64
     """Number of data-parallel processes in all. 0 fits them to the machine when the run begins: one for each GPU or
     core, and they share the batch. The run's config.yaml says what was chosen."""
@@ -213,6 +222,14 @@ class TrainConfig:
     sample_share: Annotated[float, SHARE] = 0.02
     """Share of the training time that these grids may take. Grids beyond it are left out, except for the first and the
     last; 1 paints every grid."""
+    heldout_every: int = 5_000
+    """Every so many steps, log the losses of held-out pictures (`data.heldout`) with the averaged weights; 0 never
+    does."""
+    heldout_pictures: Annotated[int, above(0)] = 256
+    """How many pictures these are."""
+    heldout_share: Annotated[float, SHARE] = 0.01
+    """Share of the training time that they may take. Measurements beyond it are left out, except for the first and the
+    last; 1 takes every one."""
     trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ("tensorboard",)
     """Trackers that get the figures which log.jsonl gets; one that fails does not hurt the run."""
     profile: int = 0

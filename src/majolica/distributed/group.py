@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -84,6 +84,14 @@ def from_first(number: int, group: Group) -> int:
     told = torch.tensor(number)
     dist.broadcast(told, 0)
     return int(told)
+
+
+@torch.no_grad()
+def send_from_first(tensors: Iterable[Tensor], group: Group) -> None:
+    """Give every rank the first rank's values of `tensors`, in place; all ranks have them in the same order."""
+    if group.world > 1:
+        for value in tensors:
+            dist.broadcast(value, 0)
 
 
 def mean_over_ranks(values: Tensor, group: Group) -> Tensor:

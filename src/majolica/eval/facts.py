@@ -22,9 +22,9 @@ from majolica.text.articles import with_article
 def read_log(run: Path) -> list[dict[str, Any]]:
     """The rows of log.jsonl, in order of their steps.
 
-    A line that is cut short, because the run was killed while it was written, is left out.
-
-    A run that was resumed repeats steps; the last row of each step counts.
+    A line that is cut short, because the run was killed while it was written, is left out. Numbers
+    that have a cadence of their own stand in lines of their own; the lines of one step become one
+    row. A run that was resumed repeats steps: of each number, the last one counts.
     """
     path = run / "log.jsonl"
     rows: dict[Any, dict[str, Any]] = {}
@@ -34,7 +34,7 @@ def read_log(run: Path) -> list[dict[str, Any]]:
         except ValueError:
             continue
         if isinstance(row, dict) and isinstance(row.get("step"), int):
-            rows[row["step"]] = row
+            rows[row["step"]] = rows.get(row["step"], {}) | row
     return [rows[step] for step in sorted(rows)]
 
 

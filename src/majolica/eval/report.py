@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from majolica.config.logged import GRADIENT_NORM, LEARNING_RATE, SAMPLES, SAMPLES_PER_SECOND
+from majolica.config.logged import GRADIENT_NORM, HELD_OUT, LEARNING_RATE, SAMPLES, SAMPLES_PER_SECOND
 from majolica.eval.protocol import Figure, Result, Table
 from majolica.files import write_atomic
 from majolica.html.charts import Points, charts, line_chart
@@ -21,12 +21,15 @@ CURVES = {
     "flow": "Flow-matching loss",
     "fine": "Flow-matching loss of larger pictures",
     "contrastive": "Contrastive loss",
+    f"{HELD_OUT}/flow": "Flow-matching loss, held out",
+    f"{HELD_OUT}/contrastive": "Contrastive loss, held out",
+    f"{HELD_OUT}/zero_shot_top1": "Zero-shot accuracy, held out",
     GRADIENT_NORM: "Gradient norm",
     LEARNING_RATE: "Learning rate",
     SAMPLES_PER_SECOND: "Samples per second",
 }
 """The columns of log.jsonl that are drawn, and the titles of their charts."""
-_LOGARITHMIC = ("loss", "flow", "fine", "contrastive", GRADIENT_NORM)
+_LOGARITHMIC = ("loss", "flow", "fine", "contrastive", f"{HELD_OUT}/flow", f"{HELD_OUT}/contrastive", GRADIENT_NORM)
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from majolica.launch.undo import undo_failed_start
 from majolica.lock import hold_folder
 from majolica.run.weights import checkpoints
 from majolica.signals import INTERRUPTED, interrupt_on_signals
-from majolica.train.fitting import check_settled, fit_new_run, this_machine
+from majolica.train.fitting import check_settled, fit_new_run, fit_to_pictures, this_machine
 from majolica.train.vocabulary import make_vocabulary
+from majolica.train.warm_start import with_its_tokenizer
 
 
 def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
@@ -50,9 +51,11 @@ def check_vacant(out: Path) -> None:
 
 
 def _fitted(config: RunConfig) -> RunConfig:
-    """`config` fitted to this machine, which is said in a line."""
-    config, lines = fit_new_run(config, this_machine())
-    for line in lines:
+    """`config` fitted to its pictures, to this machine and to the weights that it begins with, which lines say."""
+    config, lines = fit_to_pictures(config)
+    config, more = fit_new_run(config, this_machine())
+    config, most = with_its_tokenizer(config)
+    for line in (*lines, *more, *most):
         print(line, file=sys.stderr, flush=True)
     return resolve(config)
 

@@ -23,6 +23,8 @@ from majolica.train.fitting import check_settled
 from majolica.train.loop import fit
 from majolica.train.sample import Sampler
 from majolica.train.vocabulary import caption_notices
+from majolica.train.warm_start import warm_start
+from majolica.train.watch.heldout import HeldOut
 from majolica.train.watch.log import Log
 from majolica.train.watch.pace import Watch
 from majolica.train.watch.summary import summarise
@@ -73,7 +75,7 @@ def _fit(run: state.Run, log: Log | None, stop: Callable[[], bool]) -> bool:
         for notice in caption_notices(run.tokenizer, run.feed.loader.sets, run.config):
             log.say(notice)
         say_notices(run, log.say)
-    return fit(run, log, stop, Sampler(run, log.say if log else lambda message: None))
+    return fit(run, log, stop, Sampler(run, log.say if log else lambda message: None), HeldOut(run, log))
 
 
 def _keep_changes(config: RunConfig, saved: Path) -> None:
@@ -112,10 +114,15 @@ def _hold_on_first_rank(out: Path, resume: bool, group: Group) -> Iterator[None]
 
 
 def _restore(run: state.Run, resume: bool) -> None:
-    """Go on from the newest whole checkpoint, or from the beginning where the run was stopped before its first."""
-    if not resume:
+    """Go on from the newest whole checkpoint, or begin at step 0 where there is none yet."""
+
+    def say(message: str) -> None:
+        if run.group.first:
+            print(message, flush=True)
+
+    if resume and from_first(len(checkpoints(run.out)), run.group):
+        state.restore(run, say)
         return
-    if from_first(len(checkpoints(run.out)), run.group):
-        state.restore(run, lambda message: print(message, flush=True) if run.group.first else None)
-    elif run.group.first:
-        print(f"{run.out} holds no checkpoint yet: it begins at step 0", flush=True)
+    if resume:
+        say(f"{run.out} holds no checkpoint yet: it begins at step 0")
+    warm_start(run, say)

@@ -25,16 +25,18 @@ from majolica.run.resume import STATE, finished_step
 from majolica.run.weights import checkpoints, latest
 from majolica.text.tokenizer import Tokenizer
 from majolica.train import state
-from majolica.train.fitting import check_settled
+from majolica.train.fitting import check_settled, fit_to_pictures
 from majolica.train.precision import check_precision
 from majolica.train.shape import shape_notes
+from majolica.train.warm_start import rehearse_warm_start, with_its_tokenizer
 
 
 def rehearse(config: RunConfig, out: Path, resume: bool = False) -> list[str]:
     """Raise the UserError that training `config` into `out` would begin with; write nothing that stays.
 
     It opens the data as every rank does, the tokenizer and, to go on, the checkpoint, and compares what is asked of
-    the machine with what there is. Returns what a resume would say before it goes on, or that the run is finished.
+    the machine with what there is. Returns what training would say: of steps that it fits to the pictures, of weights
+    to begin with, of a resume, or that the run is finished.
     """
     if (out / LOCK).exists():
         with hold_folder(out):  # in use, or the leftover of a process that was killed
@@ -46,13 +48,17 @@ def rehearse(config: RunConfig, out: Path, resume: bool = False) -> list[str]:
     if config.train.processes > 1 and not launched():
         check_room(config.train.processes, torch.cuda.device_count())
     check_precision(config.train.precision, default_device())
+    notes: list[str] = []
+    if not resume:
+        config, notes = fit_to_pictures(config)
+        config, _ = with_its_tokenizer(config)
     going_on = resume and bool(checkpoints(out))  # without a checkpoint it begins at step 0
     tokenizer = _open_tokenizer(config, out, going_on)
     if config.train.activation_gb:
         state.plan_activations(config, default_device())
     with state.loader(config, Group(0, max(1, config.train.processes), torch.device("cpu"))) as loader:
         if not going_on:
-            return []
+            return [*notes, *rehearse_warm_start(config, out)]
         folder, _ = latest(out)
         if tokenizer:
             check_shapes(config, folder, tokenizer.vocab)

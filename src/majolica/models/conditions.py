@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from majolica.models.layers import fourier, fourier_frequencies
-from majolica.models.properties import PROPERTIES
+from majolica.models.layers import fourier
 
+HIGHEST_FREQUENCY = 16 * math.pi
+"""Of the Fourier features of a property's value, whose range has length 1."""
 SLOTS = 8
 """Property tokens are padded to a multiple of this: masked or undeclared, a property leaves the same shape."""
 
@@ -38,14 +39,13 @@ class ConditionEncoder(nn.Module):
 
     def __init__(self, names: tuple[str, ...], width: int, features: int = 16) -> None:
         super().__init__()
-        self.sink = nn.Parameter(torch.randn(1, 1, width) * 0.02)
-        self.kind = nn.Parameter(torch.randn(len(names), width) * 0.02)
+        self.names = names
+        self.sink = nn.Parameter(torch.empty(1, 1, width))
+        self.kind = nn.Parameter(torch.empty(len(names), width))
         self.encode = nn.Sequential(nn.Linear(2 * features, width), nn.SiLU(), nn.Linear(width, width))
-        low = torch.tensor([PROPERTIES[name].low for name in names])
-        high = torch.tensor([PROPERTIES[name].high for name in names])
-        self.register_buffer("low", low, persistent=False)
-        self.register_buffer("span", high - low, persistent=False)
-        self.register_buffer("frequency", fourier_frequencies(features, 16 * math.pi), persistent=False)
+        self.register_buffer("low", torch.empty(len(names)), persistent=False)
+        self.register_buffer("span", torch.empty(len(names)), persistent=False)
+        self.register_buffer("frequency", torch.empty(features), persistent=False)
         self.low: Tensor
         self.span: Tensor
         self.frequency: Tensor

@@ -102,9 +102,6 @@ class PixelDecoder(nn.Module):
         self.modulation = nn.Linear(width_token, 2 * config.width * config.depth)
         self.blocks = nn.ModuleList(PixelBlock(config.width) for _ in range(config.depth))
         self.leave = nn.Conv2d(config.width, 3, 3, padding=1)
-        for layer in (self.modulation, self.leave):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, token_BHWD: Tensor, estimate_B3HW: Tensor, pixels_B3HW: Tensor) -> Tensor:
         """Clean base-resolution pixels, from what a linear head reads off the tokens and the noisy base pixels.

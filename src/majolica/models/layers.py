@@ -161,7 +161,7 @@ class AttentionPool(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.query = nn.Parameter(torch.randn(1, 1, width) * 0.02)
+        self.query = nn.Parameter(torch.empty(1, 1, width))
         self.norm = Norm(width)
         self.attention = CrossAttention(width, heads, width)
 
@@ -179,7 +179,7 @@ class TimeEmbedding(nn.Module):
     def __init__(self, width: int, features: int = 64) -> None:
         super().__init__()
         self.net = nn.Sequential(nn.Linear(2 * features, width), nn.SiLU(), nn.Linear(width, width))
-        self.register_buffer("frequency", fourier_frequencies(features), persistent=False)
+        self.register_buffer("frequency", torch.empty(features), persistent=False)
         self.frequency: Tensor
 
     def forward(self, t_B: Tensor) -> Tensor:

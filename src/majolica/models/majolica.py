@@ -12,6 +12,7 @@ from majolica.config.run import ModelConfig
 from majolica.device import sent
 from majolica.models.conditions import Condition, ConditionEncoder
 from majolica.models.decoder import PixelDecoder, Window
+from majolica.models.initialise import initialise, materialise, without_memory
 from majolica.models.layers import Norm, rope_2d
 from majolica.models.parts import BlockCall, Kind
 from majolica.models.text_tower import TextTower
@@ -69,19 +70,23 @@ class Majolica(nn.Module):
     """The parts between pixels and pixels that see a token for every patch."""
 
     def __init__(self, config: ModelConfig) -> None:
+        """On the device that tensors are made on (`with torch.device(...)`), with its first weights."""
         super().__init__()
         self.config = config
-        self.text_tower = TextTower(config.text, config.embed)
-        self.perception = Perception(config)
-        self.synthesis = Synthesis(config)
-        self.conditions = ConditionEncoder(config.properties, config.text.width)
-        self.norm = Norm(config.width)
-        self.to_patch = nn.Linear(config.width, 3 * config.patch**2)
-        self.decoder = PixelDecoder(config.decoder, config.width)
-        self.logit_scale = nn.Parameter(torch.tensor(10.0).log())
-        self.logit_bias = nn.Parameter(torch.tensor(config.logit_bias))
-        nn.init.zeros_(self.to_patch.weight)
-        nn.init.zeros_(self.to_patch.bias)
+        device = torch.empty(0).device
+        with without_memory():
+            self.text_tower = TextTower(config.text, config.embed)
+            self.perception = Perception(config)
+            self.synthesis = Synthesis(config)
+            self.conditions = ConditionEncoder(config.properties, config.text.width)
+            self.norm = Norm(config.width)
+            self.to_patch = nn.Linear(config.width, 3 * config.patch**2)
+            self.decoder = PixelDecoder(config.decoder, config.width)
+            self.logit_scale = nn.Parameter(torch.empty(()))
+            self.logit_bias = nn.Parameter(torch.empty(()))
+        if device.type != "meta":
+            materialise(self, device)
+            initialise(self)
         self._ropes: dict[tuple[int, int, torch.device], Tensor] = {}
 
     def forward(self, rows: Rows) -> Outputs:

@@ -36,12 +36,11 @@ class TextTower(nn.Module):
     def __init__(self, config: TextConfig, embed: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(config.vocab, config.width)
-        self.position = nn.Parameter(torch.randn(config.length, config.width) * 0.02)
+        self.position = nn.Parameter(torch.empty(config.length, config.width))
         self.blocks = nn.ModuleList(TextBlock(config.width, config.heads) for _ in range(config.depth))
         self.norm = Norm(config.width)
         self.pool = AttentionPool(config.width, config.heads)
         self.project = nn.Linear(config.width, embed, bias=False)
-        nn.init.normal_(self.embedding.weight, std=0.02)
 
     def forward(self, tokens_BL: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         mask_BL = tokens_BL != PAD

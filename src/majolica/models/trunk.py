@@ -16,8 +16,6 @@ class Modulation(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.project = nn.Linear(width, 6 * width)
-        nn.init.zeros_(self.project.weight)
-        nn.init.zeros_(self.project.bias)
 
     def forward(self, vector_BD: Tensor) -> Tensor:
         out: Tensor = self.project(F.silu(vector_BD)).unflatten(1, (6, -1))
@@ -28,20 +26,21 @@ def modulate(x_BND: Tensor, shift_BD: Tensor, scale_BD: Tensor) -> Tensor:
     return torch.addcmul(shift_BD[:, None], x_BND, 1 + scale_BD[:, None])
 
 
+GATES = (2, 5)
+"""Which of the six vectors of a block's modulation are gates: shift, scale, gate of attention and then of the MLP."""
+
+
 class Block(nn.Module):
     """Pre-norm block: self-attention, cross-attention where there is a condition, SwiGLU; adaLN on first and last."""
 
     def __init__(self, width: int, heads: int, width_condition: int = 0) -> None:
         super().__init__()
         self.norm = Norm(width, gain=False)
-        self.offset = nn.Parameter(torch.zeros(6, width))
+        self.offset = nn.Parameter(torch.empty(6, width))
         self.attention = SelfAttention(width, heads)
         self.cross = CrossAttention(width, heads, width_condition) if width_condition else None
         self.norm_cross = Norm(width) if width_condition else None
         self.mlp = SwiGLU(width)
-        # Gates start at 1/2, not 0 (adaLN-zero): with a few thousand steps in all, every block must work at once.
-        nn.init.constant_(self.offset[2], 0.5)
-        nn.init.constant_(self.offset[5], 0.5)
 
     def forward(
         self,
@@ -85,7 +84,7 @@ class Perception(nn.Module):
         self.squeeze = nn.Linear(3 * config.patch**2, config.bottleneck, bias=False)
         self.expand = nn.Linear(config.bottleneck, config.width)
         self.position = nn.Linear(POSITION_FEATURES, config.width, bias=False)
-        self.register_tokens = nn.Parameter(torch.randn(config.registers, config.width) * 0.02)
+        self.register_tokens = nn.Parameter(torch.empty(config.registers, config.width))
         self.time = TimeEmbedding(config.width)
         self.modulation = Modulation(config.width)
         self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.perception_depth))

@@ -52,6 +52,8 @@ def demo() -> RunConfig:
             keep=2,
             log_every=10,
             sample_every=100,
+            heldout_every=100,
+            heldout_pictures=64,
         ),
     )
 
@@ -110,5 +112,7 @@ def art() -> RunConfig:
             keep=3,
             log_every=20,
             sample_every=1000,
+            heldout_every=1000,
+            heldout_pictures=256,
         ),
     )

@@ -1,4 +1,4 @@
-"""A run fitted to the machine that it starts on: processes and precision, where its configuration leaves them open."""
+"""A run fitted to its pictures and to the machine that it starts on, where its configuration leaves something open."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from majolica.config.fitting import is_open, settle
+from majolica.config.fitting import fit_schedule, is_open, rows_of_step, settle
 from majolica.config.run import RunConfig
+from majolica.data.loading.sources import open_sources
 from majolica.distributed.group import default_device
 from majolica.errors import UserError
 from majolica.machine import cores
@@ -67,11 +68,28 @@ def fit_new_run(config: RunConfig, machine: Machine) -> tuple[RunConfig, list[st
     return fitted, said
 
 
+def fit_to_pictures(config: RunConfig) -> tuple[RunConfig, list[str]]:
+    """`config` with a schedule for the pictures of its sources, where it leaves the steps open; and a line on it."""
+    if config.train.steps:
+        return config, []
+    pictures = 0
+    for shards in open_sources(config.data):
+        with shards:
+            pictures += len(shards)
+    fitted = fit_schedule(config, pictures)
+    train, optim = fitted.train, fitted.optim
+    seen = train.steps * rows_of_step(train) / max(1, pictures)
+    return fitted, [
+        f"fitted to {pictures:,} pictures: --train.steps {train.steps}, each with {rows_of_step(train)} rows, so that "
+        f"each picture is seen about {seen:,.0f} times; --optim.warmup {optim.warmup}, --optim.ema {optim.ema:.5g}"
+    ]
+
+
 def check_settled(config: RunConfig) -> RunConfig:
     """`config` itself; UserError where a run that has begun leaves something to the machine."""
-    if is_open(config):
+    if is_open(config) or not config.train.steps:
         raise UserError(
-            "--train.processes 0 and --train.precision auto are settled when a run begins, for all who go on with it: "
-            "give both, or leave them as the run's config.yaml has them"
+            "--train.processes 0, --train.precision auto and --train.steps 0 are settled when a run begins, for all "
+            "who go on with it: give all three, or leave them as the run's config.yaml has them"
         )
     return config

@@ -15,9 +15,11 @@ from majolica.train.watch.profile import profiled
 from majolica.train.watch.report import ideal_seconds, memory_gb, record, straggler
 
 Stop = Callable[[], bool]
+Look = Callable[[Run], None]
+"""Looks at a run between two steps and changes nothing in it: sample grids, held-out losses."""
 
 
-def fit(run: Run, log: Log | None, stop: Stop, sample: Callable[[Run], None]) -> bool:
+def fit(run: Run, log: Log | None, stop: Stop, sample: Look, measure: Look) -> bool:
     """Train to the last step; False when `stop` asked to end early. What is unfinished is saved either way."""
     say = log.say if log else lambda message: None
     watch = Watch(run, say)
@@ -37,6 +39,8 @@ def fit(run: Run, log: Log | None, stop: Stop, sample: Callable[[Run], None]) ->
                 save(run, say)
             if due(run.config.train, run.step, run.config.train.sample_every):
                 sample(run)
+            if due(run.config.train, run.step, run.config.train.heldout_every):
+                measure(run)
             watch.resume()
     watch.pause()
     if run.saved != run.step:

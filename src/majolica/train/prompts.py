@@ -41,9 +41,15 @@ def choose_prompts(config: DataConfig, trained: Sequence[ShardSet], count: int, 
 
 
 def held_out_folders(config: DataConfig) -> list[Path]:
-    """Folders of held-out samples beside the sources that lie on this machine."""
+    """Folders of held-out samples on this machine: the one that is named, then those beside the sources."""
+    named = [Path(config.heldout)] if config.heldout and "://" not in config.heldout else []
+    return list(dict.fromkeys([*named, *held_out_beside(config, HELD_OUT)]))
+
+
+def held_out_beside(config: DataConfig, names: Sequence[str]) -> list[Path]:
+    """Folders of these names that hold shards, beside the sources that lie on this machine."""
     places = [Path(source.shards) for source in sources_of(config) if "://" not in source.shards]
-    beside = dict.fromkeys(place.parent / name for place in places for name in HELD_OUT)
+    beside = dict.fromkeys(place.parent / name for place in places for name in names)
     return [folder for folder in beside if folder not in places and any(folder.glob("*.tar"))]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import time
 import warnings
 from collections.abc import Callable
 
@@ -19,6 +18,8 @@ from majolica.sampling.sheet import captioned_sheet
 from majolica.train.optim.ema import lent
 from majolica.train.prompts import PROMPTS, choose_prompts, read_prompts
 from majolica.train.state import Run, ema_by_name
+from majolica.train.watch.guard import Guard
+from majolica.train.watch.share import TimeShare
 
 COUNT = 16
 """Prompts of a grid, unless samples/prompts.txt has others."""
@@ -26,45 +27,33 @@ MOST = 64
 """Prompts of that file that are painted at most."""
 STEPS = 12
 """Euler steps: enough to see what is there."""
+NOT_PAINTED = "a sample grid was not painted"
 
 
 class Sampler:
     """Paints the grids of a run into samples/. Its prompts are chosen once; nothing that fails here ends the run."""
 
     def __init__(self, run: Run, say: Callable[[str], None]) -> None:
-        self.say, self.folder = say, run.out / "samples"
-        self.began = run.seconds
-        """Training seconds behind the run when this process took it up."""
-        self.spent = self.last = 0.0
-        """Seconds that all grids took, and that the last one did."""
-        self.said: set[str] = set()
+        self.guard, self.folder = Guard(say), run.out / "samples"
+        self.time = TimeShare(run.config.train.sample_share, run)
         self.prompts: list[str] = []
         if run.group.first and run.config.train.sample_every:
-            self._guard(lambda: self._choose(run))
+            self.guard(lambda: self._choose(run), NOT_PAINTED)
 
     def __call__(self, run: Run) -> None:
         """Paint a grid, unless grids have taken their share of the time. Every rank must call it."""
         average = ema_by_name(run)
         if not self.prompts:
             return
-        if not self.has_time(run):
-            self._say_once(
+        if not self.time.is_left(run):
+            self.guard.say_once(
                 "share",
                 f"the sample grid of step {run.step} is left out, as others will be: grids take no more than "
                 f"{run.config.train.sample_share:.2g} of the training time (--train.sample-share)",
             )
             return
-        start = time.perf_counter()
-        self._guard(lambda: self._paint(run, average))
-        self.last = time.perf_counter() - start
-        self.spent += self.last
-
-    def has_time(self, run: Run) -> bool:
-        """Whether one more grid is within `train.sample_share`; the first and that of the last step always are."""
-        train = run.config.train
-        if not self.spent or run.step >= train.steps or train.sample_share >= 1:
-            return True
-        return self.spent + self.last <= train.sample_share * (run.seconds - self.began)
+        with self.time.spend():
+            self.guard(lambda: self._paint(run, average), NOT_PAINTED)
 
     def _choose(self, run: Run) -> None:
         path = run.out / PROMPTS
@@ -93,16 +82,3 @@ class Sampler:
         info.add_itxt("prompts", json.dumps(self.prompts, ensure_ascii=False))
         captioned_sheet(images_B3HW, self.prompts).save(content, "PNG", pnginfo=info)
         write_atomic(self.folder / f"{run.step:08d}.png", content.getvalue())
-
-    def _guard(self, work: Callable[[], None]) -> None:
-        """Do `work`; what goes wrong is said, each thing once, and training goes on."""
-        try:
-            work()
-        except Exception as error:  # memory, a full disk, a caption that nobody foresaw
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            self._say_once(type(error).__name__, f"a sample grid was not painted ({reason}); training goes on")
-
-    def _say_once(self, kind: str, message: str) -> None:
-        if kind not in self.said:
-            self.said.add(kind)
-            self.say(message)

@@ -85,7 +85,8 @@ def build(config: RunConfig, out: Path, group: Group) -> Run:
     tokenizer = Tokenizer(out / "tokenizer.model")
     text = dataclasses.replace(config.model.text, vocab=tokenizer.vocab)
     torch.manual_seed(config.train.seed)
-    model = Majolica(dataclasses.replace(config.model, text=text)).to(group.device)
+    with group.device:  # never on the host first: a large model may not fit there once for each process
+        model = Majolica(dataclasses.replace(config.model, text=text))
     precision.prepare(model, config.train.precision, group.device)
     if not config.train.activation_gb:  # plans count on the fused kernel
         attend_by_products(model, group.device)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from majolica import cli
-from majolica.commands.train import Options
+from majolica.commands.train import Options, describe
 from majolica.config import io
 from majolica.config.run import RunConfig
 from majolica.recipes import recipe
@@ -61,6 +61,50 @@ def test_resume_takes_the_runs_own_configuration(calls: list[tuple[Any, ...]]) -
     [(resumed, out, resume)] = calls
     assert resumed == io.from_dict({"train": {"steps": 600}}, config)
     assert (out, resume) == (Path("somewhere"), True)
+
+
+def test_init_from_is_a_field_of_the_configuration(calls: list[tuple[Any, ...]], capsys: Any) -> None:
+    Path("runs/a").mkdir(parents=True)
+    Path("b.safetensors").write_bytes(b"")
+    assert cli.main(["train", "nano", "--init-from", "runs/a", "--out", "one"]) == 0
+    assert cli.main(["train", "nano", "--train.init-from", "b.safetensors", "--out", "two"]) == 0
+    assert [config.train.init_from for config, _, _ in calls] == ["runs/a", "b.safetensors"]
+    assert cli.main(["train", "nano", "--init-from", "runs/a", "--train.init-from", "b.safetensors"]) == 2
+    assert "keep one" in capsys.readouterr().err
+    assert cli.main(["train", "nano", "--init-from", "runs/gone"]) == 2
+    assert "train.init_from runs/gone is not there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--init-from", "--train.init-from"])
+def test_a_run_that_goes_on_is_not_given_other_weights(calls: list[tuple[Any, ...]], capsys: Any, option: str) -> None:
+    """What it began with stands in its configuration, and need not be there any more."""
+    io.save(io.from_dict({"train": {"init_from": "runs/gone"}}, recipe("nano")), Path("a/config.yaml"))
+    Path("runs/b").mkdir(parents=True)
+    assert cli.main(["train", "--resume", "a", option, "runs/b"]) == 2
+    assert "--resume a goes on with the weights of that run" in capsys.readouterr().err and calls == []
+    assert cli.main(["train", "--resume", "a"]) == 0
+    assert calls[0][0].train.init_from == "runs/gone"
+
+
+def test_steps_that_follow_from_the_pictures_are_said_to(calls: list[tuple[Any, ...]], capsys: Any) -> None:
+    assert cli.main(["train", "art", "--train.steps", "0", "--data.shards", "data/openmoji/train"]) == 0
+    [(config, _, _)] = calls
+    assert config.train.steps == 0
+    assert "to be fitted to the number of pictures" in describe(config)
+    Path("mine.yaml").write_text("recipe: art\ntrain: {steps: 0}")
+    assert cli.main(["plan", "mine.yaml"]) == 2
+    assert "train.steps is 0" in capsys.readouterr().err
+
+
+def test_held_out_shards_are_there_and_not_trained_on(calls: list[tuple[Any, ...]], capsys: Any) -> None:
+    assert cli.main(["train", "nano", "--data.heldout", "gone"]) == 2
+    assert "no shards at data.heldout gone" in capsys.readouterr().err
+    assert cli.main(["train", "nano", "--data.heldout", str(Path("data/openmoji/train").absolute())]) == 2
+    assert "is trained on" in capsys.readouterr().err and calls == []
+    assert cli.main(["train", "nano", "--data.heldout", "gone", "--train.heldout-every", "0"]) == 0
+    Path("held").mkdir()
+    assert cli.main(["train", "nano", "--data.heldout", "held", "--out", "b"]) == 0
+    assert cli.main(["train", "nano", "--data.heldout", "s3://bucket/held", "--out", "c"]) == 0
 
 
 def test_resume_with_another_out_is_refused(calls: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]) -> None:

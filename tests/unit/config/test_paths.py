@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from majolica.config.paths import anchor
-from majolica.config.run import DataConfig, RunConfig, SourceConfig
+from majolica.config.run import DataConfig, RunConfig, SourceConfig, TrainConfig
 
 
 def test_local_paths_become_absolute_and_urls_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,3 +22,9 @@ def test_local_paths_become_absolute_and_urls_stay(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir("/")
     assert Path(found.tokenizer).resolve() == tmp_path.parent / "t.model"
     assert anchor(RunConfig(data=found)).data == found
+
+
+def test_the_weights_to_begin_with_are_found_from_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert anchor(RunConfig(train=TrainConfig(init_from="runs/a"))).train.init_from == str(tmp_path / "runs/a")
+    assert anchor(RunConfig()).train.init_from == ""

@@ -119,6 +119,15 @@ def test_a_log_with_a_torn_line_and_a_resume(tmp_path: Path) -> None:
     assert facts.read_log(tmp_path / "nowhere") == []
 
 
+def test_numbers_of_one_step_in_several_lines_are_one_row(tmp_path: Path) -> None:
+    lines = ['{"step": 2, "loss": 9}', '{"step": 2, "heldout/flow": 1, "samples": 8}', '{"step": 3, "heldout/flow": 2}']
+    (tmp_path / "log.jsonl").write_text("\n".join(lines))
+    assert facts.read_log(tmp_path) == [
+        {"step": 2, "loss": 9, "heldout/flow": 1, "samples": 8},
+        {"step": 3, "heldout/flow": 2},
+    ]
+
+
 def test_without_a_summary_the_log_and_the_formula_answer() -> None:
     metrics = facts.training_metrics(RunConfig(), {}, [{"step": 5, "samples": 50, "seconds": 2.5}])
     assert (metrics["samples_seen"], metrics["train_seconds"]) == (50, 2.5)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 
 from majolica.config.checks import resolve
-from majolica.config.fitting import is_open
-from majolica.config.run import RunConfig
+from majolica.config.fitting import fit_schedule, is_open
+from majolica.config.io import load
+from majolica.config.run import DataConfig, RunConfig, SourceConfig
+from majolica.data.store.shards import Record, write_shards
 from majolica.errors import UserError
+from majolica.launch.prepare import prepare
 from majolica.recipes import RECIPES, recipe
 from majolica.train import fitting
-from majolica.train.fitting import Machine, check_settled, fit, fit_new_run, this_machine
+from majolica.train.fitting import Machine, check_settled, fit, fit_new_run, fit_to_pictures, this_machine
 from ranks import changed
+from tiny import tiny_run
 
 LAPTOP, SERVER = Machine("cpu", 2, True), Machine("cpu", 8, False)
 GPU, NODE = Machine("cuda", 1, True), Machine("cuda", 8, True)
@@ -74,7 +81,12 @@ def test_an_explicit_option_wins() -> None:
 
 def test_a_run_that_has_begun_leaves_nothing_open() -> None:
     check_settled(fit(recipe("nano"), LAPTOP))
-    for config in (changed(recipe("nano"), precision="bf16"), changed(recipe("nano"), processes=1)):
+    settled = fit(recipe("nano"), LAPTOP)
+    for config in (
+        changed(recipe("nano"), precision="bf16"),
+        changed(recipe("nano"), processes=1),
+        changed(settled, steps=0),
+    ):
         with pytest.raises(UserError, match="settled when a run begins"):
             check_settled(config)
 
@@ -84,3 +96,19 @@ def test_cores_that_a_container_leaves_are_counted(monkeypatch: pytest.MonkeyPat
     for there, used in ((1, 1), (3, 3), (64, 8)):
         monkeypatch.setattr(fitting, "cores", lambda there=there: there)
         assert this_machine().places == used
+
+
+def test_steps_are_fitted_to_the_pictures_of_all_sources(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, count in (("a", 30), ("b", 20)):
+        write_shards(tmp_path / name, (Record(b"p", "jpg", f"a fox {i}", {}) for i in range(count)), per_shard=20)
+    sources = (SourceConfig(str(tmp_path / "a")), SourceConfig(str(tmp_path / "b")))
+    config = changed(tiny_run(tmp_path), steps=0)
+    config = dataclasses.replace(config, data=DataConfig(sources=sources))
+    fitted, [line] = fit_to_pictures(config)
+    assert fitted == fit_schedule(config, 50) and fitted.train.steps == 1_000
+    assert line.startswith("fitted to 50 pictures: train.steps 1000, each with 16 rows, so that each picture is seen")
+    assert "about 320 times" in line
+    prepare(config, tmp_path / "run", resume=False)
+    assert line in capsys.readouterr().err
+    assert load(tmp_path / "run" / "config.yaml").train.steps == 1_000
+    assert fit_to_pictures(fitted) == (fitted, [])

@@ -18,6 +18,7 @@ from majolica.errors import UserError
 from majolica.train import sample
 from majolica.train.prompts import choose_prompts, read_prompts
 from majolica.train.sample import Sampler
+from majolica.train.watch import share as share_of_time
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63606060000000040001f61738550000000049454e44ae426082"
@@ -36,6 +37,15 @@ def test_held_out_captions_come_first(tmp_path: Path) -> None:
     chosen = choose_prompts(DataConfig(shards=str(tmp_path / "train")), [trained], 6, str.strip)
     assert set(chosen[:3]) == {"held out", "new together", "trained 3"}
     assert len(chosen) == len(set(chosen)) == 6 and all(c.startswith("trained") for c in chosen[3:])
+
+
+def test_captions_of_the_held_out_samples_that_are_named_come_first(tmp_path: Path) -> None:
+    trained = shards(tmp_path / "train", [f"trained {i}" for i in range(30)])
+    shards(tmp_path / "away", ["held out"])
+    named = DataConfig(shards=str(tmp_path / "train"), heldout=str(tmp_path / "away"))
+    assert choose_prompts(named, [trained], 3)[0] == "held out"
+    elsewhere = DataConfig(shards=str(tmp_path / "train"), heldout="s3://bucket/held")
+    assert all(caption.startswith("trained") for caption in choose_prompts(elsewhere, [trained], 3))
 
 
 def test_without_held_out_samples_captions_are_spread_over_all_sources(tmp_path: Path) -> None:
@@ -156,7 +166,7 @@ def test_grids_take_no_more_than_their_share_of_the_time(tmp_path: Path, monkeyp
         now[0] += 1.0
 
     monkeypatch.setattr(sample, "ema_by_name", lambda run: {})
-    monkeypatch.setattr(sample, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(share_of_time, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr(Sampler, "_paint", paint)
     for share, expected in ((1.0, range(10, 101, 10)), (0.1, range(10, 101, 10)), (0.05, (10, 40, 60, 80, 100))):
         painted.clear()

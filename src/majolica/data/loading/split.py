@@ -20,9 +20,15 @@ log = logging.getLogger(__name__)
 
 
 def load_split(
-    folder: Path | str, limit: int | None = None, resolution: int | None = None, how: Fit = "crop"
+    folder: Path | str,
+    limit: int | None = None,
+    resolution: int | None = None,
+    how: Fit = "crop",
+    spread: bool = False,
 ) -> tuple[Tensor, list[str], list[dict[str, Any]]]:
     """Return the first `limit` samples of `folder`, unshuffled: images_B3HW uint8, captions, metadata.
+
+    If `spread` is true, the samples are evenly spaced over the whole folder instead.
 
     Pictures are decoded in full and fitted, as `how` says, to squares of `resolution` pixels; by default this is the
     shorter side of the first picture. Samples that cannot be read are left out.
@@ -31,7 +37,8 @@ def load_split(
     for notice in shards.notices:
         log.warning("%s", notice)
     rows: list[tuple[Tensor, str, dict[str, Any]]] = []
-    for i in range(len(shards)):
+    count = min(limit, len(shards)) if spread and limit else len(shards)
+    for i in (number * len(shards) // count for number in range(count)):
         if limit is not None and len(rows) >= limit:
             break
         try:

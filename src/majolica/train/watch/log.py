@@ -40,9 +40,8 @@ class Log:
 
     def record(self, step: int, steps: int, values: Mapping[str, float]) -> None:
         """One logged step: losses, rates and times. What is not finite is left out: JSON has no word for it."""
+        self.add(step, values)
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
-        self.lines.write(json.dumps({"step": step, **finite}, allow_nan=False))
-        self.trackers(step, finite)
         pace, spent = values["seconds_per_step"], values.get("seconds", 0.0)
         text = line_of(step, steps, finite, seconds_left(self.config, step, steps, pace, spent))
         if self.progress and self.task is not None:
@@ -50,6 +49,12 @@ class Log:
                 self.progress.update(self.task, description=text, completed=step, total=steps)
         else:
             self.say(text)
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """Numbers that have a cadence of their own, in a line of their own; what is not finite is left out."""
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        self.lines.write(json.dumps({"step": step, **finite}, allow_nan=False))
+        self.trackers(step, finite)
 
     def say(self, message: str) -> None:
         """A line for the person who watches."""

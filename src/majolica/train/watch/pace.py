@@ -58,7 +58,7 @@ class Watch:
         if self.run.group.device.type == "cpu":
             return True
         train, step = self.run.config.train, self.run.step
-        cadences = (train.log_every, train.checkpoint_every, train.sample_every)
+        cadences = (train.log_every, train.checkpoint_every, train.sample_every, train.heldout_every)
         return self.plan_due() or step >= train.steps or any(due(train, step, every) for every in cadences)
 
     def resume(self) -> None:

@@ -326,6 +326,13 @@ def test_load_split_and_captions_keep_the_order_of_the_shards(write: Write) -> N
     assert load_split(folder, limit=2, resolution=4)[0].shape == (2, 3, 4, 4)
 
 
+def test_load_split_can_be_spread_over_the_whole_folder(write: Write) -> None:
+    folder = write(90, bad=frozenset({30}))
+    assert [meta["label"] for meta in load_split(folder, limit=6, spread=True)[2]] == [0, 15, 45, 60, 75]
+    assert [meta["label"] for meta in load_split(folder, limit=60, spread=True)[2]][-1] == 88
+    assert len(load_split(folder, limit=100, spread=True)[2]) == 89
+
+
 def mixed(write: Write, **config: Any) -> DataConfig:
     folders = [write(100), write(60), write(30, bad=frozenset({3}))]
     parts = zip(folders, (5.0, 3.0, 2.0), strict=True)

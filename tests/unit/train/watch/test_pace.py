@@ -36,7 +36,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 def trained(machine: Machine, steps: int) -> pace.Watch:
     """A watch over so many steps of a run that logs every third and saves, which takes 100 s, every fourth."""
-    train = TrainConfig(log_every=3, checkpoint_every=4, sample_every=0, steps=100, minutes=0.0)
+    train = TrainConfig(log_every=3, checkpoint_every=4, sample_every=0, heldout_every=7, steps=100, minutes=0.0)
     config = SimpleNamespace(train=train, optim=OptimConfig())
     group = SimpleNamespace(device=torch.device("meta"))
     watch = pace.Watch(SimpleNamespace(config=config, group=group, step=0, seconds=0.0))  # type: ignore[arg-type]
@@ -54,6 +54,11 @@ def test_what_is_queued_counts_where_something_is_due_and_saving_does_not(machin
     assert watch.run.seconds == pytest.approx(8, abs=0.02)
     assert watch.reset() == pytest.approx(1, abs=0.01)
     assert list(watch.recent) == pytest.approx([1.0] * 8, abs=0.01)
+
+
+def test_the_clock_stops_before_held_out_losses_are_measured(machine: Machine) -> None:
+    assert trained(machine, 7).open == 0
+    assert trained(machine, 5).open == 1
 
 
 def test_steps_of_a_run_that_is_stopped_count_too(machine: Machine) -> None:

@@ -1,0 +1,241 @@
+"""Beginning with trained weights: what fits is taken, the rest is named, and a resumed run keeps its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from majolica.config import io
+from majolica.config.run import RunConfig
+from majolica.data.store.shards import Record, write_shards
+from majolica.distributed.group import Group
+from majolica.errors import UserError
+from majolica.launch.prepare import prepare
+from majolica.launch.rehearse import rehearse
+from majolica.launch.start import train
+from majolica.text.tokenizer import train_tokenizer
+from majolica.train import state
+from majolica.train.warm_start import MOST_NAMES, PIECES, PROPERTY_KINDS, begin_with, describe, home_of, warm_start
+from ranks import changed
+from tiny import tiny_run, weights
+
+ONE = Group(0, 1, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import numpy as np
+    import simplejpeg
+
+    folder = tmp_path_factory.mktemp("shards")
+    jpeg = simplejpeg.encode_jpeg(np.full((32, 32, 3), 128, np.uint8))
+    captions = [f"a {colour} {thing}" for colour in ("red", "blue", "green") for thing in ("fox", "owl", "dolphin")]
+    write_shards(folder, (Record(jpeg, "jpg", caption, {}) for caption in captions * 4), per_shard=50)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "trained"
+    train(tiny_run(shards, steps=2), folder)
+    return folder
+
+
+def begun(config: RunConfig, out: Path, group: Group = ONE) -> tuple[state.Run, list[str]]:
+    """A run that has begun, and what was said."""
+    said: list[str] = []
+    prepare(config, out, resume=False)
+    run = state.build(io.load(out / "config.yaml"), out, group)
+    try:
+        warm_start(run, said.append)
+    finally:
+        run.feed.close()
+    return run, said
+
+
+def shaped(config: RunConfig, **model: object) -> RunConfig:
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, **model))  # type: ignore[arg-type]
+
+
+def test_a_run_begins_with_the_averaged_weights_of_another(shards: Path, trained: Path, tmp_path: Path) -> None:
+    source = load_file(trained / "checkpoints" / "00000002" / "ema.safetensors")
+    run, said = begun(changed(tiny_run(shards), init_from=str(trained), seed=7), tmp_path / "run")
+    assert run.step == 0 and not any(optimiser.state for optimiser in run.optimisers)
+    own = dict(run.model.named_parameters())
+    assert own.keys() == source.keys()
+    assert all(torch.equal(own[name], source[name]) for name in source)
+    assert all(torch.equal(run.ema.average[name], source[name]) for name in source)
+    total = len(source)
+    assert said == [f"training begins with the weights of {trained}: {total} of the {total} tensors of this model"]
+
+
+def test_its_tokenizer_is_taken_and_stands_in_the_configuration(
+    shards: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained.parent)
+    config = changed(tiny_run(shards), init_from="trained")
+    prepare(config, tmp_path / "run", resume=False)
+    assert (tmp_path / "run" / "tokenizer.model").read_bytes() == (trained / "tokenizer.model").read_bytes()
+    saved = io.load(tmp_path / "run" / "config.yaml")
+    assert saved.train.init_from == str(trained) and saved.data.tokenizer == str(trained / "tokenizer.model")
+    assert "the tokenizer is trained/tokenizer.model, with which trained was trained" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["ema.safetensors", "model.safetensors", ""])
+def test_a_file_or_a_checkpoint_of_a_run_will_do(shards: Path, trained: Path, tmp_path: Path, name: str) -> None:
+    checkpoint = trained / "checkpoints" / "00000002"
+    place = checkpoint / name
+    assert home_of(place) == trained
+    run, _ = begun(changed(tiny_run(shards), init_from=str(place)), tmp_path / "run")
+    source = load_file(checkpoint / (name or "ema.safetensors"))
+    assert all(torch.equal(value, source[key]) for key, value in run.model.named_parameters())
+
+
+def test_what_does_not_fit_is_named_and_starts_fresh(shards: Path, trained: Path, tmp_path: Path) -> None:
+    config = shaped(tiny_run(shards), synthesis_depth=2, properties=("brightness", "contrast"))
+    fresh, _ = begun(config, tmp_path / "fresh")
+    run, said = begun(changed(config, init_from=str(trained)), tmp_path / "run")
+    source = load_file(trained / "checkpoints" / "00000002" / "ema.safetensors")
+    first = dict(fresh.model.named_parameters())
+    for name, value in run.model.named_parameters():
+        taken = name in source and source[name].shape == value.shape
+        assert torch.equal(value, source[name] if taken else first[name]), name
+    deeper = [name for name in first if name.startswith("synthesis.blocks.1.")]
+    assert said[
+        1
+    ] == f"left out of {trained}, 1 tensor: {PROPERTY_KINDS} (its properties are brightness, contrast, " + (
+        "colourfulness)"
+    )
+    assert said[2] == (
+        f"starting fresh, {len(deeper) + 1} tensors: synthesis.blocks.1 ({len(deeper)} tensors), {PROPERTY_KINDS}"
+    )
+
+
+def test_pieces_of_another_tokenizer_are_not_taken_though_their_shape_fits(
+    shards: Path, trained: Path, tmp_path: Path
+) -> None:
+    vocab = len(load_file(trained / "checkpoints" / "00000002" / "ema.safetensors")[PIECES])
+    other = tmp_path / "other.model"
+    captions = [f"ein {wort} auf dem Tisch" for wort in ("Hund", "Vogel", "Elefant", "Wagen", "Schiff", "Haus")] * 3
+    assert train_tokenizer(captions, other, vocab) == vocab
+    config = changed(tiny_run(shards), init_from=str(trained))
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, tokenizer=str(other)))
+    run, said = begun(config, tmp_path / "run")
+    source = load_file(trained / "checkpoints" / "00000002" / "ema.safetensors")
+    assert run.model.text_tower.embedding.weight.shape == source[PIECES].shape
+    assert not torch.equal(run.model.text_tower.embedding.weight, source[PIECES])
+    assert f"{PIECES} (its pieces are those of another tokenizer)" in said[1]
+
+
+def test_weights_without_a_tokenizer_keep_their_pieces_only_where_one_is_named(
+    shards: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "away" / "weights.safetensors"
+    file.parent.mkdir()
+    source = load_file(trained / "checkpoints" / "00000002" / "ema.safetensors")
+    save_file(source, file)
+    config = changed(tiny_run(shards), init_from=str(file))
+    run, said = begun(config, tmp_path / "run")
+    assert "name their tokenizer with --data.tokenizer" in capsys.readouterr().err
+    assert f"{PIECES} (its tokenizer is not known)" in said[1]
+    assert not torch.equal(run.model.text_tower.embedding.weight, source[PIECES])
+    data = dataclasses.replace(config.data, tokenizer=str(trained / "tokenizer.model"))
+    run, said = begun(dataclasses.replace(config, data=data), tmp_path / "named")
+    assert len(said) == 1 and torch.equal(run.model.text_tower.embedding.weight, source[PIECES])
+
+
+def test_nothing_that_fits_and_nothing_that_can_be_read_is_one_clear_line(
+    shards: Path, trained: Path, tmp_path: Path
+) -> None:
+    strange = tmp_path / "strange.safetensors"
+    save_file({"encoder.weight": torch.zeros(3)}, strange)
+    (tmp_path / "broken.safetensors").write_bytes(b"not tensors")
+    for place, told in (
+        (strange, "nothing in .*strange.* fits this model .encoder.weight .this model has none"),
+        (tmp_path / "broken.safetensors", "cannot be read as safetensors"),
+        (tmp_path / "gone", "is not there"),
+        (tmp_path, "holds no checkpoint"),
+    ):
+        config = changed(tiny_run(shards), init_from=str(place))
+        with pytest.raises(UserError, match=told):
+            begun(config, tmp_path / f"run-{place.name}")
+        with pytest.raises(UserError, match=told):
+            rehearse(config, tmp_path / "nowhere")
+    with pytest.raises(UserError, match="fits this model"):
+        train(changed(tiny_run(shards), init_from=str(strange)), tmp_path / "again")
+    train(tiny_run(shards, steps=2), tmp_path / "again")  # nothing stands in the way
+
+
+def test_a_rehearsal_says_what_fits_and_writes_nothing(
+    shards: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rehearse(changed(shaped(tiny_run(shards), synthesis_depth=2), init_from=str(trained)), tmp_path / "run")
+    out = capsys.readouterr().out
+    assert f"training begins with the weights of {trained}" in out and "synthesis.blocks.1" in out
+    assert not (tmp_path / "run").exists()
+
+
+def test_many_names_are_counted() -> None:
+    told = describe({f"layer{i}.weight": "" for i in range(MOST_NAMES + 3)})
+    assert told.endswith(f"layer{MOST_NAMES - 1}.weight and 3 more")
+
+
+def test_a_resumed_run_keeps_its_own_weights_and_does_not_ask_for_the_first_ones(
+    shards: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = tmp_path / "first.safetensors"
+    save_file(load_file(trained / "checkpoints" / "00000002" / "ema.safetensors"), first)
+    data = dataclasses.replace(tiny_run(shards).data, tokenizer=str(trained / "tokenizer.model"))
+    config = dataclasses.replace(changed(tiny_run(shards, steps=4), init_from=str(first)), data=data)
+    train(changed(config, steps=2), tmp_path / "parts")
+    first.unlink()
+    capsys.readouterr()
+    train(changed(config, steps=4), tmp_path / "parts", resume=True)
+    assert "begins with" not in capsys.readouterr().out
+    assert (tmp_path / "parts" / "checkpoints" / "00000004").is_dir()
+
+
+def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_with_them_again(
+    shards: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = changed(tiny_run(shards, steps=2), init_from=str(trained))
+    train(config, tmp_path / "whole")
+    prepare(config, tmp_path / "killed", resume=False)
+    capsys.readouterr()
+    train(io.load(tmp_path / "killed" / "config.yaml"), tmp_path / "killed", resume=True)
+    assert "begins with the weights" in capsys.readouterr().out
+    whole, again = weights(tmp_path / "whole", 2), weights(tmp_path / "killed", 2)
+    assert {name for name in whole if not torch.equal(whole[name], again[name])} == set()
+
+
+def test_the_model_of_a_rehearsal_has_the_tokenizers_pieces(shards: Path, trained: Path, tmp_path: Path) -> None:
+    """The vocabulary that is asked for is larger than what the captions support."""
+    config = changed(tiny_run(shards), init_from=str(trained))
+    pieces = load_file(trained / "checkpoints" / "00000002" / "ema.safetensors")[PIECES]
+    assert len(pieces) != config.model.text.vocab
+    model = torch.nn.Module()
+    model.text_tower = torch.nn.Module()
+    model.text_tower.embedding = torch.nn.Embedding(*pieces.shape)
+    begin_with(model, config, tmp_path)
+    assert torch.equal(model.text_tower.embedding.weight, pieces)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_another_width_is_told_by_the_shapes(shards: Path, trained: Path, tmp_path: Path) -> None:
+    _, said = begun(changed(shaped(tiny_run(shards), width=64), init_from=str(trained)), tmp_path / "run")
+    assert (
+        "perception.squeeze.weight" not in said[1]
+        and "perception.expand.weight (32 x 16 there, 64 x 16 here)" in (said[1])
+    )
