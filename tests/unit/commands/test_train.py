@@ -72,7 +72,7 @@ def test_init_from_is_a_field_of_the_configuration(calls: list[tuple[Any, ...]],
     assert cli.main(["train", "nano", "--init-from", "runs/a", "--train.init-from", "b.safetensors"]) == 2
     assert "keep one" in capsys.readouterr().err
     assert cli.main(["train", "nano", "--init-from", "runs/gone"]) == 2
-    assert "train.init_from runs/gone is not there" in capsys.readouterr().err
+    assert "--init-from runs/gone is not there" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--init-from", "--train.init-from"])
@@ -93,12 +93,12 @@ def test_steps_that_follow_from_the_pictures_are_said_to(calls: list[tuple[Any, 
     assert "to be fitted to the number of pictures" in describe(config)
     Path("mine.yaml").write_text("recipe: art\ntrain: {steps: 0}")
     assert cli.main(["plan", "mine.yaml"]) == 2
-    assert "train.steps is 0" in capsys.readouterr().err
+    assert "--train.steps is 0" in capsys.readouterr().err
 
 
 def test_held_out_shards_are_there_and_not_trained_on(calls: list[tuple[Any, ...]], capsys: Any) -> None:
     assert cli.main(["train", "nano", "--data.heldout", "gone"]) == 2
-    assert "no shards at data.heldout gone" in capsys.readouterr().err
+    assert "no shards at --data.heldout gone" in capsys.readouterr().err
     assert cli.main(["train", "nano", "--data.heldout", str(Path("data/openmoji/train").absolute())]) == 2
     assert "is trained on" in capsys.readouterr().err and calls == []
     assert cli.main(["train", "nano", "--data.heldout", "gone", "--train.heldout-every", "0"]) == 0

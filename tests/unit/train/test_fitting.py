@@ -11,7 +11,8 @@ from majolica.config.checks import resolve
 from majolica.config.fitting import fit_schedule, is_open
 from majolica.config.io import load
 from majolica.config.run import DataConfig, RunConfig, SourceConfig
-from majolica.data.store.shards import Record, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
 from majolica.errors import UserError
 from majolica.launch.prepare import prepare
 from majolica.recipes import RECIPES, recipe
@@ -106,7 +107,7 @@ def test_steps_are_fitted_to_the_pictures_of_all_sources(tmp_path: Path, capsys:
     config = dataclasses.replace(config, data=DataConfig(sources=sources))
     fitted, [line] = fit_to_pictures(config)
     assert fitted == fit_schedule(config, 50) and fitted.train.steps == 1_000
-    assert line.startswith("fitted to 50 pictures: train.steps 1000, each with 16 rows, so that each picture is seen")
+    assert line.startswith("fitted to 50 pictures: --train.steps 1000, each with 16 rows, so that each picture is seen")
     assert "about 320 times" in line
     prepare(config, tmp_path / "run", resume=False)
     assert line in capsys.readouterr().err

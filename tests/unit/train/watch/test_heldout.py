@@ -19,7 +19,8 @@ from majolica.config import io
 from majolica.config.run import DataConfig, RunConfig, SourceConfig
 from majolica.config.split import RowSplit
 from majolica.data.counter import mix
-from majolica.data.store.shards import Record, write_shards
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
 from majolica.distributed.group import Group
 from majolica.eval.facts import read_log
 from majolica.launch.prepare import prepare
