@@ -29,12 +29,12 @@ from majolica.activation.apply import apply
 from majolica.activation.chain import Chain, peak
 from majolica.activation.choices import CHOICES, Choice
 from majolica.activation.margin import Margin, margin_on
-from majolica.activation.plan import Plan, plan_chain
+from majolica.activation.plan import ActivationPlan, plan_chain
 from majolica.activation.solve import smallest_budget
 from majolica.activation.step import step_of
 from majolica.activation.trace import Step, chain_of, record, standing_gradients
 from majolica.activation.usual import best_usual
-from majolica.config.fitting import settle
+from majolica.config.fitting import settle_open
 from majolica.config.run import DecoderConfig, LossConfig, ModelConfig, RunConfig, TextConfig, TrainConfig
 from majolica.recipes import recipe
 
@@ -63,7 +63,7 @@ def small_runs() -> dict[str, RunConfig]:
         "fp32, 4x decoder": RunConfig(model=model, loss=fine, train=train),
         "bf16, 4x decoder": RunConfig(model=model, loss=fine, train=replace(train, precision="bf16")),
         "bf16, accumulating": RunConfig(model=model, train=replace(train, accumulate=4, precision="bf16")),
-        "demo": settle(recipe("demo"), 1, "fp32"),
+        "demo": settle_open(recipe("demo"), 1, "fp32"),
     }
 
 
@@ -96,7 +96,7 @@ def budgets(links: Chain[Choice], margin: Margin) -> list[int]:
     return [least + int(share * (most - least)) for share in SHARES]
 
 
-def row(plan: Plan) -> dict[str, Any]:
+def row(plan: ActivationPlan) -> dict[str, Any]:
     """One plan beside the best usual placement at its budget."""
     other = best_usual(plan.chain, plan.budget)
     return {
@@ -145,7 +145,7 @@ def measured(config: RunConfig, device: str) -> list[dict[str, Any]]:
     return [row(plan) | carried_out(step, plan, device) for plan in plans]
 
 
-def carried_out(step: Step, plan: Plan, device: str) -> dict[str, Any]:
+def carried_out(step: Step, plan: ActivationPlan, device: str) -> dict[str, Any]:
     """What a plan takes when it is carried out, by both counters; on a GPU also its time, to the end of the step."""
     counted = record(step, plan.choices).peak + standing_gradients(step)
 

@@ -182,7 +182,7 @@ def measure(options: argparse.Namespace, root: Path) -> dict[str, Any]:
     make_set(root / "shards", options.pictures, recipe(options.recipe).model.resolution)
     config = configured(options, root / "shards", device)
     train_tokenizer((f"photograph {i}" for i in range(2000)), root / "tokenizer.model", VOCAB)
-    joint, generation = state.build(config, root, group), state.build(generation_only(config), root, group)
+    joint, generation = state.build_run(config, root, group), state.build_run(generation_only(config), root, group)
     batch = next(joint.feed)
     noisy = generation.config.train.batch
     generation.feed.close()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from majolica import __version__
 from majolica.commands.terminal import keep_width_sane, print_any_text
-from majolica.errors import UserError, unknown
+from majolica.errors import UserError, unknown_name
 from majolica.machine import let_threads_sleep, use_free_cores, watch_cores
 from majolica.signals import INTERRUPTED, interrupt_on_signals
 
@@ -136,9 +136,9 @@ def _verb(words: list[str]) -> tuple[Callable[[list[str]], None], list[str]]:
             return module.run, words[length:]
     second = {verb.split()[1] for verb in VERBS if verb.startswith(f"{words[0]} ")}
     if not second:
-        raise unknown("verb", words[0], dict.fromkeys(verb.split()[0] for verb in VERBS))
+        raise unknown_name("verb", words[0], dict.fromkeys(verb.split()[0] for verb in VERBS))
     if len(words) > 1 and words[1] not in ("-h", "--help"):
-        raise unknown(f"kind of {words[0]}", words[1], sorted(second))
+        raise unknown_name(f"kind of {words[0]}", words[1], sorted(second))
     raise UserError(f"say which: {', '.join(f'majolica {words[0]} {name}' for name in sorted(second))}")
 
 

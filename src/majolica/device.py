@@ -19,7 +19,7 @@ def find_device(name: str | None) -> torch.device:
     return device
 
 
-def sent(x: Tensor, device: torch.device) -> Tensor:
+def to_device(x: Tensor, device: torch.device) -> Tensor:
     """`x`, which lies on the host, on `device`.
 
     A copy to a GPU is queued from pinned memory: one from ordinary memory makes the host wait for all that the GPU has

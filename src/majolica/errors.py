@@ -17,7 +17,7 @@ class Notice(UserWarning):
     """What the user should know of a result that is made all the same: one line, a warning in Python."""
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that is not in `known`: suggests the nearest, lists the rest."""
     names = list(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
@@ -25,7 +25,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     return UserError(f"unknown {kind} {name!r}: {hint}Known: {', '.join(names) or 'none'}")
 
 
-def shown(name: object) -> str:
+def to_printable(name: object) -> str:
     """A name of a file as it can be printed anywhere: bytes that are not UTF-8 become \\udcXX, and controls \\x1b."""
     text = _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), str(name))
     return text.encode("utf-8", "backslashreplace").decode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from majolica.errors import unknown
+from majolica.errors import unknown_name
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def gpu(name: str) -> Gpu:
     by_lower = {key.lower(): value for key, value in GPUS.items()}
     if name.lower() not in by_lower:
         close = [key for key in GPUS if key.lower().startswith(name.lower())]
-        raise unknown("GPU", name, close or GPUS)
+        raise unknown_name("GPU", name, close or GPUS)
     return by_lower[name.lower()]
 
 

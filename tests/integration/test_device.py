@@ -28,7 +28,7 @@ from majolica.activation.step import step_of
 from majolica.activation.trace import chain_of
 from majolica.config.run import LossConfig, RunConfig, TrainConfig
 from majolica.distributed.group import Group, any_rank, from_first
-from majolica.estimate.trace import imagined
+from majolica.estimate.trace import imagine_group
 from majolica.launch.prepare import prepare
 from majolica.models.precision import Precision
 from majolica.objectives import draws
@@ -55,8 +55,8 @@ def run(
     config = tiny_run(shards)
     job = dataclasses.replace(config.train, processes=request.param, shard_optimizer=request.param > 1)
     config = prepare(dataclasses.replace(config, train=job), tmp_path, resume=False)
-    with imagined(request.param):
-        yield fed(state.build(config, tmp_path, Group(0, request.param, ELSEWHERE)))
+    with imagine_group(request.param):
+        yield fed(state.build_run(config, tmp_path, Group(0, request.param, ELSEWHERE)))
 
 
 def fed(run: state.Run) -> state.Run:
@@ -81,7 +81,7 @@ def test_a_step_never_waits_for_the_device(run: state.Run, monkeypatch: pytest.M
 
 
 def test_ranks_agree_on_the_host() -> None:
-    with imagined(2):
+    with imagine_group(2):
         group = Group(0, 2, ELSEWHERE)
         assert any_rank(True, group) and not any_rank(False, group) and from_first(7, group) == 7
 
@@ -104,7 +104,7 @@ def test_state_goes_back_to_the_device_whole(run: state.Run) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_step_on_a_gpu_never_waits(shards: Path, tmp_path: Path) -> None:
     config = prepare(tiny_run(shards), tmp_path, resume=False)
-    run = fed(state.build(config, tmp_path, Group(0, 1, torch.device("cuda", 0))))
+    run = fed(state.build_run(config, tmp_path, Group(0, 1, torch.device("cuda", 0))))
     step.optimiser_step(run)  # pinned memory is made once
     torch.cuda.set_sync_debug_mode("error")
     try:

@@ -48,7 +48,7 @@ def config_for(shards: Path, world: int, **train: Any) -> RunConfig:
 
 def trained(group: Group, config: RunConfig, out: Path, steps: int, resume: bool = False) -> dict[str, Any]:
     """Losses, weights and rows of some steps; a checkpoint is left in `out`."""
-    run = state.build(config, out, group)
+    run = state.build_run(config, out, group)
     if resume:
         state.restore(run, print)
     rows: dict[int, Arrays] = {}

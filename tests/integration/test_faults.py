@@ -115,7 +115,7 @@ def trained_with_a_bad_rank(group: Group, config: RunConfig, out: Path, bad: int
         return found
 
     Objective.losses = losses  # type: ignore[method-assign]
-    run = state.build(config, out, group)
+    run = state.build_run(config, out, group)
     states = []
     for number in (1, 2, 3):
         run.tally.add(number, step.optimiser_step(run)[0])

@@ -16,7 +16,7 @@ from tiny import awake, tiny_run
 
 
 def measured(group: Group, config: RunConfig, out: Path) -> dict[str, float]:
-    run = state.build(config, out, group)
+    run = state.build_run(config, out, group)
     awake(run.model)
     weights = dict(run.model.named_parameters())
     for name, value in run.ema.average.items():

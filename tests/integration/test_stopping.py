@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from majolica.config import io
-from majolica.run.weights import averaged, checkpoints
+from majolica.run.weights import checkpoints, load_ema
 from processes import ENVIRONMENT, kill_group, members, wait_for
 from tiny import tiny_run
 
@@ -52,7 +52,7 @@ def test_term_to_the_launcher_alone_saves_and_a_second_training_is_refused(shard
         assert errors.splitlines()[-1] == f"majolica: interrupted; go on with: majolica train --resume {out}"
         [saved] = checkpoints(out)
         assert f"stopped at step {int(saved.name)} and saved" in printed
-        assert averaged(out) and members(process.pid) == []
+        assert load_ema(out) and members(process.pid) == []
     finally:
         kill_group(process.pid)
 
@@ -62,7 +62,7 @@ def test_a_killed_launcher_costs_nothing_and_leaves_nobody(shards: Path, tmp_pat
     try:
         process.kill()
         assert wait_for(lambda: members(process.pid) == [], 180)
-        assert averaged(out) and len(checkpoints(out)) == 1
+        assert load_ema(out) and len(checkpoints(out)) == 1
     finally:
         kill_group(process.pid)
 

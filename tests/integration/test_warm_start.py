@@ -23,7 +23,7 @@ def started(group: Group, config: RunConfig, out: Path) -> tuple[dict[str, list[
     if not group.first:
         config = changed(config, init_from="/nowhere")
     said: list[str] = []
-    run = state.build(config, out, group)
+    run = state.build_run(config, out, group)
     try:
         warm_start(run, said.append)
     finally:

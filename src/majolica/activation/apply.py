@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from majolica.activation.choices import Choice, run, shared
+from majolica.activation.choices import Choice, run, shared_inputs
 from majolica.models.parts import BlockCall
 
 
@@ -33,7 +33,7 @@ def apply(
     for call, choice in zip(calls, choices, strict=True):
         chosen.setdefault(call.block, []).append(choice)
     for block, own in chosen.items():
-        block.forward = _planned(block, own, turn, watch)
+        block.forward = _plan_forward(block, own, turn, watch)
     hook = model.register_forward_pre_hook(lambda module, args: turn.clear())
 
     def undo() -> None:
@@ -44,7 +44,7 @@ def apply(
     return undo
 
 
-def _planned(
+def _plan_forward(
     block: nn.Module, choices: list[Choice], turn: Counter[nn.Module], watch: Watch | None
 ) -> Callable[..., Any]:
     forward = block.forward
@@ -55,7 +55,7 @@ def _planned(
         choice = choices[turn[block]]
         turn[block] += 1
         if watch:
-            watch.enter(shared(args))
+            watch.enter(shared_inputs(args))
         # Autocast would cache its copy of every weight until the end of the forward pass, kept or not. A block that is
         # called twice needs the cache, though: its calls share the copies, and with them the sum of two gradients.
         # There the operators of a call depend on earlier ones, which selective checkpointing does not allow.

@@ -37,7 +37,7 @@ def run(choice: Choice, forward: Callable[..., Any], *args: Any) -> Any:
     if choice == "keep":
         return forward(*args)
     if choice == "offload":
-        moved = Offload(shared(args))
+        moved = Offload(shared_inputs(args))
         with saved_tensors_hooks(moved.pack, moved.unpack):
             return forward(*args)
     if choice == "recompute":
@@ -47,7 +47,7 @@ def run(choice: Choice, forward: Callable[..., Any], *args: Any) -> Any:
     return checkpoint(forward, *args, use_reentrant=False, context_fn=contexts)
 
 
-def shared(args: tuple[Any, ...]) -> list[Tensor]:
+def shared_inputs(args: tuple[Any, ...]) -> list[Tensor]:
     """Tensors among a block's arguments that other blocks get too: all but the first."""
     return [x for arg in args[1:] for x in (arg if isinstance(arg, tuple) else (arg,)) if isinstance(x, Tensor)]
 

@@ -27,7 +27,7 @@ TRAINING_OPTION = "--train.activation-gb"
 
 
 @dataclass(frozen=True)
-class Plan:
+class ActivationPlan:
     """Choices for the blocks of a chain, within a budget. All memory in bytes, gradients included."""
 
     chain: Chain[Choice]
@@ -95,7 +95,7 @@ def plan_for(
     choices: Sequence[Choice] = CHOICES,
     device: str = "cuda",
     option: str = TRAINING_OPTION,
-) -> Plan:
+) -> ActivationPlan:
     """The cheapest plan for a micro-step of `config` that torch's allocator gives no more than `budget_bytes` for.
 
     The budget is for activations, gradients and all else that a micro-step takes beyond weights, optimiser state and
@@ -107,7 +107,9 @@ def plan_for(
     return plan_chain(chain, budget_bytes, margin_on(device, config.train.precision, len(chain.links)), option)
 
 
-def plan_chain(chain: Chain[Choice], budget: int, margin: Margin = NONE, option: str = TRAINING_OPTION) -> Plan:
+def plan_chain(
+    chain: Chain[Choice], budget: int, margin: Margin = NONE, option: str = TRAINING_OPTION
+) -> ActivationPlan:
     """The cheapest plan for a chain whose tensors leave `margin` of the budget.
 
     UserError names the smallest budget for `option`, rounded up to four digits, where this one is smaller.
@@ -120,7 +122,7 @@ def plan_chain(chain: Chain[Choice], budget: int, margin: Margin = NONE, option:
             f"{option} {budget / 1e9:.4g} is too small, for activations and gradients take more however they are"
             f" planned: give {option} {least} or more{lower}"
         )
-    return Plan(chain, found, budget)
+    return ActivationPlan(chain, found, budget)
 
 
 def _rounded_up(value: float) -> str:

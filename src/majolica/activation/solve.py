@@ -50,13 +50,13 @@ def solve(chain: Chain[C], budget: int) -> tuple[C, ...] | None:
             for state in front
             if state.held + max(link.need(choice), option.held + tail) <= budget
         ]
-        front = _thinned(_undominated(reached))
+        front = _thin(_keep_undominated(reached))
     if not front:
         return None
     return _choices(min(front, key=lambda state: (state.cost, state.held)))
 
 
-def _undominated(states: list[_State[C]]) -> list[_State[C]]:
+def _keep_undominated(states: list[_State[C]]) -> list[_State[C]]:
     """Those than which none holds less and costs no more, by ascending bytes and descending cost."""
     front: list[_State[C]] = []
     for state in sorted(states, key=lambda state: (state.held, state.cost)):
@@ -65,7 +65,7 @@ def _undominated(states: list[_State[C]]) -> list[_State[C]]:
     return front
 
 
-def _thinned(front: list[_State[C]]) -> list[_State[C]]:
+def _thin(front: list[_State[C]]) -> list[_State[C]]:
     if len(front) <= FRONT:
         return front
     low, high = front[0].held, front[-1].held

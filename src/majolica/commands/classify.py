@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from majolica.commands import DEFAULT_RUN
-from majolica.commands.notices import printed_notices
+from majolica.commands.notices import print_notices
 from majolica.commands.picture_files import PictureFiles, find_pictures, print_unread
 from majolica.commands.terminal import read_texts
 from majolica.errors import UserError
@@ -57,7 +57,7 @@ def classify(
     paths = find_pictures(pictures)
     from majolica.sampling.pipeline import Pipeline
 
-    with printed_notices():
+    with print_notices():
         pipeline = Pipeline.load(run)
         files = PictureFiles(
             paths, pipeline.resolution, pipeline.fit, tell=_print_unread_as_json if json else print_unread

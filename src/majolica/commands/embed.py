@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from majolica.commands import DEFAULT_RUN
-from majolica.commands.notices import printed_notices
+from majolica.commands.notices import print_notices
 from majolica.commands.picture_files import PictureFiles, find_pictures
 from majolica.commands.progress import bar
 from majolica.commands.terminal import read_texts
@@ -58,7 +58,7 @@ def embed(
     check_writable(out)
     from majolica.sampling.pipeline import Pipeline
 
-    with printed_notices():
+    with print_notices():
         pipeline = Pipeline.load(run)
         arrays = {}
         if texts:

@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from majolica.commands import DEFAULT_RUN
-from majolica.commands.notices import printed_notices
+from majolica.commands.notices import print_notices
 from majolica.commands.progress import bar
 from majolica.config.run_folder import config_of_run
 from majolica.errors import UserError
@@ -36,7 +36,7 @@ def evaluate(
     check_writable(run / "report.html")
     from majolica.eval.run import evaluate as evaluate_run
 
-    with printed_notices(), bar("evaluating") as progress:
+    with print_notices(), bar("evaluating") as progress:
         metrics = evaluate_run(run, say=_say, progress=progress, processes=processes)
     for name, value in metrics.items():
         print(f"{name:24} {value:,.4g}" if isinstance(value, float) else f"{name:24} {value:,}")

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from majolica.commands import DEFAULT_RUN
-from majolica.commands.notices import printed_notices
+from majolica.commands.notices import print_notices
 from majolica.commands.progress import bar
 from majolica.commands.terminal import read_texts
 from majolica.config.checks import PROPERTY_NAMES
-from majolica.errors import UserError, unknown
+from majolica.errors import UserError, unknown_name
 from majolica.files import check_writable, write_atomic
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def generate(
         check_writable(path)
     from majolica.sampling.pipeline import Pipeline
 
-    with printed_notices(), bar("painting") as progress:
+    with print_notices(), bar("painting") as progress:
         pipeline = Pipeline.load(run)
         images_B3HW = pipeline.paint(
             [prompt for prompt, _ in wishes],
@@ -105,7 +105,7 @@ def _properties(words: tuple[str, ...]) -> dict[str, float]:
         if not equals:
             raise UserError(f"--set {word}: give a name and a value, as in --set brightness=0.8")
         if name not in PROPERTY_NAMES:
-            raise unknown("property", name, PROPERTY_NAMES)
+            raise unknown_name("property", name, PROPERTY_NAMES)
         if name in values:
             raise UserError(f"--set {word}: {name} is set already, to {values[name]:g}")
         values[name] = _number(word, text)

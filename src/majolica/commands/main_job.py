@@ -34,13 +34,13 @@ def run_demo(minutes: float, out: Path) -> None:
     config = recipe("demo")
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, minutes=minutes))
     seconds: dict[str, float] = {}
-    with timed("drawings", seconds):
+    with time_part("drawings", seconds):
         drawings = Path(config.data.shards).parent
         with hold_folder(drawings):
             make_data(drawings, fine_resolution(config))
-    with timed("vocabulary and training", seconds):
+    with time_part("vocabulary and training", seconds):
         train(config, out)
-    with timed("evaluation", seconds), bar("evaluating") as progress:
+    with time_part("evaluation", seconds), bar("evaluating") as progress:
         metrics = evaluate(out, seconds={"drawings": seconds["drawings"]}, say=say, progress=progress, processes=0)
     show(out, metrics)
 
@@ -67,7 +67,7 @@ def make_data(folder: Path, resolution: int) -> None:
 
 
 @contextmanager
-def timed(part: str, seconds: dict[str, float]) -> Iterator[None]:
+def time_part(part: str, seconds: dict[str, float]) -> Iterator[None]:
     """Announce a part and note how long it took."""
     say(f"== {part}")
     start = time.perf_counter()

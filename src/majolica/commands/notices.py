@@ -12,7 +12,7 @@ from majolica.errors import Notice
 
 
 @contextmanager
-def printed_notices() -> Iterator[None]:
+def print_notices() -> Iterator[None]:
     """Print each `Notice` once, as a line of its own; other warnings are shown as ever."""
     said: set[str] = set()
     with warnings.catch_warnings():  # which also gives `showwarning` back

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from majolica.commands.pictures import load_pictures
 from majolica.config.shard import ShardConfig
-from majolica.errors import UserError, shown
+from majolica.errors import UserError, to_printable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,12 +31,12 @@ def find_pictures(places: Sequence[Path]) -> list[Path]:
     for place in places:
         if not place.is_dir():
             if place.name.endswith(".tar") and place.exists():
-                raise UserError(f"{shown(place)} is a tar, not a picture: {_unpacking(place)}")
+                raise UserError(f"{to_printable(place)} is a tar, not a picture: {_unpacking(place)}")
             found.append(place)
             continue
         inside = [place / row["path"] for row in rows(ShardConfig(source=str(place)))]
         if not inside:
-            nothing = f"there are no pictures in the folder {shown(place)}"
+            nothing = f"there are no pictures in the folder {to_printable(place)}"
             if tars := tars_inside(place):
                 raise UserError(f"{nothing}, but tars ({len(tars):,}): {_unpacking(tars[0])}")
             raise UserError(nothing)
@@ -46,7 +46,7 @@ def find_pictures(places: Sequence[Path]) -> list[Path]:
 
 def _unpacking(tar: Path) -> str:
     """What to do about pictures in a tar."""
-    command = f"mkdir -p pictures && tar -xf {shlex.quote(shown(tar))} -C pictures"
+    command = f"mkdir -p pictures && tar -xf {shlex.quote(to_printable(tar))} -C pictures"
     return f"unpack it with `{command}`, and name the folder pictures"
 
 

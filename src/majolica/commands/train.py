@@ -79,26 +79,26 @@ def describe(config: RunConfig) -> str:
 
 def _start(args: list[str]) -> tuple[RunConfig, list[str]]:
     """The configuration that the options change, and the options."""
-    if resumed := _resumed(args):
+    if resumed := _resumed_folder(args):
         if not args[0].startswith("-"):
             raise UserError(f"--resume takes its configuration from {resumed}: leave {args[0]!r} out")
         advice = f"no run to resume in {resumed}: there is no config.yaml"
         return io.load(config_of_run(resumed, "--resume", advice)), args
     if args and not args[0].startswith("-"):
-        return named(args[0]), args[1:]
+        return find_config(args[0]), args[1:]
     if "-h" in args or "--help" in args:
         return RunConfig(), args
     raise UserError(f"say what to train first: majolica train RECIPE ... ({', '.join(RECIPES)}) or CONFIG.yaml")
 
 
-def named(name: str) -> RunConfig:
+def find_config(name: str) -> RunConfig:
     """The recipe of that name, or the configuration in that YAML file."""
     if name.endswith((".yaml", ".yml")):
         return io.load(Path(name), recipe)
     return recipe(name)
 
 
-def _resumed(args: list[str]) -> Path | None:
+def _resumed_folder(args: list[str]) -> Path | None:
     """The folder of --resume: needed before the options are parsed, for it decides their defaults."""
     for index, word in enumerate(args):
         if word == "--resume" and index + 1 < len(args):

@@ -6,7 +6,7 @@ import math
 
 from majolica.config.bounds import check_ranges
 from majolica.config.run import ModelConfig, RunConfig
-from majolica.errors import UserError, unknown
+from majolica.errors import UserError, unknown_name
 
 PROPERTY_NAMES = ("brightness", "contrast", "colourfulness")
 """What `majolica.models.properties` can measure, kept here too so that checking a name needs no torch."""
@@ -34,7 +34,7 @@ def _check_model(model: ModelConfig) -> None:
     _check_heads("model.text", model.text.width, model.text.heads, 1)
     for name in model.properties:
         if name not in PROPERTY_NAMES:
-            raise unknown("property", name, PROPERTY_NAMES)
+            raise unknown_name("property", name, PROPERTY_NAMES)
     if len(set(model.properties)) < len(model.properties):
         raise UserError(f"model.properties names one twice: {', '.join(model.properties)}")
     # The pieces for padding, unknown, begin and end, and the 256 pieces for bytes, are always there.

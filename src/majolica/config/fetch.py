@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from majolica.config.bounds import above, at_least, at_least_or_off, at_most, check_ranges
 from majolica.config.engine import EngineConfig
-from majolica.errors import UserError, unknown
+from majolica.errors import UserError, unknown_name
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ RECIPES: dict[str, Callable[[], FetchConfig]] = {"web256": _web256, "web512": _w
 def fetch_recipe(name: str) -> FetchConfig:
     """The configuration called `name`; UserError suggests the nearest."""
     if name not in RECIPES:
-        raise unknown("recipe", name, RECIPES)
+        raise unknown_name("recipe", name, RECIPES)
     return RECIPES[name]()
 
 

@@ -26,7 +26,7 @@ def is_open(config: RunConfig) -> bool:
     return not config.train.processes or config.train.precision == "auto"
 
 
-def settle(config: RunConfig, processes: int, precision: Literal["fp32", "bf16"]) -> RunConfig:
+def settle_open(config: RunConfig, processes: int, precision: Literal["fp32", "bf16"]) -> RunConfig:
     """Return `config` with these values if it leaves them open; the rows of a micro-step over all processes stay.
 
     While `train.processes` is 0, `train.batch` is the rows of all processes together, and it must be a multiple of

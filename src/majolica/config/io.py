@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 
 from majolica.config.run import RunConfig
-from majolica.errors import UserError, unknown
+from majolica.errors import UserError, unknown_name
 from majolica.files import write_atomic
 
 T = TypeVar("T")
@@ -83,7 +83,7 @@ def _build(base: Any, data: object, path: str) -> Any:
     for key, value in data.items():
         where = f"{path}.{key}" if path else str(key)
         if key not in hints:
-            raise unknown("key", where, [f"{path}.{name}" if path else name for name in hints])
+            raise unknown_name("key", where, [f"{path}.{name}" if path else name for name in hints])
         values[key] = _value(hints[key], values[key], value, where)
     return kind(**values)
 

@@ -43,7 +43,7 @@ def device_name(group: Group) -> str:
 
 
 @contextmanager
-def joined(processes: int, threads: int) -> Iterator[Group]:
+def join_group(processes: int, threads: int) -> Iterator[Group]:
     """Join the other ranks, or be alone; `threads` CPU threads each, 0 for an even share of the cores."""
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     torch.set_num_threads(threads or max(1, cores() // local))

@@ -13,7 +13,7 @@ from majolica.distributed.group import Group
 
 
 @dataclass(frozen=True)
-class Shard:
+class Zero1:
     """Who steps and averages which parameter: its owner, or every rank for itself where there is none."""
 
     group: Group
@@ -21,18 +21,18 @@ class Shard:
     """Parameter name -> rank; empty when nothing is shared out."""
 
     @staticmethod
-    def whole(group: Group) -> Shard:
+    def whole(group: Group) -> Zero1:
         """Every rank holds everything."""
-        return Shard(group, {})
+        return Zero1(group, {})
 
     @staticmethod
-    def over(model: nn.Module, group: Group, matrices: Set[str]) -> Shard:
+    def over(model: nn.Module, group: Group, matrices: Set[str]) -> Zero1:
         """Largest first to the rank that has least so far: a function of names and sizes, the same on every rank.
 
         `matrices` and the rest are balanced apart: those may be Muon's, whose step costs far more time.
         """
         if group.world == 1:
-            return Shard.whole(group)
+            return Zero1.whole(group)
         sizes = {name: value.numel() for name, value in model.named_parameters()}
         owner: dict[str, int] = {}
         for names in (matrices, sizes.keys() - matrices):
@@ -40,7 +40,7 @@ class Shard:
             for name in sorted(names, key=lambda name: (-sizes[name], name)):
                 owner[name] = load.index(min(load))
                 load[owner[name]] += sizes[name]
-        return Shard(group, owner)
+        return Zero1(group, owner)
 
     @property
     def split(self) -> bool:
@@ -68,7 +68,7 @@ class Shard:
                     value.copy_(piece.view_as(value))
 
 
-def gathered(own: dict[str, Tensor], group: Group) -> dict[str, Tensor]:
+def gather_on_first(own: dict[str, Tensor], group: Group) -> dict[str, Tensor]:
     """All ranks' named tensors on the CPU of the first; nothing elsewhere. Every rank must call it."""
     listed: list[list[tuple[str, torch.Size, torch.dtype]]] = [[] for _ in range(group.world)]
     dist.all_gather_object(listed, [(name, value.shape, value.dtype) for name, value in own.items()])

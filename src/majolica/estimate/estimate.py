@@ -6,8 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
-from majolica.activation.plan import Plan
-from majolica.config.fitting import settle
+from majolica.activation.plan import ActivationPlan
+from majolica.config.fitting import settle_open
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
 from majolica.estimate.trace import Trace
@@ -53,7 +53,7 @@ def on_gpus(config: RunConfig, gpus: int) -> RunConfig:
     What it leaves to the machine becomes bf16, and one process for each GPU where they share its rows evenly.
     """
     shared = gpus > 0 and config.train.batch % gpus == 0
-    config = settle(config, gpus if shared else 1, "bf16")
+    config = settle_open(config, gpus if shared else 1, "bf16")
     train = config.train
     rows, a_micro_step = train.batch * train.accumulate * train.processes, train.batch * gpus
     if gpus < 1 or rows % a_micro_step:
@@ -67,7 +67,7 @@ def on_gpus(config: RunConfig, gpus: int) -> RunConfig:
 
 
 def figures(
-    config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, planned: Plan | None = None
+    config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, planned: ActivationPlan | None = None
 ) -> list[Figure]:
     """The plan of a run, figure by figure; with activations as `planned`, where there is a budget for them."""
     memory = memory_of(config, traced, gpu, planned)
@@ -95,7 +95,7 @@ def optimiser_of(traced: Trace) -> list[Figure]:
     return [Figure("compute", "optimiser_flops", traced.optimiser_flops / 1e12, "TFLOP", "counted", products)]
 
 
-def memory_of(config: RunConfig, traced: Trace, gpu: Gpu, planned: Plan | None = None) -> list[Figure]:
+def memory_of(config: RunConfig, traced: Trace, gpu: Gpu, planned: ActivationPlan | None = None) -> list[Figure]:
     """What one GPU holds. Without a plan the peak is at the end of a forward pass: everything is there at once."""
     kinds = ("weights", "gradients", "optimiser", "ema", "bf16_copies", "activations")
     sizes = {kind: getattr(traced, kind) / 1e9 for kind in kinds}

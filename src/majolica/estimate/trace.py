@@ -21,7 +21,7 @@ from majolica.activation.step import inputs
 from majolica.config.run import RunConfig
 from majolica.config.split import largest
 from majolica.distributed.group import Group
-from majolica.distributed.zero import Shard
+from majolica.distributed.zero import Zero1
 from majolica.models.majolica import Majolica, Rows
 from majolica.models.parts import HEAD, hidden_matrices, parameters_by_part
 from majolica.objectives.contrastive import Pairs
@@ -60,12 +60,12 @@ def trace(config: RunConfig) -> Trace:
     """Trace `config` as its first rank of `train.processes`."""
     rows, targets = inputs(config)
     fake = FakeTensorMode()
-    with imagined(config.train.processes) as group, fake:
+    with imagine_group(config.train.processes) as group, fake:
         model = Majolica(config.model)
-        shard = Shard.over(model, group, hidden_matrices(model)) if config.train.shard_optimizer else Shard.whole(group)
+        shard = Zero1.over(model, group, hidden_matrices(model)) if config.train.shard_optimizer else Zero1.whole(group)
         optimisers = build_optimisers(model, config.optim, shard.mine)
         ema = Ema(model, config.optim.ema, shard.mine)
-        rows, targets = faked(rows, fake), faked(targets, fake)
+        rows, targets = to_fake(rows, fake), to_fake(targets, fake)
         held, forward, backward = Held(model), counter(), counter()
         with forward, held, saved_tensors_hooks(held.keep, lambda x: x):
             loss = micro_step(model, rows, targets, config, group)
@@ -102,7 +102,7 @@ def micro_step(model: Majolica, rows: Rows, targets: Targets, config: RunConfig,
 
 
 @contextmanager
-def imagined(world: int) -> Iterator[Group]:
+def imagine_group(world: int) -> Iterator[Group]:
     """Rank 0 of a process group whose other ranks are not there: its collectives do nothing."""
     if world > 1:
         from torch.testing._internal.distributed.fake_pg import FakeStore
@@ -156,13 +156,13 @@ def storage(x: Tensor) -> int:
     return x.untyped_storage().nbytes()
 
 
-def faked(x: Any, mode: FakeTensorMode) -> Any:
+def to_fake(x: Any, mode: FakeTensorMode) -> Any:
     """A tensor, or a dataclass of tensors, without its memory."""
     if isinstance(x, Tensor):
         return mode.from_tensor(x)
     if dataclasses.is_dataclass(x) and not isinstance(x, type):
         names = [field.name for field in dataclasses.fields(x)]
-        return dataclasses.replace(x, **{name: faked(getattr(x, name), mode) for name in names})
+        return dataclasses.replace(x, **{name: to_fake(getattr(x, name), mode) for name in names})
     return x
 
 

@@ -11,7 +11,7 @@ from majolica.config.resolutions import trained_sizes
 from majolica.config.run import RunConfig
 from majolica.data.loading.notices import data_notices
 from majolica.distributed.environment import has_launcher, launched
-from majolica.distributed.group import Group, any_rank, from_first, joined, sum_counts
+from majolica.distributed.group import Group, any_rank, from_first, join_group, sum_counts
 from majolica.errors import UserError
 from majolica.launch.agent import Launcher, watch_torchrun
 from majolica.launch.outcome import check_saved, describe_finished, describe_stopped
@@ -34,10 +34,10 @@ def work(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher:
     """One process of the training; it stops at the end of a step when any rank's `asked` holds a signal."""
     check_settled(config)
     gone = watch_torchrun()
-    with joined(config.train.processes, config.train.threads) as group, _hold_on_first_rank(out, resume, group):
+    with join_group(config.train.processes, config.train.threads) as group, _hold_on_first_rank(out, resume, group):
         if launcher:
             launcher.joined = True
-        run = state.build(config, out, group)
+        run = state.build_run(config, out, group)
         log = None
         try:
             _restore(run, resume)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from majolica.config.run import ModelConfig
-from majolica.device import sent
+from majolica.device import to_device
 from majolica.models.conditions import Condition, ConditionEncoder
 from majolica.models.decoder import PixelDecoder, Window
 from majolica.models.initialise import initialise, materialise, without_memory
@@ -143,7 +143,7 @@ class Majolica(nn.Module):
         if key not in self._ropes:
             with torch.inference_mode(False):  # a tensor of inference mode cannot be saved for a backward pass
                 turn = rope_2d(grid, self.config.width // self.config.heads, self.config.registers)
-                self._ropes[key] = sent(turn, device)
+                self._ropes[key] = to_device(turn, device)
         return self._ropes[key]
 
     def perceive(self, base_B3HW: Tensor, t_B: Tensor) -> tuple[Tensor, Tensor]:

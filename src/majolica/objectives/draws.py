@@ -33,22 +33,22 @@ class Draws:
 
     def noise(self, like_BCHW: Tensor) -> Tensor:
         """Unit Gaussians, shaped as `like_BCHW` and on its device."""
-        return filled(torch.empty_like(like_BCHW), Tensor.normal_, self.noise_streams)
+        return fill_rows(torch.empty_like(like_BCHW), Tensor.normal_, self.noise_streams)
 
     def normal(self) -> Tensor:
         """A unit Gaussian for each row, `(B,)`."""
-        return filled(torch.empty(len(self.streams)), Tensor.normal_, self.streams)
+        return fill_rows(torch.empty(len(self.streams)), Tensor.normal_, self.streams)
 
     def uniform(self, *shape: int) -> Tensor:
         """Numbers in [0, 1), `(B, *shape)`."""
-        return filled(torch.empty(len(self.streams), *shape), Tensor.uniform_, self.streams)
+        return fill_rows(torch.empty(len(self.streams), *shape), Tensor.uniform_, self.streams)
 
     def below(self, limit: int) -> Tensor:
         """Integers in [0, limit), `(B,)`."""
         return (self.uniform() * limit).long().clamp(max=limit - 1)
 
 
-def filled(out: Tensor, fill: Callable[..., Tensor], streams: Sequence[torch.Generator]) -> Tensor:
+def fill_rows(out: Tensor, fill: Callable[..., Tensor], streams: Sequence[torch.Generator]) -> Tensor:
     """`out`, each row of which `fill` has filled from its own stream."""
     for row, stream in zip(out.unbind(), streams, strict=True):
         fill(row, generator=stream)

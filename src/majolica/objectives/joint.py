@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from majolica.config.run import LossConfig
-from majolica.device import sent
+from majolica.device import to_device
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
 from majolica.models.majolica import Rows, pool
@@ -46,7 +46,7 @@ def make_rows(
     full_F3HW = fine_F3HW * 2 - 1
     fine = len(full_F3HW)
     base_B3HW = torch.cat((pool(full_F3HW, scale), images_B3HW[fine:] * 2 - 1))
-    t_M = sent(flow_time(draws[:noisy].normal(), config.t_mean, config.t_std), images_B3HW.device)
+    t_M = to_device(flow_time(draws[:noisy].normal(), config.t_mean, config.t_std), images_B3HW.device)
 
     noised_F3HW = add_noise(full_F3HW, t_M[:fine], scale, draws[:fine].noise(full_F3HW))
     small_K3HW = base_B3HW[fine:noisy]
@@ -77,7 +77,7 @@ def random_windows(full_F3HW: Tensor, noised_F3HW: Tensor, scale: int, draws: Dr
         return torch.stack([image[:, y : y + inner_height, x : x + inner_width] for image, y, x in boxes])
 
     device = full_F3HW.device
-    window = Window(sent(top_F / height, device), sent(left_F / width, device), 1 / scale, scale)
+    window = Window(to_device(top_F / height, device), to_device(left_F / width, device), 1 / scale, scale)
     return window, crop(full_F3HW), crop(noised_F3HW)
 
 
@@ -94,4 +94,4 @@ def draw_condition(
     has_value_BP = keep_B[:, None] & (draws.uniform(len(properties)) >= config.drop_property)
     device = tokens_BL.device
     values_BP = measure_all(properties, images_B3HW)
-    return Condition(tokens_BL, sent(has_text_B, device), values_BP, sent(has_value_BP, device))
+    return Condition(tokens_BL, to_device(has_text_B, device), values_BP, to_device(has_value_BP, device))

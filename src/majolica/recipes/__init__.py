@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from majolica.config.run import RunConfig
-from majolica.errors import unknown
+from majolica.errors import unknown_name
 from majolica.recipes.drawings import art, demo, nano
 from majolica.recipes.photographs import base, large, reference, small, xlarge
 
@@ -26,7 +26,7 @@ def recipe(name: str) -> RunConfig:
     """Return the configuration of the recipe called `name`. Raises UserError, with the nearest name, if there is
     none."""
     if name not in RECIPES:
-        raise unknown("recipe", name, RECIPES)
+        raise unknown_name("recipe", name, RECIPES)
     return RECIPES[name]()
 
 

@@ -85,7 +85,7 @@ def latest(run: Path, files: Collection[str] = ()) -> tuple[Path, list[str]]:
     raise UserError(f"{run} holds no checkpoint: train it first, or name another run folder")
 
 
-def averaged(run: Path) -> dict[str, Tensor]:
+def load_ema(run: Path) -> dict[str, Tensor]:
     """The averaged (EMA) weights of a run's newest checkpoint in which they are whole."""
     name = "ema.safetensors"
     while True:

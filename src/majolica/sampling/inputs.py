@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from majolica.errors import UserError, unknown
+from majolica.errors import UserError, unknown_name
 from majolica.models.properties import PROPERTIES
 
 LONGEST_PROMPT = 2_000
@@ -87,7 +87,7 @@ def read_dials(given: Mapping[str, Values], names: tuple[str, ...], count: int) 
 
 def _read_dial(name: str, given: Values, names: tuple[str, ...], count: int) -> Tensor:
     if not isinstance(name, str) or name not in names:
-        raise unknown("property", str(name), names)
+        raise unknown_name("property", str(name), names)
     try:
         values = torch.as_tensor(np.asarray(given, dtype=np.float64) if isinstance(given, Sequence) else given)
         values = values.to("cpu", torch.float32)

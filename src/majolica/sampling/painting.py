@@ -10,12 +10,12 @@ from majolica.models.decoder import Window
 from majolica.models.majolica import Majolica, pool
 from majolica.sampling.guidance import guide
 from majolica.sampling.request import PaintSettings
-from majolica.sampling.solvers import SOLVERS, Tick, silent
+from majolica.sampling.solvers import SOLVERS, Tick, ignore_tick
 
 
 @torch.inference_mode()
 def integrate(
-    model: Majolica, noise_B3HW: Tensor, condition: Condition, settings: PaintSettings, tick: Tick = silent
+    model: Majolica, noise_B3HW: Tensor, condition: Condition, settings: PaintSettings, tick: Tick = ignore_tick
 ) -> Tensor:
     """Carry noise of standard deviation k, which is `settings.scale`, to images in about [-1, 1].
 

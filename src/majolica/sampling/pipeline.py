@@ -20,7 +20,7 @@ from majolica.errors import UserError
 from majolica.models.conditions import Condition
 from majolica.models.majolica import Majolica
 from majolica.models.precision import attend_by_products, autocast_in_use, has_bf16
-from majolica.run.weights import averaged
+from majolica.run.weights import load_ema
 from majolica.sampling.images import Pictures, read_pictures
 from majolica.sampling.inputs import Texts, Values, read_count, read_dials, read_labels, read_texts
 from majolica.sampling.noise import draw_noise, read_seeds
@@ -63,7 +63,7 @@ class Pipeline:
         text = dataclasses.replace(config.model.text, vocab=tokenizer.vocab)
         model = Majolica(dataclasses.replace(config.model, text=text))
         try:
-            missing, unexpected = model.load_state_dict(averaged(run), strict=False)
+            missing, unexpected = model.load_state_dict(load_ema(run), strict=False)
         except RuntimeError as error:
             raise UserError(f"the weights in {run} do not fit its config.yaml ({error})") from error
         if missing or unexpected:

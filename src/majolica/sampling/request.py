@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from majolica.config.resolutions import scale_of
-from majolica.errors import unknown
+from majolica.errors import unknown_name
 from majolica.sampling.guidance import Guidance, read_guidance
 from majolica.sampling.inputs import Texts, Values, read_count, read_texts, read_whole
 from majolica.sampling.noise import read_seeds
@@ -65,7 +65,7 @@ def read_settings(request: PaintRequest, resolution: int) -> PaintSettings:
     side = resolution if request.size is None else read_whole(request.size, "the size")
     scale = scale_of(side, resolution)
     if request.solver not in SOLVERS:
-        raise unknown("solver", str(request.solver), SOLVERS)
+        raise unknown_name("solver", str(request.solver), SOLVERS)
     steps = read_count(request.steps, "the number of steps")
     return PaintSettings(scale, steps, read_guidance(request.guidance, request.property_guidance), request.solver)
 

@@ -21,14 +21,14 @@ Progress = Callable[[int, int], None]
 """Hears how many steps are done, and of how many."""
 
 
-def silent() -> None:
+def ignore_tick() -> None:
     """The tick where nobody watches."""
 
 
 def make_tick(progress: Progress | None, total: int) -> Tick:
     """A tick that tells `progress` how many of `total` steps are done."""
     if progress is None:
-        return silent
+        return ignore_tick
     done = count(1)
     return lambda: progress(next(done), total)
 
@@ -38,7 +38,7 @@ def times(steps: int) -> list[float]:
     return torch.linspace(0, 1, steps + 1, dtype=torch.float64).tolist()
 
 
-def euler(denoise: Denoiser, z: Tensor, steps: int, tick: Tick = silent) -> Tensor:
+def euler(denoise: Denoiser, z: Tensor, steps: int, tick: Tick = ignore_tick) -> Tensor:
     """The first-order method, with one evaluation of the model a step."""
     for now, then in pairwise(times(steps)):
         z = z + (then - now) / (1 - now) * (denoise(z, now) - z)
@@ -46,7 +46,7 @@ def euler(denoise: Denoiser, z: Tensor, steps: int, tick: Tick = silent) -> Tens
     return z
 
 
-def heun(denoise: Denoiser, z: Tensor, steps: int, tick: Tick = silent) -> Tensor:
+def heun(denoise: Denoiser, z: Tensor, steps: int, tick: Tick = ignore_tick) -> Tensor:
     """Heun's second-order method (explicit trapezoid), with two evaluations of the model a step.
 
     The last step has one evaluation, because the velocity is singular at t = 1.

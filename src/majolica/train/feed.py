@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from majolica.data.loading.loader import Batch, Loader
-from majolica.device import sent
+from majolica.device import to_device
 
 
 class Feed:
@@ -33,7 +33,7 @@ class Feed:
             pending = self._next or self._thread.submit(self._fetch)
             batch, self._state = pending.result()
             self._next = self._thread.submit(self._fetch)
-            self._received(batch)
+            self._hold_until_read(batch)
         self.waited += time.perf_counter() - start
         return batch
 
@@ -66,11 +66,11 @@ class Feed:
         if self._stream is None:
             return batch, state
         with torch.cuda.stream(self._stream):
-            images, fine = sent(batch.images_B3HW, self.device), sent(batch.fine_F3HW, self.device)
+            images, fine = to_device(batch.images_B3HW, self.device), to_device(batch.fine_F3HW, self.device)
         self._stream.synchronize()  # in this thread: the training thread does not wait
         return dataclasses.replace(batch, images_B3HW=images, fine_F3HW=fine), state
 
-    def _received(self, batch: Batch) -> None:
+    def _hold_until_read(self, batch: Batch) -> None:
         """Keep the allocator from handing the batch's memory out again while the step still reads it."""
         for images in (batch.images_B3HW, batch.fine_F3HW):
             images.record_stream(torch.cuda.current_stream(self.device))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from majolica.config.fitting import fit_schedule, is_open, rows_of_step, settle
+from majolica.config.fitting import fit_schedule, is_open, rows_of_step, settle_open
 from majolica.config.run import RunConfig
 from majolica.data.loading.sources import open_sources
 from majolica.distributed.group import default_device
@@ -45,7 +45,7 @@ def this_machine() -> Machine:
 
 def fit(config: RunConfig, machine: Machine) -> RunConfig:
     """`config` with processes and precision for `machine`, where it leaves them open; the global batch stays."""
-    return settle(config, processes_for(config.train.batch, machine), "bf16" if machine.bf16 else "fp32")
+    return settle_open(config, processes_for(config.train.batch, machine), "bf16" if machine.bf16 else "fp32")
 
 
 def processes_for(rows: int, machine: Machine) -> int:

@@ -11,7 +11,7 @@ from majolica.train.state import Run, save
 from majolica.train.step import check_skips, describe_skips, optimiser_step
 from majolica.train.watch.log import Log
 from majolica.train.watch.pace import Watch
-from majolica.train.watch.profile import profiled
+from majolica.train.watch.profile import profile_steps
 from majolica.train.watch.report import ideal_seconds, memory_gb, record, straggler
 
 Stop = Callable[[], bool]
@@ -24,7 +24,7 @@ def fit(run: Run, log: Log | None, stop: Stop, sample: Look, measure: Look) -> b
     say = log.say if log else lambda message: None
     watch = Watch(run, say)
     ideal = ideal_seconds(run.config, device_name(run.group)) if log else None
-    with profiled(run.config.train, run.out, run.group, say) as stepped:
+    with profile_steps(run.config.train, run.out, run.group, say) as stepped:
         while run.step < run.config.train.steps and not any_rank(stop(), run.group):
             losses, rate = optimiser_step(run)
             run.tally.add(run.step, losses)

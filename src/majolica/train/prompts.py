@@ -56,7 +56,7 @@ def held_out_beside(config: DataConfig, names: Sequence[str]) -> list[Path]:
 def take(sets: Sequence[ShardSet], count: int, read: Read, chosen: Sequence[str] = ()) -> list[str]:
     """`chosen`, and captions of `sets` that are not among them, turn by turn, until there are `count`."""
     found = dict.fromkeys(chosen)
-    spreads = [spread(shards, count, read) for shards in sets]
+    spreads = [spread_captions(shards, count, read) for shards in sets]
     for round_of_captions in zip_longest(*spreads, fillvalue=""):
         for caption in round_of_captions:
             if caption and len(found) < count:
@@ -66,7 +66,7 @@ def take(sets: Sequence[ShardSet], count: int, read: Read, chosen: Sequence[str]
     return list(found)
 
 
-def spread(shards: ShardSet, count: int, read: Read) -> Iterator[str]:
+def spread_captions(shards: ShardSet, count: int, read: Read) -> Iterator[str]:
     """Captions from all over a source, as the model reads them, "" for one that cannot be painted."""
     for number in range(min(TRIES * count, 4 * len(shards))):
         try:

@@ -15,7 +15,7 @@ from majolica.errors import Notice
 from majolica.files import write_atomic
 from majolica.sampling.pipeline import Pipeline
 from majolica.sampling.sheet import captioned_sheet
-from majolica.train.optim.ema import lent
+from majolica.train.optim.ema import swap_in_ema
 from majolica.train.prompts import PROMPTS, choose_prompts, read_prompts
 from majolica.train.state import Run, ema_by_name
 from majolica.train.watch.guard import Guard
@@ -71,7 +71,7 @@ class Sampler:
         config = dataclasses.replace(run.config, model=dataclasses.replace(run.config.model, text=text))
         # Compiled blocks would be compiled again for these shapes, and may then give up on those of training.
         stance = torch.compiler.set_stance("force_eager" if config.train.compile else "default")
-        with lent(average, run.model), stance, warnings.catch_warnings():
+        with swap_in_ema(average, run.model), stance, warnings.catch_warnings():
             warnings.simplefilter("ignore", Notice)  # what captions lose was said when training began
             pipeline = Pipeline(run.model, run.tokenizer, config, run.group.device)
             images_B3HW = pipeline.paint(

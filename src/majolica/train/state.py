@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from majolica.activation.apply import apply
 from majolica.activation.choices import CHOICES
-from majolica.activation.plan import Plan, plan_for
+from majolica.activation.plan import ActivationPlan, plan_for
 from majolica.activation.step import fine_rows
 from majolica.config.lasting import lasting_options
 from majolica.config.run import RunConfig
@@ -24,7 +24,7 @@ from majolica.config.split import largest
 from majolica.data.loading.loader import Loader, Size
 from majolica.distributed.group import Group, sum_counts
 from majolica.distributed.reduce import Traffic, data_parallel
-from majolica.distributed.zero import Shard, gathered
+from majolica.distributed.zero import Zero1, gather_on_first
 from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.models.majolica import Majolica
@@ -55,7 +55,7 @@ class Run:
     """`model`, wrapped for data parallelism and compilation as configured."""
     optimisers: list[Optimizer]
     ema: Ema
-    shard: Shard
+    shard: Zero1
     """Whose parameters are whose to step and to average."""
     traffic: Traffic
     """Gradient bytes handed to the reduction."""
@@ -80,7 +80,7 @@ class Run:
     """The step that was saved last, or gone on from."""
 
 
-def build(config: RunConfig, out: Path, group: Group) -> Run:
+def build_run(config: RunConfig, out: Path, group: Group) -> Run:
     """Model, optimisers, data: the same on every rank and from every start."""
     tokenizer = Tokenizer(out / "tokenizer.model")
     text = dataclasses.replace(config.model.text, vocab=tokenizer.vocab)
@@ -90,7 +90,7 @@ def build(config: RunConfig, out: Path, group: Group) -> Run:
     precision.prepare(model, config.train.precision, group.device)
     if not config.train.activation_gb:  # plans count on the fused kernel
         attend_by_products(model, group.device)
-    shard = Shard.over(model, group, hidden_matrices(model)) if config.train.shard_optimizer else Shard.whole(group)
+    shard = Zero1.over(model, group, hidden_matrices(model)) if config.train.shard_optimizer else Zero1.whole(group)
     traffic = Traffic()
     return Run(
         config=config,
@@ -131,7 +131,7 @@ def wrap(model: Majolica, config: RunConfig, group: Group, traffic: Traffic, out
     return data_parallel(model, group, torch.bfloat16 if config.train.reduce == "bf16" else torch.float32, traffic)
 
 
-def plan_activations(config: RunConfig, device: torch.device) -> Plan:
+def plan_activations(config: RunConfig, device: torch.device) -> ActivationPlan:
     """The plan that keeps to `train.activation_gb` on `device`; UserError where it is too little."""
     # Beside a CPU there is no other memory to move anything to; compiled blocks save what no hook sees.
     offload = device.type != "cpu" and not config.train.compile
@@ -172,7 +172,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
     average = ema_by_name(run)
     optimizer = state_by_name(run.model, run.optimisers)
     if run.shard.split:
-        optimizer = gathered(optimizer, run.group)
+        optimizer = gather_on_first(optimizer, run.group)
     pending, unreadable = run.tally.state(run.group), sum_counts(run.unreadable, run.group)
     if not run.group.first:
         return True
@@ -206,7 +206,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
 
 def ema_by_name(run: Run) -> dict[str, Tensor]:
     """All averaged weights, on the first rank; every rank must ask."""
-    return gathered(run.ema.average, run.group) if run.shard.split else run.ema.average
+    return gather_on_first(run.ema.average, run.group) if run.shard.split else run.ema.average
 
 
 def restore(run: Run, say: Callable[[str], None]) -> None:
@@ -243,6 +243,6 @@ def parameters(model: nn.Module) -> int:
     return sum(value.numel() for value in model.parameters())
 
 
-def detached(losses: dict[str, Tensor]) -> dict[str, Tensor]:
+def detach_losses(losses: dict[str, Tensor]) -> dict[str, Tensor]:
     """Losses without their graph."""
     return {name: value.detach() for name, value in losses.items()}

@@ -16,7 +16,7 @@ from majolica.config.split import RowSplit, clean_by_rank, split
 from majolica.data.counter import mix
 from majolica.data.loading.loader import Batch
 from majolica.data.pictures.transforms import augment
-from majolica.device import sent
+from majolica.device import to_device
 from majolica.distributed.group import Group, gather_others
 from majolica.errors import UserError
 from majolica.models.majolica import Rows
@@ -25,8 +25,8 @@ from majolica.objectives.draws import Draws
 from majolica.objectives.joint import Targets, make_rows
 from majolica.objectives.objective import Objective, Others, clean_pairs
 from majolica.train.optim.optimisers import set_rate, step_where
-from majolica.train.optim.schedule import due, learning_rate, planned
-from majolica.train.state import Run, detached
+from majolica.train.optim.schedule import due, learning_rate, planned_steps
+from majolica.train.state import Run, detach_losses
 from majolica.train.watch.observe import Closely
 from majolica.train.watch.tally import Losses
 
@@ -47,14 +47,14 @@ def optimiser_step(run: Run) -> tuple[Losses, float]:
     mean: Losses = {}
     window: list[Pairs] = []
     for micro in range(accumulate):
-        with synchronised(run, last=micro == accumulate - 1):
+        with reduce_gradients(run, last=micro == accumulate - 1):
             losses = micro_step(run, window, closely)
             torch.autograd.backward(losses["loss"] / accumulate)
-        for name, value in detached(losses).items():
+        for name, value in detach_losses(losses).items():
             mean[name] = mean.get(name, 0) + value / accumulate
     run.step += 1
     run.samples += run.config.train.batch * accumulate * run.group.world
-    rate = learning_rate(run.step, planned(run.config.train, run.step), run.config.optim)
+    rate = learning_rate(run.step, planned_steps(run.config.train, run.step), run.config.optim)
     if closely:
         closely.before_update()
     mean[GRADIENT_NORM] = update(run, rate)
@@ -90,14 +90,14 @@ def draw_rows(run: Run, batch: Batch, parts: RowSplit) -> tuple[Rows, Targets]:
     order = [*first, *sorted(set(range(len(places))) - set(first))]
     images_B3HW, fine_F3HW = batch.images_B3HW, batch.fine_F3HW[: len(large)]
     if first != list(range(len(first))):
-        images_B3HW = images_B3HW[sent(torch.tensor(order), images_B3HW.device)]
+        images_B3HW = images_B3HW[to_device(torch.tensor(order), images_B3HW.device)]
     positions_B = torch.from_numpy(batch.positions_B.numpy()[order])
     seeds_B = mix(config.train.seed, ROW_STREAM, positions_B.numpy()) >> np.uint64(1)
     tokens_BL = run.tokenizer.encode([batch.captions[i] for i in order], config.model.text.length)
     return make_rows(
         augment_rows(images_B3HW, positions_B, config),
         augment_rows(fine_F3HW, positions_B[: len(large)], config),
-        sent(tokens_BL, device),
+        to_device(tokens_BL, device),
         config.loss,
         config.model.properties,
         sum(place < parts.noisy for place in places),
@@ -123,7 +123,7 @@ def augment_rows(images_B3HW: Tensor, positions_B: Tensor, config: RunConfig) ->
 def progress(run: Run) -> float:
     """Share of the training after warm-up that is done; 0 during warm-up."""
     warmup = run.config.optim.warmup
-    return max(0, run.step - warmup) / max(1, planned(run.config.train, run.step + 1) - warmup)
+    return max(0, run.step - warmup) / max(1, planned_steps(run.config.train, run.step + 1) - warmup)
 
 
 def update(run: Run, rate: float) -> Tensor:
@@ -159,7 +159,7 @@ def describe_skips(skipped: Sequence[int], total: int) -> str:
     )
 
 
-def synchronised(run: Run, last: bool) -> contextlib.AbstractContextManager[None]:
+def reduce_gradients(run: Run, last: bool) -> contextlib.AbstractContextManager[None]:
     """Reduce gradients over the ranks in the last micro-step only."""
     if isinstance(run.network, DistributedDataParallel) and not last:
         return run.network.no_sync()

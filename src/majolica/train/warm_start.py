@@ -17,7 +17,7 @@ from majolica.config.run import RunConfig
 from majolica.distributed.group import any_rank, send_from_first
 from majolica.errors import UserError
 from majolica.models.majolica import Majolica
-from majolica.run.weights import averaged
+from majolica.run.weights import load_ema
 from majolica.text.tokenizer import Tokenizer
 from majolica.train.state import Run
 
@@ -95,7 +95,7 @@ def rehearse_warm_start(config: RunConfig, out: Path) -> list[str]:
 def read_weights(place: Path) -> dict[str, Tensor]:
     """The averaged weights of a run folder or of one of its checkpoints, or the tensors of a safetensors file."""
     if place.is_dir() and not (place / "ema.safetensors").is_file():
-        return averaged(place)
+        return load_ema(place)
     file = place / "ema.safetensors" if place.is_dir() else place
     try:
         return load_file(file)

@@ -91,7 +91,7 @@ def begun(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that has been saved at its first step, as a process that was then asked to stop leaves it."""
     config, out = tiny_run(shards), tmp_path_factory.mktemp("runs") / "begun"
     prepare(config, out, resume=False)
-    run = state.build(config, out, Group(0, 1, torch.device("cpu")))
+    run = state.build_run(config, out, Group(0, 1, torch.device("cpu")))
     state.save(run, pytest.fail)
     run.feed.close()
     return out

@@ -15,7 +15,7 @@ import torch
 from majolica.errors import UserError
 from majolica.run import checkpoint
 from majolica.run.checkpoint import Saved, load, save, sweep
-from majolica.run.weights import averaged, checkpoints, latest, step_of
+from majolica.run.weights import checkpoints, latest, load_ema, step_of
 
 
 def state(value: float) -> Saved:
@@ -80,7 +80,7 @@ def test_killed_at_any_operation_a_whole_checkpoint_is_left(
             save(run, 3, state(33), keep)
         found, reasons = load(run)
         assert found.state["value"] in (max(before), 33) and reasons == []
-        assert averaged(run)["w"][0] == found.state["value"]
+        assert load_ema(run)["w"][0] == found.state["value"]
         # The next process goes on as if nothing had been.
         sweep(run)
         save(run, 3, state(34), keep)
@@ -155,7 +155,7 @@ def test_a_checkpoint_that_a_training_deletes_meanwhile_is_no_damaged_one(
         return real(path)
 
     monkeypatch.setattr(weights, "digest", digest)
-    assert averaged(tmp_path)["w"][0] == 2
+    assert load_ema(tmp_path)["w"][0] == 2
 
 
 def test_a_run_without_a_checkpoint_says_how_to_train_it(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def begun(config: RunConfig, out: Path, group: Group = ONE) -> tuple[state.Run, 
     """A run that has begun, and what was said."""
     said: list[str] = []
     prepare(config, out, resume=False)
-    run = state.build(io.load(out / "config.yaml"), out, group)
+    run = state.build_run(io.load(out / "config.yaml"), out, group)
     try:
         warm_start(run, said.append)
     finally:

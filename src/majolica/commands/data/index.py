@@ -14,7 +14,7 @@ from typing import Annotated
 import tyro
 
 from majolica.config.engine import EngineConfig
-from majolica.errors import UserError, shown
+from majolica.errors import UserError, to_printable
 from majolica.machine import cores
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
@@ -38,7 +38,7 @@ class Found:
 
     def line(self, width: int) -> str:
         """For the terminal."""
-        name = shown(self.tar)
+        name = to_printable(self.tar)
         if self.problem:
             return f"{name:{width}}  unusable: {self.problem}"
         notes = [f"{self.empty:,} captions are empty"] * bool(self.empty)
@@ -134,16 +134,16 @@ def _tars(places: Sequence[str]) -> tuple[list[Path], list[str]]:
 def _of_pattern(pattern: str) -> tuple[list[Path], list[str]]:
     matches = sorted(map(Path, glob.glob(pattern, recursive=True)))
     found = [path for path in matches if path.is_file()]
-    strange = [f"{shown(path)} is passed over: it is no file" for path in matches if path not in set(found)]
+    strange = [f"{to_printable(path)} is passed over: it is no file" for path in matches if path not in set(found)]
     if not found:
         raise UserError(
-            "; ".join([f"nothing is called {shown(pattern)}" if not strange else "no file is meant", *strange])
+            "; ".join([f"nothing is called {to_printable(pattern)}" if not strange else "no file is meant", *strange])
         )
     return found, strange
 
 
 def _say(found: list[Found], strict: bool, all: bool) -> None:
-    width = max(len(shown(one.tar)) for one in found)
+    width = max(len(to_printable(one.tar)) for one in found)
     for one in found:
         if all or one.problem or one.left_out or one.damage or one.empty:
             print(one.line(width))
@@ -151,9 +151,9 @@ def _say(found: list[Found], strict: bool, all: bool) -> None:
     if empty := sum(one.empty for one in found):
         print(f"{empty:,} captions are empty: training leaves these samples out, unless --data.empty-captions is keep")
     if unsaved := [one.unsaved for one in found if one.unsaved]:
-        print(f"{len(unsaved):,} indexes are not kept, so every command makes them anew: {shown(unsaved[0])}")
+        print(f"{len(unsaved):,} indexes are not kept, so every command makes them anew: {to_printable(unsaved[0])}")
     bad = [one for one in found if one.problem or (strict and (one.left_out or one.damage))]
     if bad:
-        names = ", ".join(shown(one.tar) for one in bad[:3]) + (", ..." if len(bad) > 3 else "")
+        names = ", ".join(to_printable(one.tar) for one in bad[:3]) + (", ..." if len(bad) > 3 else "")
         what = "have faults" if strict else "hold nothing that can be used"
         raise UserError(f"{len(bad):,} of {len(found):,} tars {what}: {names}; remove them or make them again")

@@ -28,7 +28,7 @@ from majolica.data.store.index import open_index
 from majolica.data.store.pack import write_tar
 from majolica.data.store.record import Record
 from majolica.data.tasks import each
-from majolica.errors import UserError, shown
+from majolica.errors import UserError, to_printable
 from majolica.files import sweep_unfinished, write_atomic
 
 
@@ -138,7 +138,7 @@ def _no_pictures(source: str) -> str:
     nothing, tars = f"there are no pictures in {source}", tars_inside(Path(source))
     if not tars:
         return nothing
-    index = f"majolica data index {shlex.quote(shown(tars[0].parent))}"
+    index = f"majolica data index {shlex.quote(to_printable(tars[0].parent))}"
     return (
         f"{nothing}, but tars ({len(tars):,}): training reads tars of captioned pictures as they are, and `{index}`"
         " says what is in them; to pack their pictures anew, unpack them first"

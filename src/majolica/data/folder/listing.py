@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from majolica.config.shard import ShardConfig
-from majolica.errors import UserError, unknown
+from majolica.errors import UserError, unknown_name
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def _caption_column(source: Path, names: Sequence[str], config: ShardConfig) -> 
 def _column(source: Path, names: Sequence[str], asked: str, usual: Sequence[str], what: str, option: str) -> str:
     if asked:
         if asked not in names:
-            raise unknown(f"column of {source}", asked, names)
+            raise unknown_name(f"column of {source}", asked, names)
         return asked
     for name in usual:
         if name in names:

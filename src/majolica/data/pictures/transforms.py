@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from majolica.data.counter import uniform
-from majolica.device import sent
+from majolica.device import to_device
 
 _STREAM = 0xA06
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -29,13 +29,13 @@ def augment(images_B3HW: Tensor, positions_B: Tensor, seed: int, flip: bool, jit
     """
     draws = uniform(seed, _STREAM, positions_B.cpu().numpy(), 5)
     if flip:
-        turned_B = sent(torch.from_numpy(draws[:, 0] < 0.5), images_B3HW.device)
+        turned_B = to_device(torch.from_numpy(draws[:, 0] < 0.5), images_B3HW.device)
         images_B3HW = torch.where(turned_B[:, None, None, None], images_B3HW.flip(-1), images_B3HW)
     if jitter == 0:
         return images_B3HW
     matrix, offset = colour_matrices(2 * draws[:, 1:] - 1, jitter)
     matrix_B33, offset_B31 = (
-        sent(torch.from_numpy(x).to(images_B3HW.dtype), images_B3HW.device) for x in (matrix, offset)
+        to_device(torch.from_numpy(x).to(images_B3HW.dtype), images_B3HW.device) for x in (matrix, offset)
     )
     # Autocast is off, because it would round colours to 8 bits of mantissa.
     with torch.autocast(images_B3HW.device.type, enabled=False):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from majolica.data.store.index import kind_of
-from majolica.errors import UserError, shown
+from majolica.errors import UserError, to_printable
 
 _UNPACK = {
     "gunzip": (".tar.gz", ".tgz"),
@@ -40,7 +40,7 @@ def contents(folder: Path) -> Contents:
                 if entry.name.endswith(".tar"):
                     reason, known = _look_at(entry)
                     tars += known
-                    notices += [f"{shown(folder / entry.name)} is passed over: {reason}"] * bool(reason)
+                    notices += [f"{to_printable(folder / entry.name)} is passed over: {reason}"] * bool(reason)
                 else:
                     others.append(entry.name)
     except OSError as error:
@@ -62,14 +62,16 @@ def compressed_notices(folder: str, names: Iterable[str]) -> list[str]:
     notices = []
     if commands:
         found = sorted(name for some in commands.values() for name in some)
-        some = ", ".join(map(shown, found[:3])) + (", ..." if len(found) > 3 else "")
+        some = ", ".join(map(to_printable, found[:3])) + (", ..." if len(found) > 3 else "")
         notices.append(
             f"{folder} holds compressed tars ({len(found):,}: {some}), which are passed over, for samples are read by"
             f" their offset in a plain tar: unpack them with {' and '.join(commands)}"
         )
     capitals = [name for name in names if name.endswith((".TAR", ".Tar"))]
     if capitals:
-        notices.append(f"{folder}/{shown(capitals[0])} is passed over: names of tars end in .tar, in small letters")
+        notices.append(
+            f"{folder}/{to_printable(capitals[0])} is passed over: names of tars end in .tar, in small letters"
+        )
     return notices
 
 
@@ -93,25 +95,25 @@ def _look_at(entry: os.DirEntry[str]) -> tuple[str, list[tuple[str, int, int]]]:
 
 
 def _no_folder(folder: Path, error: OSError) -> UserError:
-    name = shown(folder)
+    name = to_printable(folder)
     if isinstance(error, FileNotFoundError):
         return UserError(f"there is no folder {name}: give one that holds tars, or make one with `majolica data shard`")
     if isinstance(error, NotADirectoryError):
-        return UserError(f"{name} is a file: give the folder that the tars lie in, {shown(folder.parent)}")
+        return UserError(f"{name} is a file: give the folder that the tars lie in, {to_printable(folder.parent)}")
     return UserError(f"{name} cannot be listed: {error.strerror}")
 
 
 def _no_tars(folder: Path, notices: list[str], others: list[str]) -> str:
     if notices:
         return f"there are no .tar files to read: {'; '.join(notices)}"
-    start = f"{shown(folder)} holds no .tar files"
+    start = f"{to_printable(folder)} holds no .tar files"
     inside = sorted(name for name in others if next((folder / name).glob("*.tar"), None))
     if inside:
-        return f"{start}; did you mean {shown(folder / inside[-1])}?"
+        return f"{start}; did you mean {to_printable(folder / inside[-1])}?"
     if any(name.lower().endswith(_PICTURES) for name in others):
-        return f"{start} but pictures: make shards of them with `majolica data shard {shown(folder)} --out DIR`"
+        return f"{start} but pictures: make shards of them with `majolica data shard {to_printable(folder)} --out DIR`"
     if any(name.lower().endswith(".parquet") for name in others):
-        return f"{start} but tables: if these list URLs, `majolica data fetch --input {shown(folder)} --out DIR`"
+        return f"{start} but tables: if these list URLs, `majolica data fetch --input {to_printable(folder)} --out DIR`"
     return (
         f"{start}: give a folder of img2dataset's or WebDataset's tars, or make shards of your own pictures with"
         " `majolica data shard PICTURES --out DIR`"

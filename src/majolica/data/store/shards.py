@@ -26,7 +26,7 @@ from majolica.data.store.naming import understand
 from majolica.data.store.record import Pair, Record, extension_of
 from majolica.data.store.remote import RemoteTars, is_remote
 from majolica.data.store.tar import name_at
-from majolica.errors import UserError, shown
+from majolica.errors import UserError, to_printable
 
 REMOTE_LIMIT = 20 * 10**9
 """How many bytes of remote tars are kept on the local disk, unless a reader says otherwise."""
@@ -102,14 +102,16 @@ class ShardSet:
     def place_of(self, i: int) -> str:
         """Where sample `i` lies, for people: its tar and its key; its number in the tar where no header can be read."""
         shard, row = self._numbers(i)
-        tar = shown(f"{self.folder.rstrip('/')}/{self.tars[shard].name}")
+        tar = to_printable(f"{self.folder.rstrip('/')}/{self.tars[shard].name}")
         try:
             opened = self._open(shard)
             name = name_at(opened.peek or opened.read, int(opened.rows[row]["image"]))
         except (BadSample, UserError, OSError, ValueError, OverflowError):
             name = ""
         known = understand(name)
-        return f'{tar}: sample "{shown(known.key.lstrip("/"))}"' if known else f"{tar}: sample {row:,} of the tar"
+        return (
+            f'{tar}: sample "{to_printable(known.key.lstrip("/"))}"' if known else f"{tar}: sample {row:,} of the tar"
+        )
 
     def dimensions(self) -> NDArray[np.uint16]:
         """Return height and width `(N, 2)` of every picture, from the headers; they are kept beside local tars."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from majolica.config.filter import FilterConfig
-from majolica.errors import unknown
+from majolica.errors import unknown_name
 from majolica.recipes.filter.coyo_700m import coyo_700m
 from majolica.recipes.filter.laion2b_en import laion2b_en
 from majolica.recipes.filter.laion_aesthetic import laion_aesthetic
@@ -23,7 +23,7 @@ def source(name: str) -> FilterConfig:
     """Return the configuration of the source called `name`. Raises UserError, with the nearest name, if there is
     none."""
     if name not in SOURCES:
-        raise unknown("source", name, SOURCES)
+        raise unknown_name("source", name, SOURCES)
     return SOURCES[name]()
 
 

@@ -44,7 +44,7 @@ class Ema:
 
 
 @contextmanager
-def lent(weights: dict[str, Tensor], model: nn.Module) -> Iterator[None]:
+def swap_in_ema(weights: dict[str, Tensor], model: nn.Module) -> Iterator[None]:
     """Lend `weights` to a model; its own, which wait in the host's memory, come back even after an exception."""
     own = {name: value.detach().to("cpu", copy=True) for name, value in model.named_parameters()}
     try:

@@ -20,7 +20,7 @@ def due(config: TrainConfig, step: int, every: int) -> bool:
     return every > 0 and (step % every == 0 or step == config.steps)
 
 
-def planned(config: TrainConfig, step: int) -> int:
+def planned_steps(config: TrainConfig, step: int) -> int:
     """Steps in all as they were planned when optimiser step `step` was taken."""
     return next((steps for before, steps in config.replanned if step < before), config.steps)
 

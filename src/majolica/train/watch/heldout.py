@@ -20,7 +20,7 @@ from majolica.config.logged import HELD_OUT, SAMPLES
 from majolica.config.run import DataConfig, RunConfig
 from majolica.data.counter import mix
 from majolica.data.loading.split import load_split
-from majolica.device import sent
+from majolica.device import to_device
 from majolica.distributed.group import from_first
 from majolica.models.majolica import Majolica
 from majolica.models.precision import autocast
@@ -31,7 +31,7 @@ from majolica.objectives.joint import make_rows
 from majolica.objectives.objective import clean_pairs
 from majolica.text.templates import choose_templates, embed_labels
 from majolica.text.tokenizer import Tokenizer
-from majolica.train.optim.ema import lent
+from majolica.train.optim.ema import swap_in_ema
 from majolica.train.prompts import held_out_beside
 from majolica.train.state import Run, ema_by_name
 from majolica.train.watch.guard import Guard
@@ -101,7 +101,7 @@ class HeldOut:
         assert self.log and self.pictures
         # Compiled blocks would be compiled again for these shapes, and may then give up on those of training.
         stance = torch.compiler.set_stance("force_eager" if run.config.train.compile else "default")
-        with lent(average, run.model), stance:
+        with swap_in_ema(average, run.model), stance:
             found = measure(run.model, self.pictures, run.config, run.tokenizer, run.group.device)
         self.log.add(run.step, {f"{HELD_OUT}/{name}": value for name, value in found.items()} | {SAMPLES: run.samples})
         self.log.say(
@@ -170,8 +170,8 @@ def _measure_chunk(
 ) -> tuple[Tensor, Tensor, Pairs]:
     """Flow losses and flow times of some pictures as noisy rows, and their embeddings as clean rows."""
     some = slice(rows.start, rows.stop)
-    images_B3HW = sent(pictures.images_N3HW[some].repeat(2, 1, 1, 1), device).float() / 255
-    tokens_BL = sent(pictures.tokens_NL[some].repeat(2, 1), device)
+    images_B3HW = to_device(pictures.images_N3HW[some].repeat(2, 1, 1, 1), device).float() / 255
+    tokens_BL = to_device(pictures.tokens_NL[some].repeat(2, 1), device)
     side = config.model.resolution * config.loss.fine_scale
     places_B = np.concatenate([np.arange(rows.start, rows.stop), len(pictures) + np.arange(rows.start, rows.stop)])
     seeds_B = mix(config.train.seed, STREAM, places_B) >> np.uint64(1)
@@ -196,7 +196,7 @@ def zero_shot(model: Majolica, pictures: Pictures, image_NE: Tensor, config: Run
     device, length = image_NE.device, config.model.text.length
 
     def embed(texts: Sequence[str]) -> Tensor:
-        tokens_KL = sent(tokenizer.encode(texts, length), device)
+        tokens_KL = to_device(tokenizer.encode(texts, length), device)
         with autocast(config.train.precision, device):
             return torch.cat([model.read(some).embedding_BE for some in tokens_KL.split(2 * CHUNK)])  # type: ignore[no-untyped-call]
 

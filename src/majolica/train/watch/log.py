@@ -31,7 +31,7 @@ class Log:
         self.progress = Progress(*columns, console=self.console) if self.console.is_terminal else None
         self.task = self.progress.add_task("starting", total=None) if self.progress else None
         if self.progress:
-            with gone_terminal():
+            with ignore_lost_terminal():
                 self.progress.start()
         path = run / "log.jsonl"
         cut_back(path, first_step, self.say)
@@ -45,7 +45,7 @@ class Log:
         pace, spent = values["seconds_per_step"], values.get("seconds", 0.0)
         text = line_of(step, steps, finite, seconds_left(self.config, step, steps, pace, spent))
         if self.progress and self.task is not None:
-            with gone_terminal():
+            with ignore_lost_terminal():
                 self.progress.update(self.task, description=text, completed=step, total=steps)
         else:
             self.say(text)
@@ -58,7 +58,7 @@ class Log:
 
     def say(self, message: str) -> None:
         """A line for the person who watches."""
-        with gone_terminal():
+        with ignore_lost_terminal():
             if self.progress:
                 self.console.print(message, markup=False, highlight=False, soft_wrap=True)
             else:
@@ -69,12 +69,12 @@ class Log:
         self.lines.flush()
         self.trackers.close()
         if self.progress:
-            with gone_terminal():
+            with ignore_lost_terminal():
                 self.progress.stop()
 
 
 @contextlib.contextmanager
-def gone_terminal() -> Iterator[None]:
+def ignore_lost_terminal() -> Iterator[None]:
     """Go on where nobody reads what is printed any more; rich ends the process then."""
     with contextlib.suppress(OSError, ValueError, SystemExit):
         yield

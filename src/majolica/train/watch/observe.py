@@ -37,17 +37,17 @@ class Closely:
         for part, values in self.parts.items():
             gradients = [value.grad for value in values if value.grad is not None]
             self.found[f"gradient/{part}"] = torch.nn.utils.get_total_norm(gradients)
-        self._before = sampled(self.parts)
+        self._before = sample_entries(self.parts)
 
     def after_update(self) -> dict[str, Tensor]:
         """Everything that was noted; `update/PART` is ||change|| / ||weights||."""
-        for part, after in sampled(self.parts).items():
+        for part, after in sample_entries(self.parts).items():
             before = self._before[part]
             self.found[f"update/{part}"] = (after - before).norm() / before.norm().clamp(min=1e-12)
         return self.found
 
 
-def sampled(parts: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
+def sample_entries(parts: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
     """Up to _ENTRIES evenly spaced entries of each tensor, one vector a part."""
 
     def some(value: Tensor) -> Tensor:

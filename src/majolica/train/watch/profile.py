@@ -16,7 +16,9 @@ WAIT = 10
 
 
 @contextmanager
-def profiled(config: TrainConfig, out: Path, group: Group, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+def profile_steps(
+    config: TrainConfig, out: Path, group: Group, say: Callable[[str], None]
+) -> Iterator[Callable[[], None]]:
     """What is to be called after every step. Traces `config.profile` steps of this rank into `out`/profile.
 
     `rank0.json` opens in ui.perfetto.dev; `rank0.txt` lists what takes longest. With `config.memory`, on a GPU,
@@ -26,7 +28,7 @@ def profiled(config: TrainConfig, out: Path, group: Group, say: Callable[[str], 
         yield lambda: None
         return
     folder = out / "profile"
-    with unharmed("profile/", say):
+    with tell_failures("profile/", say):
         folder.mkdir(parents=True, exist_ok=True)
     with _memory(config, folder / f"rank{group.rank}-memory.pickle", group, say):
         if not config.profile:
@@ -43,7 +45,7 @@ def _trace(steps: int, stem: Path, group: Group, say: Callable[[str], None]) -> 
         kinds, key = [*kinds, torch.profiler.ProfilerActivity.CUDA], "self_cuda_time_total"
 
     def write(profile: torch.profiler.profile) -> None:
-        with unharmed(f"the trace {stem}.json", say):
+        with tell_failures(f"the trace {stem}.json", say):
             profile.export_chrome_trace(str(stem.with_suffix(".json")))
             stem.with_suffix(".txt").write_text(profile.key_averages().table(sort_by=key, row_limit=30))
             say(f"traced {steps} steps: {stem}.txt and {stem}.json (open it in ui.perfetto.dev)")
@@ -53,7 +55,7 @@ def _trace(steps: int, stem: Path, group: Group, say: Callable[[str], None]) -> 
 
 
 @contextmanager
-def unharmed(what: str, say: Callable[[str], None]) -> Iterator[None]:
+def tell_failures(what: str, say: Callable[[str], None]) -> Iterator[None]:
     """Say that `what` could not be written, and go on: no profile ends a run."""
     try:
         yield
@@ -70,5 +72,5 @@ def _memory(config: TrainConfig, path: Path, group: Group, say: Callable[[str], 
     try:
         yield
     finally:
-        with unharmed(str(path), say):
+        with tell_failures(str(path), say):
             torch.cuda.memory._dump_snapshot(str(path))  # type: ignore[no-untyped-call]

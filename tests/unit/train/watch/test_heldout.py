@@ -67,7 +67,7 @@ def config(home: Path) -> RunConfig:
 @pytest.fixture
 def run(config: RunConfig, tmp_path: Path) -> Any:
     prepare(changed(config, heldout_every=2, heldout_share=1.0), tmp_path, resume=False)
-    run = state.build(io.load(tmp_path / "config.yaml"), tmp_path, ONE)
+    run = state.build_run(io.load(tmp_path / "config.yaml"), tmp_path, ONE)
     awake(run.model)
     yield run
     run.feed.close()

@@ -13,7 +13,7 @@ from majolica.models.majolica import Majolica, Rows
 from majolica.models.parts import parameters_by_part
 from majolica.objectives.flow import by_time
 from majolica.recipes import recipe
-from majolica.train.watch.observe import Closely, agreement, sampled
+from majolica.train.watch.observe import Closely, agreement, sample_entries
 from majolica.train.watch.report import ideal_seconds, record, straggler
 from ranks import changed
 from tiny import TINY, awake
@@ -78,7 +78,7 @@ def test_norms_by_part_add_up_and_updates_are_relative() -> None:
 
 
 def test_large_tensors_are_sampled_evenly() -> None:
-    [vector] = sampled({"all": [torch.arange(100_000.0), torch.zeros(3)]}).values()
+    [vector] = sample_entries({"all": [torch.arange(100_000.0), torch.zeros(3)]}).values()
     assert 8_000 < len(vector) < 16_390 and vector[1] == vector[2] - vector[1]
 
 
