@@ -13,7 +13,7 @@ from majolica.activation.choices import Choice, run, shared_inputs
 from majolica.models.parts import BlockCall
 
 
-class Watch(Protocol):
+class CallObserver(Protocol):
     """Is told when a call begins and ends."""
 
     def enter(self, shared: Iterable[Tensor]) -> None: ...
@@ -22,7 +22,7 @@ class Watch(Protocol):
 
 
 def apply(
-    model: nn.Module, calls: Sequence[BlockCall], choices: Sequence[Choice], watch: Watch | None = None
+    model: nn.Module, calls: Sequence[BlockCall], choices: Sequence[Choice], watch: CallObserver | None = None
 ) -> Callable[[], None]:
     """Make every call of `calls` treat its activations as chosen, where gradients are wanted; returns how to undo it.
 
@@ -45,7 +45,7 @@ def apply(
 
 
 def _plan_forward(
-    block: nn.Module, choices: list[Choice], turn: Counter[nn.Module], watch: Watch | None
+    block: nn.Module, choices: list[Choice], turn: Counter[nn.Module], watch: CallObserver | None
 ) -> Callable[..., Any]:
     forward = block.forward
 

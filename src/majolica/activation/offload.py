@@ -35,7 +35,7 @@ def _to_host() -> Iterator[None]:
 
 
 @dataclass
-class _Storage:
+class _HostCopy:
     """A whole storage on the host; back on the device for as long as somebody looks at it."""
 
     host_S: Tensor
@@ -55,7 +55,7 @@ class _Storage:
 class _View:
     """How a saved tensor lies in its storage, and what keeps the storage's copy on the device while it is looked at."""
 
-    storage: _Storage
+    storage: _HostCopy
     size: torch.Size
     stride: tuple[int, ...]
     offset: int | torch.SymInt
@@ -76,7 +76,7 @@ class Offload:
 
     def __init__(self, stay: Iterable[Tensor]) -> None:
         self.stay = {_weak(x) for x in stay}
-        self.moved: dict[tuple[StorageWeakRef, torch.dtype], _Storage] = {}
+        self.moved: dict[tuple[StorageWeakRef, torch.dtype], _HostCopy] = {}
 
     def pack(self, x: Tensor) -> Tensor | _View:
         """What autograd keeps in place of `x`."""
@@ -90,7 +90,7 @@ class Offload:
                 flat_S = x.detach().as_strided((count,), (1,), 0)
                 host_S = torch.empty_like(flat_S, device="cpu", pin_memory=x.is_cuda)
                 host_S.copy_(flat_S, non_blocking=True)
-            self.moved[key, x.dtype] = _Storage(host_S, x.device)
+            self.moved[key, x.dtype] = _HostCopy(host_S, x.device)
         return _View(self.moved[key, x.dtype], x.size(), x.stride(), x.storage_offset())
 
     def unpack(self, packed: Tensor | _View) -> Tensor:

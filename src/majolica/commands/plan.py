@@ -16,7 +16,7 @@ from majolica.errors import UserError
 from majolica.files import check_writable
 
 if TYPE_CHECKING:
-    from majolica.estimate.estimate import Figure
+    from majolica.estimate.estimate import Estimate
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
@@ -85,7 +85,7 @@ def plan(
     print(as_json(config.recipe, train.processes, card.name, found) if json else as_text(head, found))
 
 
-def as_json(recipe: str, gpus: int, gpu: str, found: list[Figure]) -> str:
+def as_json(recipe: str, gpus: int, gpu: str, found: list[Estimate]) -> str:
     """One object: section -> name -> value, unit, how, note."""
     sections: dict[str, dict[str, object]] = {}
     for figure in found:
@@ -94,7 +94,7 @@ def as_json(recipe: str, gpus: int, gpu: str, found: list[Figure]) -> str:
     return json.dumps({"recipe": recipe, "gpus": gpus, "gpu": gpu, **sections})
 
 
-def as_text(head: str, found: list[Figure]) -> str:
+def as_text(head: str, found: list[Estimate]) -> str:
     """A table by section."""
     lines, section = [head], ""
     for figure in found:

@@ -36,7 +36,7 @@ class Assumptions:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Estimate:
     """One number of a plan."""
 
     section: str
@@ -68,34 +68,36 @@ def on_gpus(config: RunConfig, gpus: int) -> RunConfig:
 
 def figures(
     config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, planned: ActivationPlan | None = None
-) -> list[Figure]:
+) -> list[Estimate]:
     """The plan of a run, figure by figure; with activations as `planned`, where there is a budget for them."""
     memory = memory_of(config, traced, gpu, planned)
     return [*model_of(config, traced), *memory, *time_of(config, traced, gpu, given, planned.flops if planned else 0)]
 
 
-def model_of(config: RunConfig, traced: Trace) -> list[Figure]:
+def model_of(config: RunConfig, traced: Trace) -> list[Estimate]:
     """Parameters and FLOPs."""
     flops = traced.forward_flops + traced.backward_flops
     noisy = "with the most noisy rows; clean rows stop after the lower half; captions fill the text length"
     return [
-        *(Figure("parameters", name, count, "", "counted") for name, count in traced.parameters.items()),
-        Figure("parameters", "all", sum(traced.parameters.values()), "", "counted"),
-        Figure("compute", "flops_per_sample", flops / config.train.batch / 1e12, "TFLOP", "counted", noisy),
-        Figure("compute", "attention_share", traced.attention_flops / flops, "", "counted", "QK and AV products alone"),
+        *(Estimate("parameters", name, count, "", "counted") for name, count in traced.parameters.items()),
+        Estimate("parameters", "all", sum(traced.parameters.values()), "", "counted"),
+        Estimate("compute", "flops_per_sample", flops / config.train.batch / 1e12, "TFLOP", "counted", noisy),
+        Estimate(
+            "compute", "attention_share", traced.attention_flops / flops, "", "counted", "QK and AV products alone"
+        ),
         *optimiser_of(traced),
     ]
 
 
-def optimiser_of(traced: Trace) -> list[Figure]:
+def optimiser_of(traced: Trace) -> list[Estimate]:
     """FLOPs of the optimiser's matrix products; nothing where it has none, as AdamW."""
     if not traced.optimiser_flops:
         return []
     products = "matrix products of one rank's optimiser step (Muon's)"
-    return [Figure("compute", "optimiser_flops", traced.optimiser_flops / 1e12, "TFLOP", "counted", products)]
+    return [Estimate("compute", "optimiser_flops", traced.optimiser_flops / 1e12, "TFLOP", "counted", products)]
 
 
-def memory_of(config: RunConfig, traced: Trace, gpu: Gpu, planned: ActivationPlan | None = None) -> list[Figure]:
+def memory_of(config: RunConfig, traced: Trace, gpu: Gpu, planned: ActivationPlan | None = None) -> list[Estimate]:
     """What one GPU holds. Without a plan the peak is at the end of a forward pass: everything is there at once."""
     kinds = ("weights", "gradients", "optimiser", "ema", "bf16_copies", "activations")
     sizes = {kind: getattr(traced, kind) / 1e9 for kind in kinds}
@@ -107,24 +109,26 @@ def memory_of(config: RunConfig, traced: Trace, gpu: Gpu, planned: ActivationPla
     states = sum(sizes[kind] for kind in kinds[:4])
     peak = sum(sizes.values())
     left_out = "sum of the above; without kernels' temporary memory, reduction messages in flight and fragmentation"
-    plan: list[Figure] = []
+    plan: list[Estimate] = []
     if planned:
         plan = [
-            Figure("memory", "planned", planned.peak / 1e9, "GB", "counted", f"tensors, gradients included; {planned}")
+            Estimate(
+                "memory", "planned", planned.peak / 1e9, "GB", "counted", f"tensors, gradients included; {planned}"
+            )
         ]
         peak = states - sizes["gradients"] + planned.peak / 1e9
         left_out = "states and planned, gradients once; without reduction messages in flight and fragmentation"
     return [
-        *(Figure("memory", kind, size, "GB", "counted", notes.get(kind, "")) for kind, size in sizes.items()),
-        Figure("memory", "states", states, "GB", "counted", "weights, gradients, optimiser, EMA"),
+        *(Estimate("memory", kind, size, "GB", "counted", notes.get(kind, "")) for kind, size in sizes.items()),
+        Estimate("memory", "states", states, "GB", "counted", "weights, gradients, optimiser, EMA"),
         *plan,
-        Figure("memory", "peak", peak, "GB", "formula", left_out),
-        Figure("memory", "gpu", gpu.memory_gb, "GB", "assumed", "data sheet"),
-        Figure("memory", "spare", gpu.memory_gb - peak, "GB", "formula"),
+        Estimate("memory", "peak", peak, "GB", "formula", left_out),
+        Estimate("memory", "gpu", gpu.memory_gb, "GB", "assumed", "data sheet"),
+        Estimate("memory", "spare", gpu.memory_gb - peak, "GB", "formula"),
     ]
 
 
-def time_of(config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, recomputed: int = 0) -> list[Figure]:
+def time_of(config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, recomputed: int = 0) -> list[Estimate]:
     """Communication, step, days, money, and the data that must keep up."""
     train = config.train
     speed = gpu.tflops * 1e12 * given.mfu
@@ -144,31 +148,31 @@ def time_of(config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, reco
     hours = days * 24 * train.processes
     sheet = f"{LINK_SHARE:.0%} of {link / LINK_SHARE / 1e9:g} GB/s, data sheet"
     return [
-        Figure("communication", "payload", payload / 1e9, "GB", "formula", f"{train.reduce} gradients, once a step"),
-        Figure("communication", "sent", reduced / 1e9, "GB", "formula", "by each rank of a ring, 2 (N-1)/N payloads"),
+        Estimate("communication", "payload", payload / 1e9, "GB", "formula", f"{train.reduce} gradients, once a step"),
+        Estimate("communication", "sent", reduced / 1e9, "GB", "formula", "by each rank of a ring, 2 (N-1)/N payloads"),
         *broadcast_of(broadcast, link),
-        Figure("communication", "link", link / 1e9, "GB/s", "assumed", sheet),
-        Figure("communication", "time", (reduced + broadcast) / link, "s", "formula"),
-        Figure("communication", "exposed", exposed, "s", "formula", EXPOSED),
-        Figure(
+        Estimate("communication", "link", link / 1e9, "GB/s", "assumed", sheet),
+        Estimate("communication", "time", (reduced + broadcast) / link, "s", "formula"),
+        Estimate("communication", "exposed", exposed, "s", "formula", EXPOSED),
+        Estimate(
             "time", "mfu", given.mfu, "", "assumed", f"of {gpu.tflops:g} TFLOP/s bf16, data sheet; of compute alone"
         ),
-        Figure("time", "compute", compute, "s", "formula", "FLOPs / (peak x MFU)"),
-        Figure("time", "step", step, "s", "formula", "compute + exposed communication"),
-        Figure("time", "steps", train.steps, "", "given"),
-        Figure("time", "days", days, "days", "formula", "without evaluation, saving and failures"),
-        Figure("data", "samples", rows * train.steps / 1e6, "M", "formula"),
-        Figure("data", "samples_per_s", rows / step, "1/s", "formula"),
-        Figure("data", "samples_per_s_gpu", rows / step / train.processes, "1/s", "formula"),
-        Figure("data", "read", rows / step * PAIR_MB, "MB/s", "assumed", f"{PAIR_MB * 1e3:g} kB a pair"),
-        Figure("cost", "gpu_hours", hours, "h", "formula"),
-        Figure("cost", "cost", hours * given.price, "", "assumed", f"{given.price:g} a GPU hour"),
+        Estimate("time", "compute", compute, "s", "formula", "FLOPs / (peak x MFU)"),
+        Estimate("time", "step", step, "s", "formula", "compute + exposed communication"),
+        Estimate("time", "steps", train.steps, "", "given"),
+        Estimate("time", "days", days, "days", "formula", "without evaluation, saving and failures"),
+        Estimate("data", "samples", rows * train.steps / 1e6, "M", "formula"),
+        Estimate("data", "samples_per_s", rows / step, "1/s", "formula"),
+        Estimate("data", "samples_per_s_gpu", rows / step / train.processes, "1/s", "formula"),
+        Estimate("data", "read", rows / step * PAIR_MB, "MB/s", "assumed", f"{PAIR_MB * 1e3:g} kB a pair"),
+        Estimate("cost", "gpu_hours", hours, "h", "formula"),
+        Estimate("cost", "cost", hours * given.price, "", "assumed", f"{given.price:g} a GPU hour"),
     ]
 
 
-def broadcast_of(sent: float, link: float) -> list[Figure]:
+def broadcast_of(sent: float, link: float) -> list[Estimate]:
     """What every rank receives of the weights that others have stepped; nothing where each steps all of them."""
     if not sent:
         return []
     note = f"stepped weights from their owners, (N-1)/N of them: {sent / link:.2g} s that nothing hides"
-    return [Figure("communication", "broadcast", sent / 1e9, "GB", "formula", note)]
+    return [Estimate("communication", "broadcast", sent / 1e9, "GB", "formula", note)]

@@ -26,7 +26,7 @@ from majolica.train.vocabulary import caption_notices
 from majolica.train.warm_start import warm_start
 from majolica.train.watch.heldout import HeldOut
 from majolica.train.watch.log import Log
-from majolica.train.watch.pace import Watch
+from majolica.train.watch.pace import Pace
 from majolica.train.watch.summary import summarise
 
 
@@ -46,7 +46,7 @@ def work(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher:
             begun = run.step
             finished = resume and begun >= run.config.train.steps
             if finished:  # nothing is said of its data
-                Watch(run).close()
+                Pace(run).close()
             else:
                 log = Log(out, config, begun) if group.first else None
                 finished = _fit(run, log, lambda: bool(asked) or gone())

@@ -18,7 +18,7 @@ REPLACED = ".replaced"
 """Ends the name of a checkpoint that is set aside while another of the same step takes its place."""
 
 
-class Damaged(Exception):
+class DamagedCheckpoint(Exception):
     """A checkpoint that is not what was written."""
 
 
@@ -48,18 +48,18 @@ def digest(path: Path) -> str:
 
 
 def verify(folder: Path, files: Collection[str] = ()) -> None:
-    """Compare the files of a checkpoint, or only `files`, with its manifest; `Damaged` says which one differs."""
+    """Compare the files of a checkpoint, or only `files`, with its manifest; `DamagedCheckpoint` says which one differs."""
     try:
         manifest: dict[str, str] = json.loads((folder / MANIFEST).read_text())
     except (OSError, ValueError) as error:
-        raise Damaged(f"{folder / MANIFEST} cannot be read ({error})") from error
+        raise DamagedCheckpoint(f"{folder / MANIFEST} cannot be read ({error})") from error
     for name in files or manifest:
         try:
             found = digest(folder / name)
         except OSError as error:
-            raise Damaged(f"{folder / name} is missing") from error
+            raise DamagedCheckpoint(f"{folder / name} is missing") from error
         if found != manifest.get(name):
-            raise Damaged(f"{folder / name} has changed since it was written")
+            raise DamagedCheckpoint(f"{folder / name} has changed since it was written")
 
 
 def latest(run: Path, files: Collection[str] = ()) -> tuple[Path, list[str]]:
@@ -74,7 +74,7 @@ def latest(run: Path, files: Collection[str] = ()) -> tuple[Path, list[str]]:
             try:
                 verify(folder, files)
                 return folder, reasons
-            except Damaged as damage:
+            except DamagedCheckpoint as damage:
                 reasons.append(str(damage))
         if all(folder.exists() for folder in folders):
             break

@@ -10,7 +10,7 @@ from majolica.train.optim.schedule import due
 from majolica.train.state import Run, save
 from majolica.train.step import check_skips, describe_skips, optimiser_step
 from majolica.train.watch.log import Log
-from majolica.train.watch.pace import Watch
+from majolica.train.watch.pace import Pace
 from majolica.train.watch.profile import profile_steps
 from majolica.train.watch.report import ideal_seconds, memory_gb, record, straggler
 
@@ -22,7 +22,7 @@ Look = Callable[[Run], None]
 def fit(run: Run, log: Log | None, stop: Stop, sample: Look, measure: Look) -> bool:
     """Train to the last step; False when `stop` asked to end early. What is unfinished is saved either way."""
     say = log.say if log else lambda message: None
-    watch = Watch(run, say)
+    watch = Pace(run, say)
     ideal = ideal_seconds(run.config, device_name(run.group)) if log else None
     with profile_steps(run.config.train, run.out, run.group, say) as stepped:
         while run.step < run.config.train.steps and not any_rank(stop(), run.group):
@@ -49,7 +49,7 @@ def fit(run: Run, log: Log | None, stop: Stop, sample: Look, measure: Look) -> b
     return run.step >= run.config.train.steps
 
 
-def report(run: Run, log: Log | None, rate: float, watch: Watch, ideal: float | None) -> None:
+def report(run: Run, log: Log | None, rate: float, watch: Pace, ideal: float | None) -> None:
     """Average the losses since the last report over steps and ranks, and log them; MFU where `ideal` is known."""
     steps = len(run.tally.steps)
     mine = {"data_wait": run.feed.reset() / steps, "busy": run.busy.reset() / steps}

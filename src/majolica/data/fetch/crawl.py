@@ -20,7 +20,7 @@ from majolica.data.fetch.download import Body, Downloader, TimeLeft
 from majolica.data.fetch.hosts import Hosts
 from majolica.data.fetch.picture import make_picture, set_up_decoders, unpack
 from majolica.data.fetch.plan import FetchPlan
-from majolica.data.fetch.result import Result
+from majolica.data.fetch.result import FetchResult
 from majolica.data.fetch.rows import read_rows
 from majolica.data.fetch.session import raise_file_limit
 from majolica.data.fetch.shard import Shard
@@ -36,7 +36,7 @@ Tell = Callable[[Totals], None]
 
 
 @dataclass(slots=True)
-class _Row:
+class _CrawlRow:
     """A row that is being fetched."""
 
     shard: Shard
@@ -72,7 +72,7 @@ class _Crawl:
         for shard in shards:
             _, start, stop = self._plan.place(shard)
             self._totals.rows += stop - start
-        self._hosts: Hosts[_Row] = Hosts(self._config.polite)
+        self._hosts: Hosts[_CrawlRow] = Hosts(self._config.polite)
         self._free = asyncio.Semaphore(self._config.web.connections)
         numbers = iter(shards)
         try:
@@ -111,7 +111,7 @@ class _Crawl:
             self._hosts.forget()
         return written
 
-    def _open(self, number: int) -> tuple[Shard, list[_Row]]:
+    def _open(self, number: int) -> tuple[Shard, list[_CrawlRow]]:
         """Return a shard, and those of its rows whose URLs may be asked; the other rows have their results already."""
         generation, start, stop = self._plan.place(number)
         table = read_rows(generation.sources, start, stop, generation.columns)
@@ -126,9 +126,9 @@ class _Crawl:
                     raise Failure(EMPTY_CAPTION)
                 url = first_url(text, self._config.web)
             except Failure as failure:
-                shard.put(row, Result(failure.status, failure.reason))
+                shard.put(row, FetchResult(failure.status, failure.reason))
             else:
-                rows.append(_Row(shard, row, url, TimeLeft(self._config.web.deadline), all_done))
+                rows.append(_CrawlRow(shard, row, url, TimeLeft(self._config.web.deadline), all_done))
         return shard, rows
 
     async def _serve(self) -> None:
@@ -138,7 +138,7 @@ class _Crawl:
                 await self._free.acquire()
                 group.create_task(self._fetch(await self._hosts.next()))
 
-    async def _fetch(self, row: _Row) -> None:
+    async def _fetch(self, row: _CrawlRow) -> None:
         """Make one attempt at a row. It ends with a result, or puts the row back for a later attempt."""
         row.attempts += 1
         try:
@@ -153,7 +153,7 @@ class _Crawl:
                 row.left.seconds -= pause
                 self._hosts.put(row.url.host or "", row, pause)
                 return
-            result = Result(failure.status, failure.reason)
+            result = FetchResult(failure.status, failure.reason)
         finally:
             self._free.release()
         result.attempts, result.seconds = row.attempts, self._config.web.deadline - row.left.seconds
@@ -162,14 +162,14 @@ class _Crawl:
         if not row.shard.left:
             row.all_done.set()
 
-    def _keep(self, shard: Shard, body: Body) -> Result:
+    def _keep(self, shard: Shard, body: Body) -> FetchResult:
         """Decode what a host sent and put the picture into the spool; this runs on a thread."""
         try:
             data = unpack(body.data, body.encoding, self._most)
             with self._memory.lease() as reserve:
                 result = shard.store(make_picture(data, self._config.picture, WEB, reserve))
         except Failure as failure:
-            result = Result(failure.status, failure.reason)
+            result = FetchResult(failure.status, failure.reason)
         result.bytes, result.final_url = len(body.data), body.url
         return result
 

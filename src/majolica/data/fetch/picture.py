@@ -33,7 +33,7 @@ _STATUS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class StoredPicture:
     """A picture as it is stored, and what is known of it."""
 
     data: bytes
@@ -82,7 +82,7 @@ def make_picture(
     config: PictureConfig,
     formats: tuple[str, ...] = WEB,
     reserve: Reserve = reserve_anything,
-) -> Picture:
+) -> StoredPicture:
     """Decode, scale and encode a picture as `config` says. Raises Failure if it cannot be used.
 
     `reserve` is called with the memory in bytes that decoding takes, before it begins.
@@ -99,7 +99,7 @@ def make_picture(
         raise Failure(status.DAMAGED, first_line(error)) from None
 
 
-def _make(data: bytes | bytearray, opened: Any, config: PictureConfig, reserve: Reserve) -> Picture:
+def _make(data: bytes | bytearray, opened: Any, config: PictureConfig, reserve: Reserve) -> StoredPicture:
     kind = (
         "JPEG" if opened.format == "MPO" else str(opened.format)
     )  # MPO is a JPEG that is followed by further pictures
@@ -125,7 +125,7 @@ def _make(data: bytes | bytearray, opened: Any, config: PictureConfig, reserve: 
     extension = _STORED[kind] if keep else "png" if lossless else config.format
     stored = bytes(data) if keep else encode(picture, extension, config.quality)
     digest = hashlib.sha256(data).hexdigest()
-    return Picture(stored, extension, *size, *full, kind.lower(), digest, phash(picture), note)
+    return StoredPicture(stored, extension, *size, *full, kind.lower(), digest, phash(picture), note)
 
 
 def _reserve_jpeg(data: bytes | bytearray, opened: Any, least: tuple[int, int], reserve: Reserve) -> None:

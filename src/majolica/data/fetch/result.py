@@ -13,7 +13,7 @@ from majolica.data.fetch import status
 
 
 @dataclass(slots=True)
-class Result:
+class FetchResult:
     """What became of one row. The fields are columns of the table, except for the place in the spool."""
 
     status: str

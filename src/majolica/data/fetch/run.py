@@ -23,7 +23,7 @@ Tell = Callable[[Totals], None]
 
 
 @dataclass(frozen=True)
-class Block:
+class ShardBlock:
     """Shards that one task fetches: more than one, so that the slow end of each overlaps with the next."""
 
     config: FetchConfig
@@ -74,13 +74,13 @@ def _all_shards(config: FetchConfig, plan: FetchPlan, tell: Tell, say: Callable[
     if config.engine.engine == "local" and config.engine.workers == 1:
         crawl(config, plan, todo, tell)
         return
-    blocks = [Block(config, plan, tuple(part)) for part in _parts(todo, config)]
+    blocks = [ShardBlock(config, plan, tuple(part)) for part in _parts(todo, config)]
     with _watch_shards(folder, plan, todo, tell):
         for _ in each(fetch_block, blocks, config.engine):
             pass
 
 
-def fetch_block(block: Block) -> None:
+def fetch_block(block: ShardBlock) -> None:
     """Fetch the shards of one block that are not done; a block whose worker was killed begins where that one was."""
     folder = Path(block.config.out)
     todo = [shard for shard in block.shards if not stats_path(folder, block.plan.name(shard)).exists()]

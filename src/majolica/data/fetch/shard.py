@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from majolica.data.fetch import status
-from majolica.data.fetch.picture import Picture
-from majolica.data.fetch.result import FIELDS, IN_TAR, Result, count_statuses, keep_columns
+from majolica.data.fetch.picture import StoredPicture
+from majolica.data.fetch.result import FIELDS, IN_TAR, FetchResult, count_statuses, keep_columns
 from majolica.data.fetch.shard_files import shard_file, stats_path
 from majolica.data.fetch.spool import Spool
 from majolica.data.store.caption_text import is_blank
@@ -38,21 +38,21 @@ class Shard:
         # Only one caption is in memory at a time, because some are a megabyte long.
         self.silent = [is_blank((caption.as_py() or b"").decode("utf-8", "replace")) for caption in rows["caption"]]
         """Whether the caption of a row is null, empty or invisible."""
-        self.results: list[Result | None] = [None] * len(keys)
+        self.results: list[FetchResult | None] = [None] * len(keys)
         self.left = len(keys)
         self.spool = Spool(folder)
         self._started = time.time()
 
-    def put(self, row: int, result: Result) -> None:
+    def put(self, row: int, result: FetchResult) -> None:
         """Store what became of `row`."""
         if self.results[row] is None:
             self.left -= 1
         self.results[row] = result
 
-    def store(self, picture: Picture) -> Result:
+    def store(self, picture: StoredPicture) -> FetchResult:
         """Put a picture into the spool; any thread may call this."""
         offset = self.spool.append(picture.data)
-        return Result(
+        return FetchResult(
             status.SUCCESS,
             f"colour profile ignored: {picture.note}" if picture.note else None,
             sha256=picture.sha256,
@@ -69,7 +69,7 @@ class Shard:
 
     def write(self, dedup: bool) -> dict[str, Any]:
         """Write tar, index, table and statistics, each whole or not at all, and return the statistics."""
-        results = [result or Result(status.CONNECTION, "never asked") for result in self.results]
+        results = [result or FetchResult(status.CONNECTION, "never asked") for result in self.results]
         if dedup:
             _drop_copies(self.keys, results)
         captions = [caption or b"" for caption in self.rows.column("caption").to_pylist()]
@@ -92,7 +92,7 @@ class Shard:
         self.spool.close()
         return statistics
 
-    def _write_tar(self, file: IO[bytes], results: list[Result], captions: list[bytes], others: pa.Table) -> None:
+    def _write_tar(self, file: IO[bytes], results: list[FetchResult], captions: list[bytes], others: pa.Table) -> None:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             for row, (key, result) in enumerate(zip(self.keys, results, strict=True)):
                 if result.status != status.SUCCESS:
@@ -112,7 +112,7 @@ class Shard:
                 _add(tar, f"{key}.txt", caption.decode("utf-8", "replace").encode())
                 _add(tar, f"{key}.json", json.dumps(meta).encode())
 
-    def _table(self, results: list[Result], captions: list[bytes], others: pa.Table) -> pa.Table:
+    def _table(self, results: list[FetchResult], captions: list[bytes], others: pa.Table) -> pa.Table:
         columns: dict[str, Any] = {
             "key": pa.array(self.keys, pa.string()),
             "url": pa.array(self.urls, pa.string()),
@@ -127,7 +127,7 @@ class Shard:
         return pa.table(columns | {name: others.column(name) for name in others.column_names})
 
 
-def _drop_copies(keys: list[str], results: list[Result]) -> None:
+def _drop_copies(keys: list[str], results: list[FetchResult]) -> None:
     first: dict[str, str] = {}
     for key, result in zip(keys, results, strict=True):
         if result.status == status.SUCCESS and result.sha256:

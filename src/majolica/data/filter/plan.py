@@ -25,7 +25,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class RowStretch:
     """What one task of the scan reads."""
 
     number: int
@@ -36,7 +36,7 @@ class Stretch:
         return sum(piece.stop - piece.start for piece in self.pieces)
 
 
-def plan(config: FilterConfig, files: Sequence[InputFile]) -> tuple[list[Stretch], list[str]]:
+def plan(config: FilterConfig, files: Sequence[InputFile]) -> tuple[list[RowStretch], list[str]]:
     """The stretches of the input, and warnings about rules for which a file has no column.
 
     Raises UserError as `find` does.
@@ -68,15 +68,15 @@ def _cuts(groups: Sequence[int], config: FilterConfig) -> Iterator[tuple[int, in
         yield start, stop
 
 
-def _stretches(pieces: Sequence[Piece], most: int) -> Iterator[Stretch]:
+def _stretches(pieces: Sequence[Piece], most: int) -> Iterator[RowStretch]:
     """Put neighbouring small pieces together into one task."""
     number, held, rows = 0, list[Piece](), 0
     for piece in pieces:
         size = piece.stop - piece.start
         if held and (rows + size > most or len(held) == MOST_PIECES):
-            yield Stretch(number, tuple(held))
+            yield RowStretch(number, tuple(held))
             number, held, rows = number + 1, [], 0
         held.append(piece)
         rows += size
     if held:
-        yield Stretch(number, tuple(held))
+        yield RowStretch(number, tuple(held))

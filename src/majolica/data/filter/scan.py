@@ -11,7 +11,7 @@ from majolica.data.filter.database import copy_to, database, quote, scalar
 from majolica.data.filter.lists import BLOCKED, OPTED_DOMAINS
 from majolica.data.filter.mend import MendedPiece
 from majolica.data.filter.order import HIGH, LOW, digest_sql, share_limit
-from majolica.data.filter.plan import Piece, Stretch
+from majolica.data.filter.plan import Piece, RowStretch
 from majolica.data.filter.rules import CHARS, case, number_of, reasons
 from majolica.data.filter.storage import attach
 from majolica.data.filter.work import Job, once
@@ -29,12 +29,12 @@ TEXTS = [column for column, kind in CANONICAL.items() if kind == "VARCHAR"]
 NUMBERS = [column for column, kind in CANONICAL.items() if kind != "VARCHAR"]
 
 
-def scan(job: Job, stretch: Stretch) -> dict[str, Any]:
+def scan(job: Job, stretch: RowStretch) -> dict[str, Any]:
     """The counts of a stretch: rows, reasons, unusable values, histograms, and rows written."""
     return once(job, STAGE, stretch.number, lambda beside: _scan(job, stretch, beside))
 
 
-def _scan(job: Job, stretch: Stretch, beside: Path) -> dict[str, Any]:
+def _scan(job: Job, stretch: RowStretch, beside: Path) -> dict[str, Any]:
     paths = dict.fromkeys(piece.path for piece in stretch.pieces)
     what = f"cannot filter {next(iter(paths))}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
     with database(job.config, job.work, what) as connection:
@@ -52,7 +52,7 @@ def _scan(job: Job, stretch: Stretch, beside: Path) -> dict[str, Any]:
         return {**counts, "kept": rows[0] if rows else 0}
 
 
-def _tag(connection: DuckDBPyConnection, job: Job, stretch: Stretch) -> list[MendedPiece]:
+def _tag(connection: DuckDBPyConnection, job: Job, stretch: RowStretch) -> list[MendedPiece]:
     """Make the table `kept` of all rows with their reasons; rows with one lose their texts."""
     import duckdb
 
@@ -128,7 +128,7 @@ def _lists(connection: DuckDBPyConnection, job: Job, counts: dict[str, Any]) -> 
             counts["reasons"][reason] += connection.execute(update).fetchall()[0][0]
 
 
-def _row_group(job: Job, stretch: Stretch) -> int:
+def _row_group(job: Job, stretch: RowStretch) -> int:
     """Rows of a row group: so few that a bucket reads little more than its own rows.
 
     They stay within what DuckDB writes well.

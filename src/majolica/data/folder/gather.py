@@ -21,8 +21,8 @@ from majolica.config.shard import ShardConfig, check
 from majolica.data.fetch.picture import set_up_decoders
 from majolica.data.folder.listing import base
 from majolica.data.folder.local_picture import Unusable, rules, sample
-from majolica.data.folder.report import Report, write_report
-from majolica.data.folder.spool import SPLITS, Task, drop_spool, read_rows, spool_rows
+from majolica.data.folder.report import GatherReport, write_report
+from majolica.data.folder.spool import SPLITS, ShardTask, drop_spool, read_rows, spool_rows
 from majolica.data.store.contents import tars_inside
 from majolica.data.store.index import open_index
 from majolica.data.store.pack import write_tar
@@ -32,7 +32,7 @@ from majolica.errors import UserError, to_printable
 from majolica.files import sweep_unfinished, write_atomic
 
 
-def gather(config: ShardConfig, progress: Callable[[int, int], None] | None = None) -> Report:
+def gather(config: ShardConfig, progress: Callable[[int, int], None] | None = None) -> GatherReport:
     """Write the pictures of `config.source` as shards under `config.out`, and call `progress(rows done, rows in all)`.
 
     The same source and configuration give the same bytes. Shards that are finished are kept, unless pictures or
@@ -76,7 +76,7 @@ def _check_claim(out: Path, description: dict[str, Any]) -> None:
         raise UserError(f"{out} holds a data set made with other options (see {path}); choose another --out")
 
 
-def _shard(task: Task, config: ShardConfig) -> None:
+def _shard(task: ShardTask, config: ShardConfig) -> None:
     """Make one shard, unless it is there already. Its statistics, NNNNN_stats.json, are written last."""
     set_up_decoders(rules(config))
     tar, path, state = task.tar, task.statistics, _state(task, config)
@@ -100,7 +100,7 @@ def _shard(task: Task, config: ShardConfig) -> None:
     write_atomic(path, json.dumps(statistics, indent=1))
 
 
-def _records(task: Task, config: ShardConfig, skipped: list[list[str]]) -> Iterator[tuple[str, Record]]:
+def _records(task: ShardTask, config: ShardConfig, skipped: list[list[str]]) -> Iterator[tuple[str, Record]]:
     digits = max(4, len(str(config.per_shard - 1)))
     for number, row in enumerate(read_rows(task, Path(config.out))):
         try:
@@ -109,7 +109,7 @@ def _records(task: Task, config: ShardConfig, skipped: list[list[str]]) -> Itera
             skipped.append([str(row["path"]), why.reason, why.detail])
 
 
-def _state(task: Task, config: ShardConfig) -> str:
+def _state(task: ShardTask, config: ShardConfig) -> str:
     """Return a hash of the rows of a shard and of the sizes and times of their files; if it is equal, nothing is to
     do."""
     folder = base(Path(config.source))

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from majolica.config.shard import ShardConfig
-from majolica.data.folder.spool import Task
+from majolica.data.folder.spool import ShardTask
 from majolica.errors import UserError
 from majolica.files import whole_file, write_atomic
 
 
 @dataclass(frozen=True)
-class Report:
+class GatherReport:
     """What became of the pictures."""
 
     pictures: dict[str, int]
@@ -26,7 +26,7 @@ class Report:
     """Number of pictures that are left out, by reason; out/skipped.jsonl names each of them."""
 
 
-def write_report(config: ShardConfig, out: Path, tasks: list[Task]) -> Report:
+def write_report(config: ShardConfig, out: Path, tasks: list[ShardTask]) -> GatherReport:
     """Write report.json and skipped.jsonl into `out`.
 
     Raises UserError if no picture can be used, or if a folder holds tars that the source no longer gives.
@@ -42,7 +42,7 @@ def write_report(config: ShardConfig, out: Path, tasks: list[Task]) -> Report:
             for path, reason, detail in statistics["skipped"]:
                 skipped[reason] += 1
                 file.write(json.dumps({"path": path, "reason": reason, "detail": detail}).encode() + b"\n")
-    report = Report(dict(pictures), dict(shards), dict(skipped.most_common()))
+    report = GatherReport(dict(pictures), dict(shards), dict(skipped.most_common()))
     write_atomic(out / "report.json", json.dumps({"source": config.source, **asdict(report)}, indent=1))
     _refuse_strangers(tasks)
     if not pictures.total():
@@ -64,7 +64,7 @@ def caption_advice(config: ShardConfig, skipped: Mapping[str, int]) -> str:
     )
 
 
-def _refuse_strangers(tasks: list[Task]) -> None:
+def _refuse_strangers(tasks: list[ShardTask]) -> None:
     """Raise UserError for tars that are left from when the source was larger; they would be read as part of the set."""
     ours = {task.tar for task in tasks}
     for folder in {task.tar.parent for task in tasks}:

@@ -25,7 +25,7 @@ _SPOOLS = ("first", "second")
 
 
 @dataclass(frozen=True)
-class Task:
+class ShardTask:
     """A shard that is to be made from a stretch of a spool file."""
 
     folder: str
@@ -52,16 +52,16 @@ class Task:
         return Path(self.folder) / f"{self.name}_stats.json"
 
 
-def spool_rows(config: ShardConfig, out: Path) -> list[Task]:
+def spool_rows(config: ShardConfig, out: Path) -> list[ShardTask]:
     """Write the rows of each split to a file of its own, and return the stretches of these files that make the
     shards."""
     drop_spool(out)
     threshold = _threshold(config)
     splits = SPLITS if config.heldout else ("",)
-    tasks: list[Task] = []
+    tasks: list[ShardTask] = []
     with whole_file(out / _SPOOL / _SPOOLS[0]) as first, whole_file(out / _SPOOL / _SPOOLS[1]) as second:
         files = (first, second)
-        waiting = [Task(str(out / split), name, 0, 0, 0, 0) for split, name in zip(splits, _SPOOLS, strict=False)]
+        waiting = [ShardTask(str(out / split), name, 0, 0, 0, 0) for split, name in zip(splits, _SPOOLS, strict=False)]
         for row in rows(config):
             side = int(_hash(row) < threshold)
             line = json.dumps(row).encode() + b"\n"
@@ -101,7 +101,7 @@ def _hash(row: Row) -> int:
     return int.from_bytes(hashlib.sha256(path).digest()[:8], "big")
 
 
-def read_rows(task: Task, out: Path) -> Iterator[Row]:
+def read_rows(task: ShardTask, out: Path) -> Iterator[Row]:
     """Yield the rows of a shard from the spool in `out`."""
     with (out / _SPOOL / task.spool).open("rb") as file:
         file.seek(task.offset)

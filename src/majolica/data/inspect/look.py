@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from majolica.config.engine import EngineConfig
-from majolica.data.inspect.measure import Measured, Stretch, measure, merge
+from majolica.data.inspect.measure import Measured, SampleStretch, measure, merge
 from majolica.data.inspect.page import Content, render
 from majolica.data.inspect.sets import ShardSets
 from majolica.data.inspect.sheet import thumbnail
@@ -91,8 +91,8 @@ def _measure_stretches(
     shards: ShardSets, numbers: Sequence[int], engine: EngineConfig, progress: Callable[[int, int], None] | None
 ) -> list[Measured]:
     cuts = range(0, len(numbers), _TOGETHER)
-    stretches = [Stretch(shards.folders, shards.manifests, tuple(numbers[cut : cut + _TOGETHER])) for cut in cuts]
-    found: dict[Stretch, Measured] = {}
+    stretches = [SampleStretch(shards.folders, shards.manifests, tuple(numbers[cut : cut + _TOGETHER])) for cut in cuts]
+    found: dict[SampleStretch, Measured] = {}
     done = 0
     # A process takes longer to start than a stretch takes to measure.
     engine = replace(engine, workers=min(engine.workers, len(stretches)))

@@ -81,7 +81,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class SampleStretch:
     """Samples that are measured together."""
 
     folders: tuple[str, ...]
@@ -90,7 +90,7 @@ class Stretch:
     numbers: tuple[int, ...]
 
 
-def measure(stretch: Stretch) -> Measured:
+def measure(stretch: SampleStretch) -> Measured:
     """Read and decode every sample of `stretch`."""
     shards = _open_sets(stretch.folders, stretch.manifests)
     found = Measured(np.zeros(len(stretch.numbers), SAMPLE))

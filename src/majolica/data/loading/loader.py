@@ -18,7 +18,7 @@ from majolica.config.run import DataConfig
 from majolica.data.loading.buffers import Buffers
 from majolica.data.loading.reader import Reader, Row, Wish
 from majolica.data.loading.sources import manifest, open_sources
-from majolica.data.loading.threads import Task, Threads, drop
+from majolica.data.loading.threads import ReadTask, Threads, drop
 from majolica.data.order.resume import check_data, check_order, unit_of
 from majolica.data.order.sample_order import SampleOrder
 from majolica.data.store.fingerprint import content, stamp
@@ -70,7 +70,7 @@ class _Reading:
     start: int
     """Position of the first row of the global micro-batch."""
     images_B3HW: Tensor
-    parts: list[Task[list[Row]]]
+    parts: list[ReadTask[list[Row]]]
 
 
 @dataclass

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Task(Generic[T]):
+class ReadTask(Generic[T]):
     """A piece of work, and the future of the thread that does it; without threads there is no future."""
 
     work: Callable[[], T]
@@ -28,11 +28,11 @@ class Threads:
         # Help from the caller is useful only while there are fewer threads than cores.
         self._helped = count < cores()
 
-    def submit(self, work: Callable[[], T]) -> Task[T]:
+    def submit(self, work: Callable[[], T]) -> ReadTask[T]:
         """Let a thread do `work` as soon as one is free."""
-        return Task(work, self._pool.submit(work) if self._pool else None)
+        return ReadTask(work, self._pool.submit(work) if self._pool else None)
 
-    def results(self, tasks: Sequence[Task[T]]) -> list[T]:
+    def results(self, tasks: Sequence[ReadTask[T]]) -> list[T]:
         """Return the results of the tasks, in their order. If a core is free, the caller does what no thread has
         begun."""
         found: dict[int, T] = {}
@@ -52,7 +52,7 @@ class Threads:
             self._pool.shutdown(cancel_futures=True)
 
 
-def drop(tasks: Sequence[Task[T]]) -> None:
+def drop(tasks: Sequence[ReadTask[T]]) -> None:
     """Cancel the tasks that no thread has begun."""
     for task in tasks:
         if task.future:

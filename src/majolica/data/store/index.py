@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from majolica.data.store.caption_text import json_caption
 from majolica.data.store.groups import REASONS, ROW, Samples
-from majolica.data.store.tar import Damaged, members
+from majolica.data.store.tar import DamagedTar, members
 from majolica.errors import UserError
 from majolica.files import write_atomic
 
@@ -123,7 +123,7 @@ def scan_file(file: BinaryIO, size: int, tar: str) -> Index:
     try:
         for member in members(file, size):
             samples.add(member)
-    except Damaged as error:
+    except DamagedTar as error:
         damage = str(error)
     rows, reasons = samples.finish(damage)
     index = Index(np.array(rows, ROW), reasons, bool(damage), damage)

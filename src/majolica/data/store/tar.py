@@ -23,7 +23,7 @@ _FILES = (b"0", b"\0", b"7")
 _BODILESS = (b"1", b"2", b"3", b"4", b"5", b"6")
 
 
-class Damaged(Exception):
+class DamagedTar(Exception):
     """From here on the tar is damaged, cut, or no tar at all; the message says which."""
 
 
@@ -59,7 +59,7 @@ def members(file: BinaryIO, size: int) -> Iterator[Member]:
             length = 0 if kind in _BODILESS else _pax_size(special, place) or length
             name = special.get("path") or _name(header)
             if data + length > size:
-                raise Damaged(f"it ends early, in {name[-80:]!r}")
+                raise DamagedTar(f"it ends early, in {name[-80:]!r}")
             plain = kind in _FILES and "sparse" not in special and not name.endswith("/")
             yield Member(name, data, length, plain)
             special = {}
@@ -88,7 +88,7 @@ def _is_header(block: bytes, length: int | None = None) -> bool:
     """Whether a block is a header; with `length`, one of a member that takes so many bytes, filled up to blocks."""
     try:
         size = _check(block, 0)
-    except (Damaged, IndexError):
+    except (DamagedTar, IndexError):
         return False
     return len(block) == BLOCK and (length is None or -(-size // BLOCK) * BLOCK == length)
 
@@ -99,7 +99,7 @@ def _read(file: BinaryIO, offset: int, length: int, size: int) -> bytes:
         file.seek(offset)
         if len(data := file.read(length)) == length:
             return data
-    raise Damaged(f"it ends early, at byte {min(offset, size):,}" if size else "it is empty (0 bytes)")
+    raise DamagedTar(f"it ends early, at byte {min(offset, size):,}" if size else "it is empty (0 bytes)")
 
 
 def _check(header: bytes, place: int) -> int:
@@ -115,11 +115,11 @@ def _check(header: bytes, place: int) -> int:
     return _positive(_octal(field), place)
 
 
-def _no_header(header: bytes, place: int) -> Damaged:
+def _no_header(header: bytes, place: int) -> DamagedTar:
     if place:
-        return Damaged(f"it is damaged at byte {place:,}")
+        return DamagedTar(f"it is damaged at byte {place:,}")
     zipped = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd", b"BZ": "bzip2", b"\xfd7": "xz"}.get(header[:2])
-    return Damaged(
+    return DamagedTar(
         f"it is compressed ({zipped}): unpack it, for samples are read by offset" if zipped else "it is no tar"
     )
 
@@ -139,13 +139,13 @@ def _pax_size(special: dict[str, str], place: int) -> int:
 
 def _positive(size: int | None, place: int) -> int:
     if size is None or size < 0:
-        raise Damaged(f"it is damaged at byte {place:,}: a size is negative or no number")
+        raise DamagedTar(f"it is damaged at byte {place:,}: a size is negative or no number")
     return size
 
 
 def _small(length: int, place: int) -> int:
     if length > LONGEST:
-        raise Damaged(f"it is damaged at byte {place:,}: a name of {length:,} bytes")
+        raise DamagedTar(f"it is damaged at byte {place:,}: a name of {length:,} bytes")
     return length
 
 
@@ -193,4 +193,4 @@ def _check_tail(file: BinaryIO, place: int, size: int) -> None:
     file.seek(place)
     for _ in range(0, min(size - place, _TAIL), 1 << 20):
         if file.read(1 << 20).strip(b"\0"):
-            raise Damaged(f"there is more behind its end at byte {place:,}: a hole, or several tars in one file")
+            raise DamagedTar(f"there is more behind its end at byte {place:,}: a hole, or several tars in one file")

@@ -23,7 +23,7 @@ TOLERANCE = 0.02
 """A plan that would end this share of the minutes early or late is left alone."""
 
 
-class Watch:
+class Pace:
     """Training time without what is done between the steps (saving, painting)."""
 
     def __init__(self, run: Run, say: Callable[[str], None] = print) -> None:

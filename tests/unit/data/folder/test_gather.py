@@ -86,7 +86,7 @@ def test_interrupted_and_continued(folder: Path, monkeypatch: pytest.MonkeyPatch
     gather(replace(config(folder), out=str(folder.parent / "whole")))
     real = module._shard
 
-    def dying(task: spool.Task, config: ShardConfig) -> None:
+    def dying(task: spool.ShardTask, config: ShardConfig) -> None:
         if task.number == 1:
             raise KeyboardInterrupt
         real(task, config)

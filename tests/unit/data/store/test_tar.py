@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from majolica.data.store.tar import Damaged, Member, members, name_at
+from majolica.data.store.tar import DamagedTar, Member, members, name_at
 
 FORMATS = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)
 
@@ -24,7 +24,7 @@ def read_until_damage(data: bytes) -> tuple[list[Member], str]:
     try:
         for member in members(io.BytesIO(data), len(data)):
             found.append(member)
-    except Damaged as damage:
+    except DamagedTar as damage:
         return found, str(damage)
     return found, ""
 
@@ -119,7 +119,7 @@ def test_bombs_cost_no_memory() -> None:
             file = io.BytesIO(bomb)  # shares the bytes until one of the two is written to
             tracemalloc.start()
             found: list[Member] = []
-            with pytest.raises(Damaged, match=r"damaged|negative"):
+            with pytest.raises(DamagedTar, match=r"damaged|negative"):
                 found.extend(members(file, len(bomb)))
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()

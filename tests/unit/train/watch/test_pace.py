@@ -34,12 +34,12 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     return machine
 
 
-def trained(machine: Machine, steps: int) -> pace.Watch:
+def trained(machine: Machine, steps: int) -> pace.Pace:
     """A watch over so many steps of a run that logs every third and saves, which takes 100 s, every fourth."""
     train = TrainConfig(log_every=3, checkpoint_every=4, sample_every=0, heldout_every=7, steps=100, minutes=0.0)
     config = SimpleNamespace(train=train, optim=OptimConfig())
     group = SimpleNamespace(device=torch.device("meta"))
-    watch = pace.Watch(SimpleNamespace(config=config, group=group, step=0, seconds=0.0))  # type: ignore[arg-type]
+    watch = pace.Pace(SimpleNamespace(config=config, group=group, step=0, seconds=0.0))  # type: ignore[arg-type]
     for _ in range(steps):
         machine.queue()
         watch.run.step += 1
