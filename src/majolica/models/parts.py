@@ -58,7 +58,8 @@ HEAD = "head"
 
 
 def parameters_by_part(model: Structured) -> dict[str, list[nn.Parameter]]:
-    """The parameters of every part, and those of no part as HEAD."""
+    """The parameters of every part that has any, and those of no part as HEAD."""
     parts = {name: list(part.parameters()) for name, part in model.parts().items()}
     known = {id(value) for values in parts.values() for value in values}
-    return parts | {HEAD: [value for value in model.parameters() if id(value) not in known]}
+    parts[HEAD] = [value for value in model.parameters() if id(value) not in known]
+    return {name: values for name, values in parts.items() if values}

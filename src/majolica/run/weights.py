@@ -48,7 +48,10 @@ def digest(path: Path) -> str:
 
 
 def verify(folder: Path, files: Collection[str] = ()) -> None:
-    """Compare the files of a checkpoint, or only `files`, with its manifest; `DamagedCheckpoint` says which one differs."""
+    """Compare the files of a checkpoint, or only `files`, with its manifest.
+
+    `DamagedCheckpoint` says which one differs.
+    """
     try:
         manifest: dict[str, str] = json.loads((folder / MANIFEST).read_text())
     except (OSError, ValueError) as error:

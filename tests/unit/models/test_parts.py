@@ -55,3 +55,9 @@ def test_parts_share_out_all_parameters(model: Majolica) -> None:
     told = [id(value) for values in parts.values() for value in values]
     assert sorted(told) == sorted(map(id, model.parameters()))
     assert {id(model.logit_scale), id(model.to_patch.weight)} <= {id(value) for value in parts[HEAD]}
+
+
+def test_a_part_without_weights_is_left_out(model: Majolica, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = model.parts()
+    monkeypatch.setattr(model, "parts", lambda: whole | {"decoder": nn.Identity()})
+    assert "decoder" not in parameters_by_part(model)

@@ -29,7 +29,7 @@ def seconds_left(config: RunConfig, step: int, steps: int, pace: float, spent: f
     """Training time from optimiser step `step` to `steps` at `pace` seconds each, `spent` seconds behind it.
 
     With `train.minutes` it is no more than is left of them, for `steps` is only planned from the end of the warm-up on
-    and then from time to time; but the warm-up is taken to its end (`pace.Watch.plan`).
+    and then from time to time; but the warm-up is taken to its end (`pace.Pace.plan`).
     """
     left = (steps - step) * pace
     if not config.train.minutes:
