@@ -52,7 +52,7 @@ RUNS = {
 SHARES = (0.0, 0.05, 0.15, 0.3, 0.5, 0.8, 1.0)
 
 
-def plans(name: str) -> list[Plan]:
+def plans(name: str) -> list[ActivationPlan]:
     """Plans of a run at budgets from the smallest possible one to that which keeps all."""
     if name not in _plans:
         with FakeTensorMode():
@@ -62,7 +62,7 @@ def plans(name: str) -> list[Plan]:
     return _plans[name]
 
 
-_plans: dict[str, list[Plan]] = {}
+_plans: dict[str, list[ActivationPlan]] = {}
 
 
 def real(name: str) -> Step:
