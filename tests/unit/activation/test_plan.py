@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from majolica.activation import plan_for
+from majolica.activation import ActivationPlan, plan_for
 from majolica.activation.allocator import measure_peak
 from majolica.activation.apply import apply
 from majolica.activation.chain import cost, peak
