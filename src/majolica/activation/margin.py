@@ -9,7 +9,8 @@ SHARE = 0.02
 """Of the budget: kernels' temporary memory, and the allocator's rounding of large tensors."""
 
 SHARE_OF_AUTOCAST = 0.06
-"""The same on a GPU in low precision: autocast has rules of its own there and keeps up to 4.7 % more than counted."""
+"""The same in low precision: on devices that multiply it, GPUs and some CPUs, autocast has rules of its own and keeps
+up to 4.7 % more than is counted."""
 
 A_CALL = 8192
 """Bytes for each call of a block: the random state that checkpointing keeps, and the rounding of small tensors."""
@@ -43,6 +44,5 @@ NONE = Margin(0.0, 0)
 
 def margin_on(device: str, precision: str, calls: int) -> Margin:
     """The margin on a kind of device, in a precision, for a step with so many calls of blocks."""
-    if device == "cpu":
-        return Margin(SHARE, A_CALL * calls)
-    return Margin(SHARE if precision == "fp32" else SHARE_OF_AUTOCAST, A_CALL * calls + LIBRARIES)
+    share = SHARE if precision == "fp32" else SHARE_OF_AUTOCAST
+    return Margin(share, A_CALL * calls + (0 if device == "cpu" else LIBRARIES))

@@ -17,7 +17,7 @@ from majolica.activation.allocator import measure_peak
 from majolica.activation.apply import apply
 from majolica.activation.chain import cost, peak
 from majolica.activation.choices import CHOICES, Choice
-from majolica.activation.margin import A_CALL
+from majolica.activation.margin import A_CALL, SHARE_OF_AUTOCAST
 from majolica.activation.plan import plan_chain
 from majolica.activation.solve import smallest_budget
 from majolica.activation.step import step_of
@@ -29,6 +29,7 @@ from majolica.distributed.group import Group
 from majolica.distributed.reduce import Traffic
 from majolica.errors import UserError
 from majolica.models.majolica import Majolica
+from majolica.models.precision import has_bf16
 from majolica.train.state import wrap
 from tiny import TINY, awake
 
@@ -144,7 +145,10 @@ def test_the_allocator_gives_what_the_tape_counts(name: str) -> None:
         undo()
         step.model.zero_grad(set_to_none=True)
         # Tensors of a few bytes and the random state of a block that recomputes are not counted.
-        assert 0 <= took - counted < (A_CALL + 1024) * len(step.calls), (choice, took, counted)
+        beside = (A_CALL + 1024) * len(step.calls)
+        if name == "bf16" and has_bf16(torch.device("cpu")):  # whose kernels keep more than the traced ones
+            beside += SHARE_OF_AUTOCAST * counted
+        assert 0 <= took - counted < beside, (choice, took, counted)
 
 
 def test_an_impossible_budget_names_the_smallest_possible_one() -> None:
