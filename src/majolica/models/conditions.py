@@ -1,4 +1,7 @@
-"""The condition sequence: a learned sink, the caption's tokens, one token per property."""
+"""The condition sequence: a learned sink, the caption's tokens, one token per property.
+
+Shapes: B rows, L pieces of a caption, P properties, S tokens of the sequence, C width of the text tower.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,9 @@
 It first decodes the base resolution. A larger picture is then the base picture, each pixel repeated k x k times, plus
 details that average to zero over every such cell: pooled by k, what is painted at any resolution is what is painted at
 the base. It works on any window, so training can decode a crop of a large picture.
+
+Shapes: B rows, H and W the sides of a picture in pixels or of the token grid in tokens, P and Q the pixel rows and
+columns of a window, D width of a token, C width of the decoder, M what modulates its blocks, 3 colours.
 """
 
 from __future__ import annotations

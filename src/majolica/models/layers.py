@@ -1,4 +1,8 @@
-"""The few layers that every part of the model is made of."""
+"""The few layers that every part of the model is made of.
+
+Shapes: B rows, N tokens, M tokens that are attended to, H heads, D width of a token or of a head, L tokens of a
+condition and C their width, F rotary frequencies, of which Q by row and Q by column.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""The whole model: perception, synthesis, decoder, text tower, conditions. One forward pass serves both losses."""
+"""The whole model: perception, synthesis, decoder, text tower, conditions. One forward pass serves both losses.
+
+Shapes: B rows, of which M are noisy, F noisy and painted larger, and C clean; N tokens of width D; L pieces of a
+caption (`states_BLC` and `pooled_BC` have the width C of the text tower); E embedding; H and W pixels, or h and w
+tokens; 3 colours.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Text tower: SentencePiece pieces -> bidirectional transformer -> tokens for cross-attention and one pooled vector."""
+"""Text tower: SentencePiece pieces -> bidirectional transformer -> tokens for cross-attention and one pooled vector.
+
+Shapes: B captions, L pieces, D width of the tower.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The two halves of the trunk: perception (text-free) and synthesis (attends to the condition)."""
+"""The two halves of the trunk: perception (text-free) and synthesis (attends to the condition).
+
+Shapes: B rows, N tokens (registers first), D their width, P numbers of a patch, C width of the text tower, H and W
+pixels; 6 is shift, scale and gate of attention and of the perceptron.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 The loss is a sum over pairs of an image and a text, each judged on its own. So pairs may be counted wherever it is
 convenient, as long as each counts once: with rows of other ranks, and with rows of earlier micro-steps, whose
 embeddings are exact because the weights do not move inside an optimiser step.
+
+Shapes: B images or captions here, K others, E embedding, L pieces of a caption.
 """
 
 from __future__ import annotations
