@@ -22,40 +22,40 @@ Look = Callable[[Run], None]
 def fit(run: Run, log: Log | None, stop: Stop, sample: Look, measure: Look) -> bool:
     """Train to the last step; False when `stop` asked to end early. What is unfinished is saved either way."""
     say = log.say if log else lambda message: None
-    watch = Pace(run, say)
+    pace = Pace(run, say)
     ideal = ideal_seconds(run.config, device_name(run.group)) if log else None
-    with profile_steps(run.config.train, run.out, run.group, say) as stepped:
+    with profile_steps(run.config.train, run.out, run.group, say) as note_step:
         while run.step < run.config.train.steps and not any_rank(stop(), run.group):
             losses, rate = optimiser_step(run)
             run.tally.add(run.step, losses)
-            watch.lap()
-            stepped()
+            pace.lap()
+            note_step()
             if due(run.config.train, run.step, run.config.train.log_every):
-                report(run, log, rate, watch, ideal)
+                report(run, log, rate, pace, ideal)
                 check_skips(run)
-            if watch.plan_due():
-                watch.plan()
+            if pace.plan_due():
+                pace.plan()
             if due(run.config.train, run.step, run.config.train.checkpoint_every):
                 save(run, say)
             if due(run.config.train, run.step, run.config.train.sample_every):
                 sample(run)
             if due(run.config.train, run.step, run.config.train.heldout_every):
                 measure(run)
-            watch.resume()
-    watch.pause()
+            pace.resume()
+    pace.pause()
     if run.saved != run.step:
         save(run, say)
-    watch.close()
+    pace.close()
     return run.step >= run.config.train.steps
 
 
-def report(run: Run, log: Log | None, rate: float, watch: Pace, ideal: float | None) -> None:
+def report(run: Run, log: Log | None, rate: float, pace: Pace, ideal: float | None) -> None:
     """Average the losses since the last report over steps and ranks, and log them; MFU where `ideal` is known."""
     steps = len(run.tally.steps)
     mine = {"data_wait": run.feed.reset() / steps, "busy": run.busy.reset() / steps}
     sums = run.tally.sum_up(run.group, mine)
     run.tally.clear()
-    seconds, sent = watch.reset(), run.traffic.reset()
+    seconds, sent = pace.reset(), run.traffic.reset()
     if log is None:
         return
     waits_R, busy_R = sums.own_RV.T.tolist()
