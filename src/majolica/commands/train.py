@@ -10,7 +10,7 @@ import tyro
 
 from majolica.config import io
 from majolica.config.checks import derived, resolve
-from majolica.config.fitting import is_open
+from majolica.config.fitting import open_to_machine
 from majolica.config.run import (
     DataConfig,
     LossConfig,
@@ -59,8 +59,7 @@ def run(args: list[str]) -> None:
     if options.print_config:
         print(io.to_yaml(config), end="")
     elif options.dry_run:
-        _rehearse(config, options)
-        print(describe(config))
+        print(describe(_rehearse(config, options)))
     else:
         _train(config, options)
 
@@ -69,8 +68,8 @@ def describe(config: RunConfig) -> str:
     """A few lines on what a configuration comes to."""
     shards = ", ".join(source.shards for source in config.data.sources) or config.data.shards or "not set"
     rows = {name: f"{value:,}" for name, value in derived(config).items()}
-    if is_open(config):
-        rows["to be fitted"] = "--train.processes 0 and --train.precision auto, to the machine that the run begins on"
+    if left := open_to_machine(config):
+        rows["to be fitted"] = f"{' and '.join(left)}, to the machine that the run begins on"
     rows |= {"steps": f"{config.train.steps:,}", "shards": shards}
     if not config.train.steps:
         rows |= dict.fromkeys(("steps", "samples"), "to be fitted to the number of pictures (--train.steps 0)")
@@ -138,13 +137,18 @@ def _train(config: RunConfig, options: Options) -> None:
     train(config, out, resume=options.resume is not None)
 
 
-def _rehearse(config: RunConfig, options: Options) -> None:
-    """UserError for what training would refuse, now or before its first step."""
+def _rehearse(config: RunConfig, options: Options) -> RunConfig:
+    """`config` with the steps for its pictures; UserError for what training would refuse before its first step."""
     out = _check(config, options)
     from majolica.launch.rehearse import rehearse
 
     for note in rehearse(config, out, resume=options.resume is not None):
         print(note)
+    if config.train.steps:
+        return config
+    from majolica.train.fitting import fit_to_pictures
+
+    return fit_to_pictures(config)[0]
 
 
 def _check(config: RunConfig, options: Options) -> Path:

@@ -23,7 +23,13 @@ WARMUP_SHARE = 20
 
 def is_open(config: RunConfig) -> bool:
     """Whether the configuration leaves `train.processes` (0) or `train.precision` ("auto") to the machine."""
-    return not config.train.processes or config.train.precision == "auto"
+    return bool(open_to_machine(config))
+
+
+def open_to_machine(config: RunConfig) -> list[str]:
+    """The options that the configuration leaves to the machine, with their values, as they are typed."""
+    processes = ["--train.processes 0"] if not config.train.processes else []
+    return processes + (["--train.precision auto"] if config.train.precision == "auto" else [])
 
 
 def settle_open(config: RunConfig, processes: int, precision: Literal["fp32", "bf16"]) -> RunConfig:

@@ -29,14 +29,15 @@ from majolica.train.fitting import check_settled, fit_to_pictures
 from majolica.train.precision import check_precision
 from majolica.train.shape import shape_notes
 from majolica.train.warm_start import rehearse_warm_start, with_its_tokenizer
+from majolica.train.watch.heldout import check_folders
 
 
 def rehearse(config: RunConfig, out: Path, resume: bool = False) -> list[str]:
     """Raise the UserError that training `config` into `out` would begin with; write nothing that stays.
 
     It opens the data as every rank does, the tokenizer and, to go on, the checkpoint, and compares what is asked of
-    the machine with what there is. Returns what training would say: of steps that it fits to the pictures, of weights
-    to begin with, of a resume, or that the run is finished.
+    the machine with what there is. Returns what training would say: of steps that it fits to the pictures, of held-out
+    pictures that cannot be read, of weights to begin with, of a resume, or that the run is finished.
     """
     if (out / LOCK).exists():
         with hold_folder(out):  # in use, or the leftover of a process that was killed
@@ -52,6 +53,7 @@ def rehearse(config: RunConfig, out: Path, resume: bool = False) -> list[str]:
     if not resume:
         config, notes = fit_to_pictures(config)
         config, _ = with_its_tokenizer(config)
+    notes += check_folders(config)
     going_on = resume and bool(checkpoints(out))  # without a checkpoint it begins at step 0
     tokenizer = _open_tokenizer(config, out, going_on)
     if config.train.activation_gb:
@@ -63,7 +65,7 @@ def rehearse(config: RunConfig, out: Path, resume: bool = False) -> list[str]:
         if tokenizer:
             check_shapes(config, folder, tokenizer.vocab)
         saved = json.loads((folder / STATE).read_text())
-        return [*shape_notes(saved.get("shape"), config), *loader.load(saved["loader"])]
+        return [*notes, *shape_notes(saved.get("shape"), config), *loader.load(saved["loader"])]
 
 
 def check_shapes(config: RunConfig, checkpoint: Path, vocab: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from majolica.config.fitting import fit_schedule, is_open, rows_of_step, settle_open
+from majolica.config.fitting import fit_schedule, is_open, open_to_machine, rows_of_step, settle_open
 from majolica.config.run import RunConfig
 from majolica.data.loading.sources import open_sources
 from majolica.distributed.group import default_device
@@ -87,9 +87,12 @@ def fit_to_pictures(config: RunConfig) -> tuple[RunConfig, list[str]]:
 
 def check_settled(config: RunConfig) -> RunConfig:
     """`config` itself; UserError where a run that has begun leaves something to the machine."""
-    if is_open(config) or not config.train.steps:
+    left = open_to_machine(config) + (["--train.steps 0"] if not config.train.steps else [])
+    if left:
+        names = " and ".join(filter(None, (", ".join(left[:-1]), left[-1])))
+        is_are, them, a_value = ("is", "it", "a value") if len(left) == 1 else ("are", "them", "values")
         raise UserError(
-            "--train.processes 0, --train.precision auto and --train.steps 0 are settled when a run begins, for all "
-            "who go on with it: give all three, or leave them as the run's config.yaml has them"
+            f"{names} {is_are} settled when a run begins, for all who go on with it: give {a_value}, or leave {them} "
+            f"as the run's config.yaml has {them}"
         )
     return config

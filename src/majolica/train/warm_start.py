@@ -128,10 +128,13 @@ def with_its_tokenizer(config: RunConfig) -> tuple[RunConfig, list[str]]:
 def find_foreign(place: Path, config: RunConfig, out: Path) -> dict[str, str]:
     """Weights that mean something else in the new run than where they come from, whatever their shape; and why.
 
-    A tokenizer that the user names for weights that have none beside them is taken for theirs.
+    A tokenizer that the user names for weights that have none beside them is taken for theirs. The tokenizer of the
+    new run is the one in `out`, or the one that `config` names where the run folder is not there yet.
     """
     home, found = home_of(place), {}
     theirs, ours = home / "tokenizer.model", out / "tokenizer.model"
+    if not ours.is_file():
+        ours = Path(config.data.tokenizer)
     if theirs.is_file():
         if ours.is_file() and theirs.read_bytes() != ours.read_bytes():
             found[PIECES] = "its pieces are those of another tokenizer"

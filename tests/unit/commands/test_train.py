@@ -14,6 +14,8 @@ from majolica import cli
 from majolica.commands.train import Options, describe
 from majolica.config import io
 from majolica.config.run import RunConfig
+from majolica.data.store.pack import write_shards
+from majolica.data.store.record import Record
 from majolica.recipes import recipe
 
 
@@ -91,9 +93,29 @@ def test_steps_that_follow_from_the_pictures_are_said_to(calls: list[tuple[Any, 
     [(config, _, _)] = calls
     assert config.train.steps == 0
     assert "to be fitted to the number of pictures" in describe(config)
+    assert "--train.processes 0 and --train.precision auto, to the machine" in describe(config)
     Path("mine.yaml").write_text("recipe: art\ntrain: {steps: 0}")
     assert cli.main(["plan", "mine.yaml"]) == 2
     assert "--train.steps is 0" in capsys.readouterr().err
+
+
+def test_what_an_option_settles_is_not_said_to_be_fitted(calls: list[tuple[Any, ...]]) -> None:
+    assert cli.main(["train", "nano", "--train.processes", "1"]) == 0
+    assert cli.main(["train", "nano", "--train.processes", "1", "--train.precision", "fp32", "--out", "b"]) == 0
+    (one, _, _), (both, _, _) = calls
+    assert "to be fitted   --train.precision auto, to the machine" in describe(one)
+    assert "to be fitted" not in describe(both)
+
+
+def test_a_dry_run_describes_the_steps_that_fit_the_pictures(tmp_path: Path, capsys: Any) -> None:
+    write_shards(tmp_path / "mine", (Record(b"p", "jpg", f"a fox {i}", {}) for i in range(50)), per_shard=50)
+    words = ["train", "nano", "--data.shards", str(tmp_path / "mine"), "--train.steps", "0", "--dry-run"]
+    assert cli.main(words) == 0
+    rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line[:7] in ROWS)
+    assert rows == {"steps": "1,000", "samples": "32,000"}
+
+
+ROWS = ("steps  ", "samples")
 
 
 def test_held_out_shards_are_there_and_not_trained_on(calls: list[tuple[Any, ...]], capsys: Any) -> None:

@@ -46,6 +46,15 @@ def test_what_can_be_trained_is_not_refused_and_nothing_is_written(config: RunCo
     assert not (tmp_path / "run").exists()
 
 
+def test_held_out_pictures_that_cannot_be_read_are_said(config: RunConfig, tmp_path: Path) -> None:
+    (tmp_path / "held").mkdir()
+    data, often = replace(config.data, heldout=str(tmp_path / "held")), replace(config.train, heldout_every=10)
+    config = replace(config, data=data, train=often)
+    [line] = rehearse(config, tmp_path / "run")
+    assert line.startswith(f"held-out pictures were not read ({tmp_path / 'held'} holds no .tar files")
+    assert rehearse(replace(config, train=replace(config.train, heldout_every=0)), tmp_path / "run") == []
+
+
 def test_more_processes_than_there_is_room_for(config: RunConfig, tmp_path: Path) -> None:
     many = replace(config, train=replace(config.train, processes=10_000))
     with pytest.raises(UserError, match=r"--train\.processes is 10000 and this machine has room for"):
@@ -102,7 +111,7 @@ REFUSED: dict[str, tuple[Callable[[RunConfig], RunConfig], str]] = {
     "heads": (lambda c: replace(c, model=replace(c.model, heads=4)), r"model\.heads is 2 in the saved run and 4 here"),
     "seed": (lambda c: replace(c, train=replace(c.train, seed=7)), r"train\.seed is 0 in the saved run and 7 here"),
     "muon": (lambda c: replace(c, optim=replace(c.optim, muon_lr=0.0)), r"optim\.muon_lr is 0\.01 in the saved run"),
-    "open": (lambda c: replace(c, train=replace(c.train, processes=0)), r"are settled when a run begins"),
+    "open": (lambda c: replace(c, train=replace(c.train, processes=0)), r"is settled when a run begins"),
 }
 
 

@@ -90,6 +90,10 @@ def test_a_run_that_has_begun_leaves_nothing_open() -> None:
     ):
         with pytest.raises(UserError, match="settled when a run begins"):
             check_settled(config)
+    with pytest.raises(UserError, match=r"^--train.steps 0 is settled .*: give a value, or leave it as"):
+        check_settled(changed(settled, steps=0))
+    with pytest.raises(UserError, match=r"^--train.processes 0 and --train.precision auto are settled"):
+        check_settled(recipe("nano"))
 
 
 def test_cores_that_a_container_leaves_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

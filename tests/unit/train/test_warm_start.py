@@ -126,11 +126,13 @@ def test_pieces_of_another_tokenizer_are_not_taken_though_their_shape_fits(
     assert train_tokenizer(captions, other, vocab) == vocab
     config = changed(tiny_run(shards), init_from=str(trained))
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, tokenizer=str(other)))
+    rehearsed = rehearse(config, tmp_path / "run")
     run, said = begun(config, tmp_path / "run")
     source = load_file(trained / "checkpoints" / "00000002" / "ema.safetensors")
     assert run.model.text_tower.embedding.weight.shape == source[PIECES].shape
     assert not torch.equal(run.model.text_tower.embedding.weight, source[PIECES])
     assert f"{PIECES} (its pieces are those of another tokenizer)" in said[1]
+    assert rehearsed == said
 
 
 def test_weights_without_a_tokenizer_keep_their_pieces_only_where_one_is_named(

@@ -6,6 +6,7 @@ computes them, so the curves do not depend on the number of ranks.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ from majolica.train.watch.share import TimeShare
 
 CHUNK = 32
 """Pictures at a time, each once as a noisy row and once as a clean one."""
+NOT_READ = "held-out pictures were not read"
 STREAM = 0x4E1D
 """Tells the draws of held-out rows from those of training rows."""
 
@@ -71,7 +73,7 @@ class HeldOut:
         self.time = TimeShare(run.config.train.heldout_share, run)
         if log and run.config.train.heldout_every:
             self.guard = Guard(log.say)
-            self.guard(lambda: self._read(run), "held-out pictures were not read")
+            self.guard(lambda: self._read(run), NOT_READ)
         self.present = bool(from_first(len(self.pictures or ()), run.group))
         """Whether the first rank has pictures: every rank knows it."""
 
@@ -114,8 +116,29 @@ def find_folders(config: DataConfig) -> list[str]:
     return [config.heldout] if config.heldout else [str(folder) for folder in held_out_beside(config, ["heldout"])]
 
 
+def check_folders(config: RunConfig) -> list[str]:
+    """A line where no picture can be read from the held-out shards, which a training says and goes on without."""
+    said: list[str] = []
+    if config.train.heldout_every and (folders := find_folders(config.data)):
+        one = dataclasses.replace(config, train=dataclasses.replace(config.train, heldout_pictures=1))
+        Guard(said.append)(lambda: load_all(folders, one), NOT_READ)
+    return said
+
+
 def read_pictures(folders: Sequence[str], config: RunConfig, tokenizer: Tokenizer) -> Pictures:
-    """`train.heldout_pictures` from all of the folders, about equally many from each, evenly spaced over each."""
+    """The held-out pictures of the folders, with what they may be called."""
+    images, captions, metas = load_all(folders, config)
+    names = list(dict.fromkeys(name for folder in folders for name in read_names(folder)))
+    index = {name: number for number, name in enumerate(names)}
+    shown = [{index[name] for name in meta.get("names") or () if name in index} for meta in metas]
+    return Pictures(images, tokenizer.encode(captions, config.model.text.length), names, shown)
+
+
+def load_all(folders: Sequence[str], config: RunConfig) -> tuple[Tensor, list[str], list[dict[str, Any]]]:
+    """`train.heldout_pictures` from all of the folders, about equally many from each, evenly spaced over each.
+
+    Returns images_N3HW uint8, their captions, and their metadata. Raises UserError where a folder has none.
+    """
     each = -(-config.train.heldout_pictures // len(folders))
     images, captions, metas = [], list[str](), list[dict[str, Any]]()
     for folder in folders:
@@ -123,10 +146,7 @@ def read_pictures(folders: Sequence[str], config: RunConfig, tokenizer: Tokenize
         images.append(found[0])
         captions += found[1]
         metas += found[2]
-    names = list(dict.fromkeys(name for folder in folders for name in read_names(folder)))
-    index = {name: number for number, name in enumerate(names)}
-    shown = [{index[name] for name in meta.get("names") or () if name in index} for meta in metas]
-    return Pictures(torch.cat(images), tokenizer.encode(captions, config.model.text.length), names, shown)
+    return torch.cat(images), captions, metas
 
 
 def read_names(folder: str) -> list[str]:
