@@ -37,7 +37,7 @@ def batch(fine_rows: tuple[int, ...], places: range, start: int = 1000) -> Batch
     fine = bright_B[list(fine_rows)][:, None, None, None].expand(-1, 3, 32, 32).clone()
     captions = [chr(ord("a") + place) for place in places]
     places_B = torch.tensor(list(places))
-    return Batch(images, captions, [{}] * len(captions), places_B + start, fine, places_B, fine_rows)
+    return Batch(images, captions, places_B + start, fine, places_B, fine_rows)
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ CASES: dict[str, tuple[Callable[[], bytes], str, str, str, str]] = {
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    measure._opened.cache_clear()  # the folder of every test is called the same
+    measure._open_sets.cache_clear()  # the folder of every test is called the same
     (tmp_path / "set").mkdir()
     return tmp_path
 

@@ -180,7 +180,7 @@ def sharded_small(data: bytes, tmp_path: Path) -> NDArray[np.float64]:
 def inspected(data: bytes, tmp_path: Path) -> NDArray[np.float64]:
     import base64
 
-    return mean(Image.open(io.BytesIO(base64.b64decode(thumbnail(data)[0].partition(",")[2]))))
+    return mean(Image.open(io.BytesIO(base64.b64decode(thumbnail(data, "", "").source.partition(",")[2]))))
 
 
 @pytest.mark.parametrize("way", [train, evaluate, use, fetched, sharded, sharded_small, inspected])
