@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from majolica.commands.names import check_recipe
 from majolica.config import io
 from majolica.config.checks import derived, resolve
 from majolica.config.fitting import open_to_machine
@@ -94,6 +95,7 @@ def find_config(name: str) -> RunConfig:
     """The recipe of that name, or the configuration in that YAML file."""
     if name.endswith((".yaml", ".yml")):
         return io.load(Path(name), recipe)
+    check_recipe(name, RECIPES)
     return recipe(name)
 
 
