@@ -101,11 +101,12 @@ def find_config(name: str) -> RunConfig:
 
 def _resumed_folder(args: list[str]) -> Path | None:
     """The folder of --resume: needed before the options are parsed, for it decides their defaults."""
-    for index, word in enumerate(args):
-        if word == "--resume" and index + 1 < len(args):
-            return Path(args[index + 1])
-        if word.startswith("--resume="):
-            return Path(word.removeprefix("--resume="))
+    for word, following in zip(args, [*args[1:], ""], strict=True):
+        if word == "--resume" or word.startswith("--resume="):
+            folder = following if word == "--resume" else word.removeprefix("--resume=")
+            if not folder or folder.startswith("-"):
+                raise UserError("say which run to go on with: majolica train --resume RUN ...")
+            return Path(folder)
     return None
 
 
