@@ -101,7 +101,7 @@ def find_config(name: str) -> RunConfig:
 
 def _resumed_folder(args: list[str]) -> Path | None:
     """The folder of --resume: needed before the options are parsed, for it decides their defaults."""
-    for word, following in zip(args, [*args[1:], ""], strict=True):
+    for word, following in zip(args, [*args[1:], ""], strict=False):
         if word == "--resume" or word.startswith("--resume="):
             folder = following if word == "--resume" else word.removeprefix("--resume=")
             if not folder or folder.startswith("-"):
