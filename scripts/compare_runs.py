@@ -17,9 +17,9 @@ LOSSES = ("loss", "flow", "fine", "contrastive")
 
 
 def read_log(run: Path) -> dict[int, dict[str, Any]]:
-    """The lines of a run's log by step."""
+    """The lines of a run's log with losses of training, by step; those of held-out pictures are lines of their own."""
     lines = (run / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    return {row["step"]: row for row in map(json.loads, lines)}
+    return {row["step"]: row for row in map(json.loads, lines) if any(name in row for name in LOSSES)}
 
 
 def last_digests(runs: list[Path]) -> tuple[str, list[str]]:
@@ -60,4 +60,7 @@ if __name__ == "__main__":
     parser.add_argument("runs", nargs=2, type=Path, metavar="RUN", help="folder of a run")
     parser.add_argument("--within", type=float, default=0.0, help="largest relative difference that is accepted")
     options = parser.parse_args()
+    for folder in options.runs:
+        if not (folder / "log.jsonl").is_file():
+            parser.error(f"there is no log in {folder}: name two run folders")
     sys.exit(compare(options.runs, options.within))

@@ -6,6 +6,7 @@ what a room is for is kept; a new room gets an empty one, which is then yours to
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import re
 from collections.abc import Callable
@@ -52,4 +53,5 @@ def known_first(sentences: dict[str, str]) -> Callable[[str], tuple[int, str]]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     PAGE.write_text(render_map(PAGE.read_text(encoding="utf-8"), load_law()), encoding="utf-8")

@@ -18,11 +18,11 @@ class Notice(UserWarning):
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
-    """The error for a name that is not in `known`: suggests the nearest, lists the rest."""
+    """The error for a name that is not in `known`: suggests the nearest, lists all."""
     names = list(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return UserError(f"unknown {kind} {name!r}: {hint}Known: {', '.join(names) or 'none'}")
+    hint = f"did you mean {close[0]!r}? Known" if close else "known"
+    return UserError(f"unknown {kind} {name!r}: {hint} are {', '.join(names) or 'none'}")
 
 
 def to_printable(name: object) -> str:

@@ -35,6 +35,29 @@ def test_losses_that_differ_fail_unless_that_is_accepted(tmp_path: Path) -> None
     assert compare(*runs, "--within", "0.01")[0] == 0
 
 
+def test_held_out_lines_of_the_same_steps_do_not_hide_the_losses(tmp_path: Path) -> None:
+    runs = write_run(tmp_path / "a", 1.0, "x"), write_run(tmp_path / "b", 1.5, "y")
+    for run in runs:
+        with (run / "log.jsonl").open("a") as file:
+            file.writelines(f'{{"step": {step}, "heldout/flow": 0.5}}\n' for step in (1, 2))
+    code, said = compare(*runs)
+    assert code == 1 and "step       2 loss 0.5 0.75" in said
+
+
+def test_runs_that_share_steps_but_no_loss_are_not_equal(tmp_path: Path) -> None:
+    runs = write_run(tmp_path / "a", 1.0, "x"), write_run(tmp_path / "b", 1.0, "x")
+    (runs[1] / "log.jsonl").write_text('{"step": 1, "heldout/flow": 0.5}\n')
+    code, said = compare(*runs)
+    assert code == 1 and "no logged step in common" in said
+
+
+def test_a_run_that_is_not_there_is_named(tmp_path: Path) -> None:
+    words = [sys.executable, SCRIPT, write_run(tmp_path / "a", 1.0, "x"), tmp_path / "gone"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert f"there is no log in {tmp_path / 'gone'}" in done.stderr
+
+
 def test_runs_without_a_common_step_are_not_equal(tmp_path: Path) -> None:
     first, second = write_run(tmp_path / "a", 1.0, "x"), write_run(tmp_path / "b", 1.0, "x")
     (second / "log.jsonl").write_text('{"step": 7, "loss": 1.0}\n')

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from majolica.commands.names import check_recipe
 from majolica.config import io
 from majolica.config.checks import derived, resolve
 from majolica.config.fitting import open_to_machine
@@ -94,16 +95,18 @@ def find_config(name: str) -> RunConfig:
     """The recipe of that name, or the configuration in that YAML file."""
     if name.endswith((".yaml", ".yml")):
         return io.load(Path(name), recipe)
+    check_recipe(name, RECIPES)
     return recipe(name)
 
 
 def _resumed_folder(args: list[str]) -> Path | None:
     """The folder of --resume: needed before the options are parsed, for it decides their defaults."""
-    for index, word in enumerate(args):
-        if word == "--resume" and index + 1 < len(args):
-            return Path(args[index + 1])
-        if word.startswith("--resume="):
-            return Path(word.removeprefix("--resume="))
+    for word, following in zip(args, [*args[1:], ""], strict=False):
+        if word == "--resume" or word.startswith("--resume="):
+            folder = following if word == "--resume" else word.removeprefix("--resume=")
+            if not folder or folder.startswith("-"):
+                raise UserError("say which run to go on with: majolica train --resume RUN ...")
+            return Path(folder)
     return None
 
 

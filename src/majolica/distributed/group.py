@@ -52,6 +52,11 @@ def join_group(processes: int, threads: int) -> Iterator[Group]:
     if not launched():
         yield Group(0, 1, default_device())
         return
+    if missing := [name for name in ("RANK", "WORLD_SIZE") if name not in os.environ]:
+        raise UserError(
+            f"LOCAL_RANK is set in the environment, as for one rank of several, but not {' and '.join(missing)}: start "
+            "the ranks with torchrun, or set all of them, or unset LOCAL_RANK to train in one process"
+        )
     world = int(os.environ["WORLD_SIZE"])
     if world != processes:
         raise UserError(f"{world} processes were started but --train.processes is {processes}: make them agree")

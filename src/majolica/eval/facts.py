@@ -12,6 +12,7 @@ import torch
 
 from majolica.config.checks import derived
 from majolica.config.run import RunConfig
+from majolica.data.loading.names import read_names
 from majolica.data.loading.split import load_split
 from majolica.data.pictures.frame import Fit
 from majolica.errors import UserError
@@ -80,10 +81,7 @@ def load_data(folder: Path, resolution: int, limit: int = 1024, how: Fit = "crop
 
     At most `limit` pictures of each split are read, fitted to `resolution` pixels as `how` says.
     """
-    try:
-        names = json.loads((folder / "names.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {folder / 'names.json'}: {error}") from error
+    names = read_names(folder)
     splits = [_split(folder / split, resolution, limit, how) for split in ("heldout", "combinations")]
     return EvalData(tuple(names), splits[0], splits[1])
 

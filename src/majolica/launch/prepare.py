@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -61,14 +62,18 @@ def _fitted(config: RunConfig) -> RunConfig:
 
 
 def main(arguments: list[str]) -> int:
-    config, folder = arguments
-    out = Path(folder)
+    text = "Make a new run's folder: its tokenizer and its configuration. The workers are then started with --resume."
+    parser = argparse.ArgumentParser("python -m majolica.launch.prepare", description=text)
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="a file made with `majolica train --print-config`")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder of the run")
+    options = parser.parse_args(arguments)
+    out: Path = options.out
     try:
         with interrupt_on_signals(), hold_folder(out):
             if checkpoints(out):
                 raise UserError(f"{out} already holds a run: start the ranks with --resume, or choose another folder")
             with undo_failed_start(out):
-                prepare(resolve(io.load(Path(config))), out, resume=False)
+                prepare(resolve(io.load(options.config)), out, resume=False)
     except UserError as error:
         print(f"majolica: {error}", file=sys.stderr)
         return 2

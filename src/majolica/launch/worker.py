@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from pathlib import Path
@@ -14,16 +15,16 @@ from majolica.signals import INTERRUPTED, collect_signals
 
 def main(arguments: list[str]) -> int:
     let_threads_sleep()
-    config, out, *flags = arguments
+    options = _parser().parse_args(arguments)
     with collect_signals(patient=True) as asked:  # before the imports, which take seconds
         launcher = Launcher(asked)
         from majolica.config import io
         from majolica.launch.rank import work
 
         try:
-            work(io.load(Path(config)), Path(out), "--resume" in flags, asked, launcher)
+            work(io.load(options.config), options.out, options.resume, asked, launcher)
         except UserError as error:
-            if os.environ["RANK"] == "0" or not launcher.failed_first():  # what all refuse is said once
+            if os.environ.get("RANK", "0") == "0" or not launcher.failed_first():  # what all refuse is said once
                 print(f"majolica: {error}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
@@ -33,6 +34,15 @@ def main(arguments: list[str]) -> int:
                 return INTERRUPTED if asked else 1
             raise
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    text = "One rank of a run, whose folder `python -m majolica.launch.prepare` has made, for torchrun or a scheduler."
+    parser = argparse.ArgumentParser("python -m majolica.launch.worker", description=text, allow_abbrev=False)
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="the run's config.yaml")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder of the run")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint, or begin without one")
+    return parser
 
 
 if __name__ == "__main__":

@@ -129,6 +129,14 @@ def test_held_out_shards_are_there_and_not_trained_on(calls: list[tuple[Any, ...
     assert cli.main(["train", "nano", "--data.heldout", "s3://bucket/held", "--out", "c"]) == 0
 
 
+@pytest.mark.parametrize(
+    "words", [["--resume"], ["--resume", "--train.steps", "9"], ["--resume="], ["--train.steps", "9", "--resume"]]
+)
+def test_resume_without_a_folder_asks_for_one(calls: list[tuple[Any, ...]], capsys: Any, words: list[str]) -> None:
+    assert cli.main(["train", *words]) == 2
+    assert "say which run to go on with: majolica train --resume RUN" in capsys.readouterr().err and calls == []
+
+
 def test_resume_with_another_out_is_refused(calls: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]) -> None:
     io.save(recipe("nano"), Path("a/config.yaml"))
     assert cli.main(["train", "--resume", "a", "--out", "b"]) == 2

@@ -53,6 +53,11 @@ def test_held_out_pictures_that_cannot_be_read_are_said(config: RunConfig, tmp_p
     [line] = rehearse(config, tmp_path / "run")
     assert line.startswith(f"held-out pictures were not read ({tmp_path / 'held'} holds no .tar files")
     assert rehearse(replace(config, train=replace(config.train, heldout_every=0)), tmp_path / "run") == []
+    shutil.copytree(config.data.shards, tmp_path / "held", dirs_exist_ok=True)
+    assert rehearse(config, tmp_path / "run") == []
+    (tmp_path / "names.json").write_text("not json")
+    [line] = rehearse(config, tmp_path / "run")
+    assert f"cannot read {tmp_path / 'names.json'}" in line
 
 
 def test_more_processes_than_there_is_room_for(config: RunConfig, tmp_path: Path) -> None:

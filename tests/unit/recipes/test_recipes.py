@@ -101,7 +101,7 @@ def test_a_recipe_is_made_afresh_and_cannot_be_changed() -> None:
 def test_an_unknown_recipe_suggests_the_nearest() -> None:
     with pytest.raises(UserError, match="unknown recipe 'bass': did you mean 'base'"):
         recipe("bass")
-    with pytest.raises(UserError, match="unknown recipe 'zzz': Known: demo, nano"):
+    with pytest.raises(UserError, match="unknown recipe 'zzz': known are demo, nano"):
         recipe("zzz")
 
 

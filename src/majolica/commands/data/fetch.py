@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from majolica.commands.names import check_name
 from majolica.config import io
 from majolica.config.engine import EngineConfig
 from majolica.config.fetch import RECIPES, FetchConfig, check, fetch_recipe
@@ -36,12 +37,19 @@ class Options(FetchConfig):
     """Print the whole configuration as YAML and stop."""
 
 
+def _named(name: str) -> FetchConfig:
+    """The recipe of that name, or the configuration in that YAML file."""
+    if name.endswith((".yaml", ".yml")):
+        return io.read(Path(name), FetchConfig())
+    check_name(name, "recipe", RECIPES, f"majolica data fetch web256 --input {name} --out DIR")
+    return fetch_recipe(name)
+
+
 def run(args: list[str]) -> None:
     """Parse `args`, then fetch, or print the configuration instead."""
     start = FetchConfig()
     if args and not args[0].startswith("-"):
-        name, args = args[0], args[1:]
-        start = io.read(Path(name), start) if name.endswith((".yaml", ".yml")) else fetch_recipe(name)
+        start, args = _named(args[0]), args[1:]
     options = _parse(start, args)
     config = FetchConfig(**{field.name: getattr(options, field.name) for field in fields(FetchConfig)})
     check(config)

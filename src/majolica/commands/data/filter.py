@@ -12,6 +12,7 @@ from typing import Annotated
 
 import tyro
 
+from majolica.commands.names import check_name
 from majolica.config import io
 from majolica.config.engine import EngineConfig
 from majolica.config.filter import (
@@ -88,8 +89,10 @@ def _start(args: list[str]) -> tuple[FilterConfig, list[str]]:
     """The configuration that the options change, and the options."""
     if args and not args[0].startswith("-"):
         name = args[0]
-        start = io.read(Path(name), FilterConfig(), _base) if name.endswith((".yaml", ".yml")) else source(name)
-        return start, args[1:]
+        if name.endswith((".yaml", ".yml")):
+            return io.read(Path(name), FilterConfig(), _base), args[1:]
+        check_name(name, "source", SOURCES, f"majolica data filter private --inputs {name} --out DIR")
+        return source(name), args[1:]
     if "-h" in args or "--help" in args:
         return FilterConfig(), args
     raise UserError(f"say by which rules first: majolica data filter SOURCE ... ({', '.join(SOURCES)}) or CONFIG.yaml")

@@ -59,6 +59,12 @@ def _shard(config: ShardConfig) -> None:
         report = gather(config, progress)
     for folder, pictures in report.pictures.items():
         print(f"{pictures:,} pictures in {folder} ({report.shards[folder]:,} tars)")
+    for split in ("train", "heldout") if config.heldout and report.pictures else ():
+        if not report.pictures.get(str(Path(config.out) / split)):
+            print(
+                f"no pictures in {Path(config.out) / split}: --heldout {config.heldout:g} leaves it none of so few; "
+                "give a number of pictures"
+            )
     if report.skipped:
         reasons = ", ".join(f"{count:,} x {reason}" for reason, count in report.skipped.items())
         print(f"left out: {reasons}; see {Path(config.out) / 'skipped.jsonl'}")

@@ -85,13 +85,20 @@ def _threshold(config: ShardConfig) -> int:
         return int(config.heldout * 2**64)
     number = int(config.heldout)
     largest: list[int] = []  # a heap of the `number` smallest hashes, negated, so that the largest of them is on top
+    total = 0
     for row in rows(config):
+        total += 1
         if len(largest) < number:
             heapq.heappush(largest, -_hash(row))
         else:
             heapq.heappushpop(largest, -_hash(row))
     if len(largest) < number:
         raise UserError(f"{number} pictures shall be held out, but {config.source} has only {len(largest)}")
+    if total == number:
+        raise UserError(
+            f"all {number} pictures of {config.source} shall be held out, and none is left to train on: give a smaller "
+            "--heldout"
+        )
     return 1 - largest[0]
 
 

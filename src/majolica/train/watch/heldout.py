@@ -7,7 +7,6 @@ computes them, so the curves do not depend on the number of ranks.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from torch import Tensor
 from majolica.config.logged import HELD_OUT, SAMPLES
 from majolica.config.run import DataConfig, RunConfig
 from majolica.data.counter import mix
+from majolica.data.loading import names
 from majolica.data.loading.split import load_split
 from majolica.device import to_device
 from majolica.distributed.group import from_first
@@ -117,21 +117,27 @@ def find_folders(config: DataConfig) -> list[str]:
 
 
 def check_folders(config: RunConfig) -> list[str]:
-    """A line where no picture can be read from the held-out shards, which a training says and goes on without."""
-    said: list[str] = []
-    if config.train.heldout_every and (folders := find_folders(config.data)):
-        one = dataclasses.replace(config, train=dataclasses.replace(config.train, heldout_pictures=1))
-        Guard(said.append)(lambda: load_all(folders, one), NOT_READ)
+    """A line where held-out shards, or the names beside them, cannot be read: a training says it and goes on."""
+    folders, said = find_folders(config.data), list[str]()
+    one = dataclasses.replace(config, train=dataclasses.replace(config.train, heldout_pictures=1))
+
+    def read() -> None:
+        load_all(folders, one)
+        for folder in folders:
+            read_names(folder)
+
+    if folders and config.train.heldout_every:
+        Guard(said.append)(read, NOT_READ)
     return said
 
 
 def read_pictures(folders: Sequence[str], config: RunConfig, tokenizer: Tokenizer) -> Pictures:
     """The held-out pictures of the folders, with what they may be called."""
     images, captions, metas = load_all(folders, config)
-    names = list(dict.fromkeys(name for folder in folders for name in read_names(folder)))
-    index = {name: number for number, name in enumerate(names)}
+    called = list(dict.fromkeys(name for folder in folders for name in read_names(folder)))
+    index = {name: number for number, name in enumerate(called)}
     shown = [{index[name] for name in meta.get("names") or () if name in index} for meta in metas]
-    return Pictures(images, tokenizer.encode(captions, config.model.text.length), names, shown)
+    return Pictures(images, tokenizer.encode(captions, config.model.text.length), called, shown)
 
 
 def load_all(folders: Sequence[str], config: RunConfig) -> tuple[Tensor, list[str], list[dict[str, Any]]]:
@@ -151,8 +157,8 @@ def load_all(folders: Sequence[str], config: RunConfig) -> tuple[Tensor, list[st
 
 def read_names(folder: str) -> list[str]:
     """The names in `names.json` beside a folder of drawings; none where there is no such file."""
-    path = Path(folder).parent / "names.json"
-    return [str(name) for name in json.loads(path.read_text("utf-8"))] if path.is_file() else []
+    home = Path(folder).parent
+    return names.read_names(home) if (home / names.NAMES).is_file() else []
 
 
 @torch.no_grad()

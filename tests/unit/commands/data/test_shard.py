@@ -80,3 +80,15 @@ def test_help_is_light() -> None:
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--per-shard" in done.stdout and "--workers" in done.stdout and "--vocab" in done.stdout
+
+
+@pytest.mark.parametrize(("heldout", "without"), [("0.001", "heldout"), ("0.999", "train")])
+def test_a_part_that_gets_no_pictures_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], heldout: str, without: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    for name in ("fox", "owl"):
+        Image.new("RGB", (8, 8)).save(f"in/{name}.png")
+    assert cli.main(["data", "shard", "in", "--out", "out", "--caption", "name", "--heldout", heldout]) == 0
+    assert f"no pictures in out/{without}: --heldout {heldout} leaves it none" in capsys.readouterr().out
