@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from majolica.data.pictures.decode import decode
-from majolica.data.pictures.faults import BadPicture, first_line
+from majolica.data.pictures.faults import BadPicture, to_one_line
 from majolica.data.pictures.fit import fit
 from majolica.data.pictures.frame import Fit
 from majolica.data.pictures.opening import render
@@ -93,7 +93,7 @@ def convert_picture(picture: Image.Image, side: int, how: Fit) -> Tensor:
     try:
         flat, _ = render(picture)
     except Exception as error:  # decoders raise whatever they like on damaged bytes
-        raise UserError(f"the picture {picture!r} cannot be decoded: {first_line(error)}") from error
+        raise UserError(f"the picture {picture!r} cannot be decoded: {to_one_line(error)}") from error
     return fit(np.array(flat), (side, side), how).contiguous()
 
 

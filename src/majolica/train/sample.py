@@ -69,9 +69,7 @@ class Sampler:
     def _paint(self, run: Run, average: dict[str, torch.Tensor]) -> None:
         text = dataclasses.replace(run.config.model.text, vocab=run.tokenizer.vocab)
         config = dataclasses.replace(run.config, model=dataclasses.replace(run.config.model, text=text))
-        # Compiled blocks would be compiled again for these shapes, and may then give up on those of training.
-        stance = torch.compiler.set_stance("force_eager" if config.train.compile else "default")
-        with swap_in_ema(average, run.model), stance, warnings.catch_warnings():
+        with swap_in_ema(average, run.model, config.train.compile), warnings.catch_warnings():
             warnings.simplefilter("ignore", Notice)  # what captions lose was said when training began
             pipeline = Pipeline(run.model, run.tokenizer, config, run.group.device)
             images_B3HW = pipeline.paint(

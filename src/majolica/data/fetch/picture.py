@@ -17,7 +17,7 @@ from majolica.data.fetch import status
 from majolica.data.fetch.status import Failure
 from majolica.data.pictures import faults
 from majolica.data.pictures.encode import encode
-from majolica.data.pictures.faults import BadPicture, first_line
+from majolica.data.pictures.faults import BadPicture, to_one_line
 from majolica.data.pictures.jpeg import check_scans, scan_jpeg
 from majolica.data.pictures.memory import Reserve, jpeg_bytes, pillow_bytes, reserve_anything
 from majolica.data.pictures.opening import WEB, open_picture, render
@@ -96,7 +96,7 @@ def make_picture(
     except BadPicture as bad:
         raise Failure(_STATUS.get(bad.reason, status.DAMAGED), bad.detail) from None
     except Exception as error:  # decoders raise any exception on damaged bytes
-        raise Failure(status.DAMAGED, first_line(error)) from None
+        raise Failure(status.DAMAGED, to_one_line(error)) from None
 
 
 def _make(data: bytes | bytearray, opened: Any, config: PictureConfig, reserve: Reserve) -> StoredPicture:

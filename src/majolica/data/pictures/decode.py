@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from majolica.data.pictures import faults
 from majolica.data.pictures.colour import pixels_to_srgb
-from majolica.data.pictures.faults import BadPicture, first_line
+from majolica.data.pictures.faults import BadPicture, to_one_line
 from majolica.data.pictures.frame import Fit, Shape, scale_of
 from majolica.data.pictures.jpeg import check_scans, scan_jpeg
 from majolica.data.pictures.memory import Reserve, jpeg_bytes, pillow_bytes, reserve_anything
@@ -52,7 +52,7 @@ def decode(data: bytes, target: Shape | None = None, how: Fit = "crop", reserve:
     except BadPicture:
         raise
     except Exception as error:  # decoders raise any exception on damaged bytes
-        raise BadPicture(faults.DAMAGED, first_line(error)) from error
+        raise BadPicture(faults.DAMAGED, to_one_line(error)) from error
 
 
 def _jpeg(data: bytes, target: Shape | None, how: Fit, reserve: Reserve) -> Decoded | None:

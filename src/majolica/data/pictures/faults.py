@@ -29,6 +29,6 @@ def explain(bad: BadSample) -> str:
     return f"{bad} ({detail})" if detail and detail not in str(bad) else str(bad)
 
 
-def first_line(error: Exception) -> str:
+def to_one_line(error: Exception) -> str:
     """Return what `error` says, in one line of at most 200 characters."""
     return " ".join(str(error).split())[:200] or type(error).__name__

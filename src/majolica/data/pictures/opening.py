@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError, features
 from majolica.data.pictures import faults
 from majolica.data.pictures.colour import to_srgb
 from majolica.data.pictures.depth import is_deep, to_8_bits
-from majolica.data.pictures.faults import BadPicture, first_line
+from majolica.data.pictures.faults import BadPicture, to_one_line
 from majolica.data.pictures.orientation import TURNS, is_sideways, orientation_of
 
 WEB = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP")
@@ -33,14 +33,14 @@ def open_picture(data: bytes | bytearray, formats: tuple[str, ...] = LOCAL) -> A
     try:
         return Image.open(io.BytesIO(data), formats=_known(formats))
     except Image.DecompressionBombError as error:
-        raise BadPicture(faults.TOO_LARGE, first_line(error)) from None
+        raise BadPicture(faults.TOO_LARGE, to_one_line(error)) from None
     except UnidentifiedImageError:
         kind = _kind(bytes(data[:512]))
         if kind:
             raise BadPicture(faults.UNKNOWN, kind, f"picture is {kind}") from None
         raise BadPicture(faults.UNKNOWN, f"begins with {data[:8].hex()}", faults.DAMAGED) from None
     except Exception as error:  # decoders raise any exception on damaged bytes
-        raise BadPicture(faults.DAMAGED, first_line(error)) from None
+        raise BadPicture(faults.DAMAGED, to_one_line(error)) from None
 
 
 def render(opened: Any) -> tuple[Image.Image, str]:

@@ -44,12 +44,17 @@ class Ema:
 
 
 @contextmanager
-def swap_in_ema(weights: dict[str, Tensor], model: nn.Module) -> Iterator[None]:
-    """Lend `weights` to a model; its own, which wait in the host's memory, come back even after an exception."""
+def swap_in_ema(weights: dict[str, Tensor], model: nn.Module, compiled: bool) -> Iterator[None]:
+    """Lend `weights` to a model; its own, which wait in the host's memory, come back even after an exception.
+
+    The blocks of a model that is `compiled` run as they are meanwhile: they would be compiled again for other shapes,
+    and might then give up on those of training.
+    """
     own = {name: value.detach().to("cpu", copy=True) for name, value in model.named_parameters()}
     try:
         assign(model, weights)
-        yield
+        with torch.compiler.set_stance("force_eager" if compiled else "default"):
+            yield
     finally:
         assign(model, own)
 

@@ -101,9 +101,7 @@ class HeldOut:
 
     def _measure(self, run: Run, average: dict[str, Tensor]) -> None:
         assert self.log and self.pictures
-        # Compiled blocks would be compiled again for these shapes, and may then give up on those of training.
-        stance = torch.compiler.set_stance("force_eager" if run.config.train.compile else "default")
-        with swap_in_ema(average, run.model), stance:
+        with swap_in_ema(average, run.model, run.config.train.compile):
             found = measure(run.model, self.pictures, run.config, run.tokenizer, run.group.device)
         self.log.add(run.step, {f"{HELD_OUT}/{name}": value for name, value in found.items()} | {SAMPLES: run.samples})
         self.log.say(
@@ -124,7 +122,7 @@ def check_folders(config: RunConfig) -> list[str]:
     def read() -> None:
         load_all(folders, one)
         for folder in folders:
-            read_names(folder)
+            read_names_beside(folder)
 
     if folders and config.train.heldout_every:
         Guard(said.append)(read, NOT_READ)
@@ -134,7 +132,7 @@ def check_folders(config: RunConfig) -> list[str]:
 def read_pictures(folders: Sequence[str], config: RunConfig, tokenizer: Tokenizer) -> Pictures:
     """The held-out pictures of the folders, with what they may be called."""
     images, captions, metas = load_all(folders, config)
-    called = list(dict.fromkeys(name for folder in folders for name in read_names(folder)))
+    called = list(dict.fromkeys(name for folder in folders for name in read_names_beside(folder)))
     index = {name: number for number, name in enumerate(called)}
     shown = [{index[name] for name in meta.get("names") or () if name in index} for meta in metas]
     return Pictures(images, tokenizer.encode(captions, config.model.text.length), called, shown)
@@ -155,7 +153,7 @@ def load_all(folders: Sequence[str], config: RunConfig) -> tuple[Tensor, list[st
     return torch.cat(images), captions, metas
 
 
-def read_names(folder: str) -> list[str]:
+def read_names_beside(folder: str) -> list[str]:
     """The names in `names.json` beside a folder of drawings; none where there is no such file."""
     home = Path(folder).parent
     return names.read_names(home) if (home / names.NAMES).is_file() else []

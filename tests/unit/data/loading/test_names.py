@@ -9,7 +9,7 @@ import pytest
 from majolica.data.loading.names import read_names
 from majolica.errors import UserError
 from majolica.eval.facts import load_data
-from majolica.train.watch.heldout import read_names as read_names_beside
+from majolica.train.watch.heldout import read_names_beside
 
 
 @pytest.mark.parametrize("text", ["", "not json", '"fox"', '{"fox": 1}', "7", "[1, 2]", "\udcff"])
