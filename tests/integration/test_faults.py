@@ -20,7 +20,7 @@ from majolica.data.store.shards import ShardSet
 from majolica.distributed.group import Group
 from majolica.errors import UserError
 from majolica.launch.prepare import prepare
-from majolica.launch.rank import work
+from majolica.launch.rank import train_rank
 from majolica.launch.start import train
 from majolica.objectives.objective import Objective
 from majolica.train import loop, sample, state, step
@@ -276,7 +276,7 @@ def test_a_full_disk_costs_log_grids_and_summary_never_the_run(
     monkeypatch.setattr(lines, "append", full)
     for module in (sample, summary):
         monkeypatch.setattr(module, "write_atomic", refused)
-    work(config, tmp_path, resume=False, asked=[])
+    train_rank(config, tmp_path, resume=False, asked=[])
     printed = capsys.readouterr()
     said = printed.err + printed.out
     assert said.count("log.jsonl cannot be written (No space left on device)") == 1

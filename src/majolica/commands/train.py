@@ -167,6 +167,10 @@ def _check(config: RunConfig, options: Options) -> Path:
     _check_held_out(config)
     if not options.resume and config.train.init_from and not Path(config.train.init_from).exists():
         raise UserError(f"--init-from {config.train.init_from} is not there: name a run folder or a safetensors file")
+    if not options.resume and config.train.schedule_from:
+        from majolica.run.step_plan import begin_plan
+
+        begin_plan(config)
     check_folder(out)
     return out
 

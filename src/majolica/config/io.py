@@ -18,6 +18,9 @@ from majolica.files import write_atomic
 
 T = TypeVar("T")
 
+RETIRED = ("train.replanned",)
+"""Keys that earlier versions wrote into config.yaml and that say nothing any more: they are passed over."""
+
 
 def load(path: Path, base: Callable[[str], RunConfig] | None = None) -> RunConfig:
     """Return the run configuration in the YAML file at `path`, as `read` does, with the defaults of `RunConfig`."""
@@ -82,6 +85,8 @@ def _build(base: Any, data: object, path: str) -> Any:
     values = {field.name: getattr(base, field.name) for field in fields(base)}
     for key, value in data.items():
         where = f"{path}.{key}" if path else str(key)
+        if where in RETIRED:
+            continue
         if key not in hints:
             raise unknown_name("key", where, [f"{path}.{name}" if path else name for name in hints])
         values[key] = _value(hints[key], values[key], value, where)
@@ -97,7 +102,7 @@ def _value(hint: Any, base: Any, value: Any, where: str) -> Any:
             raise UserError(f"{where} must be one of {', '.join(map(str, choices))}, not {_say(value)}")
         return value
     if typing.get_origin(hint) is tuple:
-        return _items(typing.get_args(hint), value, where)
+        return _items(typing.get_args(hint)[0], value, where)  # all tuples are of one kind of item
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:  # the types must be equal: True is no integer here
@@ -105,15 +110,10 @@ def _value(hint: Any, base: Any, value: Any, where: str) -> Any:
     return value
 
 
-def _items(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
-    """Return a tuple of one kind of item (then `hints` ends in ...), or of one item for each hint."""
-    each = hints[:1] * len(value) if hints[-1] is ... and isinstance(value, list | tuple) else hints
-    if not isinstance(value, list | tuple) or len(value) != len(each):
-        length = "a list" if hints[-1] is ... else f"a list of {len(hints)}"
-        raise UserError(f"{where} must be {length}, not {_say(value)}")
-    return tuple(
-        _value(hint, None, item, f"{where}[{i}]") for i, (hint, item) in enumerate(zip(each, value, strict=True))
-    )
+def _items(hint: Any, value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise UserError(f"{where} must be a list, not {_say(value)}")
+    return tuple(_value(hint, None, item, f"{where}[{i}]") for i, item in enumerate(value))
 
 
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}

@@ -9,8 +9,10 @@ from majolica.config.run import RunConfig
 
 
 def anchor(config: RunConfig) -> RunConfig:
-    """Return `config` with its local paths (data, first weights) made absolute, from the current folder. URLs stay as
-    they are."""
+    """Return `config` with its local paths (data, first weights, schedule) made absolute, from the current folder.
+
+    URLs stay as they are.
+    """
     data = config.data
     sources = tuple(dataclasses.replace(source, shards=_absolute(source.shards)) for source in data.sources)
     data = dataclasses.replace(
@@ -21,7 +23,11 @@ def anchor(config: RunConfig) -> RunConfig:
         tokenizer=_absolute(data.tokenizer),
         remote_cache=_absolute(data.remote_cache),
     )
-    train = dataclasses.replace(config.train, init_from=_absolute(config.train.init_from))
+    train = dataclasses.replace(
+        config.train,
+        init_from=_absolute(config.train.init_from),
+        schedule_from=_absolute(config.train.schedule_from),
+    )
     return dataclasses.replace(config, data=data, train=train)
 
 

@@ -181,9 +181,11 @@ class TrainConfig:
     if there are up to 10,000, half as often if there are four times as many, and at least once. Warm-up and EMA are
     then no longer than a twentieth of the steps, and a step has fewer rows if there would be under 1,000 steps."""
     minutes: float = 0.0
-    """If it is above 0, `steps` follows the pace of the machine, so that training takes about this long."""
-    replanned: tuple[tuple[int, int], ...] = ()
-    """Earlier values of `steps`, each as (first step that no longer followed it, value): the schedules' history."""
+    """If it is above 0, it takes the place of `steps`: their number follows the pace of the machine, so that training
+    takes about this long. The checkpoints say what was planned."""
+    schedule_from: str = ""
+    """The folder of a finished run whose planned steps this run takes, whatever its own `steps` and `minutes` are. A
+    run that was given minutes is so repeated to the bit, for its clock is no longer asked."""
     batch: Annotated[int, above(0)] = 16
     """Rows per process and micro-step. While `processes` is 0, it is the rows of all processes together."""
     accumulate: Annotated[int, above(0)] = 4

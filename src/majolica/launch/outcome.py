@@ -23,7 +23,10 @@ def describe_finished(config: RunConfig, out: Path, step: int, begun: int) -> st
     lines = [f"{done}; paint with: {paint}"]
     if (Path(config.data.shards).parent / "names.json").exists():  # what evaluation asks about
         lines.append(f"evaluate with: {spell_command('eval', out)}")
-    lines.append(f"train longer with: {spell_command('train --resume', out)} --train.steps {2 * step}")
+    minutes = config.train.minutes
+    longer = f"--train.minutes {2 * minutes:g}" if minutes else f"--train.steps {2 * step}"
+    longer += " --train.schedule-from ''" if config.train.schedule_from else ""
+    lines.append(f"train longer with: {spell_command('train --resume', out)} {longer}")
     return "\n".join(lines)
 
 

@@ -17,6 +17,7 @@ from majolica.launch.agent import Launcher, watch_torchrun
 from majolica.launch.outcome import check_saved, describe_finished, describe_stopped
 from majolica.lock import hold_folder
 from majolica.run.checkpoint import sweep
+from majolica.run.step_plan import begin_plan
 from majolica.run.weights import checkpoints
 from majolica.train import state
 from majolica.train.fitting import check_settled
@@ -26,11 +27,10 @@ from majolica.train.vocabulary import caption_notices
 from majolica.train.warm_start import warm_start
 from majolica.train.watch.heldout import HeldOut
 from majolica.train.watch.log import Log
-from majolica.train.watch.pace import Pace
 from majolica.train.watch.summary import summarise
 
 
-def work(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher: Launcher | None = None) -> None:
+def train_rank(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher: Launcher | None = None) -> None:
     """One process of the training; it stops at the end of a step when any rank's `asked` holds a signal."""
     check_settled(config)
     gone = watch_torchrun()
@@ -44,10 +44,8 @@ def work(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher:
             if resume and group.first and (has_launcher() or not launched()):
                 _keep_changes(config, out / "config.yaml")
             begun = run.step
-            finished = resume and begun >= run.config.train.steps
-            if finished:  # nothing is said of its data
-                Pace(run).close()
-            else:
+            finished = resume and begun >= run.plan.steps
+            if not finished:  # else nothing follows from its data
                 log = Log(out, config, begun) if group.first else None
                 finished = _fit(run, log, lambda: bool(asked) or gone())
             unreadable = sum_counts(run.unreadable, group)
@@ -125,4 +123,5 @@ def _restore(run: state.Run, resume: bool) -> None:
         return
     if resume:
         say(f"{run.out} holds no checkpoint yet: it begins at step 0")
+    run.plan = begin_plan(run.config)
     warm_start(run, say)

@@ -21,7 +21,8 @@ from majolica.launch.prepare import check_vacant
 from majolica.launch.spawn import check_room
 from majolica.lock import LOCK, hold_folder
 from majolica.models.majolica import Majolica
-from majolica.run.resume import STATE, finished_step
+from majolica.run.resume import finished_step
+from majolica.run.step_plan import STATE
 from majolica.run.weights import checkpoints, latest
 from majolica.text.tokenizer import Tokenizer
 from majolica.train import state

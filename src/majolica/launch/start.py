@@ -14,7 +14,7 @@ from majolica.distributed.environment import launched
 from majolica.errors import UserError
 from majolica.launch.outcome import describe_finished
 from majolica.launch.prepare import prepare
-from majolica.launch.rank import work
+from majolica.launch.rank import train_rank
 from majolica.launch.spawn import check_room, launch
 from majolica.launch.undo import undo_failed_start
 from majolica.lock import hold_folder
@@ -34,7 +34,7 @@ def train(config: RunConfig, out: Path, resume: bool = False) -> None:
     """
     if launched():
         with collect_signals() as asked:
-            work(config, out, resume, asked)
+            train_rank(config, out, resume, asked)
         return
     config = resolve(config)
     with hold_folder(out) as lock:
@@ -64,4 +64,4 @@ def _start(config: RunConfig, out: Path, resume: bool, lock: int) -> None:
             launch(config.train.processes, "majolica.launch.worker", words, inherit=[lock, scratch.lock])
         return
     with collect_signals() as asked:
-        work(config, out, resume, asked)
+        train_rank(config, out, resume, asked)

@@ -19,10 +19,10 @@ def main(arguments: list[str]) -> int:
     with collect_signals(patient=True) as asked:  # before the imports, which take seconds
         launcher = Launcher(asked)
         from majolica.config import io
-        from majolica.launch.rank import work
+        from majolica.launch.rank import train_rank
 
         try:
-            work(io.load(options.config), options.out, options.resume, asked, launcher)
+            train_rank(io.load(options.config), options.out, options.resume, asked, launcher)
         except UserError as error:
             if os.environ.get("RANK", "0") == "0" or not launcher.failed_first():  # what all refuse is said once
                 print(f"majolica: {error}", file=sys.stderr)

@@ -12,10 +12,8 @@ from majolica.config.lasting import check_lasting, lasting_options
 from majolica.config.paths import anchor
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
+from majolica.run.step_plan import STATE, resume_plan
 from majolica.run.weights import checkpoints, latest, step_of
-
-STATE = "state.json"
-"""The file of a checkpoint that says where the run stands: step, samples, place in the data, options."""
 
 
 def check_resume(config: RunConfig, out: Path) -> dict[str, Any] | None:
@@ -38,7 +36,7 @@ def finished_step(config: RunConfig, out: Path) -> int | None:
     Else None; UserError as `check_resume`.
     """
     state, path = check_resume(config, out), out / "config.yaml"
-    if not state or state["step"] < config.train.steps or not path.is_file():
+    if not state or state["step"] < resume_plan(config, state).steps or not path.is_file():
         return None
     before = io.load(path)
     asked = dataclasses.replace(config, train=dataclasses.replace(config.train, steps=before.train.steps))
@@ -61,7 +59,23 @@ def check_options(state: dict[str, Any], config: RunConfig, out: Path) -> None:
     elif before:
         check_lasting(lasting_options(before), config)
     if before:
+        _check_steps(before, config)
         _check_tokenizer(before, config, out)
+
+
+def _check_steps(before: RunConfig, config: RunConfig) -> None:
+    """UserError where `train.steps` is newly given, and would count for nothing."""
+    if config.train.steps == before.train.steps:
+        return
+    if config.train.schedule_from:
+        raise UserError(
+            "--train.steps does not count while --train.schedule-from names a run: give --train.schedule-from '' too"
+        )
+    if config.train.minutes and config.train.minutes == before.train.minutes:
+        raise UserError(
+            f"--train.steps does not count while --train.minutes is {config.train.minutes:g}: give more minutes, or "
+            "--train.minutes 0 beside the steps"
+        )
 
 
 def _check_tokenizer(before: RunConfig, config: RunConfig, out: Path) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from majolica.config.logged import LEARNING_RATE, SAMPLES, SAMPLES_PER_SECOND
 from majolica.distributed.group import any_rank, device_name
-from majolica.train.optim.schedule import due
 from majolica.train.state import Run, save
 from majolica.train.step import check_skips, describe_skips, optimiser_step
 from majolica.train.watch.log import Log
@@ -22,31 +21,30 @@ Look = Callable[[Run], None]
 def fit(run: Run, log: Log | None, stop: Stop, sample: Look, measure: Look) -> bool:
     """Train to the last step; False when `stop` asked to end early. What is unfinished is saved either way."""
     say = log.say if log else lambda message: None
-    pace = Pace(run, say)
+    pace = Pace(run)
     ideal = ideal_seconds(run.config, device_name(run.group)) if log else None
     with profile_steps(run.config.train, run.out, run.group, say) as note_step:
-        while run.step < run.config.train.steps and not any_rank(stop(), run.group):
+        while run.step < run.plan.steps and not any_rank(stop(), run.group):
             losses, rate = optimiser_step(run)
             run.tally.add(run.step, losses)
             pace.lap()
             note_step()
-            if due(run.config.train, run.step, run.config.train.log_every):
+            if run.plan.is_due(run.step, run.config.train.log_every):
                 report(run, log, rate, pace, ideal)
                 check_skips(run)
             if pace.plan_due():
                 pace.plan()
-            if due(run.config.train, run.step, run.config.train.checkpoint_every):
+            if run.plan.is_due(run.step, run.config.train.checkpoint_every):
                 save(run, say)
-            if due(run.config.train, run.step, run.config.train.sample_every):
+            if run.plan.is_due(run.step, run.config.train.sample_every):
                 sample(run)
-            if due(run.config.train, run.step, run.config.train.heldout_every):
+            if run.plan.is_due(run.step, run.config.train.heldout_every):
                 measure(run)
             pace.resume()
     pace.pause()
     if run.saved != run.step:
         save(run, say)
-    pace.close()
-    return run.step >= run.config.train.steps
+    return run.step >= run.plan.steps
 
 
 def report(run: Run, log: Log | None, rate: float, pace: Pace, ideal: float | None) -> None:
@@ -78,6 +76,4 @@ def report(run: Run, log: Log | None, rate: float, pace: Pace, ideal: float | No
         "memory_gb": memory_gb(run.group),
         "sent_mb": sent / steps / 1e6,
     }
-    log.record(
-        run.step, run.config.train.steps, values | straggler(busy_R) | ({"mfu": ideal / seconds} if ideal else {})
-    )
+    log.record(run.step, run.plan.steps, values | straggler(busy_R) | ({"mfu": ideal / seconds} if ideal else {}))

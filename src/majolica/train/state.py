@@ -32,6 +32,7 @@ from majolica.models.parts import hidden_matrices
 from majolica.models.precision import attend_by_products
 from majolica.run import checkpoint
 from majolica.run.resume import check_options
+from majolica.run.step_plan import StepPlan, resume_plan
 from majolica.run.weights import checkpoints
 from majolica.text.tokenizer import Tokenizer
 from majolica.train import precision
@@ -48,6 +49,8 @@ class Run:
     """The mutable state of a training run; `step` optimiser steps are behind it."""
 
     config: RunConfig
+    plan: StepPlan
+    """How many steps there are in all."""
     out: Path
     group: Group
     model: Majolica
@@ -94,6 +97,7 @@ def build_run(config: RunConfig, out: Path, group: Group) -> Run:
     traffic = Traffic()
     return Run(
         config=config,
+        plan=StepPlan(config.train.steps, config.train.minutes),
         out=out,
         group=group,
         model=model,
@@ -184,6 +188,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
     }
     state: dict[str, Any] = {
         "step": run.step,
+        "plan": run.plan.to_json(),
         "samples": run.samples,
         "seconds": run.seconds,
         "skipped": int(run.skipped),
@@ -198,7 +203,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
         checkpoint.save(run.out, run.step, checkpoint.Saved(tensors, state), run.config.train.keep)
     except OSError as error:
         older = "the older ones are untouched" if checkpoints(run.out) else "there is no older one yet"
-        then = ", training goes on" if run.step < run.config.train.steps else ""
+        then = ", training goes on" if run.step < run.plan.steps else ""
         say(f"checkpoint {run.step} was not saved ({error}); {older}{then}")
         return False
     return True
@@ -226,6 +231,7 @@ def restore(run: Run, say: Callable[[str], None]) -> None:
             "as they are, or train anew into another --out"
         ) from error
     run.step, run.samples = saved.state["step"], saved.state["samples"]
+    run.plan = resume_plan(run.config, saved.state)
     run.saved = run.step
     run.seconds = saved.state["seconds"]
     run.skipped, run.skipped_steps = (  # older checkpoints lack the second, and what the log has still to say
@@ -234,7 +240,7 @@ def restore(run: Run, say: Callable[[str], None]) -> None:
     run.unreadable = Counter(saved.state.get("unreadable") if run.group.first else None)
     run.tally.load(saved.state.get("pending", {}))
     notes = [*shape_notes(saved.state.get("shape"), run.config), *run.feed.load(saved.state["loader"])]
-    for note in notes if run.step < run.config.train.steps else ():  # else nothing follows from them
+    for note in notes if run.step < run.plan.steps else ():  # else nothing follows from them
         say(note)
 
 

@@ -25,7 +25,7 @@ from majolica.objectives.draws import Draws
 from majolica.objectives.joint import Targets, make_rows
 from majolica.objectives.objective import Objective, Others, clean_pairs
 from majolica.train.optim.optimisers import set_rate, step_where
-from majolica.train.optim.schedule import due, learning_rate, planned_steps
+from majolica.train.optim.schedule import learning_rate
 from majolica.train.state import Run, detach_losses
 from majolica.train.watch.observe import Closely
 from majolica.train.watch.tally import Losses
@@ -43,7 +43,7 @@ def optimiser_step(run: Run) -> tuple[Losses, float]:
     Nothing here waits for the device: what depends on its results is decided there. Logged steps are looked at closely.
     """
     accumulate = run.config.train.accumulate
-    closely = Closely(run.model) if due(run.config.train, run.step + 1, run.config.train.log_every) else None
+    closely = Closely(run.model) if run.plan.is_due(run.step + 1, run.config.train.log_every) else None
     mean: Losses = {}
     window: list[Pairs] = []
     for micro in range(accumulate):
@@ -54,7 +54,7 @@ def optimiser_step(run: Run) -> tuple[Losses, float]:
             mean[name] = mean.get(name, 0) + value / accumulate
     run.step += 1
     run.samples += run.config.train.batch * accumulate * run.group.world
-    rate = learning_rate(run.step, planned_steps(run.config.train, run.step), run.config.optim)
+    rate = learning_rate(run.step, run.plan.at(run.step), run.config.optim)
     if closely:
         closely.before_update()
     mean[GRADIENT_NORM] = update(run, rate)
@@ -123,7 +123,7 @@ def augment_rows(images_B3HW: Tensor, positions_B: Tensor, config: RunConfig) ->
 def progress(run: Run) -> float:
     """Share of the training after warm-up that is done; 0 during warm-up."""
     warmup = run.config.optim.warmup
-    return max(0, run.step - warmup) / max(1, planned_steps(run.config.train, run.step + 1) - warmup)
+    return max(0, run.step - warmup) / max(1, run.plan.at(run.step + 1) - warmup)
 
 
 def update(run: Run, rate: float) -> Tensor:

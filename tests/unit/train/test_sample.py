@@ -15,6 +15,7 @@ from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
+from majolica.run.step_plan import StepPlan
 from majolica.train import sample
 from majolica.train.prompts import choose_prompts, read_prompts
 from majolica.train.sample import Sampler
@@ -83,11 +84,17 @@ class Folding:
 
 def run_of(folder: Path, **train: Any) -> Any:
     """As much of a run as a sampler asks for."""
-    config = SimpleNamespace(train=TrainConfig(**{"steps": 100, "sample_every": 10, **train}), data=DataConfig())
+    config = SimpleNamespace(train=TrainConfig(**{"sample_every": 10, **train}), data=DataConfig())
     (folder / "samples").mkdir(exist_ok=True)
     (folder / "samples" / "prompts.txt").write_text("a fox\n")
     return SimpleNamespace(
-        config=config, out=folder, group=SimpleNamespace(first=True), seconds=0.0, step=0, tokenizer=Folding()
+        config=config,
+        plan=StepPlan(100),
+        out=folder,
+        group=SimpleNamespace(first=True),
+        seconds=0.0,
+        step=0,
+        tokenizer=Folding(),
     )
 
 

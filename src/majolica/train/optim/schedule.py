@@ -1,10 +1,10 @@
-"""Learning rate over optimiser steps: linear warm-up, then a cosine; how many steps and how long; what is due."""
+"""Learning rate over optimiser steps: linear warm-up, then a cosine; how long a run still takes."""
 
 from __future__ import annotations
 
 import math
 
-from majolica.config.run import OptimConfig, RunConfig, TrainConfig
+from majolica.config.run import OptimConfig, RunConfig
 
 
 def learning_rate(step: int, steps: int, config: OptimConfig) -> float:
@@ -13,16 +13,6 @@ def learning_rate(step: int, steps: int, config: OptimConfig) -> float:
         return config.lr * step / max(1, config.warmup)
     phase = (step - config.warmup) / max(1, steps - config.warmup)
     return config.lr_end + (config.lr - config.lr_end) * 0.5 * (1 + math.cos(math.pi * min(1.0, phase)))
-
-
-def due(config: TrainConfig, step: int, every: int) -> bool:
-    """Whether what happens every so many steps happens after optimiser step `step` (the last counts; 0 is never)."""
-    return every > 0 and (step % every == 0 or step == config.steps)
-
-
-def planned_steps(config: TrainConfig, step: int) -> int:
-    """Steps in all as they were planned when optimiser step `step` was taken."""
-    return next((steps for before, steps in config.replanned if step < before), config.steps)
 
 
 def seconds_left(config: RunConfig, step: int, steps: int, pace: float, spent: float) -> float:

@@ -6,14 +6,9 @@ import dataclasses
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Any
 
-from majolica.config import io
 from majolica.device import settle
 from majolica.distributed.group import from_first
-from majolica.errors import UserError
-from majolica.train.optim.schedule import due
 from majolica.train.state import Run
 
 EVERY = 100
@@ -26,9 +21,7 @@ TOLERANCE = 0.02
 class Pace:
     """Training time without what is done between the steps (saving, painting)."""
 
-    def __init__(self, run: Run, say: Callable[[str], None] = print) -> None:
-        """`say` hears of a configuration that could not be saved."""
-        self.say = say
+    def __init__(self, run: Run) -> None:
         self.run, self.steps, self.spent = run, 0, 0.0
         self.open = 0
         """Steps since the clock last stopped."""
@@ -59,7 +52,8 @@ class Pace:
             return True
         train, step = self.run.config.train, self.run.step
         cadences = (train.log_every, train.checkpoint_every, train.sample_every, train.heldout_every)
-        return self.plan_due() or step >= train.steps or any(due(train, step, every) for every in cadences)
+        plan = self.run.plan
+        return self.plan_due() or step >= plan.steps or any(plan.is_due(step, every) for every in cadences)
 
     def resume(self) -> None:
         """The next step begins."""
@@ -73,31 +67,17 @@ class Pace:
         return mean
 
     def plan_due(self) -> bool:
-        """Whether to look at the pace now: at the end of warm-up, then every so many steps."""
+        """Whether to look at the pace now: at the end of warm-up, and every `EVERY` steps from then on."""
         train, after = self.run.config.train, self.run.step - self.run.config.optim.warmup
-        return train.minutes > 0 and after >= 0 and after % EVERY == 0 and self.run.step < train.steps
+        timed = train.minutes > 0 and not train.schedule_from
+        return timed and after >= 0 and after % EVERY == 0 and self.run.step < self.run.plan.steps
 
     def plan(self) -> None:
-        """Turn the minutes that are left into steps, on every rank alike, and save the configuration so."""
-        run, train = self.run, self.run.config.train
-        left = train.minutes * 60 - run.seconds
+        """Turn the minutes that are left into steps, on every rank alike."""
+        run, plan = self.run, self.run.plan
+        left = run.config.train.minutes * 60 - run.seconds
         steps = from_first(run.step + max(1, int(left / statistics.median(self.recent))), run.group)
         if run.step == run.config.optim.warmup:  # no schedule has used the number of steps yet
-            self._save(steps=steps)
-        elif abs(steps - train.steps) > TOLERANCE * train.steps:
-            self._save(steps=steps, replanned=(*train.replanned, (run.step + 1, train.steps)))
-
-    def close(self) -> None:
-        """At the last step the plan becomes the configuration: it reproduces the run, however fast the machine."""
-        if self.run.config.train.minutes and self.run.step >= self.run.config.train.steps:
-            self._save(minutes=0.0)
-
-    def _save(self, **changes: Any) -> None:
-        run = self.run
-        run.config = dataclasses.replace(run.config, train=dataclasses.replace(run.config.train, **changes))
-        if not run.group.first:
-            return
-        try:
-            io.save(run.config, run.out / "config.yaml")
-        except UserError as error:  # a full disk: the next plan is written again
-            self.say(f"{error}: the plan of {run.config.train.steps} steps is not in it")
+            run.plan = dataclasses.replace(plan, steps=steps)
+        elif abs(steps - plan.steps) > TOLERANCE * plan.steps:
+            run.plan = plan.change(run.step, steps)

@@ -22,7 +22,7 @@ class TimeShare:
 
     def is_left(self, run: Run) -> bool:
         """Whether once more is within the share; the first time and that of the last step always are."""
-        if not self.spent or run.step >= run.config.train.steps or self.share >= 1:
+        if not self.spent or run.step >= run.plan.steps or self.share >= 1:
             return True
         return self.spent + self.last <= self.share * (run.seconds - self.began)
 

@@ -24,7 +24,7 @@ def summarise(run: state.Run, unreadable: Mapping[str, int], say: Callable[[str]
     """
     summary = {
         "step": run.step,
-        "steps": run.config.train.steps,
+        "steps": run.plan.steps,
         "train_seconds": round(run.seconds, 1),
         "samples_seen": run.samples,
         "unreadable_samples": dict(unreadable),

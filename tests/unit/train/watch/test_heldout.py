@@ -28,6 +28,7 @@ from majolica.launch.start import train
 from majolica.objectives.draws import Draws
 from majolica.objectives.joint import make_rows
 from majolica.objectives.objective import Objective, Others, clean_pairs
+from majolica.run.step_plan import StepPlan
 from majolica.train import state
 from majolica.train.watch import heldout
 from majolica.train.watch.heldout import HeldOut, Pictures, find_folders, measure, read_pictures, zero_shot
@@ -217,7 +218,8 @@ def test_it_takes_no_more_than_its_share_of_the_time(run: state.Run, monkeypatch
     monkeypatch.setattr(heldout, "measure", slow)
     monkeypatch.setattr("majolica.train.watch.share.time", SimpleNamespace(perf_counter=lambda: now[0]))
     log: Any = SimpleNamespace(say=said.append, add=lambda step, values: steps.append(step))
-    run.config = changed(run.config, steps=100, heldout_share=0.05)
+    run.config = changed(run.config, heldout_share=0.05)
+    run.plan = StepPlan(100)
     look = HeldOut(run, log)
     for run.step in range(10, 101, 10):
         run.seconds += 10.0

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from majolica.config.run import OptimConfig, TrainConfig
+from majolica.run.step_plan import StepPlan
 from majolica.train.watch import pace
 
 
@@ -36,10 +37,11 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 def trained(machine: Machine, steps: int) -> pace.Pace:
     """A watch over so many steps of a run that logs every third and saves, which takes 100 s, every fourth."""
-    train = TrainConfig(log_every=3, checkpoint_every=4, sample_every=0, heldout_every=7, steps=100, minutes=0.0)
+    train = TrainConfig(log_every=3, checkpoint_every=4, sample_every=0, heldout_every=7, minutes=0.0)
     config = SimpleNamespace(train=train, optim=OptimConfig())
     group = SimpleNamespace(device=torch.device("meta"))
-    watch = pace.Pace(SimpleNamespace(config=config, group=group, step=0, seconds=0.0))  # type: ignore[arg-type]
+    run = SimpleNamespace(config=config, plan=StepPlan(100), group=group, step=0, seconds=0.0)
+    watch = pace.Pace(run)  # type: ignore[arg-type]
     for _ in range(steps):
         machine.queue()
         watch.run.step += 1
