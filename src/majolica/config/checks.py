@@ -107,7 +107,9 @@ def count_parameters(model: ModelConfig) -> int:
     tower += (text.vocab + text.length + model.embed) * text.width
     conditions = text.width * (text.width + 32)
     glaze = model.decoder
-    decoder = glaze.depth * (2 * width * glaze.width + 4 * glaze.width**2) + 9 * glaze.width * (15 + 3)
+    blocks = glaze.depth + glaze.half_depth
+    decoder = blocks * (2 * width * glaze.width + 20 * glaze.width**2) + 9 * glaze.width * (15 + 3)
+    decoder += 4 * glaze.width**2 if glaze.half_depth else 0
     return perception + synthesis + tower + conditions + decoder
 
 

@@ -17,10 +17,12 @@ from majolica.eval.brush import Brush
 from majolica.eval.evaluators.control import Control
 from majolica.eval.evaluators.fidelity import Fidelity
 from majolica.eval.evaluators.gallery import Gallery
+from majolica.eval.evaluators.likeness import Likeness
 from majolica.eval.evaluators.zero_shot import ZeroShot
 from majolica.eval.judge.judge import Judge
 from majolica.eval.judge.spec import JudgeSpec
 from majolica.eval.painters import Painters, Workload
+from majolica.eval.paintings import Paintings
 from majolica.eval.protocol import EvalData, Evaluator, PipelineLike, Result
 from majolica.eval.report import Report, write_report
 from majolica.eval.workers import Workers, open_workers
@@ -88,11 +90,13 @@ def default_evaluators(
 
     A new one is a file beside these, and an entry here.
     """
+    painted = Paintings(pictures, brush)
     return (
         Gallery(config.model.resolution, trained_sizes(config)[-1], brush=brush),
         Control(config.model.properties, brush=brush),
         ZeroShot(),
-        Fidelity(judge, pictures, brush=brush),
+        Fidelity(judge, painted),
+        Likeness(judge, painted, config.model.patch),
     )
 
 

@@ -11,6 +11,7 @@ columns of a window, D width of a token, C width of the decoder, M what modulate
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -73,16 +74,24 @@ def resample(grid_BHWC: Tensor, rows_BPH: Tensor, columns_BQW: Tensor) -> Tensor
     return torch.bmm(rows_BPH, x).view(batch, rows_BPH.shape[1], pixels, channels)
 
 
-class PixelBlock(nn.Module):
-    """Residual pointwise perceptron with adaLN from the interpolated token features (DeCo, arXiv 2511.19365).
+def convolve(layer: nn.Conv2d, x_BPQC: Tensor) -> Tensor:
+    """A convolution of channels-last features, as they lie: nothing is copied."""
+    out: Tensor = layer(x_BPQC.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    return out
 
-    It interpolates its own features, which are many more at pixels than on the token grid: recomputing the block then
-    needs its input and the grid alone.
+
+class PixelBlock(nn.Module):
+    """Residual block, a 3x3 and a pointwise convolution, with adaLN from interpolated token features.
+
+    The modulation is that of DeCo (arXiv 2511.19365), whose blocks are pointwise. Pointwise blocks do not see their
+    neighbours: outlines stay open, and the border of every token shows on flat grounds. The block interpolates its own
+    features, which are many more at pixels than on the token grid: recomputing it then needs its input and the grid
+    alone.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.up = nn.Linear(width, 2 * width)
+        self.up = nn.Conv2d(width, 2 * width, 3, padding=1)
         self.down = nn.Linear(2 * width, width)
 
     def forward(self, x_BPQC: Tensor, grid_BHWM: Tensor, rows_BPH: Tensor, columns_BQW: Tensor) -> Tensor:
@@ -91,7 +100,8 @@ class PixelBlock(nn.Module):
         shift_BPQC = resample(shift_BHWC, rows_BPH, columns_BQW)
         gain_BPQC = resample(1 + scale_BHWC, rows_BPH, columns_BQW)
         normed = layer_norm(x_BPQC)
-        out: Tensor = x_BPQC + self.down(F.silu(self.up(torch.addcmul(shift_BPQC, normed, gain_BPQC))))
+        modulated_BPQC = torch.addcmul(shift_BPQC, normed, gain_BPQC)
+        out: Tensor = x_BPQC + self.down(F.silu(convolve(self.up, modulated_BPQC)))
         return out
 
 
@@ -100,9 +110,10 @@ class PixelDecoder(nn.Module):
 
     def __init__(self, config: DecoderConfig, width_token: int) -> None:
         super().__init__()
-        self.width, self.depth = config.width, config.depth
         self.enter = nn.Conv2d(INPUTS, config.width, 3, padding=1)
-        self.modulation = nn.Linear(width_token, 2 * config.width * config.depth)
+        self.modulation = nn.Linear(width_token, 2 * config.width * (config.half_depth + config.depth))
+        self.halve = nn.Conv2d(config.width, config.width, 2, stride=2) if config.half_depth else None
+        self.half_blocks = nn.ModuleList(PixelBlock(config.width) for _ in range(config.half_depth))
         self.blocks = nn.ModuleList(PixelBlock(config.width) for _ in range(config.depth))
         self.leave = nn.Conv2d(config.width, 3, 3, padding=1)
 
@@ -133,15 +144,47 @@ class PixelDecoder(nn.Module):
         """What pixels say beyond an estimate of the same size."""
         row_BP, column_BQ = coordinates(window, pixels_B3HW)
         grid_height, grid_width = token_BHWD.shape[1:3]
-        rows_BPH, columns_BQW = interpolation(row_BP, grid_height), interpolation(column_BQ, grid_width)
         places = intra_token(row_BP * grid_height, column_BQ * grid_width, window.scale)
-        # Channels last: what the convolutions leave is what the pointwise blocks read, without a copy.
+        # Channels last: what one convolution leaves is what the next one reads, without a copy.
         x = torch.cat((pixels_B3HW, estimate_B3HW, places), 1).contiguous(memory_format=torch.channels_last)
-        x = self.enter(x).permute(0, 2, 3, 1)
-        for block, grid_BHWM in zip(self.blocks, self.modulation(token_BHWD).chunk(self.depth, -1), strict=True):
-            x = block(x, grid_BHWM, rows_BPH, columns_BQW)
-        out: Tensor = self.leave(x.permute(0, 3, 1, 2))
+        x_BPQC = self.enter(x).permute(0, 2, 3, 1)
+        half = len(self.half_blocks)
+        grids = self.modulation(token_BHWD).chunk(half + len(self.blocks), -1)
+        if self.halve:
+            half_BPQC = convolve(self.halve, pad_to_even(x_BPQC))
+            # A pixel of half the resolution lies half a pixel after the first of its two.
+            down_BP = row_BP[:, ::2] + 0.5 * window.share / row_BP.shape[1]
+            down_BQ = column_BQ[:, ::2] + 0.5 * window.share / column_BQ.shape[1]
+            x_BPQC = x_BPQC + double(modulate(self.half_blocks, half_BPQC, grids[:half], down_BP, down_BQ), x_BPQC)
+        x_BPQC = modulate(self.blocks, x_BPQC, grids[half:], row_BP, column_BQ)
+        out: Tensor = self.leave(x_BPQC.permute(0, 3, 1, 2))
         return out
+
+
+def modulate(
+    blocks: nn.ModuleList, x_BPQC: Tensor, grids: Sequence[Tensor], row_BP: Tensor, column_BQ: Tensor
+) -> Tensor:
+    """Features after a stack of pixel blocks, each with its own modulation `(B, H, W, M)` on the token grid."""
+    height, width = grids[0].shape[1:3]
+    rows_BPH, columns_BQW = interpolation(row_BP, height), interpolation(column_BQ, width)
+    for block, grid_BHWM in zip(blocks, grids, strict=True):
+        x_BPQC = block(x_BPQC, grid_BHWM, rows_BPH, columns_BQW)
+    return x_BPQC
+
+
+def pad_to_even(x_BPQC: Tensor) -> Tensor:
+    """The features with a last row or column repeated where their number is odd."""
+    height, width = x_BPQC.shape[1:3]
+    if height % 2 == width % 2 == 0:
+        return x_BPQC
+    return F.pad(x_BPQC.permute(0, 3, 1, 2), (0, width % 2, 0, height % 2), mode="replicate").permute(0, 2, 3, 1)
+
+
+def double(half_BPQC: Tensor, like_BPQC: Tensor) -> Tensor:
+    """Features of half the resolution, bilinearly interpolated to the pixels of `like_BPQC`."""
+    height, width = like_BPQC.shape[1:3]
+    wide_BCPQ = F.interpolate(half_BPQC.permute(0, 3, 1, 2), scale_factor=2, mode="bilinear")
+    return wide_BCPQ[:, :, :height, :width].permute(0, 2, 3, 1)
 
 
 def coordinates(window: Window, pixels_B3HW: Tensor) -> tuple[Tensor, Tensor]:

@@ -154,7 +154,9 @@ def _conditions(conditions: ConditionEncoder) -> None:
 def _decoder(decoder: PixelDecoder) -> None:
     _linear(decoder.enter)
     _zero(decoder.modulation)
-    for block in decoder.blocks:
+    if decoder.halve:
+        _linear(decoder.halve)
+    for block in (*decoder.half_blocks, *decoder.blocks):
         assert isinstance(block, PixelBlock)
         _linear(block.up)
         _linear(block.down)

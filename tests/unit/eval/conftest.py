@@ -61,6 +61,9 @@ class FakeJudge:
     def classify(self, images_B3HW: Tensor) -> Tensor:
         return torch.eye(len(NAMES))[read(images_B3HW)] * 0.9 + 0.02
 
+    def describe(self, images_B3HW: Tensor) -> Tensor:
+        return torch.eye(len(NAMES))[read(images_B3HW)]
+
 
 @pytest.fixture
 def pipeline() -> type[FakePipeline]:

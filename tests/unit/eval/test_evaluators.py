@@ -16,6 +16,7 @@ from majolica.eval.evaluators.control import Control, spearman
 from majolica.eval.evaluators.fidelity import Fidelity
 from majolica.eval.evaluators.gallery import Gallery
 from majolica.eval.evaluators.zero_shot import ZeroShot, class_embeddings, confusion_matrix
+from majolica.eval.paintings import Paintings
 from majolica.eval.protocol import EvalData, Figure, Split, Table, share_error
 
 
@@ -67,8 +68,8 @@ def test_confusion_matrix(data: EvalData) -> None:
 
 
 def test_fidelity_counts(pipeline: Any, judge: Any, data: EvalData) -> None:
-    assert Fidelity(judge, 20)(pipeline(), data).metrics["prompt_fidelity"] == 1
-    result = Fidelity(judge, 20)(pipeline({4: 2, 3: 0}), data)
+    assert Fidelity(judge, Paintings(20))(pipeline(), data).metrics["prompt_fidelity"] == 1
+    result = Fidelity(judge, Paintings(20))(pipeline({4: 2, 3: 0}), data)
     assert result.metrics["prompt_fidelity"] == pytest.approx(0.6)
     assert result.metrics["classifier_accuracy"] == 0.99
     rows = {row[0]: row[1:] for row in table(result, "Name by name").rows}
@@ -78,11 +79,11 @@ def test_fidelity_counts(pipeline: Any, judge: Any, data: EvalData) -> None:
 
 def test_fidelity_spreads_over_the_split(pipeline: Any, judge: Any, data: EvalData) -> None:
     painter = pipeline()
-    result = Fidelity(judge, 4, Brush(steps=3))(painter, data)
+    result = Fidelity(judge, Paintings(4, Brush(steps=3)))(painter, data)
     assert result.metrics["prompt_fidelity_pictures"] == 4
     assert painter.calls[0].prompts == [data.combinations.captions[i] for i in (0, 5, 10, 15)]
     assert painter.calls[0].steps == 3
-    assert Fidelity(judge, 999)(pipeline(), data).metrics["prompt_fidelity_pictures"] == 20
+    assert Fidelity(judge, Paintings(999))(pipeline(), data).metrics["prompt_fidelity_pictures"] == 20
 
 
 @pytest.mark.parametrize(("second", "share"), [("dolphin", 1.0), ("fox", 0.2)])
@@ -100,7 +101,7 @@ def test_fidelity_wants_every_thing(pipeline: Any, judge: Any, data: EvalData, s
     # Where only the dolphin is asked for, one thing is enough; where two are, both must be seen.
     metas = [{"names": [meta["names"][0], "dolphin"]} for meta in data.combinations.metas]
     both = replace(data, combinations=replace(data.combinations, metas=metas))
-    assert Fidelity(SeesTwo(), 20)(pipeline(), both).metrics["prompt_fidelity"] == pytest.approx(share)
+    assert Fidelity(SeesTwo(), Paintings(20))(pipeline(), both).metrics["prompt_fidelity"] == pytest.approx(share)
 
 
 def test_fidelity_refuses_a_judge_of_other_names(pipeline: Any, judge: Any, data: EvalData) -> None:

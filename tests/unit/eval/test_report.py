@@ -84,11 +84,12 @@ def test_the_whole_report(run: tuple[Path, RunConfig], pipeline: Any, judge: Any
     results = run_evaluators(pipeline({4: 2}), data, evaluators, seconds, heard.append)
     metrics = write_results(folder, config, data, results, seconds)
     wanted = ("zero_shot_top1", "chance", "prompt_fidelity", "classifier_accuracy", "control_rho")
+    wanted += ("zero_shot_grey", "zero_shot_hue", "fd", "fd_real_halves", "prompt_fidelity_real")
     wanted += ("train_seconds", "samples_seen", "parameters")
     assert set(wanted) <= set(metrics)
     assert json.loads((folder / "metrics.json").read_text()) == metrics
     assert (metrics["train_seconds"], metrics["samples_seen"], metrics["parameters"]) == (61, 64 * 39, 7)
-    assert heard == list(seconds)[1:] == ["gallery", "control", "zero-shot", "prompt fidelity"]
+    assert heard == list(seconds)[1:] == ["gallery", "control", "zero-shot", "prompt fidelity", "likeness"]
     page = (folder / "report.html").read_text()
     read_page(page)
     for words in (

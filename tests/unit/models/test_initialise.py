@@ -35,8 +35,8 @@ def linear(name: str, inputs: int, outputs: int, bias: bool = True, zero: bool =
         yield f"{name}.{key}", torch.zeros_like(value) if zero else value.detach()
 
 
-def convolution(name: str, inputs: int, outputs: int, zero: bool = False) -> Named:
-    layer = nn.Conv2d(inputs, outputs, 3, padding=1)
+def convolution(name: str, inputs: int, outputs: int, zero: bool = False, side: int = 3) -> Named:
+    layer = nn.Conv2d(inputs, outputs, side)
     for key, value in layer.named_parameters():
         yield f"{name}.{key}", torch.zeros_like(value) if zero else value.detach()
 
@@ -139,10 +139,12 @@ def weights_as_ever(config: ModelConfig, seed: int) -> dict[str, Tensor]:
         yield from linear("to_patch", width, 3 * config.patch**2, zero=True)
         glaze = config.decoder
         yield from convolution("decoder.enter", 15, glaze.width)
-        yield from linear("decoder.modulation", width, 2 * glaze.width * glaze.depth, zero=True)
-        for i in range(glaze.depth):
-            yield from linear(f"decoder.blocks.{i}.up", glaze.width, 2 * glaze.width)
-            yield from linear(f"decoder.blocks.{i}.down", 2 * glaze.width, glaze.width)
+        yield from linear("decoder.modulation", width, 2 * glaze.width * (glaze.half_depth + glaze.depth), zero=True)
+        yield from convolution("decoder.halve", glaze.width, glaze.width, side=2)
+        stacks = {"half_blocks": glaze.half_depth, "blocks": glaze.depth}
+        for name in (f"decoder.{stack}.{i}" for stack, depth in stacks.items() for i in range(depth)):
+            yield from convolution(f"{name}.up", glaze.width, 2 * glaze.width)
+            yield from linear(f"{name}.down", 2 * glaze.width, glaze.width)
         yield from convolution("decoder.leave", glaze.width, 3, zero=True)
         yield "logit_scale", torch.tensor(10.0).log()
         yield "logit_bias", torch.tensor(config.logit_bias)

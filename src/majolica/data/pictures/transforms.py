@@ -46,13 +46,19 @@ def augment(images_B3HW: Tensor, positions_B: Tensor, seed: int, flip: bool, jit
 def colour_matrices(draws: NDArray[np.float64], jitter: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Turn draws in [-1, 1] (B x 4: brightness, contrast, saturation, hue) into B33 matrices, B31 offsets."""
     brightness, contrast, saturation = (1 + jitter * draws[:, i, None, None] for i in range(3))
-    angle = draws[:, 3] * jitter / 4 * 2 * math.pi
     grey = np.broadcast_to(_LUMA, (3, 3))
     saturate = saturation * np.eye(3) + (1 - saturation) * grey
-    turn = np.zeros((len(draws), 3, 3))
+    matrix = hue_matrices(draws[:, 3] * jitter / 4) @ saturate * contrast * brightness
+    offset = np.broadcast_to(0.5 * (1 - contrast), (len(draws), 3, 1)).copy()
+    return matrix, offset
+
+
+def hue_matrices(turns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """B33 matrices that rotate the hue of RGB columns by `turns` (B) of a circle and keep their luma."""
+    angle = turns * 2 * math.pi
+    turn = np.zeros((len(turns), 3, 3))
     turn[:, 0, 0] = 1
     turn[:, 1, 1] = turn[:, 2, 2] = np.cos(angle)
     turn[:, 1, 2], turn[:, 2, 1] = -np.sin(angle), np.sin(angle)
-    matrix = _RGB @ turn @ _YIQ @ saturate * contrast * brightness
-    offset = np.broadcast_to(0.5 * (1 - contrast), (len(draws), 3, 1)).copy()
-    return matrix, offset
+    out: NDArray[np.float64] = _RGB @ turn @ _YIQ
+    return out

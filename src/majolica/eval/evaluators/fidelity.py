@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from majolica.errors import UserError
-from majolica.eval.brush import Brush
 from majolica.eval.evaluators.zero_shot import describe_mistakes
 from majolica.eval.judge.judge import Judge, check_answers
+from majolica.eval.paintings import Paintings
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table, share_error
 from majolica.html.figures import picture_grid
@@ -31,34 +31,32 @@ class Fidelity:
 
     judge: Judge | Callable[[], Judge]
     """The judge, or a function that waits for it and is called when everything is painted."""
-    pictures: int = 256
-    brush: Brush = field(default_factory=Brush)
+    painted: Paintings = field(default_factory=Paintings)
     name: str = "prompt fidelity"
 
     def paintings(self, data: EvalData) -> float:
         """The number of pictures that it paints."""
-        return min(self.pictures, len(data.prompts()))
+        return self.painted.count(data)
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
-        source = data.prompts()
-        if not len(source):
-            raise UserError("there are no held-out captions to paint: make the data with --heldout above 0")
-        count = min(self.pictures, len(source))
-        rows = [i * len(source) // count for i in range(count)]
-        prompts = [source.captions[i] for i in rows]
+        painted = self.painted.paint(pipeline, data)
+        prompts, images_B3HW, count = painted.prompts, painted.images_B3HW, len(painted.prompts)
         index = {name: i for i, name in enumerate(data.names)}
-        wanted = [{index[name] for name in source.shown(i)} for i in rows]
-        images_B3HW = self.brush.paint(pipeline, prompts)
+        wanted = [{index[name] for name in names} for names in painted.names]
         judge = self.judge() if callable(self.judge) else self.judge
         if judge.names != tuple(data.names):
             raise UserError("the judge was trained on other names than the data's: delete judge-*.safetensors")
         seen_BK = judge.classify(images_B3HW)
         right_B = check_answers(seen_BK, wanted)
         share, scores = float(right_B.float().mean()), judge.scores
+        source = data.prompts()
+        shown = [{index[name] for name in source.shown(i)} for i in range(len(source))]
+        real = float(check_answers(judge.classify(source.images_B3HW), shown).float().mean())
         answers = (*data.names, NONE)
         metrics = {
             "prompt_fidelity": share,
             "prompt_fidelity_pictures": float(count),
+            "prompt_fidelity_real": real,
             "classifier_accuracy": scores.plain,
             "classifier_accuracy_damaged": scores.damaged,
             "classifier_fooled": scores.fooled,
@@ -66,7 +64,8 @@ class Fidelity:
         note = (
             f"One picture was painted for each of {count} captions, which pair a thing with a background on which"
             " training never showed it. A convolutional network that learned from renders alone, the judge, sees the"
-            f" right thing in {share:.1%} of the pictures, ± {share_error(share, count):.1%}."
+            f" right thing in {share:.1%} of the pictures, ± {share_error(share, count):.1%}. A perfect painter would"
+            f" reach {real:.1%}: that is what the judge makes of the real pictures of these captions."
             f" Of unseen renders, the judge names {scores.plain:.1%} rightly, {scores.damaged:.1%} when they are"
             f" blurred, grainy and faded, and {scores.fooled:.1%} when they are melted or cut up: colours and strokes"
             " alone are not enough for it."

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from majolica.errors import Notice, UserError
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Split, Table, share_error
+from majolica.eval.recolour import to_grey, turn_hues
 from majolica.html.matrices import confusion_heat
 
 
@@ -48,27 +49,39 @@ class ZeroShot:
             raise UserError("there are no held-out pictures to classify: make the data with --heldout above 0")
         index = {name: i for i, name in enumerate(data.names)}
         shown = [{index[name] for name in data.heldout.shown(i)} for i in range(len(data.heldout))]
-        classes_KE = class_embeddings(pipeline, data.names)
-        similarity_BK = image_embeddings(pipeline, data.heldout.images_B3HW) @ classes_KE.T
-        ranked_BK = similarity_BK.argsort(1, descending=True)
+        images_B3HW, classes_KE = data.heldout.images_B3HW, class_embeddings(pipeline, data.names)
+        ranked_BK = rank_names(pipeline, images_B3HW, classes_KE)
         answers = ranked_BK[:, 0].tolist()
-        right = [answer in things for answer, things in zip(answers, shown, strict=True)]
-        top5 = [not things.isdisjoint(row) for row, things in zip(ranked_BK[:, :5].tolist(), shown, strict=True)]
         metrics = {
-            "zero_shot_top1": sum(right) / len(right),
-            "zero_shot_top5": sum(top5) / len(top5),
+            "zero_shot_top1": share_right(ranked_BK, shown),
+            "zero_shot_top5": share_right(ranked_BK, shown, among=5),
+            "zero_shot_grey": share_right(rank_names(pipeline, to_grey(images_B3HW), classes_KE), shown),
+            "zero_shot_hue": share_right(rank_names(pipeline, turn_hues(images_B3HW), classes_KE), shown),
             "chance": sum(map(len, shown)) / (len(shown) * len(data.names)),
-            "zero_shot_pictures": float(len(right)),
+            "zero_shot_pictures": float(len(shown)),
         }
         confusion = confusion_matrix(data.heldout, data.names, answers)
         note = (
-            f"Each of {len(right)} unseen renderings gets the name whose text embedding is most similar, out of"
+            f"Each of {len(shown)} unseen renderings gets the name whose text embedding is most similar, out of"
             f" {len(data.names)} (each is the mean over the sentences of `classify`)."
-            f" {metrics['zero_shot_top1']:.1%} are right, ± {share_error(metrics['zero_shot_top1'], len(right)):.1%};"
-            f" chance is {metrics['chance']:.1%}."
+            f" {metrics['zero_shot_top1']:.1%} are right, ± {share_error(metrics['zero_shot_top1'], len(shown)):.1%};"
+            f" chance is {metrics['chance']:.1%}. Of the same renderings in grey {metrics['zero_shot_grey']:.1%} are"
+            f" right, and with their hue turned by a third of a circle or two {metrics['zero_shot_hue']:.1%}: a model"
+            " that knows things by their shape loses little."
         )
         parts: tuple[Figure | Table, ...] = (*_heat(confusion, data.names), *_tables(confusion, data.names))
         return Result("Zero-shot classification", metrics, parts, note)
+
+
+def rank_names(pipeline: PipelineLike, images_B3HW: Tensor, classes_KE: Tensor) -> Tensor:
+    """The numbers of the names `(B, K)`, in the order in which they are similar to each uint8 picture."""
+    return (image_embeddings(pipeline, images_B3HW) @ classes_KE.T).argsort(1, descending=True)
+
+
+def share_right(ranked_BK: Tensor, shown: Sequence[set[int]], among: int = 1) -> float:
+    """The share of pictures that show one of their first `among` names."""
+    right = [not things.isdisjoint(row) for row, things in zip(ranked_BK[:, :among].tolist(), shown, strict=True)]
+    return sum(right) / len(right)
 
 
 def confusion_matrix(split: Split, names: Sequence[str], answers: Sequence[int]) -> Tensor:

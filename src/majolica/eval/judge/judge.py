@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from majolica.errors import UserError
-from majolica.eval.judge.net import Progress, Scores, build_net, check_answers, predict, train_net
+from majolica.eval.judge.net import Progress, Scores, build_net, check_answers, pooled_features, predict, train_net
 from majolica.eval.judge.spec import VERSION, JudgeSpec
 from majolica.files import write_atomic
 
@@ -41,12 +41,20 @@ class Judge:
         Uint8 pictures of any size are taken; they are scaled to the judge's resolution,
         antialiased.
         """
+        return self._look(lambda pictures: predict(self.net, pictures), images_B3HW)
+
+    @torch.no_grad()
+    def describe(self, images_B3HW: Tensor) -> Tensor:
+        """Features `(B, 128)` from which the judge names pictures, averaged over the picture."""
+        return self._look(lambda pictures: pooled_features(self.net, pictures), images_B3HW)
+
+    def _look(self, look: Callable[[Tensor], Tensor], images_B3HW: Tensor) -> Tensor:
+        """`look` at uint8 pictures of any size, scaled, in chunks."""
         if images_B3HW.dtype != torch.uint8 or images_B3HW.ndim != 4 or images_B3HW.shape[1] != 3:
             found = f"{images_B3HW.dtype} {tuple(images_B3HW.shape)}"
             raise ValueError(f"uint8 B3HW pictures are needed, got {found}")
         starts = range(0, len(images_B3HW), 128)
-        chunks = [predict(self.net, self._fit(images_B3HW[start : start + 128].cpu())) for start in starts]
-        return torch.cat(chunks) if chunks else torch.zeros(0, len(self.names) + 1)
+        return torch.cat([look(self._fit(images_B3HW[start : start + 128].cpu())) for start in starts or [0]])
 
     def _fit(self, images_B3HW: Tensor) -> Tensor:
         pictures, side = images_B3HW.float() / 255, self.resolution

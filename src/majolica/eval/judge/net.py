@@ -142,6 +142,13 @@ def predict(net: nn.Module, images_B3HW: Tensor) -> Tensor:
     return torch.stack(both).mean(0)
 
 
+def pooled_features(net: nn.Module, images_B3HW: Tensor) -> Tensor:
+    """What the last layer of a `build_net` reads: one vector `(B, 128)` for each picture in [0, 1]."""
+    assert isinstance(net, nn.Sequential)
+    features: Tensor = net[:-1](images_B3HW - 0.5)
+    return features
+
+
 def check_answers(probabilities_BK: Tensor, wanted: Sequence[set[int]]) -> Tensor:
     """Whether the likeliest names of each picture are exactly those wanted, bool `(B,)`.
 

@@ -1,0 +1,57 @@
+"""Likeness: how far painted pictures, taken together, are from real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from majolica.eval.frechet import frechet_distance
+from majolica.eval.grid_peak import grid_peak
+from majolica.eval.judge.judge import Judge
+from majolica.eval.paintings import Paintings
+from majolica.eval.protocol import EvalData, PipelineLike, Result, Table
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """The Frechet distance to the real pictures of the same captions, and how much the grid of patches shows.
+
+    The distance is on the features of the judge of this data set. It is not FID: it compares runs on the same data
+    with one another, and with the distance between two halves of the real pictures, which a perfect painter reaches.
+    """
+
+    judge: Judge | Callable[[], Judge]
+    """The judge, or a function that waits for it and is called when everything is painted."""
+    painted: Paintings
+    patch: int
+    """Side of a patch in pixels."""
+    name: str = "likeness"
+
+    def paintings(self, data: EvalData) -> float:
+        """Nothing: prompt fidelity has painted already."""
+        return 0
+
+    def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
+        painted_B3HW = self.painted.paint(pipeline, data).images_B3HW
+        real_B3HW = data.prompts().images_B3HW
+        judge = self.judge() if callable(self.judge) else self.judge
+        painted_BF, real_BF = judge.describe(painted_B3HW), judge.describe(real_B3HW)
+        metrics = {}
+        rows = []
+        if len(painted_BF) > 1 and len(real_BF) > 3:
+            metrics["fd"] = frechet_distance(painted_BF, real_BF)
+            metrics["fd_real_halves"] = frechet_distance(real_BF[::2], real_BF[1::2])
+            rows.append(("Frechet distance", f"{metrics['fd']:.1f}", f"{metrics['fd_real_halves']:.1f}"))
+        if min(painted_B3HW.shape[2:]) >= 3 * self.patch:
+            metrics["grid_peak"] = grid_peak(painted_B3HW, self.patch)
+            metrics["grid_peak_real"] = grid_peak(real_B3HW, self.patch)
+            rows.append(("Patch-grid peak", f"{metrics['grid_peak']:.2f}", f"{metrics['grid_peak_real']:.2f}"))
+        note = (
+            f"The Frechet distance compares {len(painted_BF)} painted pictures with the {len(real_BF)} real ones of the"
+            " same captions, on the features by which the judge names drawings; the right column compares two halves"
+            " of the real ones, which is what a perfect painter would reach. It is a proxy, and not FID. The patch-grid"
+            " peak is the power spectrum of luma at the harmonics of the patch period over that of the frequencies"
+            " beside them: 1 means that no grid of patches shows."
+        )
+        table = Table("Painted and real pictures", ("measure", "painted", "real"), rows)
+        return Result("Likeness to real pictures", metrics, (table,), note)

@@ -1,0 +1,34 @@
+"""How much the grid of patches shows in pictures, from their spectrum."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from majolica.models.properties import luma
+
+
+def grid_peak(images_B3HW: Tensor, patch: int) -> float:
+    """The highest peak in the power spectrum at a harmonic of the patch period, over its neighbours; 1 is no grid.
+
+    `images_B3HW` are uint8 or float pictures whose sides are multiples of `patch` pixels. The power of luma is averaged
+    over pictures and over lines, along rows and along columns. The power at each harmonic is divided by the mean of
+    the two frequencies beside it, and the largest ratio counts. Raises ValueError where a side holds fewer than three
+    patches, for then the harmonics are their own neighbours.
+    """
+    height, width = images_B3HW.shape[2:]
+    if min(height, width) < 3 * patch or height % patch or width % patch:
+        raise ValueError(f"pictures of {height} x {width} are not three or more patches of {patch} pixels each way")
+    light_BHW = luma(images_B3HW.double())
+    return max(_peak(light_BHW, patch), _peak(light_BHW.transpose(1, 2), patch))
+
+
+def _peak(light_BHW: Tensor, patch: int) -> float:
+    """The largest ratio along the last axis."""
+    width = light_BHW.shape[2]
+    # All frequencies, so that the one above the highest harmonic is there too.
+    power_W = torch.fft.fft(light_BHW).abs().square().mean((0, 1))
+    harmonics = torch.arange(1, patch // 2 + 1) * (width // patch)
+    beside = (power_W[harmonics - 1] + power_W[harmonics + 1]) / 2
+    tiny = torch.finfo(power_W.dtype).tiny  # pictures of one colour have no power but at 0
+    return float(((power_W[harmonics] + tiny) / (beside + tiny)).max())
