@@ -111,10 +111,12 @@ class PixelDecoder(nn.Module):
     def __init__(self, config: DecoderConfig, width_token: int) -> None:
         super().__init__()
         self.enter = nn.Conv2d(INPUTS, config.width, 3, padding=1)
-        self.modulation = nn.Linear(width_token, 2 * config.width * (config.half_depth + config.depth))
+        blocks = config.half_depth + config.depth
+        self.half_depth = config.half_depth
+        self.modulation = nn.Linear(width_token, 2 * config.width * blocks)
         self.halve = nn.Conv2d(config.width, config.width, 2, stride=2) if config.half_depth else None
-        self.half_blocks = nn.ModuleList(PixelBlock(config.width) for _ in range(config.half_depth))
-        self.blocks = nn.ModuleList(PixelBlock(config.width) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(PixelBlock(config.width) for _ in range(blocks))
+        """In the order of their use: the first `half_depth` work at half resolution."""
         self.leave = nn.Conv2d(config.width, 3, 3, padding=1)
 
     def forward(self, token_BHWD: Tensor, estimate_B3HW: Tensor, pixels_B3HW: Tensor) -> Tensor:
@@ -148,28 +150,29 @@ class PixelDecoder(nn.Module):
         # Channels last: what one convolution leaves is what the next one reads, without a copy.
         x = torch.cat((pixels_B3HW, estimate_B3HW, places), 1).contiguous(memory_format=torch.channels_last)
         x_BPQC = self.enter(x).permute(0, 2, 3, 1)
-        half = len(self.half_blocks)
-        grids = self.modulation(token_BHWD).chunk(half + len(self.blocks), -1)
+        rows_BPH, columns_BQW = interpolation(row_BP, grid_height), interpolation(column_BQ, grid_width)
+        modulated = list(zip(self.blocks, self.modulation(token_BHWD).chunk(len(self.blocks), -1), strict=True))
         if self.halve:
-            half_BPQC = convolve(self.halve, pad_to_even(x_BPQC))
-            # A pixel of half the resolution lies half a pixel after the first of its two.
-            down_BP = row_BP[:, ::2] + 0.5 * window.share / row_BP.shape[1]
-            down_BQ = column_BQ[:, ::2] + 0.5 * window.share / column_BQ.shape[1]
-            x_BPQC = x_BPQC + double(modulate(self.half_blocks, half_BPQC, grids[:half], down_BP, down_BQ), x_BPQC)
-        x_BPQC = modulate(self.blocks, x_BPQC, grids[half:], row_BP, column_BQ)
+            x_BPQC = x_BPQC + self.look_wider(x_BPQC, modulated[: self.half_depth], window)
+        for block, grid_BHWM in modulated[self.half_depth :]:
+            x_BPQC = block(x_BPQC, grid_BHWM, rows_BPH, columns_BQW)
         out: Tensor = self.leave(x_BPQC.permute(0, 3, 1, 2))
         return out
 
-
-def modulate(
-    blocks: nn.ModuleList, x_BPQC: Tensor, grids: Sequence[Tensor], row_BP: Tensor, column_BQ: Tensor
-) -> Tensor:
-    """Features after a stack of pixel blocks, each with its own modulation `(B, H, W, M)` on the token grid."""
-    height, width = grids[0].shape[1:3]
-    rows_BPH, columns_BQW = interpolation(row_BP, height), interpolation(column_BQ, width)
-    for block, grid_BHWM in zip(blocks, grids, strict=True):
-        x_BPQC = block(x_BPQC, grid_BHWM, rows_BPH, columns_BQW)
-    return x_BPQC
+    def look_wider(self, x_BPQC: Tensor, modulated: Sequence[tuple[nn.Module, Tensor]], window: Window) -> Tensor:
+        """What blocks at half resolution, which see twice as far at a quarter of the cost, make of the features."""
+        assert self.halve is not None
+        height, width = x_BPQC.shape[1:3]
+        half_BPQC = convolve(self.halve, pad_to_even(x_BPQC))
+        # A pixel of half the resolution lies between the two that it stands for.
+        row_BP = centres(window.top_B, window.share, height)[:, ::2] + window.share / (2 * height)
+        column_BQ = centres(window.left_B, window.share, width)[:, ::2] + window.share / (2 * width)
+        grid_height, grid_width = modulated[0][1].shape[1:3]
+        rows_BPH, columns_BQW = interpolation(row_BP, grid_height), interpolation(column_BQ, grid_width)
+        # One name for all features: a block's input lives no longer than the block needs it (the planner counts on it).
+        for block, grid_BHWM in modulated:
+            half_BPQC = block(half_BPQC, grid_BHWM, rows_BPH, columns_BQW)
+        return double(half_BPQC, height, width)
 
 
 def pad_to_even(x_BPQC: Tensor) -> Tensor:
@@ -180,9 +183,8 @@ def pad_to_even(x_BPQC: Tensor) -> Tensor:
     return F.pad(x_BPQC.permute(0, 3, 1, 2), (0, width % 2, 0, height % 2), mode="replicate").permute(0, 2, 3, 1)
 
 
-def double(half_BPQC: Tensor, like_BPQC: Tensor) -> Tensor:
-    """Features of half the resolution, bilinearly interpolated to the pixels of `like_BPQC`."""
-    height, width = like_BPQC.shape[1:3]
+def double(half_BPQC: Tensor, height: int, width: int) -> Tensor:
+    """Features of half the resolution, bilinearly interpolated to `height` x `width` pixels."""
     wide_BCPQ = F.interpolate(half_BPQC.permute(0, 3, 1, 2), scale_factor=2, mode="bilinear")
     return wide_BCPQ[:, :, :height, :width].permute(0, 2, 3, 1)
 

@@ -156,7 +156,7 @@ def _decoder(decoder: PixelDecoder) -> None:
     _zero(decoder.modulation)
     if decoder.halve:
         _linear(decoder.halve)
-    for block in (*decoder.half_blocks, *decoder.blocks):
+    for block in decoder.blocks:
         assert isinstance(block, PixelBlock)
         _linear(block.up)
         _linear(block.down)

@@ -129,14 +129,9 @@ class Majolica(nn.Module):
             ("perception", "transformer", self.perception.blocks),
             ("text", "transformer", self.text_tower.blocks),
             ("synthesis", "transformer", self.synthesis.blocks),
-            ("half decoder", "pixel", self.decoder.half_blocks),
             ("decoder", "pixel", self.decoder.blocks),
         ]
-        if fine:
-            stacks += [
-                ("fine half decoder", "pixel", self.decoder.half_blocks),
-                ("fine decoder", "pixel", self.decoder.blocks),
-            ]
+        stacks += [("fine decoder", "pixel", self.decoder.blocks)] if fine else []
         return [
             BlockCall(f"{name} {index}", block, kind)
             for name, kind, blocks in stacks

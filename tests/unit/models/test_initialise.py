@@ -141,10 +141,9 @@ def weights_as_ever(config: ModelConfig, seed: int) -> dict[str, Tensor]:
         yield from convolution("decoder.enter", 15, glaze.width)
         yield from linear("decoder.modulation", width, 2 * glaze.width * (glaze.half_depth + glaze.depth), zero=True)
         yield from convolution("decoder.halve", glaze.width, glaze.width, side=2)
-        stacks = {"half_blocks": glaze.half_depth, "blocks": glaze.depth}
-        for name in (f"decoder.{stack}.{i}" for stack, depth in stacks.items() for i in range(depth)):
-            yield from convolution(f"{name}.up", glaze.width, 2 * glaze.width)
-            yield from linear(f"{name}.down", 2 * glaze.width, glaze.width)
+        for i in range(glaze.half_depth + glaze.depth):
+            yield from convolution(f"decoder.blocks.{i}.up", glaze.width, 2 * glaze.width)
+            yield from linear(f"decoder.blocks.{i}.down", 2 * glaze.width, glaze.width)
         yield from convolution("decoder.leave", glaze.width, 3, zero=True)
         yield "logit_scale", torch.tensor(10.0).log()
         yield "logit_bias", torch.tensor(config.logit_bias)
