@@ -30,7 +30,7 @@ def to_device(x: Tensor, device: torch.device) -> Tensor:
     return (x.pin_memory() if device.type == "cuda" else x).to(device, non_blocking=True)
 
 
-def settle(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
     """Wait until `device` has done all that it was asked to."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

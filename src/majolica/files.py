@@ -101,7 +101,7 @@ def check_writable(path: Path) -> None:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def check_folder(path: Path) -> None:
+def check_folder_writable(path: Path) -> None:
     """UserError where no files could be written into the folder `path`, which need not exist yet."""
     try:
         if path.exists() and not path.is_dir():

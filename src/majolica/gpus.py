@@ -45,7 +45,7 @@ def gpu(name: str) -> Gpu:
     return by_lower[name.lower()]
 
 
-def of_device(device_name: str) -> Gpu | None:
+def find_gpu_of_device(device_name: str) -> Gpu | None:
     """The GPU that CUDA calls by this name, as in "NVIDIA A100-SXM4-80GB"; None where the table lacks it."""
     words = set(device_name.upper().replace("-", " ").split())
     return next((gpu for key, gpu in GPUS.items() if set(key.upper().split("-")) <= words), None)

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from majolica.config import io
-from majolica.config.checks import resolve
-from majolica.config.paths import anchor
-from majolica.config.resolutions import base_only
+from majolica.config.checks import check_config
+from majolica.config.paths import make_paths_absolute
+from majolica.config.resolutions import base_only_notes
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
 from majolica.launch.undo import undo_failed_start
@@ -31,9 +31,9 @@ def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
     checkpoint keeps its tokenizer; without a checkpoint it is made anew, for the captions may have been mended. What
     the command line changed is saved by `train.run.work`, once the checkpoint has been read.
     """
-    config = anchor(check_settled(config) if resume else _fitted(config))  # other folders may read it
+    config = make_paths_absolute(check_settled(config) if resume else _fitted(config))  # other folders may read it
     out.mkdir(parents=True, exist_ok=True)
-    for line in () if resume else base_only(config):
+    for line in () if resume else base_only_notes(config):
         print(f"note: {line}", file=sys.stderr, flush=True)
     model, saved = out / "tokenizer.model", out / "config.yaml"
     check_vacant(out)
@@ -58,7 +58,7 @@ def _fitted(config: RunConfig) -> RunConfig:
     config, most = with_its_tokenizer(config)
     for line in (*lines, *more, *most):
         print(line, file=sys.stderr, flush=True)
-    return resolve(config)
+    return check_config(config)
 
 
 def main(arguments: list[str]) -> int:
@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
             if checkpoints(out):
                 raise UserError(f"{out} already holds a run: start the ranks with --resume, or choose another folder")
             with undo_failed_start(out):
-                prepare(resolve(io.load(options.config)), out, resume=False)
+                prepare(check_config(io.load(options.config)), out, resume=False)
     except UserError as error:
         print(f"majolica: {error}", file=sys.stderr)
         return 2

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from majolica.config import io
-from majolica.config.checks import resolve
+from majolica.config.checks import check_config
 from majolica.config.run import RunConfig
 from majolica.distributed.environment import launched
 from majolica.errors import UserError
@@ -36,7 +36,7 @@ def train(config: RunConfig, out: Path, resume: bool = False) -> None:
         with collect_signals() as asked:
             work(config, out, resume, asked)
         return
-    config = resolve(config)
+    config = check_config(config)
     with hold_folder(out) as lock:
         if not resume and (out / "config.yaml").exists():
             raise UserError(f"{out} already holds a run: go on with `--resume {out}`, or choose another --out")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from majolica.config import io
-from majolica.device import settle
+from majolica.device import synchronize
 from majolica.distributed.group import from_first
 from majolica.errors import UserError
 from majolica.train.optim.schedule import due
@@ -45,7 +45,7 @@ class Pace:
         """Stop the clock, when all that was queued is done."""
         if not self.open:
             return
-        settle(self.run.group.device)
+        synchronize(self.run.group.device)
         elapsed = time.perf_counter() - self.mark
         self.run.seconds += elapsed
         self.spent += elapsed
