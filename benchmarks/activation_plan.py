@@ -34,7 +34,7 @@ from majolica.activation.solve import smallest_budget
 from majolica.activation.step import step_of
 from majolica.activation.trace import Step, chain_of, record, standing_gradients
 from majolica.activation.usual import best_usual
-from majolica.config.fitting import settle_open
+from majolica.config.fitting import settle_open_options
 from majolica.config.run import DecoderConfig, LossConfig, ModelConfig, RunConfig, TextConfig, TrainConfig
 from majolica.recipes import recipe
 
@@ -63,7 +63,7 @@ def small_runs() -> dict[str, RunConfig]:
         "fp32, 4x decoder": RunConfig(model=model, loss=fine, train=train),
         "bf16, 4x decoder": RunConfig(model=model, loss=fine, train=replace(train, precision="bf16")),
         "bf16, accumulating": RunConfig(model=model, train=replace(train, accumulate=4, precision="bf16")),
-        "demo": settle_open(recipe("demo"), 1, "fp32"),
+        "demo": settle_open_options(recipe("demo"), 1, "fp32"),
     }
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from majolica.device import settle
-from majolica.gpus import of_device
+from majolica.device import synchronize
+from majolica.gpus import find_gpu_of_device
 
 Step = Callable[[], object]
 
@@ -18,7 +18,7 @@ def timed(step: Step, device: torch.device) -> float:
     """Seconds of one call, to the end of what it has queued."""
     start = time.perf_counter()
     step()
-    settle(device)
+    synchronize(device)
     return time.perf_counter() - start
 
 
@@ -42,7 +42,7 @@ def peak_flops(device: torch.device, dtype: torch.dtype) -> tuple[float, str]:
     """The most that the device can do, and how that is known."""
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
-        known = of_device(name)
+        known = find_gpu_of_device(name)
         if known:
             return known.tflops * 1e12, f"bf16 data sheet of {known.name}"
         return float("nan"), f"unknown for {name}"

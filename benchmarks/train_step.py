@@ -28,7 +28,7 @@ from benchmarks.blocks import same_size, times_as_fast, ways
 from benchmarks.loader import make_set
 from benchmarks.timing import Step, median_ratio, peak_flops, rounds, timed
 from majolica.config.run import ModelConfig, RunConfig
-from majolica.config.split import split
+from majolica.config.split import split_rows
 from majolica.data.loading.loader import Batch
 from majolica.distributed.group import Group, default_device
 from majolica.estimate.trace import trace
@@ -153,7 +153,7 @@ def parts_of_step(run: state.Run, batch: Batch, device: torch.device, repeats: i
         found.setdefault(name, []).append(timed(lambda: result.append(work()), device))
         return result[0]
 
-    parts = split(config.loss, len(batch.captions), steps.progress(run))
+    parts = split_rows(config.loss, len(batch.captions), steps.progress(run))
     for _ in range(repeats):
         rows, targets = piece("augment, noise", lambda: steps.draw_rows(run, batch, parts))
         with autocast(config.train.precision, device):

@@ -1,4 +1,7 @@
-"""The command line: which verb, and how it ends. What a verb does is in `majolica.commands`."""
+"""The command line: finds the verb, runs it, and turns errors into exit codes.
+
+The verbs themselves are in `majolica.commands`.
+"""
 
 from __future__ import annotations
 
@@ -30,15 +33,19 @@ VERBS = {
     "embed": ("Write the embeddings of pictures and texts to a file.", "embed"),
     "eval": ("Evaluate a run: metrics.json and report.html in its folder.", "evaluate"),
 }
-"""Verb: what it is for, and the module of `majolica.commands` whose `run(args)` does it."""
+"""Verb -> its description, and the module of `majolica.commands` whose `run(args)` executes it."""
 
 
 BRIEF = {"generate", "classify", "embed"}
-"""Verbs that compute for seconds, and so on the cores that are free when they start."""
+"""Verbs that run for seconds only, so they use the cores that are free when they start."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run one command line; returns the exit code: 0, 2 for mistakes and want of room, 130 when interrupted."""
+    """Run one command line, `sys.argv` if `args` is None, and return its exit code.
+
+    The code is 0 for success, 2 for a user's mistake or a lack of memory or disk space, and 130 for an
+    interrupt.
+    """
     let_threads_sleep()
     free_cores = watch_cores()
     keep_width_sane()
@@ -47,7 +54,7 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         try:
             _run(words, free_cores)
-        except SystemExit:  # help, or a mistyped option: all of it is to be seen
+        except SystemExit:  # the help text or a mistyped option: print its message before leaving
             sys.stdout.flush()
             raise
         return 0
@@ -57,22 +64,25 @@ def main(args: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         print("; ".join(["majolica: interrupted", *map(str, interrupt.args)]), file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader, say `head`, has had enough
+    except BrokenPipeError:  # the reader of our output, such as `head`, has closed the pipe
         _drop_output()
         return 0
     except Exception as error:
-        if not (told := explain(error)):
+        if not (explanation := explain(error)):
             raise
-        print(f"majolica: {told}", file=sys.stderr)
+        print(f"majolica: {explanation}", file=sys.stderr)
         try:
             sys.stdout.flush()
-        except OSError:  # it was standard output that had no room
+        except OSError:  # the disk that standard output goes to is full
             _drop_output()
         return 2
 
 
 def explain(error: BaseException) -> str:
-    """One line on what the machine, not the program, refused; "" for what may be a fault of the program."""
+    """A line that explains an error of the machine (disk, memory, encoding) or of the input.
+
+    Returns "" if the error may be a fault of the program, so that its traceback is shown.
+    """
     text = " ".join(str(error).split())
     if isinstance(error, OSError) and error.errno is not None:
         places = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
@@ -99,7 +109,7 @@ def _is_surrogate(character: str) -> bool:
 
 
 def _drop_output() -> None:
-    """Let what was not printed go nowhere, instead of failing once more when Python ends."""
+    """Discard the output that is still buffered, because printing it at exit would fail again."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -110,7 +120,7 @@ def _run(words: list[str], free_cores: Callable[[], int]) -> None:
     elif words[0] in ("-V", "--version"):
         print(f"majolica {__version__}", flush=True)
     else:
-        run, rest = _verb(words)
+        run, rest = _find_verb(words)
         if words[0] in BRIEF:
             use_free_cores(free_cores)
         with interrupt_on_signals():
@@ -119,7 +129,7 @@ def _run(words: list[str], free_cores: Callable[[], int]) -> None:
 
 
 def usage() -> str:
-    """What `majolica --help` prints."""
+    """The text of `majolica --help`."""
     width = max(map(len, VERBS)) + 2
     verbs = "\n".join(f"  {verb:{width}}{text}" for verb, (text, _) in VERBS.items())
     return (
@@ -129,7 +139,8 @@ def usage() -> str:
     )
 
 
-def _verb(words: list[str]) -> tuple[Callable[[list[str]], None], list[str]]:
+def _find_verb(words: list[str]) -> tuple[Callable[[list[str]], None], list[str]]:
+    """The function of the verb that `words` begin with, and the words after the verb."""
     for length in (2, 1):
         if (verb := " ".join(words[:length])) in VERBS:
             module = importlib.import_module(f"majolica.commands.{VERBS[verb][1]}")

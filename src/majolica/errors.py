@@ -1,4 +1,4 @@
-"""What is the user's business: mistakes (a clear line, exit code 2, no traceback), notices (a line; work goes on)."""
+"""Messages for the user: errors (one line, exit code 2, no traceback), and notices (work goes on)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 class UserError(Exception):
-    """Bad input. The message is one line: what is wrong, where, and what to do."""
+    """An error that the user can fix. The message is one line: what is wrong, where, and what to do."""
 
 
 class Notice(UserWarning):
-    """What the user should know of a result that is made all the same: one line, a warning in Python."""
+    """A warning about a result that is produced nevertheless. The message is one line."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
-    """The error for a name that is not in `known`: suggests the nearest, lists all."""
+    """Return the error for a `name` that is not in `known`; it suggests the nearest and lists all."""
     names = list(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}? Known" if close else "known"
@@ -26,6 +26,9 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
 
 
 def to_printable(name: object) -> str:
-    """A name of a file as it can be printed anywhere: bytes that are not UTF-8 become \\udcXX, and controls \\x1b."""
+    """A file name in a form that any terminal can print.
+
+    Bytes that are not UTF-8 become \\udcXX, and control characters become escapes such as \\x1b.
+    """
     text = _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), str(name))
     return text.encode("utf-8", "backslashreplace").decode()

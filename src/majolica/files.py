@@ -1,4 +1,4 @@
-"""Files and folders that are either the old one or the whole new one, never half of it."""
+"""Atomic writes: a file or folder is either the old version or the whole new one, never a part."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from majolica.errors import UserError
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write `content` to `path`, as `whole_file`."""
+    """Write `content` to `path` atomically, as `whole_file` does."""
     with whole_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
 @contextlib.contextmanager
 def whole_file(path: Path, advice: str = "", flush: bool = True) -> Iterator[BinaryIO]:
-    """A file beside `path` to write to; it is flushed to disk and renamed to `path` when the context ends well.
+    """Open a temporary file beside `path`, which is renamed to `path` if the context ends without error.
 
-    Missing parent folders are made. Raises UserError where the disk refuses, with `advice` at its end; whatever
-    happens, `path` is left whole and nothing is left beside it. A file that need not outlive a power cut, such as one
-    of a cache, is written faster without `flush`.
+    Missing parent folders are made. If the context fails, `path` keeps its old content and the
+    temporary file is removed. `flush` writes the file to disk before the rename; it can be False for a
+    file that need not survive a power failure, such as one of a cache, which is faster.
+
+    Raises UserError, which ends with `advice`, if the file cannot be written.
     """
-    beside = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.tmp")  # no longer than names may be
+    # The name is cut, because file systems limit its length.
+    beside = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("xb") as file:
@@ -46,9 +49,10 @@ def whole_file(path: Path, advice: str = "", flush: bool = True) -> Iterator[Bin
 
 
 def sweep_unfinished(folder: Path, *names: str) -> None:
-    """Remove what killed processes left beside the files `names` (patterns) of `folder`, written by `whole_file`.
+    """Remove the temporary files that killed processes left of `whole_file` for `names` in `folder`.
 
-    For who holds the lock of the folder, and for files that nobody else writes.
+    `names` are glob patterns. The caller must be the only writer of these files, for instance because
+    it holds the lock of the folder; otherwise files that are being written would be removed.
     """
     for name in names:
         for path in folder.glob(f".{name}.*.tmp"):
@@ -61,9 +65,9 @@ _UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
 
 def publish_file(beside: Path, path: Path) -> None:
-    """Flush a finished file to disk and give it its name `path`, in place of a file that has it; both lie on one disk.
+    """Flush the finished file `beside` to disk and rename it to `path`, replacing a file of that name.
 
-    Raises OSError where the disk refuses.
+    Both must lie on one file system. Raises OSError if the disk refuses.
     """
     _flush(beside)
     beside.replace(path)
@@ -71,10 +75,11 @@ def publish_file(beside: Path, path: Path) -> None:
 
 
 def publish_folder(beside: Path, folder: Path, aside: Path) -> None:
-    """Flush a finished folder and the files in it to disk, and give it its name `folder`.
+    """Flush the finished folder `beside` and its files to disk, and rename it to `folder`.
 
-    A folder that has that name is renamed to `aside` right before, because no rename can replace it: in between there
-    is none called `folder`. `aside` is for the caller to delete. Raises OSError where the disk refuses.
+    An existing `folder` is first renamed to `aside`, because a rename cannot replace a folder that
+    holds files; for a moment no `folder` exists. The caller deletes `aside`. Raises OSError if the
+    disk refuses.
     """
     for path in beside.iterdir():
         _flush(path)
@@ -86,10 +91,10 @@ def publish_folder(beside: Path, folder: Path, aside: Path) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """UserError where a file could not be written to `path`: to be called before the work whose result it is to hold.
+    """Raise UserError if no file could be written to `path`; call it before long work whose result goes there.
 
-    Tries it with an empty file in the folder, or in the nearest parent that exists, for root may write where
-    permissions say otherwise, and not where the disk is read-only.
+    It makes an empty file in the folder, or in the nearest parent that exists. Permissions alone do
+    not tell: root may write regardless of them, but not to a read-only disk.
     """
     try:
         if path.is_dir():
@@ -101,8 +106,8 @@ def check_writable(path: Path) -> None:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def check_folder(path: Path) -> None:
-    """UserError where no files could be written into the folder `path`, which need not exist yet."""
+def check_folder_writable(path: Path) -> None:
+    """Raise UserError if no files could be written into the folder `path`, which need not exist yet."""
     try:
         if path.exists() and not path.is_dir():
             raise UserError(f"cannot write into {path}: it is a file; name a folder")
@@ -112,13 +117,13 @@ def check_folder(path: Path) -> None:
 
 
 def _try_to_write(folder: Path) -> None:
-    """OSError where neither `folder` nor, if it is not there yet, its nearest parent takes a file."""
+    """Raise OSError if no file can be made in `folder` or, if that is missing, in its nearest parent."""
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
     try:
         with tempfile.TemporaryFile(dir=folder, prefix=".majolica-"):
             pass
-    except FileNotFoundError as error:  # what /proc, or a link to nowhere, says
+    except FileNotFoundError as error:  # raised in /proc, and for a dangling link
         raise OSError(error.errno, f"no file can be made in {folder}") from error
 
 
@@ -128,7 +133,7 @@ def _flush(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries, so that a rename in it outlives a power cut."""
+    """Flush a folder's entries to disk, so that a rename in it survives a power failure."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""What a GPU can do, from its data sheet; nothing here was measured."""
+"""Peak performance and memory of GPUs, from their data sheets; nothing here was measured."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Gpu:
     tflops: float
     """Dense bf16 tensor-core peak, 10^12 FLOP/s."""
     memory_gb: float
-    """10^9 bytes."""
+    """Memory, in 10^9 bytes."""
     node_gb_s: float
-    """To the others in its node (NVLink or PCIe), 10^9 bytes/s in one direction."""
+    """Bandwidth to the other GPUs of its node (NVLink or PCIe), 10^9 bytes/s in one direction."""
     network_gb_s: float
-    """Its usual share of the network between nodes, 10^9 bytes/s in one direction."""
+    """Its usual share of the bandwidth between nodes, 10^9 bytes/s in one direction."""
 
 
 GPUS = {
@@ -37,7 +37,7 @@ GPUS = {
 
 
 def gpu(name: str) -> Gpu:
-    """The GPU of that name, in any case; UserError with the nearest where there is none."""
+    """The GPU called `name`, in upper or lower case. Raises UserError, with the nearest names, if there is none."""
     by_lower = {key.lower(): value for key, value in GPUS.items()}
     if name.lower() not in by_lower:
         close = [key for key in GPUS if key.lower().startswith(name.lower())]
@@ -45,7 +45,7 @@ def gpu(name: str) -> Gpu:
     return by_lower[name.lower()]
 
 
-def of_device(device_name: str) -> Gpu | None:
-    """The GPU that CUDA calls by this name, as in "NVIDIA A100-SXM4-80GB"; None where the table lacks it."""
+def find_gpu_of_device(device_name: str) -> Gpu | None:
+    """The GPU for CUDA's name of a device, such as "NVIDIA A100-SXM4-80GB"; None if it is not in `GPUS`."""
     words = set(device_name.upper().replace("-", " ").split())
     return next((gpu for key, gpu in GPUS.items() if set(key.upper().split("-")) <= words), None)

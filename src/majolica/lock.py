@@ -1,4 +1,7 @@
-"""One process at a time in a folder: a lock that the kernel drops with the last process that holds it."""
+"""A lock for a folder, so that one process at a time works in it.
+
+The kernel releases the lock when the last process that holds it ends.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,14 @@ LOCK = ".lock"
 
 @contextlib.contextmanager
 def hold_folder(folder: Path) -> Iterator[int]:
-    """Hold a folder, made where it is missing; gives the descriptor of the lock, which child processes may inherit.
+    """Lock a folder, which is made if it is missing; yields the descriptor of the lock file.
 
-    The lock is `flock` on a file: it lasts until the last process that has the descriptor ends, however it ends. Where
-    the file system has no such locks, the holder that the file names is looked for instead. Raises UserError, which
-    names the holder, where another process works in the folder, and where it cannot be written.
+    The lock is `flock` on a file. Child processes may inherit the descriptor: the lock lasts until the
+    last process that has it ends, however it ends. If the file system does not support `flock`, the
+    lock counts as held as long as the process that the file names is alive.
+
+    Raises UserError, which names the holder, if another process works in the folder, and UserError if
+    the folder cannot be written.
     """
     made = not folder.exists()
     lock = _lock_folder(folder)
@@ -34,12 +40,12 @@ def hold_folder(folder: Path) -> Iterator[int]:
         with contextlib.suppress(OSError):
             (folder / LOCK).unlink()
             if made:
-                folder.rmdir()  # if nothing has come of it
+                folder.rmdir()  # fails, as it should, if something was written into it
         os.close(lock)
 
 
 def _lock_folder(folder: Path) -> int:
-    """The descriptor of the folder's lock file, locked."""
+    """Lock the folder's lock file, and return its descriptor."""
     path = folder / LOCK
     while True:
         try:
@@ -56,19 +62,19 @@ def _lock_folder(folder: Path) -> int:
         with contextlib.suppress(OSError):
             if os.path.samestat(os.fstat(lock), path.stat()):
                 return lock
-        os.close(lock)  # its last holder has just deleted it
+        os.close(lock)  # the previous holder deleted the file after we had opened it: try again
 
 
 def _take(lock: int, folder: Path) -> None:
-    """Lock the open file and write down who holds it."""
+    """Lock the open file, and write into it which process holds it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        with contextlib.suppress(OSError):  # a full disk: the lock holds, though nobody can read whose it is
+        with contextlib.suppress(OSError):  # on a full disk the lock holds without the record
             _write(lock, _own_record())
         return
     except BlockingIOError:
         raise UserError(_describe_holder(folder, _read(lock))) from None
-    except OSError:  # no locks here, as on some network file systems
+    except OSError:  # some network file systems do not support flock
         holder = _read(lock)
     if holder is not None and not _is_gone(holder):
         raise UserError(f"{_describe_holder(folder, holder)}; if it is gone, delete {folder / LOCK}")
@@ -95,7 +101,7 @@ def _write(lock: int, record: dict[str, Any]) -> None:
 
 
 def _read(lock: int) -> dict[str, Any] | None:
-    """Who holds the lock: None where the file is empty, nothing known where it cannot be understood."""
+    """The record of the process that holds the lock: None if the file is empty, {} if it is unreadable."""
     try:
         text = os.pread(lock, 10_000, 0)
         found = json.loads(text) if text else None
@@ -105,7 +111,8 @@ def _read(lock: int) -> dict[str, Any] | None:
 
 
 def _is_gone(holder: dict[str, Any]) -> bool:
-    """Whether the holder has certainly ended: this machine started anew, or has no such process any more."""
+    """Whether the holder has certainly ended: it ran on this machine, which has been restarted or no
+    longer has the process."""
     if holder.get("host") != platform.node():
         return False
     return holder.get("boot") != _boot_id() or not _is_alive(holder)
@@ -126,7 +133,7 @@ def _describe_holder(folder: Path, holder: dict[str, Any] | None) -> str:
 
 
 def _boot_id() -> str:
-    """What this start of the machine is called, where the system says."""
+    """The kernel's identifier of the current boot; "" if the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -134,7 +141,7 @@ def _boot_id() -> str:
 
 
 def _start_time(pid: int) -> str:
-    """When a process of this machine started, in whatever form the system says it; "" where there is none."""
+    """The start time of a process of this machine, in the system's own format; "" if it does not exist."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:

@@ -1,4 +1,4 @@
-"""What this process may use of the machine it runs on."""
+"""The cores and the memory of the machine that this process may use."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from contextlib import suppress
 from pathlib import Path
 
 WAIT_SETTINGS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
-"""What a user may have set about how OpenMP threads wait: the standard's name, GNU's and LLVM's."""
+"""Environment variables for how OpenMP threads wait: of the standard, of GNU and of LLVM."""
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 SPARE = 0.25
-"""A core counts as free when at most this share of it is in use."""
+"""A core counts as free if at most this share of its time is in use."""
 
 
 def cores() -> int:
-    """Cores that the system lets this process use: what a container, its quota or `taskset` leaves of them."""
+    """The number of cores that this process may use, as limited by `taskset` and by control groups."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.ceil(min(count, cpu_quota())))
 
 
 def cpu_quota(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float:
-    """Cores' worth of time that this process's control groups allow it; infinite where there is no limit."""
+    """The CPU quota of this process's control groups, in cores; infinite if there is no limit."""
     quotas = [math.inf]
-    for line in _lines(membership):
+    for line in _read_lines(membership):
         _, controllers, place = line.split(":", 2)
         if controllers and "cpu" not in controllers.split(","):
             continue
         for mount in (root, root / "cpu", root / "cpu,cpuacct"):
             folder = mount / place.lstrip("/")
-            for group in (folder, *folder.parents):  # the tightest limit on the way up holds
+            for group in (folder, *folder.parents):  # the smallest limit of all parents applies
                 quotas.append(_quota_of(group))
                 if group == mount:
                     break
@@ -41,40 +41,42 @@ def cpu_quota(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/pro
 
 
 def _quota_of(group: Path) -> float:
-    """The limit of one control group: `cpu.max` in version 2, two files in version 1."""
-    words = " ".join(_lines(group / "cpu.max")).split()
+    """The quota of one control group in cores: `cpu.max` in version 2, two files in version 1."""
+    words = " ".join(_read_lines(group / "cpu.max")).split()
     if not words:
-        words = [*_lines(group / "cpu.cfs_quota_us"), *_lines(group / "cpu.cfs_period_us")]
+        words = [*_read_lines(group / "cpu.cfs_quota_us"), *_read_lines(group / "cpu.cfs_period_us")]
     with suppress(ValueError):
         quota, period = map(float, words)
         return quota / period if quota > 0 and period > 0 else math.inf
-    return math.inf  # "max", or no limit is kept here
+    return math.inf  # the quota is "max", or the files do not exist
 
 
 def let_threads_sleep() -> None:
-    """Let OpenMP threads that wait for one another sleep instead of spinning; call it before torch is imported.
+    """Let OpenMP threads that wait for one another sleep instead of spinning.
 
-    A spinning thread keeps the core that the one it waits for needs: beside a single busy process, painting a
-    picture took ten times as long. What the user has set is kept, and processes that this one starts inherit it.
+    Call it before torch is imported. A spinning thread occupies the core that the thread it waits for
+    may need: beside one busy process, painting a picture took ten times as long. Settings of the user
+    are kept. Child processes inherit the setting.
     """
     if not any(name in os.environ for name in WAIT_SETTINGS):
-        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # GNU's library then never spins, LLVM's blocks at once
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # with GNU's and LLVM's library, threads then never spin
 
 
 def use_free_cores(free: Callable[[], int]) -> None:
-    """Compute on as many threads as cores are free, unless the user has said how many; to be called before torch comes.
+    """Set the number of OpenMP threads to the number of free cores, unless the user has set it.
 
-    Threads work in step, so one that shares its core with another process holds up all others.
+    Call it before torch is imported. All threads wait for the slowest one, so a thread that shares
+    its core with another process delays all others.
     """
     if not any(name in os.environ for name in THREAD_SETTINGS) and "torch" not in sys.modules:
         os.environ["OMP_NUM_THREADS"] = str(free())
 
 
 def watch_cores() -> Callable[[], int]:
-    """Begin to watch how busy the machine is; the function that is returned says how many cores were free since.
+    """Begin to measure how busy the machine is; return a function that counts the cores free since then.
 
-    A core is free when it idled, or when this process itself kept it busy. At least one is, and all are where the
-    system does not tell.
+    A core is free if it was idle or was used by this process itself. The count is at least one, and it
+    is `cores()` if the system does not tell the idle time.
     """
     before = _idle_seconds()
     start, own = time.perf_counter(), time.process_time()
@@ -84,27 +86,27 @@ def watch_cores() -> Callable[[], int]:
         seconds = time.perf_counter() - start
         if before is None or after is None or seconds <= 0:
             return cores()
-        found = (after - before + time.process_time() - own) / seconds
-        return max(1, min(cores(), math.floor(found + SPARE)))
+        free_cores = (after - before + time.process_time() - own) / seconds
+        return max(1, min(cores(), math.floor(free_cores + SPARE)))
 
     return free
 
 
 def _idle_seconds(stat: Path = Path("/proc/stat")) -> float | None:
-    """Seconds that the cores of this process have idled since the system started; None where it does not tell."""
+    """Seconds that the cores of this process have been idle since boot, summed; None if unknown."""
     if not hasattr(os, "sched_getaffinity"):
         return None
     wanted = {f"cpu{number}" for number in os.sched_getaffinity(0)}
-    rows = [words for words in map(str.split, _lines(stat)) if words and words[0] in wanted]
+    rows = [words for words in map(str.split, _read_lines(stat)) if words and words[0] in wanted]
     try:
-        ticks = sum(int(row[4]) + int(row[5]) for row in rows)  # idle, and idle while the disk works
+        ticks = sum(int(row[4]) + int(row[5]) for row in rows)  # idle and iowait
     except (IndexError, ValueError):
         return None
     return ticks / os.sysconf("SC_CLK_TCK") if rows else None
 
 
-def _lines(path: Path) -> list[str]:
-    """The lines of a small text file; none where it cannot be read."""
+def _read_lines(path: Path) -> list[str]:
+    """The lines of a small text file; none if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -112,15 +114,15 @@ def _lines(path: Path) -> list[str]:
 
 
 def keep_freed_memory() -> None:
-    """Let glibc's malloc keep what is freed, where that is the malloc.
+    """Let glibc's malloc keep freed memory instead of returning it to the system.
 
-    Large tensors are otherwise mapped anew each time, and touching fresh pages takes longer than many an operation on
-    them. The process then holds on to the most that it ever used.
+    Otherwise each large tensor is mapped anew, and the page faults take longer than many operations on
+    the tensor. In exchange, the memory of the process never shrinks. Without glibc this does nothing.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
         mallopt(_M_MMAP_MAX, 0)
-        mallopt(_M_TRIM_THRESHOLD, -1)  # never
+        mallopt(_M_TRIM_THRESHOLD, -1)  # never trim
 
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # from malloc.h

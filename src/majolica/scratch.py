@@ -1,8 +1,8 @@
-"""A folder for files that one process keeps on the disk for a while; it is removed when the process has ended.
+"""A temporary folder of one process, which is removed when the process has ended, even by a kill.
 
-The owner holds a lock in the folder for as long as it lives, and so do the child processes that inherit the lock. A
-folder whose lock is free therefore belongs to nobody, and whoever makes the next such folder beside it removes it,
-however its owner ended.
+The owner holds a lock in the folder as long as it lives, and so do child processes that inherit the
+lock. A folder whose lock is free therefore has no owner any more, and the next process that makes a
+scratch folder beside it removes it.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ _LOCK = "lock"
 
 
 class ScratchFolder:
-    """A new folder in `parent` (the system's temporary folder when None) whose name begins with `prefix`.
+    """A new folder in `parent` (None: the system's temporary folder) whose name begins with `prefix`.
 
-    It is removed by `remove`, at the end of a `with`, when nobody refers to this object any more, and when the process
-    ends. If the process is killed, the next folder of its prefix that is made beside it removes it. Raises OSError if
-    the disk refuses.
+    It is removed by `remove`, at the end of a `with`, when this object is garbage-collected, and when
+    the process ends. After a kill, the next ScratchFolder with the same prefix and parent removes it.
+    Raises OSError if the disk refuses.
     """
 
     path: Path
     lock: int
-    """The descriptor of its lock: a child process that inherits it keeps the folder from being swept."""
+    """Descriptor of its lock. As long as a child process that inherits it lives, the folder is kept."""
 
     def __init__(self, prefix: str, parent: Path | None = None) -> None:
         if parent:
             parent.mkdir(parents=True, exist_ok=True)
         place = Path(parent or tempfile.gettempdir())
         _sweep(place, prefix)
-        # It has another name until it is locked, so that no sweep sees it without its lock.
+        # Until it is locked it has another name, so that `_sweep` in another process does not remove it.
         made = Path(tempfile.mkdtemp(prefix=f"new-{prefix}", dir=place))
         try:
             lock = os.open(made / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
@@ -69,11 +69,11 @@ def _remove(folder: Path, lock: int) -> None:
 
 
 def _sweep(parent: Path, prefix: str) -> None:
-    """Remove folders whose owners have ended."""
+    """Remove the scratch folders in `parent` whose owners have ended."""
     for folder in parent.glob(f"{prefix}*"):
         try:
             lock = os.open(folder / _LOCK, os.O_RDWR)
-        except OSError:  # it is somebody else's, or it is being removed already
+        except OSError:  # it is no scratch folder of ours, or it is being removed already
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

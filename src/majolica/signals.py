@@ -1,4 +1,4 @@
-"""What a signal asks of a process: to stop. Ctrl-C, TERM and HUP mean the same everywhere, and USR1 in training."""
+"""Signals that ask a process to stop: INT (Ctrl-C), TERM and HUP always, and USR1 in training."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ R = TypeVar("R")
 Handler = Callable[[int, FrameType | None], Any]
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
-"""What training stops for. HUP: the terminal is gone; USR1: Slurm's word before the time is up."""
+"""The signals that stop training. HUP: the terminal has closed; USR1: Slurm's time limit is near."""
 
-AGAIN = 1.0
-"""Seconds after which a second Ctrl-C is a second wish; wrappers such as `uv run` hand one Ctrl-C on twice."""
+REPEAT_SECONDS = 1.0
+"""A second Ctrl-C counts only after so many seconds, because wrappers such as `uv run` send each one twice."""
 
 INTERRUPTED = 130
-"""The exit code of whatever was asked to stop, by whichever signal."""
+"""The exit code of a process that was asked to stop, by any of the signals."""
 
 
 @contextlib.contextmanager
 def interrupt_on_signals() -> Iterator[None]:
-    """TERM and HUP raise KeyboardInterrupt as Ctrl-C does, so that a command cleans up after itself."""
+    """Let TERM and HUP raise KeyboardInterrupt as Ctrl-C does, so that a command cleans up."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
             leave_lost_terminal()
-        handler = signal.getsignal(signal.SIGINT)  # asyncio has one of its own
+        handler = signal.getsignal(signal.SIGINT)  # asyncio installs its own handler
         if not callable(handler):
             raise KeyboardInterrupt
         handler(signal.SIGINT, frame)
@@ -45,9 +45,10 @@ def interrupt_on_signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def collect_signals(patient: bool = False) -> Iterator[list[int]]:
-    """Collect the signals that ask to stop instead of dying of them.
+    """Append the signals in `STOPPING` to the list that is yielded, instead of ending the process.
 
-    A second Ctrl-C, at least `AGAIN` seconds after the first signal, raises KeyboardInterrupt, unless `patient`.
+    A second Ctrl-C, at least `REPEAT_SECONDS` after the first signal, raises KeyboardInterrupt,
+    unless `patient`.
     """
     asked: list[int] = []
     first = [0.0]
@@ -56,7 +57,7 @@ def collect_signals(patient: bool = False) -> Iterator[list[int]]:
         if number == signal.SIGHUP:
             leave_lost_terminal()
         now = time.monotonic()
-        if number == signal.SIGINT and not patient and asked and now - first[0] >= AGAIN:
+        if number == signal.SIGINT and not patient and asked and now - first[0] >= REPEAT_SECONDS:
             raise KeyboardInterrupt
         first[0] = first[0] or now
         asked.append(number)
@@ -67,22 +68,25 @@ def collect_signals(patient: bool = False) -> Iterator[list[int]]:
 
 @contextlib.contextmanager
 def _handle_signals(handler: Handler, numbers: tuple[signal.Signals, ...]) -> Iterator[None]:
-    """Handle signals, but those that the caller of this process has it ignore (`nohup`, a job in the background)."""
+    """Handle the signals `numbers` with `handler`, within this context.
+
+    Signals that this process was started to ignore (by `nohup`, or as a background job) stay ignored.
+    """
     before = {number: signal.getsignal(number) for number in numbers}
-    heard = [number for number, old in before.items() if old is not signal.SIG_IGN]
-    if threading.current_thread() is not threading.main_thread():  # Python hears signals in the main thread alone
-        heard = []
-    for number in heard:
+    handled = [number for number, old in before.items() if old is not signal.SIG_IGN]
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+        handled = []
+    for number in handled:
         signal.signal(number, handler)
     try:
         yield
     finally:
-        for number in heard:
+        for number in handled:
             signal.signal(number, before[number] or signal.SIG_DFL)
 
 
 def leave_lost_terminal() -> None:
-    """Send output to nowhere if the terminal it went to is gone: a line that cannot be shown must end nothing."""
+    """Redirect output to /dev/null if its terminal has closed, so that printing does not raise an error."""
     for stream in (1, 2):
         try:
             os.write(stream, b"")
@@ -94,9 +98,10 @@ def leave_lost_terminal() -> None:
 
 
 def run_in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Return `function(...)`, run on a thread, so that this one hears signals while a library works for minutes.
+    """Return `function(...)`, run on a thread, so that this thread can handle signals meanwhile.
 
-    The library must let other threads run. After KeyboardInterrupt the thread is left alone and dies with the process.
+    It is for library calls that take minutes and release the GIL. After KeyboardInterrupt the thread
+    is not waited for, and ends with the process.
     """
     results: list[R] = []
     errors: list[BaseException] = []
@@ -106,24 +111,24 @@ def run_in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
             results.append(function(*args, **kwargs))
         except BaseException as error:
             errors.append(error)
-        over.set()
+        finished.set()
 
-    over = threading.Event()  # `Thread.join`, interrupted, takes the thread for ended (Python 3.11)
+    finished = threading.Event()  # Python 3.11: an interrupted `Thread.join` marks the thread as ended
     threading.Thread(target=work, daemon=True).start()
     try:
-        while not over.wait(0.2):
+        while not finished.wait(0.2):
             pass
     except KeyboardInterrupt:
-        atexit.register(_leave, over)
+        atexit.register(_exit_unless_finished, finished)
         raise
     if errors:
         raise errors[0]
     return results[0]
 
 
-def _leave(over: threading.Event) -> None:
-    """At the exit of an interrupted process: leave at once if a library still works, which may abort when torn down."""
-    if not over.is_set():
+def _exit_unless_finished(finished: threading.Event) -> None:
+    """Exit at once if the library call is still running, because it may crash while Python shuts down."""
+    if not finished.is_set():
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()

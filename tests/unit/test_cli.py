@@ -59,7 +59,7 @@ def test_every_verb_that_is_asked_to_stop_cleans_up_and_ends_with_130(
         finally:
             cleaned.append(words)
 
-    monkeypatch.setattr(cli, "_verb", lambda words: (verb, words[1:]))
+    monkeypatch.setattr(cli, "_find_verb", lambda words: (verb, words[1:]))
     assert cli.main(["eval", "runs/demo"]) == 130
     assert cleaned == [["runs/demo"]] and capsys.readouterr().err == "majolica: interrupted\n"
 
@@ -221,7 +221,7 @@ def test_what_the_machine_refuses_is_one_line(
     def refuse(_: list[str]) -> None:
         raise raised
 
-    monkeypatch.setattr(cli, "_verb", lambda words: (refuse, words[1:]))
+    monkeypatch.setattr(cli, "_find_verb", lambda words: (refuse, words[1:]))
     assert told in error(capsys, "eval")
 
 
@@ -230,7 +230,7 @@ def test_faults_of_the_program_keep_their_traceback(monkeypatch: pytest.MonkeyPa
     def fail(_: list[str]) -> None:
         raise fault
 
-    monkeypatch.setattr(cli, "_verb", lambda words: (fail, words[1:]))
+    monkeypatch.setattr(cli, "_find_verb", lambda words: (fail, words[1:]))
     with pytest.raises(type(fault)):
         cli.main(["eval"])
 
@@ -258,7 +258,7 @@ def test_an_interrupted_command_ends_with_130(
     def interrupted(_: list[str]) -> tuple[object, list[str]]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_verb", interrupted)
+    monkeypatch.setattr(cli, "_find_verb", interrupted)
     assert cli.main(["train"]) == 130
     assert "interrupted" in capsys.readouterr().err
 

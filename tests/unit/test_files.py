@@ -11,7 +11,14 @@ import pytest
 
 import majolica
 from majolica.errors import UserError
-from majolica.files import check_folder, check_writable, publish_folder, sweep_unfinished, whole_file, write_atomic
+from majolica.files import (
+    check_folder_writable,
+    check_writable,
+    publish_folder,
+    sweep_unfinished,
+    whole_file,
+    write_atomic,
+)
 
 
 def test_writes_bytes_and_text_and_makes_folders(tmp_path: Path) -> None:
@@ -84,7 +91,7 @@ def test_a_file_that_cannot_be_written_is_known_beforehand(tmp_path: Path, place
 def test_a_folder_that_cannot_be_written_is_known_beforehand(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write into"):
-        check_folder(tmp_path / place)
+        check_folder_writable(tmp_path / place)
 
 
 def test_what_can_be_written_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +99,7 @@ def test_what_can_be_written_is_not_touched(tmp_path: Path, monkeypatch: pytest.
     Path("old.png").write_text("old")
     for path in (Path("old.png"), Path("new.png"), tmp_path / "a" / "b" / "c.png"):
         check_writable(path)
-        check_folder(path.parent)
+        check_folder_writable(path.parent)
     assert os.listdir(tmp_path) == ["old.png"]
     assert Path("old.png").read_text() == "old"
 

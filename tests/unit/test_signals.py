@@ -68,7 +68,7 @@ def test_training_is_asked_and_not_interrupted(number: signal.Signals) -> None:
 
 
 def test_a_second_ctrl_c_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signals, "AGAIN", 0.0)
+    monkeypatch.setattr(signals, "REPEAT_SECONDS", 0.0)
     with pytest.raises(KeyboardInterrupt), collect_signals():
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGINT)
@@ -105,7 +105,7 @@ def test_a_result_and_an_error_come_back_from_the_thread() -> None:
 TRAINS_A_VOCABULARY = """
 import random, sys
 from pathlib import Path
-from majolica.cli import _verb, main
+from majolica.cli import _find_verb, main
 from majolica import cli
 from majolica.text.tokenizer import train_tokenizer
 random = random.Random(0)
@@ -114,7 +114,7 @@ captions = [" ".join(random.choices(words, k=8)) for _ in range(30_000)]
 def lines():
     yield from captions
     print("begun", flush=True)
-cli._verb = lambda words: (lambda rest: train_tokenizer(lines(), Path(sys.argv[1]), 2000), words)
+cli._find_verb = lambda words: (lambda rest: train_tokenizer(lines(), Path(sys.argv[1]), 2000), words)
 sys.exit(main(["data"]))
 """
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from majolica.activation.trace import Step
 from majolica.config.run import RunConfig
-from majolica.config.split import RowSplit, largest, of_rank
+from majolica.config.split import RowSplit, count_on_rank, noisiest_split
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
 from majolica.models.majolica import Majolica, Rows
@@ -64,7 +64,7 @@ def forward(model: Majolica, config: RunConfig, rows: Rows, targets: Targets) ->
 
 def largest_split(config: RunConfig) -> RowSplit:
     """How the global micro-batch is used at the time of the training that has the most noisy rows."""
-    return largest(config.loss, config.train.batch * ranks_of(config))
+    return noisiest_split(config.loss, config.train.batch * ranks_of(config))
 
 
 def ranks_of(config: RunConfig) -> int:
@@ -74,12 +74,12 @@ def ranks_of(config: RunConfig) -> int:
 
 def noisy_rows(config: RunConfig) -> int:
     """The most noisy rows that a rank's micro-step has in the course of the training."""
-    return of_rank(largest_split(config).noisy, 0, ranks_of(config))
+    return count_on_rank(largest_split(config).noisy, 0, ranks_of(config))
 
 
 def fine_rows(config: RunConfig) -> int:
     """The most of them that are painted larger than the base."""
-    return of_rank(largest_split(config).fine, 0, ranks_of(config))
+    return count_on_rank(largest_split(config).fine, 0, ranks_of(config))
 
 
 def inputs(config: RunConfig) -> tuple[Rows, Targets]:

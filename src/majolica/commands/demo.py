@@ -8,7 +8,7 @@ import tyro
 
 from majolica.commands import DEFAULT_RUN
 from majolica.errors import UserError
-from majolica.files import check_folder
+from majolica.files import check_folder_writable
 
 
 def run(args: list[str]) -> None:
@@ -25,7 +25,7 @@ def demo(minutes: float = 10.0, out: Path = DEFAULT_RUN) -> None:
     """
     if not minutes > 0:
         raise UserError(f"--minutes is {minutes:g}: give a number above 0")
-    check_folder(out)
+    check_folder_writable(out)
     from majolica.commands.main_job import run_demo
 
     run_demo(minutes=minutes, out=out)

@@ -34,10 +34,11 @@ def evaluate(
         raise UserError(f"--processes is {processes}: give a number of processes, or 0 for as many as fit")
     config_of_run(run, "", f"no run in {run}: train one (majolica demo), or name its folder")
     check_writable(run / "report.html")
+    from majolica.eval.request import EvaluationRequest
     from majolica.eval.run import evaluate as evaluate_run
 
     with print_notices(), bar("evaluating") as progress:
-        metrics = evaluate_run(run, say=_say, progress=progress, processes=processes)
+        metrics = evaluate_run(EvaluationRequest(run, processes=processes), _say, progress)
     for name, value in metrics.items():
         print(f"{name:24} {value:,.4g}" if isinstance(value, float) else f"{name:24} {value:,}")
     print(f"report: {run / 'report.html'}")

@@ -14,6 +14,7 @@ from majolica.commands.progress import bar
 from majolica.config.run import RunConfig
 from majolica.data.drawings.make import make_openmoji
 from majolica.errors import UserError
+from majolica.eval.request import EvaluationRequest
 from majolica.eval.run import evaluate
 from majolica.launch.start import train
 from majolica.lock import hold_folder
@@ -41,7 +42,8 @@ def run_demo(minutes: float, out: Path) -> None:
     with time_part("vocabulary and training", seconds):
         train(config, out)
     with time_part("evaluation", seconds), bar("evaluating") as progress:
-        metrics = evaluate(out, seconds={"drawings": seconds["drawings"]}, say=say, progress=progress, processes=0)
+        request = EvaluationRequest(out, processes=0, seconds={"drawings": seconds["drawings"]})
+        metrics = evaluate(request, say, progress)
     show(out, metrics)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from majolica.commands.train import find_config
-from majolica.config.checks import resolve
+from majolica.config.checks import check_config
 from majolica.errors import UserError
 from majolica.files import check_writable
 
@@ -55,7 +55,7 @@ def plan(
         raise UserError(f"--mfu {mfu:g}: it is a share, above 0 and at most 1")
     if not 0 <= price < math.inf:
         raise UserError(f"--price {price:g}: give a number that is not negative")
-    config = resolve(find_config(recipe))
+    config = check_config(find_config(recipe))
     if not config.train.steps:
         raise UserError(
             "--train.steps is 0, so the steps follow from the pictures when the run begins: name some to plan it"

@@ -10,8 +10,8 @@ import tyro
 
 from majolica.commands.names import check_recipe
 from majolica.config import io
-from majolica.config.checks import derived, resolve
-from majolica.config.fitting import open_to_machine
+from majolica.config.checks import check_config, derive_values
+from majolica.config.fitting import open_options
 from majolica.config.run import (
     DataConfig,
     LossConfig,
@@ -23,7 +23,7 @@ from majolica.config.run import (
 )
 from majolica.config.run_folder import config_of_run
 from majolica.errors import UserError
-from majolica.files import check_folder
+from majolica.files import check_folder_writable
 from majolica.recipes import RECIPES, recipe, summary
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
@@ -56,7 +56,7 @@ def run(args: list[str]) -> None:
     options = _parse(start, args)
     train = _begin_with(start.train, options)
     config = RunConfig(start.recipe, options.model, options.data, options.loss, options.optim, train)
-    config = resolve(config)
+    config = check_config(config)
     if options.print_config:
         print(io.to_yaml(config), end="")
     elif options.dry_run:
@@ -68,8 +68,8 @@ def run(args: list[str]) -> None:
 def describe(config: RunConfig) -> str:
     """A few lines on what a configuration comes to."""
     shards = ", ".join(source.shards for source in config.data.sources) or config.data.shards or "not set"
-    rows = {name: f"{value:,}" for name, value in derived(config).items()}
-    if left := open_to_machine(config):
+    rows = {name: f"{value:,}" for name, value in derive_values(config).items()}
+    if left := open_options(config):
         rows["to be fitted"] = f"{' and '.join(left)}, to the machine that the run begins on"
     rows |= {"steps": f"{config.train.steps:,}", "shards": shards}
     if not config.train.steps:
@@ -171,7 +171,7 @@ def _check(config: RunConfig, options: Options) -> Path:
         from majolica.run.step_plan import begin_plan
 
         begin_plan(config)
-    check_folder(out)
+    check_folder_writable(out)
     return out
 
 

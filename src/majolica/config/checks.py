@@ -12,7 +12,7 @@ PROPERTY_NAMES = ("brightness", "contrast", "colourfulness")
 """What `majolica.models.properties` can measure, kept here too so that checking a name needs no torch."""
 
 
-def resolve(config: RunConfig) -> RunConfig:
+def check_config(config: RunConfig) -> RunConfig:
     """Return `config` itself if every value is in range and all of them fit together.
 
     Raises UserError, which names the field, if not.
@@ -67,7 +67,7 @@ def _check_run(config: RunConfig) -> None:
         raise UserError(f"loss.fine_scale is {loss.fine_scale}: at least 2 where loss.fine_share is above 0")
 
 
-def derived(config: RunConfig) -> dict[str, int | float]:
+def derive_values(config: RunConfig) -> dict[str, int | float]:
     """Return what follows from `config`, for `--dry-run` and the log.
 
     `parameters` comes from a closed formula and is within 1 % of the built model. `state_gb` is the fp32 weights,

@@ -21,18 +21,18 @@ WARMUP_SHARE = 20
 """Warm-up and averaging last no longer than the steps over this."""
 
 
-def is_open(config: RunConfig) -> bool:
+def has_open_options(config: RunConfig) -> bool:
     """Whether the configuration leaves `train.processes` (0) or `train.precision` ("auto") to the machine."""
-    return bool(open_to_machine(config))
+    return bool(open_options(config))
 
 
-def open_to_machine(config: RunConfig) -> list[str]:
+def open_options(config: RunConfig) -> list[str]:
     """The options that the configuration leaves to the machine, with their values, as they are typed."""
     processes = ["--train.processes 0"] if not config.train.processes else []
     return processes + (["--train.precision auto"] if config.train.precision == "auto" else [])
 
 
-def settle_open(config: RunConfig, processes: int, precision: Literal["fp32", "bf16"]) -> RunConfig:
+def settle_open_options(config: RunConfig, processes: int, precision: Literal["fp32", "bf16"]) -> RunConfig:
     """Return `config` with these values if it leaves them open; the rows of a micro-step over all processes stay.
 
     While `train.processes` is 0, `train.batch` is the rows of all processes together, and it must be a multiple of

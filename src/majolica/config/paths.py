@@ -8,7 +8,7 @@ from pathlib import Path
 from majolica.config.run import RunConfig
 
 
-def anchor(config: RunConfig) -> RunConfig:
+def make_paths_absolute(config: RunConfig) -> RunConfig:
     """Return `config` with its local paths (data, first weights, schedule) made absolute, from the current folder.
 
     URLs stay as they are.

@@ -29,7 +29,7 @@ def scale_of(size: int, base: int) -> int:
     return size // base
 
 
-def beyond_training(size: int, config: RunConfig) -> list[str]:
+def beyond_training_notes(size: int, config: RunConfig) -> list[str]:
     """Return a line that warns of a size beyond all that the run was trained on; no line if it was trained on it."""
     trained = trained_sizes(config)
     if size <= trained[-1]:
@@ -42,7 +42,7 @@ def beyond_training(size: int, config: RunConfig) -> list[str]:
     ]
 
 
-def base_only(config: RunConfig) -> list[str]:
+def base_only_notes(config: RunConfig) -> list[str]:
     """Return a line that says that a run will paint well at its base resolution only; no line if that is not so."""
     base, loss = config.model.resolution, config.loss
     if loss.fine_share > 0:

@@ -27,23 +27,23 @@ class RowSplit:
         return self.rows - self.noisy
 
 
-def split(loss: LossConfig, rows: int, progress: float) -> RowSplit:
+def split_rows(loss: LossConfig, rows: int, progress: float) -> RowSplit:
     """Return the split of a global micro-batch of `rows` rows when this share (0 to 1) of the training is done."""
     share = loss.clean_share + (loss.clean_share_end - loss.clean_share) * progress
     noisy = rows - round(share * rows)
     return RowSplit(rows, noisy, round(loss.fine_share * noisy))
 
 
-def largest(loss: LossConfig, rows: int) -> RowSplit:
+def noisiest_split(loss: LossConfig, rows: int) -> RowSplit:
     """Return the split at the point of the training that has the most noisy rows."""
-    return max((split(loss, rows, progress) for progress in (0.0, 1.0)), key=lambda found: found.noisy)
+    return max((split_rows(loss, rows, progress) for progress in (0.0, 1.0)), key=lambda found: found.noisy)
 
 
-def of_rank(places: int, rank: int, world: int) -> int:
+def count_on_rank(places: int, rank: int, world: int) -> int:
     """Return how many of the first `places` places a rank has."""
     return max(0, -(-(places - rank) // world))
 
 
 def clean_by_rank(parts: RowSplit, world: int) -> list[int]:
     """Return how many clean rows each rank has; the last ranks may have one row more than the first."""
-    return [parts.rows // world - of_rank(parts.noisy, rank, world) for rank in range(world)]
+    return [parts.rows // world - count_on_rank(parts.noisy, rank, world) for rank in range(world)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from majolica.activation.plan import ActivationPlan
-from majolica.config.fitting import settle_open
+from majolica.config.fitting import settle_open_options
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
 from majolica.estimate.trace import Trace
@@ -53,7 +53,7 @@ def on_gpus(config: RunConfig, gpus: int) -> RunConfig:
     What it leaves to the machine becomes bf16, and one process for each GPU where they share its rows evenly.
     """
     shared = gpus > 0 and config.train.batch % gpus == 0
-    config = settle_open(config, gpus if shared else 1, "bf16")
+    config = settle_open_options(config, gpus if shared else 1, "bf16")
     train = config.train
     rows, a_micro_step = train.batch * train.accumulate * train.processes, train.batch * gpus
     if gpus < 1 or rows % a_micro_step:

@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from majolica.activation.flops import CPU_ATTENTION
 from majolica.activation.step import inputs
 from majolica.config.run import RunConfig
-from majolica.config.split import largest
+from majolica.config.split import noisiest_split
 from majolica.distributed.group import Group
 from majolica.distributed.zero import Zero1
 from majolica.models.majolica import Majolica, Rows
@@ -93,7 +93,7 @@ def trace(config: RunConfig) -> Trace:
 
 def micro_step(model: Majolica, rows: Rows, targets: Targets, config: RunConfig, group: Group) -> Tensor:
     """The loss of the last micro-step of a window."""
-    objective = Objective.of(config, largest(config.loss, config.train.batch * group.world), group.world)
+    objective = Objective.of(config, noisiest_split(config.loss, config.train.batch * group.world), group.world)
     outputs = objective.predict(model, rows)
     window: list[Pairs] = []
     for _ in range(config.train.accumulate):

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from majolica.config.checks import derived
+from majolica.config.checks import derive_values
 from majolica.config.run import RunConfig
 from majolica.data.loading.names import read_names
 from majolica.data.loading.split import load_split
@@ -64,7 +64,7 @@ def training_metrics(config: RunConfig, summary: Mapping[str, Any], log: list[di
     return {
         "train_seconds": float(summary.get("train_seconds", last.get("seconds", 0.0))),
         "samples_seen": int(summary.get("samples_seen", last.get("samples", 0))),
-        "parameters": int(summary.get("parameters", derived(config)["parameters"])),
+        "parameters": int(summary.get("parameters", derive_values(config)["parameters"])),
     }
 
 
@@ -95,7 +95,7 @@ def _split(folder: Path, resolution: int, limit: int, how: Fit) -> Split:
 def run_facts(config: RunConfig, data: EvalData, metrics: Mapping[str, float], machine: Any) -> dict[str, str]:
     """What was run and on what, as label and value, for the report."""
     model, train = config.model, config.train
-    follows = derived(config)
+    follows = derive_values(config)
     rate = metrics["samples_seen"] / metrics["train_seconds"] if metrics["train_seconds"] else 0.0
     facts = {
         "Recipe": config.recipe,

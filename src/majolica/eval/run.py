@@ -25,6 +25,7 @@ from majolica.eval.painters import Painters, Workload
 from majolica.eval.paintings import Paintings
 from majolica.eval.protocol import EvalData, Evaluator, PipelineLike, Result
 from majolica.eval.report import Report, write_report
+from majolica.eval.request import EvaluationRequest
 from majolica.eval.workers import Workers, open_workers
 from majolica.files import write_atomic
 from majolica.machine import cores
@@ -39,44 +40,35 @@ MOST_PROCESSES = 8
 
 
 def evaluate(
-    run: Path,
-    pictures: int = 256,
-    brush: Brush | None = None,
-    seconds: Mapping[str, float] | None = None,
-    say: Say | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    processes: int = 1,
+    request: EvaluationRequest,
+    say: Say = lambda message: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, float]:
-    """Evaluate the run in folder `run`, write its report, and return its metrics.
+    """Evaluate a run, write metrics.json and report.html into its folder, and return its metrics.
 
-    `pictures` is the number that is painted for prompt fidelity, and `brush` says how (steps,
-    guidance, seed, solver). `seconds` are the times of earlier parts (data, training), which the
-    report shows. `say` is told what is going on, and `progress` how much is done, of how much.
-
-    `processes` paint side by side, and one of them trains the judge first. 0 stands for one process
-    on a GPU, and for one for each core elsewhere, but no more than 8, because each needs memory for
-    the model.
+    `say` is called with the name of each part as it begins. `progress` is called with the work that is
+    done and the whole work, both in pictures of the base resolution.
 
     Raises UserError where the run or its data cannot be read.
     """
     from majolica.sampling.pipeline import Pipeline
 
-    say = say or _silent
+    run = request.run
     trained = Pipeline.load(run)
     config = load(run / "config.yaml")
     folder = facts.data_folder(config)
     data = facts.load_data(folder, config.model.resolution, how=config.data.fit)
     summary = facts.read_json(run / "summary.json")
-    spent = {**dict(summary.get("seconds", {})), **dict(seconds or {})}
+    spent = {**dict(summary.get("seconds", {})), **request.seconds}
     took = facts.training_metrics(config, summary, facts.read_log(run))["train_seconds"]
     spent.setdefault("training", took)
 
     say("the judge of pictures")
-    processes = processes or (1 if torch.cuda.is_available() else min(cores(), MOST_PROCESSES))
+    processes = request.processes or (1 if torch.cuda.is_available() else min(cores(), MOST_PROCESSES))
     with open_workers(run, processes) as workers:
-        tally = Workload(0, progress or _no_progress)
+        tally = Workload(0, progress)
         judge = _begin_judge(folder, judge_spec(folder, data.names, config), workers, tally, spent)
-        evaluators = default_evaluators(config, judge, pictures, brush or Brush())
+        evaluators = default_evaluators(config, judge, request.pictures, request.brush)
         tally.total = sum(evaluator.paintings(data) for evaluator in evaluators)
         pipeline = Painters(trained, config.model.resolution, workers, tally)
         results = run_evaluators(pipeline, data, evaluators, spent, say)
@@ -178,11 +170,3 @@ def _begin_judge(
 def _credits(folder: Path) -> str:
     made = facts.read_json(folder / "dataset.json")
     return f"Trained on drawings, not photographs. {made.get('attribution', '')}".strip()
-
-
-def _silent(_: str) -> None:
-    pass
-
-
-def _no_progress(done: int, total: int) -> None:
-    pass

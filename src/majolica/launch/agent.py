@@ -1,4 +1,4 @@
-"""A rank's side of `launch.spawn`: what the process that started it says, and whether it is still there."""
+"""A rank's side of `launch.spawn`: it receives messages from the launcher and notices its end."""
 
 from __future__ import annotations
 
@@ -12,35 +12,41 @@ from majolica.distributed.environment import MEETING
 from majolica.signals import INTERRUPTED, leave_lost_terminal
 
 STOP, GONE = b"s", b"g"
-"""Stop at the next step; another rank has ended before its time."""
+"""Messages of the launcher: stop at the next step; another rank has ended too early."""
 
 PATIENCE = 5.0
-"""Seconds that a rank whose work fails waits to hear that another failed first."""
+"""Seconds that a failing rank waits for the message that another rank failed first."""
 
 
 class Launcher:
-    """Hears the launcher on standard input, on a thread: its words, and the silence of one that was killed."""
+    """The launcher as a rank sees it: a thread reads its messages from standard input.
+
+    If the launcher is killed, the pipe closes. The rank then stops, as if it had been told to.
+    """
 
     def __init__(self, asked: list[int]) -> None:
-        """`asked` is told SIGTERM when to stop."""
+        """Begin to listen. SIGTERM is appended to `asked` when this rank shall stop."""
         self.asked = asked
         self.joined = False
-        """Whether the ranks have found each other: before that nothing can be lost, and no vote can be held."""
+        """Whether the process group exists. Before that a rank has nothing to save and exits at once."""
         self.another_failed = threading.Event()
         if MEETING in os.environ:
             threading.Thread(target=self._listen, args=(os.dup(sys.stdin.fileno()),), daemon=True).start()
 
-    def failed_first(self) -> bool:
-        """Whether another rank failed first, so that what fails here follows from it; waits a little for the word."""
+    def wait_for_other_failure(self) -> bool:
+        """Whether another rank failed first, so that the failure here is a consequence of that one.
+
+        The message may arrive late, so this waits for it up to `PATIENCE` seconds.
+        """
         return MEETING in os.environ and self.another_failed.wait(PATIENCE)
 
     def _listen(self, pipe: int) -> None:
-        while word := os.read(pipe, 1):
-            if word == STOP:
+        while message := os.read(pipe, 1):
+            if message == STOP:
                 self._stop()
             else:
                 self.another_failed.set()
-        self.another_failed.set()  # nobody is left to say so
+        self.another_failed.set()  # the launcher has gone, so no message can follow
         self._stop()
 
     def _stop(self) -> None:
@@ -51,7 +57,10 @@ class Launcher:
 
 
 def watch_torchrun() -> Callable[[], bool]:
-    """Return a function that tells whether the torchrun that started this process has gone; no other parent counts."""
+    """Return a function that tells whether the torchrun that started this process has ended.
+
+    The function always returns False in a process that torchrun has not started.
+    """
     parent = os.getppid()
     under_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
     return lambda: under_torchrun and os.getppid() != parent

@@ -1,4 +1,4 @@
-"""What has become of a run, and what to do next, in words."""
+"""The messages at the end of a run: how it ended, and which commands come next."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ from majolica.train.prompts import PROMPTS, read_prompts
 
 
 def describe_finished(config: RunConfig, out: Path, step: int, begun: int) -> str:
-    """A run that has reached its last step, in this start or, where it had begun at `step`, in an earlier one."""
+    """The message for a run that has reached its last step.
+
+    `begun` is the step at which this process began. If it equals `step`, an earlier process had
+    already finished the run.
+    """
     prompt = next(iter(read_prompts(out / PROMPTS)), "a red apple")
     paint = spell_command(f"generate {shlex.quote(prompt)} --run", out)
-    done = f"trained to step {step}"
+    state = f"trained to step {step}"
     if begun == step:
-        done = f"{out} is finished at step {step}, nothing is left to train"
-    lines = [f"{done}; paint with: {paint}"]
-    if (Path(config.data.shards).parent / "names.json").exists():  # what evaluation asks about
+        state = f"{out} is finished at step {step}, nothing is left to train"
+    lines = [f"{state}; paint with: {paint}"]
+    if (Path(config.data.shards).parent / "names.json").exists():  # evaluation needs these names
         lines.append(f"evaluate with: {spell_command('eval', out)}")
     minutes = config.train.minutes
     longer = f"--train.minutes {2 * minutes:g}" if minutes else f"--train.steps {2 * step}"
@@ -31,20 +35,20 @@ def describe_finished(config: RunConfig, out: Path, step: int, begun: int) -> st
 
 
 def describe_stopped(out: Path, step: int, advise: bool) -> str:
-    """A run that was asked to stop; with the way to go on where nobody says it who started this process."""
+    """The message for a run that was asked to stop; with `advise`, also the command that continues it."""
     return f"\nstopped at step {step} and saved" + (
         f"; go on with: {spell_command('train --resume', out)}" if advise else ""
     )
 
 
 def check_saved(out: Path, step: int) -> None:
-    """UserError where the last step is in no checkpoint: nothing later makes up for it."""
+    """Raise UserError if no checkpoint holds the last step, because no later save can replace it."""
     steps = [step_of(folder.name) for folder in checkpoints(out)]
     if step in steps:
         return
     resume = f"`{spell_command('train --resume', out)}`"
     if steps:
-        then = f"{resume} goes on from step {steps[0]}"
+        advice = f"{resume} goes on from step {steps[0]}"
     else:
-        then = f"{resume} begins again at step 0" if has_begun(out) else "begin again with the same command"
-    raise UserError(f"step {step}, the last, was not saved: make room on the disk; then {then}")
+        advice = f"{resume} begins again at step 0" if has_begun(out) else "begin again with the same command"
+    raise UserError(f"step {step}, the last, was not saved: make room on the disk; then {advice}")

@@ -1,4 +1,4 @@
-"""Make a run folder. A cluster job does it once, before its ranks start.
+"""Make a run folder. A cluster job does this once, before its ranks start.
 
 `python -m majolica.launch.prepare CONFIG OUT`
 """
@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from majolica.config import io
-from majolica.config.checks import resolve
-from majolica.config.paths import anchor
-from majolica.config.resolutions import base_only
+from majolica.config.checks import check_config
+from majolica.config.paths import make_paths_absolute
+from majolica.config.resolutions import base_only_notes
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
 from majolica.launch.undo import undo_failed_start
@@ -25,15 +25,18 @@ from majolica.train.warm_start import with_its_tokenizer
 
 
 def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
-    """Write the tokenizer and then the configuration that reproduces the run: where that is, preparation is done.
+    """Write the tokenizer and the configuration of a run into `out`, and return the configuration.
 
-    A run that begins is fitted to this machine, where its configuration leaves something open. One that goes on from a
-    checkpoint keeps its tokenizer; without a checkpoint it is made anew, for the captions may have been mended. What
-    the command line changed is saved by `train.run.work`, once the checkpoint has been read.
+    config.yaml is written last, so a folder that has one is fully prepared. In a new run, options
+    that the configuration leaves open are fitted to the data and to this machine. A run that resumes
+    from a checkpoint keeps its tokenizer. Without a checkpoint the tokenizer is made again, because
+    the captions may have been corrected. `launch.rank.work` saves the options that a resume changes,
+    after it has read the checkpoint.
     """
-    config = anchor(check_settled(config) if resume else _fitted(config))  # other folders may read it
+    # Paths are absolute, because config.yaml may be read from another working directory.
+    config = make_paths_absolute(check_settled(config) if resume else _fit_config(config))
     out.mkdir(parents=True, exist_ok=True)
-    for line in () if resume else base_only(config):
+    for line in () if resume else base_only_notes(config):
         print(f"note: {line}", file=sys.stderr, flush=True)
     model, saved = out / "tokenizer.model", out / "config.yaml"
     check_vacant(out)
@@ -45,20 +48,20 @@ def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
 
 
 def check_vacant(out: Path) -> None:
-    """UserError where a tokenizer lies in `out` that no run there has made."""
+    """Raise UserError if `out` holds a tokenizer but no run that it belongs to."""
     model = out / "tokenizer.model"
     if model.exists() and not (out / "config.yaml").exists():
         raise UserError(f"{model} belongs to no run: move it away; to use it, name it with --data.tokenizer")
 
 
-def _fitted(config: RunConfig) -> RunConfig:
-    """`config` fitted to its pictures, to this machine and to the weights that it begins with, which lines say."""
-    config, lines = fit_to_pictures(config)
-    config, more = fit_new_run(config, this_machine())
-    config, most = with_its_tokenizer(config)
-    for line in (*lines, *more, *most):
+def _fit_config(config: RunConfig) -> RunConfig:
+    """Fit `config` to its pictures, to this machine and to its first weights; print what changed."""
+    config, picture_lines = fit_to_pictures(config)
+    config, machine_lines = fit_new_run(config, this_machine())
+    config, tokenizer_lines = with_its_tokenizer(config)
+    for line in (*picture_lines, *machine_lines, *tokenizer_lines):
         print(line, file=sys.stderr, flush=True)
-    return resolve(config)
+    return check_config(config)
 
 
 def main(arguments: list[str]) -> int:
@@ -73,7 +76,7 @@ def main(arguments: list[str]) -> int:
             if checkpoints(out):
                 raise UserError(f"{out} already holds a run: start the ranks with --resume, or choose another folder")
             with undo_failed_start(out):
-                prepare(resolve(io.load(options.config)), out, resume=False)
+                prepare(check_config(io.load(options.config)), out, resume=False)
     except UserError as error:
         print(f"majolica: {error}", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""What training refuses before its first step, asked for without training."""
+"""Check, without training, that a training run could start."""
 
 from __future__ import annotations
 
@@ -34,14 +34,16 @@ from majolica.train.watch.heldout import check_folders
 
 
 def rehearse(config: RunConfig, out: Path, resume: bool = False) -> list[str]:
-    """Raise the UserError that training `config` into `out` would begin with; write nothing that stays.
+    """Raise the UserError that training `config` into `out` would raise at its start; leave no files.
 
-    It opens the data as every rank does, the tokenizer and, to go on, the checkpoint, and compares what is asked of
-    the machine with what there is. Returns what training would say: of steps that it fits to the pictures, of held-out
-    pictures that cannot be read, of weights to begin with, of a resume, or that the run is finished.
+    Opens the data as every rank does, the tokenizer and, for a resume, the checkpoint. Checks that
+    this machine has the requested processes, precision and memory.
+
+    Returns the lines that training would print: steps that are fitted to the number of pictures,
+    held-out pictures that cannot be read, first weights, a resume, or that the run is finished.
     """
     if (out / LOCK).exists():
-        with hold_folder(out):  # in use, or the leftover of a process that was killed
+        with hold_folder(out):  # raises if the folder is in use; else a killed process left the file
             pass
     if not resume:
         check_vacant(out)
@@ -55,12 +57,12 @@ def rehearse(config: RunConfig, out: Path, resume: bool = False) -> list[str]:
         config, notes = fit_to_pictures(config)
         config, _ = with_its_tokenizer(config)
     notes += check_folders(config)
-    going_on = resume and bool(checkpoints(out))  # without a checkpoint it begins at step 0
-    tokenizer = _open_tokenizer(config, out, going_on)
+    restores = resume and bool(checkpoints(out))  # without a checkpoint a resume begins at step 0
+    tokenizer = _open_tokenizer(config, out, restores)
     if config.train.activation_gb:
         state.plan_activations(config, default_device())
     with state.loader(config, Group(0, max(1, config.train.processes), torch.device("cpu"))) as loader:
-        if not going_on:
+        if not restores:
             return [*notes, *rehearse_warm_start(config, out)]
         folder, _ = latest(out)
         if tokenizer:
@@ -70,9 +72,9 @@ def rehearse(config: RunConfig, out: Path, resume: bool = False) -> list[str]:
 
 
 def check_shapes(config: RunConfig, checkpoint: Path, vocab: int) -> None:
-    """UserError where a tensor of the model that would be built has not the shape that the checkpoint has.
+    """Raise UserError if a tensor of the model has another shape in the checkpoint.
 
-    This finds what the comparison of the options cannot: a config.yaml that was changed by hand.
+    This finds an error that a comparison of the options cannot: a config.yaml edited by hand.
     """
     text = dataclasses.replace(config.model.text, vocab=vocab)
     with torch.device("meta"):
@@ -89,9 +91,12 @@ def check_shapes(config: RunConfig, checkpoint: Path, vocab: int) -> None:
             )
 
 
-def _open_tokenizer(config: RunConfig, out: Path, going_on: bool) -> Tokenizer | None:
-    """The tokenizer that will be used, or None where one is to be trained; UserError where that cannot be."""
-    if going_on and (out / "tokenizer.model").exists():
+def _open_tokenizer(config: RunConfig, out: Path, restores: bool) -> Tokenizer | None:
+    """The tokenizer that the run will use, or None if one will be trained.
+
+    Raises UserError if it cannot be read, or cannot be trained because the captions are empty.
+    """
+    if restores and (out / "tokenizer.model").exists():
         return Tokenizer(out / "tokenizer.model")
     if config.data.tokenizer:
         path = Path(config.data.tokenizer)

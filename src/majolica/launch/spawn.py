@@ -1,4 +1,4 @@
-"""Start the ranks of one machine, hand on what a signal asks, and leave none of them behind."""
+"""Start the ranks of one machine, pass signals on to them, and end all of them in the end."""
 
 from __future__ import annotations
 
@@ -21,28 +21,32 @@ from majolica.signals import INTERRUPTED, STOPPING, collect_signals
 Rank = subprocess.Popen[bytes]
 
 GRACE = 30.0
-"""Seconds that the other ranks have to end after one has failed: enough to finish a save, but not to wait for NCCL."""
+"""Seconds that the other ranks have to end after one has failed.
 
-LOOK = 0.05
-"""Seconds from one look at the ranks to the next."""
+It is enough to finish a save, and shorter than the timeout of NCCL.
+"""
+
+POLL_SECONDS = 0.05
+"""Seconds between two checks of the ranks."""
 
 
 def launch(processes: int, module: str, arguments: Sequence[str], inherit: Sequence[int] = ()) -> None:
-    """Run `python -m module ARGUMENT ...` as `processes` ranks of this machine, until the last one has ended.
+    """Run `python -m module ARGUMENT ...` as `processes` ranks of this machine, and wait for all.
 
-    They get the variables that torchrun sets, and the file descriptors `inherit`. Whatever ends this process, they
-    hear of it on their standard input (`launch.agent`). Raises UserError when a rank fails, KeyboardInterrupt
-    when they were asked to stop.
+    The ranks get the environment variables that torchrun sets, and the file descriptors `inherit`.
+    If this process ends, even by a kill, they notice it on their standard input (`launch.agent`).
+
+    Raises UserError if a rank fails, and KeyboardInterrupt if the ranks were asked to stop.
     """
     with ScratchFolder("majolica-launch-") as scratch, collect_signals() as asked:
-        meeting = scratch.path / "meeting"  # a file in which the ranks find each other: no port to choose
+        meeting = scratch.path / "meeting"  # the ranks meet through a file, which needs no free port
         ranks: list[Rank] = []
         try:
             for rank in range(processes):
                 command = [sys.executable, "-m", module, *arguments]
-                environment = os.environ | _place(rank, processes, meeting)
-                handed_on = [*inherit, scratch.lock]  # the ranks may outlive this process, if it is killed
-                ranks.append(subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, pass_fds=handed_on))
+                environment = os.environ | _rank_variables(rank, processes, meeting)
+                descriptors = [*inherit, scratch.lock]  # the ranks outlive this process for a while if it is killed
+                ranks.append(subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, pass_fds=descriptors))
             code = _wait(ranks, asked)
         finally:
             for process in ranks:
@@ -61,7 +65,7 @@ def launch(processes: int, module: str, arguments: Sequence[str], inherit: Seque
 
 
 def check_room(processes: int, gpus: int) -> None:
-    """UserError where this machine has fewer GPUs, or without GPUs fewer cores, than `processes`."""
+    """Raise UserError if `processes` exceeds the GPUs of this machine or, without GPUs, its cores."""
     room = gpus or cores()
     if processes > room:
         raise UserError(
@@ -70,7 +74,8 @@ def check_room(processes: int, gpus: int) -> None:
         )
 
 
-def _place(rank: int, processes: int, meeting: Path) -> dict[str, str]:
+def _rank_variables(rank: int, processes: int, meeting: Path) -> dict[str, str]:
+    """Environment variables of one rank."""
     return {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
@@ -83,34 +88,37 @@ def _place(rank: int, processes: int, meeting: Path) -> dict[str, str]:
 
 
 def _wait(ranks: Sequence[Rank], asked: list[int]) -> int:
-    """Wait for all ranks; 0, the exit code of the first that failed, or 130 when they were asked to stop."""
-    first, deadline, told = 0, float("inf"), b""
+    """Wait for all ranks, and tell them to stop once `asked` holds a signal or one of them has ended.
+
+    Returns the exit code of the first rank that failed; else 130 if a rank was interrupted; else 0.
+    """
+    first_failure, deadline, sent = 0, float("inf"), b""
     while running := [rank for rank in ranks if rank.poll() is None]:
-        ended = [_meaning(rank.returncode) for rank in ranks if rank.returncode]
+        ended = [_exit_code(rank.returncode) for rank in ranks if rank.returncode]
         failed = [code for code in ended if code != INTERRUPTED]
-        first = first or (failed[0] if failed else 0)
+        first_failure = first_failure or (failed[0] if failed else 0)
         if failed and deadline == float("inf"):
             deadline = time.monotonic() + GRACE
-        for word, due in ((STOP, bool(asked)), (GONE, bool(ended))):
-            if due and word not in told:
-                told += word
-                _tell(running, word)
+        for message, due in ((STOP, bool(asked)), (GONE, bool(ended))):
+            if due and message not in sent:
+                sent += message
+                _send(running, message)
         if time.monotonic() > deadline:
             for rank in running:
                 rank.kill()
-        time.sleep(LOOK)
-    codes = [_meaning(rank.returncode) for rank in ranks]
+        time.sleep(POLL_SECONDS)
+    codes = [_exit_code(rank.returncode) for rank in ranks]
     failed = [code for code in codes if code not in (0, INTERRUPTED)]
-    return first or (failed[0] if failed else INTERRUPTED if INTERRUPTED in codes else 0)
+    return first_failure or (failed[0] if failed else INTERRUPTED if INTERRUPTED in codes else 0)
 
 
-def _meaning(code: int) -> int:
-    """The exit code, with 130 also for a rank that a signal ended before it could handle it."""
-    return INTERRUPTED if -code in STOPPING else code
+def _exit_code(returncode: int) -> int:
+    """`returncode`, or 130 if one of the signals in `STOPPING` killed the rank before it could handle it."""
+    return INTERRUPTED if -returncode in STOPPING else returncode
 
 
-def _tell(ranks: Sequence[Rank], word: bytes) -> None:
+def _send(ranks: Sequence[Rank], message: bytes) -> None:
     for rank in ranks:
         if rank.stdin:
             with contextlib.suppress(BrokenPipeError):
-                os.write(rank.stdin.fileno(), word)
+                os.write(rank.stdin.fileno(), message)

@@ -1,4 +1,4 @@
-"""Start a training run: hold its folder, prepare it, train in this process or in several."""
+"""Start a training run: lock its folder, prepare it, and train in this process or in several."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from majolica.config import io
-from majolica.config.checks import resolve
+from majolica.config.checks import check_config
 from majolica.config.run import RunConfig
 from majolica.distributed.environment import launched
 from majolica.errors import UserError
@@ -26,17 +26,17 @@ from majolica.signals import collect_signals
 
 
 def train(config: RunConfig, out: Path, resume: bool = False) -> None:
-    """Train `config` into the run folder `out`, on as many processes as it says.
+    """Train `config` into the run folder `out`, on `config.train.processes` processes.
 
-    Raises UserError for bad data, an unreadable checkpoint, a resume that would change what a run keeps, or a folder
-    in which another process trains, and KeyboardInterrupt when asked to stop (after saving). What a new run that
-    fails leaves in `out`, `launch.undo` says.
+    Raises UserError for bad data, an unreadable checkpoint, a resume that would change an option that
+    a run keeps, or a folder in which another process trains. Raises KeyboardInterrupt if the run was
+    asked to stop, after it has saved. `launch.undo` cleans up after a new run that fails.
     """
     if launched():
         with collect_signals() as asked:
             train_rank(config, out, resume, asked)
         return
-    config = resolve(config)
+    config = check_config(config)
     with hold_folder(out) as lock:
         if not resume and (out / "config.yaml").exists():
             raise UserError(f"{out} already holds a run: go on with `--resume {out}`, or choose another --out")
@@ -55,13 +55,18 @@ def train(config: RunConfig, out: Path, resume: bool = False) -> None:
 
 
 def _start(config: RunConfig, out: Path, resume: bool, lock: int) -> None:
-    """Train in a prepared folder; the processes get its `lock` too, so that they hold it if this one is killed."""
+    """Train in a prepared folder.
+
+    Further processes inherit the descriptor `lock`, so that they still hold the folder if this
+    process is killed.
+    """
     if config.train.processes > 1:
         with ScratchFolder("majolica-train-") as scratch:
-            file = scratch.path / "config.yaml"  # that of the run takes it when the checkpoint has been read
+            # The run's own config.yaml is only overwritten once the checkpoint has been read.
+            file = scratch.path / "config.yaml"
             io.save(config, file)
-            words = [str(file), str(out), *(["--resume"] if resume else [])]
-            launch(config.train.processes, "majolica.launch.worker", words, inherit=[lock, scratch.lock])
+            arguments = [str(file), str(out), *(["--resume"] if resume else [])]
+            launch(config.train.processes, "majolica.launch.worker", arguments, inherit=[lock, scratch.lock])
         return
     with collect_signals() as asked:
         train_rank(config, out, resume, asked)

@@ -1,4 +1,4 @@
-"""What a start leaves that fails before a checkpoint: nothing, or all that `--resume` begins again with."""
+"""Cleaning up after a new run that fails: its files are removed unless `--resume` could use them."""
 
 from __future__ import annotations
 
@@ -12,37 +12,38 @@ from majolica.run.weights import checkpoints
 LOG = "log.jsonl"
 
 WRITTEN = (*RUN_FILES, "samples", "profile", "tensorboard", "wandb", "checkpoints")
-"""Names of all that training writes into a run folder."""
+"""Names of the files and folders that training writes into a run folder."""
 
 
 def has_begun(out: Path) -> bool:
-    """Whether training got so far in `out` that there is something to keep: a checkpoint, or a line of the log."""
+    """Whether `out` holds something worth keeping: a checkpoint, or a line of the log."""
     log = out / LOG
     return bool(checkpoints(out)) or (log.is_file() and log.stat().st_size > 0)
 
 
 @contextlib.contextmanager
 def undo_failed_start(out: Path) -> Iterator[None]:
-    """Take back what a new run wrote into `out` where it fails before it has begun, as `has_begun` says.
+    """Remove what a new run wrote into `out` if it fails before it has begun (see `has_begun`).
 
-    Then the folder is as the start found it, with what the user had put there, and the same command may start again
-    once the reason is mended. A run that fails later keeps all that it wrote, for the log and the grids tell of the
-    failure, and config.yaml with them: `--resume` begins it again at step 0. An interrupt takes back only what is not
-    complete without config.yaml, the last file of the preparation.
+    The folder is then as it was before the start, including the user's own files, and the same
+    command can start again once the cause is fixed. A run that fails later keeps all its files: the
+    log and the sample grids help to explain the failure, and with config.yaml `--resume` can begin
+    again at step 0. After an interrupt, files are removed only if the preparation was incomplete,
+    that is, if config.yaml, its last file, is missing.
     """
-    before = set(_written(out))
+    before = set(_list_written(out))
     try:
         yield
     except BaseException as error:
         prepared = (out / "config.yaml").exists()
         if not has_begun(out) and (isinstance(error, Exception) or not prepared):
-            for path in sorted(set(_written(out)) - before, reverse=True):  # what is in a folder before the folder
+            for path in sorted(set(_list_written(out)) - before, reverse=True):  # contents before their folder
                 _remove(path)
         raise
 
 
-def _written(out: Path) -> Iterator[Path]:
-    """All that is there of what training writes, folders and what is in them."""
+def _list_written(out: Path) -> Iterator[Path]:
+    """The paths of `WRITTEN` that exist, and everything inside them."""
     for path in (out / name for name in WRITTEN):
         if path.exists():
             yield path

@@ -1,4 +1,7 @@
-"""One rank of several: `python -m majolica.launch.worker CONFIG OUT [--resume]`, for launch, torchrun or schedulers."""
+"""The program of one rank: `python -m majolica.launch.worker CONFIG OUT [--resume]`.
+
+`launch.spawn`, torchrun or the scheduler of a cluster starts it once per rank.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ from majolica.signals import INTERRUPTED, collect_signals
 def main(arguments: list[str]) -> int:
     let_threads_sleep()
     options = _parser().parse_args(arguments)
-    with collect_signals(patient=True) as asked:  # before the imports, which take seconds
+    # The signal handlers come before the imports, because these take seconds.
+    with collect_signals(patient=True) as asked:
         launcher = Launcher(asked)
         from majolica.config import io
         from majolica.launch.rank import train_rank
@@ -24,13 +28,14 @@ def main(arguments: list[str]) -> int:
         try:
             train_rank(io.load(options.config), options.out, options.resume, asked, launcher)
         except UserError as error:
-            if os.environ.get("RANK", "0") == "0" or not launcher.failed_first():  # what all refuse is said once
+            # An error that all ranks raise is printed once, by rank 0.
+            if os.environ.get("RANK", "0") == "0" or not launcher.wait_for_other_failure():
                 print(f"majolica: {error}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             return INTERRUPTED
         except Exception:
-            if launcher.failed_first():
+            if launcher.wait_for_other_failure():
                 return INTERRUPTED if asked else 1
             raise
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from majolica.config import io
 from majolica.config.lasting import check_lasting, lasting_options
-from majolica.config.paths import anchor
+from majolica.config.paths import make_paths_absolute
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
 from majolica.run.step_plan import STATE, resume_plan
@@ -40,7 +40,7 @@ def finished_step(config: RunConfig, out: Path) -> int | None:
         return None
     before = io.load(path)
     asked = dataclasses.replace(config, train=dataclasses.replace(config.train, steps=before.train.steps))
-    if anchor(asked) != anchor(before):  # say, a place that the data have moved to
+    if make_paths_absolute(asked) != make_paths_absolute(before):  # say, a place that the data have moved to
         return None
     folder, _ = latest(out)  # whole, or an older one has to be trained on from
     return step_of(folder.name) if step_of(folder.name) == state["step"] else None
@@ -80,8 +80,8 @@ def _check_steps(before: RunConfig, config: RunConfig) -> None:
 
 def _check_tokenizer(before: RunConfig, config: RunConfig, out: Path) -> None:
     """UserError where `data.tokenizer` newly names another vocabulary: the run has a copy of its own, and keeps it."""
-    named = anchor(config).data.tokenizer
-    if not named or named == anchor(before).data.tokenizer:
+    named = make_paths_absolute(config).data.tokenizer
+    if not named or named == make_paths_absolute(before).data.tokenizer:
         return
     try:
         same = Path(named).read_bytes() == (out / "tokenizer.model").read_bytes()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from majolica.config import io
-from majolica.config.resolutions import beyond_training
+from majolica.config.resolutions import beyond_training_notes
 from majolica.config.run import RunConfig
 from majolica.config.run_folder import config_of_run
 from majolica.data.pictures.frame import Fit
@@ -128,7 +128,7 @@ class Pipeline:
         warn(
             [
                 *text_notices(self.tokenizer, texts, self.config.model.text.length, self.known_words),
-                *beyond_training(settings.scale * self.resolution, self.config),
+                *beyond_training_notes(settings.scale * self.resolution, self.config),
                 *find_repeats(list(asked)),
             ]
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from majolica.config.fitting import fit_schedule, is_open, open_to_machine, rows_of_step, settle_open
+from majolica.config.fitting import fit_schedule, has_open_options, open_options, rows_of_step, settle_open_options
 from majolica.config.run import RunConfig
 from majolica.data.loading.sources import open_sources
 from majolica.distributed.group import default_device
@@ -45,7 +45,7 @@ def this_machine() -> Machine:
 
 def fit(config: RunConfig, machine: Machine) -> RunConfig:
     """`config` with processes and precision for `machine`, where it leaves them open; the global batch stays."""
-    return settle_open(config, processes_for(config.train.batch, machine), "bf16" if machine.bf16 else "fp32")
+    return settle_open_options(config, processes_for(config.train.batch, machine), "bf16" if machine.bf16 else "fp32")
 
 
 def processes_for(rows: int, machine: Machine) -> int:
@@ -58,7 +58,7 @@ def fit_new_run(config: RunConfig, machine: Machine) -> tuple[RunConfig, list[st
     """`config` fitted to `machine`, and lines that say what was chosen and what the machine lacks."""
     fitted, said = fit(config, machine), []
     train = fitted.train
-    if is_open(config):
+    if has_open_options(config):
         said.append(
             f"fitted to {machine}: --train.processes {train.processes}, --train.batch {train.batch}, "
             f"--train.precision {train.precision}"
@@ -87,7 +87,7 @@ def fit_to_pictures(config: RunConfig) -> tuple[RunConfig, list[str]]:
 
 def check_settled(config: RunConfig) -> RunConfig:
     """`config` itself; UserError where a run that has begun leaves something to the machine."""
-    left = open_to_machine(config) + (["--train.steps 0"] if not config.train.steps else [])
+    left = open_options(config) + (["--train.steps 0"] if not config.train.steps else [])
     if left:
         names = " and ".join(filter(None, (", ".join(left[:-1]), left[-1])))
         is_are, them, a_value = ("is", "it", "a value") if len(left) == 1 else ("are", "them", "values")

@@ -20,7 +20,7 @@ from majolica.activation.plan import ActivationPlan, plan_for
 from majolica.activation.step import fine_rows
 from majolica.config.lasting import lasting_options
 from majolica.config.run import RunConfig
-from majolica.config.split import largest
+from majolica.config.split import noisiest_split
 from majolica.data.loading.loader import Loader, Size
 from majolica.distributed.group import Group, sum_counts
 from majolica.distributed.reduce import Traffic, data_parallel
@@ -119,7 +119,7 @@ def build_run(config: RunConfig, out: Path, group: Group) -> Run:
 def loader(config: RunConfig, group: Group) -> Loader:
     """This rank's share of the data."""
     model, loss = config.model, config.loss
-    fine = largest(loss, config.train.batch * group.world).fine
+    fine = noisiest_split(loss, config.train.batch * group.world).fine
     size = Size(model.resolution, loss.fine_scale, fine, model.patch)
     return Loader(config.data, config.train.batch, size, config.train.seed, group.rank, group.world)
 

@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from majolica.config.logged import GRADIENT_NORM
 from majolica.config.run import RunConfig
-from majolica.config.split import RowSplit, clean_by_rank, split
+from majolica.config.split import RowSplit, clean_by_rank, split_rows
 from majolica.data.counter import mix
 from majolica.data.loading.loader import Batch
 from majolica.data.pictures.transforms import augment
@@ -70,7 +70,7 @@ def micro_step(run: Run, window: list[Pairs], closely: Closely | None = None) ->
     with run.busy:
         batch = next(run.feed)
         run.unreadable.update(batch.faults)
-        parts = split(config.loss, config.train.batch * group.world, progress(run))
+        parts = split_rows(config.loss, config.train.batch * group.world, progress(run))
         objective = Objective.of(config, parts, group.world)
         rows, targets = draw_rows(run, batch, parts)
         outputs = objective.predict(run.network, rows)

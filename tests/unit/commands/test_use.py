@@ -294,7 +294,7 @@ def test_eval_and_demo_hand_on_what_they_are_told(
 ) -> None:
     evaluation, demo = ModuleType("majolica.eval.run"), ModuleType("majolica.commands.main_job")
     told: list[Any] = []
-    evaluation.evaluate = lambda run, **_: {"zero_shot_top1": 0.9375, "parameters": 6}  # type: ignore[attr-defined]
+    evaluation.evaluate = lambda request, say, progress: {"zero_shot_top1": 0.9375, "parameters": 6}  # type: ignore[attr-defined]
     demo.run_demo = lambda **options: told.append(options)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "majolica.eval.run", evaluation)
     monkeypatch.setitem(sys.modules, "majolica.commands.main_job", demo)

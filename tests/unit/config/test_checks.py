@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from majolica.config import io
-from majolica.config.checks import PROPERTY_NAMES, count_parameters, derived, resolve
+from majolica.config.checks import PROPERTY_NAMES, check_config, count_parameters, derive_values
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
 from majolica.recipes import RECIPES, recipe
@@ -25,7 +25,7 @@ def changed(start: RunConfig, path: str, value: Any) -> RunConfig:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_is_sound(name: str) -> None:
-    assert resolve(recipe(name)) == recipe(name)
+    assert check_config(recipe(name)) == recipe(name)
 
 
 @pytest.mark.parametrize(
@@ -54,19 +54,19 @@ def test_every_recipe_is_sound(name: str) -> None:
 )
 def test_what_makes_no_sense_is_refused(path: str, value: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        resolve(changed(recipe("nano"), path, value))
+        check_config(changed(recipe("nano"), path, value))
 
 
 def test_values_that_may_be_zero_or_negative_pass() -> None:
     config = recipe("nano")
     for path in ("loss.t_mean", "optim.weight_decay", "loss.fine_share", "model.registers", "optim.warmup"):
-        resolve(changed(config, path, 0))
-    resolve(changed(config, "loss.t_mean", -2.0))
-    resolve(changed(config, "model.properties", []))
+        check_config(changed(config, path, 0))
+    check_config(changed(config, "loss.t_mean", -2.0))
+    check_config(changed(config, "model.properties", []))
 
 
 def test_derived_values_of_the_reference() -> None:
-    values = derived(recipe("reference"))
+    values = derive_values(recipe("reference"))
     assert values["tokens"] == 256
     assert values["global_batch"] == 16 * 4 * 64 == 4096
     assert values["samples"] == pytest.approx(1.5e9, rel=0.01)

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from majolica.config.checks import resolve
+from majolica.config.checks import check_config
 from majolica.config.fitting import LEAST_ROWS, LEAST_STEPS, fit_schedule, passes_over, rows_of_step
 from majolica.config.run import RunConfig
 from majolica.recipes import RECIPES, recipe
@@ -47,7 +47,7 @@ def test_steps_and_rows_follow_from_the_pictures(
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("pictures", [0, 1, 321, 4_000, 70_000, 5_000_000])
 def test_what_is_fitted_is_sound_for_every_recipe(name: str, pictures: int) -> None:
-    asked, found = recipe(name), resolve(fitted(name, pictures))
+    asked, found = recipe(name), check_config(fitted(name, pictures))
     train, optim = found.train, found.optim
     assert train.steps >= LEAST_STEPS and LEAST_ROWS <= rows_of_step(train) <= rows_of_step(asked.train)
     assert train.steps * rows_of_step(train) >= pictures * passes_over(pictures)

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from majolica.config.resolutions import base_only, beyond_training, scale_of, trained_sizes
+from majolica.config.resolutions import base_only_notes, beyond_training_notes, scale_of, trained_sizes
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
 
@@ -26,11 +26,11 @@ def test_trained_sizes() -> None:
     assert trained_sizes(config) == (256,)
     fine = dataclasses.replace(config, loss=dataclasses.replace(config.loss, fine_share=0.1, fine_scale=4))
     assert trained_sizes(fine) == (256, 1024)
-    assert beyond_training(1024, fine) == [] == beyond_training(256, config)
-    assert "--loss.fine-scale 2" in beyond_training(512, config)[0]
+    assert beyond_training_notes(1024, fine) == [] == beyond_training_notes(256, config)
+    assert "--loss.fine-scale 2" in beyond_training_notes(512, config)[0]
 
 
 def test_a_run_without_fine_rows_is_said_when_it_begins() -> None:
     config = RunConfig()
-    assert "at 256 px only" in base_only(config)[0] and "learns 512 px too" in base_only(config)[0]
-    assert base_only(dataclasses.replace(config, loss=dataclasses.replace(config.loss, fine_share=0.1))) == []
+    assert "at 256 px only" in base_only_notes(config)[0] and "learns 512 px too" in base_only_notes(config)[0]
+    assert base_only_notes(dataclasses.replace(config, loss=dataclasses.replace(config.loss, fine_share=0.1))) == []

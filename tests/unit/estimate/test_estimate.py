@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from majolica import cli
-from majolica.config.split import of_rank
+from majolica.config.split import count_on_rank
 from majolica.errors import UserError
 from majolica.estimate.estimate import Assumptions, figures, on_gpus
 from majolica.estimate.trace import Trace, trace
@@ -60,7 +60,7 @@ def test_the_trace_agrees_with_six_flops_per_parameter_and_token(traced: Trace) 
     model, rows = recipe("reference").model, 16
     tokens = (model.resolution // model.patch) ** 2 + model.registers
     block = 4 * model.width**2 + 3 * model.width * 5472  # attention, SwiGLU
-    noisy = of_rank(64 * rows - round(0.3 * 64 * rows), 0, 64)  # the first rank's
+    noisy = count_on_rank(64 * rows - round(0.3 * 64 * rows), 0, 64)  # the first rank's
     lower = model.perception_depth * block * tokens * rows
     cross = model.synthesis_depth * (2 * model.width**2 * tokens + 2 * model.width * model.text.width * 73)
     upper = model.synthesis_depth * block * tokens * noisy + cross * noisy

@@ -17,6 +17,7 @@ from majolica.data.loading.split import load_split
 from majolica.errors import UserError
 from majolica.eval import facts
 from majolica.eval import run as run_module
+from majolica.eval.request import EvaluationRequest
 from majolica.eval.run import evaluate
 from majolica.recipes import recipe
 from majolica.sampling.pipeline import Pipeline
@@ -39,7 +40,7 @@ def folder(tmp_path: Path, judge: Any, pipeline: Any, monkeypatch: pytest.Monkey
 
 def test_evaluate_writes_both_files(folder: Path) -> None:
     heard: list[str] = []
-    metrics = evaluate(folder, pictures=7, seconds={"data": 3.0}, say=heard.append)
+    metrics = evaluate(EvaluationRequest(folder, pictures=7, seconds={"data": 3.0}), heard.append)
     assert metrics["prompt_fidelity"] == 1
     assert metrics["prompt_fidelity_pictures"] == 7
     assert metrics["zero_shot_pictures"] == 10
@@ -55,17 +56,17 @@ def test_pictures_are_fitted_as_the_run_was_trained(folder: Path, monkeypatch: p
     save(replace(config, data=replace(config.data, fit="pad")), folder / "config.yaml")
     asked: list[Any] = []
     monkeypatch.setattr(facts, "load_split", lambda *args: asked.append(args) or load_split(*args))
-    evaluate(folder, pictures=1)
+    evaluate(EvaluationRequest(folder, pictures=1))
     assert [args[-1] for args in asked] == ["pad", "pad"]
 
 
 def test_a_run_without_its_data(folder: Path) -> None:
     (folder.parent / "data" / "names.json").unlink()
     with pytest.raises(UserError, match=r"no names\.json"):
-        evaluate(folder)
+        evaluate(EvaluationRequest(folder))
     assert not (folder / "metrics.json").exists()
 
 
 def test_no_run_at_all(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no run in"):
-        evaluate(tmp_path / "nothing")
+        evaluate(EvaluationRequest(tmp_path / "nothing"))

@@ -130,7 +130,7 @@ def test_a_rank_that_hears_nothing_is_killed_after_a_while(
     light: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "GRACE", 0.3)
-    monkeypatch.setattr(module, "_tell", lambda ranks, word: None)
+    monkeypatch.setattr(module, "_send", lambda ranks, message: None)
     with pytest.raises(UserError, match=r"exit code 3"):
         launch(2, "light_ranks", [str(tmp_path), "fails"])
     assert not is_running(int((tmp_path / "pid-0").read_text()))

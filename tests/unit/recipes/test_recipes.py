@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from majolica.config import io
-from majolica.config.checks import derived
+from majolica.config.checks import derive_values
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
 from majolica.recipes import RECIPES, recipe, summary
@@ -49,7 +49,7 @@ def test_reference_is_the_specification(path: str, value: object) -> None:
 
 
 def test_reference_batch_and_jitter() -> None:
-    assert derived(recipe("reference"))["global_batch"] == 4096
+    assert derive_values(recipe("reference"))["global_batch"] == 4096
     assert recipe("reference").data.jitter > 0
 
 
@@ -66,7 +66,7 @@ def test_reference_batch_and_jitter() -> None:
 def test_the_ladder_of_sizes(name: str, width: int, depth: int) -> None:
     model = recipe(name).model
     assert (model.width, model.perception_depth + model.synthesis_depth) == (width, depth)
-    assert derived(recipe(name))["tokens"] == 256
+    assert derive_values(recipe(name))["tokens"] == 256
 
 
 @pytest.mark.parametrize("name", RECIPES)

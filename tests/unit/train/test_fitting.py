@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from majolica.config.checks import resolve
-from majolica.config.fitting import fit_schedule, is_open
+from majolica.config.checks import check_config
+from majolica.config.fitting import fit_schedule, has_open_options
 from majolica.config.io import load
 from majolica.config.run import DataConfig, RunConfig, SourceConfig
 from majolica.data.store.pack import write_shards
@@ -48,7 +48,7 @@ def chosen(config: RunConfig) -> tuple[int, int, str]:
 )
 def test_a_recipe_fits_the_machine(name: str, machine: Machine, expected: tuple[int, int, str]) -> None:
     fitted, said = fit_new_run(recipe(name), machine)
-    assert chosen(resolve(fitted)) == expected
+    assert chosen(check_config(fitted)) == expected
     [line] = said
     processes, batch, precision = expected
     options = f"--train.processes {processes}, --train.batch {batch}, --train.precision {precision}"
@@ -61,7 +61,7 @@ def test_a_recipe_fits_the_machine(name: str, machine: Machine, expected: tuple[
 def test_the_global_batch_is_what_the_recipe_says(name: str, machine: Machine) -> None:
     asked, train = recipe(name).train, fit(recipe(name), machine).train
     assert train.batch * train.processes == asked.batch * (asked.processes or 1)
-    assert not is_open(fit(recipe(name), machine))
+    assert not has_open_options(fit(recipe(name), machine))
 
 
 @pytest.mark.parametrize("name", CLUSTERS)

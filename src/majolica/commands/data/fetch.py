@@ -18,7 +18,7 @@ from majolica.config import io
 from majolica.config.engine import EngineConfig
 from majolica.config.fetch import RECIPES, FetchConfig, check, fetch_recipe
 from majolica.errors import UserError
-from majolica.files import check_folder
+from majolica.files import check_folder_writable
 
 if TYPE_CHECKING:
     from majolica.data.fetch.totals import Totals
@@ -58,7 +58,7 @@ def run(args: list[str]) -> None:
         return
     _installed()
     if config.out:
-        check_folder(Path(config.out))
+        check_folder_writable(Path(config.out))
     from majolica.data.fetch.run import fetch
 
     with progress_line() as tell:

@@ -25,7 +25,7 @@ from majolica.config.filter import (
     check,
 )
 from majolica.errors import UserError
-from majolica.files import check_folder
+from majolica.files import check_folder_writable
 from majolica.lock import hold_folder
 from majolica.recipes.filter import SOURCES, source, summary
 
@@ -72,7 +72,7 @@ def run(args: list[str]) -> None:
         return
     if options.out is None:
         raise UserError("say where to: --out DIR")
-    check_folder(options.out)
+    check_folder_writable(options.out)
     from majolica.data.filter.run import filter_metadata
 
     begun = time.monotonic()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tyro
 
-from majolica.files import check_folder
+from majolica.files import check_folder_writable
 from majolica.lock import hold_folder
 
 
@@ -33,7 +33,7 @@ def openmoji(
         objects: Most things in one picture, 1 or 2.
         seed: The same seed gives the same pictures.
     """
-    check_folder(out)
+    check_folder_writable(out)
     from majolica.commands.progress import bar
     from majolica.data.drawings.make import make_openmoji
 

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from majolica.device import settle
+from majolica.device import synchronize
 
 
 def decay_at(step: int, decay: float) -> float:
@@ -39,7 +39,7 @@ class Ema:
         current = [own[name].detach().to(self.device, non_blocking=True) for name in self.average]
         weight = ((1 - decay_at(step, self.decay)) * moved).to(self.device, non_blocking=True)
         if moved.device != self.device:  # averaged on the host: it waits for the copies, once
-            settle(moved.device)
+            synchronize(moved.device)
         torch._foreach_lerp_(list(self.average.values()), current, [weight] * len(current))
 
 

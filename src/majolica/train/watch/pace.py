@@ -7,7 +7,7 @@ import statistics
 import time
 from collections import deque
 
-from majolica.device import settle
+from majolica.device import synchronize
 from majolica.distributed.group import from_first
 from majolica.train.state import Run
 
@@ -38,7 +38,7 @@ class Pace:
         """Stop the clock, when all that was queued is done."""
         if not self.open:
             return
-        settle(self.run.group.device)
+        synchronize(self.run.group.device)
         elapsed = time.perf_counter() - self.mark
         self.run.seconds += elapsed
         self.spent += elapsed

@@ -13,7 +13,7 @@ from torch import Tensor
 from majolica.activation.count import micro_step_flops
 from majolica.config.run import RunConfig
 from majolica.distributed.group import Group
-from majolica.gpus import of_device
+from majolica.gpus import find_gpu_of_device
 from majolica.objectives.flow import TIME_BINS
 
 
@@ -40,7 +40,7 @@ def ideal_seconds(config: RunConfig, device_name: str) -> float | None:
 
     Over the seconds it takes this is the MFU (PaLM, arXiv 2204.02311, appendix B): recomputation does not count.
     """
-    gpu = of_device(device_name)
+    gpu = find_gpu_of_device(device_name)
     if gpu is None:
         return None
     return micro_step_flops(config) * config.train.accumulate / (gpu.tflops * 1e12)

@@ -6,7 +6,7 @@ from torch import nn
 from majolica.activation.count import micro_step_flops
 from majolica.config.run import RunConfig
 from majolica.estimate.trace import trace
-from majolica.gpus import GPUS, of_device
+from majolica.gpus import GPUS, find_gpu_of_device
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
 from majolica.models.majolica import Majolica, Rows
@@ -98,7 +98,7 @@ def test_mfu_is_known_where_the_gpu_is() -> None:
     assert ideal_seconds(config, "") is None and ideal_seconds(config, "Tesla T4") is None
     one, two = (ideal_seconds(changed(config, accumulate=n), "NVIDIA A100-SXM4-80GB") for n in (1, 2))
     assert one and two == 2 * one and one * 312e12 == micro_step_flops(config)
-    assert of_device("NVIDIA A100-SXM4-40GB") == GPUS["A100-40GB"]
+    assert find_gpu_of_device("NVIDIA A100-SXM4-40GB") == GPUS["A100-40GB"]
 
 
 def test_flops_are_those_that_the_plan_traces() -> None:

@@ -22,7 +22,7 @@ class Machine:
         self.now += 0.001
         self.done = max(self.done, self.now) + 1
 
-    def settle(self, device: torch.device) -> None:
+    def synchronize(self, device: torch.device) -> None:
         assert device.type == "meta"
         self.now = max(self.now, self.done)
 
@@ -30,7 +30,7 @@ class Machine:
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     machine = Machine()
-    monkeypatch.setattr(pace, "settle", machine.settle)
+    monkeypatch.setattr(pace, "synchronize", machine.synchronize)
     monkeypatch.setattr(pace, "time", SimpleNamespace(perf_counter=lambda: machine.now))
     return machine
 

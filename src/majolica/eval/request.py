@@ -1,0 +1,29 @@
+"""What an evaluation is asked for, as one object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from majolica.eval.brush import Brush
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """What `evaluate` does, and with how many processes."""
+
+    run: Path
+    """Folder of the trained run."""
+    pictures: int = 256
+    """Pictures that are painted for prompt fidelity."""
+    brush: Brush = field(default_factory=Brush)
+    """How all pictures are painted: steps, guidance, seed, solver."""
+    processes: int = 1
+    """Processes that paint side by side; one of them trains the judge first.
+
+    0 stands for one process on a GPU, and elsewhere for one per core, but no more than 8, because
+    each process needs memory for the model.
+    """
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Times of earlier parts (data, training), in seconds, which the report shows."""
