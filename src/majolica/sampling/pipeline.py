@@ -18,6 +18,7 @@ from majolica.data.pictures.frame import Fit
 from majolica.device import find_device
 from majolica.errors import UserError
 from majolica.models.conditions import Condition
+from majolica.models.initialise import materialise, set_constants
 from majolica.models.majolica import Majolica
 from majolica.models.precision import attend_by_products, autocast_in_use, has_bf16
 from majolica.run.weights import load_ema
@@ -61,7 +62,10 @@ class Pipeline:
         config = io.load(config_of_run(run, "--run", advice))
         tokenizer = Tokenizer(run / "tokenizer.model")
         text = dataclasses.replace(config.model.text, vocab=tokenizer.vocab)
-        model = Majolica(dataclasses.replace(config.model, text=text))
+        with torch.device("meta"):  # first weights would take time to draw, and the run's replace all of them
+            model = Majolica(dataclasses.replace(config.model, text=text))
+        materialise(model, torch.device("cpu"))
+        set_constants(model)
         try:
             missing, unexpected = model.load_state_dict(load_ema(run), strict=False)
         except RuntimeError as error:
