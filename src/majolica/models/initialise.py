@@ -5,7 +5,8 @@ device, where they take no memory, gives them memory on the device of the model 
 calls `initialise` once. A model whose weights are loaded needs no first weights, so `Pipeline.load`
 calls only `materialise` and `set_constants`.
 
-* Weights and biases of linear layers and convolutions: uniform within 1 / sqrt(inputs), torch's default.
+* Weights and biases of linear layers and convolutions: uniform within 1 / sqrt(inputs), torch's
+  default.
 * Gains of norms: 1.
 * Embeddings of pieces and positions, registers, pool queries, the sink, kinds of properties: normal
   with a standard deviation of 0.02 (BERT, arXiv 1810.04805).
@@ -13,16 +14,16 @@ calls only `materialise` and `set_constants`.
   arXiv 2212.09748).
 * The blocks' offsets: 0, but 1/2 for gates, where DiT has 0, because a training of a few thousand
   steps needs every block from its first step on.
-* The layers that write pixels (`to_patch`, the decoder's modulation and its last convolution): 0, as
-  the last layer of DiT, so that the first picture is grey.
+* The layers that write pixels (`to_patch`, the decoder's modulation and its last convolution): 0,
+  as the last layer of DiT, so that the first picture is grey.
 * `logit_scale`: log 10; `logit_bias`: the value in the configuration (SigLIP, arXiv 2303.15343).
 
-All numbers are drawn on the CPU from one stream, in the order of this file, one parameter at a time.
-So a seed gives the same weights on every device and on every rank, and the host never holds more
-than the largest parameter. The order is that of torch's constructors, which drew the numbers before
-this file existed. They drew some numbers that were never used, for layers that were then set to 0
-and for embeddings that were drawn twice; these are still drawn, so that a seed gives the same weights
-as before.
+All numbers are drawn on the CPU from one stream, in the order of this file, one parameter at a
+time. So a seed gives the same weights on every device and on every rank, and the host never holds
+more than the largest parameter. The order is that of torch's constructors, which drew the numbers
+before this file existed. They drew some numbers that were never used, for layers that were then set
+to 0 and for embeddings that were drawn twice; these are still drawn, so that a seed gives the same
+weights as before.
 
 Shapes: 6 shift, scale and gate of attention and of the MLP; D width.
 """
@@ -63,8 +64,8 @@ STD = 0.02
 class _SkipInit(TorchFunctionMode):
     """Skips the functions of `torch.nn.init`.
 
-    torch's layers draw their first weights when they are made. On `meta` this has no effect, but the
-    first call imports so much of torch that it takes two seconds.
+    torch's layers draw their first weights when they are made. On `meta` this has no effect, but
+    the first call imports so much of torch that it takes two seconds.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -94,7 +95,7 @@ def materialise(model: nn.Module, device: torch.device) -> None:
 
 @torch.no_grad()
 def initialise(model: Majolica) -> None:
-    """Set every parameter and every constant of `model` in place, from torch's global CPU stream."""
+    """Set all parameters and constants of `model` in place, from torch's global CPU stream."""
     _init_text_tower(model.text_tower)
     _init_perception(model.perception)
     _init_synthesis(model.synthesis)
@@ -109,7 +110,7 @@ def initialise(model: Majolica) -> None:
 
 @torch.no_grad()
 def set_constants(model: Majolica) -> None:
-    """Set the buffers of `model` in place. They follow from its configuration; no checkpoint holds them."""
+    """Set the buffers of `model`, which no checkpoint holds, in place from its configuration."""
     time, conditions = model.perception.time, model.conditions
     ranges = [PROPERTIES[name] for name in conditions.names]
     with torch.device("cpu"):

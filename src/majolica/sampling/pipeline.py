@@ -20,7 +20,7 @@ from majolica.errors import UserError
 from majolica.models.conditions import Condition
 from majolica.models.initialise import materialise, set_constants
 from majolica.models.majolica import Majolica
-from majolica.models.precision import attend_by_products, autocast_in_use, has_bf16
+from majolica.models.precision import autocast_in_use, has_bf16, set_attention_by_products
 from majolica.run.weights import load_ema
 from majolica.sampling.images import Pictures, read_pictures
 from majolica.sampling.inputs import Texts, Values, read_count, read_dials, read_labels, read_texts
@@ -74,7 +74,7 @@ class Pipeline:
             names = ", ".join([*missing, *unexpected][:3])
             raise UserError(f"the weights in {run} do not fit its config.yaml ({names})")
         if config.train.precision != "fp32" and has_bf16(place):
-            attend_by_products(model, place)
+            set_attention_by_products(model, place)
         return Pipeline(model.to(place).eval(), tokenizer, config, place, load_words(run))
 
     @property
