@@ -16,7 +16,7 @@ from benchmarks.timing import Step, median_ratio
 from majolica.config.run import ModelConfig
 from majolica.models import trunk
 from majolica.models.layers import swiglu_hidden
-from majolica.models.precision import Precision, attend_by_products, autocast
+from majolica.models.precision import Precision, autocast, set_attention_by_products
 
 Block = Callable[[Tensor], Tensor]
 
@@ -61,7 +61,7 @@ def same_size(config: ModelConfig, rows: int, device: torch.device) -> tuple[dic
     rope = torch.polar(torch.ones(tokens, width // heads // 2), torch.rand(tokens, width // heads // 2)).to(device)
     see, paint = trunk.Block(width, heads).to(device), trunk.Block(width, heads, config.text.width).to(device)
     for block in (see, paint):  # as training does
-        attend_by_products(block, device)
+        set_attention_by_products(block, device)
     blocks: dict[str, Block] = {
         "see": lambda x: see(x, modulation, rope),
         "paint": lambda x: paint(x, modulation, rope, (text, mask)),

@@ -29,9 +29,9 @@ def forward_backward(function: Callable[[Tensor], Tensor], x: Tensor) -> Callabl
     return run
 
 
-def rotate_halves(x_BHND: Tensor, turn_NF: Tensor) -> Tensor:
+def rotate_halves(x_BHND: Tensor, rope_NF: Tensor) -> Tensor:
     """The usual real-valued rotary embedding."""
-    cos, sin = turn_NF.real, turn_NF.imag
+    cos, sin = rope_NF.real, rope_NF.imag
     first, second = x_BHND.chunk(2, -1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), -1)
 

@@ -34,7 +34,7 @@ from majolica.distributed.group import Group, default_device
 from majolica.estimate.trace import trace
 from majolica.machine import keep_freed_memory
 from majolica.models.parts import BlockCall
-from majolica.models.precision import Precision, attend_by_products, autocast, has_bf16
+from majolica.models.precision import Precision, autocast, has_bf16, set_attention_by_products
 from majolica.models.text_tower import TextTower
 from majolica.models.trunk import Perception
 from majolica.objectives.contrastive import Pairs, caption_ids, sigmoid_loss
@@ -120,7 +120,7 @@ def contrastive_step(config: RunConfig, rope: Tensor, batch: Batch, tokens_BL: T
     """One optimiser step of the contrastive model on the clean rows of as many micro-steps."""
     rows = round(config.loss.clean_share * config.train.batch)
     model = FullDepth(config.model).to(group.device)
-    attend_by_products(model, group.device)
+    set_attention_by_products(model, group.device)
     products = outside_autocast(config.train.precision, group.device)
     optimisers, ema = build_optimisers(model, config.optim, products=products), Ema(model, config.optim.ema)
     one = torch.ones((), device=group.device)

@@ -1,7 +1,8 @@
-"""The few layers that every part of the model is made of.
+"""The layers that all parts of the model share.
 
-Shapes: B rows, N tokens, M tokens that are attended to, H heads, D width of a token or of a head, L tokens of a
-condition and C their width, F rotary frequencies, of which Q by row and Q by column.
+Shapes: B rows, N tokens that attend, M tokens that are attended to, H heads, D width of a token or
+of a head, L tokens of a condition and C their width, F frequencies (rotary: Q by row and Q by
+column).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from torch.nn import functional as F
 class Norm(nn.LayerNorm):
     """Layer norm over the last axis, without bias; `gain=False` where adaLN supplies the gain.
 
-    Not RMSNorm: on CPU torch has a fused kernel for this one only, four times faster (docs/adr/020).
+    It is not RMSNorm, for which torch has no fused kernel on the CPU: layer norm is four times
+    faster there (docs/adr/020).
     """
 
     def __init__(self, width: int, gain: bool = True) -> None:
@@ -29,15 +31,19 @@ class Norm(nn.LayerNorm):
 def layer_norm(x: Tensor, gain: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Layer norm over the last axis in the precision of `x`, also under autocast.
 
-    The kernels take mean and variance in float32. On a GPU, and there alone, autocast would also make input and output
-    float32, and everything that is multiplied with them: the pixel decoder would keep a third more (docs/adr/058).
+    The kernels compute mean and variance in float32. On a GPU, autocast would also make input and
+    output float32, and everything that is multiplied with them: the pixel decoder would keep a
+    third more memory for its backward pass (docs/adr/058).
     """
     with torch.autocast(x.device.type, enabled=False):
         return F.layer_norm(x, x.shape[-1:], gain, None, eps)
 
 
 class SwiGLU(nn.Module):
-    """Gated feed-forward (arXiv 2002.05202) with 8/3 D hidden units: the parameters of a plain 4 D layer."""
+    """Gated feed-forward layer (arXiv 2002.05202).
+
+    It has 8/3 D hidden units, and so as many parameters as a plain layer with 4 D of them.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -56,60 +62,67 @@ def swiglu_hidden(width: int) -> int:
     return 16 * math.ceil(width * 8 / 3 / 16)
 
 
-def rotate(x_BHND: Tensor, turn_NF: Tensor) -> Tensor:
-    """Rotary embedding (arXiv 2104.09864): pairs of channels as complex numbers, turned by their angle."""
-    pairs = torch.view_as_complex(x_BHND.float().reshape(*x_BHND.shape[:-1], turn_NF.shape[-1], 2))
-    return torch.view_as_real(pairs * turn_NF).flatten(-2).to(x_BHND.dtype)
+def rotate(x_BHND: Tensor, rope_NF: Tensor) -> Tensor:
+    """Rotary embedding (arXiv 2104.09864): pairs of channels, as complex numbers, times `rope_NF`."""
+    pairs_BHNF = torch.view_as_complex(x_BHND.float().reshape(*x_BHND.shape[:-1], rope_NF.shape[-1], 2))
+    return torch.view_as_real(pairs_BHNF * rope_NF).flatten(-2).to(x_BHND.dtype)
 
 
 def rope_2d(grid: tuple[int, int], head_dim: int, registers: int = 0) -> Tensor:
-    """Turns of 2-D rotary embedding over normalised coordinates: unit complex `(registers + h*w, head_dim / 2)`.
+    """Factors of 2-D rotary embedding, complex of modulus 1: `(registers + h * w, head_dim / 2)`.
 
-    Half of the frequencies turn with the row, half with the column. Coordinates are cell centres scaled so that the
-    longer side has unit length times 16 (any grid of the same picture shares them); registers sit still (angle 0).
+    The angles of one half of the frequencies grow with the row, those of the other with the column.
+    Coordinates are those of the cell centres, scaled so that the longer side has length 16 on every
+    grid: two grids of one picture share them. Registers have angle 0.
     """
     height, width = grid
     quarter = head_dim // 4
     frequency_Q = 100.0 ** (-torch.arange(quarter, dtype=torch.float64) / quarter)
     unit = 16 / max(height, width)
-    row_N, column_N = torch.meshgrid(
+    grids = torch.meshgrid(
         (torch.arange(height, dtype=torch.float64) + 0.5) * unit,
         (torch.arange(width, dtype=torch.float64) + 0.5) * unit,
         indexing="ij",
     )
-    angle_NQ = torch.cat((row_N.flatten()[:, None] * frequency_Q, column_N.flatten()[:, None] * frequency_Q), 1)
-    angle_NQ = torch.cat((angle_NQ.new_zeros(registers, 2 * quarter), angle_NQ))
-    return torch.polar(torch.ones_like(angle_NQ), angle_NQ).to(torch.complex64)
+    row_N, column_N = (places.flatten() for places in grids)
+    angle_NF = torch.cat((row_N[:, None] * frequency_Q, column_N[:, None] * frequency_Q), 1)
+    angle_NF = torch.cat((angle_NF.new_zeros(registers, 2 * quarter), angle_NF))
+    return torch.polar(torch.ones_like(angle_NF), angle_NF).to(torch.complex64)
 
 
 LONGEST_PRODUCTS = 512
-"""Tokens up to which scores may lie in memory."""
+"""Tokens up to which `attend` may hold the whole matrix of scores in memory."""
 
 
 def attend(q_BHND: Tensor, k_BHMD: Tensor, v_BHMD: Tensor, mask_BM: Tensor | None, by_products: bool) -> Tensor:
-    """Attention over what `mask_BM` leaves, `(B, H, N, D)`.
+    """Scaled dot-product attention, `(B, H, N, D)`; `mask_BM` is False for tokens that are hidden.
 
-    `by_products` takes plain batched products for short bfloat16 sequences: torch's fused kernel for CPUs computes
-    them in float32, at a third of the speed (docs/adr/043).
+    With `by_products`, short bfloat16 sequences take plain batched products, because torch's fused
+    kernel for CPUs computes them in float32, at a third of the speed (docs/adr/043).
     """
     mask = None if mask_BM is None else mask_BM[:, None, None, :]
     batch, heads, tokens, width = q_BHND.shape
     short = max(tokens, k_BHMD.shape[2]) <= LONGEST_PRODUCTS
-    # Without any rows the fused call gives None on some GPUs (torch 2.11); products give no rows.
+    # For zero rows the fused call returns None on some GPUs (torch 2.11), so these take products.
     if batch and not (by_products and short and q_BHND.dtype == torch.bfloat16):
         return F.scaled_dot_product_attention(q_BHND, k_BHMD, v_BHMD, attn_mask=mask)
     q, k, v = (x.flatten(0, 1) for x in (q_BHND, k_BHMD, v_BHMD))
-    nothing = q.new_empty(1, 1, 1).expand(len(q), tokens, k.shape[1])
-    scores = torch.baddbmm(nothing, q, k.mT, beta=0, alpha=width**-0.5)
+    unused = q.new_empty(1, 1, 1).expand(len(q), tokens, k.shape[1])  # baddbmm ignores it at beta=0
+    scores = torch.baddbmm(unused, q, k.mT, beta=0, alpha=width**-0.5)
     if mask is not None:
         scores.view(batch, heads, tokens, k.shape[1]).masked_fill_(~mask, -torch.inf)
     return torch.bmm(scores.softmax(-1), v).view(batch, heads, tokens, width)
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention with QK-norm; `rope` turns queries and keys when given, `mask_BN` hides keys."""
+    """Multi-head self-attention with QK-norm.
+
+    `rope_NF` rotates queries and keys if it is given; `mask_BN` is False for tokens that are
+    hidden.
+    """
 
     by_products = False
+    """See `attend`."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -119,23 +132,24 @@ class SelfAttention(nn.Module):
         self.norm_q = Norm(width // heads)
         self.norm_k = Norm(width // heads)
 
-    def forward(self, x_BND: Tensor, rope: Tensor | None = None, mask_BN: Tensor | None = None) -> Tensor:
+    def forward(self, x_BND: Tensor, rope_NF: Tensor | None = None, mask_BN: Tensor | None = None) -> Tensor:
         batch, tokens, width = x_BND.shape
         q, k, v = (
             self.qkv(x_BND).view(batch, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
         )
         q, k = self.norm_q(q), self.norm_k(k)
-        if rope is not None:
-            q, k = rotate(q, rope), rotate(k, rope)
+        if rope_NF is not None:
+            q, k = rotate(q, rope_NF), rotate(k, rope_NF)
         mixed = attend(q, k, v, mask_BN, self.by_products)
         out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
         return out
 
 
 class CrossAttention(nn.Module):
-    """Attention from the image tokens to a condition sequence of which `mask_BL` says what is there."""
+    """Attention from image tokens to a condition; `mask_BL` is False for tokens that are hidden."""
 
     by_products = False
+    """See `attend`."""
 
     def __init__(self, width: int, heads: int, width_condition: int) -> None:
         super().__init__()
@@ -161,7 +175,7 @@ class CrossAttention(nn.Module):
 
 
 class AttentionPool(nn.Module):
-    """One learned query per head reads the tokens: `(B, N, D) -> (B, D)`."""
+    """Cross-attention of one learned query to the tokens: `(B, N, D) -> (B, D)`."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -178,7 +192,7 @@ class AttentionPool(nn.Module):
 
 
 class TimeEmbedding(nn.Module):
-    """Flow time in [0, 1] to a width-D vector: Fourier features, then a two-layer perceptron."""
+    """Flow time in [0, 1] to a vector, `(B,) -> (B, D)`: Fourier features, then a two-layer MLP."""
 
     def __init__(self, width: int, features: int = 64) -> None:
         super().__init__()
@@ -192,11 +206,11 @@ class TimeEmbedding(nn.Module):
 
 
 def fourier_frequencies(features: int, highest: float = 128.0) -> Tensor:
-    """Angular frequencies from 1 to `highest`, geometric."""
+    """Angular frequencies from 1 to `highest` in a geometric series, `(F,)`."""
     return torch.logspace(0, math.log10(highest), features)
 
 
-def fourier(x_B1: Tensor, frequency_F: Tensor) -> Tensor:
-    """`(..., 1) -> (..., 2F)`: sines and cosines of x at each frequency."""
-    angle = x_B1 * frequency_F
+def fourier(x: Tensor, frequency_F: Tensor) -> Tensor:
+    """Fourier features, `(..., 1) -> (..., 2 F)`: sines, then cosines, of x at each frequency."""
+    angle = x * frequency_F
     return torch.cat((angle.sin(), angle.cos()), -1)

@@ -1,8 +1,9 @@
-"""The whole model: perception, synthesis, decoder, text tower, conditions. One forward pass serves both losses.
+"""The whole model, in which one forward pass serves both losses.
 
-Shapes: B rows, of which M are noisy, F noisy and painted larger, and C clean; N tokens of width D; L pieces of a
-caption (`states_BLC` and `pooled_BC` have the width C of the text tower); E embedding; H and W pixels, or h and w
-tokens; 3 colours.
+Shapes: B rows, of which M are noisy, F noisy and painted larger, and C clean; N tokens (registers
+first) of width D; F rotary frequencies in `rope_NF`; L pieces of a caption (in `states_BLC` and
+`pooled_BC`, C is the width of the text tower); E numbers of an embedding; H and W pixels (in
+`grid_BHWD`: tokens); 3 colours.
 """
 
 from __future__ import annotations
@@ -26,42 +27,47 @@ from majolica.models.trunk import Perception, Synthesis, unpatchify
 
 @dataclass(frozen=True)
 class Rows:
-    """A micro-step's rows: `M` noisy ones first, then the clean ones."""
+    """A micro-step's rows: the M noisy ones first, then the clean ones."""
 
     base_B3HW: Tensor
-    """Trunk input at the base resolution: pooled noisy pixels, or clean pixels; [-1, 1] when clean."""
+    """Trunk input at the base resolution: noisy pixels, or clean pixels in [-1, 1]."""
     t_B: Tensor
-    """Flow time, 1 for clean rows."""
+    """Flow time in [0, 1]; 1 for clean rows."""
     condition: Condition
-    """Captions of all rows; properties and drop-out matter only to the noisy ones."""
+    """Of all rows; for the clean ones only the captions count."""
     pixels_F3HW: Tensor
-    """Noisy pixels of the first rows in a window of a larger picture; none when `F` is 0."""
+    """Noisy pixels of the first F rows, each in a window of a larger picture."""
     window: Window
+    """Where these pixels lie in their pictures."""
     noisy: int
     """M."""
 
 
 @dataclass(frozen=True)
 class Outputs:
+    """What the model predicts for `Rows`."""
+
     base_M3HW: Tensor
     """Predicted clean pixels of the noisy rows, at the base resolution."""
     fine_F3HW: Tensor
-    """The same in the windows of the larger pictures."""
+    """Predicted clean pixels in the windows of the larger pictures."""
     image_CE: Tensor
-    """Unit image embeddings of the clean rows."""
+    """Image embeddings of the clean rows, of unit length."""
     text_CE: Tensor
-    """Unit text embeddings of the clean rows."""
+    """Text embeddings of the clean rows, of unit length."""
     tokens_BND: Tensor
-    """What leaves the perception trunk, of all rows: where the two losses meet."""
+    """The perception tokens of all rows, on which both losses depend."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """What the text tower says of a batch of captions."""
+    """The outputs of the text tower for a batch of captions."""
 
     states_BLC: Tensor
     mask_BL: Tensor
+    """bool; False hides padding."""
     embedding_BE: Tensor
+    """Of unit length."""
     pooled_BC: Tensor
 
     def __getitem__(self, rows: slice) -> Text:
@@ -69,13 +75,17 @@ class Text:
 
 
 class Majolica(nn.Module):
-    """See `Rows` and `Outputs`; the methods are the pieces that sampling and evaluation call on their own."""
+    """The model: `Rows` to `Outputs`. Sampling and evaluation call the methods that `forward` calls."""
 
     TRUNK = ("perception", "synthesis")
-    """The parts between pixels and pixels that see a token for every patch."""
+    """Names of the parts that work on one token for every patch."""
 
     def __init__(self, config: ModelConfig) -> None:
-        """On the device that tensors are made on (`with torch.device(...)`), with its first weights."""
+        """Build the model on torch's default device, with its first weights.
+
+        The device is set by `with torch.device(...)`. On `meta` a model has neither memory nor
+        weights.
+        """
         super().__init__()
         self.config = config
         device = torch.empty(0).device
@@ -95,6 +105,7 @@ class Majolica(nn.Module):
         self._ropes: dict[tuple[int, int, torch.device], Tensor] = {}
 
     def forward(self, rows: Rows) -> Outputs:
+        """Predict clean pixels of the noisy rows, and embeddings of the clean rows."""
         noisy, fine = rows.noisy, len(rows.pixels_F3HW)
         tokens_BND, time_BD = self.perceive(rows.base_B3HW, rows.t_B)
         text = self.read(rows.condition.tokens_BL)
@@ -106,7 +117,8 @@ class Majolica(nn.Module):
             rows.base_B3HW[:noisy],
             rows.t_B[:noisy],
         )
-        # Detached: details do not pull at the base picture, which has its own loss.
+        # Detached, so that the loss on details does not train the base picture, which has its own
+        # loss.
         fine_F3HW = self.magnify(
             grid_MHWD[:fine], base_M3HW[:fine].detach(), rows.pixels_F3HW, rows.t_B[:fine], rows.window
         )
@@ -114,7 +126,7 @@ class Majolica(nn.Module):
         return Outputs(base_M3HW, fine_F3HW, image_CE, text.embedding_BE[noisy:], tokens_BND)
 
     def parts(self) -> dict[str, nn.Module]:
-        """The parts that have a name; the head, which reads pixels and similarities off them, is what is left."""
+        """The named parts. The head is what is left: from tokens to pixels and to similarities."""
         return {
             "text_tower": self.text_tower,
             "perception": self.perception,
@@ -124,7 +136,7 @@ class Majolica(nn.Module):
         }
 
     def blocks(self, fine: bool = False) -> list[BlockCall]:
-        """The calls of blocks in `forward`, in their order; `fine` when some rows are painted larger than the base."""
+        """The calls of blocks in `forward`, in order; `fine` if some rows are painted larger."""
         stacks: list[tuple[str, Kind, nn.ModuleList]] = [
             ("perception", "transformer", self.perception.blocks),
             ("text", "transformer", self.text_tower.blocks),
@@ -139,30 +151,32 @@ class Majolica(nn.Module):
         ]
 
     def grid(self, base_B3HW: Tensor) -> tuple[int, int]:
-        """Token grid of a base-resolution image."""
+        """Height and width of the token grid of a base-resolution image."""
         return base_B3HW.shape[-2] // self.config.patch, base_B3HW.shape[-1] // self.config.patch
 
     def rope(self, grid: tuple[int, int], device: torch.device) -> Tensor:
-        """Rotary tables of a grid, computed once: for training too where a picture is painted first."""
+        """The factors of `rope_2d` for a grid, `(N, F)`, computed once for each grid and device."""
         key = (*grid, device)
         if key not in self._ropes:
-            with torch.inference_mode(False):  # a tensor of inference mode cannot be saved for a backward pass
-                turn = rope_2d(grid, self.config.width // self.config.heads, self.config.registers)
-                self._ropes[key] = to_device(turn, device)
+            # Training may use the table later, and a tensor made in inference mode cannot be saved
+            # for a backward pass.
+            with torch.inference_mode(False):
+                rope_NF = rope_2d(grid, self.config.width // self.config.heads, self.config.registers)
+                self._ropes[key] = to_device(rope_NF, device)
         return self._ropes[key]
 
     def perceive(self, base_B3HW: Tensor, t_B: Tensor) -> tuple[Tensor, Tensor]:
-        """Perception tokens `(B, registers + N, D)` and the time vector `(B, D)`; text plays no part."""
+        """Perception tokens `(B, N, D)`, registers first, and the time vector `(B, D)`."""
         out: tuple[Tensor, Tensor] = self.perception(base_B3HW, t_B, self.rope(self.grid(base_B3HW), base_B3HW.device))
         return out
 
     def see(self, images_B3HW: Tensor) -> Tensor:
-        """Unit embeddings `(B, E)` of clean base-resolution images in [-1, 1]."""
+        """Embeddings of unit length, `(B, E)`, of clean base-resolution images in [-1, 1]."""
         tokens_BND, _ = self.perceive(images_B3HW, images_B3HW.new_ones(len(images_B3HW)))
         return self.perception.embed(tokens_BND)
 
     def read(self, tokens_BL: Tensor) -> Text:
-        """Captions through the text tower."""
+        """The outputs of the text tower for captions."""
         return Text(*self.text_tower(tokens_BL))
 
     def paint(
@@ -174,32 +188,35 @@ class Majolica(nn.Module):
         noisy_B3HW: Tensor,
         t_B: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Token states on their grid `(B, h, w, D)` and the clean base-resolution image `(B, 3, H, W)`.
+        """Token states on their grid `(B, h, w, D)`, and the clean base image `(B, 3, H, W)`.
 
-        From perception tokens, a condition and the noisy base pixels that the tokens came from.
+        `noisy_B3HW` are the noisy base pixels from which the perception tokens were computed.
         """
         grid = self.grid(noisy_B3HW)
         sequence = self.conditions(text.states_BLC, text.mask_BL, condition)
         pooled_BC = text.pooled_BC * condition.has_text_B[:, None]
-        rope = self.rope(grid, tokens_BND.device)
-        x_BND = self.norm(self.synthesis(tokens_BND, time_BD, pooled_BC, sequence, rope))
+        rope_NF = self.rope(grid, tokens_BND.device)
+        x_BND = self.norm(self.synthesis(tokens_BND, time_BD, pooled_BC, sequence, rope_NF))
         x_BND = x_BND[:, self.config.registers :]
         estimate_B3HW = unpatchify(self.to_patch(x_BND), self.config.patch, grid)
         grid_BHWD = x_BND.reshape(len(x_BND), *grid, self.config.width)
-        base_B3HW: Tensor = self.decoder(grid_BHWD, estimate_B3HW, noisy_B3HW * unit_variance(t_B, 1))
+        base_B3HW: Tensor = self.decoder(grid_BHWD, estimate_B3HW, noisy_B3HW * unit_variance_factor(t_B, 1))
         return grid_BHWD, base_B3HW
 
     def magnify(self, grid_BHWD: Tensor, base_B3HW: Tensor, pixels_B3HW: Tensor, t_B: Tensor, window: Window) -> Tensor:
-        """Clean pixels of a window at scale k; pooled by k they are `base_B3HW` there."""
-        unit_B3HW = pixels_B3HW * unit_variance(t_B, window.scale)
+        """Clean pixels of a window at scale k; pooled by k they equal `base_B3HW` there."""
+        unit_B3HW = pixels_B3HW * unit_variance_factor(t_B, window.scale)
         return self.decoder.magnify(grid_BHWD, base_B3HW, unit_B3HW, window)
 
 
-def unit_variance(t_B: Tensor, scale: int) -> Tensor:
-    """Factor `(B, 1, 1, 1)` that brings z_t = t x + (1 - t) k e to about unit variance, taking var(x) = 1/4."""
+def unit_variance_factor(t_B: Tensor, scale: int) -> Tensor:
+    """Factor `(B, 1, 1, 1)` that scales z_t to about unit variance.
+
+    z_t = t x + (1 - t) k e, where k is `scale` and var(x) is taken to be 1/4.
+    """
     return (0.25 * t_B**2 + ((1 - t_B) * scale) ** 2 + 1e-4).rsqrt()[:, None, None, None]
 
 
 def pool(images_BCHW: Tensor, scale: int) -> Tensor:
-    """Average-pool by k: full resolution to base resolution."""
+    """Average-pool by k = `scale`: `(B, C, H, W) -> (B, C, H / k, W / k)`."""
     return images_BCHW if scale == 1 else F.avg_pool2d(images_BCHW, scale)

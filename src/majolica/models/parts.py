@@ -1,7 +1,7 @@
-"""What a model says of its own structure: its parts, and its blocks in the order in which a step calls them.
+"""The structure of a model: its parts, and its blocks in the order in which a step calls them.
 
-Optimisers, precision, compilation, sharding, observation, the activation planner and estimates ask here, and none of
-them knows the name of a layer.
+Optimisers, precision, compilation, sharding, observation, the activation planner and estimates ask
+the model for its structure, so that none of them depends on the name of a layer.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ Kind = Literal["transformer", "pixel"]
 
 @dataclass(frozen=True)
 class BlockCall:
-    """One call of a block. A block that is called twice in a step stands in two of them."""
+    """One call of a block. A block that is called twice in a step has two of them."""
 
     name: str
-    """The part and the number of the block in it, as in "perception 3"."""
+    """The stack and the number of the block in it, such as "perception 3"."""
     block: nn.Module
     kind: Kind
     """Transformer blocks work on tokens, pixel blocks on every pixel."""
@@ -30,16 +30,16 @@ class Structured(Protocol):
     """A model that knows its structure."""
 
     def parts(self) -> dict[str, nn.Module]:
-        """Named parts; what stands in none of them is the head."""
+        """Named parts; parameters in none of them belong to the head."""
 
     def blocks(self) -> list[BlockCall]:
-        """The calls of blocks in a step, in their order."""
+        """The calls of blocks in a step, in order."""
 
     def parameters(self) -> Iterable[nn.Parameter]:
-        """As of every module."""
+        """See `nn.Module`."""
 
     def named_parameters(self) -> Iterable[tuple[str, nn.Parameter]]:
-        """As of every module."""
+        """See `nn.Module`."""
 
 
 def transformer_linears(model: Structured) -> list[nn.Linear]:
@@ -49,7 +49,7 @@ def transformer_linears(model: Structured) -> list[nn.Linear]:
 
 
 def hidden_matrices(model: Structured) -> set[str]:
-    """Names of the weights of `transformer_linears`: what Muon may take."""
+    """Names of the weights of `transformer_linears`: the matrices that Muon may train."""
     weights = {id(layer.weight) for layer in transformer_linears(model)}
     return {name for name, value in model.named_parameters() if id(value) in weights}
 
@@ -58,7 +58,7 @@ HEAD = "head"
 
 
 def parameters_by_part(model: Structured) -> dict[str, list[nn.Parameter]]:
-    """The parameters of every part that has any, and those of no part as HEAD."""
+    """The parameters of every part that has any; those in no part are listed under `HEAD`."""
     parts = {name: list(part.parameters()) for name, part in model.parts().items()}
     known = {id(value) for values in parts.values() for value in values}
     parts[HEAD] = [value for value in model.parameters() if id(value) not in known]

@@ -1,4 +1,4 @@
-"""Which numbers a model computes with, in training and in use."""
+"""The precision in which a model computes, in training and in use."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from torch import nn
 from majolica.models.layers import CrossAttention, SelfAttention
 
 Precision = Literal["auto", "fp32", "bf16", "fp8"]
-"""As `train.precision`; `majolica.train.fitting` settles what "auto" is before anything is computed."""
+"""The values of `train.precision`; `majolica.train.fitting` resolves "auto" before any step."""
 
 
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
-    """bfloat16 for products and attention, unless the run is fp32 throughout."""
+    """Context that computes products and attention in bfloat16, unless `precision` is "fp32".
+
+    Raises ValueError for "auto".
+    """
     if precision == "auto":
         raise ValueError("precision auto has to be settled first: majolica.train.fitting")
     return torch.autocast(device.type, torch.bfloat16, enabled=precision != "fp32")
@@ -28,15 +31,19 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def autocast_in_use(trained: Precision, device: torch.device) -> torch.autocast:
-    """For a trained model in use: bfloat16 where it trained so and `device` multiplies it in hardware, else fp32.
+    """Context for the use of a model that was trained in the precision `trained`.
 
-    A device without such hardware computes bfloat16 too, but many times slower than fp32.
+    It is that precision if `device` multiplies bfloat16 in hardware, and otherwise fp32: a device
+    without such hardware computes bfloat16 many times slower.
     """
     return autocast(trained if has_bf16(device) else "fp32", device)
 
 
-def attend_by_products(model: nn.Module, device: torch.device) -> None:
-    """On a CPU, let the attention of `model` take plain products where they are quicker than the fused kernel."""
+def set_attention_by_products(model: nn.Module, device: torch.device) -> None:
+    """Set, in place, whether the attention of `model` may take plain products: on a CPU it may.
+
+    See `layers.attend` for where they are quicker than the fused kernel.
+    """
     for layer in model.modules():
         if isinstance(layer, SelfAttention | CrossAttention):
             layer.by_products = device.type == "cpu"

@@ -1,7 +1,9 @@
-"""Visual properties that can be dialled: what each is, its range, and how it is measured from pixels.
+"""Visual properties that a user can set: what each is, its range, and how it is measured.
 
-A new property is one entry of `PROPERTIES`. Measures are pure functions of `images_B3HW` in [0, 1], so the same code
-labels training rows and judges generated pictures.
+A new property is one entry of `PROPERTIES`. A measure is a pure function of pixels in [0, 1], so
+the same code labels training rows and judges generated pictures.
+
+Shapes: B images, 3 colours, H and W pixels of an image, P all its pixels, 2 opponent colours.
 """
 
 from __future__ import annotations
@@ -24,17 +26,17 @@ def luma(images_B3HW: Tensor) -> Tensor:
 
 
 def brightness(images_B3HW: Tensor) -> Tensor:
-    """Mean luma, in [0, 1]."""
+    """Mean luma, `(B,)` in [0, 1]."""
     return luma(images_B3HW).mean((1, 2))
 
 
 def contrast(images_B3HW: Tensor) -> Tensor:
-    """Standard deviation of the luma (RMS contrast), in [0, 0.5]."""
+    """Standard deviation of the luma (RMS contrast), `(B,)` in [0, 0.5]."""
     return luma(images_B3HW).flatten(1).std(1, correction=0)
 
 
 def colourfulness(images_B3HW: Tensor) -> Tensor:
-    """Hasler and Suesstrunk's M3 (SPIE 2003, eq. 9), on the scale of [0, 1] pixels."""
+    """M3 of Hasler and Suesstrunk (SPIE 2003, equation 9), `(B,)`, for pixels in [0, 1]."""
     red, green, blue = images_B3HW.unbind(1)
     opponent_B2P = torch.stack((red - green, (red + green) / 2 - blue), 1).flatten(2)
     spread = opponent_B2P.var(2, correction=0).sum(1).sqrt()
@@ -44,7 +46,7 @@ def colourfulness(images_B3HW: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Property:
-    """One dial: its range in the unit given, and its measure."""
+    """One property: its unit, its range in that unit, and its measure `(B, 3, H, W) -> (B,)`."""
 
     unit: str
     low: float
@@ -60,7 +62,10 @@ PROPERTIES: dict[str, Property] = {
 
 
 def measure(name: str, images_B3HW: Tensor) -> Tensor:
-    """Measure one property of `images_B3HW` in [0, 1]; `(B,)` in the property's unit."""
+    """Measure one property of `images_B3HW` in [0, 1]; `(B,)` in the property's unit.
+
+    Raises UserError for an unknown property.
+    """
     if name not in PROPERTIES:
         raise UserError(f"unknown property {name!r}; known: {', '.join(PROPERTIES)}")
     return PROPERTIES[name].measure(images_B3HW)

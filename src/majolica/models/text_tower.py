@@ -1,6 +1,6 @@
-"""Text tower: SentencePiece pieces -> bidirectional transformer -> tokens for cross-attention and one pooled vector.
+"""Text tower: a bidirectional transformer over the pieces of a caption.
 
-Shapes: B captions, L pieces, D width of the tower.
+Shapes: B captions, L pieces of a caption, D width of the tower.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ PAD = 0
 
 
 class TextBlock(nn.Module):
+    """Pre-norm block: self-attention and SwiGLU."""
+
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.norm_attention = Norm(width)
@@ -30,10 +32,10 @@ class TextBlock(nn.Module):
 
 
 class TextTower(nn.Module):
-    """Captions to states, mask, embedding and pooled vector.
+    """Captions `tokens_BL` (int64, 0 is padding) to what `majolica.models.majolica.Text` holds.
 
-    `tokens_BL` (int64, 0 is padding) -> token states `(B, L, D)`, mask `(B, L)`, unit text embedding `(B, E)`, pooled
-    vector `(B, D)`.
+    These are token states `(B, L, D)`, their mask `(B, L)`, text embeddings of unit length
+    `(B, embed)`, and pooled vectors `(B, D)`.
     """
 
     def __init__(self, config: TextConfig, embed: int) -> None:
@@ -47,7 +49,7 @@ class TextTower(nn.Module):
 
     def forward(self, tokens_BL: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         mask_BL = tokens_BL != PAD
-        # A row without any piece would attend to nothing: let it see its first (padding) position.
+        # The first position is never hidden: a row without any piece would attend to nothing.
         mask_BL = torch.cat((torch.ones_like(mask_BL[:, :1]), mask_BL[:, 1:]), 1)
         x_BLD = self.embedding(tokens_BL) + self.position[: tokens_BL.shape[1]]
         for block in self.blocks:

@@ -1,7 +1,8 @@
 """The two halves of the trunk: perception (text-free) and synthesis (attends to the condition).
 
-Shapes: B rows, N tokens (registers first), D their width, P numbers of a patch, C width of the text tower, H and W
-pixels; 6 is shift, scale and gate of attention and of the perceptron.
+Shapes: B rows, N tokens (registers first), D their width, F rotary frequencies, P numbers of a
+patch, C width of the text tower (in `patchify`: channels of a picture), H and W pixels, 3 colours;
+6 is shift, scale and gate of attention and then of the MLP.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from majolica.models.layers import AttentionPool, CrossAttention, Norm, SelfAtte
 
 
 class Modulation(nn.Module):
-    """One adaLN projection shared by all blocks of a half; blocks add small offsets (PixArt's adaLN-single)."""
+    """The adaLN projection that all blocks of a half share: `(B, D) -> (B, 6, D)`.
+
+    Each block adds offsets of its own (adaLN-single of PixArt-alpha, arXiv 2310.00426).
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -27,15 +31,20 @@ class Modulation(nn.Module):
 
 
 def modulate(x_BND: Tensor, shift_BD: Tensor, scale_BD: Tensor) -> Tensor:
+    """adaLN's (1 + scale) x + shift, `(B, N, D)`."""
     return torch.addcmul(shift_BD[:, None], x_BND, 1 + scale_BD[:, None])
 
 
 GATES = (2, 5)
-"""Which of the six vectors of a block's modulation are gates: shift, scale, gate of attention and then of the MLP."""
+"""Places of the two gates among the six vectors of a block's modulation."""
 
 
 class Block(nn.Module):
-    """Pre-norm block: self-attention, cross-attention where there is a condition, SwiGLU; adaLN on first and last."""
+    """Pre-norm block: self-attention, cross-attention if there is a condition, and SwiGLU.
+
+    Self-attention and SwiGLU are modulated by adaLN. `condition` is the sequence `(B, L, C)` and
+    its mask `(B, L)`.
+    """
 
     def __init__(self, width: int, heads: int, width_condition: int = 0) -> None:
         super().__init__()
@@ -50,11 +59,11 @@ class Block(nn.Module):
         self,
         x_BND: Tensor,
         modulation_B6D: Tensor,
-        rope: Tensor,
+        rope_NF: Tensor,
         condition: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = (modulation_B6D + self.offset).unbind(1)
-        mixed = self.attention(modulate(self.norm(x_BND), shift_a, scale_a), rope)
+        mixed = self.attention(modulate(self.norm(x_BND), shift_a, scale_a), rope_NF)
         x_BND = torch.addcmul(x_BND, mixed, gate_a[:, None])
         if self.cross is not None and self.norm_cross is not None and condition is not None:
             x_BND = x_BND + self.cross(self.norm_cross(x_BND), *condition)
@@ -66,11 +75,11 @@ POSITION_FEATURES = 16
 
 
 def positions(grid: tuple[int, int], device: torch.device) -> Tensor:
-    """Fourier features `(h*w, POSITION_FEATURES)` of token centres in normalised coordinates, for any grid."""
-    unit = torch.pi / 2 * 2.0 ** torch.arange(POSITION_FEATURES // 4, device=device)
+    """Fourier features `(h * w, POSITION_FEATURES)` of the normalised centres of the tokens."""
+    frequency = torch.pi / 2 * 2.0 ** torch.arange(POSITION_FEATURES // 4, device=device)
 
     def features(cells: int) -> Tensor:
-        angle = ((torch.arange(cells, device=device) + 0.5) / cells)[:, None] * unit
+        angle = ((torch.arange(cells, device=device) + 0.5) / cells)[:, None] * frequency
         return 2 * torch.cat((angle.sin(), angle.cos()), 1)
 
     height, width = grid
@@ -80,7 +89,7 @@ def positions(grid: tuple[int, int], device: torch.device) -> Tensor:
 
 
 class Perception(nn.Module):
-    """Lower half: noisy or clean pixels at the base resolution -> tokens. Never sees text."""
+    """Lower half: noisy or clean pixels at the base resolution to tokens, without any text."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -95,8 +104,8 @@ class Perception(nn.Module):
         self.pool = AttentionPool(config.width, config.heads)
         self.project = nn.Linear(config.width, config.embed, bias=False)
 
-    def forward(self, z_B3HW: Tensor, t_B: Tensor, rope: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens `(B, registers + N, D)` and the time vector `(B, D)`."""
+    def forward(self, z_B3HW: Tensor, t_B: Tensor, rope_NF: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens `(B, N, D)`, registers first, and the time vector `(B, D)`."""
         grid = (z_B3HW.shape[-2] // self.patch, z_B3HW.shape[-1] // self.patch)
         x_BND = self.expand(self.squeeze(patchify(z_B3HW, self.patch)))
         x_BND = x_BND + self.position(positions(grid, z_B3HW.device))
@@ -104,16 +113,16 @@ class Perception(nn.Module):
         time_BD = self.time(t_B)
         modulation_B6D = self.modulation(time_BD)
         for block in self.blocks:
-            x_BND = block(x_BND, modulation_B6D, rope)
+            x_BND = block(x_BND, modulation_B6D, rope_NF)
         return x_BND, time_BD
 
     def embed(self, x_BND: Tensor) -> Tensor:
-        """Unit image embedding `(B, E)` of perception tokens."""
+        """Image embeddings of unit length, `(B, embed)`, from the tokens."""
         return F.normalize(self.project(self.pool(x_BND)).float(), dim=-1)
 
 
 class Synthesis(nn.Module):
-    """Upper half: attends to the condition sequence; the pooled text also enters its adaLN."""
+    """Upper half: attends to the condition sequence, and its adaLN also takes the pooled text."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -129,16 +138,17 @@ class Synthesis(nn.Module):
         time_BD: Tensor,
         pooled_BC: Tensor,
         condition: tuple[Tensor, Tensor],
-        rope: Tensor,
+        rope_NF: Tensor,
     ) -> Tensor:
+        """Tokens `(B, N, D)`; `condition` is as for `Block`."""
         modulation_B6D = self.modulation(time_BD + self.text(pooled_BC))
         for block in self.blocks:
-            x_BND = block(x_BND, modulation_B6D, rope, condition)
+            x_BND = block(x_BND, modulation_B6D, rope_NF, condition)
         return x_BND
 
 
 def patchify(x_BCHW: Tensor, patch: int) -> Tensor:
-    """`(B, C, H, W) -> (B, N, C * patch^2)`, row-major patches."""
+    """Cut pictures into patches, row by row: `(B, C, H, W) -> (B, N, P)`, P = C * patch^2."""
     batch, channels, height, width = x_BCHW.shape
     x = x_BCHW.view(batch, channels, height // patch, patch, width // patch, patch)
     tokens = (height // patch) * (width // patch)

@@ -18,8 +18,9 @@ from majolica.data.pictures.frame import Fit
 from majolica.device import find_device
 from majolica.errors import UserError
 from majolica.models.conditions import Condition
+from majolica.models.initialise import materialise, set_constants
 from majolica.models.majolica import Majolica
-from majolica.models.precision import attend_by_products, autocast_in_use, has_bf16
+from majolica.models.precision import autocast_in_use, has_bf16, set_attention_by_products
 from majolica.run.weights import load_ema
 from majolica.sampling.images import Pictures, read_pictures
 from majolica.sampling.inputs import Texts, Values, read_count, read_dials, read_labels, read_texts
@@ -61,7 +62,10 @@ class Pipeline:
         config = io.load(config_of_run(run, "--run", advice))
         tokenizer = Tokenizer(run / "tokenizer.model")
         text = dataclasses.replace(config.model.text, vocab=tokenizer.vocab)
-        model = Majolica(dataclasses.replace(config.model, text=text))
+        with torch.device("meta"):  # first weights would take time to draw, and the run's replace all of them
+            model = Majolica(dataclasses.replace(config.model, text=text))
+        materialise(model, torch.device("cpu"))
+        set_constants(model)
         try:
             missing, unexpected = model.load_state_dict(load_ema(run), strict=False)
         except RuntimeError as error:
@@ -70,7 +74,7 @@ class Pipeline:
             names = ", ".join([*missing, *unexpected][:3])
             raise UserError(f"the weights in {run} do not fit its config.yaml ({names})")
         if config.train.precision != "fp32" and has_bf16(place):
-            attend_by_products(model, place)
+            set_attention_by_products(model, place)
         return Pipeline(model.to(place).eval(), tokenizer, config, place, load_words(run))
 
     @property

@@ -29,7 +29,7 @@ from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.models.majolica import Majolica
 from majolica.models.parts import hidden_matrices
-from majolica.models.precision import attend_by_products
+from majolica.models.precision import set_attention_by_products
 from majolica.run import checkpoint
 from majolica.run.resume import check_options
 from majolica.run.step_plan import StepPlan, resume_plan
@@ -92,7 +92,7 @@ def build_run(config: RunConfig, out: Path, group: Group) -> Run:
         model = Majolica(dataclasses.replace(config.model, text=text))
     precision.prepare(model, config.train.precision, group.device)
     if not config.train.activation_gb:  # plans count on the fused kernel
-        attend_by_products(model, group.device)
+        set_attention_by_products(model, group.device)
     shard = Zero1.over(model, group, hidden_matrices(model)) if config.train.shard_optimizer else Zero1.whole(group)
     traffic = Traffic()
     return Run(

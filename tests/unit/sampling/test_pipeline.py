@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 import torch
 
+from majolica.config import io
 from majolica.config.run import LossConfig, RunConfig
 from majolica.errors import Notice, UserError
+from majolica.models.initialise import materialise
 from majolica.models.majolica import Majolica, pool
+from majolica.run.checkpoint import Saved, save
 from majolica.sampling import pipeline as pipeline_module
 from majolica.sampling.guidance import Guidance
 from majolica.sampling.noise import draw_noise
@@ -20,7 +23,7 @@ from majolica.sampling.pipeline import Pipeline
 from majolica.sampling.request import PaintRequest, PaintSettings
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
 from majolica.text.words import count_words
-from tiny import TINY
+from tiny import TINY, awake
 
 CAPTIONS = ("a fox", "an owl", "a cat", "a picture of a fox on a teal background", "a drawing", "an illustration")
 
@@ -37,6 +40,35 @@ def pipeline(tiny: Majolica, tokenizer: Tokenizer) -> Pipeline:
     """Of a run that painted at twice its resolution, and reads eight pieces."""
     loss = LossConfig(fine_share=0.25, fine_scale=2)
     return Pipeline(tiny, tokenizer, dataclasses.replace(RunConfig(), model=TINY, loss=loss), torch.device("cpu"))
+
+
+def test_loading_gives_the_saved_weights_and_the_constants(
+    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bit for bit, and nothing that the uninitialised memory held (here NaN) is left in the model."""
+
+    def materialise_as_nan(model: torch.nn.Module, device: torch.device) -> None:
+        materialise(model, device)
+        with torch.no_grad():
+            for value in (*model.parameters(), *model.buffers()):
+                value.fill_(torch.nan)
+
+    config = dataclasses.replace(RunConfig(), model=TINY)
+    saved = awake(Majolica(dataclasses.replace(TINY, text=dataclasses.replace(TINY.text, vocab=tokenizer.vocab))))
+    save(tmp_path, 1, Saved({"ema": dict(saved.state_dict())}, {}), keep=1)
+    io.save(config, tmp_path / "config.yaml")
+    train_tokenizer(CAPTIONS, tmp_path / "tokenizer.model", 300)
+    monkeypatch.setattr(pipeline_module, "materialise", materialise_as_nan)
+    state = torch.get_rng_state()
+    loaded = Pipeline.load(tmp_path, "cpu").model
+    assert torch.equal(torch.get_rng_state(), state)  # no first weights were drawn
+    for kind in ("named_parameters", "named_buffers"):
+        expected, found = dict(getattr(saved, kind)()), dict(getattr(loaded, kind)())
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            assert found[name].dtype == value.dtype and found[name].requires_grad == value.requires_grad
+            assert torch.equal(found[name], value), name
+    assert not loaded.training
 
 
 def test_a_picture_depends_on_its_own_prompt_and_seed(pipeline: Pipeline) -> None:
