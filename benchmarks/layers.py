@@ -54,7 +54,7 @@ def muons() -> tuple[Callable[[], None], Callable[[], None]]:
     matrices = [torch.randn(shape, requires_grad=True) for shape in shapes]
     for matrix in matrices:
         matrix.grad = torch.randn_like(matrix)
-    ours = Muon(matrices, lr=0.0, products=outside_autocast("bf16", torch.device("cpu")))
+    ours = Muon(matrices, lr=0.0, dtype=outside_autocast("bf16", torch.device("cpu")))
     return torch.optim.Muon(matrices, lr=0.0).step, ours.step  # type: ignore[return-value]
 
 

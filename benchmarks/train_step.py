@@ -44,7 +44,7 @@ from majolica.text.tokenizer import train_tokenizer
 from majolica.train import state
 from majolica.train import step as steps
 from majolica.train.optim.ema import Ema
-from majolica.train.optim.optimisers import build_optimisers, step_where
+from majolica.train.optim.optimisers import build_optimisers, step_if_finite
 from majolica.train.precision import outside_autocast
 from majolica.train.watch.summary import machine
 
@@ -122,7 +122,7 @@ def contrastive_step(config: RunConfig, rope: Tensor, batch: Batch, tokens_BL: T
     model = FullDepth(config.model).to(group.device)
     set_attention_by_products(model, group.device)
     products = outside_autocast(config.train.precision, group.device)
-    optimisers, ema = build_optimisers(model, config.optim, products=products), Ema(model, config.optim.ema)
+    optimisers, ema = build_optimisers(model, config.optim, muon_dtype=products), Ema(model, config.optim.ema)
     one = torch.ones((), device=group.device)
 
     def step() -> None:
@@ -136,7 +136,7 @@ def contrastive_step(config: RunConfig, rope: Tensor, batch: Batch, tokens_BL: T
             loss = sigmoid_loss(here, model.logit_scale.exp(), model.logit_bias, here.empty(), here.empty(), rows)
             torch.autograd.backward(loss / config.train.accumulate)
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.optim.clip)
-        step_where(optimisers, one)
+        step_if_finite(optimisers, one)
         ema.update(model, 1000, one)
         model.zero_grad(set_to_none=True)
 

@@ -24,7 +24,7 @@ from majolica.objectives.contrastive import Pairs, concatenate_pairs
 from majolica.objectives.draws import Draws
 from majolica.objectives.joint import Targets, make_rows
 from majolica.objectives.objective import Objective, Others, clean_pairs
-from majolica.train.optim.optimisers import set_rate, step_where
+from majolica.train.optim.optimisers import set_rate, step_if_finite
 from majolica.train.optim.schedule import learning_rate
 from majolica.train.state import Run, detach_losses
 from majolica.train.watch.observe import Closely
@@ -131,7 +131,7 @@ def update(run: Run, rate: float) -> Tensor:
     norm = torch.nn.utils.clip_grad_norm_(run.model.parameters(), run.config.optim.clip)
     finite = torch.isfinite(norm).float()
     set_rate(run.optimisers, rate)
-    step_where(run.optimisers, finite)
+    step_if_finite(run.optimisers, finite)
     run.shard.publish(run.model)
     run.ema.update(run.model, run.step, finite)
     run.skipped = (run.skipped + 1) * (1 - finite)

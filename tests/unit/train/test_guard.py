@@ -10,7 +10,7 @@ import torch
 from majolica.config.run import OptimConfig
 from majolica.models.majolica import Majolica
 from majolica.train.optim.ema import Ema
-from majolica.train.optim.optimisers import build_optimisers, state_by_name, step_where
+from majolica.train.optim.optimisers import build_optimisers, state_by_name, step_if_finite
 from reads import Reads
 from tiny import TINY
 
@@ -34,7 +34,7 @@ def test_a_bad_gradient_leaves_everything_as_it_is(victim: str) -> None:
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         with Reads() as reads:
             finite = torch.isfinite(norm).float()
-            step_where(optimisers, finite)
+            step_if_finite(optimisers, finite)
             ema.update(model, 5, finite)
         assert reads.count == 0
 

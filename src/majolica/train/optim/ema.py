@@ -13,12 +13,12 @@ from majolica.device import synchronize
 
 
 def decay_at(step: int, decay: float) -> float:
-    """Decay of optimiser step `step`; shorter at first, so that the start is forgotten."""
+    """Return the decay at optimiser step `step`; smaller at first, so that the start is forgotten."""
     return min(decay, step / (step + 10))
 
 
 class Ema:
-    """Averaged copies of those of a model's parameters that are `mine`, by name; on the CPU when so told."""
+    """Averaged copies, by name, of the parameters that `mine` selects; on the CPU if `device` says so."""
 
     def __init__(
         self,
@@ -33,22 +33,26 @@ class Ema:
         self.average = {name: value.to(self.device, copy=True) for name, value in values.items()}
 
     @torch.no_grad()
-    def update(self, model: nn.Module, step: int, moved: Tensor) -> None:
-        """Move the average towards the model's parameters, where `moved` is 1 and not 0: a scalar on their device."""
+    def update(self, model: nn.Module, step: int, finite: Tensor) -> None:
+        """Move the average towards the model's parameters, unless `finite` is 0.
+
+        `finite` is a scalar, 0 or 1, on the device of the parameters.
+        """
         own = dict(model.named_parameters())
         current = [own[name].detach().to(self.device, non_blocking=True) for name in self.average]
-        weight = ((1 - decay_at(step, self.decay)) * moved).to(self.device, non_blocking=True)
-        if moved.device != self.device:  # averaged on the host: it waits for the copies, once
-            synchronize(moved.device)
+        weight = ((1 - decay_at(step, self.decay)) * finite).to(self.device, non_blocking=True)
+        if finite.device != self.device:  # the host must not read the copies before they are complete
+            synchronize(finite.device)
         torch._foreach_lerp_(list(self.average.values()), current, [weight] * len(current))
 
 
 @contextmanager
 def swap_in_ema(weights: dict[str, Tensor], model: nn.Module, compiled: bool) -> Iterator[None]:
-    """Lend `weights` to a model; its own, which wait in the host's memory, come back even after an exception.
+    """Give a model `weights` for the `with` block; its own come back even after an exception.
 
-    The blocks of a model that is `compiled` run as they are meanwhile: they would be compiled again for other shapes,
-    and might then give up on those of training.
+    The model's own weights are kept in the host's memory meanwhile. The blocks of a `compiled`
+    model run uncompiled: other shapes would compile them again, and after too many compilations
+    torch would also run the shapes of training uncompiled.
     """
     own = {name: value.detach().to("cpu", copy=True) for name, value in model.named_parameters()}
     try:

@@ -1,4 +1,7 @@
-"""Muon: momentum, orthogonalised, for the matrices of transformer blocks (Jordan et al. 2024; arXiv 2502.16982)."""
+"""Muon: orthogonalised momentum, for the matrices of transformer blocks.
+
+Jordan et al. 2024; arXiv 2502.16982.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,16 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 class Muon(Optimizer):
-    """Muon over matrices. Equal shapes go together; the iteration's products are taken in `products`.
+    """Muon over matrices; those of equal shape are updated together.
 
-    A matrix of r rows and c columns moves by `lr * max(1, r / c) ** 0.5` times the orthogonal factor of its Nesterov
-    momentum; weight decay is decoupled. Written out because torch's own works in bfloat16, one matrix at a time
+    A matrix of r rows and c columns moves by `lr * max(1, r / c) ** 0.5` times the orthogonal
+    factor of its Nesterov momentum; weight decay is decoupled. The Newton-Schulz iteration is
+    computed in `dtype`. torch's own Muon computes it in bfloat16 only, one matrix at a time
     (docs/adr/021).
     """
 
     found_inf: Tensor | None = None
-    """Above 0 where this step must change nothing: the convention of torch's fused optimisers."""
+    """Scalar; above 0 if this step must change nothing, as in torch's fused optimisers."""
 
     def __init__(
         self,
@@ -31,20 +35,20 @@ class Muon(Optimizer):
         lr: float,
         momentum: float = 0.95,
         weight_decay: float = 0.0,
-        products: torch.dtype = torch.float32,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
-        self.products = products
+        self.dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """One update of every matrix that has a gradient."""
+        """Update every matrix that has a gradient."""
         for group in self.param_groups:
-            shapes: dict[torch.Size, list[Tensor]] = defaultdict(list)
+            by_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for value in group["params"]:
                 if value.grad is not None:
-                    shapes[value.shape].append(value)
-            for shape, values in shapes.items():
+                    by_shape[value.shape].append(value)
+            for shape, values in by_shape.items():
                 self._step_together(values, shape, group)
 
     def _step_together(self, values: list[Tensor], shape: torch.Size, group: dict[str, Any]) -> None:
@@ -54,20 +58,24 @@ class Muon(Optimizer):
                 self.state[value]["momentum"] = torch.zeros_like(value)
         buffers = [self.state[value]["momentum"] for value in values]
         if self.found_inf is None:
-            moved = torch.ones((), device=values[0].device)
-        else:  # decided on the device: asking the host would stop the queue
-            moved = (self.found_inf <= 0).to(values[0].dtype)
-            gradients = list(torch.where(moved > 0, torch.stack(gradients), 0).unbind())
-        torch._foreach_lerp_(buffers, gradients, [(1 - group["momentum"]) * moved] * len(buffers))
+            finite = torch.ones((), device=values[0].device)
+        else:  # decided on the device: a read by the host would make it wait
+            finite = (self.found_inf <= 0).to(values[0].dtype)
+            gradients = list(torch.where(finite > 0, torch.stack(gradients), 0).unbind())
+        torch._foreach_lerp_(buffers, gradients, [(1 - group["momentum"]) * finite] * len(buffers))
         nesterov = torch._foreach_lerp(gradients, buffers, group["momentum"])
-        updates = orthogonalise(torch.stack(list(nesterov)), self.products) * moved
-        torch._foreach_mul_(values, 1 - group["lr"] * group["weight_decay"] * moved)
+        updates = orthogonalise(torch.stack(list(nesterov)), self.dtype) * finite
+        torch._foreach_mul_(values, 1 - group["lr"] * group["weight_decay"] * finite)
         scale = max(1.0, shape[0] / shape[1]) ** 0.5
         torch._foreach_add_(values, list(updates.unbind()), alpha=-group["lr"] * scale)
 
 
 def orthogonalise(x_KRC: Tensor, dtype: torch.dtype, steps: int = 5) -> Tensor:
-    """Nearest semi-orthogonal matrices, approximately: singular values end in about [0.7, 1.2]. Computed in `dtype`."""
+    """Approximate the nearest semi-orthogonal matrices by Newton-Schulz iteration.
+
+    Singular values end in about [0.7, 1.2]. Computed in `dtype`; the result has the dtype and the
+    shape of `x_KRC`: K matrices of R rows and C columns.
+    """
     a, b, c = NEWTON_SCHULZ
     tall = x_KRC.shape[1] > x_KRC.shape[2]
     x = x_KRC.mT if tall else x_KRC

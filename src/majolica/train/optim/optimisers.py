@@ -1,4 +1,4 @@
-"""Optimisers by name: AdamW on everything, or Muon on the trunks' matrices beside it."""
+"""AdamW for all parameters, or Muon for the trunks' matrices and AdamW for the rest."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ def build_optimisers(
     model: Structured,
     config: OptimConfig,
     mine: Callable[[str], bool] = lambda name: True,
-    products: torch.dtype = torch.float32,
+    muon_dtype: torch.dtype = torch.float32,
 ) -> list[Optimizer]:
-    """Optimisers over the parameters of `model` that are `mine`; weight decay on matrices only.
+    """Build the optimisers of those parameters of `model` whose names `mine` selects.
 
-    Each group's `share` is its rate over `config.lr`. Muon iterates in `products`.
+    Weight decay applies to matrices only. Each group's `share` is its rate divided by `config.lr`.
+    Muon computes its iteration in `muon_dtype`.
     """
     named = [(name, value) for name, value in model.named_parameters() if mine(name)]
-    of_muon = hidden_matrices(model) if config.muon_lr > 0 else set()
-    hidden = [value for name, value in named if name in of_muon]
-    rest = [value for name, value in named if name not in of_muon]
+    muon_names = hidden_matrices(model) if config.muon_lr > 0 else set()
+    hidden = [value for name, value in named if name in muon_names]
+    rest = [value for name, value in named if name not in muon_names]
     groups = [
         {"params": [value for value in rest if value.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [value for value in rest if value.ndim < 2], "weight_decay": 0.0},
     ]
     optimisers: list[Optimizer] = [AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), fused=True)]
     if hidden:
-        optimisers.append(Muon(hidden, config.muon_lr, weight_decay=config.weight_decay, products=products))
+        optimisers.append(Muon(hidden, config.muon_lr, weight_decay=config.weight_decay, dtype=muon_dtype))
     for optimiser in optimisers:
         for group in optimiser.param_groups:
             group["share"] = group["lr"] / config.lr
@@ -47,10 +48,11 @@ def set_rate(optimisers: list[Optimizer], rate: float) -> None:
             group["lr"] = rate * group["share"]
 
 
-def step_where(optimisers: list[Optimizer], finite: Tensor) -> None:
-    """Step every optimiser; none changes anything where `finite` (a scalar on the device) is 0.
+def step_if_finite(optimisers: list[Optimizer], finite: Tensor) -> None:
+    """Step every optimiser; none changes anything if `finite` (a scalar on the device) is 0.
 
-    The device decides, by the attribute with which torch's gradient scaler tells fused optimisers the same.
+    The device decides, by `found_inf`, the attribute that torch's gradient scaler sets on fused
+    optimisers, so the host does not wait.
     """
     for optimiser in optimisers:
         optimiser.found_inf, optimiser.grad_scale = 1 - finite, None  # type: ignore[attr-defined]
@@ -58,7 +60,7 @@ def step_where(optimisers: list[Optimizer], finite: Tensor) -> None:
 
 
 def state_by_name(model: nn.Module, optimisers: list[Optimizer]) -> dict[str, Tensor]:
-    """Optimiser state as flat tensors keyed `parameter|slot`, so that groups may be rearranged between runs."""
+    """Return the optimiser state keyed `parameter|slot`, so that groups may change between runs."""
     state: dict[str, Tensor] = {}
     for name, value in model.named_parameters():
         for optimiser in optimisers:
@@ -68,9 +70,10 @@ def state_by_name(model: nn.Module, optimisers: list[Optimizer]) -> dict[str, Te
 
 
 def load_state_by_name(model: nn.Module, optimisers: list[Optimizer], state: dict[str, Tensor]) -> None:
-    """Inverse of `state_by_name`; a parameter without state starts afresh, as it did when it was saved.
+    """Load what `state_by_name` returned; a parameter without saved state starts with none.
 
-    State of a parameter that another rank steps is passed over.
+    The state of a parameter that another rank steps is ignored. Raises ValueError if the model
+    lacks a parameter.
     """
     slots: dict[str, dict[str, Tensor]] = {}
     for key, content in state.items():
@@ -80,7 +83,7 @@ def load_state_by_name(model: nn.Module, optimisers: list[Optimizer], state: dic
     for name, value in model.named_parameters():
         saved = slots.pop(name, {})
         if saved and id(value) in owner:
-            # "step" too: fused optimisers count where they step.
+            # "step" moves to the device too: fused optimisers count their steps there.
             owner[id(value)].state[value] = {slot: content.to(value.device) for slot, content in saved.items()}
     if slots:
-        raise ValueError(f"the checkpoint knows parameters that the model lacks: {', '.join(sorted(slots))}")
+        raise ValueError(f"the checkpoint has parameters that the model lacks: {', '.join(sorted(slots))}")
