@@ -46,7 +46,7 @@ from majolica.train import step as steps
 from majolica.train.optim.ema import Ema
 from majolica.train.optim.optimisers import build_optimisers, step_if_finite
 from majolica.train.precision import outside_autocast
-from majolica.train.watch.summary import machine
+from majolica.train.watch.summary import describe_machine
 
 
 class Held:
@@ -229,7 +229,7 @@ def measure(options: argparse.Namespace, root: Path) -> dict[str, Any]:
         "compile": config.train.compile,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "device": machine(group),
+        "device": describe_machine(group),
     }
 
 

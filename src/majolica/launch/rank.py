@@ -27,7 +27,7 @@ from majolica.train.vocabulary import caption_notices
 from majolica.train.warm_start import warm_start
 from majolica.train.watch.heldout import HeldOut
 from majolica.train.watch.log import Log
-from majolica.train.watch.summary import summarise
+from majolica.train.watch.summary import write_summary
 
 
 def train_rank(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher: Launcher | None = None) -> None:
@@ -54,7 +54,7 @@ def train_rank(config: RunConfig, out: Path, resume: bool, asked: list[int], lau
             if log:
                 log.close()
         if group.first:
-            summarise(run, unreadable, print)
+            write_summary(run, unreadable, print)
             check_saved(out, run.step)
             advise = launched() and not has_launcher()  # torchrun does not say how to go on
             print(

@@ -1,4 +1,4 @@
-"""The training loop: step, and then whatever is due."""
+"""The training loop."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from majolica.train.step import check_skips, describe_skips, optimiser_step
 from majolica.train.watch.log import Log
 from majolica.train.watch.pace import Pace
 from majolica.train.watch.profile import profile_steps
-from majolica.train.watch.report import ideal_seconds, memory_gb, record, straggler
+from majolica.train.watch.report import ideal_seconds, memory_gb, scalars_by_name, straggler
 
 Stop = Callable[[], bool]
-Look = Callable[[Run], None]
-"""Looks at a run between two steps and changes nothing in it: sample grids, held-out losses."""
+SideTask = Callable[[Run], None]
+"""Work between two steps that changes nothing in the run: sample grids, held-out losses."""
 
 
-def fit(run: Run, log: Log | None, stop: Stop, sample: Look, measure: Look) -> bool:
-    """Train to the last step; False when `stop` asked to end early. What is unfinished is saved either way."""
+def fit(run: Run, log: Log | None, stop: Stop, sample: SideTask, measure: SideTask) -> bool:
+    """Train to the last step and save; return False if `stop` ended the training earlier."""
     say = log.say if log else lambda message: None
     pace = Pace(run)
     ideal = ideal_seconds(run.config, device_name(run.group)) if log else None
@@ -48,12 +48,15 @@ def fit(run: Run, log: Log | None, stop: Stop, sample: Look, measure: Look) -> b
 
 
 def report(run: Run, log: Log | None, rate: float, pace: Pace, ideal: float | None) -> None:
-    """Average the losses since the last report over steps and ranks, and log them; MFU where `ideal` is known."""
+    """Average the losses since the last report over steps and ranks, and log them.
+
+    `rate` is the learning rate, `ideal` the seconds per step at peak (`ideal_seconds`) for the MFU.
+    """
     steps = len(run.tally.steps)
-    mine = {"data_wait": run.feed.reset() / steps, "busy": run.busy.reset() / steps}
-    sums = run.tally.sum_up(run.group, mine)
+    own = {"data_wait": run.feed.reset() / steps, "busy": run.busy.reset() / steps}
+    sums = run.tally.sum_up(run.group, own)
     run.tally.clear()
-    seconds, sent = pace.reset(), run.traffic.reset()
+    seconds, sent_bytes = pace.reset(), run.traffic.reset()
     if log is None:
         return
     waits_R, busy_R = sums.own_RV.T.tolist()
@@ -61,7 +64,7 @@ def report(run: Run, log: Log | None, rate: float, pace: Pace, ideal: float | No
     skipped_steps = int(run.skipped_steps)
     if sums.skipped:
         log.say(describe_skips(sums.skipped, skipped_steps))
-    values = record({name: x.mean for name, x in sums.losses.items()}) | {
+    values = scalars_by_name({name: x.mean for name, x in sums.losses.items()}) | {
         "skipped_steps": skipped_steps,
         "skipped_in_a_row": int(run.skipped),
         "losses_left_out": sums.left_out,
@@ -74,6 +77,6 @@ def report(run: Run, log: Log | None, rate: float, pace: Pace, ideal: float | No
         SAMPLES_PER_SECOND: rows / seconds,
         "data_wait": max(waits_R),
         "memory_gb": memory_gb(run.group),
-        "sent_mb": sent / steps / 1e6,
+        "sent_mb": sent_bytes / steps / 1e6,
     }
     log.record(run.step, run.plan.steps, values | straggler(busy_R) | ({"mfu": ideal / seconds} if ideal else {}))

@@ -1,4 +1,4 @@
-"""Which captions a run's sample grids show: held-out ones first, else a spread over all that is trained on."""
+"""The captions of a run's sample grids: held-out ones first, then ones from all sources."""
 
 from __future__ import annotations
 
@@ -12,51 +12,51 @@ from majolica.data.store.shards import BadSample, ShardSet
 from majolica.sampling.inputs import LONGEST_PROMPT
 from majolica.text.clean import clean_caption
 
-HELD_OUT = ("combinations", "heldout")
-"""Folders of held-out samples beside the shards that are trained on, as `majolica data openmoji` makes them."""
+HELD_OUT_FOLDERS = ("combinations", "heldout")
+"""Names of folders of held-out samples beside the sources, as `majolica data openmoji` makes them."""
 PROMPTS = Path("samples", "prompts.txt")
 """Where a run folder keeps the prompts of its grids."""
 TRIES = 8
-"""Captions that are looked at for each one that is wanted: some are empty, too long or there twice."""
+"""Captions read for each prompt wanted: some are empty, too long or duplicates."""
 GOLDEN = 0.6180339887498949
-"""Its multiples, modulo 1, are spread evenly over [0, 1), however many are taken."""
+"""Multiples of the golden ratio, modulo 1, are spread evenly over [0, 1), whatever their number."""
 
-Read = Callable[[str], str]
-"""A text as the vocabulary sees it: what `Tokenizer.normalize` makes of it."""
+Normalize = Callable[[str], str]
+"""Maps a text to the form that the vocabulary tells apart, as `Tokenizer.normalize` does."""
 
 
-def choose_prompts(config: DataConfig, trained: Sequence[ShardSet], count: int, read: Read) -> list[str]:
-    """Up to `count` different captions as the model reads them, held-out ones first where the data has such.
+def choose_prompts(config: DataConfig, trained: Sequence[ShardSet], count: int, normalize: Normalize) -> list[str]:
+    """Choose up to `count` different normalised captions, held-out ones first if there are any.
 
-    `trained` are the open sources of training; they stay open. The choice depends on the data and on `read` alone:
-    captions that differ only in what the vocabulary does not tell apart, such as case, are one.
+    `trained` are the open sources of training; they stay open. The choice depends on the data and on
+    `normalize` alone: captions that differ only in what it removes, such as case, count as one.
     """
-    held_out = [ShardSet(folder, empty_captions="keep") for folder in held_out_folders(config)]
+    held_out = [ShardSet(folder, empty_captions="keep") for folder in find_held_out_folders(config)]
     try:
-        chosen = take(held_out, count, read)
+        chosen = extend_choice([], held_out, count, normalize)
     finally:
         for shards in held_out:
             shards.close()
-    return take(trained, count, read, chosen)
+    return extend_choice(chosen, trained, count, normalize)
 
 
-def held_out_folders(config: DataConfig) -> list[Path]:
-    """Folders of held-out samples on this machine: the one that is named, then those beside the sources."""
+def find_held_out_folders(config: DataConfig) -> list[Path]:
+    """Find local folders of held-out samples: `data.heldout`, then those beside the sources."""
     named = [Path(config.heldout)] if config.heldout and "://" not in config.heldout else []
-    return list(dict.fromkeys([*named, *held_out_beside(config, HELD_OUT)]))
+    return list(dict.fromkeys([*named, *find_held_out_beside(config, HELD_OUT_FOLDERS)]))
 
 
-def held_out_beside(config: DataConfig, names: Sequence[str]) -> list[Path]:
-    """Folders of these names that hold shards, beside the sources that lie on this machine."""
+def find_held_out_beside(config: DataConfig, names: Sequence[str]) -> list[Path]:
+    """Find folders of these names that hold shards and lie beside a local source."""
     places = [Path(source.shards) for source in sources_of(config) if "://" not in source.shards]
     beside = dict.fromkeys(place.parent / name for place in places for name in names)
     return [folder for folder in beside if folder not in places and any(folder.glob("*.tar"))]
 
 
-def take(sets: Sequence[ShardSet], count: int, read: Read, chosen: Sequence[str] = ()) -> list[str]:
-    """`chosen`, and captions of `sets` that are not among them, turn by turn, until there are `count`."""
+def extend_choice(chosen: Sequence[str], sets: Sequence[ShardSet], count: int, normalize: Normalize) -> list[str]:
+    """Return `chosen` and further captions, one from each of `sets` in turn, up to `count`."""
     found = dict.fromkeys(chosen)
-    spreads = [spread_captions(shards, count, read) for shards in sets]
+    spreads = [spread_captions(shards, count, normalize) for shards in sets]
     for round_of_captions in zip_longest(*spreads, fillvalue=""):
         for caption in round_of_captions:
             if caption and len(found) < count:
@@ -66,17 +66,17 @@ def take(sets: Sequence[ShardSet], count: int, read: Read, chosen: Sequence[str]
     return list(found)
 
 
-def spread_captions(shards: ShardSet, count: int, read: Read) -> Iterator[str]:
-    """Captions from all over a source, as the model reads them, "" for one that cannot be painted."""
+def spread_captions(shards: ShardSet, count: int, normalize: Normalize) -> Iterator[str]:
+    """Yield normalised captions, spread evenly over a source; "" for one that cannot be painted."""
     for number in range(min(TRIES * count, 4 * len(shards))):
         try:
             caption = clean_caption(shards.caption(int((number + 0.5) * GOLDEN % 1 * len(shards))))
         except BadSample:
             caption = ""
-        yield read(caption) if len(caption) <= LONGEST_PROMPT else ""
+        yield normalize(caption) if len(caption) <= LONGEST_PROMPT else ""
 
 
 def read_prompts(path: Path) -> list[str]:
-    """The prompts of a file, one a line; empty where there is no file."""
+    """Read the prompts of a file, one per line; none if there is no file."""
     lines = path.read_text("utf-8", errors="replace").splitlines() if path.exists() else []
     return [line for line in map(clean_caption, lines) if 0 < len(line) <= LONGEST_PROMPT]

@@ -1,4 +1,4 @@
-"""One optimiser step: rows from batches, losses, gradients, guard, update."""
+"""One optimiser step: rows from batches, losses, gradients, update."""
 
 from __future__ import annotations
 
@@ -27,44 +27,46 @@ from majolica.objectives.objective import Objective, Others, clean_pairs
 from majolica.train.optim.optimisers import set_rate, step_if_finite
 from majolica.train.optim.schedule import learning_rate
 from majolica.train.state import Run, detach_losses
-from majolica.train.watch.observe import Closely
+from majolica.train.watch.observe import StepObserver
 from majolica.train.watch.tally import Losses
 
 ROW_STREAM = 0xD2A3
-"""Tells the draws of a row from those of its augmentation."""
+"""Makes the random draws of a row's objectives differ from those of its augmentation."""
 
 MOST_SKIPS = 25
-"""Steps in a row with a gradient that is not finite before training gives up."""
+"""Training ends after this many steps in a row with a gradient that is not finite."""
 
 
 def optimiser_step(run: Run) -> tuple[Losses, float]:
-    """Gradients of `accumulate` micro-steps, then one update. Mean losses and the learning rate.
+    """Sum the gradients of `accumulate` micro-steps and update; return mean losses and learning rate.
 
-    Nothing here waits for the device: what depends on its results is decided there. Logged steps are looked at closely.
+    The host never waits for the device here: decisions that depend on its results are made on the
+    device. Steps that are logged also get the diagnostics of `StepObserver`.
     """
     accumulate = run.config.train.accumulate
-    closely = Closely(run.model) if run.plan.is_due(run.step + 1, run.config.train.log_every) else None
+    observer = StepObserver(run.model) if run.plan.is_due(run.step + 1, run.config.train.log_every) else None
     mean: Losses = {}
     window: list[Pairs] = []
     for micro in range(accumulate):
         with reduce_gradients(run, last=micro == accumulate - 1):
-            losses = micro_step(run, window, closely)
+            losses = micro_step(run, window, observer)
             torch.autograd.backward(losses["loss"] / accumulate)
         for name, value in detach_losses(losses).items():
             mean[name] = mean.get(name, 0) + value / accumulate
     run.step += 1
     run.samples += run.config.train.batch * accumulate * run.group.world
     rate = learning_rate(run.step, run.plan.at(run.step), run.config.optim)
-    if closely:
-        closely.before_update()
+    if observer:
+        observer.before_update()
     mean[GRADIENT_NORM] = update(run, rate)
-    return mean | (closely.after_update() if closely else {}), rate
+    return mean | (observer.after_update() if observer else {}), rate
 
 
-def micro_step(run: Run, window: list[Pairs], closely: Closely | None = None) -> Losses:
-    """Losses of the next batch, whose clean rows join the `window` of this optimiser step.
+def micro_step(run: Run, window: list[Pairs], observer: StepObserver | None = None) -> Losses:
+    """Compute the losses of the next batch, and append its clean pairs to the `window` of this step.
 
-    A row's randomness is a function of the seed and of its position in the global order: no rank changes it.
+    The randomness of a row depends on the seed and on its position in the global order, not on its
+    rank.
     """
     config, group = run.config, run.group
     with run.busy:
@@ -74,29 +76,29 @@ def micro_step(run: Run, window: list[Pairs], closely: Closely | None = None) ->
         objective = Objective.of(config, parts, group.world)
         rows, targets = draw_rows(run, batch, parts)
         outputs = objective.predict(run.network, rows)
-    if closely:
-        closely.watch(outputs.tokens_BND, rows.noisy)
+    if observer:
+        observer.watch(outputs.tokens_BND, rows.noisy)
     others = gather_pairs(clean_pairs(outputs, targets), window, group, parts)
     return objective.losses(run.model, outputs, rows, targets, others)
 
 
 def draw_rows(run: Run, batch: Batch, parts: RowSplit) -> tuple[Rows, Targets]:
-    """Noisy and clean rows of a batch on the device, used as their places in the global micro-batch say."""
+    """Make the noisy and clean rows of a batch on the device, by their places in the global micro-batch."""
     config, device = run.config, run.group.device
     places = batch.places_B.numpy().tolist()
-    # A picture may be there in vain: clean shares that move let the loader know no more than the most.
-    large = [i for i, row in enumerate(batch.fine_rows) if places[row] < parts.fine]
-    first = [batch.fine_rows[i] for i in large]
-    order = [*first, *sorted(set(range(len(places))) - set(first))]
-    images_B3HW, fine_F3HW = batch.images_B3HW, batch.fine_F3HW[: len(large)]
-    if first != list(range(len(first))):
+    # The loader reads fine pictures for the largest number of fine rows in the whole training
+    # (`largest`); while the clean share changes, this step may need fewer of them.
+    fine_rows = [row for row in batch.fine_rows if places[row] < parts.fine]
+    order = [*fine_rows, *sorted(set(range(len(places))) - set(fine_rows))]
+    images_B3HW, fine_F3HW = batch.images_B3HW, batch.fine_F3HW[: len(fine_rows)]
+    if fine_rows != list(range(len(fine_rows))):
         images_B3HW = images_B3HW[to_device(torch.tensor(order), images_B3HW.device)]
     positions_B = torch.from_numpy(batch.positions_B.numpy()[order])
     seeds_B = mix(config.train.seed, ROW_STREAM, positions_B.numpy()) >> np.uint64(1)
     tokens_BL = run.tokenizer.encode([batch.captions[i] for i in order], config.model.text.length)
     return make_rows(
         augment_rows(images_B3HW, positions_B, config),
-        augment_rows(fine_F3HW, positions_B[: len(large)], config),
+        augment_rows(fine_F3HW, positions_B[: len(fine_rows)], config),
         to_device(tokens_BL, device),
         config.loss,
         config.model.properties,
@@ -106,7 +108,10 @@ def draw_rows(run: Run, batch: Batch, parts: RowSplit) -> tuple[Rows, Targets]:
 
 
 def gather_pairs(here: Pairs, window: list[Pairs], group: Group, parts: RowSplit) -> Others:
-    """Other ranks' rows of this micro-step and all ranks' of earlier ones; those of this one join the `window`."""
+    """Return the other ranks' pairs of this micro-step and all ranks' pairs of earlier ones.
+
+    All pairs of this micro-step are appended to `window`, detached. `here` are those of this rank.
+    """
     counts = clean_by_rank(parts, group.world)
     ranks = Pairs(*(gather_others(x, group, counts) for x in (here.image_BE, here.text_BE, here.caption_B)))
     earlier = concatenate_pairs([here.empty(), *window])
@@ -115,19 +120,22 @@ def gather_pairs(here: Pairs, window: list[Pairs], group: Group, parts: RowSplit
 
 
 def augment_rows(images_B3HW: Tensor, positions_B: Tensor, config: RunConfig) -> Tensor:
-    """Augmented images in [0, 1] of the rows at these positions."""
+    """Augment uint8 images of rows at these positions in the global order; returns float32 in [0, 1]."""
     images_B3HW = images_B3HW.to(torch.float32, memory_format=torch.contiguous_format) / 255
     return augment(images_B3HW, positions_B, config.train.seed, config.data.flip, config.data.jitter)
 
 
 def progress(run: Run) -> float:
-    """Share of the training after warm-up that is done; 0 during warm-up."""
+    """Return the share of the steps after warm-up that are done; 0 during warm-up."""
     warmup = run.config.optim.warmup
     return max(0, run.step - warmup) / max(1, run.plan.at(run.step + 1) - warmup)
 
 
 def update(run: Run, rate: float) -> Tensor:
-    """Clip, guard, step. A gradient that is not finite leaves weights, optimisers and EMA as they are."""
+    """Clip the gradient and step; return its norm before clipping, a scalar on the device.
+
+    A gradient that is not finite leaves weights, optimisers and EMA unchanged.
+    """
     norm = torch.nn.utils.clip_grad_norm_(run.model.parameters(), run.config.optim.clip)
     finite = torch.isfinite(norm).float()
     set_rate(run.optimisers, rate)
@@ -141,7 +149,7 @@ def update(run: Run, rate: float) -> Tensor:
 
 
 def check_skips(run: Run) -> None:
-    """Raise UserError when too many steps in a row changed nothing."""
+    """Raise UserError if MOST_SKIPS steps in a row changed nothing; this waits for the device."""
     if run.skipped >= MOST_SKIPS:
         raise UserError(
             f"{int(run.skipped)} steps in a row had gradients that are not finite (step {run.step}): "
@@ -150,7 +158,7 @@ def check_skips(run: Run) -> None:
 
 
 def describe_skips(skipped: Sequence[int], total: int) -> str:
-    """One line on the optimiser steps that changed nothing, of `total` in the whole run."""
+    """Describe in one line the `skipped` optimiser steps since the last report, `total` in the run."""
     first = ", ".join(map(str, skipped[:5])) + (f" and {len(skipped) - 5} more" if len(skipped) > 5 else "")
     steps, were = ("step", "was") if len(skipped) == 1 else ("steps", "were")
     return (
@@ -160,7 +168,7 @@ def describe_skips(skipped: Sequence[int], total: int) -> str:
 
 
 def reduce_gradients(run: Run, last: bool) -> contextlib.AbstractContextManager[None]:
-    """Reduce gradients over the ranks in the last micro-step only."""
+    """Return a context in which gradients are reduced over the ranks only if `last`."""
     if isinstance(run.network, DistributedDataParallel) and not last:
         return run.network.no_sync()
     return contextlib.nullcontext()

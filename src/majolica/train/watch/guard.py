@@ -1,4 +1,4 @@
-"""Work that a training can do without: what goes wrong in it is said, each thing once, and training goes on."""
+"""Optional work: if it fails, training goes on, and each kind of failure is reported once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class Guard:
-    """Keeps failures away from the training. `say` hears of each kind of failure once."""
+    """Runs work whose failure must not end the training; `say` gets one line per kind of failure."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say = say
@@ -16,7 +16,7 @@ class Guard:
         """Do `work`; if it fails, say `failure` and the reason."""
         try:
             work()
-        except Exception as error:  # memory, a full disk, data that nobody foresaw
+        except Exception as error:  # out of memory, a full disk, unexpected data
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             self.say_once(type(error).__name__, f"{failure} ({reason}); training goes on")
 

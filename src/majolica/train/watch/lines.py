@@ -1,4 +1,4 @@
-"""Lines at the end of a file, of which a full disk loses none: they wait until there is room again."""
+"""Appending lines to a file. Lines that a full disk refuses are kept and written later."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from majolica.errors import UserError
 from majolica.files import write_atomic
 
 MOST_WAITING = 10_000
-"""Lines that wait at most; the oldest go first."""
+"""Lines kept in memory at most; beyond this the oldest are lost."""
 
 
 class Lines:
-    """Appends lines to a file. What the disk refuses is said once and written with a later line that it takes."""
+    """Appends lines to a file. A refusal of the disk is reported once, and its lines are kept for later."""
 
     def __init__(self, path: Path, say: Callable[[str], None]) -> None:
         self.path, self.say = path, say
@@ -24,12 +24,12 @@ class Lines:
         self.refused = False
 
     def write(self, line: str) -> None:
-        """Append `line`, and before it those that wait."""
+        """Append the waiting lines, then `line`."""
         self.waiting.append(line + "\n")
         self.flush()
 
     def flush(self) -> None:
-        """Write the lines that wait, if the disk takes them."""
+        """Write the waiting lines, if the disk accepts them."""
         if not self.waiting:
             return
         try:
@@ -46,7 +46,7 @@ class Lines:
 
 
 def append(path: Path, content: bytes) -> None:
-    """Append all of `content` to a file, or none of it: then OSError says why."""
+    """Append all of `content` to a file, or none of it and raise OSError."""
     with path.open("ab", buffering=0) as file:
         end = file.tell()
         rest = memoryview(content)
@@ -60,14 +60,15 @@ def append(path: Path, content: bytes) -> None:
 
 
 def drop_after(path: Path, step: int) -> None:
-    """Cut a log back to `step`, so that a resumed run's log reads as if it had never stopped.
+    """Remove the lines of a log after `step`, so that a resumed run does not log a step twice.
 
-    Raises OSError or UserError where the disk refuses; lines at the end are dropped on a full disk too.
+    Raises OSError or UserError if the file cannot be written. Lines at the end of the file can be
+    removed even on a full disk.
     """
     if not path.exists():
         return
     content = path.read_bytes()
-    kept = b"".join(line + b"\n" for line in content.split(b"\n") if _step_of(line) <= step)
+    kept = b"".join(line + b"\n" for line in content.split(b"\n") if _read_step(line) <= step)
     if kept == content:
         return
     if content.startswith(kept):
@@ -77,8 +78,8 @@ def drop_after(path: Path, step: int) -> None:
         write_atomic(path, kept)
 
 
-def _step_of(line: bytes) -> float:
-    """The step of a line of the log; infinity for the half line of a process that was killed."""
+def _read_step(line: bytes) -> float:
+    """Return the step of a line of the log; infinity for an incomplete line of a killed process."""
     try:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
@@ -86,7 +87,7 @@ def _step_of(line: bytes) -> float:
 
 
 def cut_back(path: Path, step: int, say: Callable[[str], None]) -> None:
-    """`drop_after`, which says so where it cannot be done: a log never ends a run."""
+    """Call `drop_after`, and report a failure instead of raising it: a log must not end a run."""
     try:
         drop_after(path, step)
     except (OSError, UserError) as error:

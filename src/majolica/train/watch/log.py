@@ -1,4 +1,4 @@
-"""What a run tells: JSON lines always, trackers beside them, a bar on a terminal and plain lines elsewhere."""
+"""The log of a run: JSON lines, trackers, and a progress bar on a terminal or else plain lines."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from majolica.train.watch.trackers import open_trackers
 
 
 class Log:
-    """Writes `log.jsonl`, tells the trackers and shows the progress of one run (rank 0 alone).
+    """Writes `log.jsonl`, passes values to the trackers and shows the progress (on rank 0 alone).
 
-    Nothing that goes wrong here ends a run: neither a full disk nor a terminal that is gone.
+    No failure here ends a run, neither a full disk nor a closed terminal.
     """
 
     def __init__(self, run: Path, config: RunConfig, first_step: int) -> None:
@@ -39,11 +39,11 @@ class Log:
         self.trackers = open_trackers(run, config, first_step, self.say)
 
     def record(self, step: int, steps: int, values: Mapping[str, float]) -> None:
-        """One logged step: losses, rates and times. What is not finite is left out: JSON has no word for it."""
+        """Log a step: losses, rates and times; values that are not finite are left out, as JSON has none."""
         self.add(step, values)
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         pace, spent = values["seconds_per_step"], values.get("seconds", 0.0)
-        text = line_of(step, steps, finite, seconds_left(self.config, step, steps, pace, spent))
+        text = format_step(step, steps, finite, seconds_left(self.config, step, steps, pace, spent))
         if self.progress and self.task is not None:
             with ignore_lost_terminal():
                 self.progress.update(self.task, description=text, completed=step, total=steps)
@@ -51,13 +51,13 @@ class Log:
             self.say(text)
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
-        """Numbers that have a cadence of their own, in a line of their own; what is not finite is left out."""
+        """Log values as one line of `log.jsonl`, without those that are not finite."""
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         self.lines.write(json.dumps({"step": step, **finite}, allow_nan=False))
         self.trackers(step, finite)
 
     def say(self, message: str) -> None:
-        """A line for the person who watches."""
+        """Print a line for the user."""
         with ignore_lost_terminal():
             if self.progress:
                 self.console.print(message, markup=False, highlight=False, soft_wrap=True)
@@ -65,7 +65,7 @@ class Log:
                 print(message, file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Write what still waits, tell the trackers, release the terminal."""
+        """Write the waiting lines, close the trackers, release the terminal."""
         self.lines.flush()
         self.trackers.close()
         if self.progress:
@@ -75,24 +75,24 @@ class Log:
 
 @contextlib.contextmanager
 def ignore_lost_terminal() -> Iterator[None]:
-    """Go on where nobody reads what is printed any more; rich ends the process then."""
+    """Go on if the output is closed, where rich would end the process."""
     with contextlib.suppress(OSError, ValueError, SystemExit):
         yield
 
 
-def line_of(step: int, steps: int, values: Mapping[str, float], left: float) -> str:
-    """A logged step for people, with `left` seconds to the last; a loss that no step of the interval had is a dash."""
+def format_step(step: int, steps: int, values: Mapping[str, float], left: float) -> str:
+    """Describe a logged step, with `left` seconds to go; a loss without a value is shown as a dash."""
     losses = [
         f"{name} {values[name]:.{digits}f}" if name in values else f"{name} -"
         for name, digits in (("flow", 4), ("contrastive", 3))
     ]
-    pace = f"{values['samples_per_s']:.0f} samples/s  {clock(left)} left"
+    pace = f"{values['samples_per_s']:.0f} samples/s  {format_time(left)} left"
     skipped = f"  {values['skipped_steps']:.0f} skipped" if values.get("skipped_steps") else ""
     return f"step {step}/{steps}  {'  '.join(losses)}  {pace}{skipped}"
 
 
-def clock(seconds: float) -> str:
-    """Seconds as m:ss, or h:mm:ss."""
+def format_time(seconds: float) -> str:
+    """Format seconds as m:ss or h:mm:ss."""
     minutes, second = divmod(round(seconds), 60)
     hour, minute = divmod(minutes, 60)
     return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"

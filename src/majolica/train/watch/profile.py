@@ -1,4 +1,4 @@
-"""torch's profiler and the allocator's history, by a flag: where time and memory go in a real run."""
+"""torch's profiler and the allocator's history: where a run spends its time and memory."""
 
 from __future__ import annotations
 
@@ -12,40 +12,41 @@ from majolica.config.run import TrainConfig
 from majolica.distributed.group import Group
 
 WAIT = 10
-"""Steps that pass before the trace begins: compilation, caches, the first allocations."""
+"""Steps before the trace, so that it has no compilation, cold caches or first allocations."""
 
 
 @contextmanager
 def profile_steps(
     config: TrainConfig, out: Path, group: Group, say: Callable[[str], None]
 ) -> Iterator[Callable[[], None]]:
-    """What is to be called after every step. Traces `config.profile` steps of this rank into `out`/profile.
+    """Trace `config.profile` steps of this rank into `out`/profile.
 
-    `rank0.json` opens in ui.perfetto.dev; `rank0.txt` lists what takes longest. With `config.memory`, on a GPU,
-    `rank0-memory.pickle` opens in pytorch.org/memory_viz, also when memory ran out.
+    Yields a function that must be called after every step. `rank0.json` opens in ui.perfetto.dev;
+    `rank0.txt` lists the slowest operations. With `config.memory` on a GPU, `rank0-memory.pickle`
+    opens in pytorch.org/memory_viz; it is also written when memory runs out.
     """
     if not config.profile and not config.memory:
         yield lambda: None
         return
     folder = out / "profile"
-    with tell_failures("profile/", say):
+    with report_failures("profile/", say):
         folder.mkdir(parents=True, exist_ok=True)
-    with _memory(config, folder / f"rank{group.rank}-memory.pickle", group, say):
+    with _record_memory(config, folder / f"rank{group.rank}-memory.pickle", group, say):
         if not config.profile:
             yield lambda: None
             return
-        with _trace(config.profile, folder / f"rank{group.rank}", group, say) as profile:
+        with _build_profiler(config.profile, folder / f"rank{group.rank}", group, say) as profile:
             yield profile.step
 
 
-def _trace(steps: int, stem: Path, group: Group, say: Callable[[str], None]) -> torch.profiler.profile:
+def _build_profiler(steps: int, stem: Path, group: Group, say: Callable[[str], None]) -> torch.profiler.profile:
     kinds = [torch.profiler.ProfilerActivity.CPU]
     key = "self_cpu_time_total"
     if group.device.type == "cuda":
         kinds, key = [*kinds, torch.profiler.ProfilerActivity.CUDA], "self_cuda_time_total"
 
     def write(profile: torch.profiler.profile) -> None:
-        with tell_failures(f"the trace {stem}.json", say):
+        with report_failures(f"the trace {stem}.json", say):
             profile.export_chrome_trace(str(stem.with_suffix(".json")))
             stem.with_suffix(".txt").write_text(profile.key_averages().table(sort_by=key, row_limit=30))
             say(f"traced {steps} steps: {stem}.txt and {stem}.json (open it in ui.perfetto.dev)")
@@ -55,8 +56,8 @@ def _trace(steps: int, stem: Path, group: Group, say: Callable[[str], None]) -> 
 
 
 @contextmanager
-def tell_failures(what: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Say that `what` could not be written, and go on: no profile ends a run."""
+def report_failures(what: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Report that `what` could not be written, and go on: a profile must not end a run."""
     try:
         yield
     except (OSError, RuntimeError) as error:
@@ -64,7 +65,7 @@ def tell_failures(what: str, say: Callable[[str], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _memory(config: TrainConfig, path: Path, group: Group, say: Callable[[str], None]) -> Iterator[None]:
+def _record_memory(config: TrainConfig, path: Path, group: Group, say: Callable[[str], None]) -> Iterator[None]:
     if not config.memory or group.device.type != "cuda":
         yield
         return
@@ -72,5 +73,5 @@ def _memory(config: TrainConfig, path: Path, group: Group, say: Callable[[str], 
     try:
         yield
     finally:
-        with tell_failures(str(path), say):
+        with report_failures(str(path), say):
             torch.cuda.memory._dump_snapshot(str(path))  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""What is done beside a training takes no more than a share of its time."""
+"""A limit on the time that work beside the training, such as painting samples, may take."""
 
 from __future__ import annotations
 
@@ -10,25 +10,32 @@ from majolica.train.state import Run
 
 
 class TimeShare:
-    """The time that some work has taken, and whether there is time to do it once more."""
+    """Measures how long some work takes, and tells whether its share allows to do it once more."""
 
-    def __init__(self, share: float, run: Run) -> None:
-        """At most `share` of the training time from here on; 1 is without a limit."""
-        self.share = share
+    def __init__(self, share: float, option: str, run: Run) -> None:
+        """Allow at most `share` of the training time from here on, as `option` says; 1 means no limit."""
+        self.share, self.option = share, option
         self.began = run.seconds
-        """Training seconds behind the run when this process took it up."""
+        """Training seconds that the run had when this process began or resumed it."""
         self.spent = self.last = 0.0
-        """Seconds in all, and those of the last time."""
+        """Seconds of all work, and of the last one."""
 
     def is_left(self, run: Run) -> bool:
-        """Whether once more is within the share; the first time and that of the last step always are."""
+        """Return whether the share allows the work once more; the first and the last step always do."""
         if not self.spent or run.step >= run.plan.steps or self.share >= 1:
             return True
         return self.spent + self.last <= self.share * (run.seconds - self.began)
 
+    def describe_limit(self, subject: str) -> str:
+        """Say why something is left out; `subject` names it and ends with "is" or "are"."""
+        return (
+            f"{subject} left out, as others will be: they take no more than {self.share:.2g} of the training time "
+            f"({self.option})"
+        )
+
     @contextmanager
     def spend(self) -> Iterator[None]:
-        """Measure what is done inside."""
+        """Measure the time of the `with` block."""
         start = time.perf_counter()
         try:
             yield

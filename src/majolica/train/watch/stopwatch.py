@@ -1,4 +1,4 @@
-"""How long a rank works before it first waits for the others: on the device's own clock, without stopping it."""
+"""A stopwatch for work on the device; the host does not wait for the device to start or stop it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 class Stopwatch:
-    """Adds up the time of `with` blocks; CUDA events on a GPU, the host's clock elsewhere."""
+    """Adds up the time of `with` blocks, by CUDA events on a GPU and by the host's clock on a CPU."""
 
     def __init__(self, device: torch.device) -> None:
         self.cuda = device.type == "cuda"
@@ -34,7 +34,7 @@ class Stopwatch:
             self.seconds += time.perf_counter() - self._start
 
     def reset(self) -> float:
-        """Seconds since the last call; on a GPU this waits for the last block's end."""
+        """Return the seconds since the last call; on a GPU this waits for the end of the last block."""
         if self._events:
             self._events[-1][1].synchronize()
             self.seconds += sum(start.elapsed_time(end) for start, end in self._events) / 1000

@@ -1,4 +1,4 @@
-"""summary.json: how long a run took, how much it saw and could not read, how large it is, on what machine."""
+"""summary.json: duration, samples, unreadable samples, size and machine of a run."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from majolica.files import write_atomic
 from majolica.train import state
 
 
-def summarise(run: state.Run, unreadable: Mapping[str, int], say: Callable[[str], None]) -> None:
-    """Write summary.json; a disk that refuses costs the summary and a line.
+def write_summary(run: state.Run, unreadable: Mapping[str, int], say: Callable[[str], None]) -> None:
+    """Write summary.json; a failure is only reported.
 
-    `unreadable` are the samples that no rank could read, by reason; where there are any, they are said too.
+    `unreadable` counts the samples that could not be read, by reason, over all ranks; `say` gets a
+    line on them if there are any.
     """
     summary = {
         "step": run.step,
@@ -30,7 +31,7 @@ def summarise(run: state.Run, unreadable: Mapping[str, int], say: Callable[[str]
         "unreadable_samples": dict(unreadable),
         "parameters": state.parameters(run.model),
         "processes": run.group.world,
-        "machine": machine(run.group),
+        "machine": describe_machine(run.group),
     }
     try:
         write_atomic(run.out / "summary.json", json.dumps(summary, indent=1) + "\n")
@@ -41,7 +42,7 @@ def summarise(run: state.Run, unreadable: Mapping[str, int], say: Callable[[str]
 
 
 def describe_unreadable(unreadable: Mapping[str, int], rows: int, bad_share: float) -> str:
-    """One line on the samples that could not be read while `rows` were trained on."""
+    """Describe in one line the samples that could not be read while `rows` were trained on."""
     total = sum(unreadable.values())
     reasons = ", ".join(f"{count:,} x {reason}" for reason, count in unreadable.items())
     samples, were = ("sample", "was") if total == 1 else ("samples", "were")
@@ -52,8 +53,8 @@ def describe_unreadable(unreadable: Mapping[str, int], rows: int, bad_share: flo
     return f"{line}; that is a larger share than --data.bad-share {bad_share:g}, at which training stops{counts_from}"
 
 
-def machine(group: Group) -> str:
-    """The hardware in a few words."""
+def describe_machine(group: Group) -> str:
+    """Describe the hardware in a few words."""
     if group.device.type == "cuda":
         return f"{group.world} x {torch.cuda.get_device_name(group.device)}"
     name = platform.processor() or platform.machine()

@@ -1,4 +1,7 @@
-"""Who else is told what the log says: TensorBoard, Weights & Biases, trackio. None of them may hurt a run."""
+"""Trackers that get the logged values: TensorBoard, Weights & Biases, trackio.
+
+A failure of a tracker must not end a run.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ from typing import Any, Protocol
 from majolica.config.run import RunConfig
 
 ROOM = 1 << 16
-"""Bytes that must be free on the disk for the event file's next numbers."""
+"""Bytes that must be free on the disk before values are written to the event file."""
 
 
 class Tracker(Protocol):
-    """Takes numbers by step."""
+    """Records values by step."""
 
     def __call__(self, step: int, values: dict[str, float]) -> None: ...
 
@@ -23,7 +26,7 @@ class Tracker(Protocol):
 
 
 class TensorBoard:
-    """Event files in RUN/tensorboard; after a failure, such as a full disk, the next step begins a new one."""
+    """Event files in RUN/tensorboard; after a failure, such as a full disk, the next step opens a new file."""
 
     def __init__(self, run: Path, config: RunConfig, first_step: int) -> None:
         self.folder = str(run / "tensorboard")
@@ -31,7 +34,7 @@ class TensorBoard:
         self._open(first_step + 1)
 
     def __call__(self, step: int, values: dict[str, float]) -> None:
-        self._ask_for_room()
+        self._check_room()
         board = self.board or self._open(step)
         try:
             for name, value in values.items():
@@ -46,13 +49,13 @@ class TensorBoard:
         if self.board:
             self.board.close()
 
-    def _ask_for_room(self) -> None:
-        """OSError where the disk is full: SummaryWriter's own thread would die of it, with a traceback."""
-        place = Path(self.folder, ".room")
+    def _check_room(self) -> None:
+        """Raise OSError if the disk is full, which would end SummaryWriter's thread with a traceback."""
+        probe = Path(self.folder, ".room")
         try:
-            place.write_bytes(bytes(ROOM))
+            probe.write_bytes(bytes(ROOM))
         finally:
-            place.unlink(missing_ok=True)
+            probe.unlink(missing_ok=True)
 
     def _open(self, step: int) -> Any:
         from torch.utils.tensorboard.writer import SummaryWriter
@@ -62,7 +65,7 @@ class TensorBoard:
 
 
 class Hosted:
-    """wandb, or trackio, which speaks as wandb does; a resumed run goes on under its name."""
+    """wandb, or trackio, which has the same interface; a resumed run keeps its name."""
 
     def __init__(self, module: str, run: Path, config: RunConfig) -> None:
         import importlib
@@ -81,35 +84,35 @@ class Hosted:
 
 
 def open_trackers(run: Path, config: RunConfig, first_step: int, say: Callable[[str], None]) -> Trackers:
-    """The trackers of `config.train.trackers` that can be opened; the others are named by `say`."""
-    found: dict[str, Tracker] = {}
+    """Open the trackers of `config.train.trackers`; `say` gets a line for each that fails."""
+    opened: dict[str, Tracker] = {}
     for name in config.train.trackers:
         try:
-            found[name] = TensorBoard(run, config, first_step) if name == "tensorboard" else Hosted(name, run, config)
+            opened[name] = TensorBoard(run, config, first_step) if name == "tensorboard" else Hosted(name, run, config)
         except Exception as error:
             hint = f": pip install 'majolica[{name}]'" if isinstance(error, ImportError) else ""
             say(f"{name} is not told about this run ({error}){hint}; log.jsonl is")
-    return Trackers(found, say)
+    return Trackers(opened, say)
 
 
 class Trackers:
-    """Several at once; one that fails is told nothing more, except where the disk was full: there may be room again."""
+    """Several trackers. One that fails is dropped, unless its disk was full: then it is tried again."""
 
     def __init__(self, trackers: dict[str, Tracker], say: Callable[[str], None]) -> None:
         self.trackers, self.say = trackers, say
         self.refused: set[str] = set()
-        """Trackers whose files could not be written the last time."""
+        """Names of the trackers whose last write the disk refused."""
 
     def __call__(self, step: int, values: dict[str, float]) -> None:
-        self._each(lambda tracker: tracker(step, values))
+        self._call_each(lambda tracker: tracker(step, values))
 
     def close(self) -> None:
-        self._each(lambda tracker: tracker.close())
+        self._call_each(lambda tracker: tracker.close())
 
-    def _each(self, tell: Callable[[Tracker], None]) -> None:
+    def _call_each(self, call: Callable[[Tracker], None]) -> None:
         for name, tracker in list(self.trackers.items()):
             try:
-                tell(tracker)
+                call(tracker)
                 self.refused.discard(name)
             except OSError as error:
                 if not isinstance(tracker, TensorBoard):

@@ -13,8 +13,8 @@ from majolica.models.majolica import Majolica, Rows
 from majolica.models.parts import parameters_by_part
 from majolica.objectives.flow import by_time
 from majolica.recipes import recipe
-from majolica.train.watch.observe import Closely, agreement, sample_entries
-from majolica.train.watch.report import ideal_seconds, record, straggler
+from majolica.train.watch.observe import StepObserver, agreement, sample_entries
+from majolica.train.watch.report import ideal_seconds, scalars_by_name, straggler
 from ranks import changed
 from tiny import TINY, awake
 
@@ -44,18 +44,18 @@ def test_agreement_is_the_cosine_of_the_gradients_to_one_linear_map_behind_the_t
     expected = nn.functional.cosine_similarity(g_flow.flatten(), g_contrastive.flatten(), dim=0)
 
     model.perceive = perceive  # type: ignore[method-assign]
-    closely = Closely(model)
+    observer = StepObserver(model)
     out = model(rows)
-    closely.watch(out.tokens_BND, noisy)
+    observer.watch(out.tokens_BND, noisy)
     (out.base_M3HW.square().mean() + 0.3 * (out.image_CE @ out.text_CE.T).sum()).backward()  # type: ignore[no-untyped-call]
-    torch.testing.assert_close(closely.found["agreement"], expected)
+    torch.testing.assert_close(observer.values["agreement"], expected)
     assert 0 < abs(expected) < 1
 
 
 def test_agreement_needs_both_kinds_of_rows() -> None:
     tokens, gradient = torch.randn(4, 3, 8), torch.randn(4, 3, 8)
     assert agreement(tokens, gradient, 0).isnan() and agreement(tokens, gradient, 4).isnan()
-    assert "agreement" not in record({"agreement": agreement(tokens, gradient, 4)})
+    assert "agreement" not in scalars_by_name({"agreement": agreement(tokens, gradient, 4)})
 
 
 def test_norms_by_part_add_up_and_updates_are_relative() -> None:
@@ -65,12 +65,12 @@ def test_norms_by_part_add_up_and_updates_are_relative() -> None:
     assert sum(map(len, parts.values())) == len(list(model.parameters())) and set(parts) == {*model.parts(), "head"}
     for value in model.parameters():
         value.grad = torch.randn_like(value)
-    closely = Closely(model)
-    closely.before_update()
+    observer = StepObserver(model)
+    observer.before_update()
     with torch.no_grad():
         for value in parts["decoder"]:
             value *= 1.01
-    found = closely.after_update()
+    found = observer.after_update()
     whole = torch.nn.utils.get_total_norm([value.grad for value in model.parameters() if value.grad is not None])
     norms = torch.stack([value for name, value in found.items() if name.startswith("gradient/")])
     torch.testing.assert_close(norms.norm(), whole)
@@ -85,12 +85,12 @@ def test_large_tensors_are_sampled_evenly() -> None:
 def test_flow_by_time_is_the_mean_of_each_part() -> None:
     torch.manual_seed(0)
     loss, t = torch.rand(200), torch.rand(200) * 0.79  # none in the last part
-    log = record({"flow_by_time": by_time(loss, t)})
+    log = scalars_by_name({"flow_by_time": by_time(loss, t)})
     for k in range(4):
         inside = loss[(t >= k / 5) & (t < (k + 1) / 5)]
         assert abs(log[f"flow/{k / 5:g}-{(k + 1) / 5:g}"] - inside.mean()) < 1e-6
     assert len(log) == 4
-    assert record({"flow_by_time": by_time(torch.ones(1), torch.ones(1))}) == {"flow/0.8-1": 1.0}
+    assert scalars_by_name({"flow_by_time": by_time(torch.ones(1), torch.ones(1))}) == {"flow/0.8-1": 1.0}
 
 
 def test_mfu_is_known_where_the_gpu_is() -> None:
