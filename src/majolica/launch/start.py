@@ -10,7 +10,7 @@ import torch
 from majolica.config import io
 from majolica.config.checks import resolve
 from majolica.config.run import RunConfig
-from majolica.distributed.environment import launched
+from majolica.distributed.environment import is_rank
 from majolica.errors import UserError
 from majolica.launch.outcome import describe_finished
 from majolica.launch.prepare import prepare
@@ -32,7 +32,7 @@ def train(config: RunConfig, out: Path, resume: bool = False) -> None:
     in which another process trains, and KeyboardInterrupt when asked to stop (after saving). What a new run that
     fails leaves in `out`, `launch.undo` says.
     """
-    if launched():
+    if is_rank():
         with collect_signals() as asked:
             work(config, out, resume, asked)
         return

@@ -11,7 +11,7 @@ from typing import Any
 
 from majolica.config import io
 from majolica.device import settle
-from majolica.distributed.group import from_first
+from majolica.distributed.group import broadcast_number
 from majolica.errors import UserError
 from majolica.train.optim.schedule import due
 from majolica.train.state import Run
@@ -81,7 +81,7 @@ class Pace:
         """Turn the minutes that are left into steps, on every rank alike, and save the configuration so."""
         run, train = self.run, self.run.config.train
         left = train.minutes * 60 - run.seconds
-        steps = from_first(run.step + max(1, int(left / statistics.median(self.recent))), run.group)
+        steps = broadcast_number(run.step + max(1, int(left / statistics.median(self.recent))), run.group)
         if run.step == run.config.optim.warmup:  # no schedule has used the number of steps yet
             self._save(steps=steps)
         elif abs(steps - train.steps) > TOLERANCE * train.steps:
