@@ -25,15 +25,15 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from benchmarks.knapsack import draw_frontier, knapsack, six_blocks
 from benchmarks.timing import timed
 from majolica.activation.allocator import measure_peak
-from majolica.activation.apply import apply
+from majolica.activation.apply import apply_choices
 from majolica.activation.chain import Chain, peak
 from majolica.activation.choices import CHOICES, Choice
 from majolica.activation.margin import Margin, margin_on
 from majolica.activation.plan import ActivationPlan, plan_chain
 from majolica.activation.solve import smallest_budget
-from majolica.activation.step import step_of
-from majolica.activation.trace import Step, chain_of, record, standing_gradients
-from majolica.activation.usual import best_usual
+from majolica.activation.step import build_step
+from majolica.activation.trace import Step, persistent_gradient_bytes, record, trace_chain
+from majolica.activation.usual import best_usual_placement
 from majolica.config.fitting import settle_open_options
 from majolica.config.run import DecoderConfig, LossConfig, ModelConfig, RunConfig, TextConfig, TrainConfig
 from majolica.recipes import recipe
@@ -87,18 +87,21 @@ def large_runs() -> dict[str, RunConfig]:
 def chain(config: RunConfig) -> Chain[Choice]:
     """Traced without memory."""
     with FakeTensorMode():
-        return chain_of(step_of(config), CHOICES)
+        return trace_chain(build_step(config), CHOICES)
 
 
 def budgets(links: Chain[Choice], margin: Margin) -> list[int]:
     """From nearly the smallest to nearly all."""
-    least, most = margin.needed(smallest_budget(links)), margin.needed(peak(links, ("keep",) * len(links.links)))
+    least, most = (
+        margin.budget_for(smallest_budget(links)),
+        margin.budget_for(peak(links, ("keep",) * len(links.links))),
+    )
     return [least + int(share * (most - least)) for share in SHARES]
 
 
 def row(plan: ActivationPlan) -> dict[str, Any]:
     """One plan beside the best usual placement at its budget."""
-    other = best_usual(plan.chain, plan.budget)
+    other = best_usual_placement(plan.chain, plan.budget)
     return {
         "offloaded": plan.choices.count("offload"),
         "budget_mb": round(plan.budget / 1e6, 3),
@@ -136,10 +139,10 @@ def measured(config: RunConfig, device: str) -> list[dict[str, Any]]:
     links = chain(config)
     plain = without_offload(links)
     torch.manual_seed(0)
-    step = step_of(config, device)
+    step = build_step(config, device)
     margin = margin_on(device, config.train.precision, len(links.links))
     plans = [plan_chain(plain, budget, margin) for budget in budgets(plain, margin)]
-    below, least = (margin.needed(smallest_budget(found)) for found in (links, plain))
+    below, least = (margin.budget_for(smallest_budget(found)) for found in (links, plain))
     between = (below,) if below == least else (below, (below + least) // 2)
     plans += [plan_chain(links, budget, margin) for budget in between]
     return [row(plan) | carried_out(step, plan, device) for plan in plans]
@@ -147,20 +150,20 @@ def measured(config: RunConfig, device: str) -> list[dict[str, Any]]:
 
 def carried_out(step: Step, plan: ActivationPlan, device: str) -> dict[str, Any]:
     """What a plan takes when it is carried out, by both counters; on a GPU also its time, to the end of the step."""
-    counted = record(step, plan.choices).peak + standing_gradients(step)
+    counted = record(step, plan.choices).peak + persistent_gradient_bytes(step)
 
     def run() -> None:
         step.forward().backward()  # type: ignore[no-untyped-call]
 
     def fresh() -> None:
         for value in step.model.parameters():
-            value.grad = torch.zeros_like(value) if step.standing else None
+            value.grad = torch.zeros_like(value) if step.gradients_persist else None
 
-    undo = apply(step.model, step.calls, plan.choices)
+    undo = apply_choices(step.model, step.calls, plan.choices)
     fresh()
     run()  # libraries take their workspaces once
     fresh()
-    took = measure_peak(run, device) + standing_gradients(step)
+    took = measure_peak(run, device) + persistent_gradient_bytes(step)
     found = {"counted_mb": round(counted / 1e6, 3), "peak_error": round(plan.peak / counted - 1, 5)}
     if device == "cuda" or "offload" not in plan.choices:  # on a CPU the host's copies come from the same allocator
         found |= {"allocator_mb": round(took / 1e6, 3), "allocator_over_peak": round(took / plan.peak - 1, 5)}
@@ -188,7 +191,7 @@ def main() -> None:
     for name, config in large_runs().items() if options.large else ():
         links = without_offload(chain(config))
         margin = margin_on("cuda", config.train.precision, len(links.links))
-        least = margin.needed(smallest_budget(links))
+        least = margin.budget_for(smallest_budget(links))
         plans = [plan_chain(links, b, margin) for b in (least, *budgets(links, margin))]
         large[name] = [row(plan) for plan in plans]
         plan = plans[3]

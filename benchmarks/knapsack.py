@@ -14,14 +14,14 @@ from torch._functorch import config as functorch
 from torch._functorch.partitioners import min_cut_rematerialization_partition
 
 from majolica.activation.allocator import measure_peak
-from majolica.activation.apply import apply
+from majolica.activation.apply import apply_choices
 from majolica.activation.chain import Chain, cost, peak
 from majolica.activation.choices import CHOICES, Choice
 from majolica.activation.flops import FORMULAS, flops
 from majolica.activation.plan import plan_chain
 from majolica.activation.solve import smallest_budget
-from majolica.activation.trace import Step, chain_of
-from majolica.activation.usual import usual
+from majolica.activation.trace import Step, trace_chain
+from majolica.activation.usual import usual_placements
 from majolica.models.layers import rope_2d
 from majolica.models.parts import BlockCall
 from majolica.models.trunk import Block
@@ -65,8 +65,14 @@ def six_blocks() -> Blocks:
         x.grad = None
 
     calls = [BlockCall(str(index), block, "transformer") for index, block in enumerate(model.blocks)]
-    chain = chain_of(
-        Step(model, calls, lambda: model(x, modulation, rope).square().mean(), [x, modulation, rope], standing=False),
+    chain = trace_chain(
+        Step(
+            model,
+            calls,
+            lambda: model(x, modulation, rope).square().mean(),
+            [x, modulation, rope],
+            gradients_persist=False,
+        ),
         [choice for choice in CHOICES if choice != "offload"],
     )
     return Blocks(model, calls, step, chain)
@@ -82,7 +88,7 @@ def knapsack(blocks: Blocks) -> list[dict[str, Any]]:
         plan = plan_chain(ours, most) if most >= smallest_budget(ours) else None
         took = None
         if plan:
-            undo = apply(blocks.model, blocks.calls, plan.choices)
+            undo = apply_choices(blocks.model, blocks.calls, plan.choices)
             took = measure_peak(lambda: blocks.step(blocks.model))
             undo()
         rows.append(
@@ -127,7 +133,7 @@ def draw_frontier(links: Chain[Choice], torchs: list[dict[str, Any]], path: Path
     axes = figure.subplots()
     ours = [plan.peak / 1e6 for plan in plans], [100 * plan.flops / links.flops for plan in plans]
     axes.step(*ours, where="post", color="#4c9f70", label="planned")
-    placements = usual(links).values()
+    placements = usual_placements(links).values()
     others = [peak(links, c) / 1e6 for c in placements], [100 * cost(links, c) / links.flops for c in placements]
     axes.scatter(*others, s=14, color="#d1495b", label="uniform, full, every k-th, first k, last k")
     axes.scatter(

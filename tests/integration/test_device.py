@@ -18,17 +18,17 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from majolica.activation.allocator import measure_peak
-from majolica.activation.apply import apply
+from majolica.activation.apply import apply_choices
 from majolica.activation.chain import peak
 from majolica.activation.choices import CHOICES
 from majolica.activation.margin import margin_on
 from majolica.activation.plan import plan_chain
 from majolica.activation.solve import smallest_budget
-from majolica.activation.step import step_of
-from majolica.activation.trace import chain_of
+from majolica.activation.step import build_step
+from majolica.activation.trace import trace_chain
 from majolica.config.run import LossConfig, RunConfig, TrainConfig
-from majolica.distributed.group import Group, any_rank, from_first
-from majolica.estimate.trace import imagine_group
+from majolica.distributed.group import Group, any_rank, broadcast_number
+from majolica.estimate.trace import fake_group
 from majolica.launch.prepare import prepare
 from majolica.models.precision import Precision
 from majolica.objectives import draws
@@ -51,11 +51,11 @@ def run(
     monkeypatch.setattr(draws, "generator", lambda device: torch.Generator())
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(sys.modules["torch.optim.optimizer"], "_get_fused_kernels_supported_devices", lambda: ["meta"])
-    monkeypatch.setattr(state, "data_parallel", lambda model, *_: model)
+    monkeypatch.setattr(state, "wrap_in_ddp", lambda model, *_: model)
     config = tiny_run(shards)
     job = dataclasses.replace(config.train, processes=request.param, shard_optimizer=request.param > 1)
     config = prepare(dataclasses.replace(config, train=job), tmp_path, resume=False)
-    with imagine_group(request.param):
+    with fake_group(request.param):
         yield fed(state.build_run(config, tmp_path, Group(0, request.param, ELSEWHERE)))
 
 
@@ -81,9 +81,9 @@ def test_a_step_never_waits_for_the_device(run: state.Run, monkeypatch: pytest.M
 
 
 def test_ranks_agree_on_the_host() -> None:
-    with imagine_group(2):
+    with fake_group(2):
         group = Group(0, 2, ELSEWHERE)
-        assert any_rank(True, group) and not any_rank(False, group) and from_first(7, group) == 7
+        assert any_rank(True, group) and not any_rank(False, group) and broadcast_number(7, group) == 7
 
 
 def no_value_is_copied(values: Any, *, device: torch.device | str = "cpu", real: Any = torch.tensor) -> torch.Tensor:
@@ -120,13 +120,13 @@ def test_plans_keep_to_their_budget_on_a_gpu(precision: Precision) -> None:
     train = TrainConfig(batch=256, accumulate=1, processes=1, precision=precision)
     config = RunConfig(model=model, loss=LossConfig(fine_share=1.0, fine_scale=4), train=train)
     with FakeTensorMode():
-        chain = chain_of(step_of(config), [choice for choice in CHOICES if choice != "offload"])
+        chain = trace_chain(build_step(config), [choice for choice in CHOICES if choice != "offload"])
     margin = margin_on("cuda", precision, len(chain.links))
-    least, most = (margin.needed(x) for x in (smallest_budget(chain), peak(chain, ("keep",) * len(chain.links))))
-    step = step_of(config, "cuda")
+    least, most = (margin.budget_for(x) for x in (smallest_budget(chain), peak(chain, ("keep",) * len(chain.links))))
+    step = build_step(config, "cuda")
     for share in (0.0, 0.2, 0.6, 1.0):
         plan = plan_chain(chain, int(least + share * (most - least)), margin)
-        undo = apply(step.model, step.calls, plan.choices)
+        undo = apply_choices(step.model, step.calls, plan.choices)
         for _ in range(2):  # libraries take their workspaces in the first
             took = measure_peak(lambda: step.forward().backward(), "cuda")  # type: ignore[no-untyped-call]
             step.model.zero_grad(set_to_none=True)

@@ -26,7 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 from majolica.config.run import RunConfig
 from majolica.config.split import RowSplit
 from majolica.distributed.group import Group, sum_counts
-from majolica.distributed.reduce import Traffic, data_parallel
+from majolica.distributed.reduce import Traffic, wrap_in_ddp
 from majolica.launch.prepare import prepare
 from majolica.launch.start import train
 from majolica.objectives.contrastive import Pairs, sigmoid_loss
@@ -174,8 +174,8 @@ def gradients_of_a_rank(group: Group) -> tuple[list[np.ndarray], ...]:
 
     traffic = Traffic()
     plain = gradients(DistributedDataParallel(model, gradient_as_bucket_view=True))
-    single = gradients(data_parallel(model, group, torch.float32, Traffic()))
-    rounded = gradients(data_parallel(model, group, torch.bfloat16, traffic))
+    single = gradients(wrap_in_ddp(model, group, torch.float32, Traffic()))
+    rounded = gradients(wrap_in_ddp(model, group, torch.bfloat16, traffic))
     return gradients(model), plain, single, rounded, [np.array(traffic.sent)]
 
 

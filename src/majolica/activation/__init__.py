@@ -1,4 +1,6 @@
-"""The activation-checkpoint planner: which block keeps what, so that a step fits (docs/adr/040)."""
+"""The activation-checkpointing planner: it decides what each block keeps, so that a step fits into a
+given memory (docs/adr/040).
+"""
 
 from majolica.activation.plan import ActivationPlan, plan_for
 

@@ -1,4 +1,4 @@
-"""What the allocator held while something ran: the figure that decides whether a step fits."""
+"""Measuring the peak of torch's allocator, which decides whether a step fits."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch.profiler import ProfilerActivity, profile
 
 
 def measure_peak(run: Callable[[], object], device: str = "cpu") -> int:
-    """Peak of the bytes that torch's allocator gave out beyond what it had given before `run`.
+    """Call `run` and return the peak of the allocated bytes, less those allocated before the call.
 
-    Everything a kernel takes and gives back within itself is in it. On a GPU that is the caching allocator's own
-    statistic; on a CPU the sum over the allocator's events, which the profiler records.
+    The peak includes the temporary memory of kernels. On a GPU it is the caching allocator's own statistic. On a CPU it
+    is computed from the allocation events that the profiler records.
     """
     if device == "cuda":
         torch.cuda.synchronize()

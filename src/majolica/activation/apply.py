@@ -1,4 +1,4 @@
-"""How a plan is carried out: every call of a block treats its activations as chosen."""
+"""Carrying out a plan: every call of a block treats its activations as chosen."""
 
 from __future__ import annotations
 
@@ -9,65 +9,70 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from majolica.activation.choices import Choice, run, shared_inputs
+from majolica.activation.choices import Choice, run_block, shared_inputs
 from majolica.models.parts import BlockCall
 
 
 class CallObserver(Protocol):
-    """Is told when a call begins and ends."""
+    """What `apply_choices` tells when the call of a block begins and ends."""
 
-    def enter(self, shared: Iterable[Tensor]) -> None: ...
+    def enter(self, shared: Iterable[Tensor]) -> None:
+        """A call begins; `shared` are the tensors that other blocks get too."""
 
-    def leave(self) -> None: ...
+    def leave(self) -> None:
+        """The call has ended."""
 
 
-def apply(
-    model: nn.Module, calls: Sequence[BlockCall], choices: Sequence[Choice], watch: CallObserver | None = None
+def apply_choices(
+    model: nn.Module, calls: Sequence[BlockCall], choices: Sequence[Choice], observer: CallObserver | None = None
 ) -> Callable[[], None]:
-    """Make every call of `calls` treat its activations as chosen, where gradients are wanted; returns how to undo it.
+    """Replace the forward methods of `model`'s blocks, so that each call treats its activations as chosen.
 
-    `calls` are those of one forward pass of `model`, in order; further calls of a block keep all.
+    `calls` are the calls of blocks in one forward pass, in order. Further calls of a block keep everything, and so does
+    every call without gradients. Returns a function that puts the old forward methods back.
     """
-    turn: Counter[nn.Module] = Counter()
-    chosen: dict[nn.Module, list[Choice]] = {}
+    calls_made: Counter[nn.Module] = Counter()
+    by_block: dict[nn.Module, list[Choice]] = {}
     for call, choice in zip(calls, choices, strict=True):
-        chosen.setdefault(call.block, []).append(choice)
-    for block, own in chosen.items():
-        block.forward = _plan_forward(block, own, turn, watch)
-    hook = model.register_forward_pre_hook(lambda module, args: turn.clear())
+        by_block.setdefault(call.block, []).append(choice)
+    for block, block_choices in by_block.items():
+        block.forward = _build_forward(block, block_choices, calls_made, observer)
+    hook = model.register_forward_pre_hook(lambda module, args: calls_made.clear())
 
     def undo() -> None:
         hook.remove()
-        for block in chosen:
-            del block.forward  # the class has its own
+        for block in by_block:
+            del block.forward  # uncovers the method of the class
 
     return undo
 
 
-def _plan_forward(
-    block: nn.Module, choices: list[Choice], turn: Counter[nn.Module], watch: CallObserver | None
+def _build_forward(
+    block: nn.Module, choices: list[Choice], calls_made: Counter[nn.Module], observer: CallObserver | None
 ) -> Callable[..., Any]:
     forward = block.forward
 
-    def planned(*args: Any) -> Any:
-        if not torch.is_grad_enabled() or turn[block] >= len(choices):
+    def forward_as_chosen(*args: Any) -> Any:
+        if not torch.is_grad_enabled() or calls_made[block] >= len(choices):
             return forward(*args)
-        choice = choices[turn[block]]
-        turn[block] += 1
-        if watch:
-            watch.enter(shared_inputs(args))
-        # Autocast would cache its copy of every weight until the end of the forward pass, kept or not. A block that is
-        # called twice needs the cache, though: its calls share the copies, and with them the sum of two gradients.
-        # There the operators of a call depend on earlier ones, which selective checkpointing does not allow.
-        caching, twice = torch.is_autocast_cache_enabled(), len(choices) > 1
-        if twice and torch.is_autocast_enabled(args[0].device.type) and choice in ("keep_matmul", "keep_attention"):
+        choice = choices[calls_made[block]]
+        calls_made[block] += 1
+        if observer:
+            observer.enter(shared_inputs(args))
+        # Autocast's cache holds a copy of every weight until the forward pass ends, also of blocks that recompute, so
+        # it is off here. A block that is called twice keeps the cache, because its calls share the copies: the sum of
+        # their gradients is rounded in the copies' precision, and to be bit-equal it must be so here too. The operators
+        # of its second call then depend on those of its first. Selective checkpointing does not support that, so under
+        # those choices such a block keeps everything.
+        caching, repeated = torch.is_autocast_cache_enabled(), len(choices) > 1
+        if repeated and torch.is_autocast_enabled(args[0].device.type) and choice in ("keep_matmul", "keep_attention"):
             choice = "keep"
-        torch.set_autocast_cache_enabled(caching and twice)
+        torch.set_autocast_cache_enabled(caching and repeated)
         try:
-            return run(choice, forward, *args)
+            return run_block(choice, forward, *args)
         finally:
             torch.set_autocast_cache_enabled(caching)
-            if watch:
-                watch.leave()
+            if observer:
+                observer.leave()
 
-    return planned
+    return forward_as_chosen

@@ -1,4 +1,4 @@
-"""A training step as a chain of blocks, and the memory that it takes under given choices. All sizes in bytes."""
+"""A training step as a chain of blocks, and its memory under given choices (docs/adr/040). Sizes are in bytes."""
 
 from __future__ import annotations
 
@@ -14,35 +14,36 @@ class Option:
     """What one choice for one block costs."""
 
     held: int
-    """Stays from the block's forward pass to its backward pass, its output included."""
+    """What the block holds from its forward pass to its backward pass, its output included."""
     forward: int
-    """The most that the block's forward pass takes beyond what was live before it."""
+    """The peak of the block's forward pass, beyond what was live before it."""
     backward: int
-    """The same of its backward pass, recomputation included."""
+    """The peak of its backward pass, recomputation included, beyond what was live before it."""
     flops: int
-    """Recomputed, or the price of moving what is off-loaded."""
+    """FLOPs of the recomputation; for off-loading, `trace.OFFLOAD_PRICE` times the bytes moved."""
 
 
 @dataclass(frozen=True)
 class Link(Generic[C]):
-    """A block between its neighbours. What no choice changes is `rest`: everything live that no block holds.
+    """One call of a block, and the memory around it.
 
-    The rest of the backward pass has the gradients in it, which grow as that pass goes on.
+    The "rest" is everything live that no block holds. It does not depend on the choices. In the backward pass it
+    includes the gradients, which grow as the pass goes on.
     """
 
     name: str
     options: Mapping[C, Option]
     rest_forward: int
-    """Rest when the block's forward pass begins."""
+    """The rest when the block's forward pass begins."""
     after_forward: int
-    """Most of the rest between this forward pass and the next."""
+    """The peak of the rest between this forward pass and the next."""
     rest_backward: int
-    """Rest when its backward pass begins."""
+    """The rest when its backward pass begins."""
     after_backward: int
-    """Most of the rest between this backward pass and the next."""
+    """The peak of the rest between this backward pass and the next."""
 
     def need(self, choice: C) -> int:
-        """The most that the step takes in and right after this block's passes, less what earlier blocks hold."""
+        """Return the peak during and right after this block's two passes, less what earlier blocks hold."""
         option = self.options[choice]
         return max(
             self.rest_forward + option.forward,
@@ -54,13 +55,13 @@ class Link(Generic[C]):
 
 @dataclass(frozen=True)
 class Chain(Generic[C]):
-    """Links in forward order."""
+    """All calls of blocks in a step, in forward order."""
 
     links: tuple[Link[C], ...]
     ends: int
-    """The most before the first forward and after the last backward pass."""
+    """The peak before the first block's forward pass."""
     flops: int = 0
-    """The whole step's, nothing recomputed."""
+    """FLOPs of the whole step without recomputation."""
 
 
 @dataclass(frozen=True)
@@ -70,22 +71,22 @@ class Moment:
     name: str
     backward: bool
     held: int
-    """Activations that blocks hold when the pass begins."""
+    """What blocks hold when the pass begins: their activations."""
     rest: int
-    """What else is live then; gradients among it."""
+    """What else is live then, gradients included."""
     peak: int
-    """The most live during the pass and until the next one."""
+    """The peak during the pass and until the next one."""
 
 
 def moments(chain: Chain[C], choices: Sequence[C]) -> Iterator[Moment]:
-    """The step under `choices`, pass by pass."""
+    """Yield the memory of every pass of the step under `choices`, in the order of execution."""
     held = 0
-    picked = [link.options[choice] for link, choice in zip(chain.links, choices, strict=True)]
-    for link, option in zip(chain.links, picked, strict=True):
+    options = [link.options[choice] for link, choice in zip(chain.links, choices, strict=True)]
+    for link, option in zip(chain.links, options, strict=True):
         peak = held + max(link.rest_forward + option.forward, option.held + link.after_forward)
         yield Moment(link.name, False, held, link.rest_forward, peak)
         held += option.held
-    for link, option in zip(reversed(chain.links), reversed(picked), strict=True):
+    for link, option in zip(reversed(chain.links), reversed(options), strict=True):
         before = held - option.held
         peak = max(held + link.rest_backward + option.backward, before + link.after_backward)
         yield Moment(link.name, True, held, link.rest_backward, peak)
@@ -93,10 +94,10 @@ def moments(chain: Chain[C], choices: Sequence[C]) -> Iterator[Moment]:
 
 
 def peak(chain: Chain[C], choices: Sequence[C]) -> int:
-    """The most that the step takes."""
+    """Return the peak of the step."""
     return max([chain.ends, *(moment.peak for moment in moments(chain, choices))])
 
 
 def cost(chain: Chain[C], choices: Sequence[C]) -> int:
-    """FLOPs that the choices add to the step."""
+    """Return the FLOPs that the choices add to the step."""
     return sum(link.options[choice].flops for link, choice in zip(chain.links, choices, strict=True))

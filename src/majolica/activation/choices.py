@@ -1,4 +1,4 @@
-"""What can be done with the activations of one call of a block, and how torch is told to do it."""
+"""The ways to treat the activations of one call of a block, and how each is done in torch."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from majolica.activation.offload import Offload
 
 Choice = Literal["keep", "recompute", "keep_attention", "keep_matmul", "offload"]
 CHOICES: tuple[Choice, ...] = ("keep", "recompute", "keep_attention", "keep_matmul", "offload")
-"""Keep all, keep none, keep the results of attention, keep those of attention and matrix products, move to the host.
-
-Of choices that come to the same for a block, a plan names the first.
+"""Keep all; keep none; keep the results of attention; keep those of attention and of matrix products;
+keep all, on the host. If several choices have the same effect for a block, a plan names the first.
 """
 
 _aten = torch.ops.aten
@@ -32,32 +31,36 @@ ATTENTION = frozenset(
 MATMUL = frozenset({_aten.mm.default, _aten.addmm.default, _aten.bmm.default, _aten.baddbmm.default})
 
 
-def run(choice: Choice, forward: Callable[..., Any], *args: Any) -> Any:
-    """`forward(*args)`, whose activations are treated as chosen. Values and gradients are the same to the last bit."""
+def run_block(choice: Choice, forward: Callable[..., Any], *args: Any) -> Any:
+    """Return `forward(*args)`, with its activations treated as chosen.
+
+    Values and gradients are bit-equal under all choices.
+    """
     if choice == "keep":
         return forward(*args)
     if choice == "offload":
-        moved = Offload(shared_inputs(args))
-        with saved_tensors_hooks(moved.pack, moved.unpack):
+        offload = Offload(shared_inputs(args))
+        with saved_tensors_hooks(offload.pack, offload.unpack):
             return forward(*args)
     if choice == "recompute":
         return checkpoint(forward, *args, use_reentrant=False)
-    kept = ATTENTION if choice == "keep_attention" else ATTENTION | MATMUL
-    contexts = partial(create_selective_checkpoint_contexts, partial(_policy, kept))
+    saved = ATTENTION if choice == "keep_attention" else ATTENTION | MATMUL
+    contexts = partial(create_selective_checkpoint_contexts, partial(_policy, saved))
     return checkpoint(forward, *args, use_reentrant=False, context_fn=contexts)
 
 
 def shared_inputs(args: tuple[Any, ...]) -> list[Tensor]:
-    """Tensors among a block's arguments that other blocks get too: all but the first."""
+    """Return the tensors among a block's arguments that other blocks get too: all but the first argument."""
     return [x for arg in args[1:] for x in (arg if isinstance(arg, tuple) else (arg,)) if isinstance(x, Tensor)]
 
 
-def _policy(kept: frozenset[Any], context: Any, operator: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
-    # An operator that draws random numbers has to run again, so that those drawn after it come out the same.
-    keep = operator in kept and not _dropout(operator, args, kwargs)
-    return CheckpointPolicy.MUST_SAVE if keep else CheckpointPolicy.PREFER_RECOMPUTE
+def _policy(saved: frozenset[Any], context: Any, operator: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
+    # Recomputation replays the random stream. If it skipped an operator that draws from the stream, all later draws
+    # would differ, so such an operator runs again.
+    save = operator in saved and not _has_dropout(operator, args, kwargs)
+    return CheckpointPolicy.MUST_SAVE if save else CheckpointPolicy.PREFER_RECOMPUTE
 
 
-def _dropout(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    named = dict(zip((argument.name for argument in operator._schema.arguments), args, strict=False)) | kwargs
-    return float(named.get("dropout_p", 0.0)) > 0
+def _has_dropout(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    by_name = dict(zip((argument.name for argument in operator._schema.arguments), args, strict=False)) | kwargs
+    return float(by_name.get("dropout_p", 0.0)) > 0

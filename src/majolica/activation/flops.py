@@ -1,4 +1,4 @@
-"""Floating-point operations of one operator, attention on CPU included."""
+"""FLOPs of one operator, including attention on a CPU, which torch has no formula for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CPU_ATTENTION = {
     _aten._scaled_dot_product_flash_attention_for_cpu: _attention,
     _aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
 }
-"""What torch's FlopCounterMode has no formula for, and counts as nothing: for its `custom_mapping`."""
+"""Formulas for `custom_mapping` of torch's FlopCounterMode, which would count these operators as zero."""
 
 FORMULAS = {
     **flop_counter.flop_registry,
@@ -35,7 +35,11 @@ FORMULAS = {
 
 
 def flops(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int:
-    """Two per multiply-add of products, convolutions and attention; one per element written by anything else."""
+    """Return the FLOPs of one call of `operator`.
+
+    These are two per multiply-add of products, convolutions and attention. Any other operator counts as one per element
+    of its output, and a view as zero.
+    """
     formula = FORMULAS.get(operator._overloadpacket)
     if formula is not None:
         return int(formula(*args, **kwargs, out_val=out))

@@ -1,4 +1,7 @@
-"""What torch's allocator holds in a step beside the tensors that a plan counts (docs/adr/040 has the measurements)."""
+"""The part of a budget that is left for what torch's allocator holds beside the tensors that a plan counts.
+
+The measurements are in docs/adr/040.
+"""
 
 from __future__ import annotations
 
@@ -6,43 +9,44 @@ import math
 from dataclasses import dataclass
 
 SHARE = 0.02
-"""Of the budget: kernels' temporary memory, and the allocator's rounding of large tensors."""
+"""Share of the budget for kernels' temporary memory and for the allocator's rounding of large tensors."""
 
 SHARE_OF_AUTOCAST = 0.06
-"""The same in low precision: on devices that multiply it, GPUs and some CPUs, autocast has rules of its own and keeps
-up to 4.7 % more than is counted."""
+"""The same share in low precision. On GPUs, and on CPUs with bfloat16 instructions, autocast's rules differ from those
+of the trace, and up to 4.7 % more is kept than counted.
+"""
 
-A_CALL = 8192
-"""Bytes for each call of a block: the random state that checkpointing keeps, and the rounding of small tensors."""
+BYTES_PER_CALL = 8192
+"""Bytes for the random state that checkpointing keeps per call of a block, and for the rounding of small tensors."""
 
-LIBRARIES = 16 * 2**20
-"""Bytes of a GPU that its libraries take for themselves: workspaces of products and convolutions."""
+GPU_LIBRARY_BYTES = 16 * 2**20
+"""Bytes for the workspaces that a GPU's libraries allocate for products and convolutions."""
 
 
 @dataclass(frozen=True)
 class Margin:
-    """A share of the budget and some bytes on top."""
+    """The part of a budget that tensors may not fill: a share of it, plus a fixed number of bytes."""
 
     share: float
     fixed: int
 
-    def left(self, budget: int) -> int:
-        """What a budget leaves to tensors, in bytes."""
+    def available(self, budget: int) -> int:
+        """Return how many of `budget` bytes tensors may fill."""
         return math.floor(budget * (1 - self.share)) - self.fixed
 
-    def needed(self, tensors: int) -> int:
-        """The smallest budget that leaves so many bytes to tensors."""
+    def budget_for(self, tensors: int) -> int:
+        """Return the smallest budget in bytes of which tensors may fill `tensors` bytes."""
         budget = math.floor((tensors + self.fixed) / (1 - self.share))
-        while self.left(budget) < tensors:
+        while self.available(budget) < tensors:
             budget += 1
         return budget
 
 
-NONE = Margin(0.0, 0)
-"""Tensors may fill the budget."""
+NO_MARGIN = Margin(0.0, 0)
+"""The margin with which tensors may fill the whole budget."""
 
 
 def margin_on(device: str, precision: str, calls: int) -> Margin:
-    """The margin on a kind of device, in a precision, for a step with so many calls of blocks."""
+    """Return the margin for a step with `calls` calls of blocks on a device ("cuda" or "cpu")."""
     share = SHARE if precision == "fp32" else SHARE_OF_AUTOCAST
-    return Margin(share, A_CALL * calls + (0 if device == "cpu" else LIBRARIES))
+    return Margin(share, BYTES_PER_CALL * calls + (0 if device == "cpu" else GPU_LIBRARY_BYTES))

@@ -1,4 +1,4 @@
-"""Memory over a training step, drawn."""
+"""Drawing the memory over a training step."""
 
 from __future__ import annotations
 
@@ -15,19 +15,22 @@ COLOURS = dict(zip(CHOICES, ("#4c9f70", "#d1495b", "#f2c14e", "#a5c85a", "#5b7db
 
 
 def draw(moments: Sequence[Moment], choices: Sequence[Choice], budget: int, path: Path) -> None:
-    """Held activations, the rest, and the peak of every pass, under the budget; below, each block's choice."""
+    """Draw held activations, the rest and the peak of every pass, with the budget (bytes) as a line, into `path`.
+
+    A strip below shows the choice of each block. Raises UserError if matplotlib is missing.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UserError("drawing a plan needs matplotlib: pip install 'majolica[data]'") from error
     figure = Figure(figsize=(10, 4.5), layout="constrained")
     axes, strip = figure.subplots(2, 1, sharex=True, height_ratios=(12, 1))
-    place = range(len(moments) + 1)
-    held, rest, most = (
+    positions = range(len(moments) + 1)
+    held, rest, peaks = (
         [getattr(moment, name) / 1e9 for moment in [*moments, moments[-1]]] for name in ("held", "rest", "peak")
     )
-    axes.stackplot(place, held, rest, step="post", labels=("held activations", "gradients and the rest"), alpha=0.6)
-    axes.step(place, most, where="post", color="black", label="peak of the pass")
+    axes.stackplot(positions, held, rest, step="post", labels=("held activations", "gradients and the rest"), alpha=0.6)
+    axes.step(positions, peaks, where="post", color="black", label="peak of the pass")
     axes.axhline(budget / 1e9, color="#d1495b", linestyle="--", label="budget")
     axes.axvline(len(choices), color="grey", linewidth=0.8)
     axes.set_ylabel("GB beyond weights and optimiser")
@@ -40,9 +43,9 @@ def draw(moments: Sequence[Moment], choices: Sequence[Choice], budget: int, path
     figure.legend(handles=strip.get_lines(), loc="outside lower center", ncols=len(CHOICES), fontsize=8, frameon=False)
     strip.set_yticks([])
     strip.set_xlim(0, len(moments))
-    ends = [index for index, moment in enumerate(moments) if moment.name.endswith(" 0") and "fine" not in moment.name]
-    ends = [index for index in ends if "decoder" not in moments[index].name or index < len(choices)]
-    strip.set_xticks(ends, [moments[index].name.removesuffix(" 0") for index in ends], fontsize=7)
+    ticks = [index for index, moment in enumerate(moments) if moment.name.endswith(" 0") and "fine" not in moment.name]
+    ticks = [index for index in ticks if "decoder" not in moments[index].name or index < len(choices)]
+    strip.set_xticks(ticks, [moments[index].name.removesuffix(" 0") for index in ticks], fontsize=7)
     content = io.BytesIO()
     figure.savefig(content, format=path.suffix.removeprefix(".") or "png", dpi=150)
     write_atomic(path, content.getvalue())

@@ -1,4 +1,4 @@
-"""The plan of a run: which block does what, and how much memory that takes over the step."""
+"""Planning the activations of a run: the choice for each block, and the memory over the step."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from majolica.activation.chain import Chain, Moment, cost, moments, peak
 from majolica.activation.choices import CHOICES, Choice
-from majolica.activation.margin import NONE, Margin, margin_on
+from majolica.activation.margin import NO_MARGIN, Margin, margin_on
 from majolica.activation.picture import draw
 from majolica.activation.solve import smallest_budget, solve
-from majolica.activation.step import step_of
-from majolica.activation.trace import chain_of
+from majolica.activation.step import build_step
+from majolica.activation.trace import trace_chain
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
 
@@ -28,7 +28,7 @@ TRAINING_OPTION = "--train.activation-gb"
 
 @dataclass(frozen=True)
 class ActivationPlan:
-    """Choices for the blocks of a chain, within a budget. All memory in bytes, gradients included."""
+    """The choices for the blocks of a chain within a budget. Memory is in bytes and includes gradients."""
 
     chain: Chain[Choice]
     choices: tuple[Choice, ...]
@@ -36,20 +36,20 @@ class ActivationPlan:
 
     @property
     def peak(self) -> int:
-        """Bytes of tensors, counted: the most of a micro-step beyond weights, optimiser state and averaged weights.
+        """The predicted peak of a micro-step in bytes, beyond weights, optimiser state and averaged weights.
 
-        What the allocator holds beside them is not in it.
+        It is the sum of live tensors. The allocator holds more, see `Margin`.
         """
         return peak(self.chain, self.choices)
 
     @property
     def flops(self) -> int:
-        """What is recomputed per micro-step; a byte that is off-loaded counts as `trace.OFFLOAD_PRICE`."""
+        """FLOPs recomputed per micro-step; each off-loaded byte counts as `trace.OFFLOAD_PRICE` FLOPs."""
         return cost(self.chain, self.choices)
 
     @property
     def moments(self) -> list[Moment]:
-        """Memory over the step."""
+        """The memory of every pass of the step, in the order of execution."""
         return list(moments(self.chain, self.choices))
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ class ActivationPlan:
         )
 
     def to_json(self) -> str:
-        """Everything a reader needs, one line per block and per pass."""
+        """Return the plan as JSON, with one line per block and per pass."""
         blocks = [
             {"block": link.name, "choice": choice, **asdict(link.options[choice])}
             for link, choice in zip(self.chain.links, self.choices, strict=True)
@@ -70,7 +70,7 @@ class ActivationPlan:
             "budget_bytes": self.budget,
             "peak_bytes": self.peak,
             "smallest_budget_bytes": smallest_budget(self.chain),
-            "keep_all_bytes": peak(self.chain, _all("keep", self.chain)),
+            "keep_all_bytes": peak(self.chain, _repeat("keep", self.chain)),
             "recompute_flops": self.flops,
             "step_flops": self.chain.flops,
         }
@@ -81,11 +81,14 @@ class ActivationPlan:
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
     def draw(self, path: Path) -> None:
-        """A picture of memory over the step (.png, .svg, .pdf); UserError where matplotlib is missing."""
+        """Draw the memory over the step into `path` (.png, .svg or .pdf).
+
+        Raises UserError if matplotlib is missing.
+        """
         draw(self.moments, self.choices, self.budget, path)
 
 
-def _all(choice: Choice, chain: Chain[Choice]) -> tuple[Choice, ...]:
+def _repeat(choice: Choice, chain: Chain[Choice]) -> tuple[Choice, ...]:
     return (choice,) * len(chain.links)
 
 
@@ -96,36 +99,37 @@ def plan_for(
     device: str = "cuda",
     option: str = TRAINING_OPTION,
 ) -> ActivationPlan:
-    """The cheapest plan for a micro-step of `config` that torch's allocator gives no more than `budget_bytes` for.
+    """Return the cheapest plan with which torch's allocator needs at most `budget_bytes` for a micro-step of `config`.
 
-    The budget is for activations, gradients and all else that a micro-step takes beyond weights, optimiser state and
-    averaged weights on a `device` of that kind. The step is traced on tensors without memory: any model can be planned
-    anywhere. UserError names the smallest budget for `option`, which the user gave, where this one is smaller.
+    The budget covers activations, gradients and everything else that a micro-step takes beyond weights, optimiser state
+    and averaged weights on a `device` ("cuda" or "cpu"). The step is traced on tensors without memory, so any model can
+    be planned on any machine. If no plan keeps to the budget, raises UserError, which names `option` and the smallest
+    budget that it can be given.
     """
     with torch.random.fork_rng(devices=[]), FakeTensorMode():
-        chain = chain_of(step_of(config), choices)
+        chain = trace_chain(build_step(config), choices)
     return plan_chain(chain, budget_bytes, margin_on(device, config.train.precision, len(chain.links)), option)
 
 
 def plan_chain(
-    chain: Chain[Choice], budget: int, margin: Margin = NONE, option: str = TRAINING_OPTION
+    chain: Chain[Choice], budget: int, margin: Margin = NO_MARGIN, option: str = TRAINING_OPTION
 ) -> ActivationPlan:
-    """The cheapest plan for a chain whose tensors leave `margin` of the budget.
+    """Return the cheapest plan for a chain whose tensors leave `margin` of the budget (bytes) free.
 
-    UserError names the smallest budget for `option`, rounded up to four digits, where this one is smaller.
+    If there is none, raises UserError, which names `option` and the smallest budget for it, rounded up to four digits.
     """
-    found = solve(chain, margin.left(budget))
-    if found is None:
-        least = _rounded_up(margin.needed(smallest_budget(chain)) / 1e9)
+    choices = solve(chain, margin.available(budget))
+    if choices is None:
+        least = _round_up(margin.budget_for(smallest_budget(chain)) / 1e9)
         lower = ", or a smaller --train.batch" * (option == TRAINING_OPTION)
         raise UserError(
             f"{option} {budget / 1e9:.4g} is too small, for activations and gradients take more however they are"
             f" planned: give {option} {least} or more{lower}"
         )
-    return ActivationPlan(chain, found, budget)
+    return ActivationPlan(chain, choices, budget)
 
 
-def _rounded_up(value: float) -> str:
-    """A positive number to four digits, no less than it is, without an exponent."""
+def _round_up(value: float) -> str:
+    """Return a positive number rounded up to four significant digits, without an exponent."""
     digits = 3 - math.floor(math.log10(value))
     return f"{math.ceil(value * 10**digits) / 10**digits:.{max(0, digits)}f}"

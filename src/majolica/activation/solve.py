@@ -1,4 +1,4 @@
-"""The cheapest choices within a budget (docs/adr/040 has the mathematics)."""
+"""Finding the cheapest choices within a budget by dynamic programming (derivation in docs/adr/040)."""
 
 from __future__ import annotations
 
@@ -7,57 +7,59 @@ from typing import Generic
 
 from majolica.activation.chain import C, Chain
 
-FRONT = 20_000
-"""Partial plans carried from block to block; more are thinned out."""
+MAX_STATES = 20_000
+"""The most partial plans that are carried from one block to the next; if there are more, some are dropped."""
 
 
 @dataclass(frozen=True)
 class _State(Generic[C]):
+    """A partial plan: the choices for the first blocks, as a linked list from the last of them."""
+
     held: int
     cost: int
     choice: C | None = None
-    before: _State[C] | None = None
+    previous: _State[C] | None = None
 
 
-def least(chain: Chain[C]) -> list[int]:
-    """Smallest peak of blocks i .. n beyond what blocks before i hold, for i = 1 .. n + 1."""
+def least_peaks(chain: Chain[C]) -> list[int]:
+    """Return the least peak of blocks i .. n beyond what earlier blocks hold, for i = 1 .. n + 1."""
     tail = [0]
     for link in reversed(chain.links):
-        ways = (max(link.need(choice), option.held + tail[-1]) for choice, option in link.options.items())
-        tail.append(min(ways))
+        peaks = (max(link.need(choice), option.held + tail[-1]) for choice, option in link.options.items())
+        tail.append(min(peaks))
     return tail[::-1]
 
 
 def smallest_budget(chain: Chain[C]) -> int:
-    """The smallest budget in bytes that some choices keep to."""
-    return max(chain.ends, least(chain)[0])
+    """Return the smallest budget in bytes that any choices keep to."""
+    return max(chain.ends, least_peaks(chain)[0])
 
 
 def solve(chain: Chain[C], budget: int) -> tuple[C, ...] | None:
-    """The choices that keep to `budget` bytes at every block and cost the fewest FLOPs; None where none keep to it.
+    """Return the choices that cost the fewest FLOPs within `budget` bytes; None if no choices keep to it.
 
-    Exact for up to `FRONT` undominated partial plans at every block. Beyond that the cheapest of each of `FRONT`
-    equal ranges of bytes goes on: never over budget, and no dearer than the best plan for a budget that is
-    less by one range per block.
+    The result is optimal as long as no block has more than `MAX_STATES` undominated partial plans. If one has more, the
+    bytes held are divided into `MAX_STATES` equal ranges, and the cheapest plan of each range is kept. The result is
+    then still within the budget, and costs no more than the best plan for a budget smaller by one range per block.
     """
     if budget < chain.ends:
         return None
     front: list[_State[C]] = [_State(0, 0)]
-    for link, tail in zip(chain.links, least(chain)[1:], strict=True):
+    for link, later_peak in zip(chain.links, least_peaks(chain)[1:], strict=True):
         reached = [
             _State(state.held + option.held, state.cost + option.flops, choice, state)
             for choice, option in link.options.items()
             for state in front
-            if state.held + max(link.need(choice), option.held + tail) <= budget
+            if state.held + max(link.need(choice), option.held + later_peak) <= budget
         ]
-        front = _thin(_keep_undominated(reached))
+        front = _thin_out(_keep_undominated(reached))
     if not front:
         return None
-    return _choices(min(front, key=lambda state: (state.cost, state.held)))
+    return _trace_back(min(front, key=lambda state: (state.cost, state.held)))
 
 
 def _keep_undominated(states: list[_State[C]]) -> list[_State[C]]:
-    """Those than which none holds less and costs no more, by ascending bytes and descending cost."""
+    """Return the Pareto front of bytes and cost, by ascending bytes."""
     front: list[_State[C]] = []
     for state in sorted(states, key=lambda state: (state.held, state.cost)):
         if not front or state.cost < front[-1].cost:
@@ -65,17 +67,17 @@ def _keep_undominated(states: list[_State[C]]) -> list[_State[C]]:
     return front
 
 
-def _thin(front: list[_State[C]]) -> list[_State[C]]:
-    if len(front) <= FRONT:
+def _thin_out(front: list[_State[C]]) -> list[_State[C]]:
+    if len(front) <= MAX_STATES:
         return front
     low, high = front[0].held, front[-1].held
-    # Later ones in a range replace earlier ones: they hold more and cost less.
-    return list({(state.held - low) * FRONT // (high - low + 1): state for state in front}.values())
+    # The dict keeps the last state of each range, which is the cheapest.
+    return list({(state.held - low) * MAX_STATES // (high - low + 1): state for state in front}.values())
 
 
-def _choices(state: _State[C]) -> tuple[C, ...]:
+def _trace_back(state: _State[C]) -> tuple[C, ...]:
     choices: list[C] = []
-    while state.before is not None and state.choice is not None:
+    while state.previous is not None and state.choice is not None:
         choices.append(state.choice)
-        state = state.before
+        state = state.previous
     return tuple(reversed(choices))

@@ -1,4 +1,4 @@
-"""The step of a run, on tensors that have a shape and no memory."""
+"""A micro-step of a run with random data of the right shapes, for tracing."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from majolica.objectives.joint import Targets
 from majolica.objectives.objective import Objective, Others, clean_pairs
 
 
-def step_of(config: RunConfig, device: str = "cpu") -> Step:
-    """One micro-step of `config` on `device`, at the time of the training that has the most noisy rows.
+def build_step(config: RunConfig, device: str = "cpu") -> Step:
+    """Build one micro-step of `config` on `device`, at the point of the training that has the most noisy rows.
 
-    Under FakeTensorMode it takes no memory and any size will do. Rows of other ranks and earlier micro-steps in the
-    contrastive loss are left out.
+    Under FakeTensorMode this takes no memory, so a model of any size can be built. The contrastive loss leaves out the
+    rows of other ranks and of earlier micro-steps.
     """
     with torch.device(device):
         model = Majolica(config.model)
-        rows, targets = inputs(config)
+        rows, targets = build_inputs(config)
     condition, window = rows.condition, rows.window
-    known = [
+    known_tensors = [
         rows.base_B3HW,
         rows.t_B,
         rows.pixels_F3HW,
@@ -46,44 +46,44 @@ def step_of(config: RunConfig, device: str = "cpu") -> Step:
     return Step(
         model=model,
         calls=model.blocks(fine=fine_rows(config) > 0),
-        forward=partial(forward, model, config, rows, targets),
-        inputs=known,
-        standing=config.train.accumulate > 1 or config.train.processes > 1,
+        forward=partial(compute_loss, model, config, rows, targets),
+        inputs=known_tensors,
+        gradients_persist=config.train.accumulate > 1 or config.train.processes > 1,
     )
 
 
-def forward(model: Majolica, config: RunConfig, rows: Rows, targets: Targets) -> Tensor:
-    """The loss of a micro-step that knows of no other rank and of no earlier micro-step."""
-    precision = config.train.precision
-    settled: Precision = "bf16" if precision == "auto" else precision  # what is left to the machine may be that
-    objective = Objective(config.loss, largest_split(config), ranks_of(config), settled)
+def compute_loss(model: Majolica, config: RunConfig, rows: Rows, targets: Targets) -> Tensor:
+    """Return the loss of a micro-step (a scalar) without the rows of other ranks and of earlier micro-steps."""
+    # "auto" may become bf16 on the machine that trains.
+    precision: Precision = "bf16" if config.train.precision == "auto" else config.train.precision
+    objective = Objective(config.loss, largest_split(config), rank_count(config), precision)
     outputs = objective.predict(model, rows)
     others = Others.none(clean_pairs(outputs, targets))
     return objective.losses(model, outputs, rows, targets, others)["loss"] / config.train.accumulate
 
 
 def largest_split(config: RunConfig) -> RowSplit:
-    """How the global micro-batch is used at the time of the training that has the most noisy rows."""
-    return noisiest_split(config.loss, config.train.batch * ranks_of(config))
+    """Return the split of the global micro-batch at the point of the training that has the most noisy rows."""
+    return noisiest_split(config.loss, config.train.batch * rank_count(config))
 
 
-def ranks_of(config: RunConfig) -> int:
-    """Processes of the training; one where that is left to the machine."""
+def rank_count(config: RunConfig) -> int:
+    """Return the number of processes of the training; 1 if `config` leaves it to the machine."""
     return config.train.processes or 1
 
 
 def noisy_rows(config: RunConfig) -> int:
-    """The most noisy rows that a rank's micro-step has in the course of the training."""
-    return count_on_rank(largest_split(config).noisy, 0, ranks_of(config))
+    """Return the largest number of noisy rows in a micro-step of the first rank, over the whole training."""
+    return count_on_rank(largest_split(config).noisy, 0, rank_count(config))
 
 
 def fine_rows(config: RunConfig) -> int:
-    """The most of them that are painted larger than the base."""
-    return count_on_rank(largest_split(config).fine, 0, ranks_of(config))
+    """Return the largest number of those rows that are painted larger than the base picture."""
+    return count_on_rank(largest_split(config).fine, 0, rank_count(config))
 
 
-def inputs(config: RunConfig) -> tuple[Rows, Targets]:
-    """Rows and targets of the right shapes."""
+def build_inputs(config: RunConfig) -> tuple[Rows, Targets]:
+    """Return random rows and targets with the shapes of the first rank's micro-step."""
     model, loss, batch = config.model, config.loss, config.train.batch
     noisy, fine = noisy_rows(config), fine_rows(config)
     clean = batch - noisy

@@ -1,4 +1,4 @@
-"""Live bytes and FLOPs of a step, block by block, from the operators that torch dispatches."""
+"""Counting live bytes and FLOPs of a step, block by block, from the operators that torch dispatches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from majolica.activation.flops import flops
-from majolica.activation.offload import moving
+from majolica.activation.offload import is_offloading
 from majolica.activation.workspace import workspace
 
 Phase = Literal["forward", "backward"]
@@ -23,12 +23,12 @@ Phase = Literal["forward", "backward"]
 
 @dataclass
 class Span:
-    """A stretch of the step: what was live when it began, the most while it lasted, and what it computed."""
+    """A part of the step: the bytes live at its beginning, their peak, and its FLOPs."""
 
     entry: int
     peak: int
     shared: int
-    """The most that was live of what several blocks were given; `entry` and `peak` are without it."""
+    """The peak of the tensors that several blocks get as arguments; `entry` and `peak` exclude them."""
     flops: int = 0
 
 
@@ -40,30 +40,30 @@ class _Storage:
 
 
 class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of every storage made under it for as long as the storage lives, on real or fake tensors.
+    """Counts the bytes of every storage that is created under it until the storage is freed, for real or fake tensors.
 
-    The forward pass is cut at `enter` and `leave` into spans 0 .. 2n: odd ones are the n calls of blocks. Operators of
-    the backward pass belong to the span that made their node, which the node's sequence number tells; what is
-    recomputed in a node counts there too. Of the memory that an operator takes and gives back within itself, what
-    `workspace` knows is in the peaks.
+    `enter` and `leave` divide the forward pass into the spans 0 .. 2n; the odd ones are the n calls of blocks. An
+    operator of the backward pass belongs to the span that created its autograd node, which the node's sequence number
+    tells. Recomputation belongs to the node that causes it. The peaks include the temporary memory of operators as far
+    as `workspace` can compute it.
     """
 
     def __init__(self, known: Iterable[Tensor]) -> None:
-        """`known` tensors were there before: they count nothing."""
+        """`known` are the tensors that exist already; they are not counted."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.live = self.shared = self.peak = 0
         self.storages: dict[int, _Storage] = {}
         for x in known:
-            self._meet(x, 0)
+            self._track(x, 0)
         self.marks: list[int] = []
         self.spans: dict[tuple[Phase, int], Span] = {}
         self.phase: Phase = "forward"
-        self.turned = 0
-        """Live bytes between the passes."""
-        self._begin(0)
+        self.live_between_passes = 0
+        """Live bytes at the end of the forward pass."""
+        self._begin_span(0)
 
     def enter(self, shared: Iterable[Tensor] = ()) -> None:
-        """A block's forward pass begins; `shared` are its arguments that are not its own."""
+        """Begin the span of a block's call; `shared` are its arguments that other blocks get too."""
         for x in shared:
             storage = self.storages[x.untyped_storage()._cdata]
             if not storage.shared:
@@ -71,35 +71,38 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self.live -= storage.size
                 self.shared += storage.size
         self.marks.append(torch._C._autograd._get_sequence_nr())
-        self._begin(len(self.marks))
+        self._begin_span(len(self.marks))
 
     def leave(self) -> None:
-        """It has ended. The caller may still hold the block's input, until its next operator."""
+        """Begin the span after a block's call.
+
+        Its peak is measured from its first operator on, because until then the caller may still hold the block's input.
+        """
         self.marks.append(torch._C._autograd._get_sequence_nr())
-        self._begin(len(self.marks))
+        self._begin_span(len(self.marks))
         self.span.peak = 0
 
-    def turn(self) -> None:
-        """The backward pass begins."""
-        self.phase, self.turned = "backward", self.live
-        self._begin(len(self.marks))
+    def begin_backward(self) -> None:
+        """Begin the backward pass."""
+        self.phase, self.live_between_passes = "backward", self.live
+        self._begin_span(len(self.marks))
 
-    def _begin(self, index: int) -> None:
+    def _begin_span(self, index: int) -> None:
         self.span = self.spans.setdefault((self.phase, index), Span(self.live, self.live, self.shared))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if self.phase == "backward":
             node = torch._C._current_autograd_node()
-            # Nodes that accumulate gradients have the highest number there is; they belong to whom they follow.
+            # Nodes that accumulate gradients all have the largest possible number. They belong to the current span.
             if node is not None and (number := node._sequence_nr()) < 2**62:
-                self._begin(bisect_right(self.marks, number))
+                self._begin_span(bisect_right(self.marks, number))
         out = func(*args, **kwargs)
-        if not moving():
+        if not is_offloading():
             first = out[0] if isinstance(out, tuple) else out
             for x in tree_leaves(out):
                 if isinstance(x, Tensor):
-                    self._meet(x, _size(func, x, x is first))
+                    self._track(x, _storage_bytes(func, x, x is first))
             extra = workspace(func, args)
             self.peak = max(self.peak, self.live + self.shared + extra)
             self.span.peak = max(self.span.peak, self.live + extra)
@@ -107,26 +110,27 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.span.flops += flops(func, args, kwargs, out)
         return out
 
-    def _meet(self, x: Tensor, size: int) -> None:
+    def _track(self, x: Tensor, size: int) -> None:
         storage = x.untyped_storage()
         key = storage._cdata
         if key in self.storages:
             return
 
-        def gone(_: object) -> None:
+        def forget(_: object) -> None:
             storage = self.storages.pop(key)
             if storage.shared:
                 self.shared -= storage.size
             else:
                 self.live -= storage.size
 
-        self.storages[key] = _Storage(weakref.ref(storage, gone), size)
+        self.storages[key] = _Storage(weakref.ref(storage, forget), size)
         self.live += size
 
 
-def _size(operator: Any, x: Tensor, first: bool) -> int:
+def _storage_bytes(operator: Any, x: Tensor, first: bool) -> int:
     size = x.untyped_storage().nbytes()
     if operator is torch.ops.aten.native_layer_norm.default and isinstance(x, FakeTensor) and not first:
-        # Mean and deviation are float32, except on CPU without a gain; fake tensors say they are as the input is.
+        # Real kernels return mean and deviation in float32, except on a CPU without a gain. Fake tensors give them the
+        # dtype of the input.
         return max(size, 4 * x.numel())
     return size

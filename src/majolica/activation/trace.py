@@ -1,4 +1,4 @@
-"""From one step traced under every choice to the chain that the planner works on."""
+"""Tracing a step under every choice, and building the chain that the planner works on."""
 
 from __future__ import annotations
 
@@ -7,42 +7,43 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
-from majolica.activation.apply import apply
+from majolica.activation.apply import apply_choices
 from majolica.activation.chain import Chain, Link, Option
 from majolica.activation.choices import Choice
 from majolica.activation.tape import Phase, Span, Tape
 from majolica.models.parts import BlockCall
 
 OFFLOAD_PRICE = 10_000
-"""FLOPs a GPU could do while one byte goes to the host and comes back (125 TFLOP/s, 25 GB/s each way)."""
+"""FLOPs that a GPU could do while one byte moves to the host and back (125 TFLOP/s, 25 GB/s each way)."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A training step that can be run again and again, on real or on fake tensors."""
+    """A training step that can be run repeatedly, on real or on fake tensors."""
 
     model: nn.Module
     calls: Sequence[BlockCall]
-    """Of the model's blocks, in their order."""
+    """The calls of the model's blocks in the forward pass, in order."""
     forward: Callable[[], Tensor]
-    """To the loss."""
+    """Runs the forward pass and returns the loss."""
     inputs: Iterable[Tensor]
-    standing: bool
-    """Whether gradients were there before: in later micro-steps, or in the buckets of data parallelism."""
+    """Tensors that exist before the step, so they are not counted."""
+    gradients_persist: bool
+    """Whether gradients exist before the step: from earlier micro-steps, or as buckets of data parallelism."""
 
 
 def record(step: Step, choices: Sequence[Choice]) -> Tape:
-    """Run the step under `choices`, forward and backward."""
+    """Run the step under `choices`, forward and backward, and return its tape; the gradients are cleared afterwards."""
     model = step.model
     for value in model.parameters():
-        value.grad = value.detach().clone() if step.standing else None
+        value.grad = value.detach().clone() if step.gradients_persist else None
     grads = [value.grad for value in model.parameters() if value.grad is not None]
     tape = Tape([*model.parameters(), *model.buffers(), *step.inputs, *grads])
-    undo = apply(model, step.calls, choices, tape)
+    undo = apply_choices(model, step.calls, choices, tape)
     try:
         with tape:
             loss = step.forward()
-            tape.turn()
+            tape.begin_backward()
             loss.backward()  # type: ignore[no-untyped-call]
     finally:
         undo()
@@ -50,38 +51,38 @@ def record(step: Step, choices: Sequence[Choice]) -> Tape:
     return tape
 
 
-def standing_gradients(step: Step) -> int:
-    """Bytes of gradients that are there all the time."""
-    return sum(value.nbytes for value in step.model.parameters()) if step.standing else 0
+def persistent_gradient_bytes(step: Step) -> int:
+    """Return the bytes of the gradients that exist during the whole step."""
+    return sum(value.nbytes for value in step.model.parameters()) if step.gradients_persist else 0
 
 
-def chain_of(step: Step, choices: Sequence[Choice]) -> Chain[Choice]:
-    """Trace the step with all blocks under each of the `choices` in turn, "keep" among them."""
+def trace_chain(step: Step, choices: Sequence[Choice]) -> Chain[Choice]:
+    """Trace the step once per choice, with all blocks under that choice. `choices` must include "keep"."""
     tapes = {choice: record(step, [choice] * len(step.calls)) for choice in choices}
-    return assemble([call.name for call in step.calls], tapes, standing_gradients(step))
+    return build_chain([call.name for call in step.calls], tapes, persistent_gradient_bytes(step))
 
 
-def assemble(names: Sequence[str], tapes: Mapping[Choice, Tape], standing: int) -> Chain[Choice]:
-    """The chain of blocks `names` from tapes on which all blocks were treated alike.
+def build_chain(names: Sequence[str], tapes: Mapping[Choice, Tape], persistent_gradients: int) -> Chain[Choice]:
+    """Build the chain of the blocks `names` from one tape per choice, on which all blocks were under that choice.
 
-    What a block holds is by how much live memory grew from its beginning to that of the next block, less what the
-    glue between them left, which is the same under every choice. What is live then and not held is `rest`; it should
-    be the same on all tapes, and its largest value is taken.
+    `persistent_gradients` are bytes. A block holds as much as live memory grew from its beginning to that of the next
+    block, less what the code between the two left; that code does the same under every choice. The rest is what is live
+    and not held. It should be the same on all tapes; if it is not, the largest value is taken.
     """
-    held = {choice: _held(tapes, choice) for choice in tapes}
-    before = {choice: [sum(own[:index]) for index in range(len(own) + 1)] for choice, own in held.items()}
+    held = {choice: _held_bytes(tapes, choice) for choice in tapes}
+    held_before = {choice: [sum(sizes[:index]) for index in range(len(sizes) + 1)] for choice, sizes in held.items()}
 
     def rest(phase: Phase, span: int, blocks: int, peak: bool = False) -> int:
-        """Live memory less what the first `blocks` blocks hold; at entry or peak, the most over the tapes."""
-        found = [(before[c][blocks], tape.spans.get((phase, span))) for c, tape in tapes.items()]
-        values = [(s.peak if peak else s.entry) - own for own, s in found if s is not None]
+        """Return what is live at a span's entry or peak, less what the first blocks hold: the most over the tapes."""
+        found = [(held_before[c][blocks], tape.spans.get((phase, span))) for c, tape in tapes.items()]
+        values = [(s.peak if peak else s.entry) - held_bytes for held_bytes, s in found if s is not None]
         shared = [s.shared for _, s in found if s is not None]
-        return standing + max(values, default=0) + max(shared, default=0)
+        return persistent_gradients + max(values, default=0) + max(shared, default=0)
 
     links = []
     for index, name in enumerate(names):
         inside, after = 2 * index + 1, 2 * index + 2
-        options = {c: _option(tapes, c, held[c][index], held["keep"][index], inside) for c in tapes}
+        options = {c: _build_option(tapes, c, held[c][index], held["keep"][index], inside) for c in tapes}
         links.append(
             Link(
                 name,
@@ -92,30 +93,30 @@ def assemble(names: Sequence[str], tapes: Mapping[Choice, Tape], standing: int) 
                 after_backward=rest("backward", inside - 1, index, peak=True),
             )
         )
-    # Where the last block's passes meet, the glue's backward pass is a part of what follows its forward pass.
+    # Between the last block's forward and backward passes runs the code after it, forward and then backward.
     last = 2 * len(names)
     if links:
-        turn = max(links[-1].after_forward, rest("backward", last, len(names), peak=True))
-        links[-1] = replace(links[-1], after_forward=turn)
+        peak_between = max(links[-1].after_forward, rest("backward", last, len(names), peak=True))
+        links[-1] = replace(links[-1], after_forward=peak_between)
     flops = sum(span.flops for span in tapes["keep"].spans.values())
     return Chain(tuple(links), rest("forward", 0, 0, peak=True), flops)
 
 
-def _held(tapes: Mapping[Choice, Tape], choice: Choice) -> list[int]:
-    def begins(tape: Tape) -> list[int]:
+def _held_bytes(tapes: Mapping[Choice, Tape], choice: Choice) -> list[int]:
+    def live_at_beginnings(tape: Tape) -> list[int]:
         count = len(tape.marks) // 2
-        return [tape.spans["forward", 2 * index + 1].entry for index in range(count)] + [tape.turned]
+        return [tape.spans["forward", 2 * index + 1].entry for index in range(count)] + [tape.live_between_passes]
 
-    kept, own = begins(tapes["keep"]), begins(tapes[choice])
+    kept, live = live_at_beginnings(tapes["keep"]), live_at_beginnings(tapes[choice])
     held = []
     for index in range(len(kept) - 1):
-        leaves = tapes["keep"].spans["forward", 2 * index + 2].entry
-        more = (own[index + 1] - own[index]) - (kept[index + 1] - kept[index])
-        held.append(leaves - kept[index] + more)
+        kept_after_block = tapes["keep"].spans["forward", 2 * index + 2].entry
+        difference = (live[index + 1] - live[index]) - (kept[index + 1] - kept[index])
+        held.append(kept_after_block - kept[index] + difference)
     return held
 
 
-def _option(tapes: Mapping[Choice, Tape], choice: Choice, held: int, kept: int, span: int) -> Option:
+def _build_option(tapes: Mapping[Choice, Tape], choice: Choice, held: int, kept: int, span: int) -> Option:
     def passes(tape: Tape) -> tuple[Span, Span]:
         return tape.spans["forward", span], tape.spans["backward", span]
 

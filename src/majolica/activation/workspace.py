@@ -1,4 +1,4 @@
-"""Memory that an operator takes from the allocator and gives back before it returns, where it can be computed."""
+"""The temporary memory of operators, where it can be computed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ _aten = torch.ops.aten
 
 
 def workspace(operator: Any, args: tuple[Any, ...]) -> int:
-    """Bytes beyond the outputs of `operator` that it needs for a moment; 0 where that is not known.
+    """Return the bytes that `operator` allocates and frees before it returns; 0 if that is not known.
 
-    Known are convolutions without oneDNN, as in bfloat16 on a CPU that does not multiply it: they unfold their whole
-    input into columns, `(B, C * kernel, pixels of the output)`. A GPU's kernels choose their workspace when they run.
+    It is known for convolutions without oneDNN, as in bfloat16 on a CPU without bfloat16 instructions. They unfold
+    their whole input into columns of shape `(B, C * kernel, pixels of the output)`. It is not known for GPU kernels,
+    which choose their workspace when they run.
     """
     if operator is _aten.convolution.default:
         image_BCHW, weight, bias, *geometry = args
@@ -27,15 +28,17 @@ def workspace(operator: Any, args: tuple[Any, ...]) -> int:
     if "Slow" not in str(torch._C._select_conv_backend(image_BCHW, weight, bias, *geometry)):
         return 0
     stride, padding, dilation, *_ = geometry
-    return _columns(image_BCHW, weight, stride, padding, dilation)
+    return _column_bytes(image_BCHW, weight, stride, padding, dilation)
 
 
-def _columns(image_BCHW: Tensor, weight: Tensor, stride: list[int], padding: list[int], dilation: list[int]) -> int:
+def _column_bytes(
+    image_BCHW: Tensor, weight: Tensor, stride: list[int], padding: list[int], dilation: list[int]
+) -> int:
     kernel = weight.shape[2:]
     if all(side == 1 for side in kernel) and not any(padding):
-        return 0  # the picture is its own columns
+        return 0  # the image is used as its own columns
     sides = zip(image_BCHW.shape[2:], kernel, stride, padding, dilation, strict=True)
     pixels = math.prod((n + 2 * pad - gap * (k - 1) - 1) // step + 1 for n, k, step, pad, gap in sides)
     batch, channels = image_BCHW.shape[:2]
     unfolded = batch * channels * math.prod(kernel) * pixels
-    return (unfolded + weight.numel()) * image_BCHW.element_size()  # the weights are laid out like the columns
+    return (unfolded + weight.numel()) * image_BCHW.element_size()  # the weights are copied into the same layout

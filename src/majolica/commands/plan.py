@@ -68,7 +68,7 @@ def plan(
     import dataclasses
 
     from majolica.activation.plan import plan_for
-    from majolica.estimate.estimate import Assumptions, figures, on_gpus
+    from majolica.estimate.estimate import Assumptions, estimate_run, on_gpus
     from majolica.estimate.trace import trace
     from majolica.gpus import gpu as gpu_named
 
@@ -80,7 +80,7 @@ def plan(
     planned = plan_for(config, round(budget * 1e9), option="--activation-gb") if budget else None
     if planned and picture:
         planned.draw(picture)
-    found = figures(config, trace(config), card, Assumptions(mfu, price), planned)
+    found = estimate_run(config, trace(config), card, Assumptions(mfu, price), planned)
     head = f"{config.recipe} on {train.processes} x {card.name}: {train.batch} rows x {train.accumulate} micro-steps"
     print(as_json(config.recipe, train.processes, card.name, found) if json else as_text(head, found))
 

@@ -1,18 +1,18 @@
-"""What the environment of a process says of the others: whether it is one rank of several, and who started it."""
+"""What the environment variables tell a process: whether it is one rank of several, and what started it."""
 
 from __future__ import annotations
 
 import os
 
 MEETING = "MAJOLICA_MEETING"
-"""Variable that names the file in which the ranks of one machine find each other; set by `launch.spawn` alone."""
+"""Environment variable with the path of the rendezvous file of the ranks. Only `launch.spawn` sets it."""
 
 
-def launched() -> bool:
-    """Whether this process is one rank of several: started by `launch.spawn`, torchrun or a scheduler."""
+def is_rank() -> bool:
+    """Whether `launch.spawn`, torchrun or a scheduler started this process as one rank of several."""
     return "LOCAL_RANK" in os.environ
 
 
 def has_launcher() -> bool:
-    """Whether `launch.spawn` started this rank: then it has prepared the run folder and holds it."""
+    """Whether `launch.spawn` started this rank. If so, the launcher has prepared the run folder and holds its lock."""
     return MEETING in os.environ

@@ -1,4 +1,4 @@
-"""The process group: who we are, how we start, how the ranks agree."""
+"""The process group: joining it, and the collective operations that training needs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from majolica.distributed.environment import MEETING, has_launcher, launched
+from majolica.distributed.environment import MEETING, has_launcher, is_rank
 from majolica.errors import UserError
 from majolica.machine import cores, keep_freed_memory
 
 
 @dataclass(frozen=True)
 class Group:
-    """This process among its peers."""
+    """The rank of this process, the number of ranks, and the device of this rank."""
 
     rank: int
     world: int
@@ -33,23 +33,27 @@ class Group:
 
 
 def default_device(local_rank: int = 0) -> torch.device:
-    """The accelerator of this rank, or the CPU."""
+    """Return the GPU of this rank, or the CPU if there is no GPU."""
     return torch.device("cuda", local_rank) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def device_name(group: Group) -> str:
-    """What CUDA calls this rank's GPU; "" on a CPU."""
+    """Return CUDA's name of this rank's GPU; "" on a CPU."""
     return torch.cuda.get_device_name(group.device) if group.device.type == "cuda" else ""
 
 
 @contextmanager
 def join_group(processes: int, threads: int) -> Iterator[Group]:
-    """Join the other ranks, or be alone; `threads` CPU threads each, 0 for an even share of the cores."""
+    """Join the process group, or yield a group of one if this process was started alone.
+
+    Each rank uses `threads` CPU threads; 0 divides the cores of the machine evenly among its ranks. Raises UserError if
+    the environment lacks a variable, or if the number of ranks is not `processes`.
+    """
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     torch.set_num_threads(threads or max(1, cores() // local))
     if default_device().type == "cpu":
         keep_freed_memory()
-    if not launched():
+    if not is_rank():
         yield Group(0, 1, default_device())
         return
     if missing := [name for name in ("RANK", "WORLD_SIZE") if name not in os.environ]:
@@ -63,7 +67,7 @@ def join_group(processes: int, threads: int) -> Iterator[Group]:
     device = default_device(int(os.environ["LOCAL_RANK"]))
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    # What the hosts agree on goes from host to host: asking the GPUs would wait for them at every step.
+    # Tensors on the CPU are reduced by gloo even beside a GPU: NCCL would make the host wait for the GPU at every step.
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     meeting = f"file://{os.environ[MEETING]}" if has_launcher() else "env://"
     dist.init_process_group(backend, meeting, rank=int(os.environ["RANK"]), world_size=world)
@@ -74,33 +78,33 @@ def join_group(processes: int, threads: int) -> Iterator[Group]:
 
 
 def any_rank(flag: bool, group: Group) -> bool:
-    """Whether the flag is up on any rank; every rank gets the same answer."""
+    """Whether `flag` is true on any rank. Every rank must call it, and gets the same answer."""
     if group.world == 1:
         return flag
-    votes = torch.tensor(float(flag))  # on the host, as `from_first` is
+    votes = torch.tensor(float(flag))  # on the CPU, as in `broadcast_number`: this does not wait for the GPU
     dist.all_reduce(votes, dist.ReduceOp.MAX)
     return bool(votes.item())
 
 
-def from_first(number: int, group: Group) -> int:
-    """The first rank's number."""
+def broadcast_number(number: int, group: Group) -> int:
+    """Return the first rank's `number`. Every rank must call it."""
     if group.world == 1:
         return number
-    told = torch.tensor(number)
-    dist.broadcast(told, 0)
-    return int(told)
+    value = torch.tensor(number)
+    dist.broadcast(value, 0)
+    return int(value)
 
 
 @torch.no_grad()
-def send_from_first(tensors: Iterable[Tensor], group: Group) -> None:
-    """Give every rank the first rank's values of `tensors`, in place; all ranks have them in the same order."""
+def broadcast_in_place(tensors: Iterable[Tensor], group: Group) -> None:
+    """Overwrite `tensors` on every rank with the first rank's; all ranks must give them in the same order."""
     if group.world > 1:
         for value in tensors:
             dist.broadcast(value, 0)
 
 
 def mean_over_ranks(values: Tensor, group: Group) -> Tensor:
-    """Average a small tensor over the ranks."""
+    """Return the average of a small tensor over the ranks."""
     if group.world == 1:
         return values
     values = values.clone()
@@ -109,21 +113,24 @@ def mean_over_ranks(values: Tensor, group: Group) -> Tensor:
 
 
 def sum_counts(counts: Mapping[str, int], group: Group) -> dict[str, int]:
-    """Counts by name, added up over the ranks, the largest first; every rank must ask, and gets the same."""
-    every: list[Any] = [counts]
+    """Return the counts by name, summed over the ranks, largest first. Every rank must call it, and gets the same."""
+    by_rank: list[Any] = [counts]
     if group.world > 1:
-        every = [None] * group.world
-        dist.all_gather_object(every, dict(counts))
-    total = sum((Counter(one) for one in every), Counter[str]())
+        by_rank = [None] * group.world
+        dist.all_gather_object(by_rank, dict(counts))
+    total = sum((Counter(one) for one in by_rank), Counter[str]())
     return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
 
 
 def gather_others(x: Tensor, group: Group, counts: Sequence[int]) -> Tensor:
-    """The other ranks' rows of `x`, detached, in rank order; empty when alone. `counts` are the ranks' rows."""
+    """Return the other ranks' rows of `x` (rows first), detached, in rank order; no rows if there is one rank.
+
+    `counts` are the numbers of rows of all ranks, this one included.
+    """
     x = x.detach()
     if group.world == 1:
         return x[:0]
-    # What travels has one size on all ranks.
+    # all_gather needs the same shape on all ranks.
     padded = torch.cat((x, x.new_zeros(max(counts) - len(x), *x.shape[1:])))
     parts = [torch.empty_like(padded) for _ in range(group.world)]
     dist.all_gather(parts, padded)

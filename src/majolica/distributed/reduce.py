@@ -1,4 +1,4 @@
-"""Gradients between the ranks: rounded to bf16 on the way when wanted, once per optimiser step, and counted."""
+"""Averaging gradients over the ranks: once per optimiser step, in bf16 if asked for, with the bytes counted."""
 
 from dataclasses import dataclass
 
@@ -12,38 +12,42 @@ from majolica.distributed.group import Group
 
 @dataclass
 class Traffic:
-    """Bytes that this rank handed to all-reduce. A ring of N ranks sends 2 (N - 1) / N times as many from each."""
+    """Bytes that this rank has given to all-reduce. In a ring of N ranks, each sends 2 (N - 1) / N times as many."""
 
     sent: int = 0
 
     def reset(self) -> int:
-        """Bytes since the last call."""
+        """Return the bytes since the last call, and count from zero again."""
         sent, self.sent = self.sent, 0
         return sent
 
 
-def data_parallel(model: nn.Module, group: Group, dtype: torch.dtype, traffic: Traffic) -> DistributedDataParallel:
-    """`model` whose gradients are averaged over the ranks in `dtype`.
+def wrap_in_ddp(model: nn.Module, group: Group, dtype: torch.dtype, traffic: Traffic) -> DistributedDataParallel:
+    """Wrap `model` so that its gradients are averaged over the ranks in `dtype`.
 
-    By a hook of ours: torch's bf16_compress_hook raises TypeError on gloo, and does not count. No static graph: torch's
-    is wrong for this model, and fails beside `no_sync` (docs/adr/041). Buffers are not sent: they are constants.
+    The communication hook is our own, because torch's bf16_compress_hook raises TypeError on gloo and does not count
+    bytes. DDP's static graph is off: it gives wrong gradients for this model, and fails together with `no_sync`
+    (docs/adr/041). Buffers are constants, so they are not broadcast.
     """
     constants = [name for name, _ in model.named_buffers()]
     DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, constants)  # type: ignore[no-untyped-call]
     ids = [group.device.index] if group.device.type == "cuda" else None
     network = DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
 
-    # torch compares these annotations with its own classes: no `from __future__ import annotations` in this file.
+    # torch compares these annotations with its own classes. They must not be strings, so this file does not import
+    # annotations from __future__.
     def average(_: object, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:  # type: ignore[name-defined]
         gradients: Tensor = bucket.buffer()
-        message = gradients.to(dtype)  # float32: the buffer itself
+        message = gradients.to(dtype)  # if dtype is float32, this is the buffer itself
         traffic.sent += message.nbytes
 
-        def received(_: object) -> Tensor:
-            # Divided after the cast back: for any number of ranks the only roundings are those of the messages.
+        def average_message(_: object) -> Tensor:
+            # The division follows the cast back to float32, so that it adds no rounding in `dtype`.
             return gradients.copy_(message).div_(group.world)
 
-        reduced: torch.futures.Future[Tensor] = dist.all_reduce(message, async_op=True).get_future().then(received)
+        reduced: torch.futures.Future[Tensor] = (
+            dist.all_reduce(message, async_op=True).get_future().then(average_message)
+        )
         return reduced
 
     network.register_comm_hook(None, average)

@@ -1,4 +1,4 @@
-"""Sharing out the optimiser state and the averaged weights over the ranks (ZeRO-1, arXiv 1910.02054)."""
+"""ZeRO-1: each rank holds a part of the optimiser state and of the averaged weights (arXiv 1910.02054)."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from majolica.distributed.group import Group
 
 @dataclass(frozen=True)
 class Zero1:
-    """Who steps and averages which parameter: its owner, or every rank for itself where there is none."""
+    """Which rank steps and averages which parameter. Without owners, every rank does so for all parameters."""
 
     group: Group
     owner: dict[str, int]
-    """Parameter name -> rank; empty when nothing is shared out."""
+    """Parameter name -> rank; empty if there are no owners."""
 
     @staticmethod
-    def whole(group: Group) -> Zero1:
-        """Every rank holds everything."""
+    def without_owners(group: Group) -> Zero1:
+        """Return the assignment in which every rank holds everything."""
         return Zero1(group, {})
 
     @staticmethod
-    def over(model: nn.Module, group: Group, matrices: Set[str]) -> Zero1:
-        """Largest first to the rank that has least so far: a function of names and sizes, the same on every rank.
+    def assign_owners(model: nn.Module, group: Group, matrices: Set[str]) -> Zero1:
+        """Give each parameter, largest first, to the rank that has the fewest elements so far.
 
-        `matrices` and the rest are balanced apart: those may be Muon's, whose step costs far more time.
+        The result depends only on names and sizes, so it is the same on every rank. The parameters named in `matrices`
+        are balanced separately from the others, because Muon may step them, which takes far more time per element.
         """
         if group.world == 1:
-            return Zero1.whole(group)
+            return Zero1.without_owners(group)
         sizes = {name: value.numel() for name, value in model.named_parameters()}
         owner: dict[str, int] = {}
         for names in (matrices, sizes.keys() - matrices):
@@ -43,18 +44,18 @@ class Zero1:
         return Zero1(group, owner)
 
     @property
-    def split(self) -> bool:
+    def is_sharded(self) -> bool:
         """Whether ranks hold different parts."""
         return bool(self.owner)
 
-    def mine(self, name: str) -> bool:
+    def owns(self, name: str) -> bool:
         """Whether this rank steps the parameter."""
         return not self.owner or self.owner[name] == self.group.rank
 
     @torch.no_grad()
-    def publish(self, model: nn.Module) -> None:
-        """Give every rank the parameters that their owners have stepped: one broadcast from each owner."""
-        if not self.split:
+    def broadcast_parameters(self, model: nn.Module) -> None:
+        """Copy the parameters that each owner has stepped into `model` on all ranks, with one broadcast per owner."""
+        if not self.is_sharded:
             return
         for rank in range(self.group.world):
             values = [value for name, value in model.named_parameters() if self.owner[name] == rank]
@@ -68,16 +69,19 @@ class Zero1:
                     value.copy_(piece.view_as(value))
 
 
-def gather_on_first(own: dict[str, Tensor], group: Group) -> dict[str, Tensor]:
-    """All ranks' named tensors on the CPU of the first; nothing elsewhere. Every rank must call it."""
+def gather_on_first(tensors: dict[str, Tensor], group: Group) -> dict[str, Tensor]:
+    """Return the named tensors of all ranks, on the CPU of the first rank; other ranks get an empty dict.
+
+    Every rank must call it.
+    """
     listed: list[list[tuple[str, torch.Size, torch.dtype]]] = [[] for _ in range(group.world)]
-    dist.all_gather_object(listed, [(name, value.shape, value.dtype) for name, value in own.items()])
-    all_of_them: dict[str, Tensor] = {}
-    for rank, parts in enumerate(listed):
-        for name, shape, dtype in parts:
-            value = torch.empty(shape, dtype=dtype) if rank != group.rank else own[name]
+    dist.all_gather_object(listed, [(name, value.shape, value.dtype) for name, value in tensors.items()])
+    gathered: dict[str, Tensor] = {}
+    for rank, entries in enumerate(listed):
+        for name, shape, dtype in entries:
+            value = torch.empty(shape, dtype=dtype) if rank != group.rank else tensors[name]
             value = value.to(group.device).contiguous()
             dist.broadcast(value, rank)
             if group.first:
-                all_of_them[name] = value.cpu()
-    return all_of_them
+                gathered[name] = value.cpu()
+    return gathered

@@ -66,15 +66,19 @@ def on_gpus(config: RunConfig, gpus: int) -> RunConfig:
     return dataclasses.replace(config, train=dataclasses.replace(train, **changes))  # type: ignore[arg-type]
 
 
-def figures(
+def estimate_run(
     config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, planned: ActivationPlan | None = None
 ) -> list[Estimate]:
     """The plan of a run, figure by figure; with activations as `planned`, where there is a budget for them."""
-    memory = memory_of(config, traced, gpu, planned)
-    return [*model_of(config, traced), *memory, *time_of(config, traced, gpu, given, planned.flops if planned else 0)]
+    memory = estimate_memory(config, traced, gpu, planned)
+    return [
+        *estimate_model(config, traced),
+        *memory,
+        *estimate_time(config, traced, gpu, given, planned.flops if planned else 0),
+    ]
 
 
-def model_of(config: RunConfig, traced: Trace) -> list[Estimate]:
+def estimate_model(config: RunConfig, traced: Trace) -> list[Estimate]:
     """Parameters and FLOPs."""
     flops = traced.forward_flops + traced.backward_flops
     noisy = "with the most noisy rows; clean rows stop after the lower half; captions fill the text length"
@@ -85,11 +89,11 @@ def model_of(config: RunConfig, traced: Trace) -> list[Estimate]:
         Estimate(
             "compute", "attention_share", traced.attention_flops / flops, "", "counted", "QK and AV products alone"
         ),
-        *optimiser_of(traced),
+        *estimate_optimiser(traced),
     ]
 
 
-def optimiser_of(traced: Trace) -> list[Estimate]:
+def estimate_optimiser(traced: Trace) -> list[Estimate]:
     """FLOPs of the optimiser's matrix products; nothing where it has none, as AdamW."""
     if not traced.optimiser_flops:
         return []
@@ -97,7 +101,9 @@ def optimiser_of(traced: Trace) -> list[Estimate]:
     return [Estimate("compute", "optimiser_flops", traced.optimiser_flops / 1e12, "TFLOP", "counted", products)]
 
 
-def memory_of(config: RunConfig, traced: Trace, gpu: Gpu, planned: ActivationPlan | None = None) -> list[Estimate]:
+def estimate_memory(
+    config: RunConfig, traced: Trace, gpu: Gpu, planned: ActivationPlan | None = None
+) -> list[Estimate]:
     """What one GPU holds. Without a plan the peak is at the end of a forward pass: everything is there at once."""
     kinds = ("weights", "gradients", "optimiser", "ema", "bf16_copies", "activations")
     sizes = {kind: getattr(traced, kind) / 1e9 for kind in kinds}
@@ -128,7 +134,9 @@ def memory_of(config: RunConfig, traced: Trace, gpu: Gpu, planned: ActivationPla
     ]
 
 
-def time_of(config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, recomputed: int = 0) -> list[Estimate]:
+def estimate_time(
+    config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, recomputed: int = 0
+) -> list[Estimate]:
     """Communication, step, days, money, and the data that must keep up."""
     train = config.train
     speed = gpu.tflops * 1e12 * given.mfu
@@ -150,7 +158,7 @@ def time_of(config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, reco
     return [
         Estimate("communication", "payload", payload / 1e9, "GB", "formula", f"{train.reduce} gradients, once a step"),
         Estimate("communication", "sent", reduced / 1e9, "GB", "formula", "by each rank of a ring, 2 (N-1)/N payloads"),
-        *broadcast_of(broadcast, link),
+        *estimate_broadcast(broadcast, link),
         Estimate("communication", "link", link / 1e9, "GB/s", "assumed", sheet),
         Estimate("communication", "time", (reduced + broadcast) / link, "s", "formula"),
         Estimate("communication", "exposed", exposed, "s", "formula", EXPOSED),
@@ -170,7 +178,7 @@ def time_of(config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, reco
     ]
 
 
-def broadcast_of(sent: float, link: float) -> list[Estimate]:
+def estimate_broadcast(sent: float, link: float) -> list[Estimate]:
     """What every rank receives of the weights that others have stepped; nothing where each steps all of them."""
     if not sent:
         return []

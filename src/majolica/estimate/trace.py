@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from majolica.activation.flops import CPU_ATTENTION
-from majolica.activation.step import inputs
+from majolica.activation.step import build_inputs
 from majolica.config.run import RunConfig
 from majolica.config.split import noisiest_split
 from majolica.distributed.group import Group
@@ -58,40 +58,44 @@ class Trace:
 
 def trace(config: RunConfig) -> Trace:
     """Trace `config` as its first rank of `train.processes`."""
-    rows, targets = inputs(config)
+    rows, targets = build_inputs(config)
     fake = FakeTensorMode()
-    with imagine_group(config.train.processes) as group, fake:
+    with fake_group(config.train.processes) as group, fake:
         model = Majolica(config.model)
-        shard = Zero1.over(model, group, hidden_matrices(model)) if config.train.shard_optimizer else Zero1.whole(group)
-        optimisers = build_optimisers(model, config.optim, shard.mine)
-        ema = Ema(model, config.optim.ema, shard.mine)
+        shard = (
+            Zero1.assign_owners(model, group, hidden_matrices(model))
+            if config.train.shard_optimizer
+            else Zero1.without_owners(group)
+        )
+        optimisers = build_optimisers(model, config.optim, shard.owns)
+        ema = Ema(model, config.optim.ema, shard.owns)
         rows, targets = to_fake(rows, fake), to_fake(targets, fake)
-        held, forward, backward = Held(model), counter(), counter()
-        with forward, held, saved_tensors_hooks(held.keep, lambda x: x):
-            loss = micro_step(model, rows, targets, config, group)
+        held, forward, backward = SavedTensors(model), flop_counter(), flop_counter()
+        with forward, held, saved_tensors_hooks(held.note, lambda x: x):
+            loss = last_micro_step_loss(model, rows, targets, config, group)
         with backward:
             loss.backward()  # type: ignore[no-untyped-call]
-        with counter() as stepping:
+        with flop_counter() as stepping:
             for optimiser in optimisers:
                 optimiser.step()
             ema.update(model, 1, torch.ones(()))
         state = [x for o in optimisers for slots in o.state.values() for x in slots.values()]
         return Trace(
-            parameters=parts(model),
+            parameters=parameter_counts(model),
             forward_flops=forward.get_total_flops(),
             backward_flops=backward.get_total_flops(),
-            attention_flops=attention(forward) + attention(backward),
+            attention_flops=attention_flops(forward) + attention_flops(backward),
             optimiser_flops=stepping.get_total_flops(),
-            weights=nbytes(model.parameters()),
-            gradients=nbytes(x.grad for x in model.parameters() if x.grad is not None),
-            optimiser=nbytes(state),
-            ema=0 if config.train.ema_device == "cpu" else nbytes(ema.average.values()),
-            bf16_copies=held.copies(),
-            activations=held.activations(),
+            weights=total_bytes(model.parameters()),
+            gradients=total_bytes(x.grad for x in model.parameters() if x.grad is not None),
+            optimiser=total_bytes(state),
+            ema=0 if config.train.ema_device == "cpu" else total_bytes(ema.average.values()),
+            bf16_copies=held.copy_bytes(),
+            activations=held.activation_bytes(),
         )
 
 
-def micro_step(model: Majolica, rows: Rows, targets: Targets, config: RunConfig, group: Group) -> Tensor:
+def last_micro_step_loss(model: Majolica, rows: Rows, targets: Targets, config: RunConfig, group: Group) -> Tensor:
     """The loss of the last micro-step of a window."""
     objective = Objective.of(config, noisiest_split(config.loss, config.train.batch * group.world), group.world)
     outputs = objective.predict(model, rows)
@@ -102,7 +106,7 @@ def micro_step(model: Majolica, rows: Rows, targets: Targets, config: RunConfig,
 
 
 @contextmanager
-def imagine_group(world: int) -> Iterator[Group]:
+def fake_group(world: int) -> Iterator[Group]:
     """Rank 0 of a process group whose other ranks are not there: its collectives do nothing."""
     if world > 1:
         from torch.testing._internal.distributed.fake_pg import FakeStore
@@ -115,43 +119,43 @@ def imagine_group(world: int) -> Iterator[Group]:
             dist.destroy_process_group()
 
 
-class Held(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class SavedTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """What the forward pass keeps for the backward pass: each piece of memory once, the weights not at all."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.weights = {key(x) for x in (*model.parameters(), *model.buffers())}
+        self.weights = {storage_key(x) for x in (*model.parameters(), *model.buffers())}
         self.casts: set[int] = set()
         self.kept: dict[int, Tensor] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if func is aten._to_copy.default and key(args[0]) in self.weights:
-            self.casts.add(key(out))
-            self.kept[key(out)] = out
+        if func is aten._to_copy.default and storage_key(args[0]) in self.weights:
+            self.casts.add(storage_key(out))
+            self.kept[storage_key(out)] = out
         return out
 
-    def keep(self, x: Tensor) -> Tensor:
+    def note(self, x: Tensor) -> Tensor:
         """Note a saved tensor."""
-        if key(x) not in self.weights:
-            self.kept[key(x)] = x
+        if storage_key(x) not in self.weights:
+            self.kept[storage_key(x)] = x
         return x
 
-    def copies(self) -> int:
+    def copy_bytes(self) -> int:
         """Bytes of autocast's copies of the weights."""
-        return sum(storage(x) for at, x in self.kept.items() if at in self.casts)
+        return sum(storage_bytes(x) for at, x in self.kept.items() if at in self.casts)
 
-    def activations(self) -> int:
+    def activation_bytes(self) -> int:
         """Bytes of everything else."""
-        return sum(storage(x) for at, x in self.kept.items() if at not in self.casts)
+        return sum(storage_bytes(x) for at, x in self.kept.items() if at not in self.casts)
 
 
-def key(x: Tensor) -> int:
+def storage_key(x: Tensor) -> int:
     """Identity of a tensor's memory."""
     return int(x.untyped_storage()._cdata)
 
 
-def storage(x: Tensor) -> int:
+def storage_bytes(x: Tensor) -> int:
     """Bytes of a tensor's memory, of which the tensor may be a part."""
     return x.untyped_storage().nbytes()
 
@@ -166,17 +170,17 @@ def to_fake(x: Any, mode: FakeTensorMode) -> Any:
     return x
 
 
-def counter() -> FlopCounterMode:
+def flop_counter() -> FlopCounterMode:
     """Counts FLOPs of matrix products, convolutions and attention."""
     return FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION)
 
 
-def attention(flops: FlopCounterMode) -> int:
+def attention_flops(flops: FlopCounterMode) -> int:
     """FLOPs inside attention."""
     return sum(n for op, n in flops.get_flop_counts().get("Global", {}).items() if "attention" in str(op))
 
 
-def parts(model: Majolica) -> dict[str, int]:
+def parameter_counts(model: Majolica) -> dict[str, int]:
     """Parameters by part; `trunk` is perception, synthesis and the head that reads pixels off the tokens."""
     sizes = {name: sum(x.numel() for x in values) for name, values in parameters_by_part(model).items()}
     loss = sum(x.numel() for x in model.parameters(recurse=False))
@@ -184,6 +188,6 @@ def parts(model: Majolica) -> dict[str, int]:
     return {"trunk": trunk, **sizes, "loss": loss}
 
 
-def nbytes(tensors: Any) -> int:
+def total_bytes(tensors: Any) -> int:
     """Bytes of tensors."""
     return sum(x.nbytes for x in tensors)

@@ -10,8 +10,8 @@ from majolica.config import io
 from majolica.config.resolutions import trained_sizes
 from majolica.config.run import RunConfig
 from majolica.data.loading.notices import data_notices
-from majolica.distributed.environment import has_launcher, launched
-from majolica.distributed.group import Group, any_rank, from_first, join_group, sum_counts
+from majolica.distributed.environment import has_launcher, is_rank
+from majolica.distributed.group import Group, any_rank, broadcast_number, join_group, sum_counts
 from majolica.errors import UserError
 from majolica.launch.agent import Launcher, watch_torchrun
 from majolica.launch.outcome import check_saved, describe_finished, describe_stopped
@@ -41,7 +41,7 @@ def train_rank(config: RunConfig, out: Path, resume: bool, asked: list[int], lau
         log = None
         try:
             _restore(run, resume)
-            if resume and group.first and (has_launcher() or not launched()):
+            if resume and group.first and (has_launcher() or not is_rank()):
                 _keep_changes(config, out / "config.yaml")
             begun = run.step
             finished = resume and begun >= run.plan.steps
@@ -56,7 +56,7 @@ def train_rank(config: RunConfig, out: Path, resume: bool, asked: list[int], lau
         if group.first:
             write_summary(run, unreadable, print)
             check_saved(out, run.step)
-            advise = launched() and not has_launcher()  # torchrun does not say how to go on
+            advise = is_rank() and not has_launcher()  # torchrun does not say how to go on
             print(
                 describe_finished(run.config, out, run.step, begun)
                 if finished
@@ -93,7 +93,7 @@ def say_notices(run: state.Run, say: Callable[[str], None]) -> None:
 @contextmanager
 def _hold_on_first_rank(out: Path, resume: bool, group: Group) -> Iterator[None]:
     """Hold the run folder on the first rank, unless the launcher does; what it refuses, all ranks refuse."""
-    if not launched() or has_launcher():
+    if not is_rank() or has_launcher():
         yield
         return
     refusal = ""
@@ -118,7 +118,7 @@ def _restore(run: state.Run, resume: bool) -> None:
         if run.group.first:
             print(message, flush=True)
 
-    if resume and from_first(len(checkpoints(run.out)), run.group):
+    if resume and broadcast_number(len(checkpoints(run.out)), run.group):
         state.restore(run, say)
         return
     if resume:

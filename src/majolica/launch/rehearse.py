@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from majolica.config.run import RunConfig
 from majolica.data.loading.sources import captions
-from majolica.distributed.environment import launched
+from majolica.distributed.environment import is_rank
 from majolica.distributed.group import Group, default_device
 from majolica.errors import UserError
 from majolica.launch.outcome import describe_finished
@@ -49,7 +49,7 @@ def rehearse(config: RunConfig, out: Path, resume: bool = False) -> list[str]:
         check_vacant(out)
     elif (step := finished_step(check_settled(config), out)) is not None:
         return [describe_finished(config, out, step, begun=step)]
-    if config.train.processes > 1 and not launched():
+    if config.train.processes > 1 and not is_rank():
         check_room(config.train.processes, torch.cuda.device_count())
     check_precision(config.train.precision, default_device())
     notes: list[str] = []

@@ -10,7 +10,7 @@ import torch
 from majolica.config import io
 from majolica.config.checks import check_config
 from majolica.config.run import RunConfig
-from majolica.distributed.environment import launched
+from majolica.distributed.environment import is_rank
 from majolica.errors import UserError
 from majolica.launch.outcome import describe_finished
 from majolica.launch.prepare import prepare
@@ -32,7 +32,7 @@ def train(config: RunConfig, out: Path, resume: bool = False) -> None:
     a run keeps, or a folder in which another process trains. Raises KeyboardInterrupt if the run was
     asked to stop, after it has saved. `launch.undo` cleans up after a new run that fails.
     """
-    if launched():
+    if is_rank():
         with collect_signals() as asked:
             train_rank(config, out, resume, asked)
         return

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from majolica.activation.apply import apply
+from majolica.activation.apply import apply_choices
 from majolica.activation.choices import CHOICES
 from majolica.activation.plan import ActivationPlan, plan_for
 from majolica.activation.step import fine_rows
@@ -23,7 +23,7 @@ from majolica.config.run import RunConfig
 from majolica.config.split import noisiest_split
 from majolica.data.loading.loader import Loader, Size
 from majolica.distributed.group import Group, sum_counts
-from majolica.distributed.reduce import Traffic, data_parallel
+from majolica.distributed.reduce import Traffic, wrap_in_ddp
 from majolica.distributed.zero import Zero1, gather_on_first
 from majolica.errors import UserError
 from majolica.files import write_atomic
@@ -93,7 +93,11 @@ def build_run(config: RunConfig, out: Path, group: Group) -> Run:
     precision.prepare(model, config.train.precision, group.device)
     if not config.train.activation_gb:  # plans count on the fused kernel
         set_attention_by_products(model, group.device)
-    shard = Zero1.over(model, group, hidden_matrices(model)) if config.train.shard_optimizer else Zero1.whole(group)
+    shard = (
+        Zero1.assign_owners(model, group, hidden_matrices(model))
+        if config.train.shard_optimizer
+        else Zero1.without_owners(group)
+    )
     traffic = Traffic()
     return Run(
         config=config,
@@ -103,9 +107,9 @@ def build_run(config: RunConfig, out: Path, group: Group) -> Run:
         model=model,
         network=wrap(model, config, group, traffic, out),
         optimisers=build_optimisers(
-            model, config.optim, shard.mine, precision.outside_autocast(config.train.precision, group.device)
+            model, config.optim, shard.owns, precision.outside_autocast(config.train.precision, group.device)
         ),
-        ema=Ema(model, config.optim.ema, shard.mine, config.train.ema_device),
+        ema=Ema(model, config.optim.ema, shard.owns, config.train.ema_device),
         shard=shard,
         traffic=traffic,
         feed=Feed(loader(config, group), group.device),
@@ -132,7 +136,7 @@ def wrap(model: Majolica, config: RunConfig, group: Group, traffic: Traffic, out
         compile_blocks(model)
     if group.world == 1:
         return model
-    return data_parallel(model, group, torch.bfloat16 if config.train.reduce == "bf16" else torch.float32, traffic)
+    return wrap_in_ddp(model, group, torch.bfloat16 if config.train.reduce == "bf16" else torch.float32, traffic)
 
 
 def plan_activations(config: RunConfig, device: torch.device) -> ActivationPlan:
@@ -147,7 +151,7 @@ def checkpoint_activations(model: Majolica, config: RunConfig, group: Group, out
     """Plan the activations of `model`, carry the plan out, and write it to `activation_plan.json`."""
     config = dataclasses.replace(config, model=model.config)  # with the vocabulary that the tokenizer really has
     plan = plan_activations(config, group.device)
-    apply(model, model.blocks(fine=fine_rows(config) > 0), plan.choices)
+    apply_choices(model, model.blocks(fine=fine_rows(config) > 0), plan.choices)
     if group.first:
         print(plan)
         try:
@@ -175,7 +179,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
     run.saved = run.step
     average = ema_by_name(run)
     optimizer = state_by_name(run.model, run.optimisers)
-    if run.shard.split:
+    if run.shard.is_sharded:
         optimizer = gather_on_first(optimizer, run.group)
     pending, unreadable = run.tally.state(run.group), sum_counts(run.unreadable, run.group)
     if not run.group.first:
@@ -211,7 +215,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
 
 def ema_by_name(run: Run) -> dict[str, Tensor]:
     """All averaged weights, on the first rank; every rank must ask."""
-    return gather_on_first(run.ema.average, run.group) if run.shard.split else run.ema.average
+    return gather_on_first(run.ema.average, run.group) if run.shard.is_sharded else run.ema.average
 
 
 def restore(run: Run, say: Callable[[str], None]) -> None:

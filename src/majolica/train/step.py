@@ -140,7 +140,7 @@ def update(run: Run, rate: float) -> Tensor:
     finite = torch.isfinite(norm).float()
     set_rate(run.optimisers, rate)
     step_if_finite(run.optimisers, finite)
-    run.shard.publish(run.model)
+    run.shard.broadcast_parameters(run.model)
     run.ema.update(run.model, run.step, finite)
     run.skipped = (run.skipped + 1) * (1 - finite)
     run.skipped_steps = run.skipped_steps + 1 - finite

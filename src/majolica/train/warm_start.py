@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from majolica.config import io
 from majolica.config.run import RunConfig
-from majolica.distributed.group import any_rank, send_from_first
+from majolica.distributed.group import any_rank, broadcast_in_place
 from majolica.errors import UserError
 from majolica.models.majolica import Majolica
 from majolica.run.weights import load_ema
@@ -58,7 +58,7 @@ def warm_start(run: Run, say: Callable[[str], None]) -> None:
             refusal = str(error)
     if any_rank(bool(refusal), run.group):
         raise UserError(refusal or "the first rank cannot read --init-from; its own message says why")
-    send_from_first(run.model.parameters(), run.group)
+    broadcast_in_place(run.model.parameters(), run.group)
     weights = dict(run.model.named_parameters())
     with torch.no_grad():
         for name, average in run.ema.average.items():

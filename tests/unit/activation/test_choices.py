@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import CheckpointPolicy
 from torch.utils.flop_counter import FlopCounterMode
 
-from majolica.activation.apply import apply
+from majolica.activation.apply import apply_choices
 from majolica.activation.choices import ATTENTION, CHOICES, Choice, _policy
 from majolica.activation.flops import CPU_ATTENTION
 from majolica.models.parts import BlockCall
@@ -51,7 +51,7 @@ def gradients(choices: tuple[Choice, ...] | None, bf16: bool = False) -> dict[st
     model = Chain()
     x, scale = torch.randn(2, 5, 16, requires_grad=True), torch.ones(16, requires_grad=True)
     if choices:
-        apply(
+        apply_choices(
             model,
             [BlockCall(str(i), block, "pixel") for i, block in enumerate([*model.blocks, model.blocks[0]])],
             choices,
@@ -81,7 +81,7 @@ def test_bit_equal_with_dropout(choices: tuple[Choice, ...], bf16: bool) -> None
 
 def test_undo_leaves_the_block_as_it_was() -> None:
     model = Chain()
-    undo = apply(model, [BlockCall("0", model.blocks[0], "pixel")], ["recompute"])
+    undo = apply_choices(model, [BlockCall("0", model.blocks[0], "pixel")], ["recompute"])
     assert "forward" in vars(model.blocks[0])
     undo()
     assert "forward" not in vars(model.blocks[0]) and not model._forward_pre_hooks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from majolica.activation.margin import LIBRARIES, NONE, margin_on
+from majolica.activation.margin import GPU_LIBRARY_BYTES, NO_MARGIN, margin_on
 
 
 @pytest.mark.parametrize("tensors", [1, 1000, 123_457, 25_000_000_000])
@@ -12,10 +12,10 @@ from majolica.activation.margin import LIBRARIES, NONE, margin_on
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_a_budget_less_by_one_byte_leaves_too_little(device: str, precision: str, tensors: int) -> None:
     margin = margin_on(device, precision, calls=12)
-    budget = margin.needed(tensors)
-    assert margin.left(budget) >= tensors > margin.left(budget - 1)
-    assert budget > 1.02 * tensors + (LIBRARIES if device == "cuda" else 0)
+    budget = margin.budget_for(tensors)
+    assert margin.available(budget) >= tensors > margin.available(budget - 1)
+    assert budget > 1.02 * tensors + (GPU_LIBRARY_BYTES if device == "cuda" else 0)
 
 
 def test_no_margin_leaves_all() -> None:
-    assert NONE.left(77) == NONE.needed(77) == 77
+    assert NO_MARGIN.available(77) == NO_MARGIN.budget_for(77) == 77

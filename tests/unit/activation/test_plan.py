@@ -14,16 +14,16 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from majolica.activation import ActivationPlan, plan_for
 from majolica.activation.allocator import measure_peak
-from majolica.activation.apply import apply
+from majolica.activation.apply import apply_choices
 from majolica.activation.chain import cost, peak
 from majolica.activation.choices import CHOICES, Choice
-from majolica.activation.margin import A_CALL, SHARE_OF_AUTOCAST
+from majolica.activation.margin import BYTES_PER_CALL, SHARE_OF_AUTOCAST
 from majolica.activation.plan import plan_chain
 from majolica.activation.solve import smallest_budget
-from majolica.activation.step import step_of
+from majolica.activation.step import build_step
 from majolica.activation.tape import Tape
-from majolica.activation.trace import Step, chain_of, record, standing_gradients
-from majolica.activation.usual import usual
+from majolica.activation.trace import Step, persistent_gradient_bytes, record, trace_chain
+from majolica.activation.usual import usual_placements
 from majolica.config.run import DecoderConfig, LossConfig, RunConfig, TextConfig, TrainConfig
 from majolica.distributed.group import Group
 from majolica.distributed.reduce import Traffic
@@ -57,7 +57,7 @@ def plans(name: str) -> list[ActivationPlan]:
     """Plans of a run at budgets from the smallest possible one to that which keeps all."""
     if name not in _plans:
         with FakeTensorMode():
-            chain = chain_of(step_of(RUNS[name]), CHOICES)
+            chain = trace_chain(build_step(RUNS[name]), CHOICES)
         least, most = smallest_budget(chain), peak(chain, ("keep",) * len(chain.links))
         _plans[name] = [plan_chain(chain, int(least + share * (most - least))) for share in SHARES]
     return _plans[name]
@@ -68,7 +68,7 @@ _plans: dict[str, list[ActivationPlan]] = {}
 
 def real(name: str) -> Step:
     torch.manual_seed(0)
-    step = step_of(RUNS[name])
+    step = build_step(RUNS[name])
     awake(step.model)
     return step
 
@@ -77,7 +77,7 @@ def real(name: str) -> Step:
 def test_the_measured_peak_is_within_the_budget_and_near_the_predicted(name: str) -> None:
     step = real(name)
     for plan in plans(name):
-        measured = record(step, plan.choices).peak + standing_gradients(step)
+        measured = record(step, plan.choices).peak + persistent_gradient_bytes(step)
         assert measured <= plan.budget
         assert abs(plan.peak / measured - 1) < 0.03, (plan.choices, plan.peak, measured)
 
@@ -85,7 +85,7 @@ def test_the_measured_peak_is_within_the_budget_and_near_the_predicted(name: str
 def test_gradients_of_earlier_micro_steps_count() -> None:
     step = real("accumulating")
     for plan in plans("accumulating")[1:4]:
-        undo = apply(step.model, step.calls, plan.choices)
+        undo = apply_choices(step.model, step.calls, plan.choices)
         with Tape([*step.model.parameters(), *step.model.buffers(), *step.inputs]) as tape:
             for _ in range(2):
                 step.forward().backward()  # type: ignore[no-untyped-call]
@@ -105,13 +105,13 @@ def test_plans_differ_and_cost_less_with_more_memory(name: str) -> None:
 @pytest.mark.parametrize("name", RUNS)
 def test_no_usual_placement_is_cheaper(name: str) -> None:
     chain = plans(name)[0].chain
-    for label, choices in usual(chain).items():
+    for label, choices in usual_placements(chain).items():
         assert plan_chain(chain, peak(chain, choices)).flops <= cost(chain, choices), label
 
 
 def gradients(step: Step, choices: tuple[Choice, ...] | None) -> list[Tensor]:
     if choices:
-        undo = apply(step.model, step.calls, choices)
+        undo = apply_choices(step.model, step.calls, choices)
     loss = step.forward()
     loss.backward()  # type: ignore[no-untyped-call]
     if choices:
@@ -137,15 +137,15 @@ def test_the_allocator_gives_what_the_tape_counts(name: str) -> None:
     step = real(name)
     for choice in ("keep", "recompute"):
         choices: list[Choice] = [choice] * len(step.calls)
-        counted = record(step, choices).peak + standing_gradients(step)
+        counted = record(step, choices).peak + persistent_gradient_bytes(step)
         for value in step.model.parameters():
-            value.grad = torch.zeros_like(value) if step.standing else None
-        undo = apply(step.model, step.calls, choices)
-        took = measure_peak(lambda: step.forward().backward()) + standing_gradients(step)  # type: ignore[no-untyped-call]
+            value.grad = torch.zeros_like(value) if step.gradients_persist else None
+        undo = apply_choices(step.model, step.calls, choices)
+        took = measure_peak(lambda: step.forward().backward()) + persistent_gradient_bytes(step)  # type: ignore[no-untyped-call]
         undo()
         step.model.zero_grad(set_to_none=True)
         # Tensors of a few bytes and the random state of a block that recomputes are not counted.
-        beside = (A_CALL + 1024) * len(step.calls)
+        beside = (BYTES_PER_CALL + 1024) * len(step.calls)
         if name == "bf16" and has_bf16(torch.device("cpu")):  # whose kernels keep more than the traced ones
             beside += SHARE_OF_AUTOCAST * counted
         assert 0 <= took - counted < beside, (choice, took, counted)

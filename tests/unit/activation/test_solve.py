@@ -14,7 +14,7 @@ from majolica.activation.chain import Chain, Link, Option, cost, peak
 from majolica.activation.choices import CHOICES, Choice
 from majolica.activation.plan import plan_chain
 from majolica.activation.solve import smallest_budget, solve
-from majolica.activation.usual import best_usual, usual
+from majolica.activation.usual import best_usual_placement, usual_placements
 from majolica.errors import UserError
 
 
@@ -87,16 +87,16 @@ def test_the_smallest_budget_is_the_smallest(length: int, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_never_dearer_than_what_people_do(seed: int) -> None:
     chain = random_chain(12, seed)
-    for name, choices in usual(chain).items():
+    for name, choices in usual_placements(chain).items():
         found = solve(chain, peak(chain, choices))
         assert found is not None
         assert cost(chain, found) <= cost(chain, choices), name
-        best = best_usual(chain, peak(chain, choices))
+        best = best_usual_placement(chain, peak(chain, choices))
         assert best is not None and cost(chain, found) <= best[1]
 
 
 def test_usual_placements_are_all_there() -> None:
-    placements = usual(random_chain(4, 0))
+    placements = usual_placements(random_chain(4, 0))
     assert placements["full"] == ("recompute",) * 4
     assert placements["every 2th"] == ("recompute", "keep", "recompute", "keep")
     assert placements["the last 1"] == ("keep", "keep", "keep", "recompute")
@@ -109,7 +109,7 @@ def test_a_thinned_front_keeps_to_the_budget_and_to_its_bound(seed: int, monkeyp
     low, high = smallest_budget(chain), peak(chain, ("keep",) * 12)
     budgets = range(low, max(low + 1, high), 7)
     exact = {budget: solve(chain, budget) for budget in budgets}
-    monkeypatch.setattr(solver, "FRONT", 8)
+    monkeypatch.setattr(solver, "MAX_STATES", 8)
     thinner = 0
     for budget in budgets:
         found, best = solve(chain, budget), exact[budget]

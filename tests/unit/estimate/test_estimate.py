@@ -12,7 +12,7 @@ import pytest
 from majolica import cli
 from majolica.config.split import count_on_rank
 from majolica.errors import UserError
-from majolica.estimate.estimate import Assumptions, figures, on_gpus
+from majolica.estimate.estimate import Assumptions, estimate_run, on_gpus
 from majolica.estimate.trace import Trace, trace
 from majolica.gpus import GPUS, gpu
 from majolica.recipes import recipe
@@ -28,7 +28,7 @@ def planned(
 ) -> dict[str, float]:
     config = on_gpus(recipe("reference"), gpus)
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, **train))  # type: ignore[arg-type]
-    return {f"{f.section}.{f.name}": f.value for f in figures(config, traced, gpu(card), Assumptions(mfu, 2.0))}
+    return {f"{f.section}.{f.name}": f.value for f in estimate_run(config, traced, gpu(card), Assumptions(mfu, 2.0))}
 
 
 def test_the_reference_is_that_of_the_design(traced: Trace) -> None:

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
-from majolica.activation.step import inputs
+from majolica.activation.step import build_inputs
 from majolica.config.run import LossConfig, OptimConfig, RunConfig, TrainConfig
 from majolica.distributed.group import Group
 from majolica.estimate import trace as module
-from majolica.estimate.trace import Held, micro_step, trace
+from majolica.estimate.trace import SavedTensors, last_micro_step_loss, trace
 from majolica.models.majolica import Majolica
 from tiny import TINY
 
@@ -32,17 +32,17 @@ def test_the_trace_is_of_the_real_step(precision: str) -> None:
     """The same counters around a model with real memory see the same FLOPs and the same held bytes."""
     traced = trace(config(precision=precision))
     model = Majolica(TINY)
-    rows, targets = inputs(config())
-    held, forward, backward = Held(model), module.counter(), module.counter()
-    with forward, held, saved_tensors_hooks(held.keep, lambda x: x):
-        loss = micro_step(model, rows, targets, config(precision=precision), Group(0, 1, torch.device("cpu")))
+    rows, targets = build_inputs(config())
+    held, forward, backward = SavedTensors(model), module.flop_counter(), module.flop_counter()
+    with forward, held, saved_tensors_hooks(held.note, lambda x: x):
+        loss = last_micro_step_loss(model, rows, targets, config(precision=precision), Group(0, 1, torch.device("cpu")))
     with backward:
         loss.backward()
     assert traced.forward_flops == forward.get_total_flops() > 0
     assert traced.backward_flops == backward.get_total_flops() > 1.5 * traced.forward_flops
-    assert traced.bf16_copies == held.copies()
+    assert traced.bf16_copies == held.copy_bytes()
     # In bf16 torch gives attention's log-sum-exp 2 bytes without memory and 4 with it.
-    assert traced.activations == pytest.approx(held.activations(), rel=0.01 if precision == "bf16" else 0)
+    assert traced.activations == pytest.approx(held.activation_bytes(), rel=0.01 if precision == "bf16" else 0)
     assert (traced.bf16_copies > 0) == (precision == "bf16")
     assert sum(traced.parameters.values()) == sum(x.numel() for x in model.parameters())
     assert traced.weights == traced.gradients == traced.ema == 4 * sum(traced.parameters.values())
@@ -52,18 +52,18 @@ def test_held_bytes_are_those_of_a_layer_done_by_hand() -> None:
     """A linear layer saves its input once, used twice under two views; its weight is not counted."""
     layer = torch.nn.Linear(16, 16)
     x = torch.randn(4, 16)
-    held = Held(layer)
-    with held, saved_tensors_hooks(held.keep, lambda x: x):
+    held = SavedTensors(layer)
+    with held, saved_tensors_hooks(held.note, lambda x: x):
         (layer(x).tanh() + layer(x.view(4, 16)).tanh()).sum()
-    assert held.activations() == 4 * (4 * 16) * 3  # the input, and two tanhs
+    assert held.activation_bytes() == 4 * (4 * 16) * 3  # the input, and two tanhs
 
 
 def test_attention_is_counted() -> None:
     """Forward 4 B N^2 D a layer; without its formula the CPU's flash attention would count nothing."""
     q = torch.randn(2, 2, 16, 8)
-    with module.counter() as flops:
+    with module.flop_counter() as flops:
         torch.nn.functional.scaled_dot_product_attention(q, q, q)
-    assert module.attention(flops) == flops.get_total_flops() == 4 * 2 * 16 * 16 * 2 * 8
+    assert module.attention_flops(flops) == flops.get_total_flops() == 4 * 2 * 16 * 16 * 2 * 8
 
 
 def test_other_ranks_cost_their_pairs_and_no_more() -> None:

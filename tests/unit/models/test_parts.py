@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from majolica.activation.step import inputs
+from majolica.activation.step import build_inputs
 from majolica.config.run import LossConfig, RunConfig, TrainConfig
 from majolica.models.majolica import Majolica
 from majolica.models.parts import HEAD, hidden_matrices, parameters_by_part
@@ -23,7 +23,7 @@ def model() -> Majolica:
 @pytest.mark.parametrize("fine", [False, True])
 def test_blocks_are_called_in_the_order_in_which_they_are_told(fine: bool, model: Majolica) -> None:
     loss = LossConfig(fine_share=0.5 if fine else 0.0, fine_scale=2)
-    rows, _ = inputs(RunConfig(model=TINY, loss=loss, train=TrainConfig(batch=4, processes=1)))
+    rows, _ = build_inputs(RunConfig(model=TINY, loss=loss, train=TrainConfig(batch=4, processes=1)))
     called: list[nn.Module] = []
     told = model.blocks(fine)
     for block in {call.block for call in told}:

@@ -22,7 +22,7 @@ from majolica.data.counter import mix
 from majolica.data.loading import names
 from majolica.data.loading.split import load_split
 from majolica.device import to_device
-from majolica.distributed.group import from_first
+from majolica.distributed.group import broadcast_number
 from majolica.models.majolica import Majolica
 from majolica.models.precision import autocast
 from majolica.objectives.contrastive import Pairs, concatenate_pairs, sigmoid_loss
@@ -74,8 +74,8 @@ class HeldOut:
         if log and run.config.train.heldout_every:
             self.guard = Guard(log.say)
             self.guard(lambda: self._read(run), NOT_READ)
-        self.present = bool(from_first(len(self.pictures or ()), run.group))
-        """Whether the first rank has pictures; the same on every rank."""
+        self.present = bool(broadcast_number(len(self.pictures or ()), run.group))
+        """Whether the first rank has pictures: every rank knows it."""
 
     def __call__(self, run: Run) -> None:
         """Measure the losses and log them. Every rank must call it."""

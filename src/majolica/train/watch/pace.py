@@ -8,7 +8,7 @@ import time
 from collections import deque
 
 from majolica.device import synchronize
-from majolica.distributed.group import from_first
+from majolica.distributed.group import broadcast_number
 from majolica.train.state import Run
 
 EVERY = 100
@@ -76,7 +76,7 @@ class Pace:
         """Turn the minutes that are left into steps, on every rank alike."""
         run, plan = self.run, self.run.plan
         left = run.config.train.minutes * 60 - run.seconds
-        steps = from_first(run.step + max(1, int(left / statistics.median(self.recent))), run.group)
+        steps = broadcast_number(run.step + max(1, int(left / statistics.median(self.recent))), run.group)
         if run.step == run.config.optim.warmup:  # no schedule has used the number of steps yet
             run.plan = dataclasses.replace(plan, steps=steps)
         elif abs(steps - plan.steps) > TOLERANCE * plan.steps:

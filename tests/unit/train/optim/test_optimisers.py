@@ -27,12 +27,12 @@ def test_matrices_decay_and_vectors_do_not(muon_lr: float) -> None:
 def test_owners_are_the_same_on_every_rank_and_carry_alike() -> None:
     device = torch.device("cpu")
     model = Majolica(TINY)
-    shards = [Zero1.over(model, Group(rank, 4, device), hidden_matrices(model)) for rank in range(4)]
+    shards = [Zero1.assign_owners(model, Group(rank, 4, device), hidden_matrices(model)) for rank in range(4)]
     assert all(shard.owner == shards[0].owner for shard in shards)
     sizes = {name: p.numel() for name, p in model.named_parameters()}
-    loads = [sum(size for name, size in sizes.items() if shard.mine(name)) for shard in shards]
+    loads = [sum(size for name, size in sizes.items() if shard.owns(name)) for shard in shards]
     assert sum(loads) == sum(sizes.values()) and max(loads) < 1.2 * sum(loads) / 4
-    assert not Zero1.over(model, Group(0, 1, device), set()).split
+    assert not Zero1.assign_owners(model, Group(0, 1, device), set()).is_sharded
 
 
 def test_state_of_a_parameter_that_the_model_lacks_is_refused() -> None:
