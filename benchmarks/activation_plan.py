@@ -92,10 +92,8 @@ def chain(config: RunConfig) -> Chain[Choice]:
 
 def budgets(links: Chain[Choice], margin: Margin) -> list[int]:
     """From nearly the smallest to nearly all."""
-    least, most = (
-        margin.budget_for(smallest_budget(links)),
-        margin.budget_for(peak(links, ("keep",) * len(links.links))),
-    )
+    peaks = smallest_budget(links), peak(links, ("keep",) * len(links.links))
+    least, most = (margin.budget_for(tensors) for tensors in peaks)
     return [least + int(share * (most - least)) for share in SHARES]
 
 

@@ -65,14 +65,9 @@ def six_blocks() -> Blocks:
         x.grad = None
 
     calls = [BlockCall(str(index), block, "transformer") for index, block in enumerate(model.blocks)]
+    inputs = [x, modulation, rope]
     chain = trace_chain(
-        Step(
-            model,
-            calls,
-            lambda: model(x, modulation, rope).square().mean(),
-            [x, modulation, rope],
-            gradients_persist=False,
-        ),
+        Step(model, calls, lambda: model(*inputs).square().mean(), inputs, gradients_persist=False),
         [choice for choice in CHOICES if choice != "offload"],
     )
     return Blocks(model, calls, step, chain)

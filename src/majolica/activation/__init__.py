@@ -1,6 +1,4 @@
-"""The activation-checkpointing planner: it decides what each block keeps, so that a step fits into a
-given memory (docs/adr/040).
-"""
+"""The activation-checkpointing planner, which fits a step into a given memory (docs/adr/040)."""
 
 from majolica.activation.plan import ActivationPlan, plan_for
 

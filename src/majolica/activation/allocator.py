@@ -11,8 +11,8 @@ from torch.profiler import ProfilerActivity, profile
 def measure_peak(run: Callable[[], object], device: str = "cpu") -> int:
     """Call `run` and return the peak of the allocated bytes, less those allocated before the call.
 
-    The peak includes the temporary memory of kernels. On a GPU it is the caching allocator's own statistic. On a CPU it
-    is computed from the allocation events that the profiler records.
+    The peak includes the temporary memory of kernels. On a GPU it is the caching allocator's own
+    statistic. On a CPU it is computed from the allocation events that the profiler records.
     """
     if device == "cuda":
         torch.cuda.synchronize()

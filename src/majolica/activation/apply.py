@@ -26,10 +26,11 @@ class CallObserver(Protocol):
 def apply_choices(
     model: nn.Module, calls: Sequence[BlockCall], choices: Sequence[Choice], observer: CallObserver | None = None
 ) -> Callable[[], None]:
-    """Replace the forward methods of `model`'s blocks, so that each call treats its activations as chosen.
+    """Replace the forward methods of `model`'s blocks by ones that treat activations as chosen.
 
-    `calls` are the calls of blocks in one forward pass, in order. Further calls of a block keep everything, and so does
-    every call without gradients. Returns a function that puts the old forward methods back.
+    `calls` are the calls of blocks in one forward pass, in order. Further calls of a block keep
+    everything, and so does every call without gradients. Returns a function that puts the old
+    forward methods back.
     """
     calls_made: Counter[nn.Module] = Counter()
     by_block: dict[nn.Module, list[Choice]] = {}
@@ -59,10 +60,11 @@ def _build_forward(
         calls_made[block] += 1
         if observer:
             observer.enter(shared_inputs(args))
-        # Autocast's cache holds a copy of every weight until the forward pass ends, also of blocks that recompute, so
-        # it is off here. A block that is called twice keeps the cache, because its calls share the copies: the sum of
-        # their gradients is rounded in the copies' precision, and to be bit-equal it must be so here too. The operators
-        # of its second call then depend on those of its first. Selective checkpointing does not support that, so under
+        # Autocast's cache holds a copy of every weight until the forward pass ends, also of blocks
+        # that recompute, so it is off here. A block that is called twice keeps the cache, because
+        # its calls share the copies: the sum of their gradients is rounded in the copies'
+        # precision, and to be bit-equal it must be so here too. The operators of its second call
+        # then depend on those of its first. Selective checkpointing does not support that, so under
         # those choices such a block keeps everything.
         caching, repeated = torch.is_autocast_cache_enabled(), len(choices) > 1
         if repeated and torch.is_autocast_enabled(args[0].device.type) and choice in ("keep_matmul", "keep_attention"):

@@ -1,4 +1,4 @@
-"""A training step as a chain of blocks, and its memory under given choices (docs/adr/040). Sizes are in bytes."""
+"""A training step as a chain of blocks, and its memory in bytes under given choices."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Option:
 class Link(Generic[C]):
     """One call of a block, and the memory around it.
 
-    The "rest" is everything live that no block holds. It does not depend on the choices. In the backward pass it
-    includes the gradients, which grow as the pass goes on.
+    The "rest" is everything live that no block holds. It does not depend on the choices. In the
+    backward pass it includes the gradients, which grow as the pass goes on.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Link(Generic[C]):
     """The peak of the rest between this backward pass and the next."""
 
     def need(self, choice: C) -> int:
-        """Return the peak during and right after this block's two passes, less what earlier blocks hold."""
+        """Return the peak in and after both passes of this block, less what earlier ones hold."""
         option = self.options[choice]
         return max(
             self.rest_forward + option.forward,

@@ -15,8 +15,8 @@ from majolica.activation.offload import Offload
 
 Choice = Literal["keep", "recompute", "keep_attention", "keep_matmul", "offload"]
 CHOICES: tuple[Choice, ...] = ("keep", "recompute", "keep_attention", "keep_matmul", "offload")
-"""Keep all; keep none; keep the results of attention; keep those of attention and of matrix products;
-keep all, on the host. If several choices have the same effect for a block, a plan names the first.
+"""Keep all, keep none, keep the results of attention, keep those of attention and of matrix
+products, keep all on the host. If several have the same effect for a block, a plan names the first.
 """
 
 _aten = torch.ops.aten
@@ -50,13 +50,13 @@ def run_block(choice: Choice, forward: Callable[..., Any], *args: Any) -> Any:
 
 
 def shared_inputs(args: tuple[Any, ...]) -> list[Tensor]:
-    """Return the tensors among a block's arguments that other blocks get too: all but the first argument."""
+    """Return the tensors in a block's arguments after the first: other blocks get them too."""
     return [x for arg in args[1:] for x in (arg if isinstance(arg, tuple) else (arg,)) if isinstance(x, Tensor)]
 
 
 def _policy(saved: frozenset[Any], context: Any, operator: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
-    # Recomputation replays the random stream. If it skipped an operator that draws from the stream, all later draws
-    # would differ, so such an operator runs again.
+    # Recomputation replays the random stream. If it skipped an operator that draws from the stream,
+    # all later draws would differ, so such an operator runs again.
     save = operator in saved and not _has_dropout(operator, args, kwargs)
     return CheckpointPolicy.MUST_SAVE if save else CheckpointPolicy.PREFER_RECOMPUTE
 

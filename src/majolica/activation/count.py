@@ -12,9 +12,10 @@ from majolica.config.run import RunConfig
 
 
 def micro_step_flops(config: RunConfig) -> int:
-    """Return the FLOPs of matrix products, convolutions and attention in one rank's micro-step, forward and backward.
+    """Return the FLOPs of one rank's micro-step, forward and backward.
 
-    A multiply-add is two. The micro-step is taken at the point of the training that has the most noisy rows.
+    They are those of matrix products, convolutions and attention; a multiply-add is two. The
+    micro-step is taken at the point of the training that has the most noisy rows.
     """
     with FakeTensorMode(), FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION) as counter:
         torch.autograd.backward(build_step(config).forward())

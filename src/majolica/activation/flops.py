@@ -26,7 +26,7 @@ CPU_ATTENTION = {
     _aten._scaled_dot_product_flash_attention_for_cpu: _attention,
     _aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
 }
-"""Formulas for `custom_mapping` of torch's FlopCounterMode, which would count these operators as zero."""
+"""For `custom_mapping` of torch's FlopCounterMode, which would count these operators as zero."""
 
 FORMULAS = {
     **flop_counter.flop_registry,
@@ -37,8 +37,8 @@ FORMULAS = {
 def flops(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int:
     """Return the FLOPs of one call of `operator`.
 
-    These are two per multiply-add of products, convolutions and attention. Any other operator counts as one per element
-    of its output, and a view as zero.
+    These are two per multiply-add of products, convolutions and attention. Any other operator
+    counts as one per element of its output, and a view as zero.
     """
     formula = FORMULAS.get(operator._overloadpacket)
     if formula is not None:

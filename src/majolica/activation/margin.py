@@ -1,4 +1,4 @@
-"""The part of a budget that is left for what torch's allocator holds beside the tensors that a plan counts.
+"""The part of a budget for what torch's allocator holds beside the tensors that a plan counts.
 
 The measurements are in docs/adr/040.
 """
@@ -9,15 +9,17 @@ import math
 from dataclasses import dataclass
 
 SHARE = 0.02
-"""Share of the budget for kernels' temporary memory and for the allocator's rounding of large tensors."""
+"""Share of the budget for temporary memory of kernels and for the rounding of large allocations."""
 
 SHARE_OF_AUTOCAST = 0.06
-"""The same share in low precision. On GPUs, and on CPUs with bfloat16 instructions, autocast's rules differ from those
-of the trace, and up to 4.7 % more is kept than counted.
+"""The same share in low precision.
+
+On GPUs, and on CPUs with bfloat16 instructions, autocast's rules differ from those of the trace, and
+up to 4.7 % more is kept than counted.
 """
 
 BYTES_PER_CALL = 8192
-"""Bytes for the random state that checkpointing keeps per call of a block, and for the rounding of small tensors."""
+"""Bytes per call of a block: checkpointing's random state, and rounding of small allocations."""
 
 GPU_LIBRARY_BYTES = 16 * 2**20
 """Bytes for the workspaces that a GPU's libraries allocate for products and convolutions."""
@@ -25,7 +27,7 @@ GPU_LIBRARY_BYTES = 16 * 2**20
 
 @dataclass(frozen=True)
 class Margin:
-    """The part of a budget that tensors may not fill: a share of it, plus a fixed number of bytes."""
+    """The part of a budget that tensors may not fill: a share of it plus a number of bytes."""
 
     share: float
     fixed: int

@@ -1,4 +1,7 @@
-"""Off-loading saved tensors to the host. Beside a GPU they go to pinned memory; on a CPU they are copied, for tests."""
+"""Off-loading saved tensors to the host.
+
+Beside a GPU they go to pinned memory. On a CPU they are copied, which serves only for tests.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ def _mark_offloading() -> Iterator[None]:
 
 @dataclass
 class _HostCopy:
-    """A whole storage on the host, and its copy on the device while any view of that copy exists."""
+    """A whole storage on the host, and its copy on the device as long as a view of it exists."""
 
     host_S: Tensor
     device: torch.device
@@ -70,9 +73,10 @@ def _storage_reference(x: Tensor) -> StorageWeakRef:
 class Offload:
     """Hooks for `torch.autograd.graph.saved_tensors_hooks` around one call of a block.
 
-    Each storage moves once and as a whole, however many views of it are saved. The views come back with their strides,
-    so the kernels of the backward pass get the same tensors. Parameters stay on the device, and so do the tensors
-    `stay`: other blocks hold them as well, so moving them would free nothing.
+    Each storage moves once and as a whole, however many views of it are saved. The views come back
+    with their strides, so the kernels of the backward pass get the same tensors. Parameters stay on
+    the device, and so do the tensors `stay`: other blocks hold them as well, so moving them would
+    free nothing.
     """
 
     def __init__(self, stay: Iterable[Tensor]) -> None:

@@ -15,9 +15,10 @@ COLOURS = dict(zip(CHOICES, ("#4c9f70", "#d1495b", "#f2c14e", "#a5c85a", "#5b7db
 
 
 def draw(moments: Sequence[Moment], choices: Sequence[Choice], budget: int, path: Path) -> None:
-    """Draw held activations, the rest and the peak of every pass, with the budget (bytes) as a line, into `path`.
+    """Draw held activations, the rest and the peak of every pass into `path`.
 
-    A strip below shows the choice of each block. Raises UserError if matplotlib is missing.
+    A line shows the budget (bytes), and a strip below the choice of each block. Raises UserError if
+    matplotlib is missing.
     """
     try:
         from matplotlib.figure import Figure

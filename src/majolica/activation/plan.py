@@ -28,7 +28,7 @@ TRAINING_OPTION = "--train.activation-gb"
 
 @dataclass(frozen=True)
 class ActivationPlan:
-    """The choices for the blocks of a chain within a budget. Memory is in bytes and includes gradients."""
+    """The choices for the blocks of a chain. Memory is in bytes and includes gradients."""
 
     chain: Chain[Choice]
     choices: tuple[Choice, ...]
@@ -36,7 +36,7 @@ class ActivationPlan:
 
     @property
     def peak(self) -> int:
-        """The predicted peak of a micro-step in bytes, beyond weights, optimiser state and averaged weights.
+        """The predicted peak of a micro-step beyond weights, optimiser state and averaged weights.
 
         It is the sum of live tensors. The allocator holds more, see `Margin`.
         """
@@ -44,7 +44,7 @@ class ActivationPlan:
 
     @property
     def flops(self) -> int:
-        """FLOPs recomputed per micro-step; each off-loaded byte counts as `trace.OFFLOAD_PRICE` FLOPs."""
+        """FLOPs recomputed per micro-step; an off-loaded byte counts as `trace.OFFLOAD_PRICE`."""
         return cost(self.chain, self.choices)
 
     @property
@@ -99,12 +99,13 @@ def plan_for(
     device: str = "cuda",
     option: str = TRAINING_OPTION,
 ) -> ActivationPlan:
-    """Return the cheapest plan with which torch's allocator needs at most `budget_bytes` for a micro-step of `config`.
+    """Return the cheapest plan for a micro-step of `config` within `budget_bytes`.
 
-    The budget covers activations, gradients and everything else that a micro-step takes beyond weights, optimiser state
-    and averaged weights on a `device` ("cuda" or "cpu"). The step is traced on tensors without memory, so any model can
-    be planned on any machine. If no plan keeps to the budget, raises UserError, which names `option` and the smallest
-    budget that it can be given.
+    The budget is what torch's allocator may give out. It covers activations, gradients and
+    everything else that a micro-step takes beyond weights, optimiser state and averaged weights on
+    a `device` ("cuda" or "cpu"). The step is traced on tensors without memory, so any model can be
+    planned on any machine. If no plan keeps to the budget, raises UserError, which names `option`
+    and the smallest budget that it can be given.
     """
     with torch.random.fork_rng(devices=[]), FakeTensorMode():
         chain = trace_chain(build_step(config), choices)
@@ -116,7 +117,8 @@ def plan_chain(
 ) -> ActivationPlan:
     """Return the cheapest plan for a chain whose tensors leave `margin` of the budget (bytes) free.
 
-    If there is none, raises UserError, which names `option` and the smallest budget for it, rounded up to four digits.
+    If there is none, raises UserError, which names `option` and the smallest budget for it, rounded
+    up to four digits.
     """
     choices = solve(chain, margin.available(budget))
     if choices is None:

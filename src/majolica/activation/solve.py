@@ -1,4 +1,4 @@
-"""Finding the cheapest choices within a budget by dynamic programming (derivation in docs/adr/040)."""
+"""Finding the cheapest choices within a budget by dynamic programming (docs/adr/040)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Generic
 from majolica.activation.chain import C, Chain
 
 MAX_STATES = 20_000
-"""The most partial plans that are carried from one block to the next; if there are more, some are dropped."""
+"""The most partial plans that are carried from one block to the next."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class _State(Generic[C]):
 
 
 def least_peaks(chain: Chain[C]) -> list[int]:
-    """Return the least peak of blocks i .. n beyond what earlier blocks hold, for i = 1 .. n + 1."""
+    """Return the least peak of blocks i .. n beyond what earlier ones hold, for i = 1 .. n + 1."""
     tail = [0]
     for link in reversed(chain.links):
         peaks = (max(link.need(choice), option.held + tail[-1]) for choice, option in link.options.items())
@@ -36,11 +36,12 @@ def smallest_budget(chain: Chain[C]) -> int:
 
 
 def solve(chain: Chain[C], budget: int) -> tuple[C, ...] | None:
-    """Return the choices that cost the fewest FLOPs within `budget` bytes; None if no choices keep to it.
+    """Return the choices with the fewest FLOPs within `budget` bytes; None if none keep to it.
 
-    The result is optimal as long as no block has more than `MAX_STATES` undominated partial plans. If one has more, the
-    bytes held are divided into `MAX_STATES` equal ranges, and the cheapest plan of each range is kept. The result is
-    then still within the budget, and costs no more than the best plan for a budget smaller by one range per block.
+    The result is optimal as long as no block has more than `MAX_STATES` undominated partial plans.
+    If one has more, the bytes held are divided into `MAX_STATES` equal ranges, and the cheapest
+    plan of each range is kept. The result is then still within the budget, and costs no more than
+    the best plan for a budget smaller by one range per block.
     """
     if budget < chain.ends:
         return None

@@ -19,10 +19,11 @@ from majolica.objectives.objective import Objective, Others, clean_pairs
 
 
 def build_step(config: RunConfig, device: str = "cpu") -> Step:
-    """Build one micro-step of `config` on `device`, at the point of the training that has the most noisy rows.
+    """Build one micro-step of `config` on `device`.
 
-    Under FakeTensorMode this takes no memory, so a model of any size can be built. The contrastive loss leaves out the
-    rows of other ranks and of earlier micro-steps.
+    It is taken at the point of the training that has the most noisy rows. Under FakeTensorMode this
+    takes no memory, so a model of any size can be built. The contrastive loss leaves out the rows
+    of other ranks and of earlier micro-steps.
     """
     with torch.device(device):
         model = Majolica(config.model)
@@ -53,7 +54,7 @@ def build_step(config: RunConfig, device: str = "cpu") -> Step:
 
 
 def compute_loss(model: Majolica, config: RunConfig, rows: Rows, targets: Targets) -> Tensor:
-    """Return the loss of a micro-step (a scalar) without the rows of other ranks and of earlier micro-steps."""
+    """Return the loss (a scalar) without the rows of other ranks and of earlier micro-steps."""
     # "auto" may become bf16 on the machine that trains.
     precision: Precision = "bf16" if config.train.precision == "auto" else config.train.precision
     objective = Objective(config.loss, largest_split(config), rank_count(config), precision)
@@ -63,7 +64,7 @@ def compute_loss(model: Majolica, config: RunConfig, rows: Rows, targets: Target
 
 
 def largest_split(config: RunConfig) -> RowSplit:
-    """Return the split of the global micro-batch at the point of the training that has the most noisy rows."""
+    """Return the split of the global micro-batch when it has the most noisy rows."""
     return noisiest_split(config.loss, config.train.batch * rank_count(config))
 
 
@@ -73,12 +74,12 @@ def rank_count(config: RunConfig) -> int:
 
 
 def noisy_rows(config: RunConfig) -> int:
-    """Return the largest number of noisy rows in a micro-step of the first rank, over the whole training."""
+    """Return the most noisy rows that the first rank's micro-steps have during the training."""
     return count_on_rank(largest_split(config).noisy, 0, rank_count(config))
 
 
 def fine_rows(config: RunConfig) -> int:
-    """Return the largest number of those rows that are painted larger than the base picture."""
+    """Return how many of `noisy_rows` are painted larger than the base picture."""
     return count_on_rank(largest_split(config).fine, 0, rank_count(config))
 
 

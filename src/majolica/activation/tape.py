@@ -1,4 +1,4 @@
-"""Counting live bytes and FLOPs of a step, block by block, from the operators that torch dispatches."""
+"""Counting live bytes and FLOPs of a step, block by block, as torch dispatches its operators."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Span:
     entry: int
     peak: int
     shared: int
-    """The peak of the tensors that several blocks get as arguments; `entry` and `peak` exclude them."""
+    """The peak of tensors that several blocks get as arguments; `entry` and `peak` exclude them."""
     flops: int = 0
 
 
@@ -40,12 +40,13 @@ class _Storage:
 
 
 class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of every storage that is created under it until the storage is freed, for real or fake tensors.
+    """Counts the bytes of each storage created under it until the storage is freed.
 
-    `enter` and `leave` divide the forward pass into the spans 0 .. 2n; the odd ones are the n calls of blocks. An
-    operator of the backward pass belongs to the span that created its autograd node, which the node's sequence number
-    tells. Recomputation belongs to the node that causes it. The peaks include the temporary memory of operators as far
-    as `workspace` can compute it.
+    Tensors may be real or fake. `enter` and `leave` divide the forward pass into the spans 0 .. 2n;
+    the odd ones are the n calls of blocks. An operator of the backward pass belongs to the span
+    that created its autograd node, which the node's sequence number tells. Recomputation belongs to
+    the node that causes it. The peaks include the temporary memory of operators as far as
+    `workspace` can compute it.
     """
 
     def __init__(self, known: Iterable[Tensor]) -> None:
@@ -63,7 +64,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._begin_span(0)
 
     def enter(self, shared: Iterable[Tensor] = ()) -> None:
-        """Begin the span of a block's call; `shared` are its arguments that other blocks get too."""
+        """Begin the span of a block's call; `shared` are arguments that other blocks get too."""
         for x in shared:
             storage = self.storages[x.untyped_storage()._cdata]
             if not storage.shared:
@@ -76,7 +77,8 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def leave(self) -> None:
         """Begin the span after a block's call.
 
-        Its peak is measured from its first operator on, because until then the caller may still hold the block's input.
+        Its peak is measured from its first operator on: until then the caller may hold the block's
+        input.
         """
         self.marks.append(torch._C._autograd._get_sequence_nr())
         self._begin_span(len(self.marks))
@@ -94,7 +96,8 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         if self.phase == "backward":
             node = torch._C._current_autograd_node()
-            # Nodes that accumulate gradients all have the largest possible number. They belong to the current span.
+            # Nodes that accumulate gradients all have the largest possible number. They belong to
+            # the current span.
             if node is not None and (number := node._sequence_nr()) < 2**62:
                 self._begin_span(bisect_right(self.marks, number))
         out = func(*args, **kwargs)
@@ -130,7 +133,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def _storage_bytes(operator: Any, x: Tensor, first: bool) -> int:
     size = x.untyped_storage().nbytes()
     if operator is torch.ops.aten.native_layer_norm.default and isinstance(x, FakeTensor) and not first:
-        # Real kernels return mean and deviation in float32, except on a CPU without a gain. Fake tensors give them the
-        # dtype of the input.
+        # Real kernels return mean and deviation in float32, except on a CPU without a gain. Fake
+        # tensors give them the dtype of the input.
         return max(size, 4 * x.numel())
     return size

@@ -14,7 +14,7 @@ from majolica.activation.tape import Phase, Span, Tape
 from majolica.models.parts import BlockCall
 
 OFFLOAD_PRICE = 10_000
-"""FLOPs that a GPU could do while one byte moves to the host and back (125 TFLOP/s, 25 GB/s each way)."""
+"""FLOPs of a GPU while one byte moves to the host and back (125 TFLOP/s, 25 GB/s each way)."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Step:
     inputs: Iterable[Tensor]
     """Tensors that exist before the step, so they are not counted."""
     gradients_persist: bool
-    """Whether gradients exist before the step: from earlier micro-steps, or as buckets of data parallelism."""
+    """Whether gradients exist before the step, from earlier micro-steps or as buckets of DDP."""
 
 
 def record(step: Step, choices: Sequence[Choice]) -> Tape:
-    """Run the step under `choices`, forward and backward, and return its tape; the gradients are cleared afterwards."""
+    """Run the step under `choices`, forward and backward; clear gradients and return the tape."""
     model = step.model
     for value in model.parameters():
         value.grad = value.detach().clone() if step.gradients_persist else None
@@ -57,23 +57,24 @@ def persistent_gradient_bytes(step: Step) -> int:
 
 
 def trace_chain(step: Step, choices: Sequence[Choice]) -> Chain[Choice]:
-    """Trace the step once per choice, with all blocks under that choice. `choices` must include "keep"."""
+    """Trace the step once per choice, which all blocks take. `choices` must include "keep"."""
     tapes = {choice: record(step, [choice] * len(step.calls)) for choice in choices}
     return build_chain([call.name for call in step.calls], tapes, persistent_gradient_bytes(step))
 
 
 def build_chain(names: Sequence[str], tapes: Mapping[Choice, Tape], persistent_gradients: int) -> Chain[Choice]:
-    """Build the chain of the blocks `names` from one tape per choice, on which all blocks were under that choice.
+    """Build the chain of the blocks `names` from one tape per choice, which all blocks take.
 
-    `persistent_gradients` are bytes. A block holds as much as live memory grew from its beginning to that of the next
-    block, less what the code between the two left; that code does the same under every choice. The rest is what is live
-    and not held. It should be the same on all tapes; if it is not, the largest value is taken.
+    `persistent_gradients` are bytes. A block holds as much as live memory grew from its beginning
+    to that of the next block, less what the code between the two left; that code does the same
+    under every choice. The rest is what is live and not held. It should be the same on all tapes;
+    if it is not, the largest value is taken.
     """
     held = {choice: _held_bytes(tapes, choice) for choice in tapes}
     held_before = {choice: [sum(sizes[:index]) for index in range(len(sizes) + 1)] for choice, sizes in held.items()}
 
     def rest(phase: Phase, span: int, blocks: int, peak: bool = False) -> int:
-        """Return what is live at a span's entry or peak, less what the first blocks hold: the most over the tapes."""
+        """Return the live bytes at a span's entry or peak, less what the first blocks hold."""
         found = [(held_before[c][blocks], tape.spans.get((phase, span))) for c, tape in tapes.items()]
         values = [(s.peak if peak else s.entry) - held_bytes for held_bytes, s in found if s is not None]
         shared = [s.shared for _, s in found if s is not None]
@@ -93,7 +94,8 @@ def build_chain(names: Sequence[str], tapes: Mapping[Choice, Tape], persistent_g
                 after_backward=rest("backward", inside - 1, index, peak=True),
             )
         )
-    # Between the last block's forward and backward passes runs the code after it, forward and then backward.
+    # Between the last block's forward and backward passes runs the code after it, forward and then
+    # backward.
     last = 2 * len(names)
     if links:
         peak_between = max(links[-1].after_forward, rest("backward", last, len(names), peak=True))

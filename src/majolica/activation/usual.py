@@ -9,8 +9,8 @@ from majolica.activation.choices import CHOICES, Choice
 def usual_placements(chain: Chain[Choice]) -> dict[str, tuple[Choice, ...]]:
     """Return the choices for all blocks under each common placement, by the placement's name.
 
-    These are one choice for all blocks, and recomputation of every k-th block, of all but every k-th, of the first k
-    and of the last k, for every k.
+    These are one choice for all blocks, and recomputation of every k-th block, of all but every
+    k-th, of the first k and of the last k, for every k.
     """
     count = len(chain.links)
     placements: dict[str, tuple[Choice, ...]] = {}
@@ -31,7 +31,7 @@ def usual_placements(chain: Chain[Choice]) -> dict[str, tuple[Choice, ...]]:
 
 
 def best_usual_placement(chain: Chain[Choice], budget: int) -> tuple[str, int] | None:
-    """Return name and FLOPs of the cheapest usual placement within a budget in bytes; None if none fits."""
+    """Return name and FLOPs of the cheapest placement within `budget` bytes; None if none fits."""
     fitting = [(cost(chain, c), name) for name, c in usual_placements(chain).items() if peak(chain, c) <= budget]
     if not fitting:
         return None

@@ -12,11 +12,11 @@ _aten = torch.ops.aten
 
 
 def workspace(operator: Any, args: tuple[Any, ...]) -> int:
-    """Return the bytes that `operator` allocates and frees before it returns; 0 if that is not known.
+    """Return the bytes that `operator` allocates and frees before it returns; 0 if unknown.
 
-    It is known for convolutions without oneDNN, as in bfloat16 on a CPU without bfloat16 instructions. They unfold
-    their whole input into columns of shape `(B, C * kernel, pixels of the output)`. It is not known for GPU kernels,
-    which choose their workspace when they run.
+    It is known for convolutions without oneDNN, as in bfloat16 on a CPU without bfloat16
+    instructions. They unfold their whole input into columns of shape `(B, C * kernel, pixels of the
+    output)`. It is not known for GPU kernels, which choose their workspace when they run.
     """
     if operator is _aten.convolution.default:
         image_BCHW, weight, bias, *geometry = args

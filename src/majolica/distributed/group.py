@@ -46,8 +46,9 @@ def device_name(group: Group) -> str:
 def join_group(processes: int, threads: int) -> Iterator[Group]:
     """Join the process group, or yield a group of one if this process was started alone.
 
-    Each rank uses `threads` CPU threads; 0 divides the cores of the machine evenly among its ranks. Raises UserError if
-    the environment lacks a variable, or if the number of ranks is not `processes`.
+    Each rank uses `threads` CPU threads; 0 divides the cores of the machine evenly among its ranks.
+    Raises UserError if the environment lacks a variable, or if the number of ranks is not
+    `processes`.
     """
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     torch.set_num_threads(threads or max(1, cores() // local))
@@ -67,7 +68,8 @@ def join_group(processes: int, threads: int) -> Iterator[Group]:
     device = default_device(int(os.environ["LOCAL_RANK"]))
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    # Tensors on the CPU are reduced by gloo even beside a GPU: NCCL would make the host wait for the GPU at every step.
+    # Tensors on the CPU are reduced by gloo even beside a GPU: NCCL would make the host wait for
+    # the GPU at every step.
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     meeting = f"file://{os.environ[MEETING]}" if has_launcher() else "env://"
     dist.init_process_group(backend, meeting, rank=int(os.environ["RANK"]), world_size=world)
@@ -81,7 +83,7 @@ def any_rank(flag: bool, group: Group) -> bool:
     """Whether `flag` is true on any rank. Every rank must call it, and gets the same answer."""
     if group.world == 1:
         return flag
-    votes = torch.tensor(float(flag))  # on the CPU, as in `broadcast_number`: this does not wait for the GPU
+    votes = torch.tensor(float(flag))  # on the CPU, as in `broadcast_number`
     dist.all_reduce(votes, dist.ReduceOp.MAX)
     return bool(votes.item())
 
@@ -97,7 +99,10 @@ def broadcast_number(number: int, group: Group) -> int:
 
 @torch.no_grad()
 def broadcast_in_place(tensors: Iterable[Tensor], group: Group) -> None:
-    """Overwrite `tensors` on every rank with the first rank's; all ranks must give them in the same order."""
+    """Overwrite `tensors` on every rank with the first rank's.
+
+    Every rank must call it, with the tensors in the same order.
+    """
     if group.world > 1:
         for value in tensors:
             dist.broadcast(value, 0)
@@ -113,7 +118,10 @@ def mean_over_ranks(values: Tensor, group: Group) -> Tensor:
 
 
 def sum_counts(counts: Mapping[str, int], group: Group) -> dict[str, int]:
-    """Return the counts by name, summed over the ranks, largest first. Every rank must call it, and gets the same."""
+    """Return the counts by name, summed over the ranks, largest first.
+
+    Every rank must call it, and gets the same result.
+    """
     by_rank: list[Any] = [counts]
     if group.world > 1:
         by_rank = [None] * group.world
@@ -123,9 +131,10 @@ def sum_counts(counts: Mapping[str, int], group: Group) -> dict[str, int]:
 
 
 def gather_others(x: Tensor, group: Group, counts: Sequence[int]) -> Tensor:
-    """Return the other ranks' rows of `x` (rows first), detached, in rank order; no rows if there is one rank.
+    """Return the other ranks' rows of `x`, detached, in rank order.
 
-    `counts` are the numbers of rows of all ranks, this one included.
+    Rows are the first dimension of `x`. The result has no rows if there is one rank. `counts` are
+    the numbers of rows of all ranks, this one included.
     """
     x = x.detach()
     if group.world == 1:

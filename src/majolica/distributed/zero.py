@@ -1,4 +1,4 @@
-"""ZeRO-1: each rank holds a part of the optimiser state and of the averaged weights (arXiv 1910.02054)."""
+"""ZeRO-1 (arXiv 1910.02054): each rank holds a part of the optimiser state and averaged weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from majolica.distributed.group import Group
 
 @dataclass(frozen=True)
 class Zero1:
-    """Which rank steps and averages which parameter. Without owners, every rank does so for all parameters."""
+    """Which rank steps and averages which parameter. Without owners, every rank does all."""
 
     group: Group
     owner: dict[str, int]
@@ -29,8 +29,9 @@ class Zero1:
     def assign_owners(model: nn.Module, group: Group, matrices: Set[str]) -> Zero1:
         """Give each parameter, largest first, to the rank that has the fewest elements so far.
 
-        The result depends only on names and sizes, so it is the same on every rank. The parameters named in `matrices`
-        are balanced separately from the others, because Muon may step them, which takes far more time per element.
+        The result depends only on names and sizes, so it is the same on every rank. The parameters
+        named in `matrices` are balanced separately from the others, because Muon may step them,
+        which takes far more time per element.
         """
         if group.world == 1:
             return Zero1.without_owners(group)
@@ -54,7 +55,10 @@ class Zero1:
 
     @torch.no_grad()
     def broadcast_parameters(self, model: nn.Module) -> None:
-        """Copy the parameters that each owner has stepped into `model` on all ranks, with one broadcast per owner."""
+        """Overwrite the parameters of `model` on every rank with those of their owners.
+
+        There is one broadcast per owner. Every rank must call it.
+        """
         if not self.is_sharded:
             return
         for rank in range(self.group.world):
@@ -70,9 +74,9 @@ class Zero1:
 
 
 def gather_on_first(tensors: dict[str, Tensor], group: Group) -> dict[str, Tensor]:
-    """Return the named tensors of all ranks, on the CPU of the first rank; other ranks get an empty dict.
+    """Return the named tensors of all ranks, on the CPU of the first rank.
 
-    Every rank must call it.
+    Other ranks get an empty dict. Every rank must call it.
     """
     listed: list[list[tuple[str, torch.Size, torch.dtype]]] = [[] for _ in range(group.world)]
     dist.all_gather_object(listed, [(name, value.shape, value.dtype) for name, value in tensors.items()])

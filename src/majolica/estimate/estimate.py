@@ -1,4 +1,4 @@
-"""From a trace and a data sheet to memory, time and money; every figure says how it was got."""
+"""Estimating memory, time and cost of a run from its trace and a GPU's data sheet."""
 
 from __future__ import annotations
 
@@ -14,30 +14,34 @@ from majolica.estimate.trace import Trace
 from majolica.gpus import Gpu
 
 How = Literal["counted", "formula", "given", "assumed"]
-"""Traced and added up; computed from other figures; as the recipe or the caller says; a guess or a data sheet."""
+"""How a figure was found.
+
+It is "counted" in the trace, computed by a "formula" from other figures, "given" by the recipe or the
+caller, or "assumed": a guess or from a data sheet.
+"""
 
 NODE = 8
 """GPUs that share a node."""
 LINK_SHARE = 0.8
-"""Part of a link's data-sheet bandwidth that a reduction reaches."""
+"""Share of a link's data-sheet bandwidth that an all-reduce reaches."""
 PAIR_MB = 0.1
-"""10^6 bytes of a stored picture and its caption."""
+"""Size of a stored picture with its caption, 10^6 bytes."""
 EXPOSED = "what the last backward pass does not hide of the reduction, and all of the broadcast"
 
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What a plan is told and cannot know."""
+    """Values that a trace cannot tell, so the user gives them."""
 
     mfu: float
-    """Model FLOP utilisation: FLOP/s reached while computing over the GPU's peak."""
+    """Model FLOP utilisation while computing: the FLOP/s reached, over the GPU's peak."""
     price: float
-    """For one GPU and hour."""
+    """Price of one GPU for one hour, in any currency."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """One number of a plan."""
+    """One figure of an estimate."""
 
     section: str
     name: str
@@ -48,38 +52,39 @@ class Estimate:
 
 
 def on_gpus(config: RunConfig, gpus: int) -> RunConfig:
-    """`config` on another number of GPUs with the same global batch: more or fewer micro-steps.
+    """Return `config` for another number of GPUs, with the micro-steps that keep the global batch.
 
-    What it leaves to the machine becomes bf16, and one process for each GPU where they share its rows evenly.
+    If `config` leaves precision and processes to the machine, they become bf16 and one process per
+    GPU, or one process if the GPUs cannot share the rows evenly. Raises UserError if no number of
+    micro-steps keeps the global batch.
     """
-    shared = gpus > 0 and config.train.batch % gpus == 0
-    config = settle_open_options(config, gpus if shared else 1, "bf16")
+    divisible = gpus > 0 and config.train.batch % gpus == 0
+    config = settle_open_options(config, gpus if divisible else 1, "bf16")
     train = config.train
-    rows, a_micro_step = train.batch * train.accumulate * train.processes, train.batch * gpus
-    if gpus < 1 or rows % a_micro_step:
+    rows, micro_step_rows = train.batch * train.accumulate * train.processes, train.batch * gpus
+    if gpus < 1 or rows % micro_step_rows:
         fits = [n for n in range(1, rows // train.batch + 1) if rows % (train.batch * n) == 0]
         nearest = min(fits, key=lambda n: abs(n - gpus))
         raise UserError(
             f"--gpus {gpus}: {rows} rows do not split into micro-steps of {train.batch} rows a GPU; try {nearest}"
         )
-    changes = {"processes": gpus, "accumulate": rows // a_micro_step}
+    changes = {"processes": gpus, "accumulate": rows // micro_step_rows}
     return dataclasses.replace(config, train=dataclasses.replace(train, **changes))  # type: ignore[arg-type]
 
 
 def estimate_run(
     config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, planned: ActivationPlan | None = None
 ) -> list[Estimate]:
-    """The plan of a run, figure by figure; with activations as `planned`, where there is a budget for them."""
-    memory = estimate_memory(config, traced, gpu, planned)
+    """Return all figures of a run; activations are checkpointed as in `planned`, if it is given."""
     return [
         *estimate_model(config, traced),
-        *memory,
+        *estimate_memory(config, traced, gpu, planned),
         *estimate_time(config, traced, gpu, given, planned.flops if planned else 0),
     ]
 
 
 def estimate_model(config: RunConfig, traced: Trace) -> list[Estimate]:
-    """Parameters and FLOPs."""
+    """Return the numbers of parameters and the FLOPs."""
     flops = traced.forward_flops + traced.backward_flops
     noisy = "with the most noisy rows; clean rows stop after the lower half; captions fill the text length"
     return [
@@ -94,7 +99,7 @@ def estimate_model(config: RunConfig, traced: Trace) -> list[Estimate]:
 
 
 def estimate_optimiser(traced: Trace) -> list[Estimate]:
-    """FLOPs of the optimiser's matrix products; nothing where it has none, as AdamW."""
+    """Return the FLOPs of the optimiser's matrix products; no figure if it has none, as AdamW."""
     if not traced.optimiser_flops:
         return []
     products = "matrix products of one rank's optimiser step (Muon's)"
@@ -104,7 +109,10 @@ def estimate_optimiser(traced: Trace) -> list[Estimate]:
 def estimate_memory(
     config: RunConfig, traced: Trace, gpu: Gpu, planned: ActivationPlan | None = None
 ) -> list[Estimate]:
-    """What one GPU holds. Without a plan the peak is at the end of a forward pass: everything is there at once."""
+    """Return what one GPU holds, in GB.
+
+    Without a plan, the peak is at the end of a forward pass, when everything is held at once.
+    """
     kinds = ("weights", "gradients", "optimiser", "ema", "bf16_copies", "activations")
     sizes = {kind: getattr(traced, kind) / 1e9 for kind in kinds}
     notes = {
@@ -137,18 +145,21 @@ def estimate_memory(
 def estimate_time(
     config: RunConfig, traced: Trace, gpu: Gpu, given: Assumptions, recomputed: int = 0
 ) -> list[Estimate]:
-    """Communication, step, days, money, and the data that must keep up."""
+    """Return communication, the time of a step and of the run, the data rate, and the cost.
+
+    `recomputed` are FLOPs of one micro-step.
+    """
     train = config.train
     speed = gpu.tflops * 1e12 * given.mfu
     backward = traced.backward_flops / speed
     compute = (traced.forward_flops + traced.backward_flops + recomputed) * train.accumulate / speed
     compute += traced.optimiser_flops / speed
     payload = traced.gradients / (2 if train.reduce == "bf16" else 1)
-    others = (train.processes - 1) / train.processes
-    reduced = 2 * others * payload
-    broadcast = others * traced.weights if train.shard_optimizer else 0.0
+    of_others = (train.processes - 1) / train.processes
+    reduced = 2 * of_others * payload
+    broadcast = of_others * traced.weights if train.shard_optimizer else 0.0
     link = (gpu.node_gb_s if train.processes <= NODE else gpu.network_gb_s) * 1e9 * LINK_SHARE
-    # Weights are broadcast when the optimiser has stepped: no backward pass is left to hide that.
+    # Weights are broadcast after the optimiser's step, so no backward pass hides that.
     exposed = max(0.0, reduced / link - backward) + broadcast / link
     step = compute + exposed
     rows = train.batch * train.accumulate * train.processes
@@ -178,9 +189,12 @@ def estimate_time(
     ]
 
 
-def estimate_broadcast(sent: float, link: float) -> list[Estimate]:
-    """What every rank receives of the weights that others have stepped; nothing where each steps all of them."""
-    if not sent:
+def estimate_broadcast(received: float, link: float) -> list[Estimate]:
+    """Return the stepped weights that a rank receives; no figure if each rank steps all weights.
+
+    `received` is in bytes, `link` in bytes per second.
+    """
+    if not received:
         return []
-    note = f"stepped weights from their owners, (N-1)/N of them: {sent / link:.2g} s that nothing hides"
-    return [Estimate("communication", "broadcast", sent / 1e9, "GB", "formula", note)]
+    note = f"stepped weights from their owners, (N-1)/N of them: {received / link:.2g} s that nothing hides"
+    return [Estimate("communication", "broadcast", received / 1e9, "GB", "formula", note)]

@@ -1,4 +1,4 @@
-"""One optimiser step of a configuration with tensors that have shapes and no memory, on ranks that do not exist."""
+"""Tracing one optimiser step on tensors without memory, in a process group without processes."""
 
 from __future__ import annotations
 
@@ -36,46 +36,44 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class Trace:
-    """What one rank does and holds. FLOPs count a multiplication and an addition as two; sizes are bytes."""
+    """What one rank computes and holds. A multiply-add is two FLOPs; sizes are in bytes."""
 
     parameters: dict[str, int]
-    """By part of the model."""
+    """Number of parameters by part of the model, see `parameter_counts`."""
     forward_flops: int
-    """Of one micro-step: the last, which sees the whole window."""
+    """FLOPs of the last micro-step, whose contrastive loss sees the rows of all earlier ones."""
     backward_flops: int
     attention_flops: int
-    """Part of the two above that is inside attention (products of queries, keys and values)."""
+    """The part of the two above that attention takes for products of queries, keys and values."""
     optimiser_flops: int
-    """Of one optimiser step: matrix products alone (Muon's)."""
+    """FLOPs of one optimiser step; only matrix products count (Muon's)."""
     weights: int
     gradients: int
     optimiser: int
     ema: int
     bf16_copies: int
     activations: int
-    """Held from forward to backward by one micro-step, without activation checkpointing."""
+    """What one micro-step saves for its backward pass, without activation checkpointing."""
 
 
 def trace(config: RunConfig) -> Trace:
-    """Trace `config` as its first rank of `train.processes`."""
+    """Trace the first rank of `config`, in a group of `train.processes` ranks."""
     rows, targets = build_inputs(config)
     fake = FakeTensorMode()
     with fake_group(config.train.processes) as group, fake:
         model = Majolica(config.model)
-        shard = (
-            Zero1.assign_owners(model, group, hidden_matrices(model))
-            if config.train.shard_optimizer
-            else Zero1.without_owners(group)
-        )
+        shard = Zero1.without_owners(group)
+        if config.train.shard_optimizer:
+            shard = Zero1.assign_owners(model, group, hidden_matrices(model))
         optimisers = build_optimisers(model, config.optim, shard.owns)
         ema = Ema(model, config.optim.ema, shard.owns)
         rows, targets = to_fake(rows, fake), to_fake(targets, fake)
-        held, forward, backward = SavedTensors(model), flop_counter(), flop_counter()
-        with forward, held, saved_tensors_hooks(held.note, lambda x: x):
+        saved, forward, backward = SavedTensors(model), flop_counter(), flop_counter()
+        with forward, saved, saved_tensors_hooks(saved.note, lambda x: x):
             loss = last_micro_step_loss(model, rows, targets, config, group)
         with backward:
             loss.backward()  # type: ignore[no-untyped-call]
-        with flop_counter() as stepping:
+        with flop_counter() as update:
             for optimiser in optimisers:
                 optimiser.step()
             ema.update(model, 1, torch.ones(()))
@@ -85,18 +83,21 @@ def trace(config: RunConfig) -> Trace:
             forward_flops=forward.get_total_flops(),
             backward_flops=backward.get_total_flops(),
             attention_flops=attention_flops(forward) + attention_flops(backward),
-            optimiser_flops=stepping.get_total_flops(),
+            optimiser_flops=update.get_total_flops(),
             weights=total_bytes(model.parameters()),
             gradients=total_bytes(x.grad for x in model.parameters() if x.grad is not None),
             optimiser=total_bytes(state),
             ema=0 if config.train.ema_device == "cpu" else total_bytes(ema.average.values()),
-            bf16_copies=held.copy_bytes(),
-            activations=held.activation_bytes(),
+            bf16_copies=saved.copy_bytes(),
+            activations=saved.activation_bytes(),
         )
 
 
 def last_micro_step_loss(model: Majolica, rows: Rows, targets: Targets, config: RunConfig, group: Group) -> Tensor:
-    """The loss of the last micro-step of a window."""
+    """Return the loss (a scalar) of the last micro-step of an optimiser step.
+
+    Its contrastive loss compares the clean rows with those of all earlier micro-steps.
+    """
     objective = Objective.of(config, noisiest_split(config.loss, config.train.batch * group.world), group.world)
     outputs = objective.predict(model, rows)
     window: list[Pairs] = []
@@ -107,7 +108,7 @@ def last_micro_step_loss(model: Majolica, rows: Rows, targets: Targets, config: 
 
 @contextmanager
 def fake_group(world: int) -> Iterator[Group]:
-    """Rank 0 of a process group whose other ranks are not there: its collectives do nothing."""
+    """Yield rank 0 of torch's fake process group, whose collective operations do nothing."""
     if world > 1:
         from torch.testing._internal.distributed.fake_pg import FakeStore
 
@@ -120,48 +121,48 @@ def fake_group(world: int) -> Iterator[Group]:
 
 
 class SavedTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """What the forward pass keeps for the backward pass: each piece of memory once, the weights not at all."""
+    """Counts the storages that the forward pass saves for the backward pass, except weights."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.weights = {storage_key(x) for x in (*model.parameters(), *model.buffers())}
         self.casts: set[int] = set()
-        self.kept: dict[int, Tensor] = {}
+        self.saved: dict[int, Tensor] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         if func is aten._to_copy.default and storage_key(args[0]) in self.weights:
             self.casts.add(storage_key(out))
-            self.kept[storage_key(out)] = out
+            self.saved[storage_key(out)] = out
         return out
 
     def note(self, x: Tensor) -> Tensor:
-        """Note a saved tensor."""
+        """Record the storage of a saved tensor, and return the tensor."""
         if storage_key(x) not in self.weights:
-            self.kept[storage_key(x)] = x
+            self.saved[storage_key(x)] = x
         return x
 
     def copy_bytes(self) -> int:
-        """Bytes of autocast's copies of the weights."""
-        return sum(storage_bytes(x) for at, x in self.kept.items() if at in self.casts)
+        """Return the bytes of autocast's copies of the weights."""
+        return sum(storage_bytes(x) for key, x in self.saved.items() if key in self.casts)
 
     def activation_bytes(self) -> int:
-        """Bytes of everything else."""
-        return sum(storage_bytes(x) for at, x in self.kept.items() if at not in self.casts)
+        """Return the bytes of everything else."""
+        return sum(storage_bytes(x) for key, x in self.saved.items() if key not in self.casts)
 
 
 def storage_key(x: Tensor) -> int:
-    """Identity of a tensor's memory."""
+    """Return a number that identifies the storage of a tensor."""
     return int(x.untyped_storage()._cdata)
 
 
 def storage_bytes(x: Tensor) -> int:
-    """Bytes of a tensor's memory, of which the tensor may be a part."""
+    """Return the bytes of the whole storage that a tensor is a view of."""
     return x.untyped_storage().nbytes()
 
 
 def to_fake(x: Any, mode: FakeTensorMode) -> Any:
-    """A tensor, or a dataclass of tensors, without its memory."""
+    """Convert a tensor, or all tensors in a dataclass, to fake tensors."""
     if isinstance(x, Tensor):
         return mode.from_tensor(x)
     if dataclasses.is_dataclass(x) and not isinstance(x, type):
@@ -171,17 +172,20 @@ def to_fake(x: Any, mode: FakeTensorMode) -> Any:
 
 
 def flop_counter() -> FlopCounterMode:
-    """Counts FLOPs of matrix products, convolutions and attention."""
+    """Return a counter of the FLOPs of matrix products, convolutions and attention."""
     return FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION)
 
 
 def attention_flops(flops: FlopCounterMode) -> int:
-    """FLOPs inside attention."""
+    """Return the FLOPs of attention."""
     return sum(n for op, n in flops.get_flop_counts().get("Global", {}).items() if "attention" in str(op))
 
 
 def parameter_counts(model: Majolica) -> dict[str, int]:
-    """Parameters by part; `trunk` is perception, synthesis and the head that reads pixels off the tokens."""
+    """Return the number of parameters by part.
+
+    `trunk` is perception, synthesis and the head that maps tokens to pixels.
+    """
     sizes = {name: sum(x.numel() for x in values) for name, values in parameters_by_part(model).items()}
     loss = sum(x.numel() for x in model.parameters(recurse=False))
     trunk = sum(sizes.pop(name) for name in (*model.TRUNK, HEAD)) - loss
@@ -189,5 +193,5 @@ def parameter_counts(model: Majolica) -> dict[str, int]:
 
 
 def total_bytes(tensors: Any) -> int:
-    """Bytes of tensors."""
+    """Return the bytes of all `tensors`."""
     return sum(x.nbytes for x in tensors)

@@ -93,11 +93,9 @@ def build_run(config: RunConfig, out: Path, group: Group) -> Run:
     precision.prepare(model, config.train.precision, group.device)
     if not config.train.activation_gb:  # plans count on the fused kernel
         set_attention_by_products(model, group.device)
-    shard = (
-        Zero1.assign_owners(model, group, hidden_matrices(model))
-        if config.train.shard_optimizer
-        else Zero1.without_owners(group)
-    )
+    shard = Zero1.without_owners(group)
+    if config.train.shard_optimizer:
+        shard = Zero1.assign_owners(model, group, hidden_matrices(model))
     traffic = Traffic()
     return Run(
         config=config,

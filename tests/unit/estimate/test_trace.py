@@ -33,16 +33,16 @@ def test_the_trace_is_of_the_real_step(precision: str) -> None:
     traced = trace(config(precision=precision))
     model = Majolica(TINY)
     rows, targets = build_inputs(config())
-    held, forward, backward = SavedTensors(model), module.flop_counter(), module.flop_counter()
-    with forward, held, saved_tensors_hooks(held.note, lambda x: x):
+    saved, forward, backward = SavedTensors(model), module.flop_counter(), module.flop_counter()
+    with forward, saved, saved_tensors_hooks(saved.note, lambda x: x):
         loss = last_micro_step_loss(model, rows, targets, config(precision=precision), Group(0, 1, torch.device("cpu")))
     with backward:
         loss.backward()
     assert traced.forward_flops == forward.get_total_flops() > 0
     assert traced.backward_flops == backward.get_total_flops() > 1.5 * traced.forward_flops
-    assert traced.bf16_copies == held.copy_bytes()
+    assert traced.bf16_copies == saved.copy_bytes()
     # In bf16 torch gives attention's log-sum-exp 2 bytes without memory and 4 with it.
-    assert traced.activations == pytest.approx(held.activation_bytes(), rel=0.01 if precision == "bf16" else 0)
+    assert traced.activations == pytest.approx(saved.activation_bytes(), rel=0.01 if precision == "bf16" else 0)
     assert (traced.bf16_copies > 0) == (precision == "bf16")
     assert sum(traced.parameters.values()) == sum(x.numel() for x in model.parameters())
     assert traced.weights == traced.gradients == traced.ema == 4 * sum(traced.parameters.values())
@@ -52,10 +52,10 @@ def test_held_bytes_are_those_of_a_layer_done_by_hand() -> None:
     """A linear layer saves its input once, used twice under two views; its weight is not counted."""
     layer = torch.nn.Linear(16, 16)
     x = torch.randn(4, 16)
-    held = SavedTensors(layer)
-    with held, saved_tensors_hooks(held.note, lambda x: x):
+    saved = SavedTensors(layer)
+    with saved, saved_tensors_hooks(saved.note, lambda x: x):
         (layer(x).tanh() + layer(x.view(4, 16)).tanh()).sum()
-    assert held.activation_bytes() == 4 * (4 * 16) * 3  # the input, and two tanhs
+    assert saved.activation_bytes() == 4 * (4 * 16) * 3  # the input, and two tanhs
 
 
 def test_attention_is_counted() -> None:
