@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
 from majolica.commands.names import check_name
+from majolica.commands.progress import bar
 from majolica.config import io
 from majolica.config.engine import EngineConfig
 from majolica.config.fetch import RECIPES, FetchConfig, check, fetch_recipe
 from majolica.errors import UserError
 from majolica.files import check_folder_writable
-
-if TYPE_CHECKING:
-    from majolica.data.fetch.totals import Totals
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
@@ -61,8 +56,13 @@ def run(args: list[str]) -> None:
         check_folder_writable(Path(config.out))
     from majolica.data.fetch.run import fetch
 
-    with progress_line() as tell:
-        totals = fetch(config, tell, lambda text: print(text, file=sys.stderr), options.retry_failed)
+    with bar("fetching", unit="URLs") as progress:
+        totals = fetch(
+            config,
+            lambda totals: progress(totals.done, totals.rows, totals.describe_pace()),
+            lambda text: print(text, file=sys.stderr),
+            options.retry_failed,
+        )
     good = totals.statuses["success"]
     failures = [f"{count:,} {word}" for word, count in totals.statuses.most_common() if word != "success"]
     print(
@@ -73,28 +73,6 @@ def run(args: list[str]) -> None:
     if totals.silent:
         what = f"{totals.silent:,} captions are empty"
         print(f"{what}: training leaves these samples out, unless --data.empty-captions is keep")
-
-
-@contextmanager
-def progress_line() -> Iterator[Callable[[Totals], None]]:
-    """A function that shows totals: one live line on a terminal, a line every ten seconds elsewhere."""
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.live import Live
-        from rich.text import Text
-
-        with Live(console=Console(stderr=True), refresh_per_second=2) as live:
-            yield lambda totals: live.update(Text(totals.line()))
-        return
-    last = time.monotonic()
-
-    def tell(totals: Totals) -> None:
-        nonlocal last
-        if time.monotonic() - last >= 10:
-            last = time.monotonic()
-            print(totals.line(), file=sys.stderr, flush=True)
-
-    yield tell
 
 
 def _parse(start: FetchConfig, args: list[str]) -> Options:

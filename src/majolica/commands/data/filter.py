@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +10,7 @@ from typing import Annotated
 import tyro
 
 from majolica.commands.names import check_name
+from majolica.commands.progress import bars
 from majolica.config import io
 from majolica.config.engine import EngineConfig
 from majolica.config.filter import (
@@ -76,8 +74,8 @@ def run(args: list[str]) -> None:
     from majolica.data.filter.run import filter_metadata
 
     begun = time.monotonic()
-    with hold_folder(options.out), _progress() as report:
-        found = filter_metadata(config, options.out, options.restart, report)
+    with hold_folder(options.out), bars() as progress:
+        found = filter_metadata(config, options.out, options.restart, progress)
     share = found["rows_out"] / max(found["rows_in"], 1)
     print(
         f"{found['rows_out']:,} of {found['rows_in']:,} rows ({share:.2%}) in {len(found['files'])} files in "
@@ -109,42 +107,3 @@ def _parse(start: FilterConfig, args: list[str]) -> Options:
     text = f"Choose rows of metadata by a source's rules, or by a configuration file.\n\nSources:\n{sources}"
     prog = "majolica data filter SOURCE|CONFIG.yaml"
     return tyro.cli(Options, default=default, args=args, prog=prog, description=text)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for each step on a terminal; elsewhere a line when a step ends, and every half minute."""
-    if sys.stderr.isatty():
-        with _bars() as report:
-            yield report
-        return
-    yield _lines()
-
-
-def _lines() -> Callable[[str, int, int], None]:
-    last = time.monotonic()
-
-    def report(step: str, done: int, total: int) -> None:
-        nonlocal last
-        if done == total or time.monotonic() - last > 30:
-            last = time.monotonic()
-            print(f"{step}: {done} of {total}", file=sys.stderr, flush=True)
-
-    return report
-
-
-@contextmanager
-def _bars() -> Iterator[Callable[[str, int, int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        tasks: dict[str, TaskID] = {}
-
-        def report(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = progress.add_task(step, total=total)
-            progress.update(tasks[step], completed=done)
-
-        yield report

@@ -41,15 +41,13 @@ class Totals:
         self.bytes += statistics["bytes"]
         self.statuses.update(statistics["status_dict"])
 
-    def line(self) -> str:
-        """Return one line: how much is done, how fast, with what success, and what fails most."""
+    def describe_pace(self) -> str:
+        """Return one line: how fast it goes, with what success, and what fails most."""
         seconds = max(time.monotonic() - self.started, 1e-3)
         good = self.statuses[status.SUCCESS] / max(self.done, 1)
         worst = [f"{word} {count}" for word, count in self.statuses.most_common(4) if word != status.SUCCESS][:3]
-        return (
-            f"{self.done:,} of {self.rows:,} URLs, {self.done / seconds:,.0f}/s, {good:.1%} good, "
-            f"{self.bytes / seconds / 1e6:.1f} MB/s" + (f"; {', '.join(worst)}" if worst else "")
-        )
+        pace = f"{self.done / seconds:,.0f}/s, {good:.1%} good, {self.bytes / seconds / 1e6:.1f} MB/s"
+        return f"{pace}; {', '.join(worst)}" if worst else pace
 
 
 def of_folder(folder: Path, plan: FetchPlan) -> Totals:
