@@ -210,7 +210,7 @@ def interrupt_in(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "optimiser_step", one)
 
 
-@pytest.mark.parametrize("activation_gb", [0.0, pytest.param(0.0015, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("activation_gb", [0.0, pytest.param(0.0016, marks=pytest.mark.slow)])
 def test_painting_changes_nothing_that_is_learned(activation_gb: float, shards: Path, tmp_path: Path) -> None:
     config = changed(tiny_run(shards, steps=3), activation_gb=activation_gb)
     train(config, tmp_path / "blind")

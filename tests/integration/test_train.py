@@ -172,7 +172,7 @@ def test_a_full_disk_costs_the_summary_and_the_activation_plan_not_the_run(
         raise UserError(f"cannot write {path}: No space left on device")
 
     config = tiny(shards, steps=2)
-    config = dataclasses.replace(config, train=dataclasses.replace(config.train, activation_gb=0.0015))
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, activation_gb=0.0016))
     prepare(config, tmp_path, resume=False)
     for module in (state, summary):
         monkeypatch.setattr(module, "write_atomic", full)
@@ -393,7 +393,7 @@ def test_without_a_compiler_training_goes_on(
 def test_a_planned_run_learns_the_same_bits(shards: Path, tmp_path: Path) -> None:
     config = tiny(shards, steps=2)
     train(config, tmp_path / "whole")
-    config = dataclasses.replace(config, train=dataclasses.replace(config.train, activation_gb=0.0015))
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, activation_gb=0.0016))
     train(config, tmp_path / "planned")
     plan = json.loads((tmp_path / "planned" / "activation_plan.json").read_text())
     assert "recompute" in {block["choice"] for block in plan["blocks"]}

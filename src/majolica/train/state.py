@@ -164,12 +164,16 @@ def can_compile(device: torch.device) -> bool:
 
 
 def compile_blocks(model: Majolica) -> None:
-    """torch.compile each block; where no C++ compiler is found training goes on without."""
+    """torch.compile each block; where no C++ compiler is found training goes on without.
+
+    A block of the pixel decoder is compiled for each size of picture that it meets, at most eight in torch's default,
+    because Inductor 2.13 fails to order the strides of a convolution whose sizes are symbols.
+    """
     if not can_compile(next(model.parameters()).device):
         print("no C++ compiler found: training without --train.compile")
         return
     for call in model.blocks():
-        call.block.compile()
+        call.block.compile(dynamic=False if call.kind == "pixel" else None)
 
 
 def save(run: Run, say: Callable[[str], None]) -> bool:
