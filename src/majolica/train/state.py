@@ -164,16 +164,17 @@ def can_compile(device: torch.device) -> bool:
 
 
 def compile_blocks(model: Majolica) -> None:
-    """torch.compile each block; where no C++ compiler is found training goes on without.
+    """torch.compile each transformer block; where no C++ compiler is found training goes on without.
 
-    A block of the pixel decoder is compiled for each size of picture that it meets, at most eight in torch's default,
-    because Inductor 2.13 fails to order the strides of a convolution whose sizes are symbols.
+    The blocks of the pixel decoder run uncompiled: Inductor 2.13 fails on the backward pass of a channels-last
+    convolution (it expects other strides) and, where sizes are symbols, on its forward pass.
     """
     if not can_compile(next(model.parameters()).device):
         print("no C++ compiler found: training without --train.compile")
         return
     for call in model.blocks():
-        call.block.compile(dynamic=False if call.kind == "pixel" else None)
+        if call.kind == "transformer":
+            call.block.compile()
 
 
 def save(run: Run, say: Callable[[str], None]) -> bool:
