@@ -216,7 +216,8 @@ class TrainConfig:
     ema_device: Literal["same", "cpu"] = "same"
     """Where the averaged weights are kept; `cpu` frees 4 bytes of GPU memory per parameter."""
     compile: bool = False
-    """Compile each transformer block with torch.compile. If no compiler is found, a warning says so and the run goes on without."""
+    """Compile each transformer block with torch.compile. If no compiler is found, a warning says so and the run goes on
+    without."""
     activation_gb: float = 0.0
     """If it is above 0, activation checkpointing is planned so that activations, gradients and everything else of a
     micro-step beyond weights, optimiser state and averaged weights stay within so many 10^9 bytes."""
