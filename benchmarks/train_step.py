@@ -243,7 +243,7 @@ def main() -> None:
     )
     parser.add_argument("--accumulate", type=int, default=1)
     parser.add_argument("--clean-share", type=float, default=0.3)
-    parser.add_argument("--compile", action="store_true", help="compile the blocks of the steps")
+    parser.add_argument("--compile", action="store_true", help="compile the transformer blocks of the steps")
     parser.add_argument("--precision", choices=get_args(Precision), help="default: bf16 where the device has it")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--block-repeats", type=int, default=15)
