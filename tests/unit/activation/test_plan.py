@@ -29,7 +29,6 @@ from majolica.distributed.group import Group
 from majolica.distributed.reduce import Traffic
 from majolica.errors import UserError
 from majolica.models.majolica import Majolica
-from majolica.models.precision import has_bf16
 from majolica.train.state import wrap
 from tiny import TINY, awake
 
@@ -79,7 +78,9 @@ def test_the_measured_peak_is_within_the_budget_and_near_the_predicted(name: str
     for plan in plans(name):
         measured = record(step, plan.choices).peak + persistent_gradient_bytes(step)
         assert measured <= plan.budget
-        assert abs(plan.peak / measured - 1) < 0.03, (plan.choices, plan.peak, measured)
+        # Autocast keeps other copies of the weights under every choice, and the chain counts the most.
+        above = SHARE_OF_AUTOCAST if name == "bf16" else 0.03
+        assert -0.03 < plan.peak / measured - 1 < above, (plan.choices, plan.peak, measured)
 
 
 def test_gradients_of_earlier_micro_steps_count() -> None:
@@ -146,7 +147,7 @@ def test_the_allocator_gives_what_the_tape_counts(name: str) -> None:
         step.model.zero_grad(set_to_none=True)
         # Tensors of a few bytes and the random state of a block that recomputes are not counted.
         beside = (BYTES_PER_CALL + 1024) * len(step.calls)
-        if name == "bf16" and has_bf16(torch.device("cpu")):  # whose kernels keep more than the traced ones
+        if name == "bf16" and torch.ops.mkldnn._is_mkldnn_bf16_supported():  # oneDNN's kernels keep more than the traced ones
             beside += SHARE_OF_AUTOCAST * counted
         assert 0 <= took - counted < beside, (choice, took, counted)
 
