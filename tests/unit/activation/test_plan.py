@@ -147,7 +147,7 @@ def test_the_allocator_gives_what_the_tape_counts(name: str) -> None:
         step.model.zero_grad(set_to_none=True)
         # Tensors of a few bytes and the random state of a block that recomputes are not counted.
         beside = (BYTES_PER_CALL + 1024) * len(step.calls)
-        if name == "bf16" and torch.ops.mkldnn._is_mkldnn_bf16_supported():  # oneDNN's kernels keep more than the traced ones
+        if name == "bf16" and torch.ops.mkldnn._is_mkldnn_bf16_supported():  # it keeps more than the trace
             beside += SHARE_OF_AUTOCAST * counted
         assert 0 <= took - counted < beside, (choice, took, counted)
 
