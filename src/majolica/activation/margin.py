@@ -14,8 +14,8 @@ SHARE = 0.02
 SHARE_OF_AUTOCAST = 0.06
 """The same share in low precision.
 
-On GPUs, and on CPUs where oneDNN computes bfloat16 (AVX-512, with or without instructions for it),
-autocast's rules and kernels differ from those of the trace, and up to 4.7 % more is kept than counted.
+On GPUs, and on CPUs where oneDNN computes bfloat16 (those with AVX-512), autocast's rules and the
+kernels differ from those of the trace, and up to 4.7 % more is kept than counted.
 """
 
 BYTES_PER_CALL = 8192

@@ -8,16 +8,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from majolica.models.precision import has_bf16
+
 _aten = torch.ops.aten
+_FACTORS = {_aten.mm.default: (0, 1), _aten.bmm.default: (0, 1), _aten.addmm.default: (1, 2)}
+"""Where the two factors stand among the arguments of a matrix product."""
 
 
 def workspace(operator: Any, args: tuple[Any, ...]) -> int:
     """Return the bytes that `operator` allocates and frees before it returns; 0 if unknown.
 
-    It is known for convolutions without oneDNN, as in bfloat16 on a CPU without bfloat16
-    instructions. They unfold their whole input into columns of shape `(B, C * kernel, pixels of the
-    output)`. It is not known for GPU kernels, which choose their workspace when they run.
+    It is known for a CPU without bfloat16 instructions. With AVX-512, oneDNN adds up products in
+    float32 and holds one whole matrix of them. Without it, convolutions unfold their whole input into
+    columns of shape `(B, C * kernel, pixels of the output)`. It is not known for GPU kernels, which
+    choose their workspace when they run.
     """
+    if operator in _FACTORS:
+        left, right = (args[index] for index in _FACTORS[operator])
+        return _float32_sum_bytes(left, right)
     if operator is _aten.convolution.default:
         image_BCHW, weight, bias, *geometry = args
     elif operator is _aten.convolution_backward.default:
@@ -29,6 +37,14 @@ def workspace(operator: Any, args: tuple[Any, ...]) -> int:
         return 0
     stride, padding, dilation, *_ = geometry
     return _column_bytes(image_BCHW, weight, stride, padding, dilation)
+
+
+def _float32_sum_bytes(left: Tensor, right: Tensor) -> int:
+    if left.dtype != torch.bfloat16 or left.device.type != "cpu" or has_bf16(left.device):
+        return 0
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return 0
+    return 4 * left.shape[-2] * right.shape[-1]  # of a batch, one matrix at a time
 
 
 def _column_bytes(

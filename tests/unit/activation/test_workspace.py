@@ -31,10 +31,24 @@ def test_a_convolution_without_onednn_unfolds_its_input(side: int) -> None:
     assert workspace(aten.convolution_backward.default, backward) == pytest.approx(extra, rel=0.01)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_product_may_hold_its_result_in_float32(dtype: torch.dtype) -> None:
+    left, right = torch.randn(32768, 16).to(dtype), torch.randn(16, 32).to(dtype)
+    products = [
+        (aten.mm.default, (left, right)),
+        (aten.addmm.default, (torch.zeros(32, dtype=dtype), left, right)),
+        (aten.bmm.default, (left.view(4, 8192, 16), right.expand(4, 16, 32).contiguous())),
+    ]
+    for product, args in products:
+        result = product(*args)
+        extra = measure_peak(lambda product=product, args=args: product(*args)) - result.nbytes
+        assert workspace(product, args) == pytest.approx(extra, abs=2**16), product  # the library's own buffers
+
+
 def test_nothing_is_unfolded_by_onednn_or_for_a_single_pixel() -> None:
     x, weight = pictures(torch.float32, 16, 3)
     assert workspace(aten.convolution.default, (x, weight, None, *GEOMETRY)) == 0
     x, weight = pictures(torch.bfloat16, 16, 1)
     single = ([1, 1], [0, 0], [1, 1], False, [0, 0], 1)
     assert workspace(aten.convolution.default, (x, weight, None, *single)) == 0
-    assert workspace(aten.mm.default, (weight, weight)) == 0
+    assert workspace(aten.relu.default, (weight,)) == 0
