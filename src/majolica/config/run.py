@@ -141,6 +141,10 @@ class LossConfig:
     """Share of rows that are clean (t = 1) at the start of training."""
     clean_share_end: Annotated[float, SHARE] = 0.3
     """The same share at the end of training; in between it changes linearly."""
+    recolour: Annotated[float, SHARE] = 0.0
+    """Share of the clean rows that turn grey or get another hue, so that things are recognised by their shape."""
+    recolour_from: Annotated[float, SHARE] = 0.0
+    """Share of the training that is done when this begins."""
     contrastive: float = 0.1
     """Weight of the sigmoid contrastive loss beside the flow-matching loss."""
     fine_share: Annotated[float, SHARE] = 0.0

@@ -16,6 +16,7 @@ from majolica.models.properties import measure_all
 from majolica.objectives.contrastive import caption_ids
 from majolica.objectives.draws import Draws
 from majolica.objectives.flow import add_noise, flow_time
+from majolica.objectives.recolour import recolour
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,11 @@ def make_rows(
     properties: tuple[str, ...],
     noisy: int,
     draws: Draws,
+    recoloured: float = 0.0,
 ) -> tuple[Rows, Targets]:
     """Turn augmented images in [0, 1] into rows of which the first `noisy` are noisy and the others clean.
+
+    A share of `recoloured` of the clean ones is seen in other colours.
 
     Images come at the base resolution, the first F (no more than are noisy) also at `fine_scale` times it: those are
     noised at full size; the trunk sees them pooled, the decoder a window as large as the base picture.
@@ -52,10 +56,12 @@ def make_rows(
     small_K3HW = base_B3HW[fine:noisy]
     noised_K3HW = add_noise(small_K3HW, t_M[fine:], 1, draws[fine:noisy].noise(small_K3HW))
     window, crops_F3HW, crops_z_F3HW = random_windows(full_F3HW, noised_F3HW, scale, draws[:fine])
+    condition = draw_condition(tokens_BL, (base_B3HW + 1) / 2, config, properties, draws)
+    clean_C3HW = recolour(base_B3HW[noisy:], recoloured, draws[noisy:])
     rows = Rows(
-        base_B3HW=torch.cat((pool(noised_F3HW, scale), noised_K3HW, base_B3HW[noisy:])),
+        base_B3HW=torch.cat((pool(noised_F3HW, scale), noised_K3HW, clean_C3HW)),
         t_B=torch.cat((t_M, t_M.new_ones(batch - noisy))),
-        condition=draw_condition(tokens_BL, (base_B3HW + 1) / 2, config, properties, draws),
+        condition=condition,
         pixels_F3HW=crops_z_F3HW,
         window=window,
         noisy=noisy,

@@ -24,6 +24,7 @@ from majolica.objectives.contrastive import Pairs, concatenate_pairs
 from majolica.objectives.draws import Draws
 from majolica.objectives.joint import Targets, make_rows
 from majolica.objectives.objective import Objective, Others, clean_pairs
+from majolica.objectives.recolour import recolour_share
 from majolica.train.optim.optimisers import set_rate, step_if_finite
 from majolica.train.optim.schedule import learning_rate
 from majolica.train.state import Run, detach_losses
@@ -104,6 +105,7 @@ def draw_rows(run: Run, batch: Batch, parts: RowSplit) -> tuple[Rows, Targets]:
         config.model.properties,
         sum(place < parts.noisy for place in places),
         Draws.seeded(seeds_B.tolist(), device),
+        recolour_share(config.loss, progress(run)),
     )
 
 
