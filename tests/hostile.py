@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from web_files import BOMB, FILES, HEADERS, encoded, photo
+from picture_files import encoded
+from web_files import BOMB, FILES, HEADERS, photo
 
 
 @dataclass

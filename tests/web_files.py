@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import io
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 import profiles
+from picture_files import encoded
 
 
 def photo(seed: int = 0, width: int = 90, height: int = 60) -> Image.Image:
@@ -17,13 +16,6 @@ def photo(seed: int = 0, width: int = 90, height: int = 60) -> Image.Image:
     rng = np.random.default_rng(seed)
     small = Image.fromarray(rng.integers(0, 255, (4, 6, 3), dtype=np.uint8))
     return small.resize((width, height), Image.Resampling.BICUBIC)
-
-
-def encoded(picture: Image.Image, kind: str = "JPEG", **options: Any) -> bytes:
-    """`picture` as a file of that kind."""
-    out = io.BytesIO()
-    picture.save(out, kind, **options)
-    return out.getvalue()
 
 
 def rotated_jpeg() -> bytes:

@@ -20,12 +20,11 @@ from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.errors import UserError
 from pages import read_page
+from picture_files import encoded
 
 
 def jpeg(pixels: np.ndarray, quality: int = 90) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "JPEG", quality=quality)
-    return out.getvalue()
+    return encoded(pixels, quality=quality)
 
 
 def drawing(seed: int, height: int = 90, width: int = 120) -> np.ndarray:
