@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import tarfile
@@ -17,6 +16,7 @@ from loaded import read
 from majolica.data.loading.split import load_split
 from majolica.data.store import caption_text
 from majolica.data.store.shards import ShardSet
+from tars import Members, tar
 
 Write = Callable[..., Path]
 Picture = Callable[..., bytes]
@@ -56,12 +56,10 @@ def test_training_reads_no_byte_of_metadata(write: Write, monkeypatch: pytest.Mo
 
 def test_training_finds_captions_that_stand_in_the_metadata(tmp_path: Path, picture: Picture) -> None:
     folder = tmp_path / "in-json"
-    folder.mkdir()
-    with tarfile.open(folder / "00000.tar", "w") as tar:
-        for i in range(8):
-            for name, data in (("png", picture(i, 8, 8)), ("json", json.dumps({"caption": f"number {i}"}).encode())):
-                member = tarfile.TarInfo(f"{i:05d}.{name}")
-                member.size = len(data)
-                tar.addfile(member, io.BytesIO(data))
+    members: Members = []
+    for i in range(8):
+        caption = json.dumps({"caption": f"number {i}"}).encode()
+        members += [(f"{i:05d}.png", picture(i, 8, 8)), (f"{i:05d}.json", caption)]
+    tar(folder / "00000.tar", members)
     for _, caption, number in read(folder, 2, batch=8).values():
         assert caption == f"number {number}"
