@@ -1,5 +1,6 @@
 """A model small enough to run in milliseconds, and a run of one."""
 
+import dataclasses
 from pathlib import Path
 
 import torch
@@ -42,19 +43,8 @@ def awake(model: torch.nn.Module) -> torch.nn.Module:
 
 
 def tiny_run(shards: Path, steps: int = 6) -> RunConfig:
-    text = TextConfig(vocab=320, length=12, width=32, depth=1, heads=2)
-    model = ModelConfig(
-        resolution=16,
-        patch=4,
-        width=32,
-        heads=2,
-        perception_depth=1,
-        synthesis_depth=1,
-        bottleneck=16,
-        embed=16,
-        text=text,
-        decoder=DecoderConfig(width=8, depth=1),
-    )
+    text = dataclasses.replace(TINY.text, vocab=320, length=12)
+    model = dataclasses.replace(TINY, synthesis_depth=1, registers=ModelConfig().registers, text=text)
     return RunConfig(
         recipe="tiny",
         model=model,

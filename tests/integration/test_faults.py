@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +18,10 @@ from majolica.data.store.shards import ShardSet
 from majolica.distributed.group import Group
 from majolica.errors import UserError
 from majolica.launch.prepare import prepare
-from majolica.launch.rank import train_rank
 from majolica.launch.start import train
 from majolica.objectives.objective import Objective
-from majolica.train import loop, sample, state, step
-from majolica.train.watch import lines, summary
+from majolica.train import state, step
+from mishaps import interrupt_in
 from ranks import changed, on_ranks
 from tiny import tiny_run, weights
 
@@ -197,19 +194,6 @@ def test_the_log_of_a_resumed_run_is_that_of_a_run_that_never_stopped(
     assert [(line["skipped_steps"], line["losses_left_out"]) for line in whole] == [(1, 1), (1, 0)]
 
 
-def interrupt_in(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Press Ctrl-C in the middle of optimiser step `number`."""
-    real, count = loop.optimiser_step, [0]
-
-    def one(run: state.Run) -> Any:
-        count[0] += 1
-        if count[0] == number:
-            signal.raise_signal(signal.SIGINT)
-        return real(run)
-
-    monkeypatch.setattr(loop, "optimiser_step", one)
-
-
 @pytest.mark.parametrize("activation_gb", [0.0, pytest.param(0.0016, marks=pytest.mark.slow)])
 def test_painting_changes_nothing_that_is_learned(activation_gb: float, shards: Path, tmp_path: Path) -> None:
     config = changed(tiny_run(shards, steps=3), activation_gb=activation_gb)
@@ -261,29 +245,3 @@ def test_captions_that_cannot_be_painted_do_not_end_a_training(shards: Path, tmp
     train(changed(config, sample_every=1), tmp_path / "run")
     prompts = (tmp_path / "run" / "samples" / "prompts.txt").read_text().splitlines()
     assert 0 < len(prompts) <= 12 and all(0 < len(prompt) < 2000 for prompt in prompts)
-
-
-def test_a_full_disk_costs_log_grids_and_summary_never_the_run(
-    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Full but for checkpoints from the start to the end; what is left says so once each."""
-    config = changed(tiny_run(shards), sample_every=2, log_every=1)
-    prepare(config, tmp_path, resume=False)
-
-    def full(*_: Any) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(lines, "append", full)
-    for module in (sample, summary):
-        monkeypatch.setattr(module, "write_atomic", refused)
-    train_rank(config, tmp_path, resume=False, asked=[])
-    printed = capsys.readouterr()
-    said = printed.err + printed.out
-    assert said.count("log.jsonl cannot be written (No space left on device)") == 1
-    assert said.count("a sample grid was not painted") == 1
-    assert said.count("summary.json") == 1
-    assert (tmp_path / "checkpoints" / "00000006").is_dir() and not (tmp_path / "log.jsonl").exists()
-
-
-def refused(path: Path, content: bytes | str) -> None:
-    raise UserError(f"cannot write {path}: No space left on device")

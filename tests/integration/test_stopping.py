@@ -8,12 +8,16 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from majolica.config import io
+from majolica.config.run import TrainConfig
 from majolica.run.weights import checkpoints, load_ema
+from majolica.sampling.pipeline import Pipeline
 from processes import ENVIRONMENT, kill_group, members, wait_for
+from ranks import changed
 from tiny import tiny_run
 
 
@@ -21,11 +25,11 @@ def words(*args: object) -> list[str]:
     return [sys.executable, "-m", "majolica", "train", *map(str, args)]
 
 
-def started(shards: Path, folder: Path) -> subprocess.Popen[str]:
+def started(shards: Path, folder: Path, trackers: tuple[Any, ...] = ()) -> subprocess.Popen[str]:
     """An endless training of two processes in `folder`/run, in a process group of its own, when it has begun."""
     config = dataclasses.replace(tiny_run(shards), recipe="nano")
-    job = dataclasses.replace(config.train, steps=100_000, processes=2, batch=4, checkpoint_every=100_000, trackers=())
-    io.save(dataclasses.replace(config, train=job), folder / "c.yaml")
+    job = changed(config, steps=100_000, processes=2, batch=4, checkpoint_every=100_000, trackers=trackers)
+    io.save(job, folder / "c.yaml")
     said = subprocess.PIPE
     process = subprocess.Popen(
         words(folder / "c.yaml", "--out", folder / "run"),
@@ -36,6 +40,21 @@ def started(shards: Path, folder: Path) -> subprocess.Popen[str]:
         kill_group(process.pid)
         raise AssertionError("the training did not begin")
     return process
+
+
+def test_ctrl_c_in_a_terminal_saves_and_says_how_to_go_on(shards: Path, tmp_path: Path) -> None:
+    """The terminal interrupts every process of the job at once, torchrun's too."""
+    process, out = started(shards, tmp_path, TrainConfig().trackers), tmp_path / "run"
+    try:
+        os.killpg(process.pid, signal.SIGINT)
+        printed, errors = process.communicate(timeout=180)
+        assert process.returncode == 130, errors
+        assert errors.splitlines()[-1] == f"majolica: interrupted; go on with: majolica train --resume {out}"
+        [saved] = (out / "checkpoints").iterdir()
+        assert f"stopped at step {int(saved.name)} and saved" in printed
+        Pipeline.load(out)
+    finally:
+        kill_group(process.pid)
 
 
 def test_term_to_the_launcher_alone_saves_and_a_second_training_is_refused(shards: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,15 +11,14 @@ from PIL import Image
 
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
+from picture_files import encoded
 
 
 def _picture(i: int, width: int, height: int, extension: str = "png") -> bytes:
     """A picture whose every pixel tells which one it is: (i mod 256, i div 256, 7)."""
-    out = io.BytesIO()
     kind = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}[extension]
     colour = (i % 256, i // 256, 7)
-    Image.new("RGB", (width, height), colour).save(out, kind, **({"lossless": True} if kind == "WEBP" else {}))
-    return out.getvalue()
+    return encoded(Image.new("RGB", (width, height), colour), kind, **({"lossless": True} if kind == "WEBP" else {}))
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
+from tars import tar
 
 Picture = Callable[..., bytes]
 
@@ -103,11 +102,7 @@ def test_the_first_that_is_not_blank(tmp_path: Path) -> None:
         "d.json": b'{"caption": "one"}', "d.jpg": b"d",
         "e.jpg": b"e", "e.txt": b"\n", "e.json": b"[1]",
     }  # fmt: skip
-    with tarfile.open(tmp_path / "a.tar", "w") as archive:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
+    tar(tmp_path / "a.tar", list(members.items()))
     shards = ShardSet(tmp_path, empty_captions="keep")
     assert [shards.read(i).caption for i in range(5)] == ["beside", "four", "", "one", ""]
     assert shards.empty == 2 and len(ShardSet(tmp_path)) == 3

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,13 +14,13 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-import majolica
 from majolica.config.run import ModelConfig
 from majolica.models.initialise import initialise, materialise
 from majolica.models.layers import swiglu_hidden
 from majolica.models.majolica import Majolica
 from majolica.models.trunk import POSITION_FEATURES
 from majolica.recipes import recipe
+from processes import ENVIRONMENT
 from tiny import TINY
 
 Named = Iterator[tuple[str, Tensor]]
@@ -210,8 +208,7 @@ def test_building_a_model_loads_no_more_of_torch_than_that() -> None:
         "before = set(sys.modules); m.Majolica(C(width=32, heads=2, text=T(vocab=300, width=32, depth=1, heads=2)));"
         "sys.exit(' '.join(sorted(set(sys.modules) - before)) or 0)"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(majolica.__file__).parents[1])}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,12 +12,11 @@ from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.data.store.shards import ShardSet
 from majolica.launch.rank import say_notices
+from picture_files import encoded
 
 
 def wide_png() -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (40, 20)).save(out, "PNG")
-    return out.getvalue()
+    return encoded(Image.new("RGB", (40, 20)), "PNG")
 
 
 def test_notices_reach_the_log(tmp_path: Path) -> None:

@@ -18,15 +18,14 @@ from majolica.data.inspect import measure
 from majolica.data.loading.loader import Loader, Size
 from majolica.errors import UserError
 from majolica.text.tokenizer import Tokenizer
+from picture_files import encoded
 
 GOOD = 12
 Members = list[tuple[str, bytes]]
 
 
 def picture(i: int) -> bytes:
-    out = io.BytesIO()
-    Image.linear_gradient("L").resize((40, 40)).rotate(30 * i).convert("RGB").save(out, "JPEG")
-    return out.getvalue()
+    return encoded(Image.linear_gradient("L").resize((40, 40)).rotate(30 * i).convert("RGB"))
 
 
 def sample(name: str, caption: bytes, i: int = 0) -> Members:

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from pathlib import Path
 
 import pytest
 
 from majolica import cli
 from majolica.data.store import index as data_index
+from tars import tar
 
 
-def tar(path: Path, names: list[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as archive:
-        for name in names:
-            info = tarfile.TarInfo(name)
-            info.size = 4
-            archive.addfile(info, io.BytesIO(b'"{}"'))
+def tar_of(path: Path, names: list[str]) -> None:
+    tar(path, [(name, b'"{}"') for name in names])
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    tar(tmp_path / "good/a.tar", ["0.jpg", "0.txt", "1.jpg", "1.txt"])
-    tar(tmp_path / "good/b.tar", ["0.jpg", "0.txt", "1.jpg"])
+    tar_of(tmp_path / "good/a.tar", ["0.jpg", "0.txt", "1.jpg", "1.txt"])
+    tar_of(tmp_path / "good/b.tar", ["0.jpg", "0.txt", "1.jpg"])
     return tmp_path
 
 
@@ -43,7 +37,7 @@ def test_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_folders_tars_and_patterns(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tar(here / "deep/er/c.tar", ["0.jpg", "0.txt"])
+    tar_of(here / "deep/er/c.tar", ["0.jpg", "0.txt"])
     assert cli.main(["data", "index", "good/a.tar", "good", "deep/**/*.tar"]) == 0
     assert "3 tars, 4 samples" in capsys.readouterr().out
     assert cli.main(["data", "index", "deep"]) == 2 and cli.main(["data", "index", "deep/er", "--workers", "2"]) == 0
@@ -53,8 +47,8 @@ def test_folders_tars_and_patterns(here: Path, capsys: pytest.CaptureFixture[str
 def test_unusable_tars_are_named_and_the_others_indexed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "good/empty.tar").write_bytes(b"")
     (here / "good/html.tar").write_bytes(b"<html>" * 200)
-    tar(here / "good/mute.tar", ["0.jpg", "1.jpg"])
-    tar(here / "good/other.tar", ["0.npy"])
+    tar_of(here / "good/mute.tar", ["0.jpg", "1.jpg"])
+    tar_of(here / "good/other.tar", ["0.npy"])
     (here / "good/z.tar").mkdir()
     whole = (here / "good/a.tar").read_bytes()
     (here / "good/cut.tar").write_bytes(whole[:2100])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import io
 import json
 from pathlib import Path
 
@@ -16,15 +15,14 @@ from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.data.store.shards import ShardSet
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
+from picture_files import encoded
 from tiny import tiny_run
 
 
 @pytest.fixture
 def shards(tmp_path: Path) -> Path:
     def picture(i: int) -> bytes:
-        out = io.BytesIO()
-        Image.new("RGB", (30, 20), (50 * i, 0, 0)).save(out, "PNG")
-        return out.getvalue()
+        return encoded(Image.new("RGB", (30, 20), (50 * i, 0, 0)), "PNG")
 
     write_shards(tmp_path / "set", (Record(picture(i), "png", f"number {i}", {}) for i in range(5)))
     return tmp_path / "set"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import threading
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import majolica
 from majolica import cli
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
+from picture_files import encoded
 
 # Python reads it as it starts. The first spawned worker that opens a file of the kind named dies, once.
 KILLER = """
@@ -37,9 +37,7 @@ if "--multiprocessing-fork" in sys.orig_argv:
 
 
 def picture(i: int) -> bytes:
-    out = io.BytesIO()
-    Image.linear_gradient("L").resize((48, 40)).rotate(20 * i).convert("RGB").save(out, "PNG")
-    return out.getvalue()
+    return encoded(Image.linear_gradient("L").resize((48, 40)).rotate(20 * i).convert("RGB"), "PNG")
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 
 from majolica import cli
 from majolica.data.store.shards import ShardSet
+from processes import ENVIRONMENT
 
 
 @pytest.fixture
@@ -71,13 +73,7 @@ def test_help_is_light() -> None:
         "heavy = {'torch', 'numpy', 'PIL', 'pyarrow', 'duckdb', 'sentencepiece'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
-    import subprocess
-    import sys
-
-    import majolica
-
-    environment = {**os.environ, "PYTHONPATH": str(Path(majolica.__file__).parents[1])}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--per-shard" in done.stdout and "--workers" in done.stdout and "--vocab" in done.stdout
 

@@ -20,6 +20,8 @@ from majolica.config.fetch import FetchConfig
 from majolica.data.fetch import address, download
 from majolica.data.fetch.run import fetch
 from majolica.data.store.shards import ShardSet
+from picture_files import encoded
+from web_files import photo
 
 Table = Callable[..., str]
 
@@ -188,16 +190,6 @@ def _check_pictures(rows: dict[str, Any], tmp_path: Path) -> None:
     assert np.abs(clear[10:40, 5:15] - (255, 0, 0)).max() < 12 and clear[10:40, 35:45].min() > 243  # over white
     deep = found["deep.png"].mean((1, 2))
     assert deep[0] < 10 and deep[-1] > 245 and 110 < deep[len(deep) // 2] < 145  # a ramp, neither black nor clipped
-    gif = np.asarray(Image.open(io.BytesIO(_first_frame())).convert("RGB").resize((72, 48)), int)
+    gif = np.asarray(Image.open(io.BytesIO(encoded(photo(6), "PNG"))).convert("RGB").resize((72, 48)), int)
     assert np.abs(found["moves.gif"] - gif).mean() < 12  # the first frame
     assert len(ShardSet(tmp_path / "out")) == len(found)
-
-
-def _first_frame() -> bytes:
-    from io import BytesIO
-
-    rng = np.random.default_rng(6)
-    small = Image.fromarray(rng.integers(0, 255, (4, 6, 3), dtype=np.uint8))
-    out = BytesIO()
-    small.resize((90, 60), Image.Resampling.BICUBIC).save(out, "PNG")
-    return out.getvalue()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -20,12 +18,12 @@ from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.errors import UserError
 from pages import read_page
+from picture_files import encoded
+from tars import tar
 
 
 def jpeg(pixels: np.ndarray, quality: int = 90) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "JPEG", quality=quality)
-    return out.getvalue()
+    return encoded(pixels, quality=quality)
 
 
 def drawing(seed: int, height: int = 90, width: int = 120) -> np.ndarray:
@@ -98,14 +96,10 @@ def test_a_draw_is_uniform_and_repeats() -> None:
 
 
 def test_damaged_tars_are_shown(folder: Path, tmp_path: Path) -> None:
-    tar = folder / "00001.tar"
-    tar.write_bytes(tar.read_bytes()[:-11_000])
-    with tarfile.open(folder / "other.tar", "w") as archive:
-        for name in ("a.jpg", "b.jpg", "b.txt"):
-            info = tarfile.TarInfo(name)
-            data = jpeg(drawing(99)) if name.endswith("jpg") else b"words"
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
+    cut = folder / "00001.tar"
+    cut.write_bytes(cut.read_bytes()[:-11_000])
+    picture = jpeg(drawing(99))
+    tar(folder / "other.tar", [("a.jpg", picture), ("b.jpg", picture), ("b.txt", b"words")])
     summary = inspect_shards([str(folder)], tmp_path / "page.html", Look(), EngineConfig())
     assert summary.tars.truncated == ("00001.tar",) and summary.tars.left_out == {"no caption": 1}
     text = (tmp_path / "page.html").read_text(encoding="utf-8")

@@ -29,6 +29,7 @@ from majolica.data.pictures.decode import decode
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.data.store.shards import ShardSet
+from picture_files import encoded
 
 SHOWN = (200, 60, 49)
 """What viewers show, as sRGB."""
@@ -37,10 +38,8 @@ ADOBE, PROPHOTO = (173, 62, 53), (137, 70, 44)
 
 
 def file(picture: Image.Image, kind: str, profile: bytes | None = None, **options: Any) -> bytes:
-    out = io.BytesIO()
     quality = {"quality": 100} if kind in ("JPEG", "WEBP", "AVIF") else {}
-    picture.save(out, kind, icc_profile=profile, **quality, **options)
-    return out.getvalue()
+    return encoded(picture, kind, icc_profile=profile, **quality, **options)
 
 
 def flat(colour: Any, mode: str = "RGB", size: int = 64) -> Image.Image:

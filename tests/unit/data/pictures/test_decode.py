@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import pytest
-from PIL import Image
 
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.fit import fit
+from picture_files import encoded
 
 
 def photograph(height: int, width: int) -> bytes:
@@ -17,9 +15,7 @@ def photograph(height: int, width: int) -> bytes:
     y, x = np.mgrid[0:height, 0:width] / min(height, width)
     rings = 128 + 100 * np.sin(12 * np.hypot(y - 0.4, x - 0.6))
     pixels = np.stack((rings, 255 * (x % 1), np.where(y > x, 200, 40)), -1).clip(0, 255).astype(np.uint8)
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "JPEG", quality=92)
-    return out.getvalue()
+    return encoded(pixels, quality=92)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,15 +18,9 @@ from majolica.data.fetch.picture import make_picture
 from majolica.data.folder.gather import gather
 from majolica.data.pictures.decode import decode
 from majolica.data.store.shards import ShardSet
+from picture_files import encoded
 
 RAMP = np.linspace(0, 255, 64).round().astype(np.uint8)[None].repeat(20, 0)
-
-
-def file(values: NDArray[Any] | Image.Image, kind: str, **options: Any) -> bytes:
-    out = io.BytesIO()
-    picture = values if isinstance(values, Image.Image) else Image.fromarray(values)
-    picture.save(out, kind, **options)
-    return out.getvalue()
 
 
 def grey(image: NDArray[np.uint8]) -> NDArray[np.int16]:
@@ -49,18 +42,18 @@ def tiff12(values: NDArray[np.uint16]) -> bytes:
 
 WIDE = RAMP.astype(np.int64)
 CASES = {
-    "PNG of 16 bits": file((RAMP.astype(np.uint16) * 257), "PNG"),
-    "TIFF of 16 bits": file((RAMP.astype(np.uint16) * 257), "TIFF"),
+    "PNG of 16 bits": encoded((RAMP.astype(np.uint16) * 257), "PNG"),
+    "TIFF of 16 bits": encoded((RAMP.astype(np.uint16) * 257), "TIFF"),
     "TIFF of 12 bits": tiff12((RAMP.astype(np.float64) / 255 * 4095).round().astype(np.uint16)),
-    "PGM of 16 bits": file((RAMP.astype(np.uint16) * 257), "PPM"),
-    "32 bits that use 8": file(RAMP.astype(np.int32), "TIFF"),
-    "32 bits that use 16": file(RAMP.astype(np.int32) * 257, "TIFF"),
-    "32 bits that use all": file((WIDE * (2**31 - 1) // 255).astype(np.int32), "TIFF"),
-    "signed around 0": file(((WIDE - 128) * 1000).astype(np.int32), "TIFF"),
-    "floats to 1": file(RAMP.astype(np.float32) / 255, "TIFF"),
-    "floats to 255": file(RAMP.astype(np.float32), "TIFF"),
-    "floats to 65535": file(RAMP.astype(np.float32) * 257, "TIFF"),
-    "floats below 0": file(RAMP.astype(np.float32) / 100 - 1, "TIFF"),
+    "PGM of 16 bits": encoded((RAMP.astype(np.uint16) * 257), "PPM"),
+    "32 bits that use 8": encoded(RAMP.astype(np.int32), "TIFF"),
+    "32 bits that use 16": encoded(RAMP.astype(np.int32) * 257, "TIFF"),
+    "32 bits that use all": encoded((WIDE * (2**31 - 1) // 255).astype(np.int32), "TIFF"),
+    "signed around 0": encoded(((WIDE - 128) * 1000).astype(np.int32), "TIFF"),
+    "floats to 1": encoded(RAMP.astype(np.float32) / 255, "TIFF"),
+    "floats to 255": encoded(RAMP.astype(np.float32), "TIFF"),
+    "floats to 65535": encoded(RAMP.astype(np.float32) * 257, "TIFF"),
+    "floats below 0": encoded(RAMP.astype(np.float32) / 100 - 1, "TIFF"),
 }
 
 
@@ -89,11 +82,11 @@ def test_a_dark_picture_of_16_bits_stays_dark() -> None:
     """White is what the format says, not what the brightest pixel happens to be."""
     dark = np.full((8, 8), 200, np.uint16)
     for kind in ("PNG", "TIFF", "PPM"):
-        assert decode(file(dark, kind)).image.max() == 1
+        assert decode(encoded(dark, kind)).image.max() == 1
 
 
 def test_white_is_zero_in_some_tiffs() -> None:
-    data = file(255 * 257 - RAMP.astype(np.uint16) * 257, "TIFF", tiffinfo={262: 0})
+    data = encoded(255 * 257 - RAMP.astype(np.uint16) * 257, "TIFF", tiffinfo={262: 0})
     assert Image.open(io.BytesIO(data)).tag_v2[262] == 0  # type: ignore[attr-defined]
     assert np.abs(grey(decode(data).image) - RAMP).max() <= 1
 
@@ -101,17 +94,17 @@ def test_white_is_zero_in_some_tiffs() -> None:
 def test_what_is_not_finite_and_what_is_flat() -> None:
     odd = RAMP.astype(np.float32) / 255
     odd[0, :3] = np.nan, np.inf, -np.inf
-    image = decode(file(odd, "TIFF")).image
+    image = decode(encoded(odd, "TIFF")).image
     assert (image[0, :3, 0] == (0, 255, 0)).all()
     assert np.abs(grey(image[1:]) - RAMP[1:]).max() <= 1
     for flat in (np.zeros((4, 4), np.float32), np.full((4, 4), np.nan, np.float32), np.full((4, 4), -7, np.int32)):
-        assert decode(file(flat, "TIFF")).image.max() == 0
+        assert decode(encoded(flat, "TIFF")).image.max() == 0
 
 
 def test_16_bits_with_a_transparent_value() -> None:
     values = RAMP.astype(np.uint16) * 257
     values[:10] = 4660
-    image = decode(file(values, "PNG", transparency=4660)).image
+    image = decode(encoded(values, "PNG", transparency=4660)).image
     assert image[:10].min() == 255
     assert np.abs(grey(image[10:]) - RAMP[10:]).max() <= 1
 
@@ -119,14 +112,14 @@ def test_16_bits_with_a_transparent_value() -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
 def test_modes_of_8_bits(mode: str) -> None:
     black_and_white = Image.fromarray(np.array([[0, 255], [255, 0]], np.uint8)).resize((16, 16), 0)
-    image = decode(file(black_and_white.convert("RGB").convert(mode), "PNG")).image
+    image = decode(encoded(black_and_white.convert("RGB").convert(mode), "PNG")).image
     assert (grey(image) == np.asarray(black_and_white)).all()
 
 
 def test_a_transparent_part_is_white() -> None:
     clear = Image.new("LA", (8, 8), (0, 0))
-    assert decode(file(clear, "PNG")).image.min() == 255
+    assert decode(encoded(clear, "PNG")).image.min() == 255
     palette = Image.new("P", (8, 8), 3)
-    assert decode(file(palette, "GIF", transparency=3)).image.min() == 255
+    assert decode(encoded(palette, "GIF", transparency=3)).image.min() == 255
     one = Image.new("RGB", (8, 8), (9, 9, 9))
-    assert decode(file(one, "PNG", transparency=(9, 9, 9))).image.min() == 255
+    assert decode(encoded(one, "PNG", transparency=(9, 9, 9))).image.min() == 255

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,37 +16,32 @@ from majolica.data.pictures.decode import decode
 from majolica.data.pictures.faults import DAMAGED, BadPicture
 from majolica.data.pictures.jpeg import scan_jpeg
 from majolica.data.pictures.opening import LOCAL, WEB
+from picture_files import encoded
 
 SHOWN = (200, 60, 49)
 RED, BLUE = Image.new("RGB", (64, 64), SHOWN), Image.new("RGB", (64, 64), "blue")
 PLAIN = PictureConfig(min_side=1, keep=False)
 
 
-def file(picture: Image.Image, kind: str, **options: Any) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, kind, **options)
-    return out.getvalue()
-
-
 MOVING = {"save_all": True, "append_images": [BLUE]}
 BIG = b"Exif\0\0II*\0\x08\0\0\0\0\0"
-JPEG = file(RED, "JPEG", quality=100)
+JPEG = encoded(RED, "JPEG", quality=100)
 GOOD = {
-    "GIF that moves": file(RED, "GIF", **MOVING),
-    "WebP that moves": file(RED, "WEBP", lossless=True, **MOVING),
-    "APNG": file(RED, "PNG", **MOVING),
-    "MPO": file(RED, "MPO", quality=100, **MOVING),
-    "JPEG of inks, inverted as Adobe does": file(RED.convert("CMYK"), "JPEG", quality=100),
-    "TIFF of inks": file(RED.convert("CMYK"), "TIFF"),
-    "TIFF of luma and chroma": file(RED.convert("YCbCr"), "TIFF"),
-    "JPEG 2000": file(RED, "JPEG2000"),
-    "ICO": file(RED, "ICO"),
-    "TGA": file(RED, "TGA"),
-    "BMP": file(RED, "BMP"),
+    "GIF that moves": encoded(RED, "GIF", **MOVING),
+    "WebP that moves": encoded(RED, "WEBP", lossless=True, **MOVING),
+    "APNG": encoded(RED, "PNG", **MOVING),
+    "MPO": encoded(RED, "MPO", quality=100, **MOVING),
+    "JPEG of inks, inverted as Adobe does": encoded(RED.convert("CMYK"), "JPEG", quality=100),
+    "TIFF of inks": encoded(RED.convert("CMYK"), "TIFF"),
+    "TIFF of luma and chroma": encoded(RED.convert("YCbCr"), "TIFF"),
+    "JPEG 2000": encoded(RED, "JPEG2000"),
+    "ICO": encoded(RED, "ICO"),
+    "TGA": encoded(RED, "TGA"),
+    "BMP": encoded(RED, "BMP"),
     "JPEG with bytes behind it": JPEG + b"junk" * 100,
-    "JPEG with much EXIF": file(RED, "JPEG", exif=BIG + bytes(65_000), quality=100),
-    "PNG with much EXIF": file(RED, "PNG", exif=BIG + bytes(5_000_000)),
-    **({"AVIF that moves": file(RED, "AVIF", quality=100, **MOVING)} if features.check("avif") else {}),
+    "JPEG with much EXIF": encoded(RED, "JPEG", exif=BIG + bytes(65_000), quality=100),
+    "PNG with much EXIF": encoded(RED, "PNG", exif=BIG + bytes(5_000_000)),
+    **({"AVIF that moves": encoded(RED, "AVIF", quality=100, **MOVING)} if features.check("avif") else {}),
 }
 
 
@@ -61,8 +55,8 @@ def test_what_comes_is_the_first_frame(name: str) -> None:
 @pytest.mark.parametrize(
     "data",
     [b"", b"\xff", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\xff\xe1\xff", JPEG[:-100], JPEG[:20], JPEG[:-2],
-     file(RED, "PNG")[:-40], file(RED, "WEBP")[:-4], file(RED, "GIF")[:40], file(RED, "TIFF")[:-200], bytes(1000),
-     file(RED, "EPS")],
+     encoded(RED, "PNG")[:-40], encoded(RED, "WEBP")[:-4], encoded(RED, "GIF")[:40], encoded(RED, "TIFF")[:-200],
+     bytes(1000), encoded(RED, "EPS")],
 )  # fmt: skip
 def test_what_is_cut_or_none_is_refused_everywhere(data: bytes) -> None:
     with pytest.raises(BadPicture, match=DAMAGED):
@@ -124,7 +118,7 @@ def test_scanning_random_bytes_ends() -> None:
 
 
 def test_many_scans_are_refused_in_training_too() -> None:
-    data = file(RED, "JPEG", progressive=True)
+    data = encoded(RED, "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
     with pytest.raises(BadPicture, match=DAMAGED):
         decode(data[:last] + data[last:-2] * 1000 + data[-2:])

@@ -27,6 +27,7 @@ from majolica.data.pictures.memory import SMALL, MemoryBudget, jpeg_bytes, pillo
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.errors import UserError
+from picture_files import encoded
 
 MB = 1_000_000
 SIDE = 4000
@@ -36,10 +37,9 @@ KEPT = 8 * (64 << 20)
 
 def bomb(side: int) -> bytes:
     """A lossless WebP of a few dozen bytes."""
-    out = io.BytesIO()
-    Image.new("RGB", (side, side)).save(out, "WEBP", lossless=True, method=0, quality=0)
-    assert len(out.getvalue()) < 5000
-    return out.getvalue()
+    data = encoded(Image.new("RGB", (side, side)), "WEBP", lossless=True, method=0, quality=0)
+    assert len(data) < 5000
+    return data
 
 
 def test_a_budget_is_never_passed_and_nobody_is_forgotten() -> None:

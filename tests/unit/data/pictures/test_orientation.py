@@ -23,6 +23,7 @@ from majolica.data.pictures.orientation import TURNS, orientation_of, read_orien
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.data.store.shards import ShardSet
+from picture_files import encoded
 
 KINDS = ["JPEG", "MPO", "PNG", "WEBP", "TIFF", *(["AVIF"] if features.check("avif") else [])]
 BACK = {2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}
@@ -42,12 +43,10 @@ def lying(value: int, kind: str = "JPEG", picture: Image.Image | None = None) ->
     exif = Image.Exif()
     exif[0x0112] = value
     laid = picture.transpose(TURNS[BACK[value]]) if value > 1 else picture
-    out = io.BytesIO()
     options: dict[str, Any] = {"quality": 100} if kind in ("JPEG", "WEBP", "AVIF") else {}
     if kind == "MPO":
         options = {"quality": 100, "save_all": True, "append_images": [Image.new("RGB", (8, 8))]}
-    laid.save(out, kind, exif=exif, **options)
-    return out.getvalue()
+    return encoded(laid, kind, exif=exif, **options)
 
 
 def difference(found: Any, expected: Image.Image) -> float:

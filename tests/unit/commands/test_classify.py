@@ -1,0 +1,72 @@
+"""`majolica classify`, on a fake pipeline: what it prints, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from majolica import cli
+
+pytestmark = pytest.mark.usefixtures("fake_pipeline")
+
+
+def test_classify_prints_the_best_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["classify", "red.png", "clear.png", "--labels", "cat", "red apple", "dog", "--top", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["red.png", "   50.0%  dog", "   33.3%  red apple", "clear.png", *lines[1:3]]
+
+
+def test_classify_a_folder_by_a_file_of_labels_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """With one picture that is none: the others are named, and the exit code tells."""
+    Path("in/deep").mkdir(parents=True)
+    for name in ("in/b.png", "in/deep/a.JPG", "in/deep/notes.txt"):
+        Path(name).write_bytes(Path("red.png").read_bytes())
+    Path("in/c.png").write_text("no picture")
+    Path("labels.txt").write_text("\ufeffcat\n\n  red apple \ndog\ncat\n", encoding="utf-8")
+    assert cli.main(["classify", "in", "clear.png", "--labels-file", "labels.txt", "--labels", "owl", "--json"]) == 2
+    told = capsys.readouterr()
+    rows = {row["picture"]: row for row in map(json.loads, told.out.splitlines())}
+    assert list(rows["in/b.png"]["probabilities"].items()) == [
+        ("dog", 0.4),
+        ("red apple", 0.3),
+        ("cat", 0.2),
+        ("owl", 0.1),
+    ]
+    assert rows["in/b.png"]["best"] == rows["in/deep/a.JPG"]["best"] == rows["clear.png"]["best"] == "dog"
+    assert "cannot read the picture in/c.png: not a picture that can be read" in rows["in/c.png"]["error"]
+    assert len(rows) == 4
+    assert "majolica: cannot read the picture in/c.png" in told.err
+    assert told.err.endswith("majolica: 1 of 4 pictures could not be read, as said above\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--labels", "a", "b"], "nothing to classify"),
+        (["red.png"], "nothing to choose from"),
+        (["red.png", "--labels", "a"], "'a' is the only label"),
+        (["red.png", "--labels", "a", "a"], "'a' is the only label"),
+        (["red.png", "--labels", "a", " "], "a label is empty"),
+        (["red.png", "--labels", "a", "b", "--top", "0"], "--top is 0: at least 1"),
+        (["red.png", "--labels", "a", "b", "--top", "-1"], "--top is -1: at least 1"),
+        (["red.png", "--labels-file", "none.txt"], "cannot read the labels in none.txt: No such file"),
+        (["red.png", "--labels-file", "latin.txt"], "cannot read the labels in latin.txt: it is not UTF-8"),
+        (["red.png", "--labels-file", "empty"], "cannot read the labels in empty: Is a directory"),
+        (["empty", "--labels", "a", "b"], "there are no pictures in the folder empty"),
+        (["none.png", "--labels", "a", "b"], "cannot read the picture none.png"),
+    ],
+)
+def test_classify_refuses(capsys: pytest.CaptureFixture[str], words: list[str], told: str) -> None:
+    Path("latin.txt").write_bytes("Käfer\nFuchs".encode("latin-1"))
+    Path("empty").mkdir()
+    assert cli.main(["classify", *words]) == 2
+    captured = capsys.readouterr()
+    assert told in captured.err and captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+def test_more_labels_may_be_asked_for_than_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["classify", "red.png", "--labels", "a", "b", "--top", "99"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3

@@ -1,0 +1,81 @@
+"""`majolica generate`, on a fake pipeline: what it asks of it and what it writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fake_pipeline import FakePipeline
+from majolica import cli
+
+pytestmark = pytest.mark.usefixtures("fake_pipeline")
+
+
+def test_generate_one(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "generate",
+        "a dolphin, 海豚",
+        "--set",
+        "brightness=0.8,contrast=0.2",
+        "--set",
+        "colourfulness=-.1",
+    ]
+    assert cli.main([*words, "--size", "64", "--steps", "3", "--seed", "5", "--solver", "euler"]) == 0
+    properties = {"brightness": 0.8, "contrast": 0.2, "colourfulness": -0.1}
+    named = {"property_guidance": None, "batch": 1}
+    assert FakePipeline.asked == (["a dolphin, 海豚"], 64, properties, 3, 3.0, [5], "euler", named)
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("painted.png\n", "majolica: note: this is small\n")
+    with Image.open("painted.png") as picture:
+        assert (picture.size, picture.mode) == ((64, 64), "RGB")
+        assert picture.info["prompt"] == "a dolphin, 海豚"
+        settings = json.loads(picture.info["majolica"])
+        assert (settings["set"], settings["seed"], settings["size"]) == (properties, 5, 64)
+
+
+def test_generate_variants_each_with_its_seed() -> None:
+    """Prompts share the seed; variants count on from it, past what a float can tell apart."""
+    assert cli.main(["generate", "a", "b", "-n", "2", "--seed", str(2**62), "--guidance", "1", "--batch", "9"]) == 0
+    prompts, *_, seeds, _, named = FakePipeline.asked
+    assert (prompts, seeds) == (["a", "a", "b", "b"], [2**62, 2**62 + 1] * 2)
+    assert named == {"property_guidance": None, "batch": 9}
+    for place, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True), start=1):
+        with Image.open(f"painted-{place}.png") as picture:
+            assert picture.info["prompt"] == prompt
+            assert json.loads(picture.info["majolica"])["seed"] == seed
+
+
+def test_generate_several_numbers_the_files() -> None:
+    assert cli.main(["generate", "a", "b", "c", "--out", "new/x.jpg"]) == 0
+    assert sorted(p.name for p in Path("new").iterdir()) == ["x-1.jpg", "x-2.jpg", "x-3.jpg"]
+    assert Image.open("new/x-2.jpg").getpixel((0, 0)) == pytest.approx((100, 100, 100), abs=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["a", "--set", "brightnes=1"], "unknown property 'brightnes': did you mean 'brightness'"),
+        (["a", "--set", "brightness"], "give a name and a value"),
+        (["a", "--set", "brightness=high"], "'high' is not a number"),
+        (["a", "--set", "brightness=nan"], "'nan' is not a number"),
+        (["a", "--out", "x.gif"], "cannot write x.gif: name a file that ends in .png"),
+        (["a", "--steps", "0"], "--steps is 0: at least 1"),
+        (["a", "-n", "0"], "--count is 0: at least 1"),
+        (["a", "--batch", "-2"], "--batch is -2: at least 1"),
+        (["a", "--set", "brightness=.3,brightness=.4"], "brightness is set already, to 0.3"),
+        (["a", "--out", "folder.png"], "cannot write folder.png: it is a folder"),
+        (["a", "b", "--out", "some.png"], "cannot write some-2.png: it is a folder"),
+        (["a", "--out", "red.png/x.png"], "cannot write red.png/x.png: "),
+    ],
+)
+def test_generate_refuses(capsys: pytest.CaptureFixture[str], words: list[str], told: str) -> None:
+    Path("folder.png").mkdir()
+    Path("some-2.png").mkdir()
+    FakePipeline.asked = ()
+    assert cli.main(["generate", *words]) == 2
+    assert FakePipeline.asked == ()  # before anything is painted
+    assert told in capsys.readouterr().err
+    assert not list(Path().glob("painted*"))

@@ -1,0 +1,51 @@
+"""Of pictures that are the same the first stays, and every copy names it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from fetched import members, parquets, statuses, with_copies
+from majolica.config.fetch import FetchConfig
+from majolica.data.fetch.run import fetch
+from majolica.data.store.shards import ShardSet
+
+Table = Callable[..., str]
+
+
+def test_a_copy_names_a_picture_that_stays(server: Any, table: Table, config: FetchConfig) -> None:
+    """Two copies in one shard of a picture in an earlier one: the second names that one too."""
+    urls = [server.url(f"photo/{name}") for name in ("0?a", "1", "0?b", "0?c")]
+    fetch(replace(config, input=(table(urls),), per_shard=2))
+    rows = [row for path in parquets(config.out) for row in pq.read_table(path).to_pylist()]
+    assert [row["duplicate_of"] for row in rows] == [None, None, rows[0]["key"], rows[0]["key"]]
+
+
+def test_copies_go_wherever_they_are_and_the_first_key_stays(server: Any, table: Table, config: FetchConfig) -> None:
+    config = replace(config, input=(table(with_copies(server, 45)),))
+    totals = fetch(config)
+    first: dict[int, str] = {}
+    expected = []
+    for i in range(45):
+        key = f"{i:06d}"
+        picture = i if i % 3 else i // 4
+        expected.append((key, "duplicate" if picture in first else "success"))
+        first.setdefault(picture, key)
+    assert statuses(config.out) == expected
+    assert sorted({name[:6] for name in members(config.out)}) == sorted(first.values())
+    rows = [row for path in parquets(config.out) for row in pq.read_table(path).to_pylist()]
+    for i, row in enumerate(rows):
+        picture = i if i % 3 else i // 4
+        assert row["duplicate_of"] == (first[picture] if row["status"] == "duplicate" else None)
+    assert totals.statuses == {"success": len(first), "duplicate": 45 - len(first)}
+    assert len(ShardSet(Path(config.out))) == len(first)
+    whole = members(config.out)
+    fetch(config)  # nothing is left to do, and nothing is done
+    assert members(config.out) == whole
+    other = replace(config, out=config.out + "-kept", dedup=False)
+    fetch(other)
+    assert {word for _, word in statuses(other.out)} == {"success"}

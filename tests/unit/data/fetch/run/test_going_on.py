@@ -1,0 +1,82 @@
+"""A folder that is there already: a retry asks only what failed, and another command is refused."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from fetched import members, parquets, statuses
+from majolica.config.fetch import FetchConfig
+from majolica.data.fetch.run import fetch
+from majolica.errors import UserError
+
+Table = Callable[..., str]
+
+
+def test_retry_asks_only_what_may_have_passed(server: Any, table: Table, config: FetchConfig) -> None:
+    paths = [
+        "photo/1",
+        "404",
+        "later",
+        "always-500",
+        "photo/2",
+        "noai.jpg",
+        "copy.jpg",
+        "good.jpg",
+        "reset",
+        "page.jpg",
+    ]
+    captions = [f"row {i}".encode() for i in range(9)] + [b"x"]
+    captions[2] = b"caf\xe9"
+    rows = table([server.url(path) for path in paths], captions, similarity=[float(i) for i in range(10)])
+    config = replace(config, input=(rows,), per_shard=4)
+    fetch(config, retry_failed=False)
+    first = members(config.out)
+    failed = [key for key, word in statuses(config.out) if word in ("http_500", "connection")]
+    assert failed == ["000002", "000003", "000020"]
+    server.asked.clear()
+    server.well = True
+    fetch(replace(config, input=()), retry_failed=True)  # the folder knows its input
+    asked = {path.partition("/")[2] for path, count in server.asked.items() if count}
+    assert asked == {"robots.txt", "later", "always-500", "reset"}
+    found = members(config.out)
+    assert first.items() <= found.items()
+    new = json.loads(found["000030.json"])
+    assert new["retry_of"] == "000002" and new["similarity"] == 2.0 and new["url"] == server.url("later")
+    assert base64.b64decode(new["caption_base64"]) == b"caf\xe9"
+    assert statuses(config.out)[-3:] == [("000030", "success"), ("000031", "http_500"), ("000032", "connection")]
+    fetch(config, retry_failed=True)
+    assert [word for _, word in statuses(config.out)[-2:]] == ["http_500", "connection"]
+    last = pq.read_table(parquets(config.out)[-1]).to_pylist()
+    assert [row["retry_of"] for row in last] == ["000031", "000032"]
+    said: list[str] = []
+    assert fetch(config, say=said.append).rows == 15 and said == ["5 of 5 shards are there already"]
+
+
+def test_the_folder_and_the_command_must_fit(server: Any, table: Table, config: FetchConfig) -> None:
+    rows = table([server.url("good.jpg")] * 3)
+    config = replace(config, input=(rows,))
+    fetch(config)
+    for other, told in (
+        (replace(config, per_shard=11), "begun with per_shard 10"),
+        (replace(config, picture=replace(config.picture, side=49)), "begun with picture.side 48"),
+        (replace(config, input=(table([server.url("good.jpg")] * 4, name="b.parquet"),)), "begun with other input"),
+    ):
+        with pytest.raises(UserError, match=told):
+            fetch(other)
+    fetch(replace(config, threads=2, web=replace(config.web, connections=3)))
+
+
+def test_two_at_once_are_refused(server: Any, table: Table, config: FetchConfig) -> None:
+    from majolica.data.fetch.plan import hold_and_sweep
+
+    config = replace(config, input=(table([server.url("good.jpg")]),))
+    with hold_and_sweep(Path(config.out)), pytest.raises(UserError, match="is in use: process"):
+        fetch(config)

@@ -1,0 +1,77 @@
+"""Which tables of URLs are read, by which columns, and what is wrong with the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fetched import members
+from majolica.config.fetch import FetchConfig
+from majolica.data.fetch.run import fetch
+from majolica.errors import UserError
+
+Table = Callable[..., str]
+
+
+def test_every_reader_of_rows(server: Any, table: Table, config: FetchConfig, tmp_path: Path) -> None:
+    """Several files, row groups smaller and larger than a shard, another order of columns, other types of text."""
+    urls = [server.url(f"photo/{i}") for i in range(35)]
+    folder = tmp_path / "in"
+    folder.mkdir()
+    texts = [f"t{i}" for i in range(35)]
+    pq.write_table(
+        pa.table({"url": urls[:17], "caption": texts[:17], "n": range(17)}), folder / "a.parquet", row_group_size=4
+    )
+    large = pa.table(
+        {"n": pa.array(range(17, 35), pa.int64()), "caption": pa.array(texts[17:], pa.large_string()), "url": urls[17:]}
+    )
+    pq.write_table(large, folder / "b.parquet")
+    (folder / "c.txt").write_text("no parquet")
+    for given in (str(folder), str(folder / "*.parquet"), f"file://{folder}/*.parquet"):
+        out = f"{config.out}-{len(given)}"
+        fetch(replace(config, input=(given,), out=out))
+        known = [json.loads(data) for name, data in members(out).items() if name.endswith("json")]
+        assert [(one["caption"], one["n"], one["url"]) for one in known] == list(
+            zip(texts, range(35), urls, strict=True)
+        )
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("none.parquet", "no parquet file at"),
+        ("text.parquet", "cannot be read as parquet"),
+        ("nothing.parquet", "cannot be read as parquet: Parquet file size is 0 bytes"),
+        ("cut.parquet", "cannot be read as parquet"),
+        ("mute.parquet", "has no column of captions: looked for caption, .*; it has url; .*--caption-column"),
+        ("names.parquet", "has no column of URLs: looked for url, URL, .*; it has address, caption; .*--url-column"),
+        ("empty.parquet", "holds no rows"),
+        ("numbers.parquet", "the column 'url' is int64, not text"),
+    ],
+)
+def test_bad_input_is_explained(given: str, told: str, config: FetchConfig, tmp_path: Path) -> None:
+    (tmp_path / "text.parquet").write_text("hello")
+    pq.write_table(pa.table({"address": ["a"], "caption": ["b"]}), tmp_path / "names.parquet")
+    pq.write_table(
+        pa.table({"url": pa.array([], pa.string()), "caption": pa.array([], pa.string())}), tmp_path / "empty.parquet"
+    )
+    pq.write_table(pa.table({"url": [1], "caption": ["b"]}), tmp_path / "numbers.parquet")
+    pq.write_table(pa.table({"url": ["http://h/1"]}), tmp_path / "mute.parquet")
+    (tmp_path / "nothing.parquet").touch()
+    (tmp_path / "cut.parquet").write_bytes((tmp_path / "names.parquet").read_bytes()[:-20])
+    with pytest.raises(UserError, match=told) as error:
+        fetch(replace(config, input=(str(tmp_path / given),)))
+    assert "\n" not in str(error.value)
+
+
+def test_named_columns(server: Any, config: FetchConfig, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"where": [server.url("good.jpg")], "what": ["w"], "url": ["x"]}), tmp_path / "r.parquet")
+    fetch(replace(config, input=(str(tmp_path / "r.parquet"),), url_column="where", caption_column="what"))
+    assert members(config.out)["000000.txt"] == b"w"

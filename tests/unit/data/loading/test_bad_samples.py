@@ -1,0 +1,66 @@
+"""A sample that cannot be read is replaced, counted and named; too many of them stop training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from loaded import loader_of, read, rows
+from majolica.data.loading.split import load_split
+from majolica.data.store.shards import ShardSet
+from majolica.errors import UserError
+
+Write = Callable[..., Path]
+
+
+def test_bad_sample_is_replaced_by_another_of_the_set_and_counted(write: Write) -> None:
+    folder = write(100, bad=frozenset({41}))
+    with loader_of(folder, 10, seed=3, bad_share=0.02) as loader:
+        found = rows([next(loader) for _ in range(40)])
+        assert loader.faults == {"picture cannot be decoded": 4}  # once an epoch
+    whole = read(write(100), 40, batch=10)
+    moved = [p for p in found if found[p] != whole[p]]
+    assert [whole[p][2] for p in moved] == [41] * 4
+    assert all(found[p][2] != 41 for p in moved)
+
+
+def test_a_replaced_sample_is_named_by_its_tar_and_its_key(write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write(100, bad=frozenset({41}))
+    with loader_of(folder, 10, seed=3, bad_share=0.02) as loader:
+        for _ in range(20):
+            next(loader)
+    place = f'{folder}/00001.tar: sample "000010001"'
+    assert caplog.messages == [f"{place} is replaced: picture cannot be decoded (begins with 89504e47206e6f6e)"]
+
+
+def test_a_sample_that_evaluation_leaves_out_is_named_too(write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write(3, bad=frozenset({1}))
+    assert load_split(folder)[1] == ["number 0", "number 2"]
+    assert caplog.messages[0].startswith(f'{folder}/00000.tar: sample "000000001" is left out: picture cannot be')
+
+
+def test_a_sample_of_a_tar_that_cannot_be_read_has_its_number_in_it(write: Write) -> None:
+    folder = write(100)
+    shards = ShardSet(folder)
+    (folder / "00001.tar").unlink()
+    assert shards.place_of(41) == f"{folder}/00001.tar: sample 1 of the tar"
+    assert shards.place_of(99) == f'{folder}/00002.tar: sample "000020019"'
+
+
+def test_too_many_bad_samples_stop_training(write: Write) -> None:
+    folder = write(100, bad=frozenset(range(0, 100, 10)))
+    with loader_of(folder, 20, seed=3, bad_share=0.05) as loader:
+        with pytest.raises(UserError, match=r"of \d+ samples in .* cannot be read .*picture cannot be decoded"):
+            for _ in range(10):
+                next(loader)
+        assert loader.tallies[0].rows <= 100
+
+
+def test_nothing_but_bad_samples(write: Write) -> None:
+    folder = write(3, bad=frozenset(range(3)))
+    with loader_of(folder, 2) as loader, pytest.raises(UserError, match="samples in a row"):
+        next(loader)
+    with pytest.raises(UserError, match="no picture"):
+        load_split(folder)
