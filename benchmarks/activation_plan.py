@@ -27,12 +27,12 @@ from benchmarks.timing import timed
 from majolica.activation.allocator import measure_peak
 from majolica.activation.apply import apply_choices
 from majolica.activation.chain import Chain, peak
+from majolica.activation.chain_builder import Step, persistent_gradient_bytes, record, trace_chain
 from majolica.activation.choices import CHOICES, Choice
 from majolica.activation.margin import Margin, margin_on
 from majolica.activation.plan import ActivationPlan, plan_chain
 from majolica.activation.solve import smallest_budget
 from majolica.activation.step import build_step
-from majolica.activation.trace import Step, persistent_gradient_bytes, record, trace_chain
 from majolica.activation.usual import best_usual_placement
 from majolica.config.fitting import settle_open_options
 from majolica.config.run import DecoderConfig, LossConfig, ModelConfig, RunConfig, TextConfig, TrainConfig

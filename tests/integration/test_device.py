@@ -20,12 +20,12 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from majolica.activation.allocator import measure_peak
 from majolica.activation.apply import apply_choices
 from majolica.activation.chain import peak
+from majolica.activation.chain_builder import trace_chain
 from majolica.activation.choices import CHOICES
 from majolica.activation.margin import margin_on
 from majolica.activation.plan import plan_chain
 from majolica.activation.solve import smallest_budget
 from majolica.activation.step import build_step
-from majolica.activation.trace import trace_chain
 from majolica.config.run import LossConfig, RunConfig, TrainConfig
 from majolica.distributed.group import Group, any_rank, broadcast_number
 from majolica.estimate.trace import fake_group

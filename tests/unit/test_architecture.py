@@ -38,7 +38,7 @@ def names_in(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
-def test_the_map_has_the_arrows_of_the_import_test_in_their_order() -> None:
+def test_the_map_has_the_rooms_and_imports_of_the_import_test_in_their_order() -> None:
     found = {names_in(row[0])[0]: set(names_in(row[2])) for row in read_map() if len(row) == 3 and row[2] != "all"}
     assert found == LAW.ALLOWED, "run python scripts/update_room_map.py"
     assert list(found) == list(LAW.ALLOWED), "run python scripts/update_room_map.py"

@@ -1,4 +1,4 @@
-"""Arrows between the parts point one way, and the light parts stay light."""
+"""Rooms import only what the table allows, without cycles, and light files import nothing heavy."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import majolica
 SOURCE = Path(majolica.__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SOURCE.parent)}
 
-# What each room may import, in the order of the arrows: a room stands below all that it needs. All may import FOR_ALL,
-# and the TOP may import all. `data` is a house of rooms itself.
+# What each room may import. A room stands below all rooms that it imports. All rooms may import FOR_ALL, and those of
+# TOP may import all. The folder `data` is divided into rooms itself.
 ALLOWED = {
     "config": set(),
     "gpus": set(),
@@ -94,8 +94,8 @@ def imported(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def broken_arrows(path: Path) -> list[str]:
-    """Imports of `path` that go against the arrows."""
+def forbidden_imports(path: Path) -> list[str]:
+    """Return the imports of `path` that its room may not have."""
     own = room(path)
     allowed = ALLOWED.get(own, set()) | FOR_ALL | {own}
     names = imported(ast.parse(path.read_text(encoding="utf-8")))
@@ -113,7 +113,7 @@ def test_the_table_itself_has_no_cycle() -> None:
         placed.add(name)
 
 
-def test_the_table_has_no_arrow_that_nothing_uses() -> None:
+def test_the_table_allows_no_import_that_no_file_has() -> None:
     used: dict[str, set[str]] = {name: set() for name in ALLOWED}
     for path in modules():
         if room(path) in ALLOWED:
@@ -123,16 +123,16 @@ def test_the_table_has_no_arrow_that_nothing_uses() -> None:
 
 
 @pytest.mark.parametrize("path", [p for p in modules() if room(p) not in TOP], ids=lambda p: p.stem)
-def test_arrows_point_one_way(path: Path) -> None:
-    assert broken_arrows(path) == []
+def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
+    assert forbidden_imports(path) == []
 
 
-def test_a_broken_arrow_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_forbidden_import_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules[__name__], "SOURCE", tmp_path)
     path = tmp_path / "models" / "layers.py"
     path.parent.mkdir()
     path.write_text("def f():\n    from majolica.train import loop\n    import majolica.eval.run\nimport torch\n")
-    assert broken_arrows(path) == ["majolica.train.loop", "majolica.eval.run"]
+    assert forbidden_imports(path) == ["majolica.train.loop", "majolica.eval.run"]
 
 
 @pytest.mark.parametrize("name", LIGHT)

@@ -20,7 +20,7 @@ class Option:
     backward: int
     """The peak of its backward pass, recomputation included, beyond what was live before it."""
     flops: int
-    """FLOPs of the recomputation; for off-loading, `trace.OFFLOAD_PRICE` times the bytes moved."""
+    """FLOPs of the recomputation; for off-loading, `chain_builder.OFFLOAD_PRICE` times the bytes moved."""
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from majolica.activation.chain import Chain, Moment, cost, moments, peak
+from majolica.activation.chain_builder import trace_chain
 from majolica.activation.choices import CHOICES, Choice
 from majolica.activation.margin import NO_MARGIN, Margin, margin_on
 from majolica.activation.picture import draw
 from majolica.activation.solve import smallest_budget, solve
 from majolica.activation.step import build_step
-from majolica.activation.trace import trace_chain
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
 
@@ -44,7 +44,7 @@ class ActivationPlan:
 
     @property
     def flops(self) -> int:
-        """FLOPs recomputed per micro-step; an off-loaded byte counts as `trace.OFFLOAD_PRICE`."""
+        """FLOPs recomputed per micro-step; an off-loaded byte counts as `chain_builder.OFFLOAD_PRICE`."""
         return cost(self.chain, self.choices)
 
     @property

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from majolica.activation.trace import Step
+from majolica.activation.chain_builder import Step
 from majolica.config.run import RunConfig
 from majolica.config.split import RowSplit, count_on_rank, noisiest_split
 from majolica.models.conditions import Condition

@@ -1,4 +1,4 @@
-"""The progress of long work, for every command: bars on a terminal, plain lines elsewhere."""
+"""Shows the progress of long work, for every command: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ EVERY = 10.0
 
 
 class Progress(Protocol):
-    """Is told how much of the work is done; `note` stands in the place of the rate."""
+    """Is called with how much of the work is done; `note` is shown in place of the rate."""
 
     def __call__(self, done: int, total: int, note: str = "") -> None: ...
 
 
 class StepProgress(Protocol):
-    """As `Progress`, for work in several steps, which have names."""
+    """A `Progress` for work in several steps, which have names."""
 
     def __call__(self, step: str, done: int, total: int, note: str = "") -> None: ...
 
@@ -35,22 +35,26 @@ def bar(step: str, unit: str = "") -> Iterator[Progress]:
 
     `unit` is what is counted, in the plural.
     """
-    with _open_display(unit, tell_ends=False) as display:
-        display.begin(step)
-        yield partial(display.show, step)
+    with _open_display(tell_ends=False) as display:
+        steps = _Steps(unit, display)
+        steps.begin(step)
+        yield partial(steps.show, step)
 
 
 @contextmanager
 def bars() -> Iterator[StepProgress]:
-    """As `bar`, for work in several steps: `progress(step, done, total)`; plain lines also tell when a step ends."""
-    with _open_display("", tell_ends=True) as display:
-        yield display.show
+    """Give a function `progress(step, done, total)`, as `bar` does, for work in several steps.
+
+    Plain lines also say when a step ends.
+    """
+    with _open_display(tell_ends=True) as display:
+        yield _Steps("", display).show
 
 
 @contextmanager
-def _open_display(unit: str, tell_ends: bool) -> Iterator[_Display]:
+def _open_display(tell_ends: bool) -> Iterator[_Display]:
     if not sys.stderr.isatty():
-        yield _Lines(unit, tell_ends)
+        yield _Lines(tell_ends)
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
@@ -64,19 +68,31 @@ def _open_display(unit: str, tell_ends: bool) -> Iterator[_Display]:
         TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=False)),
     )
     with RichProgress(*columns, console=Console(stderr=True)) as rich_progress:
-        yield _Bars(unit, rich_progress)
+        yield _Bars(rich_progress)
 
 
-class _Display:
-    """What lines and bars share: when each step began, and the words on its state."""
+class _Display(Protocol):
+    """Shows the state of steps: as lines or as bars. Times are those of `time.monotonic`."""
 
-    def __init__(self, unit: str) -> None:
+    def begin(self, step: str, now: float) -> None:
+        """Prepare for a step that begins now."""
+
+    def show(self, step: str, done: int, total: int, state: str, now: float) -> None:
+        """Show how far a step is; `state` describes it."""
+
+
+class _Steps:
+    """Measures how long each step has taken, and describes its state for a display."""
+
+    def __init__(self, unit: str, display: _Display) -> None:
         self._unit = f" {unit}" if unit else ""
+        self._display = display
         self._begun: dict[str, float] = {}
 
     def begin(self, step: str) -> None:
         """Count the time of a step from now on."""
-        self._begun[step] = time.monotonic()
+        self._begun[step] = now = time.monotonic()
+        self._display.begin(step, now)
 
     def show(self, step: str, done: int, total: int, note: str = "") -> None:
         """Show how far a step is, with its rate or with `note`."""
@@ -88,40 +104,33 @@ class _Display:
             rate = done / seconds
             note = f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
         state = f"{done:,} of {total:,}{self._unit}"
-        self._draw(step, done, total, f"{state}, {note}" if note else state, now)
-
-    def _draw(self, step: str, done: int, total: int, state: str, now: float) -> None:
-        raise NotImplementedError
+        self._display.show(step, done, total, f"{state}, {note}" if note else state, now)
 
 
-class _Lines(_Display):
-    """A line every `EVERY` seconds, for logs."""
+class _Lines:
+    """Prints a line every `EVERY` seconds, for logs."""
 
-    def __init__(self, unit: str, tell_ends: bool) -> None:
-        super().__init__(unit)
+    def __init__(self, tell_ends: bool) -> None:
         self._tell_ends, self._last = tell_ends, 0.0
 
-    def begin(self, step: str) -> None:
-        super().begin(step)
-        self._last = self._begun[step]
+    def begin(self, step: str, now: float) -> None:
+        self._last = now
 
-    def _draw(self, step: str, done: int, total: int, state: str, now: float) -> None:
+    def show(self, step: str, done: int, total: int, state: str, now: float) -> None:
         if now - self._last >= EVERY or (self._tell_ends and done == total):
             self._last = now
             print(f"{step}: {state}", file=sys.stderr, flush=True)
 
 
-class _Bars(_Display):
-    """A bar for each step, with the time that it will still take."""
+class _Bars:
+    """Shows a bar for each step, with the time that it will still take."""
 
-    def __init__(self, unit: str, rich_progress: RichProgress) -> None:
-        super().__init__(unit)
+    def __init__(self, rich_progress: RichProgress) -> None:
         self._rich_progress = rich_progress
         self._tasks: dict[str, TaskID] = {}
 
-    def begin(self, step: str) -> None:
-        super().begin(step)
+    def begin(self, step: str, now: float) -> None:
         self._tasks[step] = self._rich_progress.add_task(step, total=None, state="")
 
-    def _draw(self, step: str, done: int, total: int, state: str, now: float) -> None:
+    def show(self, step: str, done: int, total: int, state: str, now: float) -> None:
         self._rich_progress.update(self._tasks[step], completed=done, total=total, state=state)

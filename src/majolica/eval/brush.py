@@ -1,4 +1,4 @@
-"""How evaluators paint: the settings that all of them share."""
+"""The settings with which all evaluators paint."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from majolica.sampling.request import PaintRequest
 
 @dataclass(frozen=True)
 class Brush:
-    """What a request of an evaluator has in common with those of the others."""
+    """Settings of a `PaintRequest` that are the same for all evaluators."""
 
     steps: int = 20
     guidance: float = 3.0
@@ -21,7 +21,10 @@ class Brush:
     """Seed of the first picture of a call; the next pictures count on from it."""
     solver: str = "heun"
     batch: int = 64
-    """Pictures painted at once, which is quicker than one by one, and within 1 of 255 of it."""
+    """The number of pictures that are painted at once.
+
+    This is quicker than painting one by one, and changes a value by 1 of 255 at most.
+    """
 
     def paint(
         self,
@@ -30,7 +33,7 @@ class Brush:
         size: int | None = None,
         properties: Mapping[str, float] | None = None,
     ) -> Tensor:
-        """One picture per prompt, `B3HW` on the CPU; the same call gives the same pictures."""
+        """Paint one picture per prompt, `B3HW` on the CPU; equal calls give equal pictures."""
         request = PaintRequest(
             prompts,
             size,

@@ -1,4 +1,4 @@
-"""Reads what a run folder and its data say of themselves: log, summary, names, held-out splits."""
+"""Reads a run folder and its data for the report: log, summary, names and held-out splits."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from majolica.text.articles import with_article
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
-    """The rows of log.jsonl, in order of their steps.
+    """Return the rows of log.jsonl, ordered by step.
 
-    A line that is cut short, because the run was killed while it was written, is left out. Numbers
-    that have a cadence of their own stand in lines of their own; the lines of one step become one
-    row. A run that was resumed repeats steps: of each number, the last one counts.
+    An incomplete line, which a run leaves if it is killed while it writes, is left out. All lines
+    of one step become one row, because values that are logged at other intervals have lines of
+    their own. If a value occurs twice, as steps that a resumed run repeats do, the last one counts.
     """
     path = run / "log.jsonl"
     rows: dict[Any, dict[str, Any]] = {}
@@ -40,9 +40,9 @@ def read_log(run: Path) -> list[dict[str, Any]]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file, or an empty one where there is no file.
+    """Return the object in a JSON file, or an empty one if there is no file.
 
-    Raises UserError where the file cannot be read, or holds something else than an object.
+    Raises UserError if the file cannot be read, or holds anything but an object.
     """
     if not path.exists():
         return {}
@@ -56,9 +56,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def training_metrics(config: RunConfig, summary: Mapping[str, Any], log: list[dict[str, Any]]) -> dict[str, float]:
-    """The metrics `train_seconds`, `samples_seen` and `parameters`.
+    """Return the metrics `train_seconds`, `samples_seen` and `parameters`.
 
-    They are taken from summary.json; where it lacks one, from the log, or by formula.
+    They are taken from summary.json. If it lacks one, the first two are taken from the log, and the
+    number of parameters is computed by a formula.
     """
     last = log[-1] if log else {}
     return {
@@ -69,7 +70,10 @@ def training_metrics(config: RunConfig, summary: Mapping[str, Any], log: list[di
 
 
 def data_folder(config: RunConfig) -> Path:
-    """The folder of names.json, heldout/ and combinations/, beside the shards of training."""
+    """Return the folder of names.json, heldout/ and combinations/, beside the training shards.
+
+    Raises UserError if it has no names.json.
+    """
     folder = Path(config.data.shards).parent
     if not (folder / "names.json").is_file():
         raise UserError(f"{folder} has no names.json: evaluation needs the data of `majolica data openmoji`")
@@ -77,7 +81,7 @@ def data_folder(config: RunConfig) -> Path:
 
 
 def load_data(folder: Path, resolution: int, limit: int = 1024, how: Fit = "crop") -> EvalData:
-    """Names and held-out splits of a data set.
+    """Read the names and the held-out splits of a data set.
 
     At most `limit` pictures of each split are read, fitted to `resolution` pixels as `how` says.
     """
@@ -93,7 +97,7 @@ def _split(folder: Path, resolution: int, limit: int, how: Fit) -> Split:
 
 
 def run_facts(config: RunConfig, data: EvalData, metrics: Mapping[str, float], machine: Any) -> dict[str, str]:
-    """What was run and on what, as label and value, for the report."""
+    """Return facts about the run and its machine for the report, as label and value."""
     model, train = config.model, config.train
     follows = derive_values(config)
     rate = metrics["samples_seen"] / metrics["train_seconds"] if metrics["train_seconds"] else 0.0
@@ -121,9 +125,9 @@ def _share(config: RunConfig) -> str:
 
 
 def describe_machine(machine: Any) -> str:
-    """The machine in one line.
+    """Describe the machine in one line.
 
-    In summary.json it is a string, or an object with an entry for each of its parts.
+    The entry of summary.json is a string, or an object with an entry for each part of the machine.
     """
     if isinstance(machine, Mapping):
         return "; ".join(f"{str(key).replace('_', ' ')} {value}" for key, value in machine.items())
@@ -131,16 +135,16 @@ def describe_machine(machine: Any) -> str:
 
 
 def next_commands(run: Path, config: RunConfig, data: EvalData) -> list[tuple[str, str]]:
-    """What can be done with the run next: what a command does, and the command to copy."""
+    """Return the commands that can be run next, each with a description before it."""
     prompt = f"{with_article(data.names[0])} on a teal background"
     size = 2 * config.model.resolution
-    dial = " --set brightness=0.8" if "brightness" in config.model.properties else ""
+    setting = " --set brightness=0.8" if "brightness" in config.model.properties else ""
     folder = shlex.quote(str(run))
     labels = " ".join(f'"{name}"' if " " in name else name for name in data.names[:3])
     commands = [
         (
             "Paint a picture",
-            f'majolica generate "{prompt}" --run {folder}{dial} --size {size} --out picture.png',
+            f'majolica generate "{prompt}" --run {folder}{setting} --size {size} --out picture.png',
         ),
         ("Name a picture", f"majolica classify picture.png --run {folder} --labels {labels}"),
         ("Measure it all again", f"majolica eval {folder}"),

@@ -1,4 +1,4 @@
-"""The Frechet distance between two sets of pictures, on the features of a network that saw neither."""
+"""The Frechet distance between the features of two sets of pictures."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from torch import Tensor
 
 
 def frechet_distance(first_BD: Tensor, second_BD: Tensor) -> float:
-    """Squared Frechet distance between the Gaussians with the means and covariances of two sets of features.
+    """Return the squared Frechet distance between Gaussians fitted to two sets of features.
 
-    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), in double precision (Heusel et al., "GANs Trained by a Two
-    Time-Scale Update Rule", arXiv 1706.08500). It is 0 for equal sets. Sets from one distribution are further apart
-    the smaller they are, so it has to be read beside the distance between two sets of real pictures. Raises
-    ValueError for fewer than two pictures, which have no covariance.
+    It is |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) for the means m and the covariances C, in
+    double precision (Heusel et al., "GANs Trained by a Two Time-Scale Update Rule", arXiv
+    1706.08500). It is 0 for equal sets. The distance between two sets from the same distribution
+    grows as the sets become smaller, so compare it with that between two sets of real pictures.
+    Raises ValueError if a set has fewer than two pictures, because it then has no covariance.
     """
     if min(len(first_BD), len(second_BD)) < 2:
         raise ValueError("a Frechet distance needs two pictures on each side")
@@ -27,12 +28,15 @@ def frechet_distance(first_BD: Tensor, second_BD: Tensor) -> float:
 
 
 def _covariance(x_BD: Tensor) -> Tensor:
-    """The covariance matrix, also of a single feature."""
+    """Return the covariance matrix; it is a matrix also if there is a single feature."""
     return torch.cov(x_BD.T).reshape(x_BD.shape[1], x_BD.shape[1])
 
 
 def _root(matrix_DD: Tensor) -> Tensor:
-    """The square root of a symmetric matrix without negative eigenvalues, but for rounding."""
+    """Return the square root of a symmetric positive semidefinite matrix.
+
+    Eigenvalues that are negative because of rounding count as 0.
+    """
     values_D, vectors_DD = torch.linalg.eigh(matrix_DD)
     root_DD: Tensor = vectors_DD * values_D.clamp(min=0).sqrt() @ vectors_DD.T
     return root_DD

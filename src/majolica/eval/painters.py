@@ -1,4 +1,4 @@
-"""Painting for evaluation, in parts that may go to several processes, and with progress."""
+"""Paints for evaluators in parts, which may go to several processes, and reports the progress."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from majolica.sampling.inputs import read_texts
 from majolica.sampling.request import PaintRequest
 
 PART = 16
-"""Most pictures that one process paints at once."""
+"""The most pictures that one process paints at once."""
 FEW = 4
-"""Pictures that a part has at least, except the last part of a call.
+"""The fewest pictures of a part, except for the last part of a call.
 
-Fewer would take longer, because pictures that are painted one by one do.
+Smaller parts would take more time for each picture.
 """
 JUDGE = 150
-"""About the number of pictures that could be painted while the judge is trained.
+"""The weight of the judge in the progress, in pictures.
 
-It is the judge's share of the progress.
+About so many pictures could be painted in the time in which the judge is trained.
 """
 
 
@@ -38,10 +38,10 @@ class Workload:
     tell: Callable[[int, int], None]
     painted: float = 0.0
     judge_share: Callable[[], float] = field(default=lambda: 1.0)
-    """Share of the judge's training that is done."""
+    """Returns the share of the judge's training that is done, from 0 to 1."""
 
     def show(self) -> None:
-        """Tell `tell` how much is done, and of how much."""
+        """Call `tell` with the work that is done and the whole work."""
         whole = round(self.total) + JUDGE
         self.tell(min(whole, round(self.painted + JUDGE * self.judge_share())), whole)
 
@@ -49,14 +49,14 @@ class Workload:
 class Painters:
     """A pipeline for evaluators.
 
-    It embeds by itself, and has its pictures painted by workers if there are any.
+    It computes embeddings in this process. Pictures are painted by the workers, if there are any.
     """
 
     def __init__(self, pipeline: PipelineLike, resolution: int, workers: Workers | None, tally: Workload) -> None:
         self.pipeline, self.resolution, self.workers, self.tally = pipeline, resolution, workers, tally
 
     def paint_request(self, request: PaintRequest) -> Tensor:
-        """One picture per prompt, as the pipeline paints them, but in parts."""
+        """Paint one picture per prompt, as the pipeline does, but in parts."""
         rows = cut(len(read_texts(request.prompts)), self.workers.count if self.workers else 1, request.batch)
         parts = [request.part(some) for some in rows]
         unit = ((request.size or self.resolution) / self.resolution) ** 2
@@ -69,7 +69,7 @@ class Painters:
 
     def _paint_here(self, part: PaintRequest, unit: float) -> Tensor:
         with warnings.catch_warnings():
-            # Headings of the report say which sizes are larger than trained.
+            # The report itself marks sizes that are larger than trained.
             warnings.simplefilter("ignore", Notice)
             images_B3HW = self.pipeline.paint_request(part).cpu()
         self._count(unit * len(images_B3HW))
@@ -80,18 +80,19 @@ class Painters:
         self.tally.painted += units
 
     def embed_images(self, images_B3HW: Tensor) -> Tensor:
-        """As the pipeline's."""
+        """Do what the method of the pipeline does."""
         return self.pipeline.embed_images(images_B3HW)
 
     def embed_labels(self, labels: Sequence[str]) -> Tensor:
-        """As the pipeline's."""
+        """Do what the method of the pipeline does."""
         return self.pipeline.embed_labels(labels)
 
 
 def cut(count: int, workers: int, batch: int) -> list[slice]:
-    """The rows of each part of `count` pictures.
+    """Divide `count` pictures into parts, and return the rows of each.
 
-    A part has at most `batch` and `PART` pictures, and so few that every worker has some.
+    A part has at most `batch` and at most `PART` pictures. It is smaller if some workers would
+    otherwise get none, but not smaller than `FEW`.
     """
     size = min(batch, PART, max(FEW, -(-count // workers)))
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]

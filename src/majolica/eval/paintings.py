@@ -1,4 +1,4 @@
-"""Pictures of held-out captions, painted once and measured by more than one evaluator."""
+"""Paints pictures of held-out captions once, for several evaluators."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ class Painted:
 
 @dataclass
 class Paintings:
-    """Paints one picture for each of `pictures` captions, spread evenly over those that are held out."""
+    """Paints one picture for each of `pictures` captions, evenly spaced among the held-out ones."""
 
     pictures: int = 256
     brush: Brush = field(default_factory=Brush)
     _done: Painted | None = None
 
     def count(self, data: EvalData) -> int:
-        """How many pictures it paints: never more than there are captions."""
+        """Return how many pictures it paints, which is at most the number of captions."""
         return min(self.pictures, len(data.prompts()))
 
     def paint(self, pipeline: PipelineLike, data: EvalData) -> Painted:
-        """The pictures, which are painted at the first call; a `Paintings` serves one pipeline and one set of data.
+        """Return the pictures, which are painted at the first call.
 
-        Raises UserError where there are no held-out captions.
+        Every call must have the same pipeline and the same data. Raises UserError if there are no
+        held-out captions.
         """
         if self._done is None:
             source, count = data.prompts(), self.count(data)

@@ -1,4 +1,4 @@
-"""Painted pictures in the form that the report shows."""
+"""Converts painted pictures to the form that the report shows."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from majolica.html.figures import Picture, data_url
 
 
 def figure_picture(image_3HW: Tensor, caption: str = "", verdict: str = "", right: bool | None = None) -> Picture:
-    """A picture of the report, the same to the bit as the uint8 tensor `3HW`."""
+    """Return a uint8 tensor `3HW` as a picture of the report, without loss."""
     height, width = image_3HW.shape[1:]
     return Picture(data_url(encode_png(image_3HW), "png"), width, height, caption, verdict, right)
 
 
 def encode_png(image_3HW: Tensor) -> bytes:
-    """The PNG file of a uint8 tensor `3HW`; ValueError for any other tensor."""
+    """Return a uint8 tensor `3HW` as a PNG file. Raises ValueError for any other tensor."""
     if image_3HW.dtype != torch.uint8 or image_3HW.ndim != 3 or image_3HW.shape[0] != 3:
         raise ValueError(f"a uint8 3HW picture is needed, got {image_3HW.dtype} {tuple(image_3HW.shape)}")
     out = io.BytesIO()

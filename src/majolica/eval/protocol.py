@@ -1,4 +1,4 @@
-"""What an evaluator is: it turns a model into metrics, figures and tables of the report."""
+"""The interface of an evaluator, which measures a model for metrics.json and the report."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ class PipelineLike(Protocol):
     """The part of `majolica.sampling.pipeline.Pipeline` that evaluators use."""
 
     def paint_request(self, request: PaintRequest) -> Tensor:
-        """One uint8 picture per prompt, `B3HW`.
+        """Return one uint8 picture per prompt, `B3HW`.
 
         A picture depends on its own prompt, properties, settings and seed alone.
         """
 
     def embed_images(self, images_B3HW: Tensor) -> Tensor:
-        """Embeddings `BE` of unit length, of uint8 pictures."""
+        """Return embeddings `BE` of unit length of uint8 pictures."""
 
     def embed_labels(self, labels: Sequence[str]) -> Tensor:
-        """Embeddings `KE` of unit length, of labels: each is a mean over several sentences."""
+        """Return embeddings `KE` of unit length of labels.
+
+        Each is the mean over several sentences that contain the label.
+        """
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Split:
         return len(self.captions)
 
     def shown(self, i: int) -> list[str]:
-        """Names of the things in picture `i`."""
+        """Return the names of the things in picture `i`."""
         return list(self.metas[i]["names"])
 
 
@@ -51,8 +54,8 @@ class Split:
 class EvalData:
     """What a model is evaluated on.
 
-    `heldout` has renderings that training never showed, `combinations` pairs of thing and
-    background that it never showed.
+    `heldout` has renderings that training never showed, and `combinations` has pairs of a thing and
+    a background that training never showed.
     """
 
     names: tuple[str, ...]
@@ -60,7 +63,7 @@ class EvalData:
     combinations: Split
 
     def prompts(self) -> Split:
-        """The split whose captions are painted: `combinations`, unless it is empty."""
+        """Return the split whose captions are painted: `combinations`, else `heldout`."""
         return self.combinations if len(self.combinations) else self.heldout
 
 
@@ -101,23 +104,23 @@ class Evaluator(Protocol):
 
     @property
     def name(self) -> str:
-        """A short word for progress and timing."""
+        """A short name for the display of progress and time."""
 
     def paintings(self, data: EvalData) -> float:
-        """How much it will paint, counted in pictures of the base resolution.
+        """Return how much it will paint, counted in pictures of the base resolution.
 
-        The progress needs it; it is 0 for an evaluator that paints nothing.
+        The display of progress needs this number. It is 0 for an evaluator that paints nothing.
         """
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
-        """Evaluate. Raises UserError where the data do not suit the evaluator."""
+        """Evaluate the model. Raises UserError if the data do not suit the evaluator."""
 
 
 def share_error(share: float, count: int) -> float:
-    """Half the width of the 95 % interval of a share that was seen in `count` trials, for "x ± y".
+    """Return half the width of the 95 % interval of a share that was seen in `count` trials.
 
-    It is the score interval of Wilson, "Probable inference, the law of succession, and statistical
-    inference", 1927.
+    It is the y in "x ± y". The interval is Wilson's score interval ("Probable inference, the law of
+    succession, and statistical inference", 1927).
     """
     z = 1.96
     return z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))

@@ -1,4 +1,4 @@
-"""The same pictures in other colours, to see whether a model goes by shape or by colour."""
+"""Changes the colours of pictures, to test whether a model recognises shapes or only colours."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from majolica.models.properties import luma
 
 
 def to_grey(images_B3HW: Tensor) -> Tensor:
-    """Uint8 pictures with their luma in all three channels."""
+    """Return uint8 pictures with their luma in all three channels."""
     return _to_bytes(luma(images_B3HW.float())[:, None].expand(-1, 3, -1, -1))
 
 
 def turn_hues(images_B3HW: Tensor) -> Tensor:
-    """Uint8 pictures with their hue rotated by a third of a circle, or by two thirds in every second picture."""
+    """Return uint8 pictures with their hues rotated.
+
+    The rotation is a third of a circle, and two thirds in every second picture.
+    """
     turns = (1 + np.arange(len(images_B3HW)) % 2) / 3
     matrix_B33 = torch.from_numpy(hue_matrices(turns)).float()
     return _to_bytes((matrix_B33 @ images_B3HW.float().flatten(2)).view(images_B3HW.shape))

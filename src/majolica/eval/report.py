@@ -1,4 +1,4 @@
-"""report.html: one self-contained page about a run, for people to look at."""
+"""Writes report.html, a self-contained page about a run."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ class Report:
     log: Sequence[Mapping[str, Any]] = ()
     """Rows of log.jsonl."""
     facts: Mapping[str, str] = field(default_factory=dict)
-    """What was run and on what, as label and value."""
+    """Facts about the run and its machine, as label and value."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """The seconds that each part took."""
     config: str = ""
     """The whole configuration as YAML."""
     commands: Sequence[tuple[str, str]] = ()
-    """What can be done next: what a command does, and the command."""
+    """Pairs of what a command does and the command itself, for what can be done next."""
     credits: str = ""
 
 
 def write_report(path: Path, report: Report) -> None:
-    """Write the page as a whole file; UserError where the disk refuses."""
+    """Write the page atomically. Raises UserError if it cannot be written."""
     write_atomic(path, render_report(report))
 
 
 def render_report(report: Report) -> str:
-    """The page as HTML: no script, no link to the outside, everything embedded."""
+    """Return the page as HTML. It embeds everything, and has no script and no external link."""
     return render_page(
         Page(
             title=report.title,
@@ -100,7 +100,7 @@ def _cards(metrics: Mapping[str, float]) -> list[Card]:
     if "control_rho" in metrics:
         what = "brightness" if "control_rho_brightness" in metrics else "value"
         words = f"rank correlation, requested and measured {what}"
-        cards.append(Card("It obeys the dial", f"{metrics['control_rho']:.2f}", words))
+        cards.append(Card("It follows the properties", f"{metrics['control_rho']:.2f}", words))
     if "train_seconds" in metrics:
         cards.append(Card("Training", duration(metrics["train_seconds"]), "from nothing"))
     return cards

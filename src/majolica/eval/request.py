@@ -1,4 +1,4 @@
-"""What an evaluation is asked for, as one object."""
+"""All options of an evaluation, as one object."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from majolica.eval.brush import Brush
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """What `evaluate` does, and with how many processes."""
+    """What `evaluate` measures, and with how many processes."""
 
     run: Path
     """Folder of the trained run."""

@@ -32,9 +32,9 @@ from majolica.machine import cores
 
 Say = Callable[[str], None]
 JUDGE_PIXELS = 64
-"""Side in pixels of what the judge looks at, at most.
+"""The largest side, in pixels, of the pictures that the judge reads.
 
-A drawing can be recognised at that size, and the judge's training stays short.
+A drawing can be recognised at that size, and the training of the judge stays short.
 """
 MOST_PROCESSES = 8
 
@@ -46,10 +46,10 @@ def evaluate(
 ) -> dict[str, float]:
     """Evaluate a run, write metrics.json and report.html into its folder, and return its metrics.
 
-    `say` is called with the name of each part as it begins. `progress` is called with the work that is
-    done and the whole work, both in pictures of the base resolution.
+    `say` is called with the name of each part as it begins. `progress` is called with the work that
+    is done and the whole work, both in pictures of the base resolution.
 
-    Raises UserError where the run or its data cannot be read.
+    Raises UserError if the run or its data cannot be read.
     """
     from majolica.sampling.pipeline import Pipeline
 
@@ -78,9 +78,9 @@ def evaluate(
 def default_evaluators(
     config: RunConfig, judge: Judge | Callable[[], Judge], pictures: int, brush: Brush
 ) -> tuple[Evaluator, ...]:
-    """The evaluators of the report, in its order.
+    """Return the evaluators, in the order of the report.
 
-    A new one is a file beside these, and an entry here.
+    A new evaluator needs a file in `eval/evaluators/` and an entry here.
     """
     painted = Paintings(pictures, brush)
     return (
@@ -112,7 +112,7 @@ def run_evaluators(
 def write_results(
     run: Path, config: RunConfig, data: EvalData, results: Sequence[Result], seconds: Mapping[str, float]
 ) -> dict[str, float]:
-    """Write metrics.json and report.html; return the metrics."""
+    """Write metrics.json and report.html, and return the metrics."""
     log, summary = facts.read_log(run), facts.read_json(run / "summary.json")
     metrics = facts.training_metrics(config, summary, log)
     found = {name: value for result in results for name, value in result.metrics.items()}
@@ -134,7 +134,7 @@ def write_results(
 
 
 def judge_spec(folder: Path, names: tuple[str, ...], config: RunConfig) -> JudgeSpec:
-    """The spec of the judge that suits a data folder and a run."""
+    """Return the spec of the judge that suits a data folder and a run."""
     objects = int(facts.read_json(folder / "dataset.json").get("objects", 1))
     return JudgeSpec(names, min(config.model.resolution, JUDGE_PIXELS), objects)
 
@@ -144,7 +144,7 @@ def _begin_judge(
 ) -> Callable[[], Judge]:
     """Load or train the judge here, or have a worker do so.
 
-    The function that is returned waits for the judge, and notes in `seconds` the time that it took.
+    Returns a function that waits for the judge, returns it, and writes its time into `seconds`.
     """
     if workers is None:
 

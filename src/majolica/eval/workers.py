@@ -1,4 +1,4 @@
-"""Processes that evaluate side by side: all of them paint, and one trains the judge first."""
+"""Processes for an evaluation: all of them paint, and one of them trains the judge first."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from majolica.sampling.request import PaintRequest
 
 T = TypeVar("T")
 LOOK = 0.5
-"""Seconds between two looks at what the processes have done."""
+"""Seconds between two displays of the progress."""
 
 
 class Workers:
     """Processes of one thread each.
 
-    They do not wait for one another, as the threads of one process do.
+    Unlike the threads of one process, they do not have to wait for one another.
     """
 
     def __init__(self, pool: ProcessPoolExecutor, count: int, judge_share: Any) -> None:
         self._pool, self.count, self._judge_share = pool, count, judge_share
 
     def judge_share(self) -> float:
-        """The share of the judge's training that is done, from 0 to 1."""
+        """Return the share of the judge's training that is done, from 0 to 1."""
         return float(self._judge_share.value)
 
     def train_judge(self, folder: Path, spec: JudgeSpec) -> Future[tuple[bytes, float]]:
@@ -45,7 +45,7 @@ class Workers:
 
         The result will be the content of its file, and the seconds that it took.
         """
-        threads = max(1, cores() + 1 - self.count)  # where there are more cores than processes
+        threads = max(1, cores() + 1 - self.count)  # more than one if there are idle cores
         return self._pool.submit(_train_judge, folder, spec, threads)
 
     def paint(self, parts: Sequence[PaintRequest]) -> list[Future[Any]]:
@@ -53,9 +53,9 @@ class Workers:
         return [self._pool.submit(_paint, part) for part in parts]
 
     def wait_for(self, futures: Sequence[Future[T]], look: Callable[[], None]) -> list[T]:
-        """The results of `futures`, in order; meanwhile `look` is called now and then.
+        """Return the results of `futures`, in order; meanwhile call `look` every `LOOK` seconds.
 
-        Raises UserError where a process was killed.
+        Raises UserError if a process was killed.
         """
         try:
             while wait(futures, timeout=LOOK).not_done:
@@ -69,9 +69,9 @@ class Workers:
 
 @contextmanager
 def open_workers(run: Path, count: int) -> Iterator[Workers | None]:
-    """Start `count` processes that can paint with the run, and end them with the context.
+    """Start `count` processes that can paint with the run, and stop them at the end of the context.
 
-    It gives None where `count` is 1, and where the system allows no further process.
+    Yields None if `count` is 1, or if the system cannot start further processes.
     """
     context = multiprocessing.get_context("spawn")  # a fork would copy the locks of torch's threads
     try:
@@ -94,7 +94,7 @@ def open_workers(run: Path, count: int) -> Iterator[Workers | None]:
 
 @dataclass
 class _Worker:
-    """What one of the processes holds."""
+    """The state of one process."""
 
     run: str
     judge_share: Any
@@ -118,7 +118,7 @@ def _paint(part: PaintRequest) -> Any:
     worker = _this[0]
     if worker.pipeline is None:
         worker.pipeline = Pipeline.load(Path(worker.run))
-    return worker.pipeline.paint_request(part).numpy()  # arrays travel without shared memory
+    return worker.pipeline.paint_request(part).numpy()  # an array, unlike a tensor, is sent without shared memory
 
 
 def _train_judge(folder: Path, spec: JudgeSpec, threads: int) -> tuple[bytes, float]:

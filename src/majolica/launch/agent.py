@@ -12,7 +12,10 @@ from majolica.distributed.environment import MEETING
 from majolica.signals import INTERRUPTED, leave_lost_terminal
 
 STOP, GONE = b"s", b"g"
-"""Messages of the launcher: stop at the next step; another rank has ended too early."""
+"""The messages of the launcher.
+
+STOP asks a rank to stop at its next step; GONE says that another rank has ended too early.
+"""
 
 PATIENCE = 5.0
 """Seconds that a failing rank waits for the message that another rank failed first."""
@@ -25,7 +28,7 @@ class Launcher:
     """
 
     def __init__(self, asked: list[int]) -> None:
-        """Begin to listen. SIGTERM is appended to `asked` when this rank shall stop."""
+        """Begin to listen. SIGTERM is appended to `asked` when this rank has to stop."""
         self.asked = asked
         self.joined = False
         """Whether the process group exists. Before that a rank has nothing to save and exits at once."""
@@ -34,7 +37,7 @@ class Launcher:
             threading.Thread(target=self._listen, args=(os.dup(sys.stdin.fileno()),), daemon=True).start()
 
     def wait_for_other_failure(self) -> bool:
-        """Whether another rank failed first, so that the failure here is a consequence of that one.
+        """Return whether another rank failed first, so that this rank's failure is a consequence.
 
         The message may arrive late, so this waits for it up to `PATIENCE` seconds.
         """

@@ -14,7 +14,7 @@ from majolica.train.prompts import PROMPTS, read_prompts
 
 
 def describe_finished(config: RunConfig, out: Path, step: int, begun: int) -> str:
-    """The message for a run that has reached its last step.
+    """Return the message for a run that has reached its last step.
 
     `begun` is the step at which this process began. If it equals `step`, an earlier process had
     already finished the run.
@@ -35,7 +35,10 @@ def describe_finished(config: RunConfig, out: Path, step: int, begun: int) -> st
 
 
 def describe_stopped(out: Path, step: int, advise: bool) -> str:
-    """The message for a run that was asked to stop; with `advise`, also the command that continues it."""
+    """Return the message for a run that was asked to stop.
+
+    With `advise`, it also gives the command that continues the run.
+    """
     return f"\nstopped at step {step} and saved" + (
         f"; go on with: {spell_command('train --resume', out)}" if advise else ""
     )

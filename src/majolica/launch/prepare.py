@@ -30,8 +30,8 @@ def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
     config.yaml is written last, so a folder that has one is fully prepared. In a new run, options
     that the configuration leaves open are fitted to the data and to this machine. A run that resumes
     from a checkpoint keeps its tokenizer. Without a checkpoint the tokenizer is made again, because
-    the captions may have been corrected. `launch.rank.work` saves the options that a resume changes,
-    after it has read the checkpoint.
+    the captions may have been corrected. `launch.rank` saves the options that a resume changes, after
+    it has read the checkpoint.
     """
     # Paths are absolute, because config.yaml may be read from another working directory.
     config = make_paths_absolute(check_settled(config) if resume else _fit_config(config))

@@ -1,4 +1,7 @@
-"""One process of a training run: join the others, build or restore the run, train, say what comes next."""
+"""One process (rank) of a training run.
+
+It joins the other ranks, builds or restores the run, trains, and prints which command comes next.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,11 @@ from majolica.train.watch.summary import write_summary
 
 
 def train_rank(config: RunConfig, out: Path, resume: bool, asked: list[int], launcher: Launcher | None = None) -> None:
-    """One process of the training; it stops at the end of a step when any rank's `asked` holds a signal."""
+    """Run one process of the training.
+
+    It stops at the end of a step if `asked` holds a signal on any rank, and then raises
+    KeyboardInterrupt.
+    """
     check_settled(config)
     gone = watch_torchrun()
     with join_group(config.train.processes, config.train.threads) as group, _hold_on_first_rank(out, resume, group):
@@ -45,7 +52,7 @@ def train_rank(config: RunConfig, out: Path, resume: bool, asked: list[int], lau
                 _keep_changes(config, out / "config.yaml")
             begun = run.step
             finished = resume and begun >= run.plan.steps
-            if not finished:  # else nothing follows from its data
+            if not finished:  # a finished run reads no data, so no log or notices are needed
                 log = Log(out, config, begun) if group.first else None
                 finished = _fit(run, log, lambda: bool(asked) or gone())
             unreadable = sum_counts(run.unreadable, group)
@@ -56,7 +63,7 @@ def train_rank(config: RunConfig, out: Path, resume: bool, asked: list[int], lau
         if group.first:
             write_summary(run, unreadable, print)
             check_saved(out, run.step)
-            advise = is_rank() and not has_launcher()  # torchrun does not say how to go on
+            advise = is_rank() and not has_launcher()  # otherwise `launch.start` prints this command
             print(
                 describe_finished(run.config, out, run.step, begun)
                 if finished
@@ -68,7 +75,10 @@ def train_rank(config: RunConfig, out: Path, resume: bool, asked: list[int], lau
 
 
 def _fit(run: state.Run, log: Log | None, stop: Callable[[], bool]) -> bool:
-    """Say what there is to know of the captions and the data, then train; as `loop.fit`."""
+    """Print notices about the captions and the data, then train.
+
+    Returns what `loop.fit` returns: whether the run has reached its last step.
+    """
     if log:
         for notice in caption_notices(run.tokenizer, run.feed.loader.sets, run.config):
             log.say(notice)
@@ -77,13 +87,17 @@ def _fit(run: state.Run, log: Log | None, stop: Callable[[], bool]) -> bool:
 
 
 def _keep_changes(config: RunConfig, saved: Path) -> None:
-    """Save what a resume has changed; not before its checkpoint is read, for a refused change must leave no trace."""
+    """Save the configuration if a resume has changed it.
+
+    This happens after the checkpoint has been read, because a change that is refused must not be
+    saved.
+    """
     if io.load(saved) != config:
         io.save(config, saved)
 
 
 def say_notices(run: state.Run, say: Callable[[str], None]) -> None:
-    """What the person should know of the data before training begins."""
+    """Call `say` with each notice about the data that the user should see before training."""
     side, *larger = trained_sizes(run.config)
     large = (larger[0], larger[0]) if larger else None
     for line in data_notices(run.feed.loader.sets, run.config.data, (side, side), large):
@@ -92,7 +106,10 @@ def say_notices(run: state.Run, say: Callable[[str], None]) -> None:
 
 @contextmanager
 def _hold_on_first_rank(out: Path, resume: bool, group: Group) -> Iterator[None]:
-    """Hold the run folder on the first rank, unless the launcher does; what it refuses, all ranks refuse."""
+    """Lock the run folder on the first rank, unless `launch.start` has locked it already.
+
+    Raises UserError on all ranks if the first rank cannot train in this folder.
+    """
     if not is_rank() or has_launcher():
         yield
         return
@@ -112,7 +129,7 @@ def _hold_on_first_rank(out: Path, resume: bool, group: Group) -> Iterator[None]
 
 
 def _restore(run: state.Run, resume: bool) -> None:
-    """Go on from the newest whole checkpoint, or begin at step 0 where there is none yet."""
+    """Restore the newest whole checkpoint; without one, or without `resume`, begin at step 0."""
 
     def say(message: str) -> None:
         if run.group.first:

@@ -36,14 +36,15 @@ from majolica.train.watch.heldout import check_folders
 def rehearse(config: RunConfig, out: Path, resume: bool = False) -> list[str]:
     """Raise the UserError that training `config` into `out` would raise at its start; leave no files.
 
-    Opens the data as every rank does, the tokenizer and, for a resume, the checkpoint. Checks that
-    this machine has the requested processes, precision and memory.
+    It opens the data as every rank does, the tokenizer and, for a resume, the checkpoint. It checks
+    that this machine has the requested processes, precision and memory.
 
-    Returns the lines that training would print: steps that are fitted to the number of pictures,
-    held-out pictures that cannot be read, first weights, a resume, or that the run is finished.
+    Returns the lines that training would print. They are about steps that are fitted to the number
+    of pictures, held-out pictures that cannot be read, first weights or a resume, or they say that
+    the run is finished.
     """
     if (out / LOCK).exists():
-        with hold_folder(out):  # raises if the folder is in use; else a killed process left the file
+        with hold_folder(out):  # this raises if the folder is in use; if not, a killed process left the file
             pass
     if not resume:
         check_vacant(out)
@@ -92,7 +93,7 @@ def check_shapes(config: RunConfig, checkpoint: Path, vocab: int) -> None:
 
 
 def _open_tokenizer(config: RunConfig, out: Path, restores: bool) -> Tokenizer | None:
-    """The tokenizer that the run will use, or None if one will be trained.
+    """Return the tokenizer that the run will use, or None if one will be trained.
 
     Raises UserError if it cannot be read, or cannot be trained because the captions are empty.
     """

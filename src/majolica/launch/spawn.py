@@ -39,7 +39,7 @@ def launch(processes: int, module: str, arguments: Sequence[str], inherit: Seque
     Raises UserError if a rank fails, and KeyboardInterrupt if the ranks were asked to stop.
     """
     with ScratchFolder("majolica-launch-") as scratch, collect_signals() as asked:
-        meeting = scratch.path / "meeting"  # the ranks meet through a file, which needs no free port
+        meeting = scratch.path / "meeting"  # the ranks find each other through a file, which needs no free port
         ranks: list[Rank] = []
         try:
             for rank in range(processes):
@@ -75,7 +75,7 @@ def check_room(processes: int, gpus: int) -> None:
 
 
 def _rank_variables(rank: int, processes: int, meeting: Path) -> dict[str, str]:
-    """Environment variables of one rank."""
+    """Return the environment variables of one rank."""
     return {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
@@ -90,7 +90,8 @@ def _rank_variables(rank: int, processes: int, meeting: Path) -> dict[str, str]:
 def _wait(ranks: Sequence[Rank], asked: list[int]) -> int:
     """Wait for all ranks, and tell them to stop once `asked` holds a signal or one of them has ended.
 
-    Returns the exit code of the first rank that failed; else 130 if a rank was interrupted; else 0.
+    Returns the exit code of the first rank that failed. If none failed, it returns 130 if a rank was
+    interrupted, and 0 if not.
     """
     first_failure, deadline, sent = 0, float("inf"), b""
     while running := [rank for rank in ranks if rank.poll() is None]:
@@ -113,7 +114,10 @@ def _wait(ranks: Sequence[Rank], asked: list[int]) -> int:
 
 
 def _exit_code(returncode: int) -> int:
-    """`returncode`, or 130 if one of the signals in `STOPPING` killed the rank before it could handle it."""
+    """Return `returncode`, or 130 if a signal of `STOPPING` killed the rank.
+
+    Such a signal kills a rank that has not installed its handlers yet.
+    """
     return INTERRUPTED if -returncode in STOPPING else returncode
 
 

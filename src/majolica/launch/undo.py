@@ -1,4 +1,4 @@
-"""Cleaning up after a new run that fails: its files are removed unless `--resume` could use them."""
+"""Removes the files of a new run that fails, unless `--resume` could use them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WRITTEN = (*RUN_FILES, "samples", "profile", "tensorboard", "wandb", "checkpoint
 
 
 def has_begun(out: Path) -> bool:
-    """Whether `out` holds something worth keeping: a checkpoint, or a line of the log."""
+    """Return whether `out` holds something worth keeping: a checkpoint, or a line of the log."""
     log = out / LOG
     return bool(checkpoints(out)) or (log.is_file() and log.stat().st_size > 0)
 
@@ -43,7 +43,7 @@ def undo_failed_start(out: Path) -> Iterator[None]:
 
 
 def _list_written(out: Path) -> Iterator[Path]:
-    """The paths of `WRITTEN` that exist, and everything inside them."""
+    """Yield the paths of `WRITTEN` that exist, and everything inside them."""
     for path in (out / name for name in WRITTEN):
         if path.exists():
             yield path

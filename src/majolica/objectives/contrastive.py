@@ -1,10 +1,13 @@
-"""Sigmoid contrastive loss (SigLIP, arXiv 2303.15343) over ranks and over the micro-steps of an optimiser step.
+"""The sigmoid contrastive loss over the ranks and micro-steps of an optimiser step.
 
-The loss is a sum over pairs of an image and a text, each judged on its own. So pairs may be counted wherever it is
-convenient, as long as each counts once: with rows of other ranks, and with rows of earlier micro-steps, whose
-embeddings are exact because the weights do not move inside an optimiser step.
+The loss (SigLIP, Zhai et al. 2023, arXiv 2303.15343, section 3.2) is a sum over pairs of an image
+and a text, and each term depends on its own pair alone. A pair may therefore be computed on any
+rank and in any micro-step, as long as it counts once. Embeddings of earlier micro-steps are still
+exact, because the weights do not change inside an optimiser step. docs/architecture.md derives this
+under "The windowed contrastive loss".
 
-Shapes: B images or captions here, K others, E embedding, L pieces of a caption.
+In shapes, B is the number of images or captions of this rank and micro-step, K the number of
+others, E the size of an embedding, and L the number of pieces of a caption.
 """
 
 from __future__ import annotations
@@ -18,39 +21,42 @@ from torch import Tensor
 from torch.nn import functional as F
 
 CHUNK = 1024
-"""Columns of the pair matrix that exist at a time."""
+"""Columns of the matrix of pairs that are in memory at a time."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Embeddings of images and of their captions, with unit norm, and what tells captions apart."""
+    """Embeddings of images and captions, with unit norm, and the identities of the captions."""
 
     image_BE: Tensor
     text_BE: Tensor
     caption_B: Tensor
-    """int64: equal for equal captions, see `caption_ids`."""
+    """int64 identities, which are equal for equal captions (see `caption_ids`)."""
 
     def __len__(self) -> int:
         return len(self.image_BE)
 
     def detach(self) -> Pairs:
-        """The same without a graph."""
+        """Return the same pairs, through which no gradient flows."""
         return Pairs(self.image_BE.detach(), self.text_BE.detach(), self.caption_B)
 
     def empty(self) -> Pairs:
-        """No rows, of the same kind."""
+        """Return pairs of the same type and device without any rows."""
         return Pairs(self.image_BE[:0].detach(), self.text_BE[:0].detach(), self.caption_B[:0])
 
 
 def concatenate_pairs(parts: Sequence[Pairs]) -> Pairs:
-    """All rows of all parts."""
+    """Return the rows of all parts, in order."""
     return Pairs(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Pairs)))
 
 
 def caption_ids(tokens_BL: Tensor) -> Tensor:
-    """A 64-bit hash of each caption's pieces `(B,)`: equal captions are positives of each other, not negatives."""
+    """Return a 64-bit hash of each caption's pieces, `(B,)`.
+
+    With it, the loss recognises equal captions, which are positives of each other.
+    """
     weight_L = torch.arange(1, tokens_BL.shape[1] + 1, device=tokens_BL.device) * _ODD
-    weight_L = (weight_L ^ (weight_L >> 29)) * _ODD  # modulo 2^64, as all that follows
+    weight_L = (weight_L ^ (weight_L >> 29)) * _ODD  # int64 products wrap around modulo 2^64, here and below
     mixed_BL = (tokens_BL + weight_L) * _ODD
     mixed_BL = (mixed_BL ^ (mixed_BL >> 32)) * (weight_L | 1)
     return mixed_BL.sum(1)
@@ -61,9 +67,10 @@ _ODD = -7046029254386353131
 
 
 class _PairSum(torch.autograd.Function):
-    """Sum of -log sigmoid(+-(scale <image, text> + bias)) over all pairs, with no more than a chunk of them in memory.
+    """The sum of -log sigmoid(s (scale <image, text> + bias)) over all pairs.
 
-    The gradients are computed in the forward pass, where each chunk's logits are at hand.
+    The sign s is +1 for equal captions and -1 otherwise. Only one chunk of the pairs is in memory
+    at a time, so the gradients are computed in the forward pass, together with the chunk's logits.
     """
 
     @staticmethod
@@ -95,9 +102,10 @@ class _PairSum(torch.autograd.Function):
 
 
 def pair_sum(images: Pairs, texts: Pairs, scale: Tensor, bias: Tensor) -> Tensor:
-    """Sum of the pair losses between the images of one set and the texts of another."""
+    """Return the sum of the losses of all pairs of an image of `images` and a text of `texts`."""
     if not len(images) or not len(texts):
-        # Nothing, but with a graph: a rank without clean rows has to give its zeros to the others.
+        # The sum is 0, but it has a graph, because a rank without clean rows still has to reduce
+        # its gradients, which are zeros, with those of the other ranks.
         return 0 * (scale + bias + images.image_BE.sum() + texts.text_BE.sum())
     out: Tensor = _PairSum.apply(  # type: ignore[no-untyped-call]
         images.image_BE, texts.text_BE, scale, bias, images.caption_B, texts.caption_B
@@ -106,18 +114,23 @@ def pair_sum(images: Pairs, texts: Pairs, scale: Tensor, bias: Tensor) -> Tensor
 
 
 def sigmoid_loss(here: Pairs, scale: Tensor, bias: Tensor, ranks: Pairs, earlier: Pairs, rows: float) -> Tensor:
-    """This rank's and micro-step's share of the loss over all pairs of an optimiser step, divided by `rows`.
+    """Return the part of an optimiser step's loss that this rank computes in this micro-step.
 
-    `rows` is the mean of the ranks' rows in a micro-step: ranks may have one more or less.
+    `here` are the clean rows of this rank and micro-step, `ranks` those of the other ranks, and
+    `earlier` those of all ranks in earlier micro-steps; the last two are detached. The sum over
+    pairs is divided by `rows`, the mean number of clean rows that a rank has in a micro-step, which
+    is a fraction if some ranks have one row more than others.
 
-    `ranks` are the other ranks' rows of this micro-step, `earlier` all ranks' rows of earlier ones, both detached.
-    The mean over ranks and micro-steps is the full loss, exactly. Its gradient is exact over ranks, and over
-    micro-steps unbiased when their order is random (design, section 3):
+    The mean over ranks and micro-steps is exactly the loss over all pairs of the optimiser step.
+    The gradient is exact over ranks, and unbiased over micro-steps if their order is random (see
+    "The windowed contrastive loss" in docs/architecture.md):
 
-    * A pair across two ranks appears on both: on the image's rank with a gradient to the image, on the text's rank
-      with one to the text. The second appearance adds nothing to the value, nor to `scale` and `bias`.
-    * A pair across two micro-steps appears in the later one and can only move its row there. Which row is the later
-      is a fair coin, so that row's gradient counts twice; value, `scale` and `bias` count once.
+    * A pair across two ranks is computed on both: on the image's rank with a gradient to the image,
+      and on the text's rank with a gradient to the text. Only the image's rank adds the pair to the
+      value and to the gradients of `scale` and `bias`.
+    * A pair across two micro-steps is computed in the later one, where only the later row can get a
+      gradient. Each of the two rows is the later one with probability 1/2, so this gradient counts
+      twice, while the value and the gradients of `scale` and `bias` count once.
     """
     loss = pair_sum(here, here, scale, bias) + pair_sum(here, ranks, scale, bias)
     mirror = pair_sum(ranks, here, scale.detach(), bias.detach())

@@ -1,4 +1,7 @@
-"""Random numbers row by row, so that a row's draws are the same on any rank, in any micro-step and any company."""
+"""Random numbers that are drawn separately for each row of a batch.
+
+A row therefore gets the same numbers on any rank, in any micro-step and beside any other rows.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ CPU = torch.device("cpu")
 
 
 class Draws:
-    """Streams of random numbers, a pair for each of `B` rows, fixed by the row's seed alone.
+    """Two streams of random numbers for each of `B` rows, which depend on the row's seed alone.
 
-    Numbers that the host must know come from its own stream. Noise is drawn where it is used: from the host it would
-    take a core and the bus for a fast GPU.
+    Numbers that the host has to know come from the stream on the host. Noise comes from the stream
+    on the device, because drawing it on the host and copying it would keep a fast GPU waiting. On
+    a CPU both are the same stream.
     """
 
     def __init__(self, streams: Sequence[torch.Generator], noise_streams: Sequence[torch.Generator]) -> None:
@@ -22,39 +26,45 @@ class Draws:
 
     @staticmethod
     def seeded(seeds: Sequence[int], device: torch.device = CPU) -> Draws:
-        """Fresh streams; seeds below 2^63. Noise is the same on all devices of a kind."""
+        """Return streams that start from the rows' seeds, which must be below 2^63.
+
+        The noise is the same on all devices of one type, but differs between a CPU and a GPU.
+        """
         streams = [generator(CPU).manual_seed(seed) for seed in seeds]
         same = device.type == "cpu"
         return Draws(streams, streams if same else [generator(device).manual_seed(seed) for seed in seeds])
 
     def __getitem__(self, rows: slice) -> Draws:
-        """The same streams, of some rows: what they give is gone for all."""
+        """Return the streams of some of the rows.
+
+        They are shared and not copied, so no object draws the same numbers again.
+        """
         return Draws(self.streams[rows], self.noise_streams[rows])
 
     def noise(self, like_BCHW: Tensor) -> Tensor:
-        """Unit Gaussians, shaped as `like_BCHW` and on its device."""
+        """Draw unit Gaussians with the shape and the device of `like_BCHW`."""
         return fill_rows(torch.empty_like(like_BCHW), Tensor.normal_, self.noise_streams)
 
     def normal(self) -> Tensor:
-        """A unit Gaussian for each row, `(B,)`."""
+        """Draw a unit Gaussian for each row, `(B,)`."""
         return fill_rows(torch.empty(len(self.streams)), Tensor.normal_, self.streams)
 
     def uniform(self, *shape: int) -> Tensor:
-        """Numbers in [0, 1), `(B, *shape)`."""
+        """Draw numbers in [0, 1), `(B, *shape)`."""
         return fill_rows(torch.empty(len(self.streams), *shape), Tensor.uniform_, self.streams)
 
     def below(self, limit: int) -> Tensor:
-        """Integers in [0, limit), `(B,)`."""
+        """Draw an integer in [0, limit) for each row, `(B,)`."""
         return (self.uniform() * limit).long().clamp(max=limit - 1)
 
 
 def fill_rows(out: Tensor, fill: Callable[..., Tensor], streams: Sequence[torch.Generator]) -> Tensor:
-    """`out`, each row of which `fill` has filled from its own stream."""
+    """Fill each row of `out` from its own stream, and return `out`."""
     for row, stream in zip(out.unbind(), streams, strict=True):
         fill(row, generator=stream)
     return out
 
 
 def generator(device: torch.device) -> torch.Generator:
-    """A stream of `device`."""
+    """Return a new stream on `device`."""
     return torch.Generator(device)

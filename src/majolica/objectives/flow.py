@@ -1,4 +1,7 @@
-"""Flow matching in pixels: pool-consistent noising, x-prediction, velocity loss."""
+"""Flow matching in pixels: pool-consistent noising, and the velocity loss of a predicted image.
+
+docs/architecture.md gives the mathematics.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +10,39 @@ from torch import Tensor
 
 
 def flow_time(normal_B: Tensor, mean: float, std: float) -> Tensor:
-    """Flow times with logit(t) ~ N(mean, std^2) (JiT, arXiv 2511.13720, section 4), from unit Gaussians."""
+    """Return flow times with logit(t) ~ N(mean, std^2), computed from unit Gaussians `(B,)`.
+
+    The distribution is that of JiT (arXiv 2511.13720, section 4).
+    """
     return torch.sigmoid(mean + std * normal_B)
 
 
 def add_noise(clean_BCHW: Tensor, t_B: Tensor, scale: int, noise_BCHW: Tensor) -> Tensor:
-    """z_t = t x + (1 - t) k e: average-pooled by k it is distributed as the same picture's z_t at the base resolution.
+    """Return z_t = t x + (1 - t) k e for a clean image x, unit Gaussian noise e and k = `scale`.
 
-    Pooling k^2 independent unit Gaussians divides their standard deviation by k, which the factor k undoes.
+    Average-pooled by k, it has the distribution of z_t of the pooled image at the base resolution:
+    pooling k^2 independent unit Gaussians divides their standard deviation by k, which the factor k
+    undoes.
     """
     t = t_B[:, None, None, None]
     return t * clean_BCHW + (1 - t) * scale * noise_BCHW
 
 
 TIME_BINS = 5
-"""Equal parts of the flow time, for the log."""
+"""Number of equal parts of the flow time for which the log has a loss of their own."""
 
 
 def by_time(loss_M: Tensor, t_M: Tensor) -> Tensor:
-    """Sum of the losses and number of rows in each part of the flow time: `(TIME_BINS, 2)`."""
+    """Return the sum of the losses and the number of rows by part of the time, `(TIME_BINS, 2)`."""
     bin_M = (t_M * TIME_BINS).long().clamp(max=TIME_BINS - 1)
     member_KM = (bin_M == torch.arange(TIME_BINS, device=t_M.device)[:, None]).to(loss_M.dtype)
     return member_KM @ torch.stack((loss_M.detach(), torch.ones_like(loss_M)), 1)
 
 
 def velocity_loss(predicted_BCHW: Tensor, clean_BCHW: Tensor, t_B: Tensor, scale: int, floor: float) -> Tensor:
-    """Per-row mean of ||(x_hat - x) / max(1 - t, floor)||^2 / k^2; `(B,)`."""
+    """Return ||x_hat - x||^2 / (k max(1 - t, floor))^2 for each row, `(B,)`.
+
+    ||.||^2 is the mean over channels and pixels, and k is `scale`.
+    """
     error_B = (predicted_BCHW.float() - clean_BCHW).square().mean((1, 2, 3))
     return error_B / ((1 - t_B).clamp(min=floor) * scale).square()

@@ -1,4 +1,4 @@
-"""The rows of the joint pass: one batch becomes noisy rows that paint and clean rows that see."""
+"""Turns a batch into noisy rows (for the flow-matching loss) and clean rows (contrastive loss)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from majolica.objectives.recolour import recolour
 
 @dataclass(frozen=True)
 class Targets:
-    """What the outputs are compared with."""
+    """What the outputs of the model are compared with."""
 
     base_M3HW: Tensor
     fine_F3HW: Tensor
     caption_C: Tensor
-    """Identities of the clean rows' captions."""
+    """Identities of the clean rows' captions (see `caption_ids`)."""
 
 
 def make_rows(
@@ -39,12 +39,13 @@ def make_rows(
     draws: Draws,
     recoloured: float = 0.0,
 ) -> tuple[Rows, Targets]:
-    """Turn augmented images in [0, 1] into rows of which the first `noisy` are noisy and the others clean.
+    """Turn augmented images in [0, 1] into rows; the first `noisy` are noisy, the others clean.
+
+    All images are given at the base resolution. The first F of them, at most `noisy`, are also
+    given at `fine_scale` times that resolution, and are noised at this size. The trunk then sees
+    them pooled, and the decoder sees a window of them that has as many pixels as a base image.
 
     A share of `recoloured` of the clean ones is seen in other colours.
-
-    Images come at the base resolution, the first F (no more than are noisy) also at `fine_scale` times it: those are
-    noised at full size; the trunk sees them pooled, the decoder a window as large as the base picture.
     """
     batch, scale = len(images_B3HW), config.fine_scale
     full_F3HW = fine_F3HW * 2 - 1
@@ -70,7 +71,11 @@ def make_rows(
 
 
 def random_windows(full_F3HW: Tensor, noised_F3HW: Tensor, scale: int, draws: Draws) -> tuple[Window, Tensor, Tensor]:
-    """A window of 1/k of each side for every row, at a random base pixel, cut from the clean and the noisy picture."""
+    """Cut a random window from the clean and the noisy image of each row.
+
+    A window has 1/k of each side, where k is `scale`, and begins at a random pixel of the base
+    image. Returns the position of the windows, and what they show of both images.
+    """
     height, width = full_F3HW.shape[2:]
     inner_height, inner_width = height // scale, width // scale
     top_F = scale * draws.below((height - inner_height) // scale + 1)
@@ -94,7 +99,10 @@ def draw_condition(
     properties: tuple[str, ...],
     draws: Draws,
 ) -> Condition:
-    """Measured properties and captions, each dropped as configured so that any subset works at inference."""
+    """Return the conditions of all rows: their captions and measured properties.
+
+    Each is dropped at random, as configured, so that any subset of them can be given at inference.
+    """
     keep_B = draws.uniform() >= config.drop_all
     has_text_B = keep_B & (draws.uniform() >= config.drop_text)
     has_value_BP = keep_B[:, None] & (draws.uniform(len(properties)) >= config.drop_property)

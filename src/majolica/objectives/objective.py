@@ -1,4 +1,4 @@
-"""The objective of one micro-step. Training, the activation planner and estimates all compute it here."""
+"""The objective of one micro-step, which training, the activation planner and estimates share."""
 
 from __future__ import annotations
 
@@ -17,36 +17,40 @@ from majolica.objectives.joint import Targets
 
 @dataclass(frozen=True)
 class Others:
-    """Clean rows from elsewhere that the contrastive loss compares this micro-step's with, see `sigmoid_loss`."""
+    """Clean rows with which `sigmoid_loss` compares those of this rank and micro-step."""
 
     ranks: Pairs
-    """Of the other ranks, in this micro-step."""
+    """Rows of the other ranks in this micro-step."""
     earlier: Pairs
-    """Of all ranks, in earlier micro-steps of the same optimiser step."""
+    """Rows of all ranks in earlier micro-steps of the same optimiser step."""
 
     @staticmethod
     def none(like: Pairs) -> Others:
-        """No rows, of the kind of `like`: one rank and one micro-step."""
+        """Return no rows, with the type and device of `like`: one rank, one micro-step."""
         return Others(like.empty(), like.empty())
 
 
 @dataclass(frozen=True)
 class Objective:
-    """How a micro-step is judged: weights of the losses, use of the rows, number of ranks, precision."""
+    """All that the losses of a micro-step depend on, except the model and the rows themselves."""
 
     loss: LossConfig
     split: RowSplit
-    """Of the global micro-batch, over all ranks."""
+    """How many rows of the global micro-batch, over all ranks, are noisy, fine and clean."""
     world: int
+    """The number of ranks."""
     precision: Precision
 
     @staticmethod
     def of(config: RunConfig, split: RowSplit, world: int) -> Objective:
-        """The objective of a run, for a micro-batch that is used as `split` says."""
+        """Return the objective of a run for a global micro-batch with the given split."""
         return Objective(config.loss, split, world, config.train.precision)
 
     def predict(self, network: nn.Module, rows: Rows) -> Outputs:
-        """What the model, wrapped or not, makes of the rows, in the run's precision."""
+        """Compute the outputs of the model for the rows, in the run's precision.
+
+        `network` is the model itself, or a wrapper of it such as DDP.
+        """
         with autocast(self.precision, rows.t_B.device):
             outputs: Outputs = network(rows)
         return outputs
@@ -54,12 +58,13 @@ class Objective:
     def losses(
         self, model: Majolica, outputs: Outputs, rows: Rows, targets: Targets, others: Others
     ) -> dict[str, Tensor]:
-        """Named scalars; `loss` is the weighted sum of `flow`, `fine` and `contrastive`.
+        """Return `flow`, `fine`, `contrastive` and `loss`, which is their weighted sum.
 
-        All are sums over this rank's rows, divided by a `world`-th of the rows that there are over all ranks. So the
-        mean over the ranks is the loss of the global micro-batch, however its rows lie on the ranks. `fine` is divided
-        by the rows that were to be painted larger, so that each weighs as much as any other noisy row also where some
-        pictures have not the pixels. `flow_by_time` is what `by_time` makes of the base rows' flow losses, for the log.
+        Each is a sum over the rows of this rank, divided by the mean number of such rows on a rank.
+        The mean over the ranks is therefore the loss of the global micro-batch, however its rows
+        are distributed. For `fine` the number is that of the rows which `split` chose to be painted
+        larger. It includes those whose images are too small for that, so that the weight of a row
+        does not depend on them. `flow_by_time` is the result of `by_time`, for the log.
         """
         t_M = rows.t_B[: rows.noisy]
         t_F, scale, floor = t_M[: len(targets.fine_F3HW)], rows.window.scale, self.loss.t_floor
@@ -76,5 +81,5 @@ class Objective:
 
 
 def clean_pairs(outputs: Outputs, targets: Targets) -> Pairs:
-    """The clean rows of a micro-step: what the contrastive loss is about."""
+    """Return the embeddings of the clean rows of a micro-step, for the contrastive loss."""
     return Pairs(outputs.image_CE, outputs.text_CE, targets.caption_C)

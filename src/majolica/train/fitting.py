@@ -1,4 +1,7 @@
-"""A run fitted to its pictures and to the machine that it starts on, where its configuration leaves something open."""
+"""Fits a new run to its pictures and to the machine that it starts on.
+
+Only options that the configuration leaves open are chosen here.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +18,24 @@ from majolica.machine import cores
 from majolica.models.precision import has_bf16
 
 MOST_PROCESSES = 8
-"""Processes on CPU cores; more wait for each other longer than they gain."""
+"""The most processes on CPU cores. More of them would lose more time by waiting than they gain."""
 LEAST_ROWS = {"cpu": 8, "cuda": 128}
-"""Rows of a micro-step that a process has at least: with fewer it waits for kernels to start, and for the others."""
+"""The fewest rows of a micro-step that a process gets.
+
+With fewer rows, it would mostly wait for kernels to start and for the other processes.
+"""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a training may use."""
+    """The hardware that a training run may use."""
 
     kind: str
     """ "cpu" or "cuda"."""
     places: int
-    """Processes that have a core or a GPU of their own."""
+    """The number of processes that can have a core or a GPU of their own."""
     bf16: bool
-    """Whether it multiplies bfloat16 in hardware."""
+    """Whether the hardware multiplies bfloat16."""
 
     def __str__(self) -> str:
         what = {"cpu": "CPU core", "cuda": "GPU"}[self.kind]
@@ -37,25 +43,31 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """The GPUs of this machine, or the cores that this process may use."""
+    """Return the GPUs of this machine or, without GPUs, the cores that this process may use."""
     device = default_device()
     cuda = device.type == "cuda"
     return Machine(device.type, torch.cuda.device_count() if cuda else min(cores(), MOST_PROCESSES), has_bf16(device))
 
 
 def fit(config: RunConfig, machine: Machine) -> RunConfig:
-    """`config` with processes and precision for `machine`, where it leaves them open; the global batch stays."""
+    """Return `config` with the processes and the precision that suit `machine`.
+
+    They are only changed if `config` leaves them open, and the global batch stays the same.
+    """
     return settle_open_options(config, processes_for(config.train.batch, machine), "bf16" if machine.bf16 else "fp32")
 
 
 def processes_for(rows: int, machine: Machine) -> int:
-    """The most processes that share `rows` of a micro-step evenly, and have enough of them each."""
+    """Return the most processes that can share `rows` of a micro-step evenly and get enough each."""
     most = max(1, min(machine.places, rows // LEAST_ROWS[machine.kind]))
     return next(n for n in range(most, 0, -1) if rows % n == 0)
 
 
 def fit_new_run(config: RunConfig, machine: Machine) -> tuple[RunConfig, list[str]]:
-    """`config` fitted to `machine`, and lines that say what was chosen and what the machine lacks."""
+    """Return `config` fitted to `machine`, and lines for the user.
+
+    The lines say what was chosen and what the machine lacks.
+    """
     fitted, said = fit(config, machine), []
     train = fitted.train
     if has_open_options(config):
@@ -69,7 +81,10 @@ def fit_new_run(config: RunConfig, machine: Machine) -> tuple[RunConfig, list[st
 
 
 def fit_to_pictures(config: RunConfig) -> tuple[RunConfig, list[str]]:
-    """`config` with a schedule for the pictures of its sources, where it leaves the steps open; and a line on it."""
+    """Return `config` with a schedule for the number of pictures, and a line that describes it.
+
+    If `config` says the number of steps, it is returned as it is, without a line.
+    """
     if config.train.steps:
         return config, []
     pictures = 0
@@ -86,7 +101,10 @@ def fit_to_pictures(config: RunConfig) -> tuple[RunConfig, list[str]]:
 
 
 def check_settled(config: RunConfig) -> RunConfig:
-    """`config` itself; UserError where a run that has begun leaves something to the machine."""
+    """Return `config`, or raise UserError if it leaves options to the machine.
+
+    Only a new run may do so; a run that has begun may not.
+    """
     left = open_options(config) + (["--train.steps 0"] if not config.train.steps else [])
     if left:
         names = " and ".join(filter(None, (", ".join(left[:-1]), left[-1])))

@@ -16,13 +16,13 @@ from majolica.activation import ActivationPlan, plan_for
 from majolica.activation.allocator import measure_peak
 from majolica.activation.apply import apply_choices
 from majolica.activation.chain import cost, peak
+from majolica.activation.chain_builder import Step, persistent_gradient_bytes, record, trace_chain
 from majolica.activation.choices import CHOICES, Choice
 from majolica.activation.margin import BYTES_PER_CALL, SHARE_OF_AUTOCAST
 from majolica.activation.plan import plan_chain
 from majolica.activation.solve import smallest_budget
 from majolica.activation.step import build_step
 from majolica.activation.tape import Tape
-from majolica.activation.trace import Step, persistent_gradient_bytes, record, trace_chain
 from majolica.activation.usual import usual_placements
 from majolica.config.run import DecoderConfig, LossConfig, RunConfig, TextConfig, TrainConfig
 from majolica.distributed.group import Group

@@ -32,7 +32,10 @@ def read(images_B3HW: Tensor) -> Tensor:
 
 
 class FakePipeline:
-    """Sees and paints rightly, but for what `mistakes` maps; of the dials it obeys brightness alone."""
+    """A pipeline that sees and paints correctly, except for the keys of `mistakes`.
+
+    The only property that it follows is brightness.
+    """
 
     def __init__(self, mistakes: dict[int, int] | None = None) -> None:
         self.mistakes = mistakes or {}

@@ -115,8 +115,8 @@ def test_no_data_is_said_plainly(pipeline: Any, judge: Any, data: EvalData) -> N
             evaluator(pipeline(), empty(data))
 
 
-def test_control_of_a_perfect_dial(pipeline: Any, data: EvalData) -> None:
-    # The painter obeys brightness exactly and ignores the rest.
+def test_control_of_a_painter_that_follows_brightness_exactly(pipeline: Any, data: EvalData) -> None:
+    # The painter ignores the other properties.
     painter = pipeline()
     metrics = Control(("brightness", "contrast"), prompts=3, values=5)(painter, data).metrics
     assert metrics["control_rho"] == metrics["control_rho_brightness"] == pytest.approx(1)

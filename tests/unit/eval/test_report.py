@@ -94,7 +94,7 @@ def test_the_whole_report(run: tuple[Path, RunConfig], pipeline: Any, judge: Any
     read_page(page)
     for words in (
         "What it paints",
-        "Dialled properties",
+        "Control of properties",
         "80.0%",
         "Flow-matching loss",
         "Gradient norm",

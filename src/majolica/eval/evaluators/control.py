@@ -27,9 +27,9 @@ class Control:
 
     The values are spread over those that the held-out pictures have (from the 2nd to the 98th
     percentile), within the range of the property, because training showed no others. A prompt keeps
-    its seed at all values, so that only the property changes. `control_rho` is Spearman's rho of
-    brightness, or of the first property where there is no brightness, over all pictures of all
-    prompts together; there is also one for each property.
+    its seed at all values, so that only the property changes. There is a Spearman's rho for each
+    property, over the pictures of all prompts together. `control_rho` is that of brightness or,
+    without brightness, that of the first property.
     """
 
     properties: tuple[str, ...]
@@ -39,56 +39,56 @@ class Control:
     name: str = "control"
 
     def paintings(self, data: EvalData) -> float:
-        """The number of pictures that it paints."""
+        """Return the number of pictures that it paints."""
         return len(self.properties) * self.values * len(self._prompts(data))
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         if not self.properties:
-            return Result("Dialled properties", {}, note="This model was trained without properties.")
+            return Result("Control of properties", {}, note="This model was trained without properties.")
         prompts = self._prompts(data)
-        dials = {name: self._dial(pipeline, name, prompts, data) for name in self.properties}
-        cross_PP = torch.stack([dial.slopes(self.properties) for dial in dials.values()])
+        sweeps = {name: self._sweep(pipeline, name, prompts, data) for name in self.properties}
+        cross_PP = torch.stack([sweep.slopes(self.properties) for sweep in sweeps.values()])
         metrics: dict[str, float] = {}
-        for name, dial in dials.items():
-            metrics[f"control_rho_{name}"] = spearman(dial.requested_VB.flatten(), dial.measurements(name).flatten())
-            metrics[f"control_within_5_percent_{name}"] = dial.within(name)
-        lead = "brightness" if "brightness" in dials else self.properties[0]
+        for name, sweep in sweeps.items():
+            metrics[f"control_rho_{name}"] = spearman(sweep.requested_VB.flatten(), sweep.measurements(name).flatten())
+            metrics[f"control_within_5_percent_{name}"] = sweep.within(name)
+        lead = "brightness" if "brightness" in sweeps else self.properties[0]
         metrics = {"control_rho": metrics[f"control_rho_{lead}"], **metrics}
         note = (
             f"Each property was set to {self.values} values on {len(prompts)} prompts"
             f" ({self.values * len(prompts)} pictures), and then measured on the pixels."
             " The prompts say nothing about light or background."
         )
-        return Result("Dialled properties", metrics, self._parts(dials, prompts, metrics, cross_PP), note)
+        return Result("Control of properties", metrics, self._parts(sweeps, prompts, metrics, cross_PP), note)
 
     def _prompts(self, data: EvalData) -> list[str]:
-        """Plain prompts for names that are spread over the list.
+        """Return plain prompts for names that are evenly spaced in the list.
 
-        They say nothing of the background, so that it can follow the property.
+        They do not mention the background, so that it can change with the property.
         """
         count = min(self.prompts, len(data.names))
         return [with_article(data.names[i * len(data.names) // count]) for i in range(count)]
 
-    def _dial(self, pipeline: PipelineLike, name: str, prompts: list[str], data: EvalData) -> _Dial:
+    def _sweep(self, pipeline: PipelineLike, name: str, prompts: list[str], data: EvalData) -> _Sweep:
         low, high = _span(name, data)
         requested_V = torch.linspace(low, high, self.values, dtype=torch.float64)
         turns = [self.brush.paint(pipeline, prompts, None, {name: float(value)}) for value in requested_V]
-        return _Dial(name, requested_V, torch.stack(turns))
+        return _Sweep(name, requested_V, torch.stack(turns))
 
     def _parts(
-        self, dials: dict[str, _Dial], prompts: list[str], metrics: dict[str, float], cross_PP: Tensor
+        self, sweeps: dict[str, _Sweep], prompts: list[str], metrics: dict[str, float], cross_PP: Tensor
     ) -> tuple[Figure | Table, ...]:
         rows = [
             [
                 name,
                 PROPERTIES[name].unit,
-                f"{dial.requested_V[0]:.2f} to {dial.requested_V[-1]:.2f}",
+                f"{sweep.requested_V[0]:.2f} to {sweep.requested_V[-1]:.2f}",
                 f"{metrics[f'control_rho_{name}']:.2f}",
                 f"{metrics[f'control_within_5_percent_{name}']:.0%}",
             ]
-            for name, dial in dials.items()
+            for name, sweep in sweeps.items()
         ]
-        header = ("property", "unit", "dialled", "Spearman rho", "within ±5% of the range")
+        header = ("property", "unit", "requested", "Spearman rho", "within ±5% of the range")
         cross = share_matrix(cross_PP.tolist(), self.properties, self.properties)
         cross_note = (
             "The row is the property that was set, the column how far each measure moved, in units of its range, when"
@@ -96,16 +96,16 @@ class Control:
             " some movement cannot be avoided, because a dark picture has little contrast."
         )
         return (
-            *(dial.figure(prompts) for dial in dials.values()),
+            *(sweep.figure(prompts) for sweep in sweeps.values()),
             Table("Accuracy", header, rows),
-            Figure("Requested against measured", charts([dial.plot() for dial in dials.values()])),
+            Figure("Requested against measured", charts([sweep.plot() for sweep in sweeps.values()])),
             Figure("Cross-talk", cross, cross_note),
         )
 
 
 @dataclass(frozen=True)
-class _Dial:
-    """One property that was set to V values on B prompts."""
+class _Sweep:
+    """The pictures of one property that was set to V values on B prompts."""
 
     name: str
     requested_V: Tensor
@@ -116,21 +116,21 @@ class _Dial:
         return self.requested_V[:, None].expand(self.images_VB3HW.shape[:2])
 
     def measurements(self, name: str) -> Tensor:
-        """The same or another property, measured on every picture, `(V, B)`."""
+        """Measure the same or another property on every picture, `(V, B)`."""
         return measure(name, self.images_VB3HW.flatten(0, 1).float() / 255).view(self.images_VB3HW.shape[:2])
 
     def within(self, name: str) -> float:
-        """The share of pictures whose measure is close to the value that was requested.
+        """Return the share of pictures whose measured value is close to the requested one.
 
-        Close is within 5 % of the range of the property.
+        Close means that they differ by at most 5 % of the range of the property.
         """
         allowed = 0.05 * (PROPERTIES[name].high - PROPERTIES[name].low)
         return float(((self.measurements(name) - self.requested_VB).abs() <= allowed).float().mean())
 
     def slopes(self, names: Sequence[str]) -> Tensor:
-        """The change of every measure per change of the request, by least squares, `(P,)`.
+        """Return the change of every measured property per change of the request, `(P,)`.
 
-        Each change is in units of the range of its property.
+        It is the slope of a least-squares fit. Each change is in units of the property's range.
         """
         own = PROPERTIES[self.name].high - PROPERTIES[self.name].low
         turn_V = (self.requested_V - self.requested_V.mean()) / own
@@ -141,7 +141,7 @@ class _Dial:
         return torch.stack(moves)
 
     def figure(self, prompts: Sequence[str], most: int = 2) -> Figure:
-        """Rows of pictures along the property, with the values that were requested and measured."""
+        """Show rows of pictures along the property, with the requested and the measured values."""
         measured_VB = self.measurements(self.name)
         rows = []
         for column, prompt in list(enumerate(prompts))[:most]:
@@ -161,7 +161,7 @@ class _Dial:
 
 
 def _span(name: str, data: EvalData) -> tuple[float, float]:
-    """The range of requests: that of the held-out pictures, within the range of the property."""
+    """Return the range of the requested values (see `Control`)."""
     entry = PROPERTIES[name]
     pictures = data.heldout if len(data.heldout) else data.combinations
     if not len(pictures):
@@ -172,9 +172,9 @@ def _span(name: str, data: EvalData) -> tuple[float, float]:
 
 
 def spearman(first: ArrayLike, second: ArrayLike) -> float:
-    """Spearman's rank correlation; equal values share their mean rank.
+    """Return Spearman's rank correlation; equal values get the mean of their ranks.
 
-    It is 0 where either side is constant.
+    It is 0 if either side is constant.
     """
     ranks = [_ranks(np.asarray(values, dtype=np.float64)) for values in (first, second)]
     centred = [rank - rank.mean() for rank in ranks]

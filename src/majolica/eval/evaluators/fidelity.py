@@ -1,4 +1,4 @@
-"""Prompt fidelity: does a classifier of its own see what painted pictures should show?"""
+"""Prompt fidelity: does a separate classifier see in painted pictures what they should show?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NONE = "none of these"
 class Fidelity:
     """The share of painted captions in whose pictures the judge sees what the caption names.
 
-    The captions are spread evenly over the combinations split, which has pairs of thing and
+    The captions are evenly spaced in the combinations split, which has pairs of a thing and a
     background that training never showed. All things that a caption names must be seen; the
     background is not judged.
     """
@@ -35,7 +35,7 @@ class Fidelity:
     name: str = "prompt fidelity"
 
     def paintings(self, data: EvalData) -> float:
-        """The number of pictures that it paints."""
+        """Return the number of pictures that it paints."""
         return self.painted.count(data)
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
@@ -80,7 +80,7 @@ class Fidelity:
 def _gallery(
     images_B3HW: Tensor, prompts: Sequence[str], seen_BK: Tensor, right_B: Tensor, names: Sequence[str]
 ) -> Figure:
-    """The first pictures as they came, with what the judge sees in each."""
+    """Show the first pictures, without a choice, and what the judge sees in each."""
     pictures = []
     for image, prompt, seen, right in list(zip(images_B3HW, prompts, seen_BK, right_B, strict=True))[:24]:
         answer = int(seen.argmax())
@@ -91,7 +91,7 @@ def _gallery(
 
 
 def _per_name(seen_BK: Tensor, wanted: Sequence[set[int]], right_B: Tensor, names: Sequence[str]) -> Table:
-    """A row for each name; the name that is seen least stands first."""
+    """Make a row for each name, first those that the judge recognises least often."""
     answers = seen_BK.argmax(1)
     rows = []
     for k, name in enumerate(names):

@@ -1,4 +1,4 @@
-"""Pictures to look at: unseen combinations, and the same prompts at several resolutions."""
+"""Paints pictures for the report: unseen combinations, and some prompts at several resolutions."""
 
 from __future__ import annotations
 
@@ -15,17 +15,14 @@ from majolica.html.figures import Picture, picture_grid, picture_rows
 
 @dataclass(frozen=True)
 class Gallery:
-    """Paints captions of the combinations split: a grid, and a few of them at several resolutions.
+    """Paints a grid of captions of the combinations split, and a few at several resolutions.
 
     Its metrics are the seconds that a picture takes at each resolution.
     """
 
     resolution: int
     largest_trained: int
-    """Side in pixels of the largest pictures that training painted.
-
-    Headings say which pictures are larger.
-    """
+    """Side in pixels of the largest pictures in training; headings mark those that are larger."""
     pictures: int = 18
     prompts: int = 4
     scales: tuple[int, ...] = (1, 2, 4)
@@ -33,7 +30,7 @@ class Gallery:
     name: str = "gallery"
 
     def paintings(self, data: EvalData) -> float:
-        """What it paints, counted in pictures of the base resolution."""
+        """Return how much it paints, counted in pictures of the base resolution."""
         return len(_choose_captions(data, self.pictures)) + self.prompts * sum(scale**2 for scale in self.scales)
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
@@ -72,7 +69,7 @@ class Gallery:
 
 
 def _choose_captions(data: EvalData, count: int) -> list[str]:
-    """At most `count` captions in the order of the split, of different things where it has them."""
+    """Choose at most `count` captions: first one for each thing, then others in their order."""
     source = data.prompts()
     fresh, seen = [], set()
     for i in range(len(source)):

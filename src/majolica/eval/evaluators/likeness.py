@@ -14,10 +14,11 @@ from majolica.eval.protocol import EvalData, PipelineLike, Result, Table
 
 @dataclass(frozen=True)
 class Likeness:
-    """The Frechet distance to the real pictures of the same captions, and how much the grid of patches shows.
+    """The Frechet distance to real pictures of the same captions, and the peak of the patch grid.
 
-    The distance is on the features of the judge of this data set. It is not FID: it compares runs on the same data
-    with one another, and with the distance between two halves of the real pictures, which a perfect painter reaches.
+    The distance is computed on the features of the judge of this data set, so it is not FID. It can
+    be compared between runs on the same data, and with the distance between two halves of the real
+    pictures, which a perfect painter would reach.
     """
 
     judge: Judge | Callable[[], Judge]
@@ -28,7 +29,7 @@ class Likeness:
     name: str = "likeness"
 
     def paintings(self, data: EvalData) -> float:
-        """Nothing: prompt fidelity has painted already."""
+        """Return 0, because prompt fidelity has already painted the pictures."""
         return 0
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:

@@ -17,15 +17,15 @@ from majolica.html.matrices import confusion_heat
 
 
 def class_embeddings(pipeline: PipelineLike, names: Sequence[str]) -> Tensor:
-    """One text embedding of unit length for each name, `(K, E)`, as `classify` uses them."""
+    """Return the text embeddings of the names that `classify` uses, `(K, E)` of unit length."""
     with warnings.catch_warnings():
-        # A user did not write the sentences around the names, and cannot improve them.
+        # Notices about the sentences around the names do not help a user, who did not write them.
         warnings.simplefilter("ignore", Notice)
         return pipeline.embed_labels(names).float().cpu()
 
 
 def image_embeddings(pipeline: PipelineLike, images_B3HW: Tensor, chunk: int = 128) -> Tensor:
-    """Embeddings `(B, E)` of unit length, of uint8 pictures, computed in chunks."""
+    """Compute embeddings `(B, E)` of unit length of uint8 pictures, in chunks."""
     starts = range(0, len(images_B3HW), chunk)
     pieces = [pipeline.embed_images(images_B3HW[start : start + chunk]).float().cpu() for start in starts]
     return F.normalize(torch.cat(pieces), dim=-1)
@@ -35,13 +35,13 @@ def image_embeddings(pipeline: PipelineLike, images_B3HW: Tensor, chunk: int = 1
 class ZeroShot:
     """The share of held-out renderings whose most similar name is right.
 
-    A picture of two things counts as right when either is named; `chance` allows for that.
+    A picture of two things counts as right if either is named; `chance` takes that into account.
     """
 
     name: str = "zero-shot"
 
     def paintings(self, data: EvalData) -> float:
-        """Nothing is painted."""
+        """Return 0, because nothing is painted."""
         return 0
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
@@ -74,18 +74,18 @@ class ZeroShot:
 
 
 def rank_names(pipeline: PipelineLike, images_B3HW: Tensor, classes_KE: Tensor) -> Tensor:
-    """The numbers of the names `(B, K)`, in the order in which they are similar to each uint8 picture."""
+    """Rank the names by their similarity to each uint8 picture; returns their indices `(B, K)`."""
     return (image_embeddings(pipeline, images_B3HW) @ classes_KE.T).argsort(1, descending=True)
 
 
 def share_right(ranked_BK: Tensor, shown: Sequence[set[int]], among: int = 1) -> float:
-    """The share of pictures that show one of their first `among` names."""
+    """Return the share of pictures that show one of their first `among` names."""
     right = [not things.isdisjoint(row) for row, things in zip(ranked_BK[:, :among].tolist(), shown, strict=True)]
     return sum(right) / len(right)
 
 
 def confusion_matrix(split: Split, names: Sequence[str], answers: Sequence[int]) -> Tensor:
-    """Counts `(K, K)`: the row is what a picture shows, the column what was answered.
+    """Count the answers, `(K, K)`: the row is what a picture shows, the column is the answer.
 
     A picture of two things counts in the row of the one that was named, or of the first if neither
     was.
@@ -106,7 +106,7 @@ def _heat(confusion_KK: Tensor, names: Sequence[str]) -> tuple[Figure, ...]:
 
 
 def _tables(confusion_KK: Tensor, names: Sequence[str], most: int = 10) -> tuple[Table, ...]:
-    """A table of the names that are recognised least, with those that they are taken for."""
+    """Make a table of the names that are recognised least often, and of what they are taken for."""
     rows = []
     for i, name in enumerate(names):
         total, right = int(confusion_KK[i].sum()), int(confusion_KK[i, i])
@@ -122,6 +122,6 @@ def _tables(confusion_KK: Tensor, names: Sequence[str], most: int = 10) -> tuple
 
 
 def describe_mistakes(wrong_K: Tensor, names: Sequence[str], most: int = 3) -> str:
-    """The most frequent wrong answers in words, such as "fox 3, panda 1"."""
+    """Describe the most frequent wrong answers in words, such as "fox 3, panda 1"."""
     order = wrong_K.argsort(descending=True, stable=True)[:most].tolist()
     return ", ".join(f"{names[i]} {int(wrong_K[i])}" for i in order if wrong_K[i] > 0) or "–"

@@ -1,4 +1,4 @@
-"""Damages renders while the judge learns, so that it names what is drawn, however crisp it is."""
+"""Damages renders for the training of the judge, so that it also names imperfect pictures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 def blur(images_B3HW: Tensor, sigma: float) -> Tensor:
-    """A Gaussian blur with `sigma` in pixels; the edges are replicated."""
+    """Apply a Gaussian blur with `sigma` in pixels; the edges are replicated."""
     radius = max(1, math.ceil(3 * sigma))
     offsets_K = torch.arange(-radius, radius + 1, dtype=images_B3HW.dtype)
     kernel_K = torch.softmax(-(offsets_K**2) / (2 * sigma**2), 0)
@@ -23,8 +23,8 @@ def blur(images_B3HW: Tensor, sigma: float) -> Tensor:
 def warp(images_B3HW: Tensor, generator: Generator, bend: float = 0.06) -> Tensor:
     """Mirror, shift, scale, turn and bend each picture a little; the borders are reflected.
 
-    `bend` is the standard deviation of a smooth displacement field, in half-widths of a picture. A
-    drawing with wobbly outlines still shows the same thing.
+    `bend` is the standard deviation of a smooth displacement field, in half-widths of a picture. It
+    makes outlines wobbly, but the drawing still shows the same thing.
     """
     batch, size = len(images_B3HW), list(images_B3HW.shape)
     angle, scale, shift_x, shift_y = torch.rand(4, batch, generator=generator) * 2 - 1
@@ -40,31 +40,31 @@ def warp(images_B3HW: Tensor, generator: Generator, bend: float = 0.06) -> Tenso
 
 
 def scramble(images_B3HW: Tensor, generator: Generator) -> Tensor:
-    """Pictures with the colours and strokes of a drawing, but without its shape.
+    """Destroy the shapes of drawings, but keep their colours and strokes.
 
-    A third is bent by a field five times as strong as that of `warp`, a third is cut in 3 x 3
-    tiles, and a third in 4 x 4. Pictures that are cut are bent too, so that the judge does not
-    recognise them by their straight seams.
+    A third of the pictures is bent by a field five times as strong as that of `warp`, a third is
+    cut in 3 x 3 tiles, and a third in 4 x 4. Pictures that are cut are bent too, so that the judge
+    does not recognise them by their straight seams.
     """
     kinds = torch.arange(len(images_B3HW)) % 3
     out = warp(images_B3HW, generator, bend=0.3)
     for kind, cells in ((1, 3), (2, 4)):
         rows = kinds == kind
-        out[rows] = warp(deal(images_B3HW[rows], cells, generator), generator)
+        out[rows] = warp(shuffle_tiles(images_B3HW[rows], cells, generator), generator)
     return out
 
 
-def deal(images_B3HW: Tensor, cells: int, generator: Generator) -> Tensor:
-    """The pictures with their cells x cells tiles in another order.
+def shuffle_tiles(images_B3HW: Tensor, cells: int, generator: Generator) -> Tensor:
+    """Shuffle the cells x cells tiles of each picture.
 
-    Where the tiles do not cover a picture evenly, the rest is cut off and the picture scaled back.
+    If the sides are not multiples of `cells`, the rest is cut off and the picture is scaled back.
     """
     batch, _, height, width = images_B3HW.shape
     tile = (height // cells, width // cells)
     tiles_BKT = F.unfold(images_B3HW, tile, stride=tile)
     order_BK = torch.rand(batch, tiles_BKT.shape[2], generator=generator).argsort(1)
-    dealt_BKT = tiles_BKT.gather(2, order_BK[:, None].expand_as(tiles_BKT))
-    whole = F.fold(dealt_BKT, (tile[0] * cells, tile[1] * cells), tile, stride=tile)
+    shuffled_BKT = tiles_BKT.gather(2, order_BK[:, None].expand_as(tiles_BKT))
+    whole = F.fold(shuffled_BKT, (tile[0] * cells, tile[1] * cells), tile, stride=tile)
     return F.interpolate(whole, (height, width), mode="bilinear", align_corners=False)
 
 
@@ -84,9 +84,8 @@ def grain(images_B3HW: Tensor, generator: Generator, largest: float = 0.09) -> T
     """Add Gaussian noise in cells of 1, 2 and 4 pixels.
 
     Its standard deviation is drawn for each picture and each size of cell, and is at most
-    `largest`.
-
-    The coarser cells stand for unevenness of the size of a patch, which generated pictures have.
+    `largest`. The coarser cells imitate the blotches of generated pictures, which are about as
+    large as a patch.
     """
     batch, channels, height, width = images_B3HW.shape
     strength = torch.rand(3, batch, 1, 1, 1, generator=generator) ** 2 * largest
@@ -99,7 +98,7 @@ def grain(images_B3HW: Tensor, generator: Generator, largest: float = 0.09) -> T
 
 
 def degrade(images_B3HW: Tensor, generator: Generator) -> Tensor:
-    """Every damage together, on pictures in [0, 1].
+    """Damage pictures with values in [0, 1] in every way of this module except `scramble`.
 
     Half of the pictures are blurred, by at most 1/24 of their width.
     """

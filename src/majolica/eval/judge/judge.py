@@ -2,8 +2,8 @@
 
 It measures prompt fidelity, so it shares nothing with the model that it judges: not its weights,
 not its architecture, and not its pictures, because the judge's renders come from a seed of their
-own. It learns from renders that are blurred, noisy, bent and recoloured, so that a picture which
-shows the right thing a little vaguely is named rightly. It also learns that scrambled renders show
+own. It learns from renders that are blurred, noisy, bent and recoloured, so that it also names a
+picture that shows the right thing a little vaguely. It also learns that scrambled renders show
 none of the things that it knows, so that the right colours and strokes are not enough.
 """
 
@@ -30,26 +30,29 @@ __all__ = ["Judge", "check_answers", "train_judge"]
 
 
 class Judge:
-    """A trained judge: the `names` it knows, the `resolution` it looks at, and its scores."""
+    """A trained judge: the `names` it knows, the `resolution` it reads, and its scores."""
 
     def __init__(self, net: nn.Module, names: Sequence[str], resolution: int, scores: Scores) -> None:
         self.net, self.names, self.resolution, self.scores = net.eval(), tuple(names), resolution, scores
 
     def classify(self, images_B3HW: Tensor) -> Tensor:
-        """Probabilities `(B, len(names) + 1)` of each name, and of none of them.
+        """Return the probabilities `(B, len(names) + 1)` of each name, and of none of them.
 
-        Uint8 pictures of any size are taken; they are scaled to the judge's resolution,
-        antialiased.
+        The pictures are uint8 of any size. They are scaled to the judge's resolution with
+        antialiasing.
         """
         return self._look(lambda pictures: predict(self.net, pictures), images_B3HW)
 
     @torch.no_grad()
     def describe(self, images_B3HW: Tensor) -> Tensor:
-        """Features `(B, 128)` from which the judge names pictures, averaged over the picture."""
+        """Return the features from which the judge names pictures, `(B, 128)`.
+
+        They are averaged over each picture.
+        """
         return self._look(lambda pictures: pooled_features(self.net, pictures), images_B3HW)
 
     def _look(self, look: Callable[[Tensor], Tensor], images_B3HW: Tensor) -> Tensor:
-        """`look` at uint8 pictures of any size, scaled, in chunks."""
+        """Scale uint8 pictures of any size, and apply `look` to them in chunks."""
         if images_B3HW.dtype != torch.uint8 or images_B3HW.ndim != 4 or images_B3HW.shape[1] != 3:
             found = f"{images_B3HW.dtype} {tuple(images_B3HW.shape)}"
             raise ValueError(f"uint8 B3HW pictures are needed, got {found}")
@@ -63,7 +66,7 @@ class Judge:
         return F.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
 
     def to_bytes(self) -> bytes:
-        """The content of its file, a safetensors file with its weights and what it knows."""
+        """Return the content of its safetensors file: the weights, the names and the scores."""
         facts = {"names": list(self.names), "resolution": self.resolution, "version": VERSION}
         facts |= {"scores": asdict(self.scores)}
         weights = {key: value.contiguous() for key, value in self.net.state_dict().items()}
@@ -71,9 +74,9 @@ class Judge:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Judge:
-        """The judge from the content of a file.
+        """Read a judge from the content of its file.
 
-        Raises whatever error shows that the content is something else.
+        If the content is not that of a judge, the error of the reader is raised as it is.
         """
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         facts = json.loads(header["__metadata__"]["judge"])
@@ -82,12 +85,12 @@ class Judge:
         return cls(net, facts["names"], facts["resolution"], Scores(**facts["scores"]))
 
     def save(self, path: Path) -> None:
-        """Write the file of the judge; UserError where the disk refuses."""
+        """Write the file of the judge. Raises UserError if it cannot be written."""
         write_atomic(path, self.to_bytes())
 
     @classmethod
     def load(cls, path: Path) -> Judge:
-        """The judge from its file; UserError where the file cannot be read."""
+        """Read a judge from its file. Raises UserError if the file cannot be read."""
         try:
             return cls.from_bytes(path.read_bytes())
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -96,7 +99,7 @@ class Judge:
 
     @classmethod
     def load_or_train(cls, folder: Path, spec: JudgeSpec, progress: Progress | None = None) -> Judge:
-        """The judge of `spec` from its file in `folder`, or a new one, which is then written there.
+        """Load the judge of `spec` from its file in `folder`, or train it and write the file.
 
         A file that cannot be read is replaced.
         """
@@ -105,14 +108,14 @@ class Judge:
             try:
                 return cls.load(path)
             except UserError:
-                pass  # it is trained again in a minute, and its new file replaces this one
+                pass  # training again takes about a minute, and the new file replaces this one
         judge = train_judge(spec, progress)
-        with contextlib.suppress(UserError):  # without its file, the next evaluation trains it again
+        with contextlib.suppress(UserError):  # without the file, the next evaluation trains a judge again
             judge.save(path)
         return judge
 
 
 def train_judge(spec: JudgeSpec, progress: Progress | None = None) -> Judge:
-    """Render, train and score a judge; `progress` hears how many steps are done of how many."""
+    """Train and score a judge; `progress` is called with the steps that are done and all steps."""
     net, scores = train_net(spec, progress)
     return Judge(net, spec.names, spec.resolution, scores)

@@ -1,4 +1,4 @@
-"""The network of the judge and its training, on fresh renders that are damaged at random."""
+"""The network of the judge, and its training on new renders that are damaged at random."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from majolica.eval.judge.spec import JudgeSpec
 
 Progress = Callable[[int, int], None]
 NONSENSE = 16
-"""Rows of a batch of 64 that are scrambled and belong to no name.
+"""Rows in each batch of 64 that are scrambled and belong to no name.
 
 They teach the judge to look at shapes, and not at colours.
 """
@@ -30,11 +30,11 @@ class Scores:
     """How good a judge is, as shares of held-out renders."""
 
     plain: float
-    """The share that is named rightly."""
+    """The share that is named correctly."""
     damaged: float
-    """The share that is named rightly after blur, noise and loss of contrast (see `_damage`)."""
+    """The share that is named correctly after blur, noise and loss of contrast (see `_damage`)."""
     fooled: float
-    """The share that is named as before although it was scrambled; a strict judge has a low one."""
+    """The share whose names the judge still gives after they are scrambled; it should be low."""
 
 
 class _Residual(nn.Module):
@@ -53,11 +53,10 @@ def _conv(inside: int, outside: int, stride: int, kernel: int = 3) -> nn.Sequent
 
 
 def build_net(classes: int) -> nn.Sequential:
-    """A convolutional network of five stages and about 0.5 M parameters.
+    """Return a convolutional network of five stages and about 0.5 M parameters.
 
-    It takes any input size, because it ends in a global average.
-
-    The last of its outputs is none of the `classes`.
+    It accepts any input size, because it ends in a global average. Its last output stands for none
+    of the `classes`.
     """
     body = (_conv(3, 32, 2, 5), _conv(32, 64, 2), _Residual(64), _conv(64, 128, 2), _Residual(128))
     head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.1), nn.Linear(128, classes + 1))
@@ -65,13 +64,13 @@ def build_net(classes: int) -> nn.Sequential:
 
 
 def channels_last(net: nn.Sequential) -> nn.Sequential:
-    """The network in the memory layout in which convolutions take a quarter less time on a CPU."""
+    """Convert to the memory layout in which convolutions take a quarter less time on a CPU."""
     moved: nn.Sequential = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return moved
 
 
 def train_net(spec: JudgeSpec, progress: Progress | None = None) -> tuple[nn.Module, Scores]:
-    """The trained network and its scores on held-out renders; `progress` hears of its steps."""
+    """Train a network, and score it on held-out renders; see `train_judge` for `progress`."""
     images_B3HW, targets_BK, _ = renders(spec, [spec.seed, STREAM, 0], spec.renders)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
@@ -87,7 +86,7 @@ def train_net(spec: JudgeSpec, progress: Progress | None = None) -> tuple[nn.Mod
 
 
 def _learn(net: nn.Module, images_B3HW: Tensor, targets_BK: Tensor, spec: JudgeSpec, progress: Progress | None) -> None:
-    """Train with AdamW, one cycle of the learning rate, and batches of 64 freshly damaged renders.
+    """Train with AdamW, one cycle of the learning rate, and batches of 64 newly damaged renders.
 
     The labels are smoothed by 0.05.
     """
@@ -113,10 +112,10 @@ def _learn(net: nn.Module, images_B3HW: Tensor, targets_BK: Tensor, spec: JudgeS
 
 
 def renders(spec: JudgeSpec, stream: Sequence[int], count: int) -> tuple[Tensor, Tensor, list[set[int]]]:
-    """`count` fresh renders of what `spec` names, from the random stream that `stream` seeds.
+    """Draw `count` new renders of the names of `spec`; `stream` is the seed.
 
-    Uint8 pictures `B3HW`, target distributions `(B, K + 1)` over the names and none, and the
-    numbers of the names that each picture shows.
+    Returns uint8 pictures `B3HW`, target distributions `(B, K + 1)` over the names and none of
+    them, and the indices of the names that each picture shows.
     """
     names = spec.names
     chosen = drawings(list(names))
@@ -133,9 +132,9 @@ def renders(spec: JudgeSpec, stream: Sequence[int], count: int) -> tuple[Tensor,
 
 
 def predict(net: nn.Module, images_B3HW: Tensor) -> Tensor:
-    """The mean of the probabilities `(B, K + 1)` of a picture and its mirror image.
+    """Return the mean of the probabilities of a picture and of its mirror image, `(B, K + 1)`.
 
-    `images_B3HW` lie in [0, 1].
+    The values of `images_B3HW` are in [0, 1].
     """
     with torch.no_grad():
         both = [net(view - 0.5).softmax(1) for view in (images_B3HW, images_B3HW.flip(3))]
@@ -143,16 +142,19 @@ def predict(net: nn.Module, images_B3HW: Tensor) -> Tensor:
 
 
 def pooled_features(net: nn.Module, images_B3HW: Tensor) -> Tensor:
-    """What the last layer of a `build_net` reads: one vector `(B, 128)` for each picture in [0, 1]."""
+    """Return the input of the last layer of a network of `build_net`, `(B, 128)`.
+
+    The values of `images_B3HW` are in [0, 1].
+    """
     assert isinstance(net, nn.Sequential)
     features: Tensor = net[:-1](images_B3HW - 0.5)
     return features
 
 
 def check_answers(probabilities_BK: Tensor, wanted: Sequence[set[int]]) -> Tensor:
-    """Whether the likeliest names of each picture are exactly those wanted, bool `(B,)`.
+    """Return whether the most probable names of each picture are the wanted ones, bool `(B,)`.
 
-    Of picture i, as many names count as `wanted[i]` has.
+    For picture i, the `len(wanted[i])` most probable names are compared.
     """
     pairs = zip(probabilities_BK, wanted, strict=True)
     right = [set(row.topk(len(names)).indices.tolist()) == names for row, names in pairs]
@@ -160,9 +162,10 @@ def check_answers(probabilities_BK: Tensor, wanted: Sequence[set[int]]) -> Tenso
 
 
 def _damage(images_B3HW: Tensor, seed: int) -> Tensor:
-    """Pictures for a test of robustness.
+    """Damage pictures for a test of robustness.
 
-    They have blur (sigma 1/48 of the width), half of the contrast, and noise of 0.06.
+    They are blurred (sigma is 1/48 of the width), lose half of their contrast, and get Gaussian
+    noise with a standard deviation of 0.06.
     """
     soft = blur(images_B3HW, images_B3HW.shape[-1] / 48)
     noise = torch.randn(soft.shape, generator=torch.Generator().manual_seed(seed))

@@ -1,4 +1,4 @@
-"""Which judge: all that makes one differ from another, as one object."""
+"""All options that determine a judge, as one object."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ import json
 from dataclasses import dataclass
 
 VERSION = 2
-"""Part of the name of its file. Raise it when the training of judges changes."""
+"""Part of the hash in a judge's file name. Raise it when the training of judges changes."""
 
 
 @dataclass(frozen=True)
 class JudgeSpec:
-    """What a judge knows, what it looks at, and how it is trained.
+    """What a judge knows, at what resolution it reads pictures, and how it is trained.
 
     The same spec gives the same judge.
     """
 
     names: tuple[str, ...]
     resolution: int
-    """Side in pixels of the pictures that it looks at; others are scaled to it."""
+    """Side in pixels of the pictures that it reads; others are scaled to this side."""
     objects: int = 1
-    """Things that its renders show at most: all of them are to be named."""
+    """The most things that a render shows. The judge has to name all of them."""
     seed: int = 0
     effort: float = 1.0
-    """Scales renders and steps alike.
+    """A factor on the number of renders and on that of steps.
 
     1.0 takes about a minute on two cores at 48 px and 32 names.
     """
 
     @property
     def renders(self) -> int:
-        """Pictures that it learns from: 4,000 for 32 names, 20,000 for 845."""
+        """The number of pictures that it learns from: 4,000 for 32 names, 20,000 for 845."""
         return round(self.effort * max(4000, 24 * len(self.names)))
 
     @property
     def steps(self) -> int:
-        """Steps of its training: 450 for 32 names, 3,400 for 845."""
+        """The number of steps of its training: 450 for 32 names, 3,400 for 845."""
         return round(self.effort * max(450, 4 * len(self.names)))
 
     @property

@@ -1,4 +1,4 @@
-"""Optional work: if it fails, training goes on, and each kind of failure is reported once."""
+"""Runs optional work: if it fails, training goes on and each kind of failure is reported once."""
 
 from __future__ import annotations
 

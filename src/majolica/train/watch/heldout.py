@@ -1,4 +1,4 @@
-"""Losses of pictures that are never trained on, computed with the averaged weights.
+"""Measures the losses of pictures that are never trained on, with the averaged weights.
 
 The pictures, their noise and their flow times are the same each time, so the curves are smooth. The
 first rank alone computes them, so the curves do not depend on the number of ranks.
@@ -41,7 +41,7 @@ from majolica.train.watch.report import scalars_by_name
 from majolica.train.watch.share import TimeShare
 
 CHUNK = 32
-"""Pictures in one forward pass, each once as a noisy row and once as a clean row."""
+"""Pictures in one forward pass. Each is in it twice: as a noisy row and as a clean row."""
 NOT_READ = "held-out pictures were not read"
 STREAM = 0x4E1D
 """Makes the random draws of held-out rows differ from those of training rows."""
@@ -105,7 +105,10 @@ class HeldOut:
 
 
 def find_folders(config: DataConfig) -> list[str]:
-    """Find the held-out shards: `data.heldout`, a folder or URL, or else those beside the sources."""
+    """Find the held-out shards.
+
+    They are in `data.heldout`, a folder or URL; if it is not set, in the folders beside the sources.
+    """
     return [config.heldout] if config.heldout else [str(folder) for folder in find_held_out_beside(config, ["heldout"])]
 
 
@@ -195,7 +198,11 @@ def measure(
 def _measure_chunk(
     model: Majolica, pictures: Pictures, rows: range, config: RunConfig, device: torch.device
 ) -> tuple[Tensor, Tensor, Pairs]:
-    """Return loss_M and flow times t_M of M pictures as noisy rows, and their pairs as clean rows."""
+    """Measure the M pictures of `rows`.
+
+    Returns their flow losses `(M,)` and flow times `(M,)` as noisy rows, and their embeddings as
+    clean rows.
+    """
     chunk = slice(rows.start, rows.stop)
     images_B3HW = to_device(pictures.images_N3HW[chunk].repeat(2, 1, 1, 1), device).float() / 255
     tokens_BL = to_device(pictures.tokens_NL[chunk].repeat(2, 1), device)

@@ -1,4 +1,4 @@
-"""Appending lines to a file. Lines that a full disk refuses are kept and written later."""
+"""Appends lines to a file. Lines that a full disk refuses are kept and written later."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ MOST_WAITING = 10_000
 
 
 class Lines:
-    """Appends lines to a file. A refusal of the disk is reported once, and its lines are kept for later."""
+    """Appends lines to a file.
+
+    If they cannot be written, this is reported once, and the lines are kept for later.
+    """
 
     def __init__(self, path: Path, say: Callable[[str], None]) -> None:
         self.path, self.say = path, say

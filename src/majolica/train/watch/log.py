@@ -39,7 +39,10 @@ class Log:
         self.trackers = open_trackers(run, config, first_step, self.say)
 
     def record(self, step: int, steps: int, values: Mapping[str, float]) -> None:
-        """Log a step: losses, rates and times; values that are not finite are left out, as JSON has none."""
+        """Log the losses, rates and times of a step.
+
+        Values that are not finite are left out, because JSON cannot express them.
+        """
         self.add(step, values)
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         pace, spent = values["seconds_per_step"], values.get("seconds", 0.0)
@@ -75,13 +78,16 @@ class Log:
 
 @contextlib.contextmanager
 def ignore_lost_terminal() -> Iterator[None]:
-    """Go on if the output is closed, where rich would end the process."""
+    """Go on if the output is closed; without this, rich would end the process."""
     with contextlib.suppress(OSError, ValueError, SystemExit):
         yield
 
 
 def format_step(step: int, steps: int, values: Mapping[str, float], left: float) -> str:
-    """Describe a logged step, with `left` seconds to go; a loss without a value is shown as a dash."""
+    """Describe a logged step in one line.
+
+    `left` is the number of seconds that remain. A loss without a value is shown as a dash.
+    """
     losses = [
         f"{name} {values[name]:.{digits}f}" if name in values else f"{name} -"
         for name, digits in (("flow", 4), ("contrastive", 3))

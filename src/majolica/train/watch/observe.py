@@ -1,4 +1,4 @@
-"""Diagnostics of logged steps: gradient and update norms by part, agreement of the two losses."""
+"""Diagnoses logged steps: gradient and update norms by part, agreement of the two losses."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from torch.nn import functional as F
 from majolica.models.parts import Structured, parameters_by_part
 
 _ENTRIES = 1 << 14
-"""Entries sampled from each tensor to estimate its update: a copy of all weights may not fit."""
+"""Entries of each tensor that are sampled to estimate its update.
+
+A copy of all weights may not fit into memory.
+"""
 
 
 class StepObserver:
-    """Collects the diagnostics of one optimiser step. Nothing is read from the device here."""
+    """Collects the diagnostics of one optimiser step, without reading from the device."""
 
     def __init__(self, model: Structured) -> None:
         self.parts = parameters_by_part(model)
@@ -51,7 +54,10 @@ class StepObserver:
 
 
 def sample_entries(parts: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
-    """Sample up to _ENTRIES evenly spaced entries of each tensor; one float32 vector per part."""
+    """Sample up to _ENTRIES evenly spaced entries of each tensor.
+
+    Returns one float32 vector for each part.
+    """
 
     def sample(value: Tensor) -> Tensor:
         flat = value.detach().flatten()
@@ -63,10 +69,10 @@ def sample_entries(parts: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
 def agreement(tokens_BND: Tensor, gradient_BND: Tensor, noisy: int) -> Tensor:
     """Return the cosine between the gradients of the two losses at the end of the perception trunk.
 
-    The flow-matching loss reaches the noisy rows only and the contrastive loss the clean ones, so one
-    backward pass gives both gradients. Compared are their gradients with respect to a linear map
-    D -> D applied to the tokens: the sum over rows and tokens of gradient x token. NaN if either kind
-    of row is missing.
+    The flow-matching loss reaches the noisy rows only and the contrastive loss the clean ones, so
+    one backward pass gives both gradients. The gradients that are compared are those with respect
+    to a linear map D -> D applied to the tokens: the sum over rows and tokens of gradient x token.
+    The result is NaN if either kind of row is missing.
     """
 
     def map_gradient(rows: slice) -> Tensor:

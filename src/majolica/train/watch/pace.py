@@ -1,4 +1,4 @@
-"""Training time, and the number of steps that fits into the minutes asked for."""
+"""Measures training time, and plans the number of steps that fits into the requested minutes."""
 
 from __future__ import annotations
 
@@ -12,30 +12,34 @@ from majolica.distributed.group import broadcast_number
 from majolica.train.state import Run
 
 EVERY = 100
-"""Steps from one look at the pace to the next; as many are looked at."""
+"""Steps between two plans. The pace is the median over as many steps."""
 
 TOLERANCE = 0.02
-"""A plan that would end this share of the minutes early or late is left alone."""
+"""The share by which the number of steps has to change before a new plan replaces the old one."""
 
 
 class Pace:
-    """Training time without what is done between the steps (saving, painting)."""
+    """A clock for training time, which leaves out what is done between steps, such as saving.
+
+    On a CPU it stops after every step. On a GPU the host queues steps without waiting for them, so
+    the clock stops only where something is due that has to wait for the device.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run, self.steps, self.spent = run, 0, 0.0
         self.open = 0
-        """Steps since the clock last stopped."""
+        """Steps that have ended since the clock last stopped."""
         self.recent: deque[float] = deque(maxlen=EVERY)
         self.mark = time.perf_counter()
 
     def lap(self) -> None:
-        """A step has ended: on a CPU at once, on a GPU where something is due and it is waited for."""
+        """Count a step that has ended, and stop the clock if it stops after this step."""
         self.open += 1
         if self.stops():
             self.pause()
 
     def pause(self) -> None:
-        """Stop the clock, when all that was queued is done."""
+        """Wait until the device has done all queued work, and stop the clock."""
         if not self.open:
             return
         synchronize(self.run.group.device)
@@ -47,7 +51,7 @@ class Pace:
         self.open = 0
 
     def stops(self) -> bool:
-        """Whether the clock stops after this step: always, where a step that has returned is done."""
+        """Return whether the clock stops after this step."""
         if self.run.group.device.type == "cpu":
             return True
         train, step = self.run.config.train, self.run.step
@@ -56,24 +60,27 @@ class Pace:
         return self.plan_due() or step >= plan.steps or any(plan.is_due(step, every) for every in cadences)
 
     def resume(self) -> None:
-        """The next step begins."""
+        """Start the clock for the next step, unless it is running."""
         if not self.open:
             self.mark = time.perf_counter()
 
     def reset(self) -> float:
-        """Seconds per step since the last call."""
+        """Return the mean seconds per step since the last call."""
         mean = self.spent / max(1, self.steps)
         self.steps, self.spent = 0, 0.0
         return mean
 
     def plan_due(self) -> bool:
-        """Whether to look at the pace now: at the end of warm-up, and every `EVERY` steps from then on."""
+        """Return whether `plan` is to be called now.
+
+        It is due at the end of the warm-up, and every `EVERY` steps from then on.
+        """
         train, after = self.run.config.train, self.run.step - self.run.config.optim.warmup
         timed = train.minutes > 0 and not train.schedule_from
         return timed and after >= 0 and after % EVERY == 0 and self.run.step < self.run.plan.steps
 
     def plan(self) -> None:
-        """Turn the minutes that are left into steps, on every rank alike."""
+        """Convert the minutes that are left to steps, equally on every rank."""
         run, plan = self.run, self.run.plan
         left = run.config.train.minutes * 60 - run.seconds
         steps = broadcast_number(run.step + max(1, int(left / statistics.median(self.recent))), run.group)

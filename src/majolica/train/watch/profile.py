@@ -1,4 +1,4 @@
-"""torch's profiler and the allocator's history: where a run spends its time and memory."""
+"""Records where a run spends its time and memory, with torch's profiler and allocator history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A limit on the time that work beside the training, such as painting samples, may take."""
+"""Limits the time that work beside the training, such as painting samples, may take."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ from majolica.train.state import Run
 
 
 class TimeShare:
-    """Measures how long some work takes, and tells whether its share allows to do it once more."""
+    """Measures how long some work takes, and tells whether its share of the time allows it again."""
 
     def __init__(self, share: float, option: str, run: Run) -> None:
-        """Allow at most `share` of the training time from here on, as `option` says; 1 means no limit."""
+        """Allow at most `share` of the training time from now on; 1 means no limit.
+
+        `option` is the name of the option that sets the share, for messages.
+        """
         self.share, self.option = share, option
         self.began = run.seconds
         """Training seconds that the run had when this process began or resumed it."""
         self.spent = self.last = 0.0
-        """Seconds of all work, and of the last one."""
+        """Seconds of the work: of all times together, and of the last time."""
 
     def is_left(self, run: Run) -> bool:
-        """Return whether the share allows the work once more; the first and the last step always do."""
+        """Return whether the share allows the work once more.
+
+        It always allows the first time, and the last step of the run.
+        """
         if not self.spent or run.step >= run.plan.steps or self.share >= 1:
             return True
         return self.spent + self.last <= self.share * (run.seconds - self.began)

@@ -34,7 +34,10 @@ class Stopwatch:
             self.seconds += time.perf_counter() - self._start
 
     def reset(self) -> float:
-        """Return the seconds since the last call; on a GPU this waits for the end of the last block."""
+        """Return the seconds of the blocks since the last call.
+
+        On a GPU this waits for the end of the last block.
+        """
         if self._events:
             self._events[-1][1].synchronize()
             self.seconds += sum(start.elapsed_time(end) for start, end in self._events) / 1000

@@ -1,4 +1,4 @@
-"""summary.json: duration, samples, unreadable samples, size and machine of a run."""
+"""Writes summary.json: duration, samples, unreadable samples, size and machine of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Losses since the last line of the log, summed over steps and ranks and kept in checkpoints."""
+"""Sums losses over steps and ranks since the last line of the log, and saves them in checkpoints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ Losses = dict[str, Tensor]
 
 @dataclass
 class Sum:
-    """The sum and the number of finite values, both averaged over the ranks; float64, on the host."""
+    """The sum and the number of finite values, both averaged over the ranks.
+
+    The sum is float64 on the host.
+    """
 
     value: Tensor
     count: float
@@ -42,11 +45,17 @@ class Sums:
 
 @dataclass
 class Tally:
-    """The losses of this rank's optimiser steps since the last line of the log, left on the device."""
+    """The losses of this rank's optimiser steps since the last line of the log.
+
+    They stay on the device until they are summed.
+    """
 
     steps: list[tuple[int, Losses]] = field(default_factory=list)
     losses_before: dict[str, Sum] = field(default_factory=dict)
-    """In a resumed run, the sums over all ranks up to the checkpoint; the next two fields likewise."""
+    """In a resumed run, the sums over all ranks up to the checkpoint.
+
+    The next two fields also stand for the steps up to the checkpoint.
+    """
     skipped_before: list[int] = field(default_factory=list)
     left_out_before: int = 0
 
@@ -57,9 +66,9 @@ class Tally:
     def sum_up(self, group: Group, own: Mapping[str, float] | None = None) -> Sums:
         """Sum over steps and ranks, and gather each rank's `own` values. All ranks must call it.
 
-        This takes one small all-reduce, in float64 so that float32 numbers lose nothing, and one read
-        from the device. Values that are not finite are left out; a loss that only some steps have is
-        averaged over those steps.
+        This takes one small all-reduce and one read from the device. The sums are float64, so that
+        float32 numbers lose nothing. Values that are not finite are left out; a loss that only some
+        steps have is averaged over those steps.
         """
         if not self.steps and not own:
             return Sums(self.losses_before, self.skipped_before, self.left_out_before, torch.zeros(group.world, 0))
@@ -106,7 +115,7 @@ class Tally:
         self.skipped_before, self.left_out_before = [*state.get("skipped", [])], state.get("left_out", 0)
 
     def _sum_finite(self, name: str) -> Tensor:
-        """Return the sum of the finite values of `name` on this rank, flat, and then their number."""
+        """Return a vector with the sum of this rank's finite values of `name`, and then their number."""
         values_SK = torch.stack([losses[name].double().flatten() for _, losses in self.steps if name in losses])
         finite_S1 = values_SK.isfinite().all(1, keepdim=True)
         return torch.cat((torch.where(finite_S1, values_SK, 0).sum(0), finite_S1.sum(0).double()))

@@ -1,4 +1,4 @@
-"""Trackers that get the logged values: TensorBoard, Weights & Biases, trackio.
+"""Passes the logged values to trackers: TensorBoard, Weights & Biases, trackio.
 
 A failure of a tracker must not end a run.
 """
@@ -26,7 +26,10 @@ class Tracker(Protocol):
 
 
 class TensorBoard:
-    """Event files in RUN/tensorboard; after a failure, such as a full disk, the next step opens a new file."""
+    """Writes event files in RUN/tensorboard.
+
+    After a failure, such as a full disk, the next step opens a new file.
+    """
 
     def __init__(self, run: Path, config: RunConfig, first_step: int) -> None:
         self.folder = str(run / "tensorboard")
@@ -65,7 +68,10 @@ class TensorBoard:
 
 
 class Hosted:
-    """wandb, or trackio, which has the same interface; a resumed run keeps its name."""
+    """Passes values to wandb, or to trackio, which has the same interface.
+
+    A resumed run keeps its name.
+    """
 
     def __init__(self, module: str, run: Path, config: RunConfig) -> None:
         import importlib
@@ -96,7 +102,10 @@ def open_trackers(run: Path, config: RunConfig, first_step: int, say: Callable[[
 
 
 class Trackers:
-    """Several trackers. One that fails is dropped, unless its disk was full: then it is tried again."""
+    """Passes values to several trackers.
+
+    A tracker that fails is dropped. TensorBoard is kept and tried again if the disk was full.
+    """
 
     def __init__(self, trackers: dict[str, Tracker], say: Callable[[str], None]) -> None:
         self.trackers, self.say = trackers, say

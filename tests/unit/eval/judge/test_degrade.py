@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from majolica.eval.judge.degrade import blur, deal, degrade, grain, scramble, warp
+from majolica.eval.judge.degrade import blur, degrade, grain, scramble, shuffle_tiles, warp
 
 
 def test_blur_keeps_flat_pictures_and_spreads_a_point() -> None:
@@ -34,11 +34,11 @@ def test_sizes_that_no_cell_divides() -> None:
     assert warp(pictures, torch.Generator()).shape == pictures.shape
 
 
-def test_dealt_tiles_are_the_same_tiles_in_another_order() -> None:
+def test_shuffled_tiles_are_the_same_tiles_in_another_order() -> None:
     pictures = torch.arange(16.0).view(1, 1, 4, 4).repeat_interleave(6, 2).repeat_interleave(6, 3).expand(5, 3, -1, -1)
-    dealt = deal(pictures, 4, torch.Generator().manual_seed(0))
-    assert dealt.shape == pictures.shape
-    for before, after in zip(pictures, dealt, strict=True):
+    shuffled = shuffle_tiles(pictures, 4, torch.Generator().manual_seed(0))
+    assert shuffled.shape == pictures.shape
+    for before, after in zip(pictures, shuffled, strict=True):
         assert torch.equal(before.flatten().sort().values, after.flatten().sort().values)
         assert not torch.equal(before, after)
 

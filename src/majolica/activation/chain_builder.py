@@ -1,4 +1,4 @@
-"""Tracing a step under every choice, and building the chain that the planner works on."""
+"""Builds the chain of blocks that the planner works on, from traces of a step under each choice."""
 
 from __future__ import annotations
 
