@@ -84,7 +84,8 @@ class Painter:
 
 split = Split(torch.zeros(1, 3, 4, 4, dtype=torch.uint8), ["a red square"], [{"names": ["square"]}])
 data = EvalData(("square",), split, split)
-found = [e for e in default_evaluators(RunConfig(), Judges(lambda: None, lambda: None), 4, Brush()) if e.name == "variety"]
+nobody = Judges(lambda: None, lambda: None)
+found = [e for e in default_evaluators(RunConfig(), nobody, 4, Brush()) if e.name == "variety"]
 seconds = {}
 [result] = run_evaluators(Painter(), data, found, seconds, print)
 assert abs(result.metrics["variety"] - 0.5) < 1e-6 and "variety" in seconds and found[0].paintings(data) == 8

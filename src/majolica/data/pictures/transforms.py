@@ -1,4 +1,7 @@
-"""Augmentation of a batch by flips, colour jitter and other colours. The randomness of a row depends only on (seed, position)."""
+"""Augmentation of a batch by flips, jitter and other colours.
+
+The randomness of a row depends only on (seed, position).
+"""
 
 from __future__ import annotations
 
