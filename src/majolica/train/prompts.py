@@ -8,7 +8,8 @@ from pathlib import Path
 
 from majolica.config.run import DataConfig
 from majolica.config.sources import sources_of
-from majolica.data.store.shards import BadSample, ShardSet
+from majolica.data.pictures.faults import BadSample
+from majolica.data.store.shards import ShardSet
 from majolica.sampling.inputs import LONGEST_PROMPT
 from majolica.text.clean import clean_caption
 

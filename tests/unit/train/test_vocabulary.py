@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from majolica.config.run import DataConfig, SourceConfig
+from majolica.data.pictures.faults import BadSample
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
-from majolica.data.store.shards import BadSample, ShardSet
+from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 from majolica.launch.prepare import prepare
 from majolica.text.tokenizer import Tokenizer, train_tokenizer

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from majolica.errors import UserError
 from majolica.eval.evaluators.zero_shot import describe_mistakes
-from majolica.eval.judge.judge import Judge, check_answers
+from majolica.eval.judge.judge import Judge
+from majolica.eval.judge.net import check_answers
 from majolica.eval.paintings import Paintings
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table, share_error

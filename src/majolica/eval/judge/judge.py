@@ -22,11 +22,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from majolica.errors import UserError
-from majolica.eval.judge.net import Progress, Scores, build_net, check_answers, pooled_features, predict, train_net
+from majolica.eval.judge.net import Progress, Scores, build_net, pooled_features, predict, train_net
 from majolica.eval.judge.spec import VERSION, JudgeSpec
 from majolica.files import write_atomic
-
-__all__ = ["Judge", "check_answers", "train_judge"]
 
 
 class Judge:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from majolica import cli
+from majolica.data.pictures.faults import BadSample
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
-from majolica.data.store.shards import BadSample, ShardSet
+from majolica.data.store.shards import ShardSet
 from majolica.text.tokenizer import Tokenizer
 
 COLOURS = ("teal", "dark green", "yellow", "grey", "crimson")

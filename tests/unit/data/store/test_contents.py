@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from majolica import cli
+from majolica.data.pictures.faults import BadSample
 from majolica.data.store.catalogue import catalogue
 from majolica.data.store.contents import compressed_notices, contents
-from majolica.data.store.shards import BadSample, ShardSet
+from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 
 Write = Callable[..., Path]
