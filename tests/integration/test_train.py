@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from majolica.data.drawings.make import make_openmoji
+from majolica.data.store.shards import ShardSet
 from majolica.eval.facts import read_log
 from majolica.eval.report import CURVES
 from majolica.launch.start import train
@@ -75,7 +77,9 @@ def test_each_step_is_saved_once_and_what_comes_next_is_said(
     train(tiny_run(shards), tmp_path)
     assert saves == [3, 6]
     printed = capsys.readouterr().out
-    assert f"majolica generate 'a red apple' --run {tmp_path}" in printed
+    proposed = re.search(f"majolica generate '(.+)' --run {tmp_path}", printed)
+    with ShardSet(shards) as read:
+        assert proposed and proposed[1] in {read.caption(i) for i in range(len(read))}
     assert f"majolica eval {tmp_path}" in printed
     train(tiny_run(shards), tmp_path, resume=True)
     assert saves == [3, 6]

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,38 @@ def test_the_table_allows_no_import_that_no_file_has() -> None:
 @pytest.mark.parametrize("path", [p for p in modules() if room(p) not in TOP], ids=lambda p: p.stem)
 def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
     assert forbidden_imports(path) == []
+
+
+@cache
+def defined(place: Path) -> set[str]:
+    """What the module or package at `place`, a path without a suffix, defines itself, its modules included."""
+    file = place.with_suffix(".py") if place.with_suffix(".py").is_file() else place / "__init__.py"
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    names |= {n.name for n in nodes if isinstance(n, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)}
+    return names | {child.stem for child in place.glob("*")}
+
+
+def passed_on(path: Path) -> list[str]:
+    """Return what `path` imports from a module of the package that only imports it itself."""
+    names = [name for name in imported(ast.parse(path.read_text(encoding="utf-8"))) if name.startswith("majolica.")]
+    parts = {name: name.split(".")[1:] for name in names}
+    return [name for name in names if parts[name][-1] not in defined(SOURCE.joinpath(*parts[name][:-1]))]
+
+
+def test_names_are_imported_from_where_they_are_defined() -> None:
+    tests = sorted(Path(__file__).parents[1].rglob("*.py"))
+    assert [f"{path.name}: {name}" for path in [*modules(), *tests] for name in passed_on(path)] == []
+
+
+def test_a_name_that_is_passed_on_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "SOURCE", tmp_path)
+    (tmp_path / "__init__.py").touch()
+    (tmp_path / "first.py").write_text("NAME = 1\n")
+    (tmp_path / "second.py").write_text("from majolica.first import NAME\nOWN: int = 2\n")
+    (tmp_path / "third.py").write_text("from majolica.second import NAME, OWN\nimport majolica.first\n")
+    assert passed_on(tmp_path / "second.py") == []
+    assert passed_on(tmp_path / "third.py") == ["majolica.second.NAME"]
 
 
 def test_a_forbidden_import_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

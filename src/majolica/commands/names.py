@@ -31,9 +31,10 @@ def check_recipe(name: str, known: Iterable[str]) -> None:
             f"{Path(name) / 'config.yaml'}"
         )
     if Path(name).is_dir():
+        shards = Path(name, "train") if any(Path(name, "train").glob("*.tar")) else name
         raise UserError(
             f"{name} stands where a recipe is wanted ({', '.join(known)}): train on a folder of shards as in "
-            f"`majolica train nano --data.shards {name}`"
+            f"`majolica train nano --data.shards {shards}`"
         )
     raise UserError(
         f"{name} is neither a recipe ({', '.join(known)}) nor a configuration file, whose name ends in .yaml or .yml"

@@ -180,13 +180,24 @@ def _check_held_out(config: RunConfig) -> None:
     held_out = config.data.heldout
     if not held_out or not config.train.heldout_every:
         return
+    nearby = _held_out_nearby(Path(held_out))
     if "://" not in held_out and not Path(held_out).is_dir():
-        raise UserError(f"no shards at --data.heldout {held_out}: name a folder of img2dataset tars, or leave it out")
+        advice = nearby or "name a folder of img2dataset tars, or leave it out"
+        raise UserError(f"no shards at --data.heldout {held_out}: {advice}")
+    if nearby and not any(Path(held_out).glob("*.tar")):
+        raise UserError(f"--data.heldout {held_out} holds no .tar files: {nearby}")
     places = [source.shards for source in config.data.sources] or [config.data.shards]
     if any(place == held_out or Path(place).absolute() == Path(held_out).absolute() for place in places):
-        raise UserError(
-            f"--data.heldout {held_out} is trained on: name shards that --data.shards and data.sources do not"
-        )
+        advice = nearby or "name shards that --data.shards and data.sources do not"
+        raise UserError(f"--data.heldout {held_out} is trained on: {advice}")
+
+
+def _held_out_nearby(folder: Path) -> str:
+    """Advice to name the folder `heldout`, where the verbs of `majolica data` put shards, in `folder` or beside it."""
+    for place in (folder / "heldout", folder.parent / "heldout"):
+        if place != folder and any(place.glob("*.tar")):
+            return f"give --data.heldout {place}"
+    return ""
 
 
 def _no_shards(config: RunConfig, folder: str) -> str:

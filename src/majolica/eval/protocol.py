@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from majolica.errors import UserError
 from majolica.sampling.request import PaintRequest
 
 
@@ -63,8 +64,13 @@ class EvalData:
     combinations: Split
 
     def prompts(self) -> Split:
-        """Return the split whose captions are painted: `combinations`, else `heldout`."""
-        return self.combinations if len(self.combinations) else self.heldout
+        """Return the split whose captions are painted: `combinations`, else `heldout`.
+
+        Raises UserError if both are empty.
+        """
+        if not (self.combinations or self.heldout):
+            raise lacks_held_out("captions to paint")
+        return self.combinations or self.heldout
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,11 @@ class Result:
     metrics: dict[str, float]
     parts: Sequence[Figure | Table] = ()
     note: str = ""
+
+
+def lacks_held_out(what: str) -> UserError:
+    """Return the error for data without held-out samples, which every data set of `majolica data openmoji` has."""
+    return UserError(f"there are no held-out {what}: make the data anew with `majolica data openmoji`")
 
 
 class Evaluator(Protocol):

@@ -72,10 +72,12 @@ class Frame:
         places = (self.place(x, y) for x, y in zip(xs, ys, strict=True))
         return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
 
-    def x_marks(self, label: Callable[[float], str] = short_number) -> str:
-        """Numbers below the drawing, as many as stand beside one another."""
+    def x_marks(self, label: Callable[[float], str] = short_number, whole: bool = False) -> str:
+        """Numbers below the drawing, as many as stand beside one another; with `whole`, whole ones only."""
         out, last = [], -math.inf
         for tick in self.x.ticks():
+            if whole and tick % 1:
+                continue
             x, text = self.place(tick, self.y.low)[0], label(tick)
             half = 3.4 * len(text)  # about half of its width
             if x - half > max(last + 6, 0) and x + half < WIDTH:

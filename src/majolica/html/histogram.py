@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from majolica.html.axes import BOTTOM, HEIGHT, TOP, WIDTH, Axis, Frame, drawing
 from majolica.html.escape import escape
-from majolica.html.numbers import short_number
+from majolica.html.numbers import short_number, span
 
 LEFT = 14
 """Margin on the left: no numbers stand there."""
@@ -32,21 +33,33 @@ def histogram(
     label: Callable[[float], str] = short_number,
     below: str = "",
     mark: float | None = None,
+    whole: bool = False,
+    open_ended: bool = False,
 ) -> str:
     """A drawing of `bars` over one axis, each to the scale of its own highest.
 
-    A dashed line stands at `mark`, which may be the median; the text `below` stands under the axis.
+    A dashed line stands at `mark`, which may be the median; the text `below` stands under the axis. `whole` says that
+    the values are whole numbers, and `open_ended` that the first and the last bin also count what lies beyond the axis.
     """
     frame = Frame(axis, Axis(0, 1), LEFT, LEFT)
     base = f'<path class="grid" d="M{LEFT} {HEIGHT - BOTTOM}H{WIDTH - LEFT}"/>'
     narrow = any(some.pale for some in bars)
-    drawn = "".join(_draw_bars(frame, some, narrow and not some.pale, label) for some in bars)
+    spans = _spans(axis, len(bars[0].counts), label, whole, open_ended)
+    drawn = "".join(_draw_bars(some, narrow and not some.pale, spans) for some in bars)
     if mark is not None:
         drawn += f'<path class="mark" d="{frame.path((mark, mark), (0, 1))}"/>'
-    return drawing(title, drawn + base + frame.x_marks(label), below, LEFT)
+    return drawing(title, drawn + base + frame.x_marks(label, whole), below, LEFT)
 
 
-def _draw_bars(frame: Frame, bars: Bars, narrow: bool, label: Callable[[float], str]) -> str:
+def _spans(axis: Axis, number: int, label: Callable[[float], str], whole: bool, open_ended: bool) -> list[str]:
+    """What lies in each of `number` bins, in words."""
+    edges = [axis.value(edge / number) for edge in range(number + 1)]
+    if open_ended:
+        edges[0], edges[-1] = -math.inf, math.inf
+    return [span(low, high, label, whole) for low, high in pairwise(edges)]
+
+
+def _draw_bars(bars: Bars, narrow: bool, spans: Sequence[str]) -> str:
     number, most = len(bars.counts), max([*bars.counts, 1])
     step = (WIDTH - 2 * LEFT) / number
     wide, kind = step / 2 if narrow else step - 1.0, "pale" if bars.pale else "solid"
@@ -54,8 +67,7 @@ def _draw_bars(frame: Frame, bars: Bars, narrow: bool, label: Callable[[float], 
     for i, count in enumerate(bars.counts):
         if count:
             tall = max(1.5, (HEIGHT - TOP - BOTTOM) * count / most)
-            ends = [label(frame.x.value(edge / number)) for edge in (i, i + 1)]
-            tip = f"{ends[0]} to {ends[1]}: {count:,}{bars.name and ' ' + bars.name}"
+            tip = f"{spans[i]}: {count:,}{bars.name and ' ' + bars.name}"
             where = f'x="{LEFT + i * step + (step - wide) / 2:.1f}" y="{HEIGHT - BOTTOM - tall:.1f}"'
             size = f'width="{wide:.1f}" height="{tall:.1f}" rx="1"'
             out.append(f'<rect class="{kind}" {where} {size}><title>{escape(tip)}</title></rect>')

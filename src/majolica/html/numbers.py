@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 SPACE = "\N{NO-BREAK SPACE}"
 
 
@@ -53,3 +56,18 @@ def short_number(number: float) -> str:
     if size >= 1e4:
         return f"{number / 1e3:g}k"
     return f"{number:.0e}" if 0 < size < 1e-4 else f"{number:g}"
+
+
+def span(low: float, high: float, label: Callable[[float], str] = short_number, whole: bool = False) -> str:
+    """The values from `low` to below `high` in words; an end that is infinite is open.
+
+    With `whole` they are whole numbers above zero, and the first and the last of them are named.
+    """
+    if whole:
+        low, high = (end if math.isinf(end) else math.ceil(end * (1 - 1e-9)) for end in (low, high))
+        high -= 1
+    if high <= low:
+        return label(low)
+    if math.isinf(low):
+        return f"{'up to' if whole else 'below'} {label(high)}"
+    return f"{label(low)} or more" if math.isinf(high) else f"{label(low)} to {label(high)}"

@@ -10,7 +10,7 @@ from majolica.errors import UserError
 from majolica.launch.undo import has_begun
 from majolica.run.advice import spell_command
 from majolica.run.weights import checkpoints, step_of
-from majolica.train.prompts import PROMPTS, read_prompts
+from majolica.train.prompts import suggest_prompt
 
 
 def describe_finished(config: RunConfig, out: Path, step: int, begun: int) -> str:
@@ -19,8 +19,8 @@ def describe_finished(config: RunConfig, out: Path, step: int, begun: int) -> st
     `begun` is the step at which this process began. If it equals `step`, an earlier process had
     already finished the run.
     """
-    prompt = next(iter(read_prompts(out / PROMPTS)), "a red apple")
-    paint = spell_command(f"generate {shlex.quote(prompt)} --run", out)
+    prompt = suggest_prompt(config.data, out)
+    paint = spell_command(f"generate {shlex.quote(prompt) if prompt else 'PROMPT'} --run", out)
     state = f"trained to step {step}"
     if begun == step:
         state = f"{out} is finished at step {step}, nothing is left to train"

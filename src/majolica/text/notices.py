@@ -88,8 +88,8 @@ def cut_share_notice(tokenizer: Tokenizer, captions: Sequence[str], length: int)
 def fewer_pieces_notice(pieces: int, vocab: int, option: str) -> str:
     """One line on a vocabulary that was trained for `vocab` pieces, as `option` asks, and has only `pieces`."""
     return (
-        f"the vocabulary has {pieces:,} pieces, fewer than the {vocab:,} of {option}: the captions hold no more"
-        " different words and parts of words; more captions would give more"
+        f"the tokenizer was asked for {vocab:,} pieces ({option}), and the captions yielded {pieces:,}, because they"
+        " hold no more different words and parts of words; all their words can be read"
     )
 
 

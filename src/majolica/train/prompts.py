@@ -1,14 +1,18 @@
-"""The captions of a run's sample grids: held-out ones first, then ones from all sources."""
+"""The captions of a run's sample grids (held-out ones first, then ones from all sources), and one to try at its end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 
 from majolica.config.run import DataConfig
 from majolica.config.sources import sources_of
-from majolica.data.store.shards import BadSample, ShardSet
+from majolica.data.loading.sources import open_source
+from majolica.data.pictures.faults import BadSample
+from majolica.data.store.shards import ShardSet
+from majolica.errors import UserError
 from majolica.sampling.inputs import LONGEST_PROMPT
 from majolica.text.clean import clean_caption
 
@@ -18,6 +22,8 @@ PROMPTS = Path("samples", "prompts.txt")
 """Where a run folder keeps the prompts of its grids."""
 TRIES = 8
 """Captions read for each prompt wanted: some are empty, too long or duplicates."""
+SHORT = 60
+"""Characters of a prompt that fits into a command with room to spare."""
 GOLDEN = 0.6180339887498949
 """Multiples of the golden ratio, modulo 1, are spread evenly over [0, 1), whatever their number."""
 
@@ -80,3 +86,18 @@ def read_prompts(path: Path) -> list[str]:
     """Read the prompts of a file, one per line; none if there is no file."""
     lines = path.read_text("utf-8", errors="replace").splitlines() if path.exists() else []
     return [line for line in map(clean_caption, lines) if 0 < len(line) <= LONGEST_PROMPT]
+
+
+def suggest_prompt(config: DataConfig, run: Path) -> str:
+    """Return a prompt that suits a run: one of its grids, or else a caption that it was trained on.
+
+    It is the first that has at most `SHORT` characters, or the shortest. It is "" if the run painted no grids and no
+    caption can be read from a local source.
+    """
+    found = read_prompts(run / PROMPTS)
+    for number, source in enumerate(sources_of(config)):
+        if not found and "://" not in source.shards:
+            with suppress(UserError), open_source(config, number) as shards:
+                found = list(spread_captions(shards, TRIES, str))
+    found = [prompt for prompt in found if prompt and not prompt.startswith("-")]  # "-" would begin an option
+    return next((prompt for prompt in found if len(prompt) <= SHORT), min(found, key=len, default=""))

@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from majolica.activation import ActivationPlan, plan_for
 from majolica.activation.allocator import measure_peak
 from majolica.activation.apply import apply_choices
 from majolica.activation.chain import cost, peak
 from majolica.activation.chain_builder import Step, persistent_gradient_bytes, record, trace_chain
 from majolica.activation.choices import CHOICES, Choice
 from majolica.activation.margin import BYTES_PER_CALL, SHARE_OF_AUTOCAST
-from majolica.activation.plan import plan_chain
+from majolica.activation.plan import ActivationPlan, plan_chain, plan_for
 from majolica.activation.solve import smallest_budget
 from majolica.activation.step import build_step
 from majolica.activation.tape import Tape

@@ -15,6 +15,8 @@ from majolica.recipes import RECIPES, recipe
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("shards").mkdir()
+    Path("made/train").mkdir(parents=True)
+    Path("made/train/00000.tar").touch()
     Path("rows").write_text("url\n")
     io.save(recipe("nano"), Path("run/config.yaml"))
 
@@ -26,6 +28,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("data filter rows", "`majolica data filter private --inputs rows --out DIR`"),
         ("data fetch parts/x.jsonl", "`majolica data fetch web256 --input parts/x.jsonl --out DIR`"),
         ("train shards", "`majolica train nano --data.shards shards`"),
+        ("train made", "`majolica train nano --data.shards made/train`"),
         ("train run", "`majolica train --resume run`"),
         ("plan run", "run/config.yaml"),
         ("train mine.json", "neither a recipe"),

@@ -130,6 +130,21 @@ def test_held_out_shards_are_there_and_not_trained_on(calls: list[tuple[Any, ...
 
 
 @pytest.mark.parametrize(
+    ("named", "why"),
+    [("made", "holds no .tar files"), ("made/train", "is trained on"), ("made/held", "no shards at")],
+)
+def test_held_out_shards_that_lie_nearby_are_named(
+    calls: list[tuple[Any, ...]], capsys: Any, named: str, why: str
+) -> None:
+    for folder in (Path("made/train"), Path("made/heldout")):
+        folder.mkdir(parents=True)
+        (folder / "00000.tar").touch()
+    assert cli.main(["train", "nano", "--data.shards", "made/train", "--data.heldout", named]) == 2
+    told = capsys.readouterr().err
+    assert why in told and told.endswith(": give --data.heldout made/heldout\n") and calls == []
+
+
+@pytest.mark.parametrize(
     "words", [["--resume"], ["--resume", "--train.steps", "9"], ["--resume="], ["--train.steps", "9", "--resume"]]
 )
 def test_resume_without_a_folder_asks_for_one(calls: list[tuple[Any, ...]], capsys: Any, words: list[str]) -> None:

@@ -15,6 +15,7 @@ from majolica.eval.brush import Brush
 from majolica.eval.evaluators.control import Control, spearman
 from majolica.eval.evaluators.fidelity import Fidelity
 from majolica.eval.evaluators.gallery import Gallery
+from majolica.eval.evaluators.likeness import Likeness
 from majolica.eval.evaluators.zero_shot import ZeroShot, class_embeddings, confusion_matrix
 from majolica.eval.judge.net import check_answers
 from majolica.eval.paintings import Paintings
@@ -114,8 +115,9 @@ def test_fidelity_refuses_a_judge_of_other_names(pipeline: Any, judge: Any, data
 
 
 def test_no_data_is_said_plainly(pipeline: Any, judge: Any, data: EvalData) -> None:
-    for evaluator in (ZeroShot(), Fidelity(judge)):
-        with pytest.raises(UserError, match="held-out"):
+    likeness, control = Likeness(judge, Paintings(4), 4), Control(("brightness",))
+    for evaluator in (ZeroShot(), Fidelity(judge), likeness, Gallery(8, 16), control):
+        with pytest.raises(UserError, match=r"no held-out [a-z ]+: make the data anew with `majolica data openmoji`$"):
             evaluator(pipeline(), empty(data))
 
 

@@ -150,4 +150,4 @@ def test_data_that_is_not_there(tmp_path: Path) -> None:
 def test_splits_left_out_are_empty(tmp_path: Path) -> None:
     (tmp_path / "names.json").write_text('["fox"]')
     data = facts.load_data(tmp_path, 8)
-    assert (data.names, len(data.heldout), len(data.prompts())) == (("fox",), 0, 0)
+    assert (data.names, len(data.heldout), len(data.combinations)) == (("fox",), 0, 0)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from majolica.html.numbers import aspect_ratio, byte_size, count, duration, share, short_number
+import math
+from itertools import pairwise
+
+from majolica.html.numbers import aspect_ratio, byte_size, count, duration, share, short_number, span
 
 
 def test_words_for_numbers() -> None:
@@ -21,3 +24,14 @@ def test_sizes_and_ratios() -> None:
 
 def test_numbers_beside_an_axis() -> None:
     assert [short_number(x) for x in (0, 0.002, 20000, 1.5e6, 1e-5)] == ["0", "0.002", "20k", "1.5M", "1e-05"]
+
+
+def test_spans_of_whole_numbers_name_the_first_and_the_last() -> None:
+    edges = [-math.inf, 4.7, 5.6, 8 * (1 + 1e-15), 9.5, math.inf]
+    said = [span(low, high, "{:g} px".format, whole=True) for low, high in pairwise(edges)]
+    assert said == ["up to 4 px", "5 px", "6 px to 7 px", "8 px to 9 px", "10 px or more"]
+    assert [span(*ends) for ends in ((-math.inf, 0.5), (0.5, 1), (2e4, math.inf))] == [
+        "below 0.5",
+        "0.5 to 1",
+        "20k or more",
+    ]

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from majolica.config.run import DataConfig, SourceConfig
+from majolica.data.pictures.faults import BadSample
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
-from majolica.data.store.shards import BadSample, ShardSet
+from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 from majolica.launch.prepare import prepare
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
@@ -147,6 +148,7 @@ def test_a_vocabulary_that_is_smaller_than_asked_is_said(tmp_path: Path) -> None
     train_tokenizer(ENGLISH, tmp_path / "t.model", 5000)
     tokenizer, sets = Tokenizer(tmp_path / "t.model"), [ShardSet(config.data.shards)]
     [line] = caption_notices(tokenizer, sets, config)
-    assert line.startswith(f"the vocabulary has {tokenizer.vocab} pieces, fewer than the 5,000 of --model.text.vocab: ")
+    yielded = f"and the captions yielded {tokenizer.vocab}, because"
+    assert line.startswith(f"the tokenizer was asked for 5,000 pieces (--model.text.vocab), {yielded}")
     data = dataclasses.replace(config.data, tokenizer=str(tmp_path / "t.model"))  # its size is the user's own choice
     assert caption_notices(tokenizer, sets, dataclasses.replace(config, data=data)) == []

@@ -58,7 +58,7 @@ def funnel(
             if any(part["bad"][column] for part in scanned)
         },
         "warnings": list(warnings),
-        "histograms": _histograms(scanned, written),
+        "histograms": histograms(scanned, written),
         "files": names,
         "inputs": [{"path": file.path, "rows": file.rows, "version": file.version} for file in files],
         "hash": {
@@ -97,10 +97,19 @@ def _gone(job: Job, counts: Sequence[dict[str, Any]]) -> list[int]:
     return total
 
 
-def _histograms(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def histograms(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What each histogram shows, and its counts of the rows that were read and of those that stay, over all tasks."""
     first = histogram.add(part["histograms"] for part in before)
     last = histogram.add(part["histograms"] for part in after)
     return {
-        name: {"title": kind.title, "edges": kind.edges(), "log": kind.log, "before": first[name], "after": last[name]}
+        name: {
+            "title": kind.title,
+            "unit": kind.unit,
+            "whole": kind.whole,
+            "edges": kind.edges(),
+            "log": kind.log,
+            "before": first[name],
+            "after": last[name],
+        }
         for name, kind in histogram.HISTOGRAMS.items()
     }

@@ -30,6 +30,7 @@ class Histogram:
     low: float
     high: float
     log: bool = False
+    unit: str = ""
     whole: bool = False
     """Whether the values are whole numbers.
 
@@ -63,9 +64,9 @@ SIDE = "CASE WHEN width IS NOT NULL THEN least(height, width + 0 * height) END"
 """SQL for the shorter side, NULL where either side is."""
 
 HISTOGRAMS = {
-    "side": Histogram("Shorter side, px", SIDE, 32, 8192, log=True, whole=True),
+    "side": Histogram("Shorter side", SIDE, 32, 8192, log=True, unit="px", whole=True),
     "aspect": Histogram("Longer side over shorter", "greatest(width, height) / least(width, height)", 1, 8, log=True),
-    "chars": Histogram("Caption, characters", "chars", 4, 4096, log=True, whole=True),
+    "chars": Histogram("Characters of a caption", "chars", 4, 4096, log=True, whole=True),
     "similarity": Histogram("Image-text similarity", "similarity", 0.1, 0.5),
     "punsafe": Histogram("Probability of unsafe content", "punsafe", 0, 1),
     "pwatermark": Histogram("Probability of a watermark", "pwatermark", 0, 1),

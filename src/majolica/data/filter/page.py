@@ -88,9 +88,14 @@ def _chart(values: Mapping[str, Any]) -> str:
     before, after = values["before"], values["after"]
     unknown = [share(counts[-1], sum(counts)) or "0%" for counts in (before, after)]
     axis = Axis(values["edges"][0], values["edges"][-1], values["log"])
-    bars = [Bars(before[:-1], "rows read", pale=True), Bars(after[:-1], "rows that stay")]
+    bars = [Bars(before[:-1], "read", pale=True), Bars(after[:-1], "that stay")]
     below = f"unknown: {unknown[0]} before, {unknown[1]} after"
-    return histogram(axis, bars, values["title"], below=below)
+    unit, form = values["unit"] and f" {values['unit']}", ",.0f" if values["whole"] else ".3g"
+
+    def label(value: float) -> str:
+        return f"{value:{form}}{unit}"
+
+    return histogram(axis, bars, values["title"], label, below, whole=values["whole"], open_ended=True)
 
 
 def _made(found: Mapping[str, Any]) -> str:

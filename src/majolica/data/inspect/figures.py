@@ -18,15 +18,20 @@ _CELLS = 48
 """Columns and rows of the map of sizes."""
 
 
-def value_histogram(values: Values, title: str, label: Callable[[float], str], bins: int = 36) -> str:
-    """A histogram of `values` above zero, over a logarithmic axis with ticks as `label` says."""
+def value_histogram(
+    values: Values, title: str, label: Callable[[float], str], bins: int = 36, whole: bool = False
+) -> str:
+    """A histogram of `values` above zero, over a logarithmic axis with ticks as `label` says.
+
+    `whole` says that the values are whole numbers.
+    """
     values = values[values > 0]
     if not len(values):
         return ""
     axis = _axis_of(values)
     counts = np.histogram(np.log(values), bins, (np.log(axis.low), np.log(axis.high)))[0]
     middle = float(np.median(values))
-    return histogram(axis, [Bars(counts.tolist())], title, label, f"median {label(middle)}", middle)
+    return histogram(axis, [Bars(counts.tolist())], title, label, f"median {label(middle)}", middle, whole)
 
 
 def size_map(width: Values, height: Values) -> str:

@@ -16,8 +16,8 @@ from PIL import Image
 
 from majolica.data.inspect.sets import ShardSets
 from majolica.data.pictures.decode import decode
+from majolica.data.pictures.faults import BadSample
 from majolica.data.pictures.phash import phash
-from majolica.data.store.shards import BadSample
 from majolica.text.clean import clean_caption
 
 _SEEN = (64, 64)

@@ -91,7 +91,7 @@ def _remarks(summary: Summary) -> str:
 def _sizes(content: Content) -> str:
     columns = content.columns
     drawings = [
-        value_histogram(columns["shorter_side"], "Shorter side", lambda x: f"{x:,.0f} px"),
+        value_histogram(columns["shorter_side"], "Shorter side", lambda x: f"{x:,.0f} px", whole=True),
         value_histogram(columns["aspect"], "Width to height", aspect_ratio),
         value_histogram(columns["bytes"], "Bytes of a picture", byte_size),
         size_map(content.width, content.height),
@@ -102,8 +102,8 @@ def _sizes(content: Content) -> str:
 
 def _captions(content: Content) -> str:
     drawings = [
-        value_histogram(content.columns["caption_characters"], "Characters of a caption", lambda x: f"{x:,.0f}"),
-        value_histogram(content.columns["caption_words"], "Words of a caption", lambda x: f"{x:,.0f}"),
+        value_histogram(content.columns[f"caption_{what}"], title, lambda x: f"{x:,.0f}", whole=True)
+        for what, title in (("characters", "Characters of a caption"), ("words", "Words of a caption"))
     ]
     body = charts(drawings) + heading(f"{len(content.captions)} at random")
     body += numbered_list(content.captions, 300, _NO_WORDS)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from majolica.data.inspect.sets import ShardSets
-from majolica.data.store.shards import BadSample
+from majolica.data.pictures.faults import BadSample
 from majolica.text.clean import clean_caption
 
 _MEASURED = 10_000

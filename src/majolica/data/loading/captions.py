@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from majolica.data.store.shards import BadSample, ShardSet
+from majolica.data.pictures.faults import BadSample
+from majolica.data.store.shards import ShardSet
 
 STRETCH = 128
 """Neighbouring samples that are drawn together from a remote source, because one or two requests fetch them all."""

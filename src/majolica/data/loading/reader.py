@@ -11,11 +11,11 @@ from torch import Tensor
 from majolica.config.run import DataConfig
 from majolica.data.counter import mix
 from majolica.data.pictures.decode import Decoded, decode
-from majolica.data.pictures.faults import explain
+from majolica.data.pictures.faults import BadSample, explain
 from majolica.data.pictures.fit import fit
 from majolica.data.pictures.frame import Fit, Shape, scale_of
 from majolica.data.pictures.memory import MemoryBudget, Reserve
-from majolica.data.store.shards import BadSample, ShardSet
+from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from majolica.config.run import DataConfig
 from majolica.config.sources import sources_of
-from majolica.data.store.shards import BadSample, ShardSet
+from majolica.data.pictures.faults import BadSample
+from majolica.data.store.shards import ShardSet
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from majolica.data.pictures.decode import decode
-from majolica.data.pictures.faults import explain
+from majolica.data.pictures.faults import BadSample, explain
 from majolica.data.pictures.fit import fit
 from majolica.data.pictures.frame import Fit
-from majolica.data.store.shards import BadSample, ShardSet
+from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 
 log = logging.getLogger(__name__)

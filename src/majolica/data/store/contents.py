@@ -18,6 +18,8 @@ _UNPACK = {
     "lz4 -d --rm -m": (".tar.lz4",),
 }
 """The command that turns a compressed tar into a plain one in the same place, and the endings of such tars."""
+_SHOWN = 4
+"""Subfolders that are named at most."""
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 
 
@@ -109,7 +111,9 @@ def _no_tars(folder: Path, notices: list[str], others: list[str]) -> str:
     start = f"{to_printable(folder)} holds no .tar files"
     inside = sorted(name for name in others if next((folder / name).glob("*.tar"), None))
     if inside:
-        return f"{start}; did you mean {to_printable(folder / inside[-1])}?"
+        places = [to_printable(folder / name) for name in inside]
+        some = " or ".join(places[:_SHOWN]) + (" or ..." if len(places) > _SHOWN else "")
+        return f"{start}; did you mean {some}?"
     if any(name.lower().endswith(_PICTURES) for name in others):
         return f"{start} but pictures: make shards of them with `majolica data shard {to_printable(folder)} --out DIR`"
     if any(name.lower().endswith(".parquet") for name in others):

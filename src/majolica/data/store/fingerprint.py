@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from majolica.data.store.shards import BadSample, ShardSet
+from majolica.data.pictures.faults import BadSample
+from majolica.data.store.shards import ShardSet
 
 LOOKS = 1024
 """How many samples are read in all, and the most tars that are looked into."""

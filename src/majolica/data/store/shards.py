@@ -1,7 +1,7 @@
 """A folder of tar shards in the layout of img2dataset, of which any sample can be read by its offset.
 
 A sample with key 000010042 is the members 000010042.jpg (or .png, .webp, ...), .txt (its caption) and .json (what is
-known of it). `Record`, `write_shards` and `BadSample` can be imported from here as well.
+known of it).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from majolica.data.pictures.faults import BadSample as BadSample
+from majolica.data.pictures.faults import BadSample
 from majolica.data.store.caption_text import EmptyCaptions, json_mapping
 from majolica.data.store.catalogue import Tar
 from majolica.data.store.dimensions import dimensions

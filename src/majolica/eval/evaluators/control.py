@@ -10,10 +10,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from majolica.errors import UserError
 from majolica.eval.brush import Brush
 from majolica.eval.pictures import figure_picture
-from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table
+from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table, lacks_held_out
 from majolica.html.charts import Points, charts, scatter
 from majolica.html.figures import picture_rows
 from majolica.html.matrices import share_matrix
@@ -165,7 +164,7 @@ def _span(name: str, data: EvalData) -> tuple[float, float]:
     entry = PROPERTIES[name]
     pictures = data.heldout if len(data.heldout) else data.combinations
     if not len(pictures):
-        raise UserError("there are no held-out pictures to take the range of a property from")
+        raise lacks_held_out("pictures to take the range of a property from")
     found_B = measure(name, pictures.images_B3HW.float() / 255)
     low, high = torch.quantile(found_B, torch.tensor([0.02, 0.98])).clamp(entry.low, entry.high).tolist()
     return (low, high) if high > low else (entry.low, entry.high)

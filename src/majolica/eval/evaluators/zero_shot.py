@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from majolica.errors import Notice, UserError
-from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Split, Table, share_error
+from majolica.errors import Notice
+from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Split, Table, lacks_held_out, share_error
 from majolica.eval.recolour import to_grey, turn_hues
 from majolica.html.matrices import confusion_heat
 
@@ -46,7 +46,7 @@ class ZeroShot:
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         if not len(data.heldout):
-            raise UserError("there are no held-out pictures to classify: make the data with --heldout above 0")
+            raise lacks_held_out("pictures to classify")
         index = {name: i for i, name in enumerate(data.names)}
         shown = [{index[name] for name in data.heldout.shown(i)} for i in range(len(data.heldout))]
         images_B3HW, classes_KE = data.heldout.images_B3HW, class_embeddings(pipeline, data.names)

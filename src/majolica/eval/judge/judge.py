@@ -23,11 +23,9 @@ from torch.nn import functional as F
 
 from majolica.errors import UserError
 from majolica.eval.judge.lessons import LESSONS
-from majolica.eval.judge.net import Progress, Scores, check_answers, pooled_features, predict, train_net
+from majolica.eval.judge.net import Progress, Scores, pooled_features, predict, train_net
 from majolica.eval.judge.spec import VERSION, JudgeSpec, Kind
 from majolica.files import write_atomic
-
-__all__ = ["Judge", "check_answers", "train_judge"]
 
 
 class Judge:

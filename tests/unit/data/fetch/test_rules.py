@@ -11,10 +11,11 @@ import pytest
 
 from majolica.config.fetch import PoliteConfig, WebConfig
 from majolica.data.fetch import address
-from majolica.data.fetch.address import PrivateAddress, Resolver, guarded_socket, is_public
+from majolica.data.fetch.address import PrivateAddress, Resolver, guarded_socket
 from majolica.data.fetch.budget import Budget
 from majolica.data.fetch.hosts import Hosts
 from majolica.data.fetch.robots import LONGEST_DELAY, fits, opt_out, parse_robots
+from majolica.data.fetch.special import is_public
 from majolica.data.fetch.status import Failure, may_pass, worth_repeating
 from majolica.data.fetch.urls import first_url, next_url
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import pytest
+
+from majolica.data.filter.funnel import histograms
+from majolica.data.filter.histogram import BINS, add
 from majolica.data.filter.page import render
 from pages import read_page
 
@@ -14,7 +19,7 @@ def found(rows: int) -> dict[str, Any]:
     """What funnel.json may hold: `rows` rows, of which a quarter goes."""
     gone = rows // 4
     step = {"rule": EVIL, "why": "a side below 9 px", "before": rows, "gone": gone, "after": rows - gone}
-    values = {"title": "Shorter side, px", "edges": [32, 64, 128], "log": True}
+    values = {"title": "Shorter side", "unit": "px", "whole": True, "log": True, "edges": [32, 64, 128]}
     return {
         "rows_in": rows,
         "rows_out": rows - gone,
@@ -40,8 +45,8 @@ def test_the_page_shows_every_number_and_nothing_becomes_markup() -> None:
         '<i style="width:75.00%"></i><u style="width:25.00%"></u>',
         "width: 3 values make no sense",
         "no column for width",
-        "32 to 64: 400 rows read",
-        "32 to 64: 300 rows that stay",
+        "up to 63 px: 400 read",
+        "up to 63 px: 300 that stay",
         "unknown: 0.00% before, 0.00% after",
         "order(url) = md5, seed 7",
         "part-00000.parquet",
@@ -53,3 +58,21 @@ def test_no_rows_are_still_a_page() -> None:
     page = render(found(0) | {"steps": [], "warnings": [], "unusable_values": {}})
     read_page(page)
     assert "0 of 0 rows stay" in page and "Why rows went" not in page
+
+
+@pytest.mark.parametrize(
+    ("name", "tips"),
+    [
+        ("side", ["up to 36 px", "37 px to 42 px", "43 px to 48 px", "7,132 px or more"]),
+        ("chars", ["up to 4", "5", "6", "3,445 or more"]),
+        ("aspect", ["below 1.05", "1.05 to 1.11", "1.11 to 1.17", "7.59 or more"]),
+        ("similarity", ["below 0.11", "0.11 to 0.12", "0.12 to 0.13", "0.49 or more"]),
+    ],
+)
+def test_the_bars_say_which_values_they_count_as_a_reader_expects_them(name: str, tips: list[str]) -> None:
+    """Not as bounds of bins of logarithms, such as 36.7583."""
+    counted = add([{name: [1] * (BINS + 1)}])
+    values = histograms([{"histograms": counted}], [{"histograms": counted}])[name]
+    page = render(found(400) | {"histograms": {name: values}})
+    said = re.findall("<title>(.*?): 1 read</title>", page)
+    assert len(said) == BINS and [*said[:3], said[-1]] == tips

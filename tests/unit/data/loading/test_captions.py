@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from majolica.data.loading.captions import STRETCH, draw_captions, quotas
-from majolica.data.store.shards import BadSample, ShardSet
+from majolica.data.pictures.faults import BadSample
+from majolica.data.store.shards import ShardSet
 
 Write = Callable[..., Path]
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from majolica.data.pictures.faults import BadSample
 from majolica.data.store.index import open_index
-from majolica.data.store.shards import BadSample, ShardSet
+from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 from tars import samples, tar
 

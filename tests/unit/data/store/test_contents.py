@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from majolica import cli
+from majolica.data.pictures.faults import BadSample
 from majolica.data.store.catalogue import catalogue
 from majolica.data.store.contents import compressed_notices, contents
-from majolica.data.store.shards import BadSample, ShardSet
+from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 
 Write = Callable[..., Path]
@@ -66,7 +67,9 @@ def test_compressed_tars(write: Write, tmp_path: Path, name: str, command: str) 
         ([], "majolica data shard PICTURES"),
         (["a.jpg", "a.txt"], "but pictures: make shards of them with `majolica data shard"),
         (["part.parquet"], "majolica data fetch --input"),
-        (["train/00000.tar"], "did you mean .*/train?"),
+        (["train/00000.tar"], r"did you mean [^ ]*/train\?"),
+        (["train/00000.tar", "heldout/00000.tar"], r"did you mean [^ ]*/heldout or [^ ]*/train\?"),
+        ([f"{i}/0.tar" for i in range(9)], r"did you mean [^ ]*/0 or [^ ]*/1 or [^ ]*/2 or [^ ]*/3 or \.\.\.\?"),
         (["00000.TAR"], "names of tars end in .tar"),
     ],
 )

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from majolica.data.pictures.faults import BadSample
 from majolica.data.store import index
-from majolica.data.store.index import ROW, open_index, scan
+from majolica.data.store.groups import ROW
+from majolica.data.store.index import open_index, scan
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
-from majolica.data.store.shards import BadSample, ShardSet
+from majolica.data.store.shards import ShardSet
 from processes import ENVIRONMENT
 from tars import tar
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from majolica.data.pictures.faults import BadSample
 from majolica.data.store import index
 from majolica.data.store.index import open_index, scan
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
-from majolica.data.store.shards import BadSample, ShardSet
+from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 from tars import tar
 

