@@ -104,7 +104,7 @@ def count_parameters(model: ModelConfig) -> int:
     perception = model.perception_depth * _block(width) + 6 * width**2 + pool + time
     perception += (patch + width) * model.bottleneck + width * model.embed
     synthesis = model.synthesis_depth * (_block(width) + 2 * width**2 + 2 * width * text.width) + 6 * width**2
-    synthesis += text.width * width + width * patch
+    synthesis += text.width * width + 4 * width * patch
     tower = text.depth * _block(text.width) + 4 * text.width**2
     tower += (text.vocab + text.length + model.embed) * text.width
     conditions = text.width * (text.width + 32)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from majolica.config.run import ModelConfig
 from majolica.models.layers import AttentionPool, CrossAttention, Norm, SelfAttention, SwiGLU, TimeEmbedding
+from majolica.models.patches import patchify
 
 
 class Modulation(nn.Module):
@@ -145,19 +146,3 @@ class Synthesis(nn.Module):
         for block in self.blocks:
             x_BND = block(x_BND, modulation_B6D, rope_NF, condition)
         return x_BND
-
-
-def patchify(x_BCHW: Tensor, patch: int) -> Tensor:
-    """Cut pictures into patches, row by row: `(B, C, H, W) -> (B, N, P)`, P = C * patch^2."""
-    batch, channels, height, width = x_BCHW.shape
-    x = x_BCHW.view(batch, channels, height // patch, patch, width // patch, patch)
-    tokens = (height // patch) * (width // patch)
-    return x.permute(0, 2, 4, 1, 3, 5).reshape(batch, tokens, channels * patch * patch)
-
-
-def unpatchify(x_BNP: Tensor, patch: int, grid: tuple[int, int]) -> Tensor:
-    """Inverse of `patchify`."""
-    height, width = grid
-    channels = x_BNP.shape[2] // patch**2
-    x = x_BNP.view(len(x_BNP), height, width, channels, patch, patch)
-    return x.permute(0, 3, 1, 4, 2, 5).reshape(len(x_BNP), channels, height * patch, width * patch)
