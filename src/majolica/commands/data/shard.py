@@ -13,6 +13,7 @@ from majolica.config.shard import ShardConfig
 from majolica.errors import UserError
 from majolica.files import check_folder_writable
 from majolica.lock import hold_folder
+from majolica.plurals import counted
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def _shard(config: ShardConfig) -> None:
     with hold_folder(Path(config.out)), bar("packing") as progress:
         report = gather(config, progress)
     for folder, pictures in report.pictures.items():
-        print(f"{pictures:,} pictures in {folder} ({report.shards[folder]:,} tars)")
+        print(f"{counted(pictures, 'picture')} in {folder} ({counted(report.shards[folder], 'tar')})")
     for split in ("train", "heldout") if config.heldout and report.pictures else ():
         if not report.pictures.get(str(Path(config.out) / split)):
             print(
