@@ -11,6 +11,7 @@ from typing import Annotated
 import tyro
 
 from majolica.commands.names import check_name
+from majolica.commands.options import parse_options
 from majolica.commands.progress import bar
 from majolica.config import io
 from majolica.config.engine import EngineConfig
@@ -81,7 +82,7 @@ def _parse(start: FetchConfig, args: list[str]) -> Options:
     recipes = "\n".join(f"  {name:10} {(make.__doc__ or '').splitlines()[0]}" for name, make in RECIPES.items())
     text = f"Download the pictures of rows with URLs and captions into shards.\n\nRecipes:\n{recipes}"
     prog = "majolica data fetch [RECIPE|CONFIG.yaml]"
-    return tyro.cli(Options, default=default, args=args, prog=prog, description=text)
+    return parse_options(default, args, prog, text)
 
 
 def _installed() -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 import tyro
 
 from majolica.commands.names import check_name
+from majolica.commands.options import parse_options
 from majolica.commands.progress import bars
 from majolica.config import io
 from majolica.config.engine import EngineConfig
@@ -108,4 +109,4 @@ def _parse(start: FilterConfig, args: list[str]) -> Options:
     sources = "\n".join(f"  {name:16} {summary(name)}" for name in SOURCES)
     text = f"Choose rows of metadata by a source's rules, or by a configuration file.\n\nSources:\n{sources}"
     prog = "majolica data filter SOURCE|CONFIG.yaml"
-    return tyro.cli(Options, default=default, args=args, prog=prog, description=text)
+    return parse_options(default, args, prog, text)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from majolica.commands.options import parse_options
 from majolica.config import io
 from majolica.config.shard import ShardConfig
 from majolica.errors import UserError
@@ -30,8 +31,7 @@ def run(args: list[str]) -> None:
     start, args = _start(args)
     text = "Make shards of a folder or a table of local pictures, or of what a configuration file says."
     prog = "majolica data shard SOURCE|CONFIG.yaml"
-    config = (tyro.conf.OmitArgPrefixes,)
-    options = tyro.cli(Options, default=Options(start), args=args, prog=prog, description=text, config=config)
+    options = parse_options(Options(start), args, prog, text, (tyro.conf.OmitArgPrefixes,))
     if options.print_config:
         print(io.to_yaml(options.config), end="")
     else:
