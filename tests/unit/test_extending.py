@@ -75,7 +75,7 @@ import torch
 from majolica.config.run import RunConfig
 from majolica.eval.brush import Brush
 from majolica.eval.protocol import EvalData, Split
-from majolica.eval.run import default_evaluators, run_evaluators
+from majolica.eval.run import Judges, default_evaluators, run_evaluators
 
 class Painter:
     def paint_request(self, request):
@@ -84,7 +84,8 @@ class Painter:
 
 split = Split(torch.zeros(1, 3, 4, 4, dtype=torch.uint8), ["a red square"], [{"names": ["square"]}])
 data = EvalData(("square",), split, split)
-found = [e for e in default_evaluators(RunConfig(), lambda: None, 4, Brush()) if e.name == "variety"]
+nobody = Judges(lambda: None, lambda: None)
+found = [e for e in default_evaluators(RunConfig(), nobody, 4, Brush()) if e.name == "variety"]
 seconds = {}
 [result] = run_evaluators(Painter(), data, found, seconds, print)
 assert abs(result.metrics["variety"] - 0.5) < 1e-6 and "variety" in seconds and found[0].paintings(data) == 8

@@ -64,6 +64,8 @@ def _check_run(config: RunConfig) -> None:
     for name in ("clean_share", "clean_share_end"):
         if round(rows * getattr(loss, name)) == rows:
             raise UserError(f"loss.{name} {getattr(loss, name):g} leaves none of {counted(rows, 'row')} to paint")
+    if not loss.flow and not loss.contrastive:
+        raise UserError("loss.flow and loss.contrastive are both 0, so nothing is learned: give one of them a weight")
     if loss.fine_share and loss.fine_scale < 2:
         raise UserError(f"loss.fine_scale is {loss.fine_scale}: at least 2 where loss.fine_share is above 0")
 

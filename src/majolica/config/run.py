@@ -145,8 +145,10 @@ class LossConfig:
     """Share of the clean rows that turn grey or get another hue, so that things are recognised by their shape."""
     recolour_from: Annotated[float, SHARE] = 0.0
     """Share of the training that is done when this begins."""
+    flow: Annotated[float, at_least(0)] = 1.0
+    """Weight of the flow-matching loss; with 0 the model does not learn to paint."""
     contrastive: float = 0.1
-    """Weight of the sigmoid contrastive loss beside the flow-matching loss."""
+    """Weight of the sigmoid contrastive loss; with 0 the model does not learn to name what it sees."""
     fine_share: Annotated[float, SHARE] = 0.0
     """Share of noisy rows that are painted at `fine_scale` times the base resolution; there the decoder works on a
     random crop."""

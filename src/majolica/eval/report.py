@@ -96,8 +96,11 @@ def _cards(metrics: Mapping[str, float]) -> list[Card]:
         cards.append(Card("It sees", f"{share:.1%}", words, share, chance))
     if "prompt_fidelity" in metrics:
         share = metrics["prompt_fidelity"]
-        words = f"of prompts: a judge sees the thing (itself {metrics['classifier_accuracy']:.1%} right)"
+        words = f"of prompts: two judges see the thing (in real pictures {metrics['prompt_fidelity_real']:.1%})"
         cards.append(Card("It paints", f"{share:.1%}", words, share))
+    if "fd" in metrics:
+        words = f"Frechet distance to real pictures; {metrics['fd_real_halves']:.1f} between two halves of them"
+        cards.append(Card("It looks real", f"{metrics['fd']:.1f}", words))
     if "control_rho" in metrics:
         what = "brightness" if "control_rho_brightness" in metrics else "value"
         words = f"rank correlation, requested and measured {what}"

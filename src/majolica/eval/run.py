@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ from majolica.eval.evaluators.gallery import Gallery
 from majolica.eval.evaluators.likeness import Likeness
 from majolica.eval.evaluators.zero_shot import ZeroShot
 from majolica.eval.judge.judge import Judge
+from majolica.eval.judge.panel import Panel, panel_specs
 from majolica.eval.judge.spec import JudgeSpec
 from majolica.eval.painters import Painters, Workload
 from majolica.eval.paintings import Paintings
@@ -63,21 +65,31 @@ def evaluate(
     took = facts.training_metrics(config, summary, facts.read_log(run))["train_seconds"]
     spent.setdefault("training", took)
 
-    say("the judge of pictures")
+    say("the judges of pictures")
     processes = request.processes or (1 if torch.cuda.is_available() else min(cores(), MOST_PROCESSES))
     with open_workers(run, processes) as workers:
         tally = Workload(0, progress)
-        judge = _begin_judge(folder, judge_spec(folder, data.names, config), workers, tally, spent)
-        evaluators = default_evaluators(config, judge, request.pictures, request.brush)
+        spec = judge_spec(folder, data.names, config)
+        collect = _begin_judges(folder, [spec, *panel_specs(spec)], workers, tally, spent)
+        judges = Judges(lambda: collect()[0], lambda: Panel.convene(collect()[1:], spec))
+        evaluators = default_evaluators(config, judges, request.pictures, request.brush)
         tally.total = sum(evaluator.paintings(data) for evaluator in evaluators)
         pipeline = Painters(trained, config.model.resolution, workers, tally)
         results = run_evaluators(pipeline, data, evaluators, spent, say)
     return write_results(run, config, data, results, spent)
 
 
-def default_evaluators(
-    config: RunConfig, judge: Judge | Callable[[], Judge], pictures: int, brush: Brush
-) -> tuple[Evaluator, ...]:
+@dataclass(frozen=True)
+class Judges:
+    """Functions that wait until the judges are trained, and return them."""
+
+    features: Callable[[], Judge]
+    """The judge whose features the Frechet distance compares."""
+    panel: Callable[[], Panel]
+    """The strict judges, which decide on prompt fidelity."""
+
+
+def default_evaluators(config: RunConfig, judges: Judges, pictures: int, brush: Brush) -> tuple[Evaluator, ...]:
     """Return the evaluators, in the order of the report.
 
     A new evaluator needs a file in `eval/evaluators/` and an entry here.
@@ -87,8 +99,8 @@ def default_evaluators(
         Gallery(config.model.resolution, trained_sizes(config)[-1], brush=brush),
         Control(config.model.properties, brush=brush),
         ZeroShot(),
-        Fidelity(judge, painted),
-        Likeness(judge, painted, config.model.patch),
+        Fidelity(judges.panel, painted),
+        Likeness(judges.features, painted, config.model.patch),
     )
 
 
@@ -139,30 +151,33 @@ def judge_spec(folder: Path, names: tuple[str, ...], config: RunConfig) -> Judge
     return JudgeSpec(names, min(config.model.resolution, JUDGE_PIXELS), objects)
 
 
-def _begin_judge(
-    folder: Path, spec: JudgeSpec, workers: Workers | None, tally: Workload, seconds: dict[str, float]
-) -> Callable[[], Judge]:
-    """Load or train the judge here, or have a worker do so.
+def _begin_judges(
+    folder: Path, specs: Sequence[JudgeSpec], workers: Workers | None, tally: Workload, seconds: dict[str, float]
+) -> Callable[[], list[Judge]]:
+    """Load or train the judges here, or have workers do so.
 
-    Returns a function that waits for the judge, returns it, and writes its time into `seconds`.
+    Returns a function that waits for the judges, returns them, and writes their time into `seconds`.
     """
     if workers is None:
+        judges = []
+        for index, spec in enumerate(specs):
 
-        def note(done: int, total: int) -> None:
-            tally.judge_share = lambda: done / total
-            tally.show()
+            def note(done: int, total: int, before: int = index) -> None:
+                tally.judge_share = lambda: (before + done / total) / len(specs)
+                tally.show()
 
-        start = time.perf_counter()
-        judge = Judge.load_or_train(folder, spec, note)
+            start = time.perf_counter()
+            judges.append(Judge.load_or_train(folder, spec, note))
+            seconds["the judges"] = seconds.get("the judges", 0.0) + time.perf_counter() - start
         tally.judge_share = lambda: 1.0
-        seconds["the judge"] = time.perf_counter() - start
-        return lambda: judge
+        return lambda: judges
     tally.judge_share = workers.judge_share
-    training = workers.train_judge(folder, spec)
+    training = [workers.train_judge(folder, spec) for spec in specs]
 
-    def collect() -> Judge:
-        [(content, seconds["the judge"])] = workers.wait_for([training], tally.show)
-        return Judge.from_bytes(content)
+    def collect() -> list[Judge]:
+        found = workers.wait_for(training, tally.show)
+        seconds["the judges"] = sum(took for _, took in found)
+        return [Judge.from_bytes(content) for content, _ in found]
 
     return collect
 

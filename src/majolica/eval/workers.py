@@ -1,4 +1,4 @@
-"""Processes for an evaluation: all of them paint, and one of them trains the judge first."""
+"""Processes for an evaluation: all of them paint, and some of them train the judges first."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from majolica.machine import cores, keep_freed_memory
 from majolica.sampling.request import PaintRequest
 
 T = TypeVar("T")
+MOST_JUDGES = 8
 LOOK = 0.5
 """Seconds between two displays of the progress."""
 
@@ -33,20 +34,22 @@ class Workers:
     Unlike the threads of one process, they do not have to wait for one another.
     """
 
-    def __init__(self, pool: ProcessPoolExecutor, count: int, judge_share: Any) -> None:
-        self._pool, self.count, self._judge_share = pool, count, judge_share
+    def __init__(self, pool: ProcessPoolExecutor, count: int, judge_shares: Any) -> None:
+        self._pool, self.count, self._judge_shares = pool, count, judge_shares
+        self._judges = 0
 
     def judge_share(self) -> float:
-        """Return the share of the judge's training that is done, from 0 to 1."""
-        return float(self._judge_share.value)
+        """Return the share of the judges' training that is done, from 0 to 1."""
+        return float(sum(self._judge_shares[: self._judges])) / max(1, self._judges)
 
     def train_judge(self, folder: Path, spec: JudgeSpec) -> Future[tuple[bytes, float]]:
-        """Begin to load or train the judge, as `Judge.load_or_train` does.
+        """Begin to load or train a judge, one of at most MOST_JUDGES, as `Judge.load_or_train` does.
 
         The result will be the content of its file, and the seconds that it took.
         """
         threads = max(1, cores() + 1 - self.count)  # more than one if there are idle cores
-        return self._pool.submit(_train_judge, folder, spec, threads)
+        self._judges += 1
+        return self._pool.submit(_train_judge, folder, spec, threads, self._judges - 1)
 
     def paint(self, parts: Sequence[PaintRequest]) -> list[Future[Any]]:
         """Begin to paint each part; the results will be arrays `B3HW` of uint8."""
@@ -75,15 +78,15 @@ def open_workers(run: Path, count: int) -> Iterator[Workers | None]:
     """
     context = multiprocessing.get_context("spawn")  # a fork would copy the locks of torch's threads
     try:
-        judge_share = context.RawValue("d", 0.0)
-        pool = ProcessPoolExecutor(count, context, _begin, (str(run), judge_share)) if count > 1 else None
+        judge_shares = context.RawArray("d", MOST_JUDGES)
+        pool = ProcessPoolExecutor(count, context, _begin, (str(run), judge_shares)) if count > 1 else None
     except OSError:  # the system has no shared memory for the locks
         pool = None
     if pool is None:
         yield None
         return
     try:
-        yield Workers(pool, count, judge_share)
+        yield Workers(pool, count, judge_shares)
     except BaseException:
         for process in list((pool._processes or {}).values()):
             process.terminate()
@@ -97,19 +100,19 @@ class _Worker:
     """The state of one process."""
 
     run: str
-    judge_share: Any
+    judge_shares: Any
     pipeline: Any = None
 
 
 _this: list[_Worker] = []
 
 
-def _begin(run: str, judge_share: Any) -> None:
+def _begin(run: str, judge_shares: Any) -> None:
     serve_parent()
     torch.set_num_threads(1)
     keep_freed_memory()
     warnings.simplefilter("ignore", Notice)  # as in `Painters`
-    _this[:] = [_Worker(run, judge_share)]
+    _this[:] = [_Worker(run, judge_shares)]
 
 
 def _paint(part: PaintRequest) -> Any:
@@ -121,15 +124,15 @@ def _paint(part: PaintRequest) -> Any:
     return worker.pipeline.paint_request(part).numpy()  # an array, unlike a tensor, is sent without shared memory
 
 
-def _train_judge(folder: Path, spec: JudgeSpec, threads: int) -> tuple[bytes, float]:
-    judge_share = _this[0].judge_share
+def _train_judge(folder: Path, spec: JudgeSpec, threads: int, index: int) -> tuple[bytes, float]:
+    judge_shares = _this[0].judge_shares
 
     def note(done: int, total: int) -> None:
-        judge_share.value = done / total
+        judge_shares[index] = done / total
 
     torch.set_num_threads(threads)
     start = time.perf_counter()
     judge = Judge.load_or_train(folder, spec, note)
-    judge_share.value = 1.0
+    judge_shares[index] = 1.0
     torch.set_num_threads(1)
     return judge.to_bytes(), time.perf_counter() - start

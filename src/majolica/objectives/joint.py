@@ -16,7 +16,6 @@ from majolica.models.properties import measure_all
 from majolica.objectives.contrastive import caption_ids
 from majolica.objectives.draws import Draws
 from majolica.objectives.flow import add_noise, flow_time
-from majolica.objectives.recolour import recolour
 
 
 @dataclass(frozen=True)
@@ -37,15 +36,12 @@ def make_rows(
     properties: tuple[str, ...],
     noisy: int,
     draws: Draws,
-    recoloured: float = 0.0,
 ) -> tuple[Rows, Targets]:
     """Turn augmented images in [0, 1] into rows; the first `noisy` are noisy, the others clean.
 
     All images are given at the base resolution. The first F of them, at most `noisy`, are also
     given at `fine_scale` times that resolution, and are noised at this size. The trunk then sees
     them pooled, and the decoder sees a window of them that has as many pixels as a base image.
-
-    A share of `recoloured` of the clean ones is seen in other colours.
     """
     batch, scale = len(images_B3HW), config.fine_scale
     full_F3HW = fine_F3HW * 2 - 1
@@ -57,12 +53,10 @@ def make_rows(
     small_K3HW = base_B3HW[fine:noisy]
     noised_K3HW = add_noise(small_K3HW, t_M[fine:], 1, draws[fine:noisy].noise(small_K3HW))
     window, crops_F3HW, crops_z_F3HW = random_windows(full_F3HW, noised_F3HW, scale, draws[:fine])
-    condition = draw_condition(tokens_BL, (base_B3HW + 1) / 2, config, properties, draws)
-    clean_C3HW = recolour(base_B3HW[noisy:], recoloured, draws[noisy:])
     rows = Rows(
-        base_B3HW=torch.cat((pool(noised_F3HW, scale), noised_K3HW, clean_C3HW)),
+        base_B3HW=torch.cat((pool(noised_F3HW, scale), noised_K3HW, base_B3HW[noisy:])),
         t_B=torch.cat((t_M, t_M.new_ones(batch - noisy))),
-        condition=condition,
+        condition=draw_condition(tokens_BL, (base_B3HW + 1) / 2, config, properties, draws),
         pixels_F3HW=crops_z_F3HW,
         window=window,
         noisy=noisy,

@@ -75,7 +75,8 @@ class Objective:
         flow, fine = base_M.sum() / noisy, fine_F.sum() / large
         here = clean_pairs(outputs, targets)
         contrastive = sigmoid_loss(here, model.logit_scale.exp(), model.logit_bias, others.ranks, others.earlier, clean)
-        loss = flow + self.loss.fine_share * fine + self.loss.contrastive * contrastive
+        painting = flow + self.loss.fine_share * fine
+        loss = self.loss.flow * painting + self.loss.contrastive * contrastive
         named = {"loss": loss, "flow": flow, "fine": fine, "contrastive": contrastive}
         return named | {"flow_by_time": by_time(base_M, t_M)}
 

@@ -15,7 +15,7 @@ from majolica.config.run import RunConfig
 from majolica.config.split import RowSplit, clean_by_rank, split_rows
 from majolica.data.counter import mix
 from majolica.data.loading.loader import Batch
-from majolica.data.pictures.transforms import augment
+from majolica.data.pictures.transforms import augment, recolour
 from majolica.device import to_device
 from majolica.distributed.group import Group, gather_others
 from majolica.errors import UserError
@@ -24,7 +24,6 @@ from majolica.objectives.contrastive import Pairs, concatenate_pairs
 from majolica.objectives.draws import Draws
 from majolica.objectives.joint import Targets, make_rows
 from majolica.objectives.objective import Objective, Others, clean_pairs
-from majolica.objectives.recolour import recolour_share
 from majolica.plurals import plural
 from majolica.train.optim.optimisers import set_rate, step_if_finite
 from majolica.train.optim.schedule import learning_rate
@@ -98,15 +97,19 @@ def draw_rows(run: Run, batch: Batch, parts: RowSplit) -> tuple[Rows, Targets]:
     positions_B = torch.from_numpy(batch.positions_B.numpy()[order])
     seeds_B = mix(config.train.seed, ROW_STREAM, positions_B.numpy()) >> np.uint64(1)
     tokens_BL = run.tokenizer.encode([batch.captions[i] for i in order], config.model.text.length)
+    noisy = sum(place < parts.noisy for place in places)
+    images_B3HW = augment_rows(images_B3HW, positions_B, config)
+    if config.loss.recolour and progress(run) >= config.loss.recolour_from:
+        clean_C3HW = recolour(images_B3HW[noisy:], positions_B[noisy:], config.train.seed, config.loss.recolour)
+        images_B3HW = torch.cat((images_B3HW[:noisy], clean_C3HW))
     return make_rows(
-        augment_rows(images_B3HW, positions_B, config),
+        images_B3HW,
         augment_rows(fine_F3HW, positions_B[: len(fine_rows)], config),
         to_device(tokens_BL, device),
         config.loss,
         config.model.properties,
-        sum(place < parts.noisy for place in places),
+        noisy,
         Draws.seeded(seeds_B.tolist(), device),
-        recolour_share(config.loss, progress(run)),
     )
 
 

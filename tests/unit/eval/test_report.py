@@ -22,7 +22,7 @@ from majolica.eval.brush import Brush
 from majolica.eval.pictures import encode_png, figure_picture
 from majolica.eval.protocol import EvalData, Figure, Result, Table
 from majolica.eval.report import Report, render_report
-from majolica.eval.run import default_evaluators, run_evaluators, write_results
+from majolica.eval.run import Judges, default_evaluators, run_evaluators, write_results
 from majolica.html.figures import picture_grid
 from majolica.html.matrices import confusion_heat
 from pages import read_page
@@ -80,7 +80,7 @@ def test_the_whole_report(run: tuple[Path, RunConfig], pipeline: Any, judge: Any
     (folder / "summary.json").write_text('{"train_seconds": 61, "parameters": 7, "machine": {"cpu": "a <chip>"}}')
     seconds = {"data": 12.0}
     heard: list[str] = []
-    evaluators = default_evaluators(config, judge, 20, Brush())
+    evaluators = default_evaluators(config, Judges(lambda: judge, lambda: judge), 20, Brush())
     results = run_evaluators(pipeline({4: 2}), data, evaluators, seconds, heard.append)
     metrics = write_results(folder, config, data, results, seconds)
     wanted = ("zero_shot_top1", "chance", "prompt_fidelity", "classifier_accuracy", "control_rho")

@@ -35,6 +35,7 @@ def folder(tmp_path: Path, judge: Any, pipeline: Any, monkeypatch: pytest.Monkey
     )
     monkeypatch.setattr(Pipeline, "load", staticmethod(lambda _: pipeline()))
     monkeypatch.setattr(run_module.Judge, "load_or_train", lambda *_, **__: judge)
+    monkeypatch.setattr(run_module.Panel, "convene", lambda *_: judge)
     return tmp_path / "run"
 
 
@@ -48,7 +49,7 @@ def test_evaluate_writes_both_files(folder: Path) -> None:
     page = (folder / "report.html").read_text()
     assert "OpenMoji" in page  # the licence asks for the name
     assert "16 px" in page and "32 px" in page and "64 px" in page
-    assert heard[0] == "the judge of pictures"
+    assert heard[0] == "the judges of pictures"
 
 
 def test_pictures_are_fitted_as_the_run_was_trained(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

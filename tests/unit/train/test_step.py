@@ -66,3 +66,24 @@ def test_a_row_is_the_same_on_any_rank() -> None:
         }
     for c, x, t in zip(whole.condition.tokens_BL[:, 0], whole.base_B3HW, whole.t_B, strict=True):
         assert torch.equal(found[int(c)][0], x) and torch.equal(found[int(c)][1], t)
+
+
+def test_clean_rows_alone_lose_their_colours_and_only_when_it_is_time() -> None:
+    given = batch((), range(8))
+    images = given.images_B3HW.clone()
+    images[:, 0] += 90  # red, so that other colours show
+    given = dataclasses.replace(given, images_B3HW=images)
+
+    def rows_at(step: int, share: float) -> Any:
+        training = run()
+        loss = dataclasses.replace(training.config.loss, recolour=share, recolour_from=0.5)
+        optim = dataclasses.replace(training.config.optim, warmup=0)
+        training.config = dataclasses.replace(training.config, loss=loss, optim=optim)
+        training.step, training.plan = step, SimpleNamespace(at=lambda _: 100)
+        return draw_rows(training, given, RowSplit(8, noisy=5, fine=0))[0]
+
+    plain, early, late = rows_at(50, 0.0), rows_at(49, 1.0), rows_at(50, 1.0)
+    assert torch.equal(plain.base_B3HW, early.base_B3HW)
+    assert torch.equal(plain.base_B3HW[:5], late.base_B3HW[:5])
+    assert torch.equal(plain.condition.values_BP[:5], late.condition.values_BP[:5])
+    assert not any(torch.equal(a, b) for a, b in zip(plain.base_B3HW[5:], late.base_B3HW[5:], strict=True))

@@ -1,4 +1,7 @@
-"""Augmentation of a batch by flips and colour jitter. The randomness of a row depends only on (seed, position)."""
+"""Augmentation of a batch by flips, jitter and other colours.
+
+The randomness of a row depends only on (seed, position).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from majolica.data.counter import uniform
 from majolica.device import to_device
 
 _STREAM = 0xA06
+_RECOLOUR_STREAM = 0xC010
 _LUMA = np.array([0.299, 0.587, 0.114])
 # RGB -> YIQ, a colour space in which rotating the last two axes rotates the hue (FCC NTSC).
 _YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
@@ -41,6 +45,27 @@ def augment(images_B3HW: Tensor, positions_B: Tensor, seed: int, flip: bool, jit
     with torch.autocast(images_B3HW.device.type, enabled=False):
         jittered = torch.baddbmm(offset_B31, matrix_B33, images_B3HW.flatten(2))
     return jittered.clamp_(0, 1).view_as(images_B3HW)
+
+
+def recolour(images_B3HW: Tensor, positions_B: Tensor, seed: int, share: float) -> Tensor:
+    """Return `images_B3HW` (float in [0, 1]), of which a random `share` has other colours.
+
+    Half of these turn grey, and the hue of the others is rotated by any angle. Luma stays, but for colours that
+    would leave [0, 1]. `positions_B` and `seed` are those of `augment`, and a row depends on nothing else either.
+    """
+    if share == 0 or not len(images_B3HW):
+        return images_B3HW
+    draws = uniform(seed, _RECOLOUR_STREAM, positions_B.cpu().numpy(), 3)
+    colours = np.zeros((len(draws), 4))  # brightness, contrast, saturation, hue
+    colours[:, 2] = -1.0 * (draws[:, 1] < 0.5)
+    colours[:, 3] = 4 * draws[:, 2]
+    matrix, _ = colour_matrices(colours, 1.0)
+    device = images_B3HW.device
+    matrix_B33 = to_device(torch.from_numpy(matrix).to(images_B3HW.dtype), device)
+    chosen_B = to_device(torch.from_numpy(draws[:, 0] < share), device)
+    with torch.autocast(device.type, enabled=False):
+        mixed_B3HW = torch.bmm(matrix_B33, images_B3HW.flatten(2)).clamp_(0, 1).view_as(images_B3HW)
+    return torch.where(chosen_B[:, None, None, None], mixed_B3HW, images_B3HW)
 
 
 def colour_matrices(draws: NDArray[np.float64], jitter: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from majolica.errors import UserError
 from majolica.eval.evaluators.zero_shot import describe_mistakes
-from majolica.eval.judge.judge import Judge
-from majolica.eval.judge.net import check_answers
+from majolica.eval.judge.panel import Panel
 from majolica.eval.paintings import Paintings
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table, share_error
@@ -19,20 +18,20 @@ from majolica.html.figures import picture_grid
 from majolica.plurals import counted
 
 NONE = "none of these"
-"""The last answer of the judge."""
+"""The last answer of a judge."""
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """The share of painted captions in whose pictures the judge sees what the caption names.
+    """The share of painted captions in whose pictures the judges see what the caption names.
 
     The captions are evenly spaced in the combinations split, which has pairs of a thing and a
     background that training never showed. All things that a caption names must be seen; the
     background is not judged.
     """
 
-    judge: Judge | Callable[[], Judge]
-    """The judge, or a function that waits for it and is called when everything is painted."""
+    panel: Panel | Callable[[], Panel]
+    """The judges, or a function that waits for them and is called when everything is painted."""
     painted: Paintings = field(default_factory=Paintings)
     name: str = "prompt fidelity"
 
@@ -45,15 +44,14 @@ class Fidelity:
         prompts, images_B3HW, count = painted.prompts, painted.images_B3HW, len(painted.prompts)
         index = {name: i for i, name in enumerate(data.names)}
         wanted = [{index[name] for name in names} for names in painted.names]
-        judge = self.judge() if callable(self.judge) else self.judge
-        if judge.names != tuple(data.names):
-            raise UserError("the judge was trained on other names than the data's: delete judge-*.safetensors")
-        seen_BK = judge.classify(images_B3HW)
-        right_B = check_answers(seen_BK, wanted)
-        share, scores = float(right_B.float().mean()), judge.scores
+        panel = self.panel() if callable(self.panel) else self.panel
+        if panel.names != tuple(data.names):
+            raise UserError("the judges were trained on other names than the data's: delete judge-*.safetensors")
+        seen_BK, right_B = panel.classify(images_B3HW), panel.recognise(images_B3HW, wanted)
+        share, scores = float(right_B.float().mean()), panel.scores
         source = data.prompts()
         shown = [{index[name] for name in source.shown(i)} for i in range(len(source))]
-        real = float(check_answers(judge.classify(source.images_B3HW), shown).float().mean())
+        real = float(panel.recognise(source.images_B3HW, shown).float().mean())
         answers = (*data.names, NONE)
         metrics = {
             "prompt_fidelity": share,
@@ -65,12 +63,12 @@ class Fidelity:
         }
         note = (
             f"One picture was painted for each of {counted(count, 'caption')}: a thing on a background on which"
-            " training never showed it. A convolutional network that learned from renders alone, the judge, sees the"
-            f" right thing in {share:.1%} of the pictures, ± {share_error(share, count):.1%}. A perfect painter would"
-            f" reach {real:.1%}: that is what the judge makes of the real pictures of these captions."
-            f" Of unseen renders, the judge names {scores.plain:.1%} rightly, {scores.damaged:.1%} when they are"
-            f" blurred, grainy and faded, and {scores.fooled:.1%} when they are melted or cut up: colours and strokes"
-            " alone are not enough for it."
+            " training never showed it. Two convolutional networks that learned from renders alone, the judges, both"
+            f" see the right thing in {share:.1%} of the pictures, ± {share_error(share, count):.1%}. A perfect painter"
+            f" would reach {real:.1%}: that is what the judges make of the real pictures of these captions. They are"
+            f" hard to please: of unseen renders, they name {scores.plain:.1%} correctly, {scores.damaged:.1%} if they"
+            f" are blurred, grainy and faded, and {scores.fooled:.1%} if their shapes are bent until few people would"
+            " recognise them."
         )
         parts = (
             _gallery(images_B3HW, prompts, seen_BK, right_B, answers),
@@ -82,18 +80,21 @@ class Fidelity:
 def _gallery(
     images_B3HW: Tensor, prompts: Sequence[str], seen_BK: Tensor, right_B: Tensor, names: Sequence[str]
 ) -> Figure:
-    """Show the first pictures, without a choice, and what the judge sees in each."""
+    """Show the first pictures, without a choice, and what the judges see in each."""
     pictures = []
     for image, prompt, seen, right in list(zip(images_B3HW, prompts, seen_BK, right_B, strict=True))[:24]:
         answer = int(seen.argmax())
         verdict = f"{names[answer]}, {float(seen[answer]):.0%} sure"
         pictures.append(figure_picture(image, prompt, verdict, bool(right)))
-    note = "These are the first pictures of the test, not chosen ones. Below each stands what the judge sees in it."
-    return Figure("What was painted, and what the judge says", picture_grid(pictures, wide=True), note)
+    note = (
+        "These are the first pictures of the test, not chosen ones. Below each stands what the judges see in it on"
+        " average; it passes if both name what was asked for."
+    )
+    return Figure("What was painted, and what the judges say", picture_grid(pictures, wide=True), note)
 
 
 def _per_name(seen_BK: Tensor, wanted: Sequence[set[int]], right_B: Tensor, names: Sequence[str]) -> Table:
-    """Make a row for each name, first those that the judge recognises least often."""
+    """Make a row for each name, first those that the judges recognise least often."""
     answers = seen_BK.argmax(1)
     rows = []
     for k, name in enumerate(names):
@@ -104,4 +105,4 @@ def _per_name(seen_BK: Tensor, wanted: Sequence[set[int]], right_B: Tensor, name
             rows.append((right / total, name, f"{right} of {total}", describe_mistakes(wrong_K, names)))
     rows.sort()
     cells = [[name, f"{share:.0%}", count, taken] for share, name, count, taken in rows]
-    return Table("Name by name", ("asked for", "right", "pictures", "judge saw instead"), cells)
+    return Table("Name by name", ("asked for", "right", "pictures", "judges saw instead"), cells)

@@ -39,6 +39,14 @@ def warp(images_B3HW: Tensor, generator: Generator, bend: float = 0.06) -> Tenso
     return F.grid_sample(images_B3HW, grid_BHW2, padding_mode="reflection", align_corners=False)
 
 
+def displace(images_B3HW: Tensor, field_B2HW: Tensor) -> Tensor:
+    """Move each pixel by a field of displacements in half-widths, (x, y); the borders are reflected."""
+    batch, size = len(images_B3HW), list(images_B3HW.shape)
+    grid_BHW2 = F.affine_grid(torch.eye(2, 3).expand(batch, 2, 3), size, align_corners=False)
+    grid_BHW2 = grid_BHW2 + field_B2HW.permute(0, 2, 3, 1)
+    return F.grid_sample(images_B3HW, grid_BHW2, padding_mode="reflection", align_corners=False)
+
+
 def scramble(images_B3HW: Tensor, generator: Generator) -> Tensor:
     """Destroy the shapes of drawings, but keep their colours and strokes.
 
@@ -97,14 +105,17 @@ def grain(images_B3HW: Tensor, generator: Generator, largest: float = 0.09) -> T
     return out
 
 
-def degrade(images_B3HW: Tensor, generator: Generator) -> Tensor:
+def degrade(
+    images_B3HW: Tensor, generator: Generator, bend: float = 0.06, softest: float = 1 / 24, noise: float = 0.09
+) -> Tensor:
     """Damage pictures with values in [0, 1] in every way of this module except `scramble`.
 
-    Half of the pictures are blurred, by at most 1/24 of their width.
+    Half of the pictures are blurred, by at most `softest` of their width. `bend` is that of `warp`,
+    and `noise` is the largest of `grain`.
     """
-    images_B3HW = warp(images_B3HW, generator)
-    largest = images_B3HW.shape[-1] / 24
+    images_B3HW = warp(images_B3HW, generator, bend)
+    largest = images_B3HW.shape[-1] * softest
     sigma = largest * float(0.1 + 0.9 * torch.rand((), generator=generator))
     blurred = torch.rand(len(images_B3HW), generator=generator) < 0.5
     images_B3HW = torch.where(blurred.view(-1, 1, 1, 1), blur(images_B3HW, sigma), images_B3HW)
-    return grain(shift_colours(images_B3HW, generator), generator).clamp(0, 1)
+    return grain(shift_colours(images_B3HW, generator), generator, noise).clamp(0, 1)

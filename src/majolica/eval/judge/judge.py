@@ -1,10 +1,10 @@
-"""The judge: a small convolutional network that names drawings, trained on fresh renders alone.
+"""A judge: a small convolutional network that names drawings, trained on fresh renders alone.
 
-It measures prompt fidelity, so it shares nothing with the model that it judges: not its weights,
-not its architecture, and not its pictures, because the judge's renders come from a seed of their
-own. It learns from renders that are blurred, noisy, bent and recoloured, so that it also names a
-picture that shows the right thing a little vaguely. It also learns that scrambled renders show
-none of the things that it knows, so that the right colours and strokes are not enough.
+It shares nothing with the model that it judges: not its weights, not its architecture, and not its
+pictures, because its renders come from a seed of their own. It learns from renders that are damaged
+a little, so that it also names a picture that shows the right thing a little vaguely. It also
+learns that spoiled renders show none of the things that it knows, so that the right colours and
+strokes are not enough.
 """
 
 from __future__ import annotations
@@ -22,16 +22,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from majolica.errors import UserError
-from majolica.eval.judge.net import Progress, Scores, build_net, pooled_features, predict, train_net
-from majolica.eval.judge.spec import VERSION, JudgeSpec
+from majolica.eval.judge.lessons import LESSONS
+from majolica.eval.judge.net import Progress, Scores, pooled_features, predict, train_net
+from majolica.eval.judge.spec import VERSION, JudgeSpec, Kind
 from majolica.files import write_atomic
 
 
 class Judge:
-    """A trained judge: the `names` it knows, the `resolution` it reads, and its scores."""
+    """A trained judge: the `names` it knows, the `resolution` it reads, its scores, and its kind."""
 
-    def __init__(self, net: nn.Module, names: Sequence[str], resolution: int, scores: Scores) -> None:
+    def __init__(
+        self, net: nn.Module, names: Sequence[str], resolution: int, scores: Scores, kind: Kind = "features"
+    ) -> None:
         self.net, self.names, self.resolution, self.scores = net.eval(), tuple(names), resolution, scores
+        self.kind: Kind = kind
 
     def classify(self, images_B3HW: Tensor) -> Tensor:
         """Return the probabilities `(B, len(names) + 1)` of each name, and of none of them.
@@ -65,7 +69,7 @@ class Judge:
 
     def to_bytes(self) -> bytes:
         """Return the content of its safetensors file: the weights, the names and the scores."""
-        facts = {"names": list(self.names), "resolution": self.resolution, "version": VERSION}
+        facts = {"names": list(self.names), "resolution": self.resolution, "version": VERSION, "kind": self.kind}
         facts |= {"scores": asdict(self.scores)}
         weights = {key: value.contiguous() for key, value in self.net.state_dict().items()}
         return save(weights, {"judge": json.dumps(facts)})
@@ -78,9 +82,10 @@ class Judge:
         """
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         facts = json.loads(header["__metadata__"]["judge"])
-        net = build_net(len(facts["names"]))
+        kind: Kind = facts.get("kind", "features")
+        net = LESSONS[kind].build(len(facts["names"]))
         net.load_state_dict(load(content))
-        return cls(net, facts["names"], facts["resolution"], Scores(**facts["scores"]))
+        return cls(net, facts["names"], facts["resolution"], Scores(**facts["scores"]), kind)
 
     def save(self, path: Path) -> None:
         """Write the file of the judge. Raises UserError if it cannot be written."""
@@ -116,4 +121,4 @@ class Judge:
 def train_judge(spec: JudgeSpec, progress: Progress | None = None) -> Judge:
     """Train and score a judge; `progress` is called with the steps that are done and all steps."""
     net, scores = train_net(spec, progress)
-    return Judge(net, spec.names, spec.resolution, scores)
+    return Judge(net, spec.names, spec.resolution, scores, spec.kind)

@@ -1,4 +1,4 @@
-"""The network of the judge, and its training on new renders that are damaged at random."""
+"""The training of a judge's network on new renders that are damaged at random."""
 
 from __future__ import annotations
 
@@ -12,15 +12,11 @@ from torch.nn import functional as F
 
 from majolica.data.drawings.compose import compose
 from majolica.data.drawings.openmoji import drawings
-from majolica.eval.judge.degrade import blur, degrade, scramble
+from majolica.eval.judge.degrade import blur
+from majolica.eval.judge.lessons import LESSONS, Lesson
 from majolica.eval.judge.spec import JudgeSpec
 
 Progress = Callable[[int, int], None]
-NONSENSE = 16
-"""Rows in each batch of 64 that are scrambled and belong to no name.
-
-They teach the judge to look at shapes, and not at colours.
-"""
 STREAM = 0x6A756467
 """Part of the seed, so that a data set of the same seed has other renders than the judge."""
 
@@ -34,63 +30,47 @@ class Scores:
     damaged: float
     """The share that is named correctly after blur, noise and loss of contrast (see `_damage`)."""
     fooled: float
-    """The share whose names the judge still gives after they are scrambled; it should be low."""
-
-
-class _Residual(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        last = nn.Sequential(nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width))
-        self.body = nn.Sequential(_conv(width, width, 1), last)
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        return F.relu(x_BCHW + self.body(x_BCHW))
-
-
-def _conv(inside: int, outside: int, stride: int, kernel: int = 3) -> nn.Sequential:
-    conv = nn.Conv2d(inside, outside, kernel, stride, kernel // 2, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(outside), nn.ReLU())
-
-
-def build_net(classes: int) -> nn.Sequential:
-    """Return a convolutional network of five stages and about 0.5 M parameters.
-
-    It accepts any input size, because it ends in a global average. Its last output stands for none
-    of the `classes`.
-    """
-    body = (_conv(3, 32, 2, 5), _conv(32, 64, 2), _Residual(64), _conv(64, 128, 2), _Residual(128))
-    head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.1), nn.Linear(128, classes + 1))
-    return channels_last(nn.Sequential(*body, *head))
-
-
-def channels_last(net: nn.Sequential) -> nn.Sequential:
-    """Convert to the memory layout in which convolutions take a quarter less time on a CPU."""
-    moved: nn.Sequential = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return moved
+    """The share whose names the judge still gives after their shapes are spoiled; it should be low."""
 
 
 def train_net(spec: JudgeSpec, progress: Progress | None = None) -> tuple[nn.Module, Scores]:
     """Train a network, and score it on held-out renders; see `train_judge` for `progress`."""
+    lesson = LESSONS[spec.kind]
     images_B3HW, targets_BK, _ = renders(spec, [spec.seed, STREAM, 0], spec.renders)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
-        net = build_net(len(spec.names))
-        _learn(net, images_B3HW, targets_BK, spec, progress)
+        net = lesson.build(len(spec.names))
+        _learn(net, lesson, images_B3HW, targets_BK, spec, progress)
     net.eval()
+    return net, measure_scores(lambda pictures, wanted: check_answers(predict(net, pictures), wanted), spec)
+
+
+def measure_scores(recognise: Callable[[Tensor, Sequence[set[int]]], Tensor], spec: JudgeSpec) -> Scores:
+    """Score a judge of `spec` on held-out renders.
+
+    `recognise` says for each picture, with values in [0, 1], whether it shows what is wanted, bool `(B,)`.
+    """
     test_B3HW, _, wanted = renders(spec, [spec.seed, STREAM, 1], max(64, spec.renders // 6))
     pictures = test_B3HW.float() / 255
     damaged = _damage(pictures, spec.seed)
-    nonsense = scramble(pictures, torch.Generator().manual_seed(spec.seed))
-    shares = [float(check_answers(predict(net, view), wanted).float().mean()) for view in (pictures, damaged, nonsense)]
-    return net, Scores(*shares)
+    nonsense = LESSONS[spec.kind].spoil(pictures, torch.Generator().manual_seed(spec.seed))
+    views = (pictures, damaged, nonsense)
+    return Scores(*(float(recognise(view, wanted).float().mean()) for view in views))
 
 
-def _learn(net: nn.Module, images_B3HW: Tensor, targets_BK: Tensor, spec: JudgeSpec, progress: Progress | None) -> None:
+def _learn(
+    net: nn.Module,
+    lesson: Lesson,
+    images_B3HW: Tensor,
+    targets_BK: Tensor,
+    spec: JudgeSpec,
+    progress: Progress | None,
+) -> None:
     """Train with AdamW, one cycle of the learning rate, and batches of 64 newly damaged renders.
 
     The labels are smoothed by 0.05.
     """
-    steps = spec.steps
+    steps, nonsense = round(lesson.effort * spec.steps), lesson.nonsense
     generator = torch.Generator().manual_seed(spec.seed)
     optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.02)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=max(2, steps), pct_start=0.2)
@@ -98,9 +78,9 @@ def _learn(net: nn.Module, images_B3HW: Tensor, targets_BK: Tensor, spec: JudgeS
     for step in range(steps):
         rows = torch.randint(len(images_B3HW), (64,), generator=generator)
         pictures, targets = images_B3HW[rows].float() / 255, targets_BK[rows]
-        pictures[:NONSENSE] = scramble(pictures[:NONSENSE], generator)
-        targets[:NONSENSE] = torch.eye(targets.shape[1])[-1]
-        pictures = degrade(pictures, generator)
+        pictures[:nonsense] = lesson.spoil(pictures[:nonsense], generator)
+        targets[:nonsense] = torch.eye(targets.shape[1])[-1]
+        pictures = lesson.damage(pictures, generator)
         logits = net(pictures.contiguous(memory_format=torch.channels_last) - 0.5)
         loss = F.cross_entropy(logits, targets, label_smoothing=0.05)
         optimiser.zero_grad()
@@ -142,7 +122,7 @@ def predict(net: nn.Module, images_B3HW: Tensor) -> Tensor:
 
 
 def pooled_features(net: nn.Module, images_B3HW: Tensor) -> Tensor:
-    """Return the input of the last layer of a network of `build_net`, `(B, 128)`.
+    """Return the input of the last layer of a network of `build_residual`, `(B, 128)`.
 
     The values of `images_B3HW` are in [0, 1].
     """

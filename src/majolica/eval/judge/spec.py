@@ -5,6 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["features", "colours", "shapes"]
+"""`features` describes pictures. `colours` and `shapes` are strict: see `majolica.eval.judge.lessons`."""
 
 VERSION = 2
 """Part of the hash in a judge's file name. Raise it when the training of judges changes."""
@@ -28,6 +32,7 @@ class JudgeSpec:
 
     1.0 takes about a minute on two cores at 48 px and 32 names.
     """
+    kind: Kind = "features"
 
     @property
     def renders(self) -> int:
@@ -42,5 +47,6 @@ class JudgeSpec:
     @property
     def file_name(self) -> str:
         """The name of its file beside the data, which holds a hash of the spec."""
-        key = json.dumps([VERSION, list(self.names), self.resolution, self.seed, self.objects, self.effort])
-        return f"judge-{hashlib.sha256(key.encode()).hexdigest()[:12]}.safetensors"
+        values = [VERSION, list(self.names), self.resolution, self.seed, self.objects, self.effort]
+        kind = [] if self.kind == "features" else [self.kind]  # its file has the name that it had when it was alone
+        return f"judge-{hashlib.sha256(json.dumps(values + kind).encode()).hexdigest()[:12]}.safetensors"

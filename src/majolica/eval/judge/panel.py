@@ -1,0 +1,53 @@
+"""The panel: two judges that differ as much as two networks can, and that have to agree.
+
+One reads pictures at their full size, in colours or in grey. The other reads them smaller and only in grey, through
+wide filters. Both have learned that near misses show nothing. A picture passes if both name what it should show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from majolica.eval.judge.judge import Judge
+from majolica.eval.judge.net import Scores, check_answers, measure_scores
+from majolica.eval.judge.spec import JudgeSpec, Kind
+
+KINDS: tuple[Kind, ...] = ("colours", "shapes")
+
+
+def panel_specs(spec: JudgeSpec) -> list[JudgeSpec]:
+    """Return the specs of the panel's judges for the names, the resolution and the objects of `spec`."""
+    return [replace(spec, kind=kind) for kind in KINDS]
+
+
+class Panel:
+    """Judges of the same names that answer together; `scores` are those of all of them."""
+
+    def __init__(self, judges: Sequence[Judge], scores: Scores) -> None:
+        self.judges, self.scores, self.names = tuple(judges), scores, judges[0].names
+
+    @classmethod
+    def convene(cls, judges: Sequence[Judge], spec: JudgeSpec) -> Panel:
+        """Make a panel of judges, one for each of `panel_specs(spec)`, and score it on held-out renders."""
+
+        def recognise(pictures_B3HW: Tensor, wanted: Sequence[set[int]]) -> Tensor:
+            return recognise_together(judges, (pictures_B3HW * 255).round().to(torch.uint8), wanted)
+
+        return cls(judges, measure_scores(recognise, panel_specs(spec)[0]))
+
+    def classify(self, images_B3HW: Tensor) -> Tensor:
+        """Return the mean of the judges' probabilities, `(B, len(names) + 1)`; see `Judge.classify`."""
+        return torch.stack([judge.classify(images_B3HW) for judge in self.judges]).mean(0)
+
+    def recognise(self, images_B3HW: Tensor, wanted: Sequence[set[int]]) -> Tensor:
+        """Return whether every judge names exactly what is `wanted` of each uint8 picture, bool `(B,)`."""
+        return recognise_together(self.judges, images_B3HW, wanted)
+
+
+def recognise_together(judges: Sequence[Judge], images_B3HW: Tensor, wanted: Sequence[set[int]]) -> Tensor:
+    """Return `Panel.recognise` of these judges."""
+    return torch.stack([check_answers(judge.classify(images_B3HW), wanted) for judge in judges]).all(0)
