@@ -54,7 +54,7 @@ ALLOWED = {
     "estimate": {"activation", "config", "distributed", "gpus", "models", "objectives", "train"},
 }
 TOP = {"cli", "commands", "__main__"}
-FOR_ALL = {"errors", "files", "lock", "scratch", "machine", "signals", "device", "__version__"}
+FOR_ALL = {"errors", "files", "lock", "scratch", "machine", "plurals", "signals", "device", "__version__"}
 LIGHT = (
     "cli.py",
     "errors.py",
@@ -62,6 +62,7 @@ LIGHT = (
     "lock.py",
     "scratch.py",
     "machine.py",
+    "plurals.py",
     "signals.py",
     "config",
     "html",

@@ -16,6 +16,7 @@ from majolica.commands.progress import bar
 from majolica.commands.terminal import read_texts
 from majolica.errors import UserError
 from majolica.files import check_writable, write_atomic
+from majolica.plurals import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,7 +69,8 @@ def embed(
         if named:
             arrays["image_embeddings"] = rows_BE
     if not arrays:
-        raise UserError(f"none of the {len(paths):,} pictures could be read, as said above: nothing was written")
+        asked_for = counted(len(paths), "picture")
+        raise UserError(f"none of the {asked_for} could be read, as said above: nothing was written")
     write_atomic(out, _pack(out.suffix.lower(), arrays, [str(path) for path in named], list(texts)))
     shapes = ", ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in sorted(arrays.items()))
     print(f"{out}: {shapes}")

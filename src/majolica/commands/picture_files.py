@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from majolica.commands.pictures import load_pictures
 from majolica.config.shard import ShardConfig
 from majolica.errors import UserError, to_printable
+from majolica.plurals import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,4 +92,5 @@ class PictureFiles:
     def check(self) -> None:
         """UserError, and so an exit code that is not 0, where files had to be left out."""
         if self.unread:
-            raise UserError(f"{self.unread:,} of {len(self.paths):,} pictures could not be read, as said above")
+            pictures = counted(len(self.paths), "picture")
+            raise UserError(f"{self.unread:,} of {pictures} could not be read, as said above")

@@ -14,6 +14,7 @@ from majolica.commands.train import find_config
 from majolica.config.checks import check_config
 from majolica.errors import UserError
 from majolica.files import check_writable
+from majolica.plurals import counted
 
 if TYPE_CHECKING:
     from majolica.estimate.estimate import Estimate
@@ -81,7 +82,8 @@ def plan(
     if planned and picture:
         planned.draw(picture)
     found = estimate_run(config, trace(config), card, Assumptions(mfu, price), planned)
-    head = f"{config.recipe} on {train.processes} x {card.name}: {train.batch} rows x {train.accumulate} micro-steps"
+    size = f"{counted(train.batch, 'row')} x {counted(train.accumulate, 'micro-step')}"
+    head = f"{config.recipe} on {train.processes} x {card.name}: {size}"
     print(as_json(config.recipe, train.processes, card.name, found) if json else as_text(head, found))
 
 

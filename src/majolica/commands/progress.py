@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from majolica.plurals import counted
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
@@ -33,7 +35,7 @@ class StepProgress(Protocol):
 def bar(step: str, unit: str = "") -> Iterator[Progress]:
     """Give a function `progress(done, total)` that shows on standard error how far the work is.
 
-    `unit` is what is counted, in the plural.
+    `unit` is what is counted, in the singular.
     """
     with _open_display(tell_ends=False) as display:
         steps = _Steps(unit, display)
@@ -85,7 +87,7 @@ class _Steps:
     """Measures how long each step has taken, and describes its state for a display."""
 
     def __init__(self, unit: str, display: _Display) -> None:
-        self._unit = f" {unit}" if unit else ""
+        self._unit = unit
         self._display = display
         self._begun: dict[str, float] = {}
 
@@ -103,7 +105,8 @@ class _Steps:
         if not note and done and seconds > 0:
             rate = done / seconds
             note = f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
-        state = f"{done:,} of {total:,}{self._unit}"
+        whole = counted(total, self._unit) if self._unit else f"{total:,}"
+        state = f"{done:,} of {whole}"
         self._display.show(step, done, total, f"{state}, {note}" if note else state, now)
 
 

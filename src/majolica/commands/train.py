@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from majolica.commands.names import check_recipe
+from majolica.commands.options import parse_options
 from majolica.config import io
 from majolica.config.checks import check_config, derive_values
 from majolica.config.fitting import open_options
@@ -115,7 +116,7 @@ def _parse(start: RunConfig, args: list[str]) -> Options:
     recipes = "\n".join(f"  {name:10} {summary(name)}" for name in RECIPES)
     text = f"Train a recipe, or a configuration file made with --print-config.\n\nRecipes:\n{recipes}"
     prog = "majolica train RECIPE|CONFIG.yaml"
-    return tyro.cli(Options, default=default, args=args, prog=prog, description=text)
+    return parse_options(default, args, prog, text)
 
 
 def _begin_with(start: TrainConfig, options: Options) -> TrainConfig:

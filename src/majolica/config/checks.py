@@ -7,6 +7,7 @@ import math
 from majolica.config.bounds import check_ranges
 from majolica.config.run import ModelConfig, RunConfig
 from majolica.errors import UserError, unknown_name
+from majolica.plurals import counted
 
 PROPERTY_NAMES = ("brightness", "contrast", "colourfulness")
 """What `majolica.models.properties` can measure, kept here too so that checking a name needs no torch."""
@@ -48,7 +49,7 @@ def _check_heads(where: str, width: int, heads: int, multiple: int) -> None:
     if width % heads or (width // heads) % multiple:
         fits = [n for n in range(1, width + 1) if width % n == 0 and (width // n) % multiple == 0]
         nearest = min(fits, key=lambda n: abs(n - heads), default=None)
-        advice = f"try {nearest} heads" if nearest else f"make the width a multiple of {multiple}"
+        advice = f"try {counted(nearest, 'head')}" if nearest else f"make the width a multiple of {multiple}"
         each = f" into heads of a multiple of {multiple}" if multiple > 1 else ""
         raise UserError(f"{where}.heads {heads} does not split {where}.width {width}{each}: {advice}")
 
@@ -62,7 +63,7 @@ def _check_run(config: RunConfig) -> None:
     rows = train.batch * (train.processes or 1)
     for name in ("clean_share", "clean_share_end"):
         if round(rows * getattr(loss, name)) == rows:
-            raise UserError(f"loss.{name} {getattr(loss, name):g} leaves none of {rows} rows to paint")
+            raise UserError(f"loss.{name} {getattr(loss, name):g} leaves none of {counted(rows, 'row')} to paint")
     if not loss.flow and not loss.contrastive:
         raise UserError("loss.flow and loss.contrastive are both 0, so nothing is learned: give one of them a weight")
     if loss.fine_share and loss.fine_scale < 2:

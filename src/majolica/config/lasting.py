@@ -14,6 +14,7 @@ from typing import Any
 from majolica.config.io import to_dict
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
+from majolica.plurals import plural
 
 MUON = "optim.muon_lr"
 """Whether Muon steps the matrices is kept, for it and AdamW keep other state; its rate above 0 may change."""
@@ -37,8 +38,8 @@ def check_lasting(saved: Mapping[str, Any], config: RunConfig) -> None:
             f"{name} is {_say(saved[name])} in the saved run and {_say(here[name])} here" for name in changed
         )
         raise UserError(
-            f"{said}: a run keeps {'this option' if len(changed) == 1 else 'these options'} to its end; leave"
-            f" {'it' if len(changed) == 1 else 'them'} as in the saved run, or train anew into another --out"
+            f"{said}: a run keeps {plural(len(changed), 'this option', 'these options')} to its end; leave"
+            f" {plural(len(changed), 'it', 'them')} as in the saved run, or train anew into another --out"
         )
 
 

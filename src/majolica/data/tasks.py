@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from majolica.config.engine import EngineConfig
 from majolica.errors import UserError
+from majolica.plurals import counted
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,8 @@ def _run_in_processes(function: Callable[[T], R], items: Sequence[T], workers: i
             return
         except BrokenProcessPool:
             deaths += 1
-            log.warning("a worker was killed (%d of %d); %d tasks are left", deaths, MOST_DEATHS, len(left))
+            rest = counted(len(left), "task")
+            log.warning("a worker was killed (%d of %d); still to do: %s", deaths, MOST_DEATHS, rest)
     raise UserError(
         f"workers were killed {MOST_DEATHS} times, most likely for memory: use fewer --workers; "
         "what is finished is kept, the same command goes on"

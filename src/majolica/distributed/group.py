@@ -16,6 +16,7 @@ from torch import Tensor
 from majolica.distributed.environment import MEETING, has_launcher, is_rank
 from majolica.errors import UserError
 from majolica.machine import cores, keep_freed_memory
+from majolica.plurals import counted, plural
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def join_group(processes: int, threads: int) -> Iterator[Group]:
         )
     world = int(os.environ["WORLD_SIZE"])
     if world != processes:
-        raise UserError(f"{world} processes were started but --train.processes is {processes}: make them agree")
+        started = f"{counted(world, 'process', 'processes')} {plural(world, 'was', 'were')} started"
+        raise UserError(f"{started} but --train.processes is {processes}: make them agree")
     device = default_device(int(os.environ["LOCAL_RANK"]))
     if device.type == "cuda":
         torch.cuda.set_device(device)

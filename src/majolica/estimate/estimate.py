@@ -12,6 +12,7 @@ from majolica.config.run import RunConfig
 from majolica.errors import UserError
 from majolica.estimate.trace import Trace
 from majolica.gpus import Gpu
+from majolica.plurals import counted, plural
 
 How = Literal["counted", "formula", "given", "assumed"]
 """How a figure was found.
@@ -66,7 +67,8 @@ def on_gpus(config: RunConfig, gpus: int) -> RunConfig:
         fits = [n for n in range(1, rows // train.batch + 1) if rows % (train.batch * n) == 0]
         nearest = min(fits, key=lambda n: abs(n - gpus))
         raise UserError(
-            f"--gpus {gpus}: {rows} rows do not split into micro-steps of {train.batch} rows a GPU; try {nearest}"
+            f"--gpus {gpus}: {counted(rows, 'row')} {plural(rows, 'does', 'do')} not split into micro-steps of"
+            f" {counted(train.batch, 'row')} a GPU; try {nearest}"
         )
     changes = {"processes": gpus, "accumulate": rows // micro_step_rows}
     return dataclasses.replace(config, train=dataclasses.replace(train, **changes))  # type: ignore[arg-type]
@@ -117,7 +119,7 @@ def estimate_memory(
     sizes = {kind: getattr(traced, kind) / 1e9 for kind in kinds}
     notes = {
         "gradients": "views of the reduction's buckets: no copy",
-        "activations": f"{config.train.batch} rows, nothing recomputed",
+        "activations": f"{counted(config.train.batch, 'row')}, nothing recomputed",
         "bf16_copies": "autocast's, of the weights",
     }
     states = sum(sizes[kind] for kind in kinds[:4])

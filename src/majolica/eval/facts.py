@@ -17,6 +17,7 @@ from majolica.data.loading.split import load_split
 from majolica.data.pictures.frame import Fit
 from majolica.errors import UserError
 from majolica.eval.protocol import EvalData, Split
+from majolica.plurals import counted
 from majolica.text.articles import with_article
 
 
@@ -104,11 +105,12 @@ def run_facts(config: RunConfig, data: EvalData, metrics: Mapping[str, float], m
     facts = {
         "Recipe": config.recipe,
         "Names": f"{len(data.names)}: {', '.join(data.names[:40])}{' …' if len(data.names) > 40 else ''}",
-        "Model": f"{int(metrics['parameters']):,} parameters; width {model.width}; {model.perception_depth}"
-        f" blocks that see, {model.synthesis_depth} that paint; {follows['tokens']} tokens",
+        "Model": f"{counted(int(metrics['parameters']), 'parameter')}; width {model.width};"
+        f" {counted(model.perception_depth, 'block')} to see, {model.synthesis_depth} to paint;"
+        f" {counted(int(follows['tokens']), 'token')}",
         "Base resolution": f"{model.resolution} px, in patches of {model.patch} px",
         "Properties": ", ".join(model.properties) or "none",
-        "Batch": f"{follows['global_batch']} rows a step, {_share(config)} of them clean",
+        "Batch": f"{counted(int(follows['global_batch']), 'row')} a step, {_share(config)} of them clean",
         "Samples seen": f"{int(metrics['samples_seen']):,}" + (f" ({rate:.0f} per second)" if rate else ""),
         "Optimiser": f"peak learning rate {config.optim.lr:g}"
         + (f", Muon {config.optim.muon_lr:g}" if config.optim.muon_lr else "")

@@ -15,6 +15,7 @@ from majolica.html.charts import Points, charts, line_chart
 from majolica.html.elements import code, details, heading, note, paragraph, table
 from majolica.html.numbers import count, duration
 from majolica.html.page import Card, Page, Section, render_page
+from majolica.plurals import plural
 
 CURVES = {
     "loss": "Loss",
@@ -81,7 +82,7 @@ def _summary(metrics: Mapping[str, float]) -> str:
     if "parameters" in metrics:
         parts.append(f"{count(metrics['parameters'])} parameters")
     if "samples_seen" in metrics:
-        parts.append(f"{count(metrics['samples_seen'])} samples seen")
+        parts.append(f"{count(metrics['samples_seen'])} {plural(metrics['samples_seen'], 'sample')} seen")
     if "train_seconds" in metrics:
         parts.append(f"{duration(metrics['train_seconds'])} of training")
     return f"{', '.join(parts)}." if parts else ""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from majolica.errors import UserError, unknown_name
 from majolica.models.properties import PROPERTIES
+from majolica.plurals import counted
 
 LONGEST_PROMPT = 2_000
 """Characters of a prompt at most, because a longer text is a mistake and not a caption."""
@@ -94,7 +95,8 @@ def _read_dial(name: str, given: Values, names: tuple[str, ...], count: int) -> 
     except (TypeError, ValueError, RuntimeError):
         raise UserError(f"{name} is {_shown(given)}: give a number, or one for each picture") from None
     if values.ndim > 1 or (values.ndim == 1 and len(values) != count):
-        raise UserError(f"{name} has {values.numel()} values for {count} pictures: give one, or one a picture")
+        found = f"{counted(values.numel(), 'value')} for {counted(count, 'picture')}"
+        raise UserError(f"{name} has {found}: give one, or one a picture")
     dial = PROPERTIES[name]
     low, high = torch.tensor([dial.low, dial.high])  # as float32, like the values, so that both ends are allowed
     if not bool(((low <= values) & (values <= high)).all()):

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from majolica.errors import UserError
 from majolica.models.majolica import pool
+from majolica.plurals import counted, plural
 from majolica.sampling.inputs import read_whole
 
 LARGEST_SEED = 2**63
@@ -27,7 +28,8 @@ def read_seeds(given: object, count: int) -> list[int]:
     if not isinstance(given, str | bytes) and isinstance(given, Iterable) and getattr(given, "ndim", 1) != 0:
         seeds = [read_seed(seed) for seed in given]
         if len(seeds) != count:
-            raise UserError(f"there are {len(seeds)} seeds for {count} pictures: give one seed, or one a picture")
+            seen = f"{plural(len(seeds), 'is', 'are')} {counted(len(seeds), 'seed')}"
+            raise UserError(f"there {seen} for {counted(count, 'picture')}: give one seed, or one a picture")
         return seeds
     return [read_seed(given)] * count
 

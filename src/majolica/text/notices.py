@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
+from majolica.plurals import counted, plural
 from majolica.text.clean import clean_caption
 from majolica.text.folding import DROPPED
 from majolica.text.templates import TEMPLATES, label_prompt
@@ -63,11 +64,11 @@ def cut_notices(tokenizer: Tokenizer, texts: Sequence[str], length: int, kind: s
     """One line for each text that is longer than `length` pieces, with the words that were left out."""
     cut = [text for text, pieces in zip(texts, tokenizer.lengths(texts), strict=True) if pieces > length]
     lines = [
-        f"the {kind} {quote(text)} is longer than the {length} pieces that this run reads:"
+        f"the {kind} {quote(text)} is longer than the {counted(length, 'piece')} that this run reads:"
         f" {quote(left_out(tokenizer, text, length), end=True)} was left out"
         for text in cut[:MOST]
     ]
-    return lines + _rest(cut, kind, f"longer than the {length} pieces that this run reads")
+    return lines + _rest(cut, kind, f"longer than the {counted(length, 'piece')} that this run reads")
 
 
 def cut_share_notice(tokenizer: Tokenizer, captions: Sequence[str], length: int) -> str:
@@ -80,7 +81,8 @@ def cut_share_notice(tokenizer: Tokenizer, captions: Sequence[str], length: int)
     shown = f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
     example = left_out(tokenizer, cut[0], length)
     return (
-        f"{shown} of {len(captions):,} captions are longer than {length} pieces, and their ends are left out"
+        f"{shown} of {counted(len(captions), 'caption')} {plural(len(captions), 'is', 'are')} longer than"
+        f" {counted(length, 'piece')}, and {plural(len(captions), 'its end is', 'their ends are')} left out"
         f" ({quote(example, end=True)} of {quote(cut[0])})"
     )
 
@@ -194,4 +196,4 @@ def _listed(words: Sequence[str]) -> str:
 
 def _rest(found: Sequence[str], kind: str, what: str) -> list[str]:
     more = len(found) - MOST
-    return [f"{more:,} more {kind}{'s are' if more > 1 else ' is'} {what}"] if more > 0 else []
+    return [f"{counted(more, f'more {kind}')} {plural(more, 'is', 'are')} {what}"] if more > 0 else []

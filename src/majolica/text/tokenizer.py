@@ -15,6 +15,7 @@ from torch import Tensor
 
 from majolica.errors import UserError
 from majolica.files import write_atomic
+from majolica.plurals import counted
 from majolica.signals import run_in_thread
 from majolica.text.clean import clean_caption
 from majolica.text.folding import QUIET, folding_normalizer
@@ -151,4 +152,4 @@ def _training_error(error: RuntimeError, vocab: int) -> UserError:
     text = " ".join(str(error).split())
     if needed := re.search(r"smaller than required_chars\. \d+ vs (\d+)", text):
         text = f"special, byte and single-character pieces alone are {needed[1]}; ask for more"
-    return UserError(f"cannot train a vocabulary of {vocab} pieces: {text}")
+    return UserError(f"cannot train a vocabulary of {counted(vocab, 'piece')}: {text}")

@@ -16,6 +16,7 @@ from majolica.distributed.group import default_device
 from majolica.errors import UserError
 from majolica.machine import cores
 from majolica.models.precision import has_bf16
+from majolica.plurals import counted, plural
 
 MOST_PROCESSES = 8
 """The most processes on CPU cores. More of them would lose more time by waiting than they gain."""
@@ -95,8 +96,9 @@ def fit_to_pictures(config: RunConfig) -> tuple[RunConfig, list[str]]:
     train, optim = fitted.train, fitted.optim
     seen = train.steps * rows_of_step(train) / max(1, pictures)
     return fitted, [
-        f"fitted to {pictures:,} pictures: --train.steps {train.steps}, each with {rows_of_step(train)} rows, so that "
-        f"each picture is seen about {seen:,.0f} times; --optim.warmup {optim.warmup}, --optim.ema {optim.ema:.5g}"
+        f"fitted to {counted(pictures, 'picture')}: --train.steps {train.steps}, each with"
+        f" {counted(rows_of_step(train), 'row')}, so that each picture is seen about"
+        f" {counted(round(seen), 'time')}; --optim.warmup {optim.warmup}, --optim.ema {optim.ema:.5g}"
     ]
 
 
@@ -108,9 +110,9 @@ def check_settled(config: RunConfig) -> RunConfig:
     left = open_options(config) + (["--train.steps 0"] if not config.train.steps else [])
     if left:
         names = " and ".join(filter(None, (", ".join(left[:-1]), left[-1])))
-        is_are, them, a_value = ("is", "it", "a value") if len(left) == 1 else ("are", "them", "values")
+        them = plural(len(left), "it", "them")
         raise UserError(
-            f"{names} {is_are} settled when a run begins, for all who go on with it: give {a_value}, or leave {them} "
-            f"as the run's config.yaml has {them}"
+            f"{names} {plural(len(left), 'is', 'are')} settled when a run begins, for all who go on with it: give"
+            f" {plural(len(left), 'a value', 'values')}, or leave {them} as the run's config.yaml has {them}"
         )
     return config

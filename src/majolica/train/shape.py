@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from majolica.config.run import RunConfig
+from majolica.plurals import counted
 
 Shape = dict[str, int]
 
@@ -28,12 +29,8 @@ def shape_notes(saved: Shape | None, config: RunConfig) -> list[str]:
 
 def _words(shape: dict[str, Any]) -> str:
     return " x ".join(
-        f"{shape[name]} {one if shape[name] == 1 else many}"
-        for name, one, many in (
-            ("batch", "row", "rows"),
-            ("accumulate", "micro-step", "micro-steps"),
-            ("processes", "process", "processes"),
-        )
+        counted(shape[name], *words)
+        for name, *words in (("batch", "row"), ("accumulate", "micro-step"), ("processes", "process", "processes"))
     )
 
 

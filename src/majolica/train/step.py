@@ -24,6 +24,7 @@ from majolica.objectives.contrastive import Pairs, concatenate_pairs
 from majolica.objectives.draws import Draws
 from majolica.objectives.joint import Targets, make_rows
 from majolica.objectives.objective import Objective, Others, clean_pairs
+from majolica.plurals import plural
 from majolica.train.optim.optimisers import set_rate, step_if_finite
 from majolica.train.optim.schedule import learning_rate
 from majolica.train.state import Run, detach_losses
@@ -165,7 +166,7 @@ def check_skips(run: Run) -> None:
 def describe_skips(skipped: Sequence[int], total: int) -> str:
     """Describe in one line the `skipped` optimiser steps since the last report, `total` in the run."""
     first = ", ".join(map(str, skipped[:5])) + (f" and {len(skipped) - 5} more" if len(skipped) > 5 else "")
-    steps, were = ("step", "was") if len(skipped) == 1 else ("steps", "were")
+    steps, were = plural(len(skipped), "step"), plural(len(skipped), "was", "were")
     return (
         f"{steps} {first} {were} skipped, {total} in all: the gradient was not finite, "
         "so weights, optimisers and averaged weights stay as they were"

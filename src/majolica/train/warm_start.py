@@ -17,6 +17,7 @@ from majolica.config.run import RunConfig
 from majolica.distributed.group import any_rank, broadcast_in_place
 from majolica.errors import UserError
 from majolica.models.majolica import Majolica
+from majolica.plurals import counted
 from majolica.run.weights import load_ema
 from majolica.text.tokenizer import Tokenizer
 from majolica.train.state import Run
@@ -164,12 +165,12 @@ def compare(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], foreign: M
 
 def lines(place: Path, fit: Fit) -> list[str]:
     """What a person should know of a beginning with the weights at `place`."""
-    total = len(fit.taken) + len(fit.fresh)
-    said = [f"training begins with the weights of {place}: {len(fit.taken)} of the {total} tensors of this model"]
+    total = counted(len(fit.taken) + len(fit.fresh), "tensor")
+    said = [f"training begins with the weights of {place}: {len(fit.taken)} of the {total} of this model"]
     if fit.left_out:
-        said.append(f"left out of {place}, {_count(fit.left_out)}: {describe(fit.left_out)}")
+        said.append(f"left out of {place}, {counted(len(fit.left_out), 'tensor')}: {describe(fit.left_out)}")
     if fit.fresh:
-        said.append(f"starting fresh, {_count(fit.fresh)}: {describe(dict.fromkeys(fit.fresh, ''))}")
+        said.append(f"starting fresh, {counted(len(fit.fresh), 'tensor')}: {describe(dict.fromkeys(fit.fresh, ''))}")
     return said
 
 
@@ -181,7 +182,7 @@ def describe(reasons: Mapping[str, str]) -> str:
     shown = []
     for group, found in list(groups.items())[:MOST_NAMES]:
         [(reason, _)] = Counter(found).most_common(1)
-        size = f"{len(found)} tensors" if len(found) > 1 else ""
+        size = counted(len(found), "tensor") if len(found) > 1 else ""
         note = ", ".join(filter(None, (size, reason)))
         shown.append(f"{group} ({note})" if note else group)
     rest = sum(len(found) for found in list(groups.values())[MOST_NAMES:])
@@ -196,7 +197,3 @@ def _group(name: str) -> str:
 
 def _shape(value: Tensor) -> str:
     return " x ".join(map(str, value.shape)) or "a number"
-
-
-def _count(names: Collection[str]) -> str:
-    return f"{len(names)} tensor{'s' * (len(names) != 1)}"

@@ -28,7 +28,7 @@ def test_a_note_stands_in_the_place_of_the_rate(
 ) -> None:
     clock = iter([0.0, 10.0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
-    with progress.bar("fetching", unit="URLs") as report:
+    with progress.bar("fetching", unit="URL") as report:
         report(400, 1000, "20/s, 75.0% good")
     assert capsys.readouterr().err == "fetching: 400 of 1,000 URLs, 20/s, 75.0% good\n"
 

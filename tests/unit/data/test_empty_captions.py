@@ -68,14 +68,14 @@ def test_the_start_of_training_says_so(folder: Path, caplog: pytest.LogCaptureFi
         config = DataConfig(shards=str(folder), empty_captions=empty_captions)  # type: ignore[arg-type]
         with caplog.at_level(logging.WARNING), Loader(config, 4, Size(8), 0) as loader:
             assert len(loader) == size
-        assert f"10 of 30 captions in {folder} are empty: these samples are {what}" in caplog.text
+        assert f"10 of 30 captions in {folder} are empty: such samples are {what}" in caplog.text
         with Loader(config, 4, Size(8), 0, rank=1, world=2):
             assert caplog.text.count("captions in") == 1  # one process says it
 
 
 def test_nothing_but_empty_captions(tmp_path: Path, picture: Picture) -> None:
     write_shards(tmp_path / "set", [Record(picture(1, 8, 8), "png", "", {})])
-    with pytest.raises(UserError, match=r"all 1 captions in .* are empty.*--data\.empty-captions keep"):
+    with pytest.raises(UserError, match=r"every caption in .* is empty \(1 in all\).*--data\.empty-captions keep"):
         ShardSet(tmp_path / "set")
     assert len(ShardSet(tmp_path / "set", empty_captions="keep")) == 1
 

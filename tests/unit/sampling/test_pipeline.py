@@ -227,7 +227,7 @@ def test_probabilities_sum_to_one(pipeline: Pipeline) -> None:
         ({"prompts": ["a fox"], "guidance": float("nan")}, "guidance is nan: give a number"),
         ({"prompts": ["a fox"], "properties": {"wetness": 0.5}}, "unknown property 'wetness'"),
         ({"prompts": ["a fox"], "properties": {"brightness": 7.0}}, "brightness runs from 0.1 to 0.9"),
-        ({"prompts": ["a fox"], "properties": {"brightness": [0.2, 0.3]}}, "brightness has 2 values for 1 pictures"),
+        ({"prompts": ["a fox"], "properties": {"brightness": [0.2, 0.3]}}, "brightness has 2 values for 1 picture"),
         ({"prompts": ["a fox"], "properties": {"brightness": "high"}}, "brightness is high: give a number"),
         ({"prompts": ["a fox"], "properties": ["brightness"]}, "the properties are of type list: give a dictionary"),
         ({"prompts": ["a fox"], "solver": "guess"}, "unknown solver 'guess'"),
@@ -244,7 +244,7 @@ def test_probabilities_sum_to_one(pipeline: Pipeline) -> None:
         ({"prompts": "a fox", "seed": -1}, "the seed is -1: give a whole number from 0 to 2^63"),
         ({"prompts": "a fox", "seed": 2**63 + 1}, "the seed is 9223372036854775809: give"),
         ({"prompts": "a fox", "seed": 0.5}, "the seed is 0.5: give a whole number"),
-        ({"prompts": "a fox", "seed": [1, 2]}, "there are 2 seeds for 1 pictures"),
+        ({"prompts": "a fox", "seed": [1, 2]}, "there are 2 seeds for 1 picture"),
     ],
 )
 def test_bad_input_is_one_clear_line(pipeline: Pipeline, asked: dict[str, object], message: str) -> None:

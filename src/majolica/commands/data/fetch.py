@@ -11,12 +11,14 @@ from typing import Annotated
 import tyro
 
 from majolica.commands.names import check_name
+from majolica.commands.options import parse_options
 from majolica.commands.progress import bar
 from majolica.config import io
 from majolica.config.engine import EngineConfig
 from majolica.config.fetch import RECIPES, FetchConfig, check, fetch_recipe
 from majolica.errors import UserError
 from majolica.files import check_folder_writable
+from majolica.plurals import counted, plural
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
@@ -56,7 +58,7 @@ def run(args: list[str]) -> None:
         check_folder_writable(Path(config.out))
     from majolica.data.fetch.run import fetch
 
-    with bar("fetching", unit="URLs") as progress:
+    with bar("fetching", unit="URL") as progress:
         totals = fetch(
             config,
             lambda totals: progress(totals.done, totals.rows, totals.describe_pace()),
@@ -65,14 +67,14 @@ def run(args: list[str]) -> None:
         )
     good = totals.statuses["success"]
     failures = [f"{count:,} {word}" for word, count in totals.statuses.most_common() if word != "success"]
-    print(
-        f"{good:,} pictures of {totals.rows:,} URLs in {config.out}" + (f"; {', '.join(failures)}" if failures else "")
-    )
+    done = f"{counted(good, 'picture')} of {counted(totals.rows, 'URL')} in {config.out}"
+    print("; ".join(filter(None, (done, ", ".join(failures)))))
     if skipped := totals.statuses["empty_caption"]:
-        print(f"{skipped:,} rows have an empty caption and were not asked for: --empty-captions keep takes them too")
+        rows = f"{counted(skipped, 'row')} {plural(skipped, 'has', 'have')} an empty caption and"
+        print(f"{rows} {plural(skipped, 'was', 'were')} not asked for: --empty-captions keep takes such rows too")
     if totals.silent:
-        what = f"{totals.silent:,} captions are empty"
-        print(f"{what}: training leaves these samples out, unless --data.empty-captions is keep")
+        what = f"{counted(totals.silent, 'caption')} {plural(totals.silent, 'is', 'are')} empty"
+        print(f"{what}: training leaves such samples out, unless --data.empty-captions is keep")
 
 
 def _parse(start: FetchConfig, args: list[str]) -> Options:
@@ -80,7 +82,7 @@ def _parse(start: FetchConfig, args: list[str]) -> Options:
     recipes = "\n".join(f"  {name:10} {(make.__doc__ or '').splitlines()[0]}" for name, make in RECIPES.items())
     text = f"Download the pictures of rows with URLs and captions into shards.\n\nRecipes:\n{recipes}"
     prog = "majolica data fetch [RECIPE|CONFIG.yaml]"
-    return tyro.cli(Options, default=default, args=args, prog=prog, description=text)
+    return parse_options(default, args, prog, text)
 
 
 def _installed() -> None:

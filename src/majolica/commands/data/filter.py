@@ -10,6 +10,7 @@ from typing import Annotated
 import tyro
 
 from majolica.commands.names import check_name
+from majolica.commands.options import parse_options
 from majolica.commands.progress import bars
 from majolica.config import io
 from majolica.config.engine import EngineConfig
@@ -25,6 +26,7 @@ from majolica.config.filter import (
 from majolica.errors import UserError
 from majolica.files import check_folder_writable
 from majolica.lock import hold_folder
+from majolica.plurals import counted
 from majolica.recipes.filter import SOURCES, source, summary
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
@@ -77,9 +79,10 @@ def run(args: list[str]) -> None:
     with hold_folder(options.out), bars() as progress:
         found = filter_metadata(config, options.out, options.restart, progress)
     share = found["rows_out"] / max(found["rows_in"], 1)
+    files = counted(len(found["files"]), "file")
     print(
-        f"{found['rows_out']:,} of {found['rows_in']:,} rows ({share:.2%}) in {len(found['files'])} files in "
-        f"{options.out}, after {time.monotonic() - begun:.0f} s; why the others went: {options.out / 'funnel.html'}"
+        f"{found['rows_out']:,} of {counted(found['rows_in'], 'row')} ({share:.2%}) in {files} in {options.out}, after"
+        f" {time.monotonic() - begun:.0f} s; why the others went: {options.out / 'funnel.html'}"
     )
 
 
@@ -106,4 +109,4 @@ def _parse(start: FilterConfig, args: list[str]) -> Options:
     sources = "\n".join(f"  {name:16} {summary(name)}" for name in SOURCES)
     text = f"Choose rows of metadata by a source's rules, or by a configuration file.\n\nSources:\n{sources}"
     prog = "majolica data filter SOURCE|CONFIG.yaml"
-    return tyro.cli(Options, default=default, args=args, prog=prog, description=text)
+    return parse_options(default, args, prog, text)

@@ -16,6 +16,7 @@ import tyro
 from majolica.config.engine import EngineConfig
 from majolica.errors import UserError, to_printable
 from majolica.machine import cores
+from majolica.plurals import counted, plural
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 _FEW = 30
@@ -41,9 +42,9 @@ class Found:
         name = to_printable(self.tar)
         if self.problem:
             return f"{name:{width}}  unusable: {self.problem}"
-        notes = [f"{self.empty:,} captions are empty"] * bool(self.empty)
+        notes = [f"{counted(self.empty, 'caption')} {plural(self.empty, 'is', 'are')} empty"] * bool(self.empty)
         notes += [f"left out {self.left_out}"] * bool(self.left_out) + [f"damaged: {self.damage}"] * bool(self.damage)
-        return "; ".join([f"{name:{width}}  {self.samples:,} samples", *notes])
+        return "; ".join([f"{name:{width}}  {counted(self.samples, 'sample')}", *notes])
 
 
 def run(args: list[str]) -> None:
@@ -147,13 +148,18 @@ def _say(found: list[Found], strict: bool, all: bool) -> None:
     for one in found:
         if all or one.problem or one.left_out or one.damage or one.empty:
             print(one.line(width))
-    print(f"{len(found):,} tars, {sum(one.samples for one in found):,} samples")
+    print(f"{counted(len(found), 'tar')}, {counted(sum(one.samples for one in found), 'sample')}")
     if empty := sum(one.empty for one in found):
-        print(f"{empty:,} captions are empty: training leaves these samples out, unless --data.empty-captions is keep")
+        what = f"{counted(empty, 'caption')} {plural(empty, 'is', 'are')} empty"
+        print(f"{what}: training leaves such samples out, unless --data.empty-captions is keep")
     if unsaved := [one.unsaved for one in found if one.unsaved]:
-        print(f"{len(unsaved):,} indexes are not kept, so every command makes them anew: {to_printable(unsaved[0])}")
+        are, them = plural(len(unsaved), "is", "are"), plural(len(unsaved), "it", "them")
+        what = f"{counted(len(unsaved), 'index', 'indexes')} {are} not kept"
+        print(f"{what}, so every command makes {them} anew: {to_printable(unsaved[0])}")
     bad = [one for one in found if one.problem or (strict and (one.left_out or one.damage))]
     if bad:
         names = ", ".join(to_printable(one.tar) for one in bad[:3]) + (", ..." if len(bad) > 3 else "")
-        what = "have faults" if strict else "hold nothing that can be used"
-        raise UserError(f"{len(bad):,} of {len(found):,} tars {what}: {names}; remove them or make them again")
+        have, hold, them = (plural(len(bad), *words) for words in (("has", "have"), ("holds", "hold"), ("it", "them")))
+        what = f"{have} faults" if strict else f"{hold} nothing that can be used"
+        whole = counted(len(found), "tar")
+        raise UserError(f"{len(bad):,} of {whole} {what}: {names}; remove {them} or make {them} again")

@@ -11,6 +11,7 @@ from majolica.config.engine import EngineConfig
 from majolica.errors import UserError
 from majolica.files import check_writable
 from majolica.machine import cores
+from majolica.plurals import counted, plural
 
 
 def run(args: list[str]) -> None:
@@ -61,7 +62,8 @@ def inspect(
     engine = EngineConfig(workers=workers or min(8, cores()))
     with bar("looking") as progress:
         summary = inspect_shards(folders, out, look, engine, progress)
-    print(f"{summary.tars.samples:,} samples in {summary.tars.count:,} tars; {summary.measured:,} were read")
+    found = f"{counted(summary.tars.samples, 'sample')} in {counted(summary.tars.count, 'tar')}"
+    print(f"{found}; {summary.measured:,} {plural(summary.measured, 'was', 'were')} read")
     for remark in summary.remarks:
         print(f"  {remark}")
     print(out)

@@ -8,6 +8,7 @@ import tyro
 
 from majolica.files import check_folder_writable
 from majolica.lock import hold_folder
+from majolica.plurals import counted
 
 
 def run(args: list[str]) -> None:
@@ -40,4 +41,4 @@ def openmoji(
     chosen = int(names[0]) if len(names) == 1 and names[0].isdecimal() else names
     with hold_folder(out), bar("composing") as progress:
         make_openmoji(out, samples, resolution, chosen, objects, seed, progress=progress)
-    print(f"{samples} samples in {out / 'train'}; the licence of the drawings is in {out / 'LICENSE.txt'}")
+    print(f"{counted(samples, 'sample')} in {out / 'train'}; the licence of the drawings is in {out / 'LICENSE.txt'}")

@@ -8,11 +8,13 @@ from typing import Annotated
 
 import tyro
 
+from majolica.commands.options import parse_options
 from majolica.config import io
 from majolica.config.shard import ShardConfig
 from majolica.errors import UserError
 from majolica.files import check_folder_writable
 from majolica.lock import hold_folder
+from majolica.plurals import counted
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,7 @@ def run(args: list[str]) -> None:
     start, args = _start(args)
     text = "Make shards of a folder or a table of local pictures, or of what a configuration file says."
     prog = "majolica data shard SOURCE|CONFIG.yaml"
-    config = (tyro.conf.OmitArgPrefixes,)
-    options = tyro.cli(Options, default=Options(start), args=args, prog=prog, description=text, config=config)
+    options = parse_options(Options(start), args, prog, text, (tyro.conf.OmitArgPrefixes,))
     if options.print_config:
         print(io.to_yaml(options.config), end="")
     else:
@@ -58,7 +59,7 @@ def _shard(config: ShardConfig) -> None:
     with hold_folder(Path(config.out)), bar("packing") as progress:
         report = gather(config, progress)
     for folder, pictures in report.pictures.items():
-        print(f"{pictures:,} pictures in {folder} ({report.shards[folder]:,} tars)")
+        print(f"{counted(pictures, 'picture')} in {folder} ({counted(report.shards[folder], 'tar')})")
     for split in ("train", "heldout") if config.heldout and report.pictures else ():
         if not report.pictures.get(str(Path(config.out) / split)):
             print(

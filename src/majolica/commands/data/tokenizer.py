@@ -15,6 +15,7 @@ import tyro
 
 from majolica.errors import UserError
 from majolica.files import check_writable, write_atomic
+from majolica.plurals import counted, plural
 from majolica.recipes import recipe as named_recipe
 
 if TYPE_CHECKING:
@@ -98,14 +99,15 @@ def tokenizer(
         **known,
     }
     write_atomic(out.with_suffix(".report.json"), json.dumps(report, indent=1))
-    print(f"{out}: {pieces:,} pieces from {read:,} of {total:,} captions in {seconds:.0f} s")
+    print(f"{out}: {counted(pieces, 'piece')} from {read:,} of {counted(total, 'caption')} in {seconds:.0f} s")
     if pieces < vocab:
         print(fewer_pieces_notice(pieces, vocab, "--vocab"))
     print(_line(known, length))
     if line := cut_share_notice(Tokenizer(out), measured, length):
         print(line)
     if drawn.left_out:
-        print(f"left out: {drawn.left_out:,} captions that are not UTF-8")
+        is_are = plural(drawn.left_out, "is", "are")
+        print(f"left out: {counted(drawn.left_out, 'caption')} that {is_are} not UTF-8")
     if faults:
         print("left out: " + ", ".join(f"{count:,} x {reason}" for reason, count in faults.most_common()))
 
@@ -156,7 +158,7 @@ def _shown(captions: Iterable[str], total: int) -> Iterator[str]:
 
     with bar("reading captions") as progress:
         yield from _counted(captions, lambda done: progress(done, total))
-    print(f"training on {total:,} captions", file=sys.stderr)
+    print(f"training on {counted(total, 'caption')}", file=sys.stderr)
 
 
 def _counted(captions: Iterable[str], tell: Callable[[int], None]) -> Iterator[str]:

@@ -27,6 +27,7 @@ from majolica.data.fetch.shard_files import shard_file, stats_path
 from majolica.data.store.index import open_index
 from majolica.errors import UserError
 from majolica.files import write_atomic
+from majolica.plurals import counted, plural
 
 PER_PART = 4_000_000
 """Pictures in one part; it takes about 200 MB while it is compared."""
@@ -54,7 +55,9 @@ def drop_duplicates(folder: Path, plan: FetchPlan, per_part: int = PER_PART, say
         raise UserError(f"cannot look for duplicates in {folder}: {error.strerror or error}") from error
     losses = np.concatenate(lost)
     if len(losses):
-        say(f"{len(losses)} pictures are copies of earlier ones and leave {len(np.unique(losses['shard']))} shards")
+        pictures, shards_of_them = len(losses), len(np.unique(losses["shard"]))
+        what = plural(pictures, "is a copy of an earlier one and leaves", "are copies of earlier ones and leave")
+        say(f"{counted(pictures, 'picture')} {what} {counted(shards_of_them, 'shard')}")
     losses = losses[np.lexsort((losses["row"], losses["shard"]))]
     for piece in np.split(losses, np.flatnonzero(np.diff(losses["shard"])) + 1) if len(losses) else []:
         _rewrite(folder, plan, piece)

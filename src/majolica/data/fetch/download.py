@@ -25,6 +25,7 @@ from majolica.data.fetch.session import explain, open_session
 from majolica.data.fetch.status import Failure
 from majolica.data.fetch.turn import Turn, stop_clock
 from majolica.data.fetch.urls import next_url
+from majolica.plurals import counted
 
 SMALL = 1_000_000
 """Downloads of at most so many bytes need no share of the memory budget."""
@@ -123,7 +124,7 @@ class Downloader:
                     return await self._body(response, limit, held)
                 url = next_url(url, _location(response.headers), self._web)
                 self._hosts.report(host, status.SUCCESS)
-        raise Failure(status.REDIRECTS, f"more than {self._web.redirects} redirects")
+        raise Failure(status.REDIRECTS, f"more than {counted(self._web.redirects, 'redirect')}")
 
     async def _body(self, response: aiohttp.ClientResponse, limit: asyncio.Timeout, held: AsyncExitStack) -> Body:
         if response.status != 200:

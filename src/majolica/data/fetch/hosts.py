@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from majolica.config.fetch import PoliteConfig
 from majolica.data.fetch import status
 from majolica.data.fetch.status import Failure
+from majolica.plurals import counted
 
 T = TypeVar("T")
 
@@ -140,7 +141,7 @@ class Hosts(Generic[T]):
         """Raise Failure if host `name` is not to be asked any more."""
         host = self._host(name)
         if self._config.give_up and host.failures >= self._config.give_up:
-            raise Failure(status.HOST_DOWN, f"{name} failed {host.failures} times in a row")
+            raise Failure(status.HOST_DOWN, f"{name} failed {counted(host.failures, 'time')} in a row")
         if host.closed_until - self._clock() > LONGEST_WAIT:
             raise Failure(status.HOST_DOWN, f"{name} asks for a longer rest")
 

@@ -18,6 +18,7 @@ from majolica.data.fetch.shard_files import stats_path
 from majolica.data.fetch.totals import Totals, of_folder
 from majolica.data.tasks import each
 from majolica.errors import UserError
+from majolica.plurals import counted, plural
 
 Tell = Callable[[Totals], None]
 
@@ -68,7 +69,7 @@ def _all_shards(config: FetchConfig, plan: FetchPlan, tell: Tell, say: Callable[
     todo = unfinished_shards(folder, plan)
     done = last.first + last.shards - len(todo)
     if done:
-        say(f"{done} of {last.first + last.shards} shards are there already")
+        say(f"{done} of {counted(last.first + last.shards, 'shard')} {plural(done, 'is', 'are')} there already")
     if not todo:
         return
     if config.engine.engine == "local" and config.engine.workers == 1:

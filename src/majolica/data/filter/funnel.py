@@ -44,7 +44,7 @@ def funnel(
         steps.append({"rule": reason.rule, "why": reason.why, "before": left, "gone": number, "after": left - number})
         left -= number
     if left != sum(names.values()):
-        raise AssertionError(f"the funnel ends at {left} rows, the files hold {sum(names.values())}")
+        raise AssertionError(f"the funnel leaves {left:,} of the rows, and the files hold {sum(names.values()):,}")
     config = to_dict(job.config)
     for part, key in ((config, "engine"), (config["work"], "threads"), (config["work"], "memory_mb")):
         del part[key]  # so that a run on another machine has the same funnel

@@ -13,19 +13,21 @@ from majolica.html.elements import ShareBar, bullet_list, code, details, paragra
 from majolica.html.histogram import Bars, histogram
 from majolica.html.numbers import share
 from majolica.html.page import Card, Page, Section, render_page
+from majolica.plurals import counted, plural
 
 
 def render(found: Mapping[str, Any]) -> str:
     """The page for what funnel.json holds: no script, no link to the outside."""
     rows_in, rows_out = found["rows_in"], found["rows_out"]
     kept = rows_out / rows_in if rows_in else 0
+    files, stay = counted(len(found["inputs"]), "file"), plural(rows_out, "stays", "stay")
     return render_page(
         Page(
             title=f"Filtered: {found['config']['recipe']}",
             kind="Funnel",
-            lead=f"{rows_out:,} of {rows_in:,} rows stay ({kept:.2%}), from {len(found['inputs']):,} files.",
+            lead=f"{rows_out:,} of {counted(rows_in, 'row')} {stay} ({kept:.2%}), from {files}.",
             cards=[
-                Card("Rows read", f"{rows_in:,}", f"in {len(found['inputs']):,} files"),
+                Card("Rows read", f"{rows_in:,}", f"in {files}"),
                 Card("Rows that stay", f"{rows_out:,}", f"{kept:.2%} of all", kept),
                 *_largest(found["steps"]),
             ],
@@ -52,7 +54,7 @@ def _largest(steps: Sequence[Mapping[str, Any]]) -> list[Card]:
     step = max(steps, key=lambda step: int(step["gone"]), default=None)
     if step is None or not step["gone"]:
         return []
-    return [Card("Most went for", step["rule"], f"{step['why']}: {step['gone']:,} rows")]
+    return [Card("Most went for", step["rule"], f"{step['why']}: {counted(step['gone'], 'row')}")]
 
 
 def _steps(steps: Sequence[Mapping[str, Any]], rows: int) -> str:
@@ -74,7 +76,8 @@ def _steps(steps: Sequence[Mapping[str, Any]], rows: int) -> str:
 
 def _notes(found: Mapping[str, Any]) -> list[str]:
     notes = [
-        f"{column}: {rows:,} values make no sense (NaN, wrong type, out of range, not UTF-8) and count as unknown"
+        f"{column}: {counted(rows, 'value')} {plural(rows, 'makes', 'make')} no sense (NaN, wrong type, out of range,"
+        f" not UTF-8) and {plural(rows, 'counts', 'count')} as unknown"
         for column, rows in found["unusable_values"].items()
     ]
     return [*notes, *found["warnings"][:20]]
@@ -102,7 +105,7 @@ def _made(found: Mapping[str, Any]) -> str:
     inputs = "\n".join(f"{file['rows']:>12,}  {file['path']}" for file in found["inputs"])
     files = "\n".join(f"{rows:>12,}  {name}" for name, rows in found["files"].items())
     config = yaml.safe_dump(found["config"], sort_keys=False, allow_unicode=True)
-    parts = {"Configuration": config, f"Input, {len(found['inputs'])} files": inputs, "Output": files}
+    parts = {"Configuration": config, f"Input, {counted(len(found['inputs']), 'file')}": inputs, "Output": files}
     order = paragraph("Rows stand in ascending order of this hash of their URL:")
     order += code(f"order(url) = {found['hash']['order']}, seed {found['hash']['seed']}")
     return order + "".join(details(title, code(text)) for title, text in parts.items())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from majolica.config.filter import FilterConfig, RulesConfig
 from majolica.data.filter.database import quote
 from majolica.errors import UserError
+from majolica.plurals import counted
 
 
 @dataclass(frozen=True)
@@ -111,10 +112,10 @@ def _picture(rules: RulesConfig) -> list[Reason]:
 def _caption(rules: RulesConfig) -> list[Reason]:
     rule = rules.caption
     tests = [
-        (rule.min_chars, f"fewer than {rule.min_chars} characters", f"chars < {rule.min_chars}"),
-        (rule.max_chars, f"more than {rule.max_chars} characters", f"chars > {rule.max_chars}"),
-        (rule.min_words, f"fewer than {rule.min_words} words", f"{WORDS} < {rule.min_words}"),
-        (rule.max_words, f"more than {rule.max_words} words", f"{WORDS} > {rule.max_words}"),
+        (rule.min_chars, f"fewer than {counted(rule.min_chars, 'character')}", f"chars < {rule.min_chars}"),
+        (rule.max_chars, f"more than {counted(rule.max_chars, 'character')}", f"chars > {rule.max_chars}"),
+        (rule.min_words, f"fewer than {counted(rule.min_words, 'word')}", f"{WORDS} < {rule.min_words}"),
+        (rule.max_words, f"more than {counted(rule.max_words, 'word')}", f"{WORDS} > {rule.max_words}"),
     ]
     out = [Reason("caption", why, sql, ("text",), rule.null) for on, why, sql in tests if on]
     if rules.language.allowed:
@@ -163,11 +164,11 @@ def _later(config: FilterConfig) -> list[Reason]:
     if config.dedup.picture:
         out.append(Reason("picture_repeated", "the same perceptual hash again"))
     if config.dedup.distance:
-        out.append(Reason("picture_near", f"a picture within {config.dedup.distance} bits"))
+        out.append(Reason("picture_near", f"a picture within {counted(config.dedup.distance, 'bit')}"))
     if domain.cap:
         out.append(Reason("domain_cap", f"more than {domain.cap:,} of one {domain.cap_by}"))
     if config.sample.budget:
-        out.append(Reason("budget", f"beyond {config.sample.budget:,} rows"))
+        out.append(Reason("budget", f"beyond {counted(config.sample.budget, 'row')}"))
     return out
 
 

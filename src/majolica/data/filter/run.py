@@ -22,6 +22,7 @@ from majolica.data.filter.write import PARTS, shares, write
 from majolica.data.tasks import each
 from majolica.errors import UserError
 from majolica.files import publish_file, write_atomic
+from majolica.plurals import counted, plural
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def filter_metadata(config: FilterConfig, out: Path, restart: bool = False, repo
     files = find_inputs(config.inputs)
     stretches, warnings = plan(config, files)
     if not stretches:
-        raise UserError(f"the {len(files)} input files hold no rows")
+        raise UserError(f"{counted(len(files), 'input file')} {plural(len(files), 'holds', 'hold')} no rows")
     domain = config.rules.domain
     listed = versions([*domain.blocked_files, *domain.opt_out_files])
     mark = fingerprint(config, [*([file.path, file.version] for file in files), *listed])

@@ -17,6 +17,7 @@ from majolica.config.shard import ShardConfig
 from majolica.data.folder.listing import Row, rows
 from majolica.errors import UserError
 from majolica.files import whole_file
+from majolica.plurals import counted, plural
 
 SPLITS = ("train", "heldout")
 """Folders of the shards where some pictures are held out; else they lie in the data set's own."""
@@ -93,11 +94,12 @@ def _threshold(config: ShardConfig) -> int:
         else:
             heapq.heappushpop(largest, -_hash(row))
     if len(largest) < number:
-        raise UserError(f"{number} pictures shall be held out, but {config.source} has only {len(largest)}")
+        there = f"{config.source} has only {len(largest):,}"
+        raise UserError(f"{counted(number, 'picture')} shall be held out, but {there}")
     if total == number:
         raise UserError(
-            f"all {number} pictures of {config.source} shall be held out, and none is left to train on: give a smaller "
-            "--heldout"
+            f"{config.source} has {counted(number, 'picture')}, and holding {plural(number, 'it', 'them all')} out"
+            " leaves none to train on: give a smaller --heldout"
         )
     return 1 - largest[0]
 

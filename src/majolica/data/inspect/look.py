@@ -23,6 +23,7 @@ from majolica.data.tasks import each
 from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.html.figures import Picture
+from majolica.plurals import counted
 
 _TOGETHER = 200
 """The number of samples that one task measures."""
@@ -129,7 +130,8 @@ def _content(shards: ShardSets, summary: Summary, found: Measured, look: Look) -
     good = found.samples[~found.samples["bad"]]
     if not len(good):
         reasons = ", ".join(f"{count:,} x {reason}" for reason, count in summary.broken.items())
-        raise UserError(f"none of {summary.measured:,} samples in {', '.join(summary.folders)} can be read ({reasons})")
+        samples = f"{counted(summary.measured, 'sample')} in {', '.join(summary.folders)}"
+        raise UserError(f"none of {samples} can be read ({reasons})")
     rng = random.Random(look.seed)
     numbers = good["number"].tolist()
     wall = sorted(rng.sample(numbers, min(look.pictures, len(numbers))))

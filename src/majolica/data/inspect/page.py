@@ -13,6 +13,7 @@ from majolica.html.escape import shorten
 from majolica.html.figures import Picture, picture_wall
 from majolica.html.numbers import aspect_ratio, byte_size
 from majolica.html.page import Card, Page, Section, render_page
+from majolica.plurals import counted, plural
 
 _NO_WORDS = "no words"
 """What stands in place of an empty caption."""
@@ -54,17 +55,17 @@ def render(content: Content) -> str:
                 Section("Not usable", _faults(content)),
                 Section("Metadata", _fields(summary), "What the .json of each readable sample says."),
             ],
-            footer=f"Seed {summary.seed}. Perceptual hash: 64-bit DCT; alike means at most {summary.distance} bits"
-            " apart. All numbers are in the .json file beside this page.",
+            footer=f"Seed {summary.seed}. Perceptual hash: 64-bit DCT; alike means at most"
+            f" {counted(summary.distance, 'bit')} apart. All numbers are in the .json file beside this page.",
         )
     )
 
 
 def _lead(summary: Summary) -> str:
     if summary.measured == summary.tars.samples:
-        return f"All {summary.measured:,} samples were read and decoded."
-    share = f"{summary.measured:,} of {summary.tars.samples:,}"
-    return f"{share} samples, drawn at random, were read and decoded."
+        return f"Every sample was read and decoded, {summary.measured:,} in all."
+    share = f"{summary.measured:,} of {counted(summary.tars.samples, 'sample')}, drawn at random,"
+    return f"{share} {plural(summary.measured, 'was', 'were')} read and decoded."
 
 
 def _cards(summary: Summary) -> list[Card]:
@@ -73,10 +74,10 @@ def _cards(summary: Summary) -> list[Card]:
     readable = sum(summary.formats.values())
     lost = 1 - readable / max(1, summary.measured)
     return [
-        Card("Samples", f"{summary.tars.samples:,}", f"in {summary.tars.count:,} tars"),
+        Card("Samples", f"{summary.tars.samples:,}", f"in {counted(summary.tars.count, 'tar')}"),
         Card("On disk", byte_size(summary.tars.bytes), f"{byte_size(middle.get('bytes', 0))} a picture, median"),
         Card("Shorter side", f"{middle.get('shorter_side', 0):,.0f} px", "median"),
-        Card("A caption", f"{middle.get('caption_words', 0):,.0f} words", "median"),
+        Card("A caption", counted(round(middle.get("caption_words", 0)), "word"), "median"),
         Card("Copies or look-alikes", f"{copies / max(1, readable):.1%}", f"{copies:,} of {readable:,}"),
         Card("Cannot be read", f"{lost:.1%}", f"of {summary.measured:,}"),
     ]
@@ -120,7 +121,7 @@ def _groups(content: Content) -> str:
         ("Pictures that look alike", content.near, len(content.summary.near)),
     ):
         if groups:
-            more = f" ({len(groups)} of {total:,} groups)" if total > len(groups) else ""
+            more = f" ({len(groups)} of {counted(total, 'group')})" if total > len(groups) else ""
             walls = "".join(f'<div class="group">{picture_wall(group, _NO_WORDS)}</div>' for group in groups)
             out.append(f'{heading(title + more)}<div class="groups">{walls}</div>')
     return "".join(out)

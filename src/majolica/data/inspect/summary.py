@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from majolica.data.inspect.duplicates import exact_groups, near_groups
 from majolica.data.inspect.measure import Measured
+from majolica.plurals import counted, plural
 
 _QUANTILES = {"min": 0.0, "p5": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1.0}
 
@@ -118,19 +119,22 @@ def _remarks(tars: Tars, parts: dict[str, Any], good: NDArray[Any]) -> list[str]
     copies = sum(len(group) - 1 for group in parts["exact"])
     alike = sum(len(group) - 1 for group in parts["near"])
     small = int((np.minimum(good["width"], good["height"]) < 256).sum())
+    cut, empty = len(tars.truncated), tars.empty_captions
+    copy = plural(copies, "is a copy of another", "are copies of others")
+    look = plural(alike, "looks like another", "look like others")
     facts = [
-        (len(tars.truncated), f"{len(tars.truncated):,} of {tars.count:,} tars end early or are damaged"),
+        (cut, f"{cut:,} of {counted(tars.count, 'tar')} {plural(cut, 'ends early or is', 'end early or are')} damaged"),
         (sum(tars.left_out.values()), "the index left out " + _list(tars.left_out)),
         (sum(parts["broken"].values()), f"cannot be read: {_list(parts['broken'])}"),
         (sum(parts["lacking"].values()), f"samples that are used without a part: {_list(parts['lacking'])}"),
         (parts["colour_notes"], f"colour profiles that are ignored: {_list(parts['colour_notes'])}"),
-        (copies, f"{copies:,} pictures ({copies / shown:.1%}) are copies of others, byte for byte"),
-        (alike, f"{alike:,} further pictures ({alike / shown:.1%}) look like others"),
+        (copies, f"{counted(copies, 'picture')} ({copies / shown:.1%}) {copy}, byte for byte"),
+        (alike, f"{counted(alike, 'further picture')} ({alike / shown:.1%}) {look}"),
         (parts["same_captions"] / shown > 0.05, f"{parts['same_captions'] / shown:.0%} of samples share their caption"),
         (
-            tars.empty_captions,
-            f"{tars.empty_captions:,} of {tars.samples:,} captions are empty: training leaves these samples out,"
-            " unless --data.empty-captions is keep",
+            empty,
+            f"{empty:,} of {counted(tars.samples, 'caption')} {plural(empty, 'is', 'are')} empty: training leaves such"
+            " samples out, unless --data.empty-captions is keep",
         ),
         (small / shown > 0.05, f"{small / shown:.0%} of pictures have a shorter side below 256 px"),
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from majolica.data.inspect.sets import ShardSets
 from majolica.data.pictures.faults import BadSample
+from majolica.plurals import counted, plural
 from majolica.text.clean import clean_caption
 
 _MEASURED = 10_000
@@ -36,8 +37,9 @@ def text_remarks(
     if not long:
         return []
     return [
-        f"at least {long:,} of {len(captions):,} captions are longer than {length} pieces, and training leaves their"
-        " ends out; --tokenizer says how many exactly, --recipe or --length what else is read"
+        f"at least {long:,} of {counted(len(captions), 'caption')} {plural(long, 'is', 'are')} longer than"
+        f" {counted(length, 'piece')}, and training leaves {plural(long, 'its end', 'their ends')} out;"
+        " --tokenizer says how many exactly, --recipe or --length what else is read"
     ]
 
 

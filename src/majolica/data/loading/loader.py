@@ -24,6 +24,7 @@ from majolica.data.order.sample_order import SampleOrder
 from majolica.data.store.fingerprint import content, stamp
 from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
+from majolica.plurals import counted
 
 log = logging.getLogger(__name__)
 
@@ -223,7 +224,7 @@ class Loader:
             if enough and bad > share * tally.rows:
                 reasons = ", ".join(f"{count} x {reason}" for reason, count in tally.faults.most_common())
                 raise UserError(
-                    f"{bad} of {tally.rows} samples in {shards.folder} cannot be read ({reasons}); "
+                    f"{bad:,} of {counted(tally.rows, 'sample')} in {shards.folder} cannot be read ({reasons}); "
                     f"repair the data or raise --data.bad-share above {share}"
                 )
 

@@ -12,6 +12,7 @@ from majolica.config.run import DataConfig
 from majolica.config.sources import sources_of
 from majolica.data.pictures.faults import BadSample
 from majolica.data.store.shards import ShardSet
+from majolica.plurals import counted
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def captions(config: DataConfig) -> Iterator[str]:
                 except BadSample:
                     bad += 1
             if bad:
-                log.warning("%d captions in %s cannot be read", bad, shards.folder)
+                log.warning("%s in %s cannot be read", counted(bad, "caption"), shards.folder)
 
 
 def manifest(sets: Sequence[ShardSet]) -> str:

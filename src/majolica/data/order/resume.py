@@ -72,7 +72,7 @@ def unit_of(saved: State, order: State, unit: int) -> int:
     before = int(saved.get("order", order)["unit"]) if order["shapes"] else 0
     if before and before % unit:
         raise UserError(
-            f"with --data.buckets the {before} rows of a global micro-batch of the saved run have one shape, and"
+            f"with --data.buckets all rows of a global micro-batch of the saved run ({before:,}) have one shape, and"
             f" --train.batch x --train.processes is now {unit}: choose them so that their product divides {before}"
         )
     return before or unit

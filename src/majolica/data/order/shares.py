@@ -9,6 +9,7 @@ from majolica.config.run import DataConfig
 from majolica.config.sources import sources_of
 from majolica.data.order.mixture import by_temperature
 from majolica.errors import UserError
+from majolica.plurals import counted, plural
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ def shares_of(config: DataConfig, sizes: Sequence[int]) -> Shares:
         start = by_temperature(sizes, config.temperature)
     end = list(config.weights_end) or start
     if len(end) != len(start):
-        raise UserError(f"--data.weights-end has {len(end)} weights and there are {len(start)} sources: give each one")
+        there = f"there {plural(len(start), 'is', 'are')} {counted(len(start), 'source')}"
+        raise UserError(f"--data.weights-end has {counted(len(end), 'weight')} and {there}: give each one")
     for name, weights in (("data.sources", start), ("--data.weights-end", end)):
         if min(weights) < 0 or not sum(weights) > 0:
             raise UserError(f"the weights of {name} are {weights}: none may be negative, and one must be above 0")

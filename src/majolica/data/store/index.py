@@ -29,6 +29,7 @@ from majolica.data.store.groups import REASONS, ROW, Samples
 from majolica.data.store.tar import DamagedTar, members
 from majolica.errors import UserError
 from majolica.files import write_atomic
+from majolica.plurals import counted
 
 log = logging.getLogger(__name__)
 
@@ -128,10 +129,10 @@ def scan_file(file: BinaryIO, size: int, tar: str) -> Index:
     rows, reasons = samples.finish(damage)
     index = Index(np.array(rows, ROW), reasons, bool(damage), damage)
     if damage:
-        log.warning("%s: %s; its %d whole samples are used", tar, damage, len(index.rows))
+        log.warning("%s: %s; what is used of it: %s", tar, damage, counted(len(index.rows), "whole sample"))
     elif samples.pictures and not samples.captions:
         raise UserError(
-            f"{tar} holds {samples.pictures} pictures but no captions (.txt); give each picture one"
+            f"{tar} holds {counted(samples.pictures, 'picture')} but no captions (.txt); give each picture one"
             " (.caption, .text, or a field caption or text in its .json will do), or remove it"
         )
     return index

@@ -27,6 +27,7 @@ from majolica.data.store.record import Pair, Record, extension_of
 from majolica.data.store.remote import RemoteTars, is_remote
 from majolica.data.store.tar import name_at
 from majolica.errors import UserError, to_printable
+from majolica.plurals import counted, plural
 
 REMOTE_LIMIT = 20 * 10**9
 """How many bytes of remote tars are kept on the local disk, unless a reader says otherwise."""
@@ -194,8 +195,8 @@ class ShardSet:
     def _nothing(self) -> str:
         if self.empty:
             return (
-                f"all {self.empty:,} captions in {self.folder} are empty, and samples without words are left out:"
-                " give the pictures captions, or train on them with --data.empty-captions keep"
+                f"every caption in {self.folder} is empty ({self.empty:,} in all), and samples without words are left"
+                " out: give the pictures captions, or train on them with --data.empty-captions keep"
             )
         why = "" if self.remote else f"; `majolica data index {self.folder} --rebuild` says why"
         return f"no tar in {self.folder} holds a whole picture with its caption{why}"
@@ -204,8 +205,9 @@ class ShardSet:
         if not self.empty:
             return []
         total = sum(tar.count for tar in self._tars.tars)
-        what = f"{self.empty:,} of {total:,} captions in {self.folder} are empty"
-        return [f"{what}: these samples are {'left out' if self._skip else 'kept'} (--data.empty-captions)"]
+        captions, is_are = counted(total, "caption"), plural(self.empty, "is", "are")
+        what = f"{self.empty:,} of {captions} in {self.folder} {is_are} empty"
+        return [f"{what}: such samples are {'left out' if self._skip else 'kept'} (--data.empty-captions)"]
 
 
 def _decode_caption(text: bytes) -> str:

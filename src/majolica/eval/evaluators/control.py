@@ -17,6 +17,7 @@ from majolica.html.charts import Points, charts, scatter
 from majolica.html.figures import picture_rows
 from majolica.html.matrices import share_matrix
 from majolica.models.properties import PROPERTIES, measure
+from majolica.plurals import counted
 from majolica.text.articles import with_article
 
 
@@ -54,8 +55,8 @@ class Control:
         lead = "brightness" if "brightness" in sweeps else self.properties[0]
         metrics = {"control_rho": metrics[f"control_rho_{lead}"], **metrics}
         note = (
-            f"Each property was set to {self.values} values on {len(prompts)} prompts"
-            f" ({self.values * len(prompts)} pictures), and then measured on the pixels."
+            f"Each property was set to {counted(self.values, 'value')} on {counted(len(prompts), 'prompt')}"
+            f" ({counted(self.values * len(prompts), 'picture')}), and then measured on the pixels."
             " The prompts say nothing about light or background."
         )
         return Result("Control of properties", metrics, self._parts(sweeps, prompts, metrics, cross_PP), note)

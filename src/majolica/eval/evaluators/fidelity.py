@@ -15,6 +15,7 @@ from majolica.eval.paintings import Paintings
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table, share_error
 from majolica.html.figures import picture_grid
+from majolica.plurals import counted
 
 NONE = "none of these"
 """The last answer of a judge."""
@@ -61,7 +62,7 @@ class Fidelity:
             "classifier_fooled": scores.fooled,
         }
         note = (
-            f"One picture was painted for each of {count} captions, which pair a thing with a background on which"
+            f"One picture was painted for each of {counted(count, 'caption')}: a thing on a background on which"
             " training never showed it. Two convolutional networks that learned from renders alone, the judges, both"
             f" see the right thing in {share:.1%} of the pictures, ± {share_error(share, count):.1%}. A perfect painter"
             f" would reach {real:.1%}: that is what the judges make of the real pictures of these captions. They are"

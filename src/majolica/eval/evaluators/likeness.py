@@ -10,6 +10,7 @@ from majolica.eval.grid_peak import grid_peak
 from majolica.eval.judge.judge import Judge
 from majolica.eval.paintings import Paintings
 from majolica.eval.protocol import EvalData, PipelineLike, Result, Table
+from majolica.plurals import counted
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,11 @@ class Likeness:
             metrics["grid_peak_real"] = grid_peak(real_B3HW, self.patch)
             rows.append(("Patch-grid peak", f"{metrics['grid_peak']:.2f}", f"{metrics['grid_peak_real']:.2f}"))
         note = (
-            f"The Frechet distance compares {len(painted_BF)} painted pictures with the {len(real_BF)} real ones of the"
-            " same captions, on the features by which the judge names drawings; the right column compares two halves"
-            " of the real ones, which is what a perfect painter would reach. It is a proxy, and not FID. The patch-grid"
-            " peak is the power spectrum of luma at the harmonics of the patch period over that of the frequencies"
-            " beside them: 1 means that no grid of patches shows."
+            f"The Frechet distance compares {counted(len(painted_BF), 'painted picture')} with"
+            f" {counted(len(real_BF), 'real one')} of the same captions, on the features by which the judge names"
+            " drawings; the right column compares two halves of the real ones, which is what a perfect painter would"
+            " reach. It is a proxy, and not FID. The patch-grid peak is the power spectrum of luma at the harmonics of"
+            " the patch period over that of the frequencies beside them: 1 means that no grid of patches shows."
         )
         table = Table("Painted and real pictures", ("measure", "painted", "real"), rows)
         return Result("Likeness to real pictures", metrics, (table,), note)

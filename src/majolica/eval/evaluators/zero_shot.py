@@ -14,6 +14,7 @@ from majolica.errors import Notice
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Split, Table, lacks_held_out, share_error
 from majolica.eval.recolour import to_grey, turn_hues
 from majolica.html.matrices import confusion_heat
+from majolica.plurals import counted
 
 
 def class_embeddings(pipeline: PipelineLike, names: Sequence[str]) -> Tensor:
@@ -62,8 +63,8 @@ class ZeroShot:
         }
         confusion = confusion_matrix(data.heldout, data.names, answers)
         note = (
-            f"Each of {len(shown)} unseen renderings gets the name whose text embedding is most similar, out of"
-            f" {len(data.names)} (each is the mean over the sentences of `classify`)."
+            f"Each of {counted(len(shown), 'unseen rendering')} gets the name whose text embedding is most similar, out"
+            f" of {len(data.names)} (each is the mean over the sentences of `classify`)."
             f" {metrics['zero_shot_top1']:.1%} are right, ± {share_error(metrics['zero_shot_top1'], len(shown)):.1%};"
             f" chance is {metrics['chance']:.1%}. Of the same renderings in grey {metrics['zero_shot_grey']:.1%} are"
             f" right, and with their hue turned by a third of a circle or two {metrics['zero_shot_hue']:.1%}: a model"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from majolica.errors import UserError
 from majolica.files import write_atomic
+from majolica.plurals import counted
 
 MOST_WAITING = 10_000
 """Lines kept in memory at most; beyond this the oldest are lost."""
@@ -43,7 +44,7 @@ class Lines:
             self.refused = True
             return
         if self.refused:
-            self.say(f"{self.path} is written again, with the {len(self.waiting) - 1} lines that waited")
+            self.say(f"{self.path} is written again, with the {counted(len(self.waiting) - 1, 'line')} that waited")
         self.refused = False
         self.waiting.clear()
 

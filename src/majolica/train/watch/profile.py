@@ -10,6 +10,7 @@ import torch
 
 from majolica.config.run import TrainConfig
 from majolica.distributed.group import Group
+from majolica.plurals import counted
 
 WAIT = 10
 """Steps before the trace, so that it has no compilation, cold caches or first allocations."""
@@ -49,7 +50,7 @@ def _build_profiler(steps: int, stem: Path, group: Group, say: Callable[[str], N
         with report_failures(f"the trace {stem}.json", say):
             profile.export_chrome_trace(str(stem.with_suffix(".json")))
             stem.with_suffix(".txt").write_text(profile.key_averages().table(sort_by=key, row_limit=30))
-            say(f"traced {steps} steps: {stem}.txt and {stem}.json (open it in ui.perfetto.dev)")
+            say(f"traced {counted(steps, 'step')}: {stem}.txt and {stem}.json (open it in ui.perfetto.dev)")
 
     schedule = torch.profiler.schedule(wait=WAIT, warmup=1, active=steps, repeat=1)
     return torch.profiler.profile(activities=kinds, schedule=schedule, on_trace_ready=write)

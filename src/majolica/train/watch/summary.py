@@ -14,6 +14,7 @@ import torch
 from majolica.distributed.group import Group
 from majolica.errors import UserError
 from majolica.files import write_atomic
+from majolica.plurals import counted, plural
 from majolica.train import state
 
 
@@ -45,11 +46,11 @@ def describe_unreadable(unreadable: Mapping[str, int], rows: int, bad_share: flo
     """Describe in one line the samples that could not be read while `rows` were trained on."""
     total = sum(unreadable.values())
     reasons = ", ".join(f"{count:,} x {reason}" for reason, count in unreadable.items())
-    samples, were = ("sample", "was") if total == 1 else ("samples", "were")
-    line = f"{total:,} {samples} could not be read and {were} replaced by others, in {rows:,} rows: {reasons}"
+    replaced = plural(total, "was replaced by another", "were replaced by others")
+    line = f"{counted(total, 'sample')} could not be read and {replaced}, in {counted(rows, 'row')}: {reasons}"
     if total <= bad_share * rows:
         return line
-    counts_from = f" once it has read {math.ceil(1 / bad_share):,} rows" if bad_share else ""
+    counts_from = f" once it has read {counted(math.ceil(1 / bad_share), 'row')}" if bad_share else ""
     return f"{line}; that is a larger share than --data.bad-share {bad_share:g}, at which training stops{counts_from}"
 
 
@@ -62,4 +63,4 @@ def describe_machine(group: Group) -> str:
     if cpuinfo.exists():
         models = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         name = models[0] if models else name
-    return f"{name}, {os.cpu_count()} cores, torch {torch.__version__}"
+    return f"{name}, {counted(os.cpu_count() or 1, 'core')}, torch {torch.__version__}"

@@ -17,6 +17,7 @@ from majolica.config.run import DataConfig
 from majolica.data.inspect import measure
 from majolica.data.loading.loader import Loader, Size
 from majolica.errors import UserError
+from majolica.plurals import counted, plural
 from majolica.text.tokenizer import Tokenizer
 from picture_files import encoded
 
@@ -70,7 +71,7 @@ CASES: dict[str, tuple[Callable[[], bytes], str, str, str, str]] = {
     "cut in a member": (
         lambda: pack(good())[: 512 * 30],
         "damaged: it ends early",
-        "1 of 1 tars end early",
+        "1 of 1 tar ends early",
         "captions",
         "",
     ),
@@ -97,14 +98,14 @@ CASES: dict[str, tuple[Callable[[], bytes], str, str, str, str]] = {
     ),
     "0 bytes": (
         lambda: b"",
-        "majolica: 1 of 1 tars hold nothing that can be used",
+        "majolica: 1 of 1 tar holds nothing that can be used",
         "majolica: no tar in set holds a whole picture",
         "majolica: no tar in set holds a whole picture",
         "majolica: no tar in set holds a whole picture",
     ),
     "no caption at all": (
         lambda: pack(without_captions()),
-        "majolica: 1 of 1 tars hold nothing that can be used",
+        "majolica: 1 of 1 tar holds nothing that can be used",
         "majolica: set/a.tar holds 12 pictures but no captions",
         "majolica: set/a.tar holds 12 pictures but no captions",
         "majolica: set/a.tar holds 12 pictures but no captions",
@@ -120,7 +121,7 @@ CASES: dict[str, tuple[Callable[[], bytes], str, str, str, str]] = {
         lambda: pack(good() + sample("z", b"caf\xe9 au lait")),
         "13 samples",
         "1 x caption is not UTF-8",
-        "left out: 1 captions that are not UTF-8",
+        "left out: 1 caption that is not UTF-8",
         "caption is not UTF-8",
     ),
     "only captions that are not UTF-8": (
@@ -215,8 +216,9 @@ def test_cut_in_every_member(here: Path, capsys: pytest.CaptureFixture[str]) -> 
         if samples == 0:
             told(capsys, "majolica: no tar in set holds a whole picture", "inspect", "set", "--workers", "1")
             continue
-        told(capsys, f"{samples} were read", "inspect", "set", "--workers", "1", "--pictures", "1")
+        read = f"{samples} {plural(samples, 'was', 'were')} read"
+        told(capsys, read, "inspect", "set", "--workers", "1", "--pictures", "1")
         (here / "tokenizer.model").unlink(missing_ok=True)
-        told(capsys, f"from {samples} of {samples} captions", "tokenizer", "set", "--vocab", "280")
+        told(capsys, f"from {samples} of {counted(samples, 'caption')}", "tokenizer", "set", "--vocab", "280")
         with Loader(DataConfig(shards="set", threads=1), samples, Size(8), 0) as loader:
             assert len(set(next(loader).captions)) == samples

@@ -40,7 +40,7 @@ def test_a_source_with_options(table: Path, capsys: pytest.CaptureFixture[str]) 
     words = "laion2b-en --inputs a.parquet --out chosen --sample.budget 10 --rules.domain.cap 4 --engine local"
     assert filtered(*words.split()) == 0
     captured = capsys.readouterr()
-    assert captured.out.startswith("10 of 50 rows (20.00%) in 1 files in chosen, after ")
+    assert captured.out.startswith("10 of 50 rows (20.00%) in 1 file in chosen, after ")
     assert "writing: 1 of 1" in captured.err
     assert pq.read_table("chosen/part-00000.parquet").num_rows == 10
     funnel = json.loads(Path("chosen/funnel.json").read_text())

@@ -29,11 +29,11 @@ def test_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
         lines = capsys.readouterr().out.splitlines()
         assert lines == [
             "good/a.tar  2 samples",
-            "good/b.tar  1 samples; left out 1 x no caption",
+            "good/b.tar  1 sample; left out 1 x no caption",
             "2 tars, 3 samples",
         ]
     assert cli.main(["data", "index", "good", "--strict"]) == 2
-    assert "1 of 2 tars have faults: good/b.tar" in capsys.readouterr().err
+    assert "1 of 2 tars has faults: good/b.tar" in capsys.readouterr().err
 
 
 def test_folders_tars_and_patterns(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,7 +34,7 @@ def test_a_page_and_its_numbers(shards: Path, capsys: pytest.CaptureFixture[str]
     assert page.read_text(encoding="utf-8").count("<img") >= 2
     assert json.loads(page.with_suffix(".json").read_text())["measured"] == 4
     out = capsys.readouterr().out
-    assert out.startswith("5 samples in 1 tars; 4 were read") and out.endswith(f"{page}\n")
+    assert out.startswith("5 samples in 1 tar; 4 were read") and out.endswith(f"{page}\n")
 
 
 def test_several_folders_are_looked_at_as_one_set(shards: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,7 +100,7 @@ def test_captions_that_a_model_cuts_are_counted(
     assert line in capsys.readouterr().out and line in (tmp_path / "inspect.html").read_text()
     # Without a tokenizer the words are a bound from below.
     assert cli.main([*look, "--length", str(len(LONG.split()))]) == 0
-    assert f"at least 1 of 6 captions are longer than {len(LONG.split())} pieces" in capsys.readouterr().out
+    assert f"at least 1 of 6 captions is longer than {len(LONG.split())} pieces" in capsys.readouterr().out
     assert cli.main([*look, "--recipe", "demo"]) == 0
     assert "longer than" not in capsys.readouterr().out
 

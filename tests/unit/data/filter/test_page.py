@@ -39,7 +39,7 @@ def test_the_page_shows_every_number_and_nothing_becomes_markup() -> None:
     assert read_page(page).tags["svg"] == 1
     assert "<script" not in page and "&lt;script&gt;alert(1)&lt;/script&gt;\\udcff" in page
     for words in (
-        "300 of 400 rows stay (75.00%), from 1 files",
+        "300 of 400 rows stay (75.00%), from 1 file.",
         "a side below 9 px",
         '<td class="n">100</td><td class="n">25.00%</td><td class="n">300</td>',
         '<i style="width:75.00%"></i><u style="width:25.00%"></u>',

@@ -62,7 +62,7 @@ def test_numbers(folder: Path, tmp_path: Path) -> None:
     assert known["quantiles"]["caption_words"]["max"] == 20_003
     assert known["fields"]["score"]["count"] == 12
     assert (known["fields"]["score"]["min"], known["fields"]["score"]["max"]) == (0.0, 1.0)
-    assert any("1 pictures (6.7%) are copies" in remark for remark in known["remarks"])
+    assert any("1 picture (6.7%) is a copy of another" in remark for remark in known["remarks"])
     assert any("1 x picture cannot be decoded" in remark for remark in known["remarks"])
     assert ticks[-1] == (16, 16)
 

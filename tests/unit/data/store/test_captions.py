@@ -48,7 +48,7 @@ def test_captions_of_other_names(tmp_path: Path) -> None:
     assert samples(tar(path, only)) == [(b"p", "in json"), (b"p", "too")]
     tar(path, [("a.jpg", b"p"), ("a.json", b'{"label": 1}')])
     path.with_suffix(".mjidx").unlink()
-    with pytest.raises(UserError, match="1 pictures but no captions"):
+    with pytest.raises(UserError, match="1 picture but no captions"):
         open_index(path)
 
 
