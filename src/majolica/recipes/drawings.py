@@ -39,7 +39,15 @@ def demo() -> RunConfig:
             decoder=DecoderConfig(width=24, depth=2),
         ),
         data=DataConfig(shards=SHARDS, threads=1, cache=True, jitter=0.05),
-        loss=LossConfig(clean_share=0.7, clean_share_end=0.3, contrastive=1.0, drop_property=0.3, fine_share=0.25),
+        loss=LossConfig(
+            clean_share=0.7,
+            clean_share_end=0.3,
+            recolour=0.5,
+            recolour_from=0.3,
+            contrastive=1.0,
+            drop_property=0.3,
+            fine_share=0.25,
+        ),
         optim=OptimConfig(lr=2e-3, lr_end=1e-5, warmup=40, muon_lr=0.02, ema=0.99),
         train=TrainConfig(
             steps=800,
