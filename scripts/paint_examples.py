@@ -38,7 +38,8 @@ def main(arguments: list[str] | None = None) -> None:
     rows = [i * len(data) // options.pictures for i in range(options.pictures)]
     prompts = [data.captions[i] for i in rows]
     painted_B3HW = Brush().paint(Pipeline.load(options.run), prompts, size)
-    draw(prompts, painted_B3HW, data.images_B3HW[rows], options.columns).save(options.out)
+    sheet = draw(prompts, painted_B3HW, data.images_B3HW[rows], options.columns)
+    sheet.quantize(256).save(options.out, optimize=True)
 
 
 def draw(prompts: list[str], painted_B3HW: Tensor, real_B3HW: Tensor, columns: int) -> Image.Image:
