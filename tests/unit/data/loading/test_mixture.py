@@ -87,7 +87,7 @@ def test_a_source_past_its_cap_stops_training_however_small_its_share(write: Wri
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"weights_end": (1.0,)}, "--data.weights-end has 1 weights and there are 3 sources"),
+        ({"weights_end": (1.0,)}, "--data.weights-end has 1 weight and there are 3 sources"),
         ({"weights_end": (0.0, 0.0, 0.0)}, "one must be above 0"),
         ({"weights_end": (1.0, -1.0, 1.0)}, "none may be negative"),
     ],

@@ -97,7 +97,7 @@ def test_mfu_is_known_where_the_gpu_is() -> None:
     config = recipe("demo")
     assert ideal_seconds(config, "") is None and ideal_seconds(config, "Tesla T4") is None
     one, two = (ideal_seconds(changed(config, accumulate=n), "NVIDIA A100-SXM4-80GB") for n in (1, 2))
-    assert one and two == 2 * one and one * 312e12 == micro_step_flops(config)
+    assert one and two == 2 * one and round(one * 312e12) == micro_step_flops(config)
     assert find_gpu_of_device("NVIDIA A100-SXM4-40GB") == GPUS["A100-40GB"]
 
 
