@@ -24,9 +24,9 @@ FEW = 4
 Smaller parts would take more time for each picture.
 """
 JUDGE = 150
-"""The weight of the judge in the progress, in pictures.
+"""The weight of the judges in the progress, in pictures.
 
-About so many pictures could be painted in the time in which the judge is trained.
+About so many pictures could be painted in the time in which the judges are trained.
 """
 
 
@@ -38,7 +38,7 @@ class Workload:
     tell: Callable[[int, int], None]
     painted: float = 0.0
     judge_share: Callable[[], float] = field(default=lambda: 1.0)
-    """Returns the share of the judge's training that is done, from 0 to 1."""
+    """Returns the share of the judges' training that is done, from 0 to 1."""
 
     def show(self) -> None:
         """Call `tell` with the work that is done and the whole work."""

@@ -20,7 +20,7 @@ class EvaluationRequest:
     brush: Brush = field(default_factory=Brush)
     """How all pictures are painted: steps, guidance, seed, solver."""
     processes: int = 1
-    """Processes that paint side by side; one of them trains the judge first.
+    """Processes that paint side by side; they train the judges first.
 
     0 stands for one process on a GPU, and elsewhere for one per core, but no more than 8, because
     each process needs memory for the model.

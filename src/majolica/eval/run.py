@@ -34,9 +34,9 @@ from majolica.machine import cores
 
 Say = Callable[[str], None]
 JUDGE_PIXELS = 64
-"""The largest side, in pixels, of the pictures that the judge reads.
+"""The largest side, in pixels, of the pictures that the judges read.
 
-A drawing can be recognised at that size, and the training of the judge stays short.
+A drawing can be recognised at that size, and the training of the judges stays short.
 """
 MOST_PROCESSES = 8
 
@@ -146,7 +146,7 @@ def write_results(
 
 
 def judge_spec(folder: Path, names: tuple[str, ...], config: RunConfig) -> JudgeSpec:
-    """Return the spec of the judge that suits a data folder and a run."""
+    """Return the spec of the judge of features that suits a data folder and a run."""
     objects = int(facts.read_json(folder / "dataset.json").get("objects", 1))
     return JudgeSpec(names, min(config.model.resolution, JUDGE_PIXELS), objects)
 

@@ -54,12 +54,12 @@ def guide(branch: Callable[[Condition], Tensor], asked: Condition, weights: Guid
     which share one pass through the perception trunk.
     """
     full = branch(asked)
-    dialled = bool(asked.has_value_BP.any())
-    if t < weights.start or (weights.text == 1 and (weights.properties == 1 or not dialled)):
+    has_properties = bool(asked.has_value_BP.any())
+    if t < weights.start or (weights.text == 1 and (weights.properties == 1 or not has_properties)):
         return full
     nothing = torch.zeros_like(asked.has_value_BP)
-    text = branch(replace(asked, has_value_BP=nothing)) if dialled else full
-    out = text + weights.properties * (full - text) if dialled else text
+    text = branch(replace(asked, has_value_BP=nothing)) if has_properties else full
+    out = text + weights.properties * (full - text) if has_properties else text
     if weights.text == 1:
         return out
     free = branch(replace(asked, has_text_B=torch.zeros_like(asked.has_text_B), has_value_BP=nothing))

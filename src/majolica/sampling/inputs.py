@@ -73,7 +73,7 @@ def check_text(text: str, kind: str = "prompt") -> None:
         )
 
 
-def read_dials(given: Mapping[str, Values], names: tuple[str, ...], count: int) -> dict[str, Tensor]:
+def read_properties(given: Mapping[str, Values], names: tuple[str, ...], count: int) -> dict[str, Tensor]:
     """The values of each property that is set, `(count,)`.
 
     Raises UserError for a property that the model has not, for a value out of its range, and for
@@ -83,10 +83,10 @@ def read_dials(given: Mapping[str, Values], names: tuple[str, ...], count: int) 
         raise UserError(
             f"the properties are of type {type(given).__name__}: give a dictionary, as {{'brightness': 0.8}}"
         )
-    return {name: _read_dial(name, value, names, count) for name, value in given.items()}
+    return {name: _read_property(name, value, names, count) for name, value in given.items()}
 
 
-def _read_dial(name: str, given: Values, names: tuple[str, ...], count: int) -> Tensor:
+def _read_property(name: str, given: Values, names: tuple[str, ...], count: int) -> Tensor:
     if not isinstance(name, str) or name not in names:
         raise unknown_name("property", str(name), names)
     try:
@@ -97,10 +97,10 @@ def _read_dial(name: str, given: Values, names: tuple[str, ...], count: int) -> 
     if values.ndim > 1 or (values.ndim == 1 and len(values) != count):
         found = f"{counted(values.numel(), 'value')} for {counted(count, 'picture')}"
         raise UserError(f"{name} has {found}: give one, or one a picture")
-    dial = PROPERTIES[name]
-    low, high = torch.tensor([dial.low, dial.high])  # as float32, like the values, so that both ends are allowed
+    scale = PROPERTIES[name]
+    low, high = torch.tensor([scale.low, scale.high])  # as float32, like the values, so that both ends are allowed
     if not bool(((low <= values) & (values <= high)).all()):
-        raise UserError(f"{name} runs from {dial.low} to {dial.high} ({dial.unit}), not {_shown(given)}")
+        raise UserError(f"{name} runs from {scale.low} to {scale.high} ({scale.unit}), not {_shown(given)}")
     return values.expand(count)
 
 

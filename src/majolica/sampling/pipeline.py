@@ -23,7 +23,7 @@ from majolica.models.majolica import Majolica
 from majolica.models.precision import autocast_in_use, has_bf16, set_attention_by_products
 from majolica.run.weights import load_ema
 from majolica.sampling.images import Pictures, read_pictures
-from majolica.sampling.inputs import Texts, Values, read_count, read_dials, read_labels, read_texts
+from majolica.sampling.inputs import Texts, Values, read_count, read_labels, read_properties, read_texts
 from majolica.sampling.noise import draw_noise, read_seeds
 from majolica.sampling.notices import find_repeats, warn
 from majolica.sampling.painting import integrate
@@ -117,8 +117,8 @@ class Pipeline:
         Raises UserError for what cannot be painted, and warns (`Notice`) of what cannot be painted
         well.
         """
-        dials = {} if properties is None else properties
-        request = PaintRequest(prompts, size, dials, steps, guidance, seed, solver, property_guidance, batch)
+        chosen = {} if properties is None else properties
+        request = PaintRequest(prompts, size, chosen, steps, guidance, seed, solver, property_guidance, batch)
         return self.paint_request(request, progress)
 
     @torch.inference_mode()
@@ -156,7 +156,7 @@ class Pipeline:
         """
         names, batch = self.config.model.properties, len(prompts)
         values_BP, has_BP = torch.zeros(batch, len(names)), torch.zeros(batch, len(names), dtype=torch.bool)
-        for name, values_B in read_dials(properties, names, batch).items():
+        for name, values_B in read_properties(properties, names, batch).items():
             values_BP[:, names.index(name)] = values_B
             has_BP[:, names.index(name)] = True
         return Condition(

@@ -41,8 +41,8 @@ class PaintRequest:
         """
         prompts = read_texts(self.prompts)
         seeds = read_seeds(self.seed, len(prompts))[rows]
-        dials = {name: _take(value, rows) for name, value in self.properties.items()}
-        return replace(self, prompts=prompts[rows], seed=seeds, properties=dials, batch=max(1, len(seeds)))
+        properties = {name: _take(value, rows) for name, value in self.properties.items()}
+        return replace(self, prompts=prompts[rows], seed=seeds, properties=properties, batch=max(1, len(seeds)))
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def read_settings(request: PaintRequest, resolution: int) -> PaintSettings:
 
 
 def _take(value: Values, rows: slice) -> Values:
-    """The values of a dial for some of the pictures; one value for all stays what it is."""
+    """The values of a property for some of the pictures; one value for all stays what it is."""
     if isinstance(value, Sequence) or (isinstance(value, np.ndarray | Tensor) and value.ndim == 1):
         return value[rows]
     return value

@@ -17,7 +17,7 @@ from majolica.plurals import counted
 class Likeness:
     """The Frechet distance to real pictures of the same captions, and the peak of the patch grid.
 
-    The distance is computed on the features of the judge of this data set, so it is not FID. It can
+    The distance is computed on the features of a judge of this data set, so it is not FID. It can
     be compared between runs on the same data, and with the distance between two halves of the real
     pictures, which a perfect painter would reach.
     """
