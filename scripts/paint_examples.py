@@ -11,7 +11,6 @@ import argparse
 import textwrap
 from pathlib import Path
 
-import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
@@ -34,8 +33,9 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     config = load(options.run / "config.yaml")
     size = trained_sizes(config)[-1]
-    data = load_data(data_folder(config), size).prompts()
-    rows = [i * len(data) // options.pictures for i in range(options.pictures)]
+    data = load_data(data_folder(config), size, how=config.data.fit).prompts()
+    count = min(options.pictures, len(data))
+    rows = [i * len(data) // count for i in range(count)]
     prompts = [data.captions[i] for i in rows]
     painted_B3HW = Brush().paint(Pipeline.load(options.run), prompts, size)
     sheet = draw(prompts, painted_B3HW, data.images_B3HW[rows], options.columns)
@@ -57,7 +57,7 @@ def draw(prompts: list[str], painted_B3HW: Tensor, real_B3HW: Tensor, columns: i
 
 def to_picture(image_3HW: Tensor) -> Image.Image:
     """Convert a uint8 image to a picture of the side in which it is shown."""
-    array = image_3HW.permute(1, 2, 0).contiguous().to(torch.uint8).numpy()
+    array = image_3HW.permute(1, 2, 0).contiguous().numpy()
     return Image.fromarray(array).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
 
 

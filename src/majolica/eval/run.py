@@ -70,10 +70,10 @@ def evaluate(
     with open_workers(run, processes) as workers:
         tally = Workload(0, progress)
         spec = judge_spec(folder, data.names, config)
-        collect = _begin_judges(folder, [spec, *panel_specs(spec)], workers, tally, spent)
         judges = Judges(lambda: collect()[0], lambda: Panel.convene(collect()[1:], spec))
         evaluators = default_evaluators(config, judges, request.pictures, request.brush)
         tally.total = sum(evaluator.paintings(data) for evaluator in evaluators)
+        collect = _begin_judges(folder, [spec, *panel_specs(spec)], workers, tally, spent)
         pipeline = Painters(trained, config.model.resolution, workers, tally)
         results = run_evaluators(pipeline, data, evaluators, spent, say)
     return write_results(run, config, data, results, spent)

@@ -23,7 +23,8 @@ from majolica.machine import cores, keep_freed_memory
 from majolica.sampling.request import PaintRequest
 
 T = TypeVar("T")
-MOST_JUDGES = 8
+JUDGES = 3
+"""How many judges an evaluation has: one of features and two strict ones."""
 LOOK = 0.5
 """Seconds between two displays of the progress."""
 
@@ -43,11 +44,11 @@ class Workers:
         return float(sum(self._judge_shares[: self._judges])) / max(1, self._judges)
 
     def train_judge(self, folder: Path, spec: JudgeSpec) -> Future[tuple[bytes, float]]:
-        """Begin to load or train a judge, one of at most MOST_JUDGES, as `Judge.load_or_train` does.
+        """Begin to load or train a judge, one of at most JUDGES, as `Judge.load_or_train` does.
 
         The result will be the content of its file, and the seconds that it took.
         """
-        threads = max(1, cores() + 1 - self.count)  # more than one if there are idle cores
+        threads = 1 + max(0, cores() - self.count) // JUDGES  # more than one if there are idle cores
         self._judges += 1
         return self._pool.submit(_train_judge, folder, spec, threads, self._judges - 1)
 
@@ -78,7 +79,7 @@ def open_workers(run: Path, count: int) -> Iterator[Workers | None]:
     """
     context = multiprocessing.get_context("spawn")  # a fork would copy the locks of torch's threads
     try:
-        judge_shares = context.RawArray("d", MOST_JUDGES)
+        judge_shares = context.RawArray("d", JUDGES)
         pool = ProcessPoolExecutor(count, context, _begin, (str(run), judge_shares)) if count > 1 else None
     except OSError:  # the system has no shared memory for the locks
         pool = None

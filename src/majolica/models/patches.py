@@ -26,13 +26,14 @@ def overlap_patches(x_BNP: Tensor, patch: int, grid: tuple[int, int]) -> Tensor:
     grid until training has learned to match neighbours; these cannot (the idea of the lapped transform, Malvar and
     Staelin 1989).
 
-    The sums are shifted adds, because on a CPU `F.fold` allocates memory for its input where its output is needed.
+    The picture is float32. The sums are shifted adds, because on a CPU `F.fold` allocates memory for its input where
+    its output is needed.
     """
     height, width = grid
     batch, _, numbers = x_BNP.shape
     channels = numbers // (2 * patch) ** 2
-    triangle_S = _triangle(patch, x_BNP.device).to(x_BNP.dtype)
-    x = x_BNP.view(batch, height, width, channels, 2 * patch, 2 * patch) * (triangle_S[:, None] * triangle_S)
+    triangle_S = _triangle(patch, x_BNP.device)  # float32, for in bfloat16 the weights would not add up to 1
+    x = x_BNP.float().view(batch, height, width, channels, 2 * patch, 2 * patch) * (triangle_S[:, None] * triangle_S)
     x = x.view(batch, height, width, channels, 2, patch, 2, patch).permute(0, 3, 1, 4, 5, 2, 6, 7)
     x = _add_halves(x[:, :, :, 0], x[:, :, :, 1], axis=2)  # B, C, h + 1, patch, w, 2, patch
     x = _add_halves(x[..., 0, :], x[..., 1, :], axis=4)  # B, C, h + 1, patch, w + 1, patch
@@ -40,7 +41,7 @@ def overlap_patches(x_BNP: Tensor, patch: int, grid: tuple[int, int]) -> Tensor:
     beyond = patch // 2
     image_BCHW = x.reshape(batch, channels, rows, columns)
     image_BCHW = image_BCHW[:, :, beyond : beyond + height * patch, beyond : beyond + width * patch]
-    total_H, total_W = (_total(cells, patch, x.device).to(x.dtype) for cells in grid)
+    total_H, total_W = (_total(cells, patch, x.device) for cells in grid)
     return image_BCHW / (total_H[:, None] * total_W)
 
 

@@ -10,12 +10,13 @@ from majolica.models.patches import overlap_patches, patchify
 GRID = (3, 2)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("patch", [1, 3, 4, 6])
-def test_equal_tokens_paint_an_even_ground(patch: int) -> None:
-    x_BNP = torch.full((2, 6, 3 * (2 * patch) ** 2), 0.7)
+def test_equal_tokens_paint_an_even_ground(patch: int, dtype: torch.dtype) -> None:
+    x_BNP = torch.full((2, 6, 3 * (2 * patch) ** 2), 0.75).to(dtype)
     image = overlap_patches(x_BNP, patch, GRID)
     assert image.shape == (2, 3, 3 * patch, 2 * patch)
-    torch.testing.assert_close(image, torch.full_like(image, 0.7))
+    torch.testing.assert_close(image, torch.full_like(image, 0.75))
 
 
 @pytest.mark.parametrize("patch", [3, 4])

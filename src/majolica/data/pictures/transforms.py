@@ -69,7 +69,10 @@ def recolour(images_B3HW: Tensor, positions_B: Tensor, seed: int, share: float) 
 
 
 def colour_matrices(draws: NDArray[np.float64], jitter: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Turn draws in [-1, 1] (B x 4: brightness, contrast, saturation, hue) into B33 matrices, B31 offsets."""
+    """Turn draws (B x 4: brightness, contrast, saturation, hue) into B33 matrices, B31 offsets.
+
+    Draws are in [-1, 1]; a hue may be larger.
+    """
     brightness, contrast, saturation = (1 + jitter * draws[:, i, None, None] for i in range(3))
     grey = np.broadcast_to(_LUMA, (3, 3))
     saturate = saturation * np.eye(3) + (1 - saturation) * grey

@@ -1,4 +1,4 @@
-"""Prompt fidelity: does a separate classifier see in painted pictures what they should show?"""
+"""Prompt fidelity: do two separate classifiers see in painted pictures what they should show?"""
 
 from __future__ import annotations
 
@@ -102,6 +102,7 @@ def _per_name(seen_BK: Tensor, wanted: Sequence[set[int]], right_B: Tensor, name
         total, right = int(asked_B.sum()), int((asked_B & right_B).sum())
         if total:
             wrong_K = torch.bincount(answers[asked_B & ~right_B], minlength=len(names))
+            wrong_K[k] = 0  # where one judge sees it, it may be the likeliest on average
             rows.append((right / total, name, f"{right} of {total}", describe_mistakes(wrong_K, names)))
     rows.sort()
     cells = [[name, f"{share:.0%}", count, taken] for share, name, count, taken in rows]

@@ -44,7 +44,7 @@ class Likeness:
             metrics["fd"] = frechet_distance(painted_BF, real_BF)
             metrics["fd_real_halves"] = frechet_distance(real_BF[::2], real_BF[1::2])
             rows.append(("Frechet distance", f"{metrics['fd']:.1f}", f"{metrics['fd_real_halves']:.1f}"))
-        if min(painted_B3HW.shape[2:]) >= 3 * self.patch:
+        if self.patch > 1 and min(painted_B3HW.shape[2:]) >= 3 * self.patch:
             metrics["grid_peak"] = grid_peak(painted_B3HW, self.patch)
             metrics["grid_peak_real"] = grid_peak(real_B3HW, self.patch)
             rows.append(("Patch-grid peak", f"{metrics['grid_peak']:.2f}", f"{metrics['grid_peak_real']:.2f}"))

@@ -38,7 +38,7 @@ def _damage_mildly(images_B3HW: Tensor, generator: Generator) -> Tensor:
     return degrade(images_B3HW, generator, bend=MILD, softest=1 / 32, noise=0.06)
 
 
-def _damage_and_fade(images_B3HW: Tensor, generator: Generator) -> Tensor:
+def _damage_and_grey(images_B3HW: Tensor, generator: Generator) -> Tensor:
     """Damage the pictures mildly, and turn half of them grey."""
     damaged = _damage_mildly(images_B3HW, generator)
     grey_B111 = (torch.rand(len(damaged), generator=generator) < 0.5).view(-1, 1, 1, 1)
@@ -48,7 +48,7 @@ def _damage_and_fade(images_B3HW: Tensor, generator: Generator) -> Tensor:
 _strict = partial(Lesson, nonsense=24, spoil=near_misses)
 LESSONS: Mapping[Kind, Lesson] = {
     "features": Lesson(build_residual, 16, scramble, degrade),
-    "colours": _strict(build_residual, damage=_damage_and_fade, effort=1.5),
+    "colours": _strict(build_residual, damage=_damage_and_grey, effort=1.5),
     "shapes": _strict(build_mixer, damage=_damage_mildly, effort=2.3),
 }
 """The lesson of each kind.

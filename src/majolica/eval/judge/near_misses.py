@@ -18,6 +18,9 @@ BENDS = ((5, 0.16, 0.34), (7, 0.10, 0.22), (10, 0.07, 0.15))
 What bends faster over a picture is strange at smaller displacements.
 """
 
+MILD = 0.03
+"""Standard deviation of bends, in half-widths, with which a drawing still is what it was."""
+
 
 def near_misses(images_B3HW: Tensor, generator: Generator) -> Tensor:
     """Spoil the shapes: a half melts, a third becomes blobs, and a sixth is cut into tiles."""
@@ -53,7 +56,3 @@ def blob(images_B3HW: Tensor, generator: Generator) -> Tensor:
 def cut(images_B3HW: Tensor, generator: Generator) -> Tensor:
     """Put 3 x 3 tiles in another order, and bend the picture, so that it has no straight seams."""
     return warp(shuffle_tiles(images_B3HW, 3, generator), generator)
-
-
-MILD = 0.03
-"""Standard deviation of bends, in half-widths, with which a drawing still is what it was."""

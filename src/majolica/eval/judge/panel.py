@@ -1,4 +1,4 @@
-"""The panel: two judges that differ as much as two networks can, and that have to agree.
+"""The panel: two judges that differ in network, scale and use of colour, and that have to agree.
 
 One reads pictures at their full size, in colours or in grey. The other reads them smaller and only in grey, through
 wide filters. Both have learned that near misses show nothing. A picture passes if both name what it should show.
