@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from majolica.commands.main_job import fine_resolution, make_data
 from majolica.config.run import RunConfig
-from majolica.data.drawings.make import make_openmoji
 from majolica.eval.request import EvaluationRequest
 from majolica.eval.run import evaluate
 from majolica.launch.start import train
@@ -46,8 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pictures", type=int, default=256, help="pictures that are painted for each model")
     parser.add_argument("--data", type=Path, default=Path("data/openmoji"), help="the drawings; made if not there")
     options = parser.parse_args(arguments)
-    if not (options.data / "dataset.json").exists():
-        make_openmoji(options.data, 20_000, 96, heldout=512, combinations=512)
+    make_data(options.data, fine_resolution(recipe("demo")))
     found: dict[str, object] = {"seeds": options.seeds, "pictures": options.pictures}
     for minutes in options.minutes:
         runs = [measure_seed(options.data, minutes, seed, options.pictures) for seed in options.seeds]

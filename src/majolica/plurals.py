@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def plural(number: float, one: str, many: str = "") -> str:
-    """Return `one` if `number` is 1, and otherwise `many`, which is `one` with an s where it is not given."""
+    """Return `one` if `number` is 1, otherwise `many`; without `many`, it is `one` with an s."""
     return one if number == 1 else many or f"{one}s"
 
 

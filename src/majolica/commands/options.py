@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def parse_options(default: T, args: list[str], prog: str, description: str, config: tuple[Any, ...] = ()) -> T:
-    """Parse `args` by `tyro.cli` into a dataclass like `default`, whose values stand where no option is given."""
+    """Parse `args` into a dataclass like `default`; options that are not given keep its values."""
     set_help(default)
     return tyro.cli(type(default), default=default, args=args, prog=prog, description=description, config=config)
 

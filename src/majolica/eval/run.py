@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -73,6 +74,7 @@ def evaluate(
         judges = Judges(lambda: collect()[0], lambda: Panel.convene(collect()[1:], spec))
         evaluators = default_evaluators(config, judges, request.pictures, request.brush)
         tally.total = sum(evaluator.paintings(data) for evaluator in evaluators)
+        # Begun once the total is known, so that the progress does not fall back. The judges are asked for later.
         collect = _begin_judges(folder, [spec, *panel_specs(spec)], workers, tally, spent)
         pipeline = Painters(trained, config.model.resolution, workers, tally)
         results = run_evaluators(pipeline, data, evaluators, spent, say)
@@ -174,6 +176,7 @@ def _begin_judges(
     tally.judge_share = workers.judge_share
     training = [workers.train_judge(folder, spec) for spec in specs]
 
+    @cache
     def collect() -> list[Judge]:
         found = workers.wait_for(training, tally.show)
         seconds["the judges"] = sum(took for _, took in found)

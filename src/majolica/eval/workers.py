@@ -18,12 +18,13 @@ import torch
 from majolica.data.tasks import serve_parent
 from majolica.errors import Notice, UserError
 from majolica.eval.judge.judge import Judge
+from majolica.eval.judge.panel import KINDS
 from majolica.eval.judge.spec import JudgeSpec
 from majolica.machine import cores, keep_freed_memory
 from majolica.sampling.request import PaintRequest
 
 T = TypeVar("T")
-JUDGES = 3
+JUDGES = 1 + len(KINDS)
 """How many judges an evaluation has: one of features and two strict ones."""
 LOOK = 0.5
 """Seconds between two displays of the progress."""

@@ -1,8 +1,7 @@
 """The two halves of the trunk: perception (text-free) and synthesis (attends to the condition).
 
-Shapes: B rows, N tokens (registers first), D their width, F rotary frequencies, P numbers of a
-patch, C width of the text tower, H and W pixels, 3 colours;
-6 is shift, scale and gate of attention and then of the MLP.
+Shapes: B rows, N tokens (registers first), D their width, F rotary frequencies, C width of the text
+tower, H and W pixels, 3 colours; 6 is shift, scale and gate of attention and then of the MLP.
 """
 
 from __future__ import annotations

@@ -26,23 +26,29 @@ def warp(images_B3HW: Tensor, generator: Generator, bend: float = 0.06) -> Tenso
     `bend` is the standard deviation of a smooth displacement field, in half-widths of a picture. It
     makes outlines wobbly, but the drawing still shows the same thing.
     """
-    batch, size = len(images_B3HW), list(images_B3HW.shape)
+    batch = len(images_B3HW)
     angle, scale, shift_x, shift_y = torch.rand(4, batch, generator=generator) * 2 - 1
     angle, scale = angle * 0.2, torch.exp(scale * 0.15)
     mirror = torch.where(torch.rand(batch, generator=generator) < 0.5, -1.0, 1.0)
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
     rows = (cos * mirror, -sin, shift_x * 0.12, sin * mirror, cos, shift_y * 0.12)
-    grid_BHW2 = F.affine_grid(torch.stack(rows, 1).view(-1, 2, 3), size, align_corners=False)
     knots = torch.randn(batch, 2, 5, 5, generator=generator) * bend
-    field_B2HW = F.interpolate(knots, size[2:], mode="bicubic", align_corners=True)
-    grid_BHW2 = grid_BHW2 + field_B2HW.permute(0, 2, 3, 1)
-    return F.grid_sample(images_B3HW, grid_BHW2, padding_mode="reflection", align_corners=False)
+    return displace(images_B3HW, smooth_field(knots, images_B3HW), torch.stack(rows, 1).view(-1, 2, 3))
 
 
-def displace(images_B3HW: Tensor, field_B2HW: Tensor) -> Tensor:
-    """Move each pixel by a field of displacements in half-widths, (x, y); the borders are reflected."""
-    batch, size = len(images_B3HW), list(images_B3HW.shape)
-    grid_BHW2 = F.affine_grid(torch.eye(2, 3).expand(batch, 2, 3), size, align_corners=False)
+def smooth_field(knots_B2KK: Tensor, images_B3HW: Tensor) -> Tensor:
+    """Interpolate displacements that are given at K x K knots to the pixels of the pictures, `(B, 2, H, W)`."""
+    return F.interpolate(knots_B2KK, images_B3HW.shape[2:], mode="bicubic", align_corners=True)
+
+
+def displace(images_B3HW: Tensor, field_B2HW: Tensor, affine_B23: Tensor | None = None) -> Tensor:
+    """Move each pixel by a field of displacements in half-widths, (x, y), after an affine map if there is one.
+
+    The borders are reflected.
+    """
+    if affine_B23 is None:
+        affine_B23 = torch.eye(2, 3).expand(len(images_B3HW), 2, 3)
+    grid_BHW2 = F.affine_grid(affine_B23, list(images_B3HW.shape), align_corners=False)
     grid_BHW2 = grid_BHW2 + field_B2HW.permute(0, 2, 3, 1)
     return F.grid_sample(images_B3HW, grid_BHW2, padding_mode="reflection", align_corners=False)
 

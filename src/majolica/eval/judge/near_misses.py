@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import torch
 from torch import Generator, Tensor
-from torch.nn import functional as F
 
-from majolica.eval.judge.degrade import blur, displace, shuffle_tiles, warp
+from majolica.eval.judge.degrade import blur, displace, shuffle_tiles, smooth_field, warp
 
 BENDS = ((5, 0.16, 0.34), (7, 0.10, 0.22), (10, 0.07, 0.15))
 """Knots of a field of displacements along a side, and the range of its standard deviation in half-widths.
@@ -34,14 +33,14 @@ def near_misses(images_B3HW: Tensor, generator: Generator) -> Tensor:
 
 def melt(images_B3HW: Tensor, generator: Generator) -> Tensor:
     """Bend each picture by one of `BENDS`."""
-    batch, sides = len(images_B3HW), images_B3HW.shape[2:]
+    batch = len(images_B3HW)
     chosen_B = torch.randint(0, len(BENDS), (batch,), generator=generator)
-    field_B2HW = torch.zeros(batch, 2, *sides)
+    field_B2HW = torch.zeros(batch, 2, *images_B3HW.shape[2:])
     for index, (knots, low, high) in enumerate(BENDS):
         strength_B111 = low + (high - low) * torch.rand(batch, 1, 1, 1, generator=generator)
         bends = torch.randn(batch, 2, knots, knots, generator=generator) * strength_B111
-        smooth = F.interpolate(bends, sides, mode="bicubic", align_corners=True)
-        field_B2HW = torch.where((chosen_B == index).view(-1, 1, 1, 1), smooth, field_B2HW)
+        chosen_B111 = (chosen_B == index).view(-1, 1, 1, 1)
+        field_B2HW = torch.where(chosen_B111, smooth_field(bends, images_B3HW), field_B2HW)
     return displace(warp(images_B3HW, generator, MILD), field_B2HW)
 
 
