@@ -157,6 +157,8 @@ class LossConfig:
     """Probability that a noisy row is trained without its caption, which guidance needs."""
     drop_property: Annotated[float, SHARE] = 0.5
     """Probability that each property is dropped, independently."""
+    drop_properties: Annotated[float, SHARE] = 0.0
+    """Probability that all properties are dropped together, so that a row shows its caption alone."""
     drop_all: Annotated[float, SHARE] = 0.1
     """Probability that the caption and every property are dropped together."""
 

@@ -14,7 +14,7 @@ calls only `materialise` and `set_constants`.
   arXiv 2212.09748).
 * The blocks' offsets: 0, but 1/2 for gates, where DiT has 0, because a training of a few thousand
   steps needs every block from its first step on.
-* The layers that write pixels (`to_patch`, the decoder's modulation and its last convolution): 0,
+* The layers that write pixels (`to_window`, the decoder's modulation and its last convolution): 0,
   as the last layer of DiT, so that the first picture is grey.
 * `logit_scale`: log 10; `logit_bias`: the value in the configuration (SigLIP, arXiv 2303.15343).
 
@@ -101,7 +101,7 @@ def initialise(model: Majolica) -> None:
     _init_synthesis(model.synthesis)
     _init_conditions(model.conditions)
     _set_gain_to_one(model.norm)
-    _set_to_zero(model.to_patch)
+    _set_to_zero(model.to_window)
     _init_decoder(model.decoder)
     _set(model.logit_scale, torch.tensor(10.0, device="cpu").log())
     _set(model.logit_bias, torch.tensor(model.config.logit_bias, device="cpu"))

@@ -96,7 +96,7 @@ class Majolica(nn.Module):
             self.synthesis = Synthesis(config)
             self.conditions = ConditionEncoder(config.properties, config.text.width)
             self.norm = Norm(config.width)
-            self.to_patch = nn.Linear(config.width, 3 * (2 * config.patch) ** 2)
+            self.to_window = nn.Linear(config.width, 3 * (2 * config.patch) ** 2)
             self.decoder = PixelDecoder(config.decoder, config.width)
             self.logit_scale = nn.Parameter(torch.empty(()))
             self.logit_bias = nn.Parameter(torch.empty(()))
@@ -199,7 +199,7 @@ class Majolica(nn.Module):
         rope_NF = self.rope(grid, tokens_BND.device)
         x_BND = self.norm(self.synthesis(tokens_BND, time_BD, pooled_BC, sequence, rope_NF))
         x_BND = x_BND[:, self.config.registers :]
-        estimate_B3HW = overlap_patches(self.to_patch(x_BND), self.config.patch, grid)
+        estimate_B3HW = overlap_patches(self.to_window(x_BND), self.config.patch, grid)
         grid_BHWD = x_BND.reshape(len(x_BND), *grid, self.config.width)
         base_B3HW: Tensor = self.decoder(grid_BHWD, estimate_B3HW, noisy_B3HW * unit_variance_factor(t_B, 1))
         return grid_BHWD, base_B3HW

@@ -100,6 +100,8 @@ def draw_condition(
     keep_B = draws.uniform() >= config.drop_all
     has_text_B = keep_B & (draws.uniform() >= config.drop_text)
     has_value_BP = keep_B[:, None] & (draws.uniform(len(properties)) >= config.drop_property)
+    if config.drop_properties:
+        has_value_BP &= draws.uniform()[:, None] >= config.drop_properties
     device = tokens_BL.device
     values_BP = measure_all(properties, images_B3HW)
     return Condition(tokens_BL, to_device(has_text_B, device), values_BP, to_device(has_value_BP, device))

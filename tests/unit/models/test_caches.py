@@ -15,7 +15,7 @@ def test_a_model_that_painted_first_still_trains(tiny: Majolica, asked: Conditio
         tiny.see(images)
     rows = Rows(images, times, asked, images[:0], Window.whole(0, 1, images.device), 2)
     tiny(rows).base_M3HW.square().mean().backward()
-    assert tiny.to_patch.weight.grad is not None and tiny.to_patch.weight.grad.abs().sum() > 0
+    assert tiny.to_window.weight.grad is not None and tiny.to_window.weight.grad.abs().sum() > 0
 
 
 def test_no_tensor_that_a_model_keeps_is_of_inference_mode(tiny: Majolica, asked: Condition) -> None:

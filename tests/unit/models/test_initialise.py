@@ -134,7 +134,7 @@ def weights_as_ever(config: ModelConfig, seed: int) -> dict[str, Tensor]:
         yield from linear("conditions.encode.0", 32, text)
         yield from linear("conditions.encode.2", text, text)
         yield from norm("norm", width)
-        yield from linear("to_patch", width, 3 * (2 * config.patch) ** 2, zero=True)
+        yield from linear("to_window", width, 3 * (2 * config.patch) ** 2, zero=True)
         glaze = config.decoder
         yield from convolution("decoder.enter", 15, glaze.width)
         yield from linear("decoder.modulation", width, 2 * glaze.width * (glaze.half_depth + glaze.depth), zero=True)

@@ -54,7 +54,7 @@ def test_parts_share_out_all_parameters(model: Majolica) -> None:
     parts = parameters_by_part(model)
     told = [id(value) for values in parts.values() for value in values]
     assert sorted(told) == sorted(map(id, model.parameters()))
-    assert {id(model.logit_scale), id(model.to_patch.weight)} <= {id(value) for value in parts[HEAD]}
+    assert {id(model.logit_scale), id(model.to_window.weight)} <= {id(value) for value in parts[HEAD]}
 
 
 def test_a_part_without_weights_is_left_out(model: Majolica, monkeypatch: pytest.MonkeyPatch) -> None:

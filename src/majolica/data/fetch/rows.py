@@ -60,7 +60,7 @@ def read_rows(sources: Sequence[Source], start: int, stop: int, columns: Columns
     pieces = []
     for source in sources:
         if start < source.rows and stop > 0:
-            piece = _stretch(source, max(start, 0), min(stop, source.rows), columns)
+            piece = _stretch(source, max(start, 0), min(stop, source.rows))
             pieces.append(_rename(piece, columns, source.path))
         start, stop = start - source.rows, stop - source.rows
     try:
@@ -69,7 +69,7 @@ def read_rows(sources: Sequence[Source], start: int, stop: int, columns: Columns
         raise UserError(f"the columns of the input files do not fit together: {_line(error)}") from error
 
 
-def _stretch(source: Source, start: int, stop: int, columns: Columns) -> pa.Table:
+def _stretch(source: Source, start: int, stop: int) -> pa.Table:
     """Rows [start, stop) of one file; only the row groups they lie in are read, batch by batch."""
     with _open(source.path) as file:
         if file.metadata.num_rows != source.rows:

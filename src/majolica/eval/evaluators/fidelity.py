@@ -10,7 +10,7 @@ from torch import Tensor
 
 from majolica.errors import UserError
 from majolica.eval.evaluators.zero_shot import describe_mistakes
-from majolica.eval.judge.panel import Panel
+from majolica.eval.judge.panel import Panel, recognise_together
 from majolica.eval.paintings import Paintings
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table, share_error
@@ -47,11 +47,12 @@ class Fidelity:
         panel = self.panel() if callable(self.panel) else self.panel
         if panel.names != tuple(data.names):
             raise UserError("the judges were trained on other names than the data's: delete judge-*.safetensors")
-        seen_BK, right_B = panel.classify(images_B3HW), panel.recognise(images_B3HW, wanted)
+        answers_JBK = panel.answer(images_B3HW)
+        seen_BK, right_B = answers_JBK.mean(0), recognise_together(answers_JBK, wanted)
         share, scores = float(right_B.float().mean()), panel.scores
         source = data.prompts()
         shown = [{index[name] for name in source.shown(i)} for i in range(len(source))]
-        real = float(panel.recognise(source.images_B3HW, shown).float().mean())
+        real = float(recognise_together(panel.answer(source.images_B3HW), shown).float().mean())
         answers = (*data.names, NONE)
         metrics = {
             "prompt_fidelity": share,

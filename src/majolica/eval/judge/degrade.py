@@ -1,4 +1,4 @@
-"""Damages renders for the training of the judge, so that it also names imperfect pictures."""
+"""Damages renders for the training of judges, so that they also name imperfect pictures."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def scramble(images_B3HW: Tensor, generator: Generator) -> Tensor:
     """Destroy the shapes of drawings, but keep their colours and strokes.
 
     A third of the pictures is bent by a field five times as strong as that of `warp`, a third is
-    cut in 3 x 3 tiles, and a third in 4 x 4. Pictures that are cut are bent too, so that the judge
+    cut in 3 x 3 tiles, and a third in 4 x 4. Pictures that are cut are bent too, so that a judge
     does not recognise them by their straight seams.
     """
     kinds = torch.arange(len(images_B3HW)) % 3

@@ -18,7 +18,7 @@ from majolica.eval.judge.spec import JudgeSpec
 
 Progress = Callable[[int, int], None]
 STREAM = 0x6A756467
-"""Part of the seed, so that a data set of the same seed has other renders than the judge."""
+"""Part of the seed, so that a data set of the same seed has other renders than its judges."""
 
 
 @dataclass(frozen=True)

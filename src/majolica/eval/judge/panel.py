@@ -35,19 +35,24 @@ class Panel:
         """Make a panel of judges, one for each of `panel_specs(spec)`, and score it on held-out renders."""
 
         def recognise(pictures_B3HW: Tensor, wanted: Sequence[set[int]]) -> Tensor:
-            return recognise_together(judges, (pictures_B3HW * 255).round().to(torch.uint8), wanted)
+            answers_JBK = ask(judges, (pictures_B3HW * 255).round().to(torch.uint8))
+            return recognise_together(answers_JBK, wanted)
 
         return cls(judges, measure_scores(recognise, panel_specs(spec)[0]))
 
-    def classify(self, images_B3HW: Tensor) -> Tensor:
-        """Return the mean of the judges' probabilities, `(B, len(names) + 1)`; see `Judge.classify`."""
-        return torch.stack([judge.classify(images_B3HW) for judge in self.judges]).mean(0)
-
-    def recognise(self, images_B3HW: Tensor, wanted: Sequence[set[int]]) -> Tensor:
-        """Return whether every judge names exactly what is `wanted` of each uint8 picture, bool `(B,)`."""
-        return recognise_together(self.judges, images_B3HW, wanted)
+    def answer(self, images_B3HW: Tensor) -> Tensor:
+        """Return the probabilities of each judge, `(J, B, len(names) + 1)`; see `Judge.classify`."""
+        return ask(self.judges, images_B3HW)
 
 
-def recognise_together(judges: Sequence[Judge], images_B3HW: Tensor, wanted: Sequence[set[int]]) -> Tensor:
-    """Return `Panel.recognise` of these judges."""
-    return torch.stack([check_answers(judge.classify(images_B3HW), wanted) for judge in judges]).all(0)
+def ask(judges: Sequence[Judge], images_B3HW: Tensor) -> Tensor:
+    """Return `Panel.answer` of these judges."""
+    return torch.stack([judge.classify(images_B3HW) for judge in judges])
+
+
+def recognise_together(answers_JBK: Tensor, wanted: Sequence[set[int]]) -> Tensor:
+    """Return whether every judge names exactly what is `wanted` of each picture, bool `(B,)`.
+
+    `answers_JBK` are what `Panel.answer` returns.
+    """
+    return torch.stack([check_answers(answers_BK, wanted) for answers_BK in answers_JBK]).all(0)

