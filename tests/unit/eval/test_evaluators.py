@@ -17,7 +17,6 @@ from majolica.eval.evaluators.fidelity import Fidelity
 from majolica.eval.evaluators.gallery import Gallery
 from majolica.eval.evaluators.likeness import Likeness
 from majolica.eval.evaluators.zero_shot import ZeroShot, class_embeddings, confusion_matrix
-from majolica.eval.judge.net import check_answers
 from majolica.eval.paintings import Paintings
 from majolica.eval.protocol import EvalData, Figure, Split, Table, share_error
 
@@ -95,13 +94,10 @@ def test_fidelity_wants_every_thing(pipeline: Any, judge: Any, data: EvalData, s
 
         names, scores = judge.names, judge.scores
 
-        def classify(self, images_B3HW: torch.Tensor) -> torch.Tensor:
-            seen_BK = judge.classify(images_B3HW)
-            seen_BK[:, judge.names.index(second)] += 0.05
-            return seen_BK
-
-        def recognise(self, images_B3HW: torch.Tensor, wanted: list[set[int]]) -> torch.Tensor:
-            return check_answers(self.classify(images_B3HW), wanted)
+        def answer(self, images_B3HW: torch.Tensor) -> torch.Tensor:
+            answers_JBK = judge.answer(images_B3HW)
+            answers_JBK[..., judge.names.index(second)] += 0.05
+            return answers_JBK
 
     # Where only the dolphin is asked for, one thing is enough; where two are, both must be seen.
     metas = [{"names": [meta["names"][0], "dolphin"]} for meta in data.combinations.metas]
