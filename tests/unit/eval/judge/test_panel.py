@@ -38,7 +38,7 @@ def test_all_judges_have_to_agree(panel: Panel) -> None:
 
 def test_one_that_disagrees_is_enough() -> None:
     def recognise(*answers: int) -> bool:
-        answers_JBK = torch.eye(3)[[[answer] for answer in answers]]
+        answers_JBK = torch.eye(3)[torch.tensor(answers)][:, None]
         return bool(recognise_together(answers_JBK, [{0}]))
 
     assert recognise(0, 0)
