@@ -97,7 +97,7 @@ def build_inputs(config: RunConfig) -> tuple[Rows, Targets]:
         values_BP=torch.rand(batch, len(model.properties)),
         has_value_BP=torch.ones(batch, len(model.properties), dtype=torch.bool),
     )
-    window = Window(torch.zeros(fine), torch.zeros(fine), 1 / scale, scale)
+    window = Window(torch.zeros(fine), torch.zeros(fine), (1 / scale, 1 / scale), scale)
     rows = Rows(base_B3HW, t_B, condition, fine_F3HW, window, noisy)
     targets = Targets(torch.randn(noisy, 3, side, side), torch.randn_like(fine_F3HW), torch.arange(clean))
     return rows, targets

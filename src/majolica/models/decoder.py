@@ -32,7 +32,7 @@ class Window:
     top_B: Tensor
     """First row as a share of the picture's height; float. A multiple of a base pixel."""
     left_B: Tensor
-    share: float
+    share: tuple[float, float]
     """Height and width of the window over the picture's."""
     scale: int
     """k: picture side over base side."""
@@ -41,12 +41,12 @@ class Window:
     def whole(batch: int, scale: int, device: torch.device) -> Window:
         """The full picture of every row at scale k."""
         zero = torch.zeros(batch, device=device)
-        return Window(zero, zero, 1.0, scale)
+        return Window(zero, zero, (1.0, 1.0), scale)
 
 
 def centres(start_B: Tensor, share: float, pixels: int) -> Tensor:
     """Normalised coordinates `(B, pixels)` of the pixel centres of a window."""
-    unit = (torch.arange(pixels, device=start_B.device) + 0.5) / pixels
+    unit = (torch.arange(pixels, dtype=start_B.dtype, device=start_B.device) + 0.5) / pixels
     return start_B[:, None] + share * unit
 
 
@@ -119,6 +119,16 @@ class PixelDecoder(nn.Module):
         """In the order of their use: the first `half_depth` work at half resolution."""
         self.leave = nn.Conv2d(config.width, 3, 3, padding=1)
 
+    @property
+    def reach(self) -> int:
+        """How many pixels away the noisy pixels can be on which a decoded pixel depends.
+
+        The first and the last convolution see 1 pixel each, and so does each block at full
+        resolution. At half resolution a block sees 2. Halving and doubling add a pixel of half the
+        resolution, and the second pixel of a pair.
+        """
+        return 2 + len(self.blocks) - self.half_depth + (2 * (self.half_depth + 1) + 1 if self.half_depth else 0)
+
     def forward(self, token_BHWD: Tensor, estimate_B3HW: Tensor, pixels_B3HW: Tensor) -> Tensor:
         """Clean base-resolution pixels, from what a linear head reads off the tokens and the noisy base pixels.
 
@@ -165,8 +175,9 @@ class PixelDecoder(nn.Module):
         height, width = x_BPQC.shape[1:3]
         half_BPQC = convolve(self.halve, pad_to_even(x_BPQC))
         # A pixel of half the resolution lies between the two that it stands for.
-        row_BP = centres(window.top_B, window.share, height)[:, ::2] + window.share / (2 * height)
-        column_BQ = centres(window.left_B, window.share, width)[:, ::2] + window.share / (2 * width)
+        tall, wide = window.share
+        row_BP = centres(window.top_B, tall, height)[:, ::2] + tall / (2 * height)
+        column_BQ = centres(window.left_B, wide, width)[:, ::2] + wide / (2 * width)
         grid_height, grid_width = modulated[0][1].shape[1:3]
         rows_BPH, columns_BQW = interpolation(row_BP, grid_height), interpolation(column_BQ, grid_width)
         # One name for all features: a block's input lives no longer than the block needs it (the planner counts on it).
@@ -192,7 +203,7 @@ def double(half_BPQC: Tensor, height: int, width: int) -> Tensor:
 def coordinates(window: Window, pixels_B3HW: Tensor) -> tuple[Tensor, Tensor]:
     """Normalised rows `(B, P)` and columns `(B, Q)` of a window's pixels."""
     height, width = pixels_B3HW.shape[-2:]
-    return centres(window.top_B, window.share, height), centres(window.left_B, window.share, width)
+    return centres(window.top_B, window.share[0], height), centres(window.left_B, window.share[1], width)
 
 
 def intra_token(row_BP: Tensor, column_BQ: Tensor, scale: int) -> Tensor:

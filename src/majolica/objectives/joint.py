@@ -82,7 +82,7 @@ def random_windows(full_F3HW: Tensor, noised_F3HW: Tensor, scale: int, draws: Dr
         return torch.stack([image[:, y : y + inner_height, x : x + inner_width] for image, y, x in boxes])
 
     device = full_F3HW.device
-    window = Window(to_device(top_F / height, device), to_device(left_F / width, device), 1 / scale, scale)
+    window = Window(to_device(top_F / height, device), to_device(left_F / width, device), (1 / scale, 1 / scale), scale)
     return window, crop(full_F3HW), crop(noised_F3HW)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
 from majolica.models.majolica import Majolica, pool
+from majolica.models.tiles import magnify_in_tiles
 from majolica.sampling.guidance import guide
 from majolica.sampling.request import PaintSettings
 from majolica.sampling.solvers import SOLVERS, Tick, ignore_tick
@@ -23,7 +24,6 @@ def integrate(
     """
     batch, scale, device = len(noise_B3HW), settings.scale, noise_B3HW.device
     text = model.read(condition.tokens_BL)
-    window = Window.whole(batch, scale, device)
 
     def denoise(z_B3HW: Tensor, t: float) -> Tensor:
         t_B = torch.full((batch,), t, device=device)
@@ -33,9 +33,23 @@ def integrate(
         def branch(asked: Condition) -> Tensor:
             grid_BHWD, clean_B3HW = model.paint(tokens_BND, time_BD, text, asked, base_B3HW, t_B)
             if scale > 1:
-                clean_B3HW = model.magnify(grid_BHWD, clean_B3HW, z_B3HW, t_B, window)
+                clean_B3HW = magnify(model, grid_BHWD, clean_B3HW, z_B3HW, t_B, settings)
             return clean_B3HW.float()  # guidance would multiply the rounding of bfloat16
 
         return guide(branch, condition, settings.guidance, t)
 
     return SOLVERS[settings.solver](denoise, noise_B3HW, settings.steps, tick)
+
+
+def magnify(
+    model: Majolica, grid_BHWD: Tensor, base_B3HW: Tensor, z_B3HW: Tensor, t_B: Tensor, settings: PaintSettings
+) -> Tensor:
+    """The large picture of a predicted base picture, decoded at once or in tiles."""
+
+    def decode(pixels_B3HW: Tensor, window: Window) -> Tensor:
+        return model.magnify(grid_BHWD, base_B3HW, pixels_B3HW, t_B, window)
+
+    scale = settings.scale
+    if settings.tile is None:
+        return decode(z_B3HW, Window.whole(len(z_B3HW), scale, z_B3HW.device))
+    return magnify_in_tiles(decode, z_B3HW, scale, settings.tile, model.decoder.reach)

@@ -99,6 +99,7 @@ class Pipeline:
         *,
         property_guidance: float | None = None,
         batch: int = 1,
+        tile: int | str = "auto",
         progress: Progress | None = None,
     ) -> Tensor:
         """Paint one picture for each prompt: uint8 `(B, 3, size, size)`. A string is one prompt.
@@ -107,8 +108,10 @@ class Pipeline:
         with more detail at a larger one. `properties` maps names of properties to values in their
         units, and `seed` is a whole number from 0 to 2^63; each may be one value for all pictures
         or a sequence with one for each. `guidance` of 1 turns all guidance off, including that of
-        properties. Where `property_guidance` is None, its weight is 1.5. `progress` hears how many
-        steps are done, and of how many.
+        properties. Where `property_guidance` is None, its weight is 1.5. `tile` is the side
+        in pixels of the parts in which a picture is decoded, which bounds the memory: "auto" uses
+        tiles of 512 for pictures beyond 1024 px, and "off" decodes every picture at once.
+        `progress` hears how many steps are done, and of how many.
 
         A picture depends on its own prompt, properties, settings and seed alone. On one machine
         with one number of threads that holds bit for bit while pictures are painted one at a time.
@@ -118,7 +121,7 @@ class Pipeline:
         well.
         """
         chosen = {} if properties is None else properties
-        request = PaintRequest(prompts, size, chosen, steps, guidance, seed, solver, property_guidance, batch)
+        request = PaintRequest(prompts, size, chosen, steps, guidance, seed, solver, property_guidance, batch, tile)
         return self.paint_request(request, progress)
 
     @torch.inference_mode()

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from majolica.config.resolutions import scale_of
-from majolica.errors import unknown_name
+from majolica.errors import UserError, unknown_name
 from majolica.sampling.guidance import Guidance, read_guidance
 from majolica.sampling.inputs import Texts, Values, read_count, read_texts, read_whole
 from majolica.sampling.noise import read_seeds
@@ -33,6 +33,8 @@ class PaintRequest:
     solver: str = "heun"
     property_guidance: float | None = None
     batch: int = 1
+    tile: int | str = "auto"
+    """Side in pixels of the parts in which a large picture is decoded; see `read_tile`."""
 
     def part(self, rows: slice) -> PaintRequest:
         """The request for some of its pictures, to be painted in one batch.
@@ -55,6 +57,8 @@ class PaintSettings:
     guidance: Guidance
     solver: str
     """One of `SOLVERS`."""
+    tile: int | None = None
+    """Side in pixels of the tiles that are decoded one after the other; None decodes all at once."""
 
 
 def read_settings(request: PaintRequest, resolution: int) -> PaintSettings:
@@ -67,7 +71,36 @@ def read_settings(request: PaintRequest, resolution: int) -> PaintSettings:
     if request.solver not in SOLVERS:
         raise unknown_name("solver", str(request.solver), SOLVERS)
     steps = read_count(request.steps, "the number of steps")
-    return PaintSettings(scale, steps, read_guidance(request.guidance, request.property_guidance), request.solver)
+    guidance = read_guidance(request.guidance, request.property_guidance)
+    return PaintSettings(scale, steps, guidance, request.solver, read_tile(request.tile, side))
+
+
+AUTO_TILE = 512
+"""Side in pixels of the tiles of pictures that have more pixels than `WHOLE` x `WHOLE`."""
+WHOLE = 1024
+
+
+def read_tile(given: object, side: int) -> int | None:
+    """The side of the tiles for a picture of `side` pixels, or None if it is decoded at once.
+
+    `given` is "auto" (tiles for large pictures only), "off", or a number of pixels. Raises UserError
+    for anything else.
+    """
+    if given == "auto":
+        return AUTO_TILE if side > WHOLE else None
+    if given == "off":
+        return None
+    if isinstance(given, str):
+        if not given.isdecimal():
+            raise UserError(f"the tile is {given!r}: give a number of pixels, auto, or off")
+        given = int(given)
+    tile = read_whole(given, "the tile")
+    if tile < SMALLEST_TILE:
+        raise UserError(f"the tile is {tile} px: {SMALLEST_TILE} is the least, because every tile also reads a border")
+    return tile if tile < side else None
+
+
+SMALLEST_TILE = 32
 
 
 def _take(value: Values, rows: slice) -> Values:

@@ -210,6 +210,16 @@ def test_a_large_picture_pooled_is_the_small_one(pipeline: Pipeline, solver: str
     assert (large - small.repeat_interleave(2, 2).repeat_interleave(2, 3)).abs().max() > 0.01
 
 
+@pytest.mark.filterwarnings("ignore::majolica.errors.Notice")
+def test_tiles_give_the_picture_that_is_decoded_at_once(pipeline: Pipeline) -> None:
+    asked = {"size": 96, "steps": 3, "properties": {"brightness": 0.5}, "seed": 3}
+    whole = pipeline.paint(["a fox"], tile="off", **asked)  # type: ignore[arg-type]
+    for tile in (32, "48"):
+        tiled = pipeline.paint(["a fox"], tile=tile, **asked)  # type: ignore[arg-type]
+        assert (tiled.int() - whole.int()).abs().max() <= 1
+    assert torch.equal(whole, pipeline.paint(["a fox"], **asked)), "small pictures need no tiles"  # type: ignore[arg-type]
+
+
 def test_probabilities_sum_to_one(pipeline: Pipeline) -> None:
     images = torch.randint(256, (2, 3, 40, 30), dtype=torch.uint8)
     torch.testing.assert_close(pipeline.classify(images, ["fox", "owl", "cat"]).sum(1), torch.ones(2))
@@ -244,6 +254,9 @@ def test_probabilities_sum_to_one(pipeline: Pipeline) -> None:
         ({"prompts": "a fox", "seed": -1}, "the seed is -1: give a whole number from 0 to 2^63"),
         ({"prompts": "a fox", "seed": 2**63 + 1}, "the seed is 9223372036854775809: give"),
         ({"prompts": "a fox", "seed": 0.5}, "the seed is 0.5: give a whole number"),
+        ({"prompts": "a fox", "tile": "large"}, "the tile is 'large': give a number of pixels, auto, or off"),
+        ({"prompts": "a fox", "tile": 8}, "the tile is 8 px: 32 is the least"),
+        ({"prompts": "a fox", "tile": 64.0}, "the tile is 64.0: give a whole number"),
         ({"prompts": "a fox", "seed": [1, 2]}, "there are 2 seeds for 1 picture"),
     ],
 )

@@ -1,0 +1,66 @@
+"""Decodes a large picture in tiles, so that the memory of the decoder does not grow with the picture.
+
+Shapes: B rows, H and W the sides of the picture in pixels, 3 colours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from majolica.models.decoder import Window
+
+
+@dataclass(frozen=True)
+class Span:
+    """One side of a tile: pixels [start, stop), and those around it that the decoder reads for them."""
+
+    start: int
+    stop: int
+    first: int
+    """First pixel that is read; `start` less the reach of the decoder, or 0 at the border of the picture."""
+    last: int
+    """The pixel after the last that is read."""
+
+    @property
+    def inner(self) -> slice:
+        """The tile among the pixels that are read."""
+        return slice(self.start - self.first, self.stop - self.first)
+
+
+def spans(pixels: int, tile: int, reach: int, scale: int) -> Iterator[Span]:
+    """Cut `pixels` into spans of about `tile` pixels.
+
+    Spans begin at multiples of 2 and of `scale`, because the decoder joins pixels in pairs and in
+    cells of `scale`; the whole picture is cut at the same places.
+    """
+    unit = math.lcm(2, scale)
+    step, halo = max(1, tile // unit) * unit, -(-reach // unit) * unit
+    for start in range(0, pixels, step):
+        stop = min(start + step, pixels)
+        yield Span(start, stop, max(0, start - halo), min(stop + halo, pixels))
+
+
+def magnify_in_tiles(
+    magnify: Callable[[Tensor, Window], Tensor], pixels_B3HW: Tensor, scale: int, tile: int, reach: int
+) -> Tensor:
+    """Return what `magnify` makes of whole pictures, computed tile by tile.
+
+    `magnify` gives the clean pixels `B3HW` of a window of the noisy ones, and no pixel depends on
+    others that are more than `reach` away. Tiles then agree with the whole but for the rounding of
+    floating-point sums.
+    """
+    batch, _, height, width = pixels_B3HW.shape
+    zero_B = pixels_B3HW.new_zeros(batch)
+    out_B3HW = torch.empty_like(pixels_B3HW)
+    for row in spans(height, tile, reach, scale):
+        for column in spans(width, tile, reach, scale):
+            share = ((row.last - row.first) / height, (column.last - column.first) / width)
+            window = Window(zero_B + row.first / height, zero_B + column.first / width, share, scale)
+            part = magnify(pixels_B3HW[:, :, row.first : row.last, column.first : column.last], window)
+            out_B3HW[:, :, row.start : row.stop, column.start : column.stop] = part[:, :, row.inner, column.inner]
+    return out_B3HW
