@@ -43,6 +43,7 @@ def generate(
     seed: int = 0,
     solver: Literal["heun", "euler"] = "heun",
     batch: int = 1,
+    last_time: str = "auto",
     tile: str = "auto",
 ) -> None:
     """Paint one picture for each prompt, or several.
@@ -59,6 +60,7 @@ def generate(
         property_guidance: How strongly to follow --set; 1.5 when not given, and 1 where --guidance is 1.
         seed: The same seed, prompt and settings give the same picture, whatever is painted beside it.
         solver: Heun evaluates the model twice a step, Euler once.
+        last_time: Flow time (0 noise, 1 picture) from which the last step goes to 1; auto is as far as training went.
         tile: Side in pixels of the parts in which a large picture is decoded, auto (512 beyond 1024 px) or off.
         batch: Pictures painted at once: more are quicker, and may change values by 1 of 255.
     """
@@ -89,6 +91,7 @@ def generate(
             solver,
             property_guidance=property_guidance,
             batch=batch,
+            last_time=last_time,
             tile=tile,
             progress=progress,
         )

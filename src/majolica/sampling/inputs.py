@@ -122,14 +122,20 @@ def read_whole(given: object, what: str) -> int:
         raise UserError(f"{what} is {_shown(given)}: give a whole number") from None
 
 
+def read_number(given: object, what: str, wanted: str) -> float:
+    """A finite number; UserError, which says to give what is `wanted`, for anything else."""
+    try:
+        number = float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserError(f"{what} is {_shown(given)}: give {wanted}")
+    return number
+
+
 def read_weight(given: object, what: str) -> float:
     """A guidance weight, which is finite and not negative; UserError for anything else."""
-    try:
-        weight = float(given)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        weight = math.nan
-    if not math.isfinite(weight):
-        raise UserError(f"{what} is {_shown(given)}: give a number, 1 for none, 3 as a rule")
+    weight = read_number(given, what, "a number, 1 for none, 3 as a rule")
     if weight < 0:
         raise UserError(f"{what} is {weight:g}: give 0 or more, 1 for none, 3 as a rule")
     return weight

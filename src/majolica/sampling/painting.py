@@ -38,7 +38,7 @@ def integrate(
 
         return guide(branch, condition, settings.guidance, t)
 
-    return SOLVERS[settings.solver](denoise, noise_B3HW, settings.steps, tick)
+    return SOLVERS[settings.solver](denoise, noise_B3HW, settings.times, tick)
 
 
 def magnify(

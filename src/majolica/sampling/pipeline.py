@@ -99,6 +99,7 @@ class Pipeline:
         *,
         property_guidance: float | None = None,
         batch: int = 1,
+        last_time: float | str = "auto",
         tile: int | str = "auto",
         progress: Progress | None = None,
     ) -> Tensor:
@@ -108,9 +109,11 @@ class Pipeline:
         with more detail at a larger one. `properties` maps names of properties to values in their
         units, and `seed` is a whole number from 0 to 2^63; each may be one value for all pictures
         or a sequence with one for each. `guidance` of 1 turns all guidance off, including that of
-        properties. Where `property_guidance` is None, its weight is 1.5. `tile` is the side
-        in pixels of the parts in which a picture is decoded, which bounds the memory: "auto" uses
-        tiles of 512 for pictures beyond 1024 px, and "off" decodes every picture at once.
+        properties. Where `property_guidance` is None, its weight is 1.5. `last_time` is the
+        flow time from which the last step goes to 1; "auto" is the time below which 99 % of the
+        noisy rows of training lay. `tile` is the side in pixels of the parts in which a picture is
+        decoded, which bounds the memory: "auto" uses tiles of 512 for pictures beyond 1024 px, and
+        "off" decodes every picture at once.
         `progress` hears how many steps are done, and of how many.
 
         A picture depends on its own prompt, properties, settings and seed alone. On one machine
@@ -121,13 +124,15 @@ class Pipeline:
         well.
         """
         chosen = {} if properties is None else properties
-        request = PaintRequest(prompts, size, chosen, steps, guidance, seed, solver, property_guidance, batch, tile)
+        request = PaintRequest(
+            prompts, size, chosen, steps, guidance, seed, solver, property_guidance, batch, last_time, tile
+        )
         return self.paint_request(request, progress)
 
     @torch.inference_mode()
     def paint_request(self, request: PaintRequest, progress: Progress | None = None) -> Tensor:
         """Paint what one object asks for, in the way of `paint`."""
-        texts, settings = read_texts(request.prompts), read_settings(request, self.resolution)
+        texts, settings = read_texts(request.prompts), read_settings(request, self.resolution, self.config.loss)
         at_once, seeds = read_count(request.batch, "the batch"), read_seeds(request.seed, len(texts))
         condition = self.condition(texts, request.properties)
         read = map(tuple, condition.tokens_BL.tolist())  # "A Fox" and "a fox" are one prompt
@@ -140,7 +145,7 @@ class Pipeline:
             ]
         )
         rows = [slice(start, start + at_once) for start in range(0, len(texts), at_once)]
-        tick = make_tick(progress, len(rows) * settings.steps)
+        tick = make_tick(progress, len(rows) * (len(settings.times) - 1))
         return torch.cat([self._paint(condition[some], seeds[some], settings, tick) for some in rows])
 
     def _paint(self, condition: Condition, seeds: Sequence[int], settings: PaintSettings, tick: Tick) -> Tensor:

@@ -9,11 +9,13 @@ import numpy as np
 from torch import Tensor
 
 from majolica.config.resolutions import scale_of
+from majolica.config.run import LossConfig
 from majolica.errors import UserError, unknown_name
+from majolica.objectives.flow import time_quantile
 from majolica.sampling.guidance import Guidance, read_guidance
-from majolica.sampling.inputs import Texts, Values, read_count, read_texts, read_whole
+from majolica.sampling.inputs import Texts, Values, read_count, read_number, read_texts, read_whole
 from majolica.sampling.noise import read_seeds
-from majolica.sampling.solvers import SOLVERS
+from majolica.sampling.solvers import SOLVERS, spread_times
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class PaintRequest:
     solver: str = "heun"
     property_guidance: float | None = None
     batch: int = 1
+    last_time: float | str = "auto"
+    """Flow time from which the last step goes to 1; see `read_last_time`."""
     tile: int | str = "auto"
     """Side in pixels of the parts in which a large picture is decoded; see `read_tile`."""
 
@@ -53,7 +57,8 @@ class PaintSettings:
 
     scale: int
     """Side over the base resolution."""
-    steps: int
+    times: Sequence[float]
+    """Flow times from 0 to 1 between which the solver steps."""
     guidance: Guidance
     solver: str
     """One of `SOLVERS`."""
@@ -61,8 +66,8 @@ class PaintSettings:
     """Side in pixels of the tiles that are decoded one after the other; None decodes all at once."""
 
 
-def read_settings(request: PaintRequest, resolution: int) -> PaintSettings:
-    """The settings of a request, for a model of that base resolution.
+def read_settings(request: PaintRequest, resolution: int, loss: LossConfig) -> PaintSettings:
+    """The settings of a request, for a model of that base resolution that was trained with `loss`.
 
     Raises UserError for settings that cannot be followed.
     """
@@ -72,7 +77,24 @@ def read_settings(request: PaintRequest, resolution: int) -> PaintSettings:
         raise unknown_name("solver", str(request.solver), SOLVERS)
     steps = read_count(request.steps, "the number of steps")
     guidance = read_guidance(request.guidance, request.property_guidance)
-    return PaintSettings(scale, steps, guidance, request.solver, read_tile(request.tile, side))
+    times = spread_times(steps, read_last_time(request.last_time, loss))
+    return PaintSettings(scale, times, guidance, request.solver, read_tile(request.tile, side))
+
+
+def read_last_time(given: object, loss: LossConfig) -> float:
+    """The flow time from which the last step goes to 1; UserError for what is no such time.
+
+    "auto" is the time below which 99 % of the noisy rows of training lie. Beyond it the model has
+    hardly been trained, and what it predicts there adds contrast that no real picture has
+    (docs/adr/063).
+    """
+    if given == "auto":
+        return time_quantile(0.99, loss.t_mean, loss.t_std)
+    wanted = "a flow time from 0 to 1, or auto"
+    last = read_number(given, "the last time", wanted)
+    if not 0 <= last <= 1:
+        raise UserError(f"the last time is {last:g}: give {wanted}")
+    return last
 
 
 AUTO_TILE = 512

@@ -7,7 +7,7 @@ x_hat is the clean image that the model predicts from the noisy image z at flow 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count, pairwise
 
 import torch
@@ -33,25 +33,30 @@ def make_tick(progress: Progress | None, total: int) -> Tick:
     return lambda: progress(next(done), total)
 
 
-def times(steps: int) -> list[float]:
-    """Evenly spaced flow times from 0 to 1, `steps + 1` of them."""
-    return torch.linspace(0, 1, steps + 1, dtype=torch.float64).tolist()
+def spread_times(steps: int, last: float = 1.0) -> list[float]:
+    """Flow times from 0 to 1, `steps + 1` of them: evenly spaced up to `last`, from which one step goes to 1.
+
+    If steps that are all equal begin the last one before `last`, all are equal.
+    """
+    if last >= 1 - 1 / steps:
+        return torch.linspace(0, 1, steps + 1, dtype=torch.float64).tolist()
+    return [*torch.linspace(0, last, steps, dtype=torch.float64).tolist(), 1.0]
 
 
-def euler(denoise: Denoiser, z: Tensor, steps: int, tick: Tick = ignore_tick) -> Tensor:
+def euler(denoise: Denoiser, z: Tensor, times: Sequence[float], tick: Tick = ignore_tick) -> Tensor:
     """The first-order method, with one evaluation of the model a step."""
-    for now, then in pairwise(times(steps)):
+    for now, then in pairwise(times):
         z = z + (then - now) / (1 - now) * (denoise(z, now) - z)
         tick()
     return z
 
 
-def heun(denoise: Denoiser, z: Tensor, steps: int, tick: Tick = ignore_tick) -> Tensor:
+def heun(denoise: Denoiser, z: Tensor, times: Sequence[float], tick: Tick = ignore_tick) -> Tensor:
     """Heun's second-order method (explicit trapezoid), with two evaluations of the model a step.
 
     The last step has one evaluation, because the velocity is singular at t = 1.
     """
-    for now, then in pairwise(times(steps)):
+    for now, then in pairwise(times):
         velocity = (denoise(z, now) - z) / (1 - now)
         guess = z + (then - now) * velocity
         if then < 1:
@@ -62,4 +67,4 @@ def heun(denoise: Denoiser, z: Tensor, steps: int, tick: Tick = ignore_tick) -> 
     return z
 
 
-SOLVERS: dict[str, Callable[[Denoiser, Tensor, int, Tick], Tensor]] = {"euler": euler, "heun": heun}
+SOLVERS: dict[str, Callable[[Denoiser, Tensor, Sequence[float], Tick], Tensor]] = {"euler": euler, "heun": heun}

@@ -14,6 +14,7 @@ from majolica.config.run import LossConfig, RunConfig
 from majolica.errors import Notice, UserError
 from majolica.models.initialise import materialise
 from majolica.models.majolica import Majolica, pool
+from majolica.objectives.flow import time_quantile
 from majolica.run.checkpoint import Saved, save
 from majolica.sampling import pipeline as pipeline_module
 from majolica.sampling.guidance import Guidance
@@ -21,6 +22,7 @@ from majolica.sampling.noise import draw_noise
 from majolica.sampling.painting import integrate
 from majolica.sampling.pipeline import Pipeline
 from majolica.sampling.request import PaintRequest, PaintSettings
+from majolica.sampling.solvers import spread_times
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
 from majolica.text.words import count_words
 from tiny import TINY, awake
@@ -203,11 +205,29 @@ def test_a_large_picture_pooled_is_the_small_one(pipeline: Pipeline, solver: str
     condition = pipeline.condition(["a fox", "an owl"], {"brightness": 0.5})
     noise = [torch.stack([draw_noise(seed, 16, scale) for seed in (7, 8)]) for scale in (1, 2)]
     small, large = (
-        integrate(pipeline.model, noise_B3HW, condition, PaintSettings(scale, 4, Guidance(), solver))
+        integrate(pipeline.model, noise_B3HW, condition, PaintSettings(scale, spread_times(4), Guidance(), solver))
         for scale, noise_B3HW in zip((1, 2), noise, strict=True)
     )
     torch.testing.assert_close(pool(large, 2), small, atol=1e-4, rtol=1e-4)
     assert (large - small.repeat_interleave(2, 2).repeat_interleave(2, 3)).abs().max() > 0.01
+
+
+def test_the_last_step_begins_where_training_went_to(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+    perceive = pipeline.model.perceive
+
+    def watch(base_B3HW: torch.Tensor, t_B: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        asked.append(float(t_B[0]))
+        return perceive(base_B3HW, t_B)
+
+    monkeypatch.setattr(pipeline.model, "perceive", watch)
+    loss = pipeline.config.loss
+    far = time_quantile(0.99, loss.t_mean, loss.t_std)
+    pipeline.paint("a fox", steps=8, solver="euler")
+    assert asked == pytest.approx([i / 7 * far for i in range(8)])
+    asked.clear()
+    pipeline.paint("a fox", steps=8, solver="euler", last_time=1)
+    assert asked == pytest.approx([i / 8 for i in range(8)])
 
 
 @pytest.mark.filterwarnings("ignore::majolica.errors.Notice")
@@ -254,6 +274,8 @@ def test_probabilities_sum_to_one(pipeline: Pipeline) -> None:
         ({"prompts": "a fox", "seed": -1}, "the seed is -1: give a whole number from 0 to 2^63"),
         ({"prompts": "a fox", "seed": 2**63 + 1}, "the seed is 9223372036854775809: give"),
         ({"prompts": "a fox", "seed": 0.5}, "the seed is 0.5: give a whole number"),
+        ({"prompts": "a fox", "last_time": 1.5}, "the last time is 1.5: give a flow time from 0 to 1, or auto"),
+        ({"prompts": "a fox", "last_time": "late"}, "the last time is late: give a flow time from 0 to 1, or auto"),
         ({"prompts": "a fox", "tile": "large"}, "the tile is 'large': give a number of pixels, auto, or off"),
         ({"prompts": "a fox", "tile": 8}, "the tile is 8 px: 32 is the least"),
         ({"prompts": "a fox", "tile": 64.0}, "the tile is 64.0: give a whole number"),
