@@ -23,10 +23,11 @@ FEW = 4
 
 Smaller parts would take more time for each picture.
 """
-JUDGE = 150
+JUDGE = 1000
 """The weight of the judges in the progress, in pictures.
 
-About so many pictures could be painted in the time in which the judges are trained.
+About so many pictures could be painted in the time in which the three judges are trained. For the
+recipe `demo` on two cores they take 223 seconds of one core, and two cores paint 9 pictures a second.
 """
 
 
