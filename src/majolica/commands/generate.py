@@ -38,7 +38,7 @@ def generate(
     out: Path = Path("painted.png"),
     count: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 1,
     steps: int = 20,
-    guidance: float = 3.0,
+    guidance: float = 2.0,
     property_guidance: float | None = None,
     seed: int = 0,
     solver: Literal["heun", "euler"] = "heun",

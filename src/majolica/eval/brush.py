@@ -16,7 +16,7 @@ class Brush:
     """Settings of a `PaintRequest` that are the same for all evaluators."""
 
     steps: int = 20
-    guidance: float = 3.0
+    guidance: float = 2.0
     seed: int = 0
     """Seed of the first picture of a call; the next pictures count on from it."""
     solver: str = "heun"

@@ -30,7 +30,7 @@ class Guidance:
     coefficients of the three predictions sum to 1.
     """
 
-    text: float = 3.0
+    text: float = 2.0
     properties: float = 1.5
     start: float = 0.1
 

@@ -135,9 +135,9 @@ def read_number(given: object, what: str, wanted: str) -> float:
 
 def read_weight(given: object, what: str) -> float:
     """A guidance weight, which is finite and not negative; UserError for anything else."""
-    weight = read_number(given, what, "a number, 1 for none, 3 as a rule")
+    weight = read_number(given, what, "a number, 1 for none, 2 as a rule")
     if weight < 0:
-        raise UserError(f"{what} is {weight:g}: give 0 or more, 1 for none, 3 as a rule")
+        raise UserError(f"{what} is {weight:g}: give 0 or more, 1 for none, 2 as a rule")
     return weight
 
 

@@ -93,7 +93,7 @@ class Pipeline:
         size: int | None = None,
         properties: Mapping[str, Values] | None = None,
         steps: int = 20,
-        guidance: float = 3.0,
+        guidance: float = 2.0,
         seed: int | Sequence[int] = 0,
         solver: str = "heun",
         *,

@@ -30,7 +30,7 @@ class PaintRequest:
     """Side in pixels; the base resolution where it is None."""
     properties: Mapping[str, Values] = field(default_factory=dict)
     steps: int = 20
-    guidance: float = 3.0
+    guidance: float = 2.0
     seed: int | Sequence[int] = 0
     solver: str = "heun"
     property_guidance: float | None = None
