@@ -44,7 +44,7 @@ def demo() -> RunConfig:
             clean_share_end=0.3,
             recolour=0.5,
             recolour_from=0.3,
-            contrastive=1.0,
+            contrastive=0.5,
             drop_property=0.3,
             fine_share=0.25,
         ),
