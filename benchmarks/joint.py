@@ -3,8 +3,9 @@
 For each seed and each number of minutes, five models train on the same data, one after the other: the joint one for
 all the minutes; an eye (contrastive loss alone) and a painter (flow-matching loss alone) for half of them each, which
 together cost what the joint model costs; and an eye and a painter for all of them. All have the same network and
-options. Zero-shot accuracy is measured for those that see, on held-out renders as they are, in grey, and with their
-hue turned. Prompt fidelity and the Frechet distance are measured for those that paint, by the same judges.
+options, but for the loss and the rows that it needs. Zero-shot accuracy is measured for those that see, on held-out
+renders as they are, in grey, and with their hue turned. Prompt fidelity and the Frechet distance are measured for
+those that paint, by the same judges.
 """
 
 from __future__ import annotations
