@@ -9,7 +9,7 @@ A step evaluates the model with the caption and without it, for one picture.
 * latent transformer: the same blocks on an 8x smaller picture with patches of 2, which has as many tokens, and the
   decoder of an autoencoder of the size of Stable Diffusion's, once for `--steps` steps, if diffusers can be imported.
 
-FLOPs are those of matrix products, convolutions and attention, counted on the whole model without memory.
+FLOPs are those of matrix products, convolutions and attention, counted on the whole model with fake tensors.
 `bytes_per_second` is what the glaze reads and writes for each of its operators, over its time at 1024 px.
 """
 
@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.timing import Step, median_ratio, rounds, timed
@@ -172,7 +173,7 @@ def measure(name: str, options: argparse.Namespace, device: torch.device) -> dic
     peers = {
         side: [BRANCHES * 2 * depth * t for t in found[f"{side} block"]] for side in sides if f"{side} block" in found
     }
-    flops = {side: count_ours(config, side, precision) for side in sides}
+    flops = {side: count_ours(config, side) for side in sides}
     result: dict[str, object] = {"precision": precision, "blocks": 2 * depth, "blocks_timed": 2}
     result |= compare(ours, flops, peers, config.resolution)
     largest = models[0], max(side for side in sides if side <= 1024)
@@ -185,11 +186,10 @@ def continue_to(one: Sequence[float], two: Sequence[float], depth: int) -> list[
     return [a + (depth - 1) * (b - a) for a, b in zip(one, two, strict=True)]
 
 
-def count_ours(config: ModelConfig, side: int, precision: Precision) -> int:
-    """FLOPs of a guided step of the whole model, which lies on `meta` and takes no memory."""
-    with torch.device("meta"):
-        model = Majolica(config).eval()
-    return count_flops(guided_step(model, side, precision, torch.device("meta")))
+def count_ours(config: ModelConfig, side: int) -> int:
+    """FLOPs of a guided step of the whole model, whose tensors are fake and take no memory."""
+    with FakeTensorMode():
+        return count_flops(guided_step(Majolica(config).eval(), side, "fp32", torch.device("cpu")))
 
 
 def compare(
