@@ -5,9 +5,6 @@ docs/architecture.md gives the mathematics.
 
 from __future__ import annotations
 
-import math
-from statistics import NormalDist
-
 import torch
 from torch import Tensor
 
@@ -18,11 +15,6 @@ def flow_time(normal_B: Tensor, mean: float, std: float) -> Tensor:
     The distribution is that of JiT (arXiv 2511.13720, section 4).
     """
     return torch.sigmoid(mean + std * normal_B)
-
-
-def time_quantile(share: float, mean: float, std: float) -> float:
-    """Return the flow time below which a share of the times of `flow_time` lies."""
-    return 1 / (1 + math.exp(-NormalDist(mean, std).inv_cdf(share)))
 
 
 def add_noise(clean_BCHW: Tensor, t_B: Tensor, scale: int, noise_BCHW: Tensor) -> Tensor:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from torch import Tensor
 
+from majolica.config.flow_times import time_quantile
 from majolica.config.resolutions import scale_of
 from majolica.config.run import LossConfig
 from majolica.errors import UserError, unknown_name
-from majolica.objectives.flow import time_quantile
 from majolica.sampling.guidance import Guidance, read_guidance
 from majolica.sampling.inputs import Texts, Values, read_count, read_number, read_texts, read_whole
 from majolica.sampling.noise import read_seeds
@@ -89,7 +89,7 @@ def read_last_time(given: object, loss: LossConfig) -> float:
     (docs/adr/063).
     """
     if given == "auto":
-        return time_quantile(0.99, loss.t_mean, loss.t_std)
+        return time_quantile(0.99, loss)
     wanted = "a flow time from 0 to 1, or auto"
     last = read_number(given, "the last time", wanted)
     if not 0 <= last <= 1:

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from majolica.config.flow_times import time_quantile
+from majolica.config.run import LossConfig
 from majolica.models.majolica import pool
-from majolica.objectives.flow import add_noise, flow_time, time_quantile, velocity_loss
+from majolica.objectives.flow import add_noise, flow_time, velocity_loss
 
 
 @pytest.mark.parametrize("scale", [2, 4])
@@ -33,10 +35,12 @@ def test_pooled_noise_has_the_distribution_of_the_base_resolution(scale: int) ->
 
 
 def test_quantiles_of_the_flow_times() -> None:
-    assert time_quantile(0.5, 0.0, 2.0) == pytest.approx(0.5)
+    assert time_quantile(0.5, LossConfig(t_mean=0.0, t_std=2.0)) == pytest.approx(0.5)
     t_B = flow_time(torch.randn(100_000, generator=torch.Generator().manual_seed(0)), -0.8, 0.8)
     for share in (0.1, 0.9, 0.99):
-        assert float((t_B < time_quantile(share, -0.8, 0.8)).float().mean()) == pytest.approx(share, abs=0.003)
+        assert float((t_B < time_quantile(share, LossConfig(t_mean=-0.8, t_std=0.8))).float().mean()) == pytest.approx(
+            share, abs=0.003
+        )
 
 
 def test_velocity_loss_is_the_velocity_error() -> None:

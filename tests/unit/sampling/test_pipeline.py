@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from majolica.config import io
+from majolica.config.flow_times import time_quantile
 from majolica.config.run import LossConfig, RunConfig
 from majolica.errors import Notice, UserError
 from majolica.models.initialise import materialise
 from majolica.models.majolica import Majolica, pool
-from majolica.objectives.flow import time_quantile
 from majolica.run.checkpoint import Saved, save
 from majolica.sampling import pipeline as pipeline_module
 from majolica.sampling.guidance import Guidance
@@ -221,8 +221,7 @@ def test_the_last_step_begins_where_training_went_to(pipeline: Pipeline, monkeyp
         return perceive(base_B3HW, t_B)
 
     monkeypatch.setattr(pipeline.model, "perceive", watch)
-    loss = pipeline.config.loss
-    far = time_quantile(0.99, loss.t_mean, loss.t_std)
+    far = time_quantile(0.99, pipeline.config.loss)
     pipeline.paint("a fox", steps=8, solver="euler")
     assert asked == pytest.approx([i / 7 * far for i in range(8)])
     asked.clear()
