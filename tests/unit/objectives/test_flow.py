@@ -40,8 +40,6 @@ def test_quantiles_of_the_flow_times() -> None:
     for share in (0.1, 0.9, 0.99):
         below_B = t_B < time_quantile(share, LossConfig(t_mean=-0.8, t_std=0.8))
         assert float(below_B.float().mean()) == pytest.approx(share, abs=0.003)
-            share, abs=0.003
-        )
 
 
 def test_velocity_loss_is_the_velocity_error() -> None:
