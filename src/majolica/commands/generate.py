@@ -97,6 +97,7 @@ def generate(
         )
     settings = {"set": properties, "size": images_B3HW.shape[-1], "steps": steps, "guidance": guidance}
     settings |= {"property_guidance": property_guidance, "solver": solver}
+    settings |= {"last_time": last_time, "tile": tile}
     for path, image_3HW, (prompt, own) in zip(paths, images_B3HW, wishes, strict=True):
         write_atomic(path, _encode(image_3HW, FORMATS[out.suffix.lower()], prompt, settings | {"seed": own}))
         print(path)

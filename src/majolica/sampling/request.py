@@ -98,8 +98,9 @@ def read_last_time(given: object, loss: LossConfig) -> float:
 
 
 AUTO_TILE = 512
-"""Side in pixels of the tiles of pictures that have more pixels than `WHOLE` x `WHOLE`."""
+"""Side in pixels of the tiles of pictures whose side is larger than `WHOLE`."""
 WHOLE = 1024
+SMALLEST_TILE = 32
 
 
 def read_tile(given: object, side: int) -> int | None:
@@ -120,9 +121,6 @@ def read_tile(given: object, side: int) -> int | None:
     if tile < SMALLEST_TILE:
         raise UserError(f"the tile is {tile} px: {SMALLEST_TILE} is the least, because every tile also reads a border")
     return tile if tile < side else None
-
-
-SMALLEST_TILE = 32
 
 
 def _take(value: Values, rows: slice) -> Values:

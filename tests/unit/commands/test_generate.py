@@ -34,6 +34,7 @@ def test_generate_one(capsys: pytest.CaptureFixture[str]) -> None:
         assert picture.info["prompt"] == "a dolphin, 海豚"
         settings = json.loads(picture.info["majolica"])
         assert (settings["set"], settings["seed"], settings["size"]) == (properties, 5, 64)
+        assert (settings["last_time"], settings["tile"]) == ("auto", "auto")
 
 
 def test_generate_variants_each_with_its_seed() -> None:
