@@ -6,6 +6,7 @@ import importlib.machinery
 import statistics
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -50,22 +51,41 @@ def times_as_fast(seconds: Mapping[str, list[float]], ours: str, theirs: str) ->
     return median_ratio(best(theirs), best(ours))
 
 
-def same_size(config: ModelConfig, rows: int, device: torch.device) -> tuple[dict[str, Block], Tensor, dict[str, str]]:
-    """Blocks of ours and of others with the same width, heads and hidden units; their input; why some are missing."""
-    width, heads, hidden = config.width, config.heads, swiglu_hidden(config.width)
+@dataclass(frozen=True)
+class Inputs:
+    """What blocks of one size are given: tokens, a condition with its mask, and the modulation of adaLN."""
+
+    x: Tensor
+    text: Tensor
+    mask: Tensor
+    modulation: Tensor
+
+
+def own_blocks(config: ModelConfig, rows: int, device: torch.device) -> tuple[dict[str, Block], Inputs]:
+    """A block of each half of our trunk, and inputs of the model's size."""
+    width, heads = config.width, config.heads
     tokens = (config.resolution // config.patch) ** 2
-    x = torch.randn(rows, tokens, width, device=device, requires_grad=True)
-    text = torch.randn(rows, config.text.length, config.text.width, device=device)
-    mask = torch.ones(rows, config.text.length, dtype=torch.bool, device=device)
-    modulation = torch.randn(rows, 6, width, device=device)
+    given = Inputs(
+        x=torch.randn(rows, tokens, width, device=device, requires_grad=True),
+        text=torch.randn(rows, config.text.length, config.text.width, device=device),
+        mask=torch.ones(rows, config.text.length, dtype=torch.bool, device=device),
+        modulation=torch.randn(rows, 6, width, device=device),
+    )
     rope = torch.polar(torch.ones(tokens, width // heads // 2), torch.rand(tokens, width // heads // 2)).to(device)
     see, paint = trunk.Block(width, heads).to(device), trunk.Block(width, heads, config.text.width).to(device)
     for block in (see, paint):  # as training does
         set_attention_by_products(block, device)
     blocks: dict[str, Block] = {
-        "see": lambda x: see(x, modulation, rope),
-        "paint": lambda x: paint(x, modulation, rope, (text, mask)),
+        "see": lambda x: see(x, given.modulation, rope),
+        "paint": lambda x: paint(x, given.modulation, rope, (given.text, given.mask)),
     }
+    return blocks, given
+
+
+def same_size(config: ModelConfig, rows: int, device: torch.device) -> tuple[dict[str, Block], Tensor, dict[str, str]]:
+    """Blocks of ours and of others with the same width, heads and hidden units; their input; why some are missing."""
+    width, heads, hidden = config.width, config.heads, swiglu_hidden(config.width)
+    blocks, given = own_blocks(config, rows, device)
     missing: dict[str, str] = {}
     try:
         from diffusers.models.attention import BasicTransformerBlock
@@ -82,9 +102,9 @@ def same_size(config: ModelConfig, rows: int, device: torch.device) -> tuple[dic
             ff_inner_dim=hidden,
         ).to(device)
         bias = torch.zeros(rows, 1, config.text.length, device=device)
-        flat = modulation.flatten(1)
+        flat = given.modulation.flatten(1)
         blocks["diffusers"] = lambda x: pixart(
-            x, encoder_hidden_states=text, encoder_attention_mask=bias, timestep=flat
+            x, encoder_hidden_states=given.text, encoder_attention_mask=bias, timestep=flat
         )
     except ImportError as error:
         missing["diffusers"] = str(error)
@@ -96,7 +116,7 @@ def same_size(config: ModelConfig, rows: int, device: torch.device) -> tuple[dic
         blocks["timm"] = TimmBlock(width, heads, mlp_ratio=hidden / width, qk_norm=True, mlp_layer=SwiGLU).to(device)
     except ImportError as error:
         missing["timm"] = str(error)
-    return blocks, x, missing
+    return blocks, given.x, missing
 
 
 def stand_in_for_torchvision() -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -26,18 +27,19 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
+from benchmarks.blocks import own_blocks
 from benchmarks.timing import Step, median_ratio, rounds, timed
 from majolica.config.run import ModelConfig
 from majolica.device import find_device
 from majolica.estimate.trace import flop_counter
-from majolica.models import trunk
 from majolica.models.conditions import Condition
 from majolica.models.majolica import Majolica, pool
 from majolica.models.precision import Precision, autocast, has_bf16, set_attention_by_products
 from majolica.recipes import recipe
 from majolica.sampling.guidance import Guidance
-from majolica.sampling.painting import magnify
+from majolica.sampling.painting import decode_large
 from majolica.sampling.request import PaintSettings, read_tile
 
 RECIPES = ("base", "large", "reference")
@@ -72,27 +74,19 @@ def guided_step(model: Majolica, side: int, precision: Precision, device: torch.
             for condition in branches:
                 grid_BHWD, clean_B3HW = model.paint(tokens_BND, time_BD, text, condition, base_B3HW, t_B)
                 if scale > 1:
-                    magnify(model, grid_BHWD, clean_B3HW, z_B3HW, t_B, settings)
+                    decode_large(model, grid_BHWD, clean_B3HW, z_B3HW, t_B, settings)
 
     return run
 
 
 def block_step(config: ModelConfig, side: int, precision: Precision, device: torch.device) -> Step:
     """One forward pass of one block of a transformer whose tokens grow with the area of the picture."""
-    tokens = (side // config.patch) ** 2
-    block = trunk.Block(config.width, config.heads, config.text.width).to(device)
-    set_attention_by_products(block, device)
-    x_BND = torch.randn(1, tokens, config.width, device=device)
-    modulation_B6D = torch.randn(1, 6, config.width, device=device)
-    pairs = config.width // config.heads // 2
-    rope_NF = torch.polar(torch.ones(tokens, pairs), torch.rand(tokens, pairs)).to(device)
-    states = torch.randn(1, config.text.length, config.text.width, device=device)
-    mask = torch.ones(1, config.text.length, dtype=torch.bool, device=device)
+    blocks, inputs = own_blocks(dataclasses.replace(config, resolution=side), 1, device)
 
     @torch.inference_mode()
     def run() -> None:
         with autocast(precision, device):
-            block(x_BND, modulation_B6D, rope_NF, (states, mask))
+            blocks["paint"](inputs.x)
 
     return run
 
@@ -114,19 +108,9 @@ class Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         if not func.is_view:
-            tensors = [x for x in (*_tensors(args), *_tensors((kwargs or {}).values()), *_tensors((out,)))]
+            tensors = [x for x in tree_leaves((args, kwargs, out)) if isinstance(x, Tensor)]
             self.bytes += sum(x.numel() * x.element_size() for x in tensors)
         return out
-
-
-def _tensors(values: Any) -> list[Tensor]:
-    found: list[Tensor] = []
-    for value in values:
-        if isinstance(value, Tensor):
-            found.append(value)
-        elif isinstance(value, list | tuple):
-            found += _tensors(value)
-    return found
 
 
 def decoder_of_autoencoder(device: torch.device) -> tuple[Callable[[int], Step] | None, str]:
@@ -196,14 +180,10 @@ def compare(
     ours: Mapping[int, list[float]], flops: Mapping[int, int], peers: Mapping[int, list[float]], base: int
 ) -> dict[str, object]:
     """Seconds and FLOPs at every size, and their ratios to those of the base resolution."""
-
-    def middle(values: list[float]) -> float:
-        return round(sorted(values)[len(values) // 2], 4)
-
     found: dict[str, object] = {
-        "seconds": {str(side): middle(values) for side, values in ours.items()},
+        "seconds": {str(side): round(statistics.median(values), 4) for side, values in ours.items()},
         "flops": {str(side): count for side, count in flops.items()},
-        "pixel_transformer_seconds": {str(side): middle(values) for side, values in peers.items()},
+        "pixel_transformer_seconds": {str(side): round(statistics.median(values), 4) for side, values in peers.items()},
     }
     for side in ours:
         if side == base:

@@ -33,7 +33,7 @@ def integrate(
         def branch(asked: Condition) -> Tensor:
             grid_BHWD, clean_B3HW = model.paint(tokens_BND, time_BD, text, asked, base_B3HW, t_B)
             if scale > 1:
-                clean_B3HW = magnify(model, grid_BHWD, clean_B3HW, z_B3HW, t_B, settings)
+                clean_B3HW = decode_large(model, grid_BHWD, clean_B3HW, z_B3HW, t_B, settings)
             return clean_B3HW.float()  # guidance would multiply the rounding of bfloat16
 
         return guide(branch, condition, settings.guidance, t)
@@ -41,7 +41,7 @@ def integrate(
     return SOLVERS[settings.solver](denoise, noise_B3HW, settings.times, tick)
 
 
-def magnify(
+def decode_large(
     model: Majolica, grid_BHWD: Tensor, base_B3HW: Tensor, z_B3HW: Tensor, t_B: Tensor, settings: PaintSettings
 ) -> Tensor:
     """The large picture of a predicted base picture, decoded at once or in tiles."""
