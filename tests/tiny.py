@@ -75,3 +75,7 @@ def weights(run: Path, step: int) -> dict[str, torch.Tensor]:
         for path in folder.glob("*.safetensors")
         for name, value in load_file(path).items()
     }
+
+
+CAPTIONS = ("a fox", "an owl", "a cat", "a picture of a fox on a teal background", "a drawing", "an illustration")
+"""Captions from which a small vocabulary is learned."""

@@ -11,37 +11,18 @@ import torch
 
 from majolica.config import io
 from majolica.config.flow_times import time_quantile
-from majolica.config.run import LossConfig, RunConfig
+from majolica.config.run import RunConfig
 from majolica.errors import Notice, UserError
 from majolica.models.initialise import materialise
-from majolica.models.majolica import Majolica, pool
+from majolica.models.majolica import Majolica
 from majolica.run.checkpoint import Saved, save
 from majolica.sampling import pipeline as pipeline_module
-from majolica.sampling.guidance import Guidance
-from majolica.sampling.noise import draw_noise
 from majolica.sampling.painting import integrate
 from majolica.sampling.pipeline import Pipeline
-from majolica.sampling.request import PaintRequest, PaintSettings
-from majolica.sampling.solvers import spread_times
+from majolica.sampling.request import PaintRequest
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
 from majolica.text.words import count_words
-from tiny import TINY, awake
-
-CAPTIONS = ("a fox", "an owl", "a cat", "a picture of a fox on a teal background", "a drawing", "an illustration")
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    path = tmp_path_factory.mktemp("pipeline") / "tokenizer.model"
-    train_tokenizer(CAPTIONS, path, 300)
-    return Tokenizer(path)
-
-
-@pytest.fixture
-def pipeline(tiny: Majolica, tokenizer: Tokenizer) -> Pipeline:
-    """Of a run that painted at twice its resolution, and reads eight pieces."""
-    loss = LossConfig(fine_share=0.25, fine_scale=2)
-    return Pipeline(tiny, tokenizer, dataclasses.replace(RunConfig(), model=TINY, loss=loss), torch.device("cpu"))
+from tiny import CAPTIONS, TINY, awake
 
 
 def test_loading_gives_the_saved_weights_and_the_constants(
@@ -116,17 +97,6 @@ def test_pictures_that_are_the_same_are_said(pipeline: Pipeline) -> None:
         pipeline.paint(["a fox", "an owl", "a fox"], steps=2, seed=range(3))
 
 
-def test_a_size_beyond_training_is_said(pipeline: Pipeline) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        pipeline.paint("a fox", size=32, steps=1)
-    with pytest.warns(Notice, match=r"size 48 is larger .*\(16 px and 32 px\).*paint at most 32, .*fine-scale 3"):
-        pipeline.paint("a fox", size=48, steps=1)
-    pipeline.config = dataclasses.replace(pipeline.config, loss=LossConfig(fine_share=0.0, fine_scale=2))
-    with pytest.warns(Notice, match=r"size 32 is larger .*\(16 px\).*paint at most 16"):
-        pipeline.paint("a fox", size=32, steps=1)
-
-
 def test_text_that_is_not_read_is_said(pipeline: Pipeline, tokenizer: Tokenizer) -> None:
     """Cut, or unknown to the run: in paint, embed and classify alike."""
     images = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
@@ -194,24 +164,6 @@ def test_dials_change_the_picture_and_their_ends_are_allowed(pipeline: Pipeline)
         assert not torch.equal(plain, pipeline.paint(["a fox"], steps=3, properties={"colourfulness": value}))
 
 
-@pytest.mark.filterwarnings("ignore::majolica.errors.Notice")
-def test_every_multiple_of_the_base_resolution(pipeline: Pipeline) -> None:
-    assert pipeline.paint(["a fox"], size=48, steps=2).shape == (1, 3, 48, 48)
-
-
-@pytest.mark.parametrize("solver", ["euler", "heun"])
-def test_a_large_picture_pooled_is_the_small_one(pipeline: Pipeline, solver: str) -> None:
-    """From one seed the same picture comes at every size, details aside, to float precision."""
-    condition = pipeline.condition(["a fox", "an owl"], {"brightness": 0.5})
-    noise = [torch.stack([draw_noise(seed, 16, scale) for seed in (7, 8)]) for scale in (1, 2)]
-    small, large = (
-        integrate(pipeline.model, noise_B3HW, condition, PaintSettings(scale, spread_times(4), Guidance(), solver))
-        for scale, noise_B3HW in zip((1, 2), noise, strict=True)
-    )
-    torch.testing.assert_close(pool(large, 2), small, atol=1e-4, rtol=1e-4)
-    assert (large - small.repeat_interleave(2, 2).repeat_interleave(2, 3)).abs().max() > 0.01
-
-
 def test_the_last_step_begins_where_training_went_to(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
     perceive = pipeline.model.perceive
@@ -227,16 +179,6 @@ def test_the_last_step_begins_where_training_went_to(pipeline: Pipeline, monkeyp
     asked.clear()
     pipeline.paint("a fox", steps=8, solver="euler", last_time=1)
     assert asked == pytest.approx([i / 8 for i in range(8)])
-
-
-@pytest.mark.filterwarnings("ignore::majolica.errors.Notice")
-def test_tiles_give_the_picture_that_is_decoded_at_once(pipeline: Pipeline) -> None:
-    asked = {"size": 96, "steps": 3, "properties": {"brightness": 0.5}, "seed": 3}
-    whole = pipeline.paint(["a fox"], tile="off", **asked)  # type: ignore[arg-type]
-    for tile in (32, "48"):
-        tiled = pipeline.paint(["a fox"], tile=tile, **asked)  # type: ignore[arg-type]
-        assert (tiled.int() - whole.int()).abs().max() <= 1
-    assert torch.equal(whole, pipeline.paint(["a fox"], **asked)), "small pictures need no tiles"  # type: ignore[arg-type]
 
 
 def test_probabilities_sum_to_one(pipeline: Pipeline) -> None:
