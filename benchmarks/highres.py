@@ -1,6 +1,6 @@
 """What a larger picture costs: one guided step of painting at growing sizes. `python -m benchmarks.highres --json`.
 
-A step evaluates the model with the caption and without it, for one picture.
+A step evaluates the model with the caption and without it, for one picture, and decodes details once.
 
 * ours: the trunk sees the picture pooled to the base resolution, and the glaze all of its pixels, in tiles beyond
   1024 px. Two depths are timed, and the time is continued to the recipe's depth; all blocks of a half are equal.
@@ -31,6 +31,7 @@ from torch.utils._pytree import tree_leaves
 
 from benchmarks.blocks import own_blocks
 from benchmarks.timing import Step, median_ratio, rounds, timed
+from majolica.config.picture_size import PictureSize
 from majolica.config.run import ModelConfig
 from majolica.device import find_device
 from majolica.estimate.trace import flop_counter
@@ -62,7 +63,7 @@ def guided_step(model: Majolica, side: int, precision: Precision, device: torch.
     asked = Condition(tokens_BL, some_B, values_BP, torch.zeros_like(values_BP, dtype=torch.bool))
     branches = (asked, dataclasses.replace(asked, has_text_B=none_B))
     z_B3HW, t_B = torch.randn(1, 3, side, side, device=device), torch.full((1,), 0.4, device=device)
-    settings = PaintSettings(scale, (0.0, 1.0), Guidance(), "euler", read_tile("auto", side))
+    settings = PaintSettings(PictureSize(side, side, scale), (0.0, 1.0), Guidance(), "euler", read_tile("auto", side))
     with autocast(precision, device):
         text = model.read(tokens_BL)
 
@@ -73,8 +74,8 @@ def guided_step(model: Majolica, side: int, precision: Precision, device: torch.
             tokens_BND, time_BD = model.perceive(base_B3HW, t_B)
             for condition in branches:
                 grid_BHWD, clean_B3HW = model.paint(tokens_BND, time_BD, text, condition, base_B3HW, t_B)
-                if scale > 1:
-                    decode_large(model, grid_BHWD, clean_B3HW, z_B3HW, t_B, settings)
+            if scale > 1:
+                decode_large(model, grid_BHWD, clean_B3HW, z_B3HW, t_B, settings)
 
     return run
 

@@ -27,11 +27,11 @@ class FakePipeline:
         assert run == Path("runs/demo")
         return cls()
 
-    def paint(self, prompts: list[str], size: int | None, *rest: Any, progress: Any, **named: Any) -> Tensor:
+    def paint(self, prompts: list[str], size: str | None, *rest: Any, progress: Any, **named: Any) -> Tensor:
         FakePipeline.asked = (prompts, size, *rest, named)
         warnings.warn("this is small", Notice, stacklevel=2)
         progress(1, 1)
-        side = size or SIDE
+        side = int(size or SIDE)
         shades_B = torch.arange(len(prompts), dtype=torch.uint8) * 100
         return shades_B[:, None, None, None].expand(-1, 3, side, side)
 

@@ -34,7 +34,7 @@ def generate(
     /,
     run: Path = DEFAULT_RUN,
     set: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="NAME=VALUE")] = (),
-    size: int | None = None,
+    size: str | None = None,
     out: Path = Path("painted.png"),
     count: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 1,
     steps: int = 20,
@@ -52,7 +52,7 @@ def generate(
         prompts: What to paint, each in quotes.
         run: Folder of the trained run.
         set: A property, as in brightness=0.8; may be given several times.
-        size: Side in pixels, a multiple of the run's base resolution; that itself when not given.
+        size: Side in pixels, a multiple of the run's base resolution (the default), or WIDTHxHEIGHT up to 3:1.
         out: File to write (.png, .jpg or .webp); several pictures get numbered files.
         count: Pictures of each prompt, with the seeds SEED, SEED + 1, and so on.
         steps: Steps of the solver; more are slower and finer.
@@ -95,7 +95,8 @@ def generate(
             tile=tile,
             progress=progress,
         )
-    settings = {"set": properties, "size": images_B3HW.shape[-1], "steps": steps, "guidance": guidance}
+    height, width = images_B3HW.shape[-2:]
+    settings = {"set": properties, "size": width if width == height else f"{width}x{height}", "steps": steps, "guidance": guidance}
     settings |= {"property_guidance": property_guidance, "solver": solver}
     settings |= {"last_time": last_time, "tile": tile}
     for path, image_3HW, (prompt, own) in zip(paths, images_B3HW, wishes, strict=True):

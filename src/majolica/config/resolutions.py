@@ -1,12 +1,9 @@
-"""Which sizes a run learns to paint, and which it can be asked for."""
+"""Which sizes a run learns to paint, and what to say of those that it is asked for beyond them."""
 
 from __future__ import annotations
 
+from majolica.config.picture_size import PictureSize
 from majolica.config.run import RunConfig
-from majolica.errors import UserError
-
-LARGEST = 4_096
-"""Longest side in pixels. The decoder holds the whole picture in memory, so larger pictures do not fit."""
 
 
 def trained_sizes(config: RunConfig) -> tuple[int, ...]:
@@ -15,31 +12,22 @@ def trained_sizes(config: RunConfig) -> tuple[int, ...]:
     return (base, loss.fine_scale * base) if loss.fine_share > 0 else (base,)
 
 
-def scale_of(size: int, base: int) -> int:
-    """Return k such that a picture of `size` pixels is k times the base resolution.
-
-    Raises UserError if `size` is no multiple of `base`, or too large.
-    """
-    most = max(1, LARGEST // base)
-    if size > most * base:
-        raise UserError(f"size {size} is too large: {most * base} is the most ({most} times {base})")
-    if size < base or size % base:
-        nearest = min(max(1, round(size / base)), most) * base
-        raise UserError(f"size {size} is no multiple of the base resolution {base}: use {nearest}, say")
-    return size // base
-
-
-def beyond_training_notes(size: int, config: RunConfig) -> list[str]:
-    """Return a line that warns of a size beyond all that the run was trained on; no line if it was trained on it."""
-    trained = trained_sizes(config)
-    if size <= trained[-1]:
-        return []
-    pixels = " and ".join(f"{side} px" for side in trained)
-    scale = -(-size // config.model.resolution)
-    return [
-        f"size {size} is larger than anything this run was trained on ({pixels}): expect dots or a grid; paint at most"
-        f" {trained[-1]}, or train with --loss.fine-share 0.25 --loss.fine-scale {scale}"
-    ]
+def beyond_training_notes(size: PictureSize, config: RunConfig) -> list[str]:
+    """Return a line for each way in which a size lies beyond those on which the run was trained."""
+    trained, base = trained_sizes(config), config.model.resolution
+    notes = []
+    if size.scale * base > trained[-1]:
+        pixels = " and ".join(f"{side} px" for side in trained)
+        notes.append(
+            f"size {size} is larger than anything this run was trained on ({pixels}): expect dots or a grid; paint at"
+            f" most {trained[-1]}, or train with --loss.fine-share 0.25 --loss.fine-scale {size.scale}"
+        )
+    if not size.square and not config.data.buckets:
+        notes.append(
+            f"size {size} is not square, and this run was trained on squares only: expect things to be cut, stretched"
+            " or doubled; train with --data.buckets True"
+        )
+    return notes
 
 
 def base_only_notes(config: RunConfig) -> list[str]:

@@ -29,12 +29,15 @@ class TextConfig:
 class DecoderConfig:
     """The pixel decoder (the glaze): a small convolutional network that works at any resolution.
 
-    A block takes 20 `width`^2 multiply-adds per pixel, and a quarter of that at half resolution.
+    A block takes 20 (`width` / `stride`)^2 multiply-adds per pixel, and a quarter of that at half resolution.
     """
+
+    stride: Annotated[int, above(0)] = 2
+    """Side of the squares of pixels on which its features lie; the pixels of a square are channels."""
 
     width: Annotated[int, above(0)] = 32
     depth: Annotated[int, above(0)] = 3
-    """Blocks at full resolution."""
+    """Blocks with features on every square."""
     half_depth: Annotated[int, at_least(0)] = 2
     """Blocks at half resolution, which see twice as far; 0 leaves that level out."""
 

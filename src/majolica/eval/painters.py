@@ -14,7 +14,7 @@ from majolica.errors import Notice
 from majolica.eval.protocol import PipelineLike
 from majolica.eval.workers import Workers
 from majolica.sampling.inputs import read_texts
-from majolica.sampling.request import PaintRequest
+from majolica.sampling.request import PaintRequest, read_size
 
 PART = 16
 """The most pictures that one process paints at once."""
@@ -60,7 +60,8 @@ class Painters:
         """Paint one picture per prompt, as the pipeline does, but in parts."""
         rows = cut(len(read_texts(request.prompts)), self.workers.count if self.workers else 1, request.batch)
         parts = [request.part(some) for some in rows]
-        unit = ((request.size or self.resolution) / self.resolution) ** 2
+        width, height = read_size(request.size, self.resolution)
+        unit = width * height / self.resolution**2
         if self.workers is None:
             return torch.cat([self._paint_here(part, unit) for part in parts])
         futures = self.workers.paint(parts)

@@ -4,8 +4,11 @@ It first decodes the base resolution. A larger picture is then the base picture,
 details that average to zero over every such cell: pooled by k, what is painted at any resolution is what is painted at
 the base. It works on any window, so training can decode a crop of a large picture.
 
-Shapes: B rows, H and W the sides of a picture in pixels or of the token grid in tokens, P and Q the pixel rows and
-columns of a window, D width of a token, C width of the decoder, M what modulates its blocks, 3 colours.
+Its features lie on squares of `stride` x `stride` pixels, whose pixels enter and leave as channels (space to depth; Shi
+et al., arXiv 1609.05158). With a stride of 2 a large picture costs a quarter of what features at every pixel cost.
+
+Shapes: B rows, H and W the sides of a picture in pixels or of the token grid in tokens, P and Q the rows and columns of
+features (or of pixels) in a window, D width of a token, C width of the decoder, M what modulates its blocks, 3 colours.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from majolica.config.run import DecoderConfig
 from majolica.models.layers import layer_norm
 
 HARMONICS = 2
-INPUTS = 3 + 3 + 4 * HARMONICS + 1  # noisy pixels, estimate, intra-token coordinates, log2(k)
+COORDINATES = 4 * HARMONICS + 1  # place inside the token, log2(k)
 
 
 @dataclass(frozen=True)
@@ -110,24 +113,32 @@ class PixelDecoder(nn.Module):
 
     def __init__(self, config: DecoderConfig, width_token: int) -> None:
         super().__init__()
-        self.enter = nn.Conv2d(INPUTS, config.width, 3, padding=1)
+        self.stride = config.stride
+        square = config.stride**2
+        self.enter = nn.Conv2d(square * (3 + 3) + COORDINATES, config.width, 3, padding=1)
         blocks = config.half_depth + config.depth
         self.half_depth = config.half_depth
         self.modulation = nn.Linear(width_token, 2 * config.width * blocks)
         self.halve = nn.Conv2d(config.width, config.width, 2, stride=2) if config.half_depth else None
         self.blocks = nn.ModuleList(PixelBlock(config.width) for _ in range(blocks))
         """In the order of their use: the first `half_depth` work at half resolution."""
-        self.leave = nn.Conv2d(config.width, 3, 3, padding=1)
+        self.leave = nn.Conv2d(config.width, square * 3, 3, padding=1)
+
+    @property
+    def unit(self) -> int:
+        """Sides in pixels are multiples of this inside the decoder; others are padded."""
+        return 2 * self.stride if self.half_depth else self.stride
 
     @property
     def reach(self) -> int:
         """How many pixels away the noisy pixels can be on which a decoded pixel depends.
 
-        The first and the last convolution see 1 pixel each, and so does each block at full
-        resolution. At half resolution a block sees 2. Halving and doubling add a pixel of half the
-        resolution, and the second pixel of a pair.
+        The first and the last convolution see one square beyond their own, and so does each block.
+        A block at half resolution sees two, and so do halving and doubling together.
         """
-        return 2 + len(self.blocks) - self.half_depth + (2 * (self.half_depth + 1) + 1 if self.half_depth else 0)
+        half = 2 * (self.half_depth + 1) if self.half_depth else 0
+        squares = 2 + len(self.blocks) - self.half_depth + half
+        return self.stride * squares + self.stride - 1
 
     def forward(self, token_BHWD: Tensor, estimate_B3HW: Tensor, pixels_B3HW: Tensor) -> Tensor:
         """Clean base-resolution pixels, from what a linear head reads off the tokens and the noisy base pixels.
@@ -139,7 +150,7 @@ class PixelDecoder(nn.Module):
 
     def magnify(self, token_BHWD: Tensor, base_B3HW: Tensor, pixels_B3HW: Tensor, window: Window) -> Tensor:
         """Clean pixels of a window at scale k, as `pixels_B3HW`; their k x k means are `base_B3HW`'s pixels."""
-        row_BP, column_BQ = coordinates(window, pixels_B3HW)
+        row_BP, column_BQ = coordinates(window, pixels_B3HW.shape[-2:])
         repeated_B3HW = resample(
             base_B3HW.permute(0, 2, 3, 1),
             repetition(row_BP, base_B3HW.shape[2]),
@@ -154,64 +165,80 @@ class PixelDecoder(nn.Module):
 
     def correction(self, token_BHWD: Tensor, estimate_B3HW: Tensor, pixels_B3HW: Tensor, window: Window) -> Tensor:
         """What pixels say beyond an estimate of the same size."""
-        row_BP, column_BQ = coordinates(window, pixels_B3HW)
-        grid_height, grid_width = token_BHWD.shape[1:3]
-        places = intra_token(row_BP * grid_height, column_BQ * grid_width, window.scale)
+        height, width = pixels_B3HW.shape[-2:]
+        both_B6HW, window = pad(torch.cat((pixels_B3HW, estimate_B3HW), 1), window, self.unit)
+        size, grid = [side // self.stride for side in both_B6HW.shape[-2:]], token_BHWD.shape[1:3]
+        row_BP, column_BQ = coordinates(window, size)
+        places_BPQC = intra_token(row_BP * grid[0], column_BQ * grid[1], window.scale)
         # Channels last: what one convolution leaves is what the next one reads, without a copy.
-        x = torch.cat((pixels_B3HW, estimate_B3HW, places), 1).contiguous(memory_format=torch.channels_last)
-        x_BPQC = self.enter(x).permute(0, 2, 3, 1)
-        rows_BPH, columns_BQW = interpolation(row_BP, grid_height), interpolation(column_BQ, grid_width)
+        x_BPQC = convolve(self.enter, torch.cat((fold(both_B6HW, self.stride), places_BPQC), -1))
+        rows_BPH, columns_BQW = interpolation(row_BP, grid[0]), interpolation(column_BQ, grid[1])
         modulated = list(zip(self.blocks, self.modulation(token_BHWD).chunk(len(self.blocks), -1), strict=True))
         if self.halve:
             x_BPQC = x_BPQC + self.look_wider(x_BPQC, modulated[: self.half_depth], window)
         for block, grid_BHWM in modulated[self.half_depth :]:
             x_BPQC = block(x_BPQC, grid_BHWM, rows_BPH, columns_BQW)
-        out: Tensor = self.leave(x_BPQC.permute(0, 3, 1, 2))
-        return out
+        return unfold(convolve(self.leave, x_BPQC), self.stride)[:, :, :height, :width]
 
     def look_wider(self, x_BPQC: Tensor, modulated: Sequence[tuple[nn.Module, Tensor]], window: Window) -> Tensor:
         """What blocks at half resolution, which see twice as far at a quarter of the cost, make of the features."""
         assert self.halve is not None
-        height, width = x_BPQC.shape[1:3]
-        half_BPQC = convolve(self.halve, pad_to_even(x_BPQC))
-        # A pixel of half the resolution lies between the two that it stands for.
-        tall, wide = window.share
-        row_BP = centres(window.top_B, tall, height)[:, ::2] + tall / (2 * height)
-        column_BQ = centres(window.left_B, wide, width)[:, ::2] + wide / (2 * width)
+        half_BPQC = convolve(self.halve, x_BPQC)
+        row_BP, column_BQ = coordinates(window, half_BPQC.shape[1:3])
         grid_height, grid_width = modulated[0][1].shape[1:3]
         rows_BPH, columns_BQW = interpolation(row_BP, grid_height), interpolation(column_BQ, grid_width)
         # One name for all features: a block's input lives no longer than the block needs it (the planner counts on it).
         for block, grid_BHWM in modulated:
             half_BPQC = block(half_BPQC, grid_BHWM, rows_BPH, columns_BQW)
-        return double(half_BPQC, height, width)
+        return double(half_BPQC)
 
 
-def pad_to_even(x_BPQC: Tensor) -> Tensor:
-    """The features with a last row or column repeated where their number is odd."""
-    height, width = x_BPQC.shape[1:3]
-    if height % 2 == width % 2 == 0:
-        return x_BPQC
-    return F.pad(x_BPQC.permute(0, 3, 1, 2), (0, width % 2, 0, height % 2), mode="replicate").permute(0, 2, 3, 1)
+def pad(pixels_BCHW: Tensor, window: Window, unit: int) -> tuple[Tensor, Window]:
+    """The pixels with their last rows and columns repeated until both sides are multiples of `unit`; their window."""
+    height, width = pixels_BCHW.shape[-2:]
+    tall, wide = -height % unit, -width % unit
+    if not (tall or wide):
+        return pixels_BCHW, window
+    share = window.share[0] * (height + tall) / height, window.share[1] * (width + wide) / width
+    padded_BCHW = F.pad(pixels_BCHW, (0, wide, 0, tall), mode="replicate")
+    return padded_BCHW, Window(window.top_B, window.left_B, share, window.scale)
 
 
-def double(half_BPQC: Tensor, height: int, width: int) -> Tensor:
-    """Features of half the resolution, bilinearly interpolated to `height` x `width` pixels."""
+def double(half_BPQC: Tensor) -> Tensor:
+    """Features of half the resolution, bilinearly interpolated to twice as many rows and columns."""
     wide_BCPQ = F.interpolate(half_BPQC.permute(0, 3, 1, 2), scale_factor=2, mode="bilinear")
-    return wide_BCPQ[:, :, :height, :width].permute(0, 2, 3, 1)
+    return wide_BCPQ.permute(0, 2, 3, 1)
 
 
-def coordinates(window: Window, pixels_B3HW: Tensor) -> tuple[Tensor, Tensor]:
-    """Normalised rows `(B, P)` and columns `(B, Q)` of a window's pixels."""
-    height, width = pixels_B3HW.shape[-2:]
-    return centres(window.top_B, window.share[0], height), centres(window.left_B, window.share[1], width)
+def fold(pixels_BCHW: Tensor, stride: int) -> Tensor:
+    """Squares of pixels as channels: `(B, C, H, W) -> (B, P, Q, C * stride^2)`, P = H / stride, Q = W / stride.
+
+    `F.pixel_unshuffle` does the same, but leaves a batch of no rows as it is, and its channels lie first.
+    """
+    batch, channels, height, width = pixels_BCHW.shape
+    x = pixels_BCHW.reshape(batch, channels, height // stride, stride, width // stride, stride)
+    return x.permute(0, 2, 4, 1, 3, 5).reshape(batch, height // stride, width // stride, channels * stride**2)
+
+
+def unfold(squares_BPQC: Tensor, stride: int) -> Tensor:
+    """The pixels of squares: the inverse of `fold`."""
+    batch, height, width, numbers = squares_BPQC.shape
+    channels = numbers // stride**2
+    x = squares_BPQC.view(batch, height, width, channels, stride, stride).permute(0, 3, 1, 4, 2, 5)
+    return x.reshape(batch, channels, height * stride, width * stride)
+
+
+def coordinates(window: Window, size: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Normalised coordinates of a window's P rows `(B, P)` and Q columns `(B, Q)`, whose numbers are `size`."""
+    return centres(window.top_B, window.share[0], size[0]), centres(window.left_B, window.share[1], size[1])
 
 
 def intra_token(row_BP: Tensor, column_BQ: Tensor, scale: int) -> Tensor:
-    """Where a pixel lies inside its token (periodic Fourier features) and log2(k): `(B, 4 * HARMONICS + 1, P, Q)`."""
+    """Where a place lies inside its token (periodic Fourier features), and log2(k): `(B, P, Q, COORDINATES)`."""
     shape = (len(row_BP), row_BP.shape[1], column_BQ.shape[1])
     features = [row_BP.new_full((1, 1, 1), math.log2(scale)).expand(shape)]
     for harmonic in range(1, HARMONICS + 1):
         for angle in (row_BP[:, :, None], column_BQ[:, None, :]):
             phase = 2 * math.pi * harmonic * angle
             features += [phase.sin().expand(shape), phase.cos().expand(shape)]
-    return torch.stack(features, 1)
+    return torch.stack(features, -1)

@@ -32,13 +32,8 @@ class Span:
         return slice(self.start - self.first, self.stop - self.first)
 
 
-def spans(pixels: int, tile: int, reach: int, scale: int) -> Iterator[Span]:
-    """Cut `pixels` into spans of about `tile` pixels.
-
-    Spans begin at multiples of 2 and of `scale`, because the decoder joins pixels in pairs and in
-    cells of `scale`; the whole picture is cut at the same places.
-    """
-    unit = math.lcm(2, scale)
+def spans(pixels: int, tile: int, reach: int, unit: int) -> Iterator[Span]:
+    """Cut `pixels` into spans of about `tile` pixels, which begin at multiples of `unit`."""
     step, halo = max(1, tile // unit) * unit, -(-reach // unit) * unit
     for start in range(0, pixels, step):
         stop = min(start + step, pixels)
@@ -46,19 +41,21 @@ def spans(pixels: int, tile: int, reach: int, scale: int) -> Iterator[Span]:
 
 
 def magnify_in_tiles(
-    magnify: Callable[[Tensor, Window], Tensor], pixels_B3HW: Tensor, scale: int, tile: int, reach: int
+    magnify: Callable[[Tensor, Window], Tensor], pixels_B3HW: Tensor, scale: int, tile: int, reach: int, unit: int
 ) -> Tensor:
     """Return what `magnify` makes of whole pictures, computed tile by tile.
 
     `magnify` gives the clean pixels `B3HW` of a window of the noisy ones, and no pixel depends on
     others that are more than `reach` away. Tiles then agree with the whole but for the rounding of
-    floating-point sums.
+    floating-point sums. They begin at multiples of `scale` and of `unit`, because the decoder joins
+    pixels in cells and in squares, and the whole picture is cut into these at the same places.
     """
+    unit = math.lcm(unit, scale)
     batch, _, height, width = pixels_B3HW.shape
     zero_B = pixels_B3HW.new_zeros(batch)
     out_B3HW = torch.empty_like(pixels_B3HW)
-    for row in spans(height, tile, reach, scale):
-        for column in spans(width, tile, reach, scale):
+    for row in spans(height, tile, reach, unit):
+        for column in spans(width, tile, reach, unit):
             share = ((row.last - row.first) / height, (column.last - column.first) / width)
             window = Window(zero_B + row.first / height, zero_B + column.first / width, share, scale)
             part = magnify(pixels_B3HW[:, :, row.first : row.last, column.first : column.last], window)

@@ -50,8 +50,8 @@ def read_guidance(text: float, properties: float | None) -> Guidance:
 def guide(branch: Callable[[Condition], Tensor], asked: Condition, weights: Guidance, t: float) -> Tensor:
     """The predicted image under guidance, `B3HW`, at flow time `t`.
 
-    `branch` predicts the image for a condition. It is called for one, two or three conditions,
-    which share one pass through the perception trunk.
+    `branch` predicts the image for a condition. It is called for one, two or three conditions, first
+    for all that is asked; they share one pass through the perception trunk.
     """
     full = branch(asked)
     has_properties = bool(asked.has_value_BP.any())

@@ -42,8 +42,8 @@ def read_seed(given: object) -> int:
     return seed
 
 
-def draw_noise(seed: int, resolution: int, scale: int) -> Tensor:
-    """White noise of standard deviation k = `scale`, float32 `(3, k R0, k R0)`; R0 is `resolution`.
+def draw_noise(seed: int, base: tuple[int, int], scale: int) -> Tensor:
+    """White noise of standard deviation k = `scale`, float32 `(3, k H, k W)`; H and W are the sides in `base`.
 
     Its means over cells of k x k pixels are the same at every k: the noise of the base resolution.
     The mean of k^2 independent Gaussians is independent of their differences from it, so the means
@@ -52,13 +52,13 @@ def draw_noise(seed: int, resolution: int, scale: int) -> Tensor:
     32 bits.
     """
     generator = np.random.Generator(np.random.Philox(seed))
-    base_3HW = _normal(generator, resolution)
+    base_3HW = _normal(generator, *base)
     if scale == 1:
         return base_3HW
-    detail_3HW = scale * _normal(generator, scale * resolution)
+    detail_3HW = scale * _normal(generator, scale * base[0], scale * base[1])
     shift_13HW = (base_3HW - pool(detail_3HW, scale))[None]
     return detail_3HW + F.interpolate(shift_13HW, scale_factor=scale, mode="nearest")[0]
 
 
-def _normal(generator: np.random.Generator, side: int) -> Tensor:
-    return torch.from_numpy(generator.standard_normal((3, side, side), dtype=np.float32))
+def _normal(generator: np.random.Generator, height: int, width: int) -> Tensor:
+    return torch.from_numpy(generator.standard_normal((3, height, width), dtype=np.float32))

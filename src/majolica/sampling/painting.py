@@ -18,25 +18,29 @@ from majolica.sampling.solvers import SOLVERS, Tick, ignore_tick
 def integrate(
     model: Majolica, noise_B3HW: Tensor, condition: Condition, settings: PaintSettings, tick: Tick = ignore_tick
 ) -> Tensor:
-    """Carry noise of standard deviation k, which is `settings.scale`, to images in about [-1, 1].
+    """Carry noise of standard deviation k, the scale of `settings.size`, to images in about [-1, 1].
 
     Pooled by k, the images are those that the pooled noise becomes.
     """
-    batch, scale, device = len(noise_B3HW), settings.scale, noise_B3HW.device
+    batch, scale, device = len(noise_B3HW), settings.size.scale, noise_B3HW.device
     text = model.read(condition.tokens_BL)
 
     def denoise(z_B3HW: Tensor, t: float) -> Tensor:
         t_B = torch.full((batch,), t, device=device)
-        base_B3HW = pool(z_B3HW, scale)
-        tokens_BND, time_BD = model.perceive(base_B3HW, t_B)
+        noisy_B3HW = pool(z_B3HW, scale)
+        tokens_BND, time_BD = model.perceive(noisy_B3HW, t_B)
+        grids: list[Tensor] = []
 
         def branch(asked: Condition) -> Tensor:
-            grid_BHWD, clean_B3HW = model.paint(tokens_BND, time_BD, text, asked, base_B3HW, t_B)
-            if scale > 1:
-                clean_B3HW = decode_large(model, grid_BHWD, clean_B3HW, z_B3HW, t_B, settings)
+            grid_BHWD, clean_B3HW = model.paint(tokens_BND, time_BD, text, asked, noisy_B3HW, t_B)
+            grids.append(grid_BHWD)
             return clean_B3HW.float()  # guidance would multiply the rounding of bfloat16
 
-        return guide(branch, condition, settings.guidance, t)
+        base_B3HW = guide(branch, condition, settings.guidance, t)
+        if scale == 1:
+            return base_B3HW
+        # Details are decoded once, from the branch with all conditions: they follow the guided base picture.
+        return decode_large(model, grids[0], base_B3HW, z_B3HW, t_B, settings).float()
 
     return SOLVERS[settings.solver](denoise, noise_B3HW, settings.times, tick)
 
@@ -44,12 +48,12 @@ def integrate(
 def decode_large(
     model: Majolica, grid_BHWD: Tensor, base_B3HW: Tensor, z_B3HW: Tensor, t_B: Tensor, settings: PaintSettings
 ) -> Tensor:
-    """The large picture of a predicted base picture, decoded at once or in tiles."""
+    """The large picture of a base picture, decoded at once or in tiles."""
 
     def decode(pixels_B3HW: Tensor, window: Window) -> Tensor:
         return model.magnify(grid_BHWD, base_B3HW, pixels_B3HW, t_B, window)
 
-    scale = settings.scale
+    scale, net = settings.size.scale, model.decoder
     if settings.tile is None:
         return decode(z_B3HW, Window.whole(len(z_B3HW), scale, z_B3HW.device))
-    return magnify_in_tiles(decode, z_B3HW, scale, settings.tile, model.decoder.reach)
+    return magnify_in_tiles(decode, z_B3HW, scale, settings.tile, net.reach, net.unit)

@@ -27,7 +27,7 @@ from majolica.sampling.inputs import Texts, Values, read_count, read_labels, rea
 from majolica.sampling.noise import draw_noise, read_seeds
 from majolica.sampling.notices import find_repeats, warn
 from majolica.sampling.painting import integrate
-from majolica.sampling.request import PaintRequest, PaintSettings, read_settings
+from majolica.sampling.request import PaintRequest, PaintSettings, Size, read_settings
 from majolica.sampling.solvers import Progress, Tick, make_tick
 from majolica.text.notices import label_notices, text_notices
 from majolica.text.templates import choose_templates, embed_labels
@@ -90,7 +90,7 @@ class Pipeline:
     def paint(
         self,
         prompts: Texts,
-        size: int | None = None,
+        size: Size = None,
         properties: Mapping[str, Values] | None = None,
         steps: int = 20,
         guidance: float = 2.0,
@@ -103,10 +103,11 @@ class Pipeline:
         tile: int | str = "auto",
         progress: Progress | None = None,
     ) -> Tensor:
-        """Paint one picture for each prompt: uint8 `(B, 3, size, size)`. A string is one prompt.
+        """Paint one picture for each prompt: uint8 `(B, 3, H, W)`. A string is one prompt.
 
-        `size` is a multiple of the base resolution; one seed gives the same picture at every size,
-        with more detail at a larger one. `properties` maps names of properties to values in their
+        `size` is a multiple of the base resolution, or width and height between 1:3 and 3:1, as
+        "640x384" or (640, 384). One seed gives the same picture at every multiple of a size, with
+        more detail at a larger one. `properties` maps names of properties to values in their
         units, and `seed` is a whole number from 0 to 2^63; each may be one value for all pictures
         or a sequence with one for each. `guidance` of 1 turns all guidance off, including that of
         properties. Where `property_guidance` is None, its weight is 1.5. `last_time` is the
@@ -132,7 +133,7 @@ class Pipeline:
     @torch.inference_mode()
     def paint_request(self, request: PaintRequest, progress: Progress | None = None) -> Tensor:
         """Paint what one object asks for, in the way of `paint`."""
-        texts, settings = read_texts(request.prompts), read_settings(request, self.resolution, self.config.loss)
+        texts, settings = read_texts(request.prompts), read_settings(request, self.model.config, self.config.loss)
         at_once, seeds = read_count(request.batch, "the batch"), read_seeds(request.seed, len(texts))
         condition = self.condition(texts, request.properties)
         read = map(tuple, condition.tokens_BL.tolist())  # "A Fox" and "a fox" are one prompt
@@ -140,7 +141,7 @@ class Pipeline:
         warn(
             [
                 *text_notices(self.tokenizer, texts, self.config.model.text.length, self.known_words),
-                *beyond_training_notes(settings.scale * self.resolution, self.config),
+                *beyond_training_notes(settings.size, self.config),
                 *find_repeats(list(asked)),
             ]
         )
@@ -149,7 +150,7 @@ class Pipeline:
         return torch.cat([self._paint(condition[some], seeds[some], settings, tick) for some in rows])
 
     def _paint(self, condition: Condition, seeds: Sequence[int], settings: PaintSettings, tick: Tick) -> Tensor:
-        noise_B3HW = torch.stack([draw_noise(seed, self.resolution, settings.scale) for seed in seeds])
+        noise_B3HW = torch.stack([draw_noise(seed, settings.size.base, settings.size.scale) for seed in seeds])
         with autocast_in_use(self.config.train.precision, self.device):
             image_B3HW = integrate(self.model, noise_B3HW.to(self.device), condition, settings, tick)
         if not bool(torch.isfinite(image_B3HW).all()):

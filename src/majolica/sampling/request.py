@@ -9,13 +9,16 @@ import numpy as np
 from torch import Tensor
 
 from majolica.config.flow_times import time_quantile
-from majolica.config.resolutions import scale_of
-from majolica.config.run import LossConfig
+from majolica.config.picture_size import PictureSize, size_of
+from majolica.config.run import LossConfig, ModelConfig
 from majolica.errors import UserError, unknown_name
 from majolica.sampling.guidance import Guidance, read_guidance
 from majolica.sampling.inputs import Texts, Values, read_count, read_number, read_texts, read_whole
 from majolica.sampling.noise import read_seeds
 from majolica.sampling.solvers import SOLVERS, spread_times
+
+Size = int | str | tuple[int, int] | None
+"""A size as callers give it; see `read_size`."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,8 @@ class PaintRequest:
     """
 
     prompts: Texts
-    size: int | None = None
-    """Side in pixels; the base resolution where it is None."""
+    size: Size = None
+    """See `read_size`."""
     properties: Mapping[str, Values] = field(default_factory=dict)
     steps: int = 20
     guidance: float = 2.0
@@ -55,8 +58,7 @@ class PaintRequest:
 class PaintSettings:
     """How a picture is painted, whatever it shows; read from a request, and checked."""
 
-    scale: int
-    """Side over the base resolution."""
+    size: PictureSize
     times: Sequence[float]
     """Flow times from 0 to 1 between which the solver steps."""
     guidance: Guidance
@@ -66,19 +68,35 @@ class PaintSettings:
     """Side in pixels of the tiles that are decoded one after the other; None decodes all at once."""
 
 
-def read_settings(request: PaintRequest, resolution: int, loss: LossConfig) -> PaintSettings:
-    """The settings of a request, for a model of that base resolution that was trained with `loss`.
+def read_settings(request: PaintRequest, model: ModelConfig, loss: LossConfig) -> PaintSettings:
+    """The settings of a request, for a model of that configuration that was trained with `loss`.
 
     Raises UserError for settings that cannot be followed.
     """
-    side = resolution if request.size is None else read_whole(request.size, "the size")
-    scale = scale_of(side, resolution)
+    size = size_of(*read_size(request.size, model.resolution), model)
     if request.solver not in SOLVERS:
         raise unknown_name("solver", str(request.solver), SOLVERS)
     steps = read_count(request.steps, "the number of steps")
     guidance = read_guidance(request.guidance, request.property_guidance)
     times = spread_times(steps, read_last_time(request.last_time, loss))
-    return PaintSettings(scale, times, guidance, request.solver, read_tile(request.tile, side))
+    return PaintSettings(size, times, guidance, request.solver, read_tile(request.tile, size.longest))
+
+
+def read_size(given: object, resolution: int) -> tuple[int, int]:
+    """Width and height in pixels; UserError for what is no size.
+
+    `given` is the side of a square, a pair (width, height), a string such as "96" or "640x384" (width
+    first), or None for the base resolution.
+    """
+    if given is None:
+        return resolution, resolution
+    words: Sequence[object] = given if isinstance(given, tuple | list) else (given,)
+    if isinstance(given, str):
+        words = [int(word) if word.strip().isdecimal() else word for word in given.lower().split("x")]
+    if len(words) not in (1, 2) or any(isinstance(word, str) for word in words):
+        raise UserError(f"the size is {given!r}: give a side in pixels, or width and height, as in 640x384")
+    sides = [read_whole(word, "the size") for word in words]
+    return sides[0], sides[-1]
 
 
 def read_last_time(given: object, loss: LossConfig) -> float:

@@ -26,7 +26,7 @@ def test_generate_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*words, "--size", "64", "--steps", "3", "--seed", "5", "--solver", "euler"]) == 0
     properties = {"brightness": 0.8, "contrast": 0.2, "colourfulness": -0.1}
     named = {"property_guidance": None, "batch": 1, "last_time": "auto", "tile": "auto"}
-    assert FakePipeline.asked == (["a dolphin, 海豚"], 64, properties, 3, 2.0, [5], "euler", named)
+    assert FakePipeline.asked == (["a dolphin, 海豚"], "64", properties, 3, 2.0, [5], "euler", named)
     told = capsys.readouterr()
     assert (told.out, told.err) == ("painted.png\n", "majolica: note: this is small\n")
     with Image.open("painted.png") as picture:

@@ -10,9 +10,11 @@ from majolica.models.decoder import (
     centres,
     convolve,
     double,
+    fold,
     interpolation,
-    pad_to_even,
+    pad,
     resample,
+    unfold,
 )
 from majolica.models.majolica import pool
 from tiny import awake
@@ -41,32 +43,44 @@ def test_a_window_is_the_same_part_of_the_whole() -> None:
     torch.testing.assert_close(crop[inner], whole[:, :, 16:48, 32:64][inner], atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("side", [(16, 16), (15, 16), (15, 13)])
-def test_the_half_resolution_keeps_every_place(side: tuple[int, int]) -> None:
+def test_the_half_resolution_keeps_every_place() -> None:
     """A ramp that is halved and doubled again is the ramp, but for the border that bilinear weights clamp."""
-    height, width = side
-    x_BPQC = (torch.arange(height)[:, None, None] + 10.0 * torch.arange(width)[None, :, None])[None]
+    x_BPQC = (torch.arange(16)[:, None, None] + 10.0 * torch.arange(12)[None, :, None])[None]
     halve = torch.nn.Conv2d(1, 1, 2, stride=2, bias=False)
     torch.nn.init.constant_(halve.weight, 0.25)
-    again_BPQC = double(convolve(halve, pad_to_even(x_BPQC)), height, width)
+    again_BPQC = double(convolve(halve, x_BPQC))
     assert again_BPQC.shape == x_BPQC.shape
-    inner = (slice(None), slice(1, -2), slice(1, -2))
+    inner = (slice(None), slice(1, -1), slice(1, -1))
     torch.testing.assert_close(again_BPQC[inner], x_BPQC[inner])
 
 
+@pytest.mark.parametrize("side", [(15, 16), (13, 15)])
+def test_padding_moves_no_pixel(side: tuple[int, int]) -> None:
+    """The pixels of a padded picture have the coordinates that they had before."""
+    window = Window(torch.tensor([0.25]), torch.tensor([0.0]), (0.5, 1.0), 2)
+    padded, wider = pad(torch.randn(1, 3, *side), window, 4)
+    assert padded.shape[2] % 4 == padded.shape[3] % 4 == 0
+    for axis, start in ((0, window.top_B), (1, window.left_B)):
+        before = centres(start, window.share[axis], side[axis])
+        torch.testing.assert_close(centres(start, wider.share[axis], padded.shape[2 + axis])[:, : side[axis]], before)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("half_depth", [0, 1])
-def test_it_sees_its_neighbours_and_not_the_far_side(half_depth: int) -> None:
-    """A pixel of noise changes what is painted around it, as far as the kernels reach, and no farther."""
+def test_it_sees_its_neighbours_and_not_the_far_side(stride: int, half_depth: int) -> None:
+    """A pixel of noise changes what is painted around it, as far as `reach` says, and no farther."""
     torch.manual_seed(0)
-    decoder = awake(PixelDecoder(DecoderConfig(width=8, depth=1, half_depth=half_depth), 16))
-    tokens, estimate, pixels = torch.randn(1, 4, 4, 16), torch.randn(1, 3, 32, 32), torch.randn(1, 3, 32, 32)
-    other = pixels.clone()
-    other[:, :, 15, 15] += 1
-    change_HW = (decoder(tokens, estimate, other) - decoder(tokens, estimate, pixels)).abs().amax((0, 1))
-    rows = (change_HW > 0).any(1).nonzero()
-    near, far = int((rows - 15).abs().min()), int((rows - 15).abs().max())
-    assert near == 0 and far == (3 if not half_depth else 7)
-    assert decoder.reach - 1 <= far <= decoder.reach  # one less at some places of a pair
+    config = DecoderConfig(stride=stride, width=8, depth=1, half_depth=half_depth)
+    decoder = awake(PixelDecoder(config, 16))
+    tokens, estimate, pixels = torch.randn(1, 4, 4, 16), torch.randn(1, 3, 64, 64), torch.randn(1, 3, 64, 64)
+    distances = []
+    for place in range(28, 32):  # the first to the last pixel of a unit
+        other = pixels.clone()
+        other[:, :, place, place] += 1
+        change_HW = (decoder(tokens, estimate, other) - decoder(tokens, estimate, pixels)).abs().amax((0, 1))
+        distances += (((change_HW > 0).any(1).nonzero() - place).abs().flatten()).tolist()
+    assert min(distances) == 0
+    assert max(distances) == decoder.reach
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -78,3 +92,11 @@ def test_pooled_it_is_the_base_picture(scale: int) -> None:
     large = decoder.magnify(tokens, base, pixels, Window.whole(2, scale, pixels.device))
     torch.testing.assert_close(pool(large, scale), base, atol=2e-6, rtol=1e-5)
     assert (large - base.repeat_interleave(scale, 2).repeat_interleave(scale, 3)).abs().max() > 0.01
+
+
+def test_folding_is_torchs_unshuffle_and_unfolding_undoes_it() -> None:
+    pixels = torch.randn(2, 6, 12, 18)
+    squares = fold(pixels, 3)
+    assert torch.equal(squares.permute(0, 3, 1, 2), torch.nn.functional.pixel_unshuffle(pixels, 3))
+    assert torch.equal(unfold(squares, 3), pixels)
+    assert fold(pixels[:0], 3).shape == (0, 4, 6, 54)

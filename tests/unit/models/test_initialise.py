@@ -136,13 +136,13 @@ def weights_as_ever(config: ModelConfig, seed: int) -> dict[str, Tensor]:
         yield from norm("norm", width)
         yield from linear("to_window", width, 3 * (2 * config.patch) ** 2, zero=True)
         glaze = config.decoder
-        yield from convolution("decoder.enter", 15, glaze.width)
+        yield from convolution("decoder.enter", 6 * glaze.stride**2 + 9, glaze.width)
         yield from linear("decoder.modulation", width, 2 * glaze.width * (glaze.half_depth + glaze.depth), zero=True)
         yield from convolution("decoder.halve", glaze.width, glaze.width, side=2)
         for i in range(glaze.half_depth + glaze.depth):
             yield from convolution(f"decoder.blocks.{i}.up", glaze.width, 2 * glaze.width)
             yield from linear(f"decoder.blocks.{i}.down", 2 * glaze.width, glaze.width)
-        yield from convolution("decoder.leave", glaze.width, 3, zero=True)
+        yield from convolution("decoder.leave", glaze.width, 3 * glaze.stride**2, zero=True)
         yield "logit_scale", torch.tensor(10.0).log()
         yield "logit_bias", torch.tensor(config.logit_bias)
 

@@ -6,8 +6,9 @@ import warnings
 import pytest
 import torch
 
+from majolica.config.picture_size import PictureSize
 from majolica.config.run import LossConfig
-from majolica.errors import Notice
+from majolica.errors import Notice, UserError
 from majolica.models.majolica import pool
 from majolica.sampling.guidance import Guidance
 from majolica.sampling.noise import draw_noise
@@ -22,17 +23,35 @@ def test_every_multiple_of_the_base_resolution(pipeline: Pipeline) -> None:
     assert pipeline.paint(["a fox"], size=48, steps=2).shape == (1, 3, 48, 48)
 
 
+@pytest.mark.parametrize("base", [(16, 16), (12, 20)])
 @pytest.mark.parametrize("solver", ["euler", "heun"])
-def test_a_large_picture_pooled_is_the_small_one(pipeline: Pipeline, solver: str) -> None:
+def test_a_large_picture_pooled_is_the_small_one(pipeline: Pipeline, solver: str, base: tuple[int, int]) -> None:
     """From one seed the same picture comes at every size, details aside, to float precision."""
     condition = pipeline.condition(["a fox", "an owl"], {"brightness": 0.5})
-    noise = [torch.stack([draw_noise(seed, 16, scale) for seed in (7, 8)]) for scale in (1, 2)]
+    noise = [torch.stack([draw_noise(seed, base, scale) for seed in (7, 8)]) for scale in (1, 2)]
+    sizes = [PictureSize(scale * base[0], scale * base[1], scale) for scale in (1, 2)]
     small, large = (
-        integrate(pipeline.model, noise_B3HW, condition, PaintSettings(scale, spread_times(4), Guidance(), solver))
-        for scale, noise_B3HW in zip((1, 2), noise, strict=True)
+        integrate(pipeline.model, noise_B3HW, condition, PaintSettings(size, spread_times(4), Guidance(), solver))
+        for size, noise_B3HW in zip(sizes, noise, strict=True)
     )
     torch.testing.assert_close(pool(large, 2), small, atol=1e-4, rtol=1e-4)
     assert (large - small.repeat_interleave(2, 2).repeat_interleave(2, 3)).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("size", ["40x24", (40, 24), "40X24"])
+def test_a_picture_need_not_be_square(pipeline: Pipeline, size: str | tuple[int, int]) -> None:
+    with pytest.warns(Notice, match="40x24 is not square"):
+        large = pipeline.paint(["a fox"], size=size, steps=2)
+        small = pipeline.paint(["a fox"], size="20x12", steps=2)
+    assert large.shape == (1, 3, 24, 40) and small.shape == (1, 3, 12, 20)
+
+
+@pytest.mark.parametrize(
+    "size", ["", "x", "16x", "x16", "16x16x16", "wide", "1.5x2", (16, 16, 16), 0.5, ("a", 2), True]
+)
+def test_what_is_no_size_is_refused(pipeline: Pipeline, size: object) -> None:
+    with pytest.raises(UserError, match="the size is "):
+        pipeline.paint(["a fox"], size=size, steps=1)  # type: ignore[arg-type]
 
 
 @pytest.mark.filterwarnings("ignore::majolica.errors.Notice")

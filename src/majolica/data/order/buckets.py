@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from majolica.config.picture_size import LONGEST_ASPECT
 from majolica.data.counter import mix
 from majolica.data.order.mixture import Mixture
 from majolica.data.order.reading_order import ReadingOrder
@@ -27,8 +28,8 @@ BLOCK = 1000
 
 
 def grids(side: int) -> list[Grid]:
-    """Return grids of at most side^2 tokens, from twice as wide as high to twice as high as wide."""
-    heights = range(math.ceil(side / math.sqrt(2)), math.floor(side * math.sqrt(2)) + 1)
+    """Return grids of at most side^2 tokens, from three times as wide as high to three times as high as wide."""
+    heights = range(math.ceil(side / math.sqrt(LONGEST_ASPECT)), math.floor(side * math.sqrt(LONGEST_ASPECT)) + 1)
     return [(height, side**2 // height) for height in heights]
 
 
