@@ -57,7 +57,7 @@ def small_runs() -> dict[str, RunConfig]:
         decoder=DecoderConfig(width=16, depth=2),
     )
     train = TrainConfig(batch=16, accumulate=1, processes=1, precision="fp32")
-    fine = LossConfig(fine_share=0.5, fine_scale=4)
+    fine = LossConfig(fine_share=0.5, fine_scales=(4,))
     return {
         "fp32": RunConfig(model=model, train=train),
         "fp32, 4x decoder": RunConfig(model=model, loss=fine, train=train),
@@ -72,13 +72,13 @@ def large_runs() -> dict[str, RunConfig]:
     reference = recipe("reference")
     return {
         "reference, 256 px": reference,
-        "reference, windows of 512 px": replace(reference, loss=LossConfig(fine_share=1.0, fine_scale=2)),
-        "reference, windows of 1024 px": replace(reference, loss=LossConfig(fine_share=1.0, fine_scale=4)),
+        "reference, windows of 512 px": replace(reference, loss=LossConfig(fine_share=1.0, fine_scales=(2,))),
+        "reference, windows of 1024 px": replace(reference, loss=LossConfig(fine_share=1.0, fine_scales=(4,))),
         "reference, all of 512 px": replace(reference, model=replace(reference.model, resolution=512, patch=32)),
         "reference, all of 1024 px": replace(reference, model=replace(reference.model, resolution=1024, patch=64)),
         "reference, windows of 1024 px, one micro-step": replace(
             reference,
-            loss=LossConfig(fine_share=1.0, fine_scale=4),
+            loss=LossConfig(fine_share=1.0, fine_scales=(4,)),
             train=replace(reference.train, accumulate=1, processes=1),
         ),
     }
@@ -126,7 +126,7 @@ def gpu_runs() -> dict[str, RunConfig]:
         "small, fp32": replace(small, train=replace(alone, precision="fp32", batch=64)),
         "small, bf16": replace(small, train=alone),
         "small, bf16, 4x decoder": replace(
-            small, loss=LossConfig(fine_share=1.0, fine_scale=4), train=replace(alone, batch=64)
+            small, loss=LossConfig(fine_share=1.0, fine_scales=(4,)), train=replace(alone, batch=64)
         ),
         "large, bf16, accumulating": replace(large, train=few),
     }

@@ -20,7 +20,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from majolica.commands.main_job import fine_resolution, make_data
+from majolica.commands.main_job import make_data
+from majolica.config.resolutions import trained_sizes
 from majolica.config.run import RunConfig
 from majolica.eval.request import EvaluationRequest
 from majolica.eval.run import evaluate
@@ -47,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pictures", type=int, default=256, help="pictures that are painted for each model")
     parser.add_argument("--data", type=Path, default=Path("data/openmoji"), help="the drawings; made if not there")
     options = parser.parse_args(arguments)
-    make_data(options.data, fine_resolution(recipe("demo")))
+    make_data(options.data, trained_sizes(recipe("demo"))[-1])
     found: dict[str, object] = {"seeds": options.seeds, "pictures": options.pictures}
     for minutes in options.minutes:
         runs = [measure_seed(options.data, minutes, seed, options.pictures) for seed in options.seeds]

@@ -62,7 +62,8 @@ class Held:
 def first_rows(batch: Batch, rows: int) -> Batch:
     """The first rows of a batch."""
     parts = {name: getattr(batch, name)[:rows] for name in ("images_B3HW", "captions", "positions_B", "places_B")}
-    return dataclasses.replace(batch, **parts, fine_rows=tuple(row for row in batch.fine_rows if row < rows))
+    large_rows = {scale: tuple(row for row in some if row < rows) for scale, some in batch.large_rows.items()}
+    return dataclasses.replace(batch, **parts, large_rows=large_rows)
 
 
 def configured(options: argparse.Namespace, shards: Path, device: torch.device) -> RunConfig:

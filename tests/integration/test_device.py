@@ -64,8 +64,15 @@ def fed(run: state.Run) -> state.Run:
     device = run.group.device
     batches = [next(run.feed) for _ in range(2 * run.config.train.accumulate)]
     run.feed.close()
-    moved = [{name: getattr(b, name).to(device) for name in ("images_B3HW", "fine_F3HW")} for b in batches]
-    run.feed = iter(dataclasses.replace(b, **m) for b, m in zip(batches, moved, strict=True))  # type: ignore[assignment]
+    moved = [
+        dataclasses.replace(
+            batch,
+            images_B3HW=batch.images_B3HW.to(device),
+            large={scale: some.to(device) for scale, some in batch.large.items()},
+        )
+        for batch in batches
+    ]
+    run.feed = iter(moved)  # type: ignore[assignment]
     return run
 
 
@@ -118,7 +125,7 @@ def test_a_step_on_a_gpu_never_waits(shards: Path, tmp_path: Path) -> None:
 def test_plans_keep_to_their_budget_on_a_gpu(precision: Precision) -> None:
     model = dataclasses.replace(TINY, resolution=64, patch=8, width=128, heads=4, perception_depth=3, synthesis_depth=3)
     train = TrainConfig(batch=256, accumulate=1, processes=1, precision=precision)
-    config = RunConfig(model=model, loss=LossConfig(fine_share=1.0, fine_scale=4), train=train)
+    config = RunConfig(model=model, loss=LossConfig(fine_share=1.0, fine_scales=(4,)), train=train)
     with FakeTensorMode():
         chain = trace_chain(build_step(config), [choice for choice in CHOICES if choice != "offload"])
     margin = margin_on("cuda", precision, len(chain.links))

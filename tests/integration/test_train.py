@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from majolica.config.resolutions import trained_sizes
 from majolica.data.drawings.make import make_openmoji
 from majolica.data.store.shards import ShardSet
 from majolica.eval.facts import read_log
@@ -30,7 +31,7 @@ def test_it_learns(shards: Path, tmp_path: Path) -> None:
 def test_the_recipes_for_drawings_train(name: str, tmp_path: Path) -> None:
     """With pictures of one or two things at twice the base resolution, as each recipe wants them."""
     config = recipe(name)
-    side = config.model.resolution * config.loss.fine_scale
+    side = trained_sizes(config)[-1]
     make_openmoji(tmp_path / "set", 24, side, names=12, objects=2, heldout=4, combinations=4)
     data = dataclasses.replace(config.data, shards=str(tmp_path / "set" / "train"))
     optim = dataclasses.replace(config.optim, warmup=1)

@@ -44,7 +44,7 @@ def draw(moments: Sequence[Moment], choices: Sequence[Choice], budget: int, path
     figure.legend(handles=strip.get_lines(), loc="outside lower center", ncols=len(CHOICES), fontsize=8, frameon=False)
     strip.set_yticks([])
     strip.set_xlim(0, len(moments))
-    ticks = [index for index, moment in enumerate(moments) if moment.name.endswith(" 0") and "fine" not in moment.name]
+    ticks = [index for index, moment in enumerate(moments) if moment.name.endswith(" 0") and " at " not in moment.name]
     ticks = [index for index in ticks if "decoder" not in moments[index].name or index < len(choices)]
     strip.set_xticks(ticks, [moments[index].name.removesuffix(" 0") for index in ticks], fontsize=7)
     content = io.BytesIO()

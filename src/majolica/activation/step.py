@@ -9,13 +9,13 @@ from torch import Tensor
 
 from majolica.activation.chain_builder import Step
 from majolica.config.run import RunConfig
-from majolica.config.split import RowSplit, count_on_rank, noisiest_split
+from majolica.config.split import RowSplit, count_on_rank, fine_on_rank, noisiest_split
 from majolica.models.conditions import Condition
-from majolica.models.decoder import Window
-from majolica.models.majolica import Majolica, Rows
+from majolica.models.majolica import Crops, Majolica, Rows
 from majolica.models.precision import Precision
-from majolica.objectives.joint import Targets
+from majolica.objectives.joint import FineTargets, Targets
 from majolica.objectives.objective import Objective, Others, clean_pairs
+from majolica.objectives.windows import choose_tiles
 
 
 def build_step(config: RunConfig, device: str = "cpu") -> Step:
@@ -28,25 +28,23 @@ def build_step(config: RunConfig, device: str = "cpu") -> Step:
     with torch.device(device):
         model = Majolica(config.model)
         rows, targets = build_inputs(config)
-    condition, window = rows.condition, rows.window
+    condition = rows.condition
     known_tensors = [
         rows.base_B3HW,
         rows.t_B,
-        rows.pixels_F3HW,
-        window.top_B,
-        window.left_B,
+        *(tensor for crops in rows.fine for tensor in (crops.pixels_F3HW, crops.window.top_B, crops.window.left_B)),
         condition.tokens_BL,
         condition.has_text_B,
         condition.values_BP,
         condition.has_value_BP,
         targets.base_M3HW,
-        targets.fine_F3HW,
+        *(fine.clean_F3HW for fine in targets.fine),
         targets.caption_C,
         model.rope(model.grid(rows.base_B3HW), rows.base_B3HW.device),
     ]
     return Step(
         model=model,
-        calls=model.blocks(fine=fine_rows(config) > 0),
+        calls=model.blocks(painted_scales(config)),
         forward=partial(compute_loss, model, config, rows, targets),
         inputs=known_tensors,
         gradients_persist=config.train.accumulate > 1 or config.train.processes > 1,
@@ -78,18 +76,25 @@ def noisy_rows(config: RunConfig) -> int:
     return count_on_rank(largest_split(config).noisy, 0, rank_count(config))
 
 
-def fine_rows(config: RunConfig) -> int:
-    """Return how many of `noisy_rows` are painted larger than the base picture."""
-    return count_on_rank(largest_split(config).fine, 0, rank_count(config))
+def fine_rows(config: RunConfig) -> dict[int, int]:
+    """Return how many of `noisy_rows` are painted larger than the base picture, at each scale, on the rank that has the
+    most pixels of them."""
+    places, scales, world = largest_split(config).fine, config.loss.fine_scales, rank_count(config)
+    counts = (fine_on_rank(places, scales, rank, world) for rank in range(world))
+    return max(counts, key=lambda count: sum(scale * rows for scale, rows in count.items()))
+
+
+def painted_scales(config: RunConfig) -> tuple[int, ...]:
+    """Return the scales at which the training paints larger pictures."""
+    return config.loss.fine_scales if largest_split(config).fine else ()
 
 
 def build_inputs(config: RunConfig) -> tuple[Rows, Targets]:
     """Return random rows and targets with the shapes of the first rank's micro-step."""
-    model, loss, batch = config.model, config.loss, config.train.batch
-    noisy, fine = noisy_rows(config), fine_rows(config)
+    model, batch = config.model, config.train.batch
+    noisy, side = noisy_rows(config), model.resolution
     clean = batch - noisy
-    side, scale = model.resolution, loss.fine_scale
-    base_B3HW, fine_F3HW = torch.randn(batch, 3, side, side), torch.randn(fine, 3, side, side)
+    base_B3HW = torch.randn(batch, 3, side, side)
     t_B = torch.cat((torch.rand(noisy), torch.ones(clean)))
     condition = Condition(
         tokens_BL=torch.randint(1, model.text.vocab, (batch, model.text.length)),
@@ -97,7 +102,11 @@ def build_inputs(config: RunConfig) -> tuple[Rows, Targets]:
         values_BP=torch.rand(batch, len(model.properties)),
         has_value_BP=torch.ones(batch, len(model.properties), dtype=torch.bool),
     )
-    window = Window(torch.zeros(fine), torch.zeros(fine), (1 / scale, 1 / scale), scale)
-    rows = Rows(base_B3HW, t_B, condition, fine_F3HW, window, noisy)
-    targets = Targets(torch.randn(noisy, 3, side, side), torch.randn_like(fine_F3HW), torch.arange(clean))
-    return rows, targets
+    fine, targets = [], []
+    for scale in painted_scales(config):
+        count = fine_rows(config)[scale]
+        tiles = choose_tiles([(0, 0)] * count, (side, side), scale, model.decoder, base_B3HW.device)
+        fine.append(Crops(torch.randn(count, 3, *tiles.size), tiles.window))
+        targets.append(FineTargets(torch.randn(count, 3, side, side), tiles.inner))
+    rows = Rows(base_B3HW, t_B, condition, tuple(fine), noisy)
+    return rows, Targets(torch.randn(noisy, 3, side, side), tuple(targets), torch.arange(clean))

@@ -96,8 +96,8 @@ def generate(
             progress=progress,
         )
     height, width = images_B3HW.shape[-2:]
-    settings = {"set": properties, "size": width if width == height else f"{width}x{height}", "steps": steps, "guidance": guidance}
-    settings |= {"property_guidance": property_guidance, "solver": solver}
+    settings: dict[str, Any] = {"set": properties, "size": width if width == height else f"{width}x{height}"}
+    settings |= {"steps": steps, "guidance": guidance, "property_guidance": property_guidance, "solver": solver}
     settings |= {"last_time": last_time, "tile": tile}
     for path, image_3HW, (prompt, own) in zip(paths, images_B3HW, wishes, strict=True):
         write_atomic(path, _encode(image_3HW, FORMATS[out.suffix.lower()], prompt, settings | {"seed": own}))

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from majolica.commands.progress import bar
-from majolica.config.run import RunConfig
+from majolica.config.resolutions import trained_sizes
 from majolica.data.drawings.make import make_openmoji
 from majolica.errors import UserError
 from majolica.eval.request import EvaluationRequest
@@ -38,18 +38,13 @@ def run_demo(minutes: float, out: Path) -> None:
     with time_part("drawings", seconds):
         drawings = Path(config.data.shards).parent
         with hold_folder(drawings):
-            make_data(drawings, fine_resolution(config))
+            make_data(drawings, trained_sizes(config)[-1])
     with time_part("vocabulary and training", seconds):
         train(config, out)
     with time_part("evaluation", seconds), bar("evaluating") as progress:
         request = EvaluationRequest(out, processes=0, seconds={"drawings": seconds["drawings"]})
         metrics = evaluate(request, say, progress)
     show(out, metrics)
-
-
-def fine_resolution(config: RunConfig) -> int:
-    """Side of the pictures that training reads."""
-    return config.model.resolution * (config.loss.fine_scale if config.loss.fine_share > 0 else 1)
 
 
 def make_data(folder: Path, resolution: int) -> None:
@@ -85,7 +80,7 @@ def show(out: Path, metrics: dict[str, float]) -> None:
         "a hamburger on a dark green background",
         "a dolphin on a white background",
     )
-    side = fine_resolution(pipeline.config)
+    side = trained_sizes(pipeline.config)[-1]
     tile(pipeline.paint(prompts, size=side), 3).save(out / "first.png")
     say("")
     for name, value in metrics.items():

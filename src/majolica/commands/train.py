@@ -13,6 +13,7 @@ from majolica.commands.options import parse_options
 from majolica.config import io
 from majolica.config.checks import check_config, derive_values
 from majolica.config.fitting import open_options
+from majolica.config.resolutions import trained_sizes
 from majolica.config.run import (
     DataConfig,
     LossConfig,
@@ -202,7 +203,7 @@ def _held_out_nearby(folder: Path) -> str:
 
 
 def _no_shards(config: RunConfig, folder: str) -> str:
-    resolution = config.model.resolution * (config.loss.fine_scale if config.loss.fine_share else 1)
+    resolution = trained_sizes(config)[-1]
     if not folder:
         return "there is nothing to train on: give a folder of img2dataset tars with --data.shards DIR"
     if config.data.sources:

@@ -66,8 +66,8 @@ def _check_run(config: RunConfig) -> None:
             raise UserError(f"loss.{name} {getattr(loss, name):g} leaves none of {counted(rows, 'row')} to paint")
     if not loss.flow and not loss.contrastive:
         raise UserError("loss.flow and loss.contrastive are both 0, so nothing is learned: give one of them a weight")
-    if loss.fine_share and loss.fine_scale < 2:
-        raise UserError(f"loss.fine_scale is {loss.fine_scale}: at least 2 where loss.fine_share is above 0")
+    if not loss.fine_scales or min(loss.fine_scales) < 2 or len(set(loss.fine_scales)) < len(loss.fine_scales):
+        raise UserError(f"loss.fine_scales is {list(loss.fine_scales)}: give whole numbers from 2 on, each once")
 
 
 def derive_values(config: RunConfig) -> dict[str, int | float]:

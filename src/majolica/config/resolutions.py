@@ -7,9 +7,9 @@ from majolica.config.run import RunConfig
 
 
 def trained_sizes(config: RunConfig) -> tuple[int, ...]:
-    """Sides in pixels that a run of `config` learns to paint: the base resolution and that of its fine rows."""
+    """Sides in pixels that a run of `config` learns to paint: the base resolution and those of its fine rows."""
     base, loss = config.model.resolution, config.loss
-    return (base, loss.fine_scale * base) if loss.fine_share > 0 else (base,)
+    return (base, *(scale * base for scale in sorted(loss.fine_scales))) if loss.fine_share > 0 else (base,)
 
 
 def beyond_training_notes(size: PictureSize, config: RunConfig) -> list[str]:
@@ -17,10 +17,10 @@ def beyond_training_notes(size: PictureSize, config: RunConfig) -> list[str]:
     trained, base = trained_sizes(config), config.model.resolution
     notes = []
     if size.scale * base > trained[-1]:
-        pixels = " and ".join(f"{side} px" for side in trained)
+        pixels = ", ".join(f"{side} px" for side in trained)
         notes.append(
             f"size {size} is larger than anything this run was trained on ({pixels}): expect dots or a grid; paint at"
-            f" most {trained[-1]}, or train with --loss.fine-share 0.25 --loss.fine-scale {size.scale}"
+            f" most {trained[-1]}, or train with --loss.fine-share 0.25 --loss.fine-scales {size.scale}"
         )
     if not size.square and not config.data.buckets:
         notes.append(
@@ -37,5 +37,5 @@ def base_only_notes(config: RunConfig) -> list[str]:
         return []
     return [
         f"--loss.fine-share is 0, so this run learns to paint at {base} px only, and larger pictures will show dots or"
-        f" a grid; with --loss.fine-share 0.25 it learns {max(2, loss.fine_scale) * base} px too"
+        f" a grid; with --loss.fine-share 0.25 it learns {loss.fine_scales[0] * base} px too"
     ]

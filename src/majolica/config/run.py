@@ -153,9 +153,10 @@ class LossConfig:
     contrastive: float = 0.1
     """Weight of the sigmoid contrastive loss; with 0 the model does not learn to name what it sees."""
     fine_share: Annotated[float, SHARE] = 0.0
-    """Share of noisy rows that are painted at `fine_scale` times the base resolution; there the decoder works on a
-    random crop."""
-    fine_scale: Annotated[int, above(0)] = 2
+    """Share of noisy rows that are painted larger, at the scales `fine_scales`; there the decoder works on a random
+    tile."""
+    fine_scales: tuple[int, ...] = (2,)
+    """How many times larger than the base picture; each scale has its part of the share."""
     drop_text: Annotated[float, SHARE] = 0.1
     """Probability that a noisy row is trained without its caption, which guidance needs."""
     drop_property: Annotated[float, SHARE] = 0.5

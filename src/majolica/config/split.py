@@ -3,13 +3,20 @@
 It depends only on a row's place in the batch, so the number of ranks does not matter. Places count over all ranks: rank
 r of `world` has the places r, r + world, and so on. The first places are noisy, the first of those are painted larger,
 and the last places are clean. So all ranks have the same number of rows of each kind, give or take one.
+
+Where rows are painted larger at several scales, these take turns in the order of the multiples of the square root of 2,
+so that every rank has about as many rows of each, whatever the number of ranks is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from majolica.config.run import LossConfig
+
+SQRT_2 = 0x6A09E667F3BCC908
+"""The fraction of the square root of 2, times 2^64."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +27,7 @@ class RowSplit:
     noisy: int
     """The places below this one are noisy, the others are clean."""
     fine: int
-    """The places below this one are painted larger, if their pictures have enough pixels."""
+    """The places below this one are painted larger (see `scale_at`), if their pictures have enough pixels."""
 
     @property
     def clean(self) -> int:
@@ -32,6 +39,22 @@ def split_rows(loss: LossConfig, rows: int, progress: float) -> RowSplit:
     share = loss.clean_share + (loss.clean_share_end - loss.clean_share) * progress
     noisy = rows - round(share * rows)
     return RowSplit(rows, noisy, round(loss.fine_share * noisy))
+
+
+def scale_at(place: int, scales: Sequence[int]) -> int:
+    """Return the scale at which the row at a place below `RowSplit.fine` is painted.
+
+    The fraction of place * sqrt(2) decides: such fractions fill [0, 1) evenly (Weyl 1916), and so do those of every
+    n-th place.
+    """
+    fraction = place * SQRT_2 % 2**64
+    return scales[fraction * len(scales) >> 64]
+
+
+def fine_on_rank(places: int, scales: Sequence[int], rank: int, world: int) -> dict[int, int]:
+    """Return how many of the first `places` places a rank has at each scale."""
+    found = [scale_at(place, scales) for place in range(rank, places, world)]
+    return {scale: found.count(scale) for scale in scales}
 
 
 def noisiest_split(loss: LossConfig, rows: int) -> RowSplit:

@@ -47,6 +47,21 @@ class Window:
         return Window(zero, zero, (1.0, 1.0), scale)
 
 
+def unit_of(config: DecoderConfig) -> int:
+    """Sides in pixels are multiples of this inside the decoder; others are padded."""
+    return 2 * config.stride if config.half_depth else config.stride
+
+
+def reach_of(config: DecoderConfig) -> int:
+    """How many pixels away the noisy pixels can be on which a decoded pixel depends.
+
+    The first and the last convolution see one square beyond their own, and so does each block. A block at half
+    resolution sees two, and so do halving and doubling together.
+    """
+    half = 2 * (config.half_depth + 1) if config.half_depth else 0
+    return config.stride * (2 + config.depth + half) + config.stride - 1
+
+
 def centres(start_B: Tensor, share: float, pixels: int) -> Tensor:
     """Normalised coordinates `(B, pixels)` of the pixel centres of a window."""
     unit = (torch.arange(pixels, dtype=start_B.dtype, device=start_B.device) + 0.5) / pixels
@@ -113,7 +128,7 @@ class PixelDecoder(nn.Module):
 
     def __init__(self, config: DecoderConfig, width_token: int) -> None:
         super().__init__()
-        self.stride = config.stride
+        self.stride, self.unit, self.reach = config.stride, unit_of(config), reach_of(config)
         square = config.stride**2
         self.enter = nn.Conv2d(square * (3 + 3) + COORDINATES, config.width, 3, padding=1)
         blocks = config.half_depth + config.depth
@@ -123,22 +138,6 @@ class PixelDecoder(nn.Module):
         self.blocks = nn.ModuleList(PixelBlock(config.width) for _ in range(blocks))
         """In the order of their use: the first `half_depth` work at half resolution."""
         self.leave = nn.Conv2d(config.width, square * 3, 3, padding=1)
-
-    @property
-    def unit(self) -> int:
-        """Sides in pixels are multiples of this inside the decoder; others are padded."""
-        return 2 * self.stride if self.half_depth else self.stride
-
-    @property
-    def reach(self) -> int:
-        """How many pixels away the noisy pixels can be on which a decoded pixel depends.
-
-        The first and the last convolution see one square beyond their own, and so does each block.
-        A block at half resolution sees two, and so do halving and doubling together.
-        """
-        half = 2 * (self.half_depth + 1) if self.half_depth else 0
-        squares = 2 + len(self.blocks) - self.half_depth + half
-        return self.stride * squares + self.stride - 1
 
     def forward(self, token_BHWD: Tensor, estimate_B3HW: Tensor, pixels_B3HW: Tensor) -> Tensor:
         """Clean base-resolution pixels, from what a linear head reads off the tokens and the noisy base pixels.

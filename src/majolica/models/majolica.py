@@ -1,6 +1,6 @@
 """The whole model, in which one forward pass serves both losses.
 
-Shapes: B rows, of which M are noisy, F noisy and painted larger, and C clean; N tokens (registers
+Shapes: B rows, of which M are noisy, F noisy and painted larger at one scale, and C clean; N tokens (registers
 first) of width D; F rotary frequencies in `rope_NF`; L pieces of a caption (in `states_BLC` and
 `pooled_BC`, C is the width of the text tower); E numbers of an embedding; H and W pixels (in
 `grid_BHWD`: tokens); 3 colours.
@@ -8,6 +8,7 @@ first) of width D; F rotary frequencies in `rope_NF`; L pieces of a caption (in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +28,15 @@ from majolica.models.trunk import Perception, Synthesis
 
 
 @dataclass(frozen=True)
+class Crops:
+    """Noisy pixels of F rows, each in a window of a larger picture; all pictures have one scale."""
+
+    pixels_F3HW: Tensor
+    window: Window
+    """Where these pixels lie in their pictures."""
+
+
+@dataclass(frozen=True)
 class Rows:
     """A micro-step's rows: the M noisy ones first, then the clean ones."""
 
@@ -36,10 +46,8 @@ class Rows:
     """Flow time in [0, 1]; 1 for clean rows."""
     condition: Condition
     """Of all rows; for the clean ones only the captions count."""
-    pixels_F3HW: Tensor
-    """Noisy pixels of the first F rows, each in a window of a larger picture."""
-    window: Window
-    """Where these pixels lie in their pictures."""
+    fine: tuple[Crops, ...]
+    """Windows of larger pictures, for each scale those of the next F rows, from the first row on."""
     noisy: int
     """M."""
 
@@ -50,8 +58,8 @@ class Outputs:
 
     base_M3HW: Tensor
     """Predicted clean pixels of the noisy rows, at the base resolution."""
-    fine_F3HW: Tensor
-    """Predicted clean pixels in the windows of the larger pictures."""
+    fine: tuple[Tensor, ...]
+    """Predicted clean pixels in the windows of the larger pictures, `F3HW` for each scale."""
     image_CE: Tensor
     """Image embeddings of the clean rows, of unit length."""
     text_CE: Tensor
@@ -107,7 +115,7 @@ class Majolica(nn.Module):
 
     def forward(self, rows: Rows) -> Outputs:
         """Predict clean pixels of the noisy rows, and embeddings of the clean rows."""
-        noisy, fine = rows.noisy, len(rows.pixels_F3HW)
+        noisy = rows.noisy
         tokens_BND, time_BD = self.perceive(rows.base_B3HW, rows.t_B)
         text = self.read(rows.condition.tokens_BL)
         grid_MHWD, base_M3HW = self.paint(
@@ -120,11 +128,15 @@ class Majolica(nn.Module):
         )
         # Detached, so that the loss on details does not train the base picture, which has its own
         # loss.
-        fine_F3HW = self.magnify(
-            grid_MHWD[:fine], base_M3HW[:fine].detach(), rows.pixels_F3HW, rows.t_B[:fine], rows.window
-        )
+        clean_M3HW, fine, start = base_M3HW.detach(), [], 0
+        for crops in rows.fine:
+            part = slice(start, start + len(crops.pixels_F3HW))
+            start = part.stop
+            fine.append(
+                self.magnify(grid_MHWD[part], clean_M3HW[part], crops.pixels_F3HW, rows.t_B[part], crops.window)
+            )
         image_CE = self.perception.embed(tokens_BND[noisy:])
-        return Outputs(base_M3HW, fine_F3HW, image_CE, text.embedding_BE[noisy:], tokens_BND)
+        return Outputs(base_M3HW, tuple(fine), image_CE, text.embedding_BE[noisy:], tokens_BND)
 
     def parts(self) -> dict[str, nn.Module]:
         """The named parts. The head is what is left: from tokens to pixels and to similarities."""
@@ -136,15 +148,15 @@ class Majolica(nn.Module):
             "decoder": self.decoder,
         }
 
-    def blocks(self, fine: bool = False) -> list[BlockCall]:
-        """The calls of blocks in `forward`, in order; `fine` if some rows are painted larger."""
+    def blocks(self, scales: Sequence[int] = ()) -> list[BlockCall]:
+        """The calls of blocks in `forward`, in order, where rows are painted larger at these scales."""
         stacks: list[tuple[str, Kind, nn.ModuleList]] = [
             ("perception", "transformer", self.perception.blocks),
             ("text", "transformer", self.text_tower.blocks),
             ("synthesis", "transformer", self.synthesis.blocks),
             ("decoder", "pixel", self.decoder.blocks),
         ]
-        stacks += [("fine decoder", "pixel", self.decoder.blocks)] if fine else []
+        stacks += [(f"decoder at {scale}x", "pixel", self.decoder.blocks) for scale in scales]
         return [
             BlockCall(f"{name} {index}", block, kind)
             for name, kind, blocks in stacks

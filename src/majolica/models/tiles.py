@@ -32,12 +32,17 @@ class Span:
         return slice(self.start - self.first, self.stop - self.first)
 
 
+def span(start: int, stop: int, pixels: int, reach: int, unit: int) -> Span:
+    """Pixels [start, stop) of a side of `pixels`, and what is read for them; it begins and ends at multiples of `unit`,
+    or at the borders of the picture."""
+    return Span(start, stop, max(0, (start - reach) // unit * unit), min(pixels, -(-(stop + reach) // unit) * unit))
+
+
 def spans(pixels: int, tile: int, reach: int, unit: int) -> Iterator[Span]:
     """Cut `pixels` into spans of about `tile` pixels, which begin at multiples of `unit`."""
-    step, halo = max(1, tile // unit) * unit, -(-reach // unit) * unit
+    step = max(1, tile // unit) * unit
     for start in range(0, pixels, step):
-        stop = min(start + step, pixels)
-        yield Span(start, stop, max(0, start - halo), min(stop + halo, pixels))
+        yield span(start, min(start + step, pixels), pixels, reach, unit)
 
 
 def magnify_in_tiles(

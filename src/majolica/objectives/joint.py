@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from majolica.config.run import LossConfig
+from majolica.config.run import DecoderConfig, LossConfig, ModelConfig
 from majolica.device import to_device
 from majolica.models.conditions import Condition
-from majolica.models.decoder import Window
-from majolica.models.majolica import Rows, pool
+from majolica.models.majolica import Crops, Rows, pool
 from majolica.models.properties import measure_all
 from majolica.objectives.contrastive import caption_ids
 from majolica.objectives.draws import Draws
 from majolica.objectives.flow import add_noise, flow_time
+from majolica.objectives.windows import Corners, choose_tiles, cut
+
+
+@dataclass(frozen=True)
+class FineTargets:
+    """The tiles of larger pictures."""
+
+    clean_F3HW: Tensor
+    inner: Corners
+    """Where they begin in what the decoder reads for them."""
 
 
 @dataclass(frozen=True)
@@ -23,67 +33,66 @@ class Targets:
     """What the outputs of the model are compared with."""
 
     base_M3HW: Tensor
-    fine_F3HW: Tensor
+    fine: tuple[FineTargets, ...]
+    """One for each scale, as in `Rows`."""
     caption_C: Tensor
     """Identities of the clean rows' captions (see `caption_ids`)."""
 
 
 def make_rows(
     images_B3HW: Tensor,
-    fine_F3HW: Tensor,
+    large: Mapping[int, Tensor],
     tokens_BL: Tensor,
     config: LossConfig,
-    properties: tuple[str, ...],
+    model: ModelConfig,
     noisy: int,
     draws: Draws,
 ) -> tuple[Rows, Targets]:
     """Turn augmented images in [0, 1] into rows; the first `noisy` are noisy, the others clean.
 
-    All images are given at the base resolution. The first F of them, at most `noisy`, are also
-    given at `fine_scale` times that resolution, and are noised at this size. The trunk then sees
-    them pooled, and the decoder sees a window of them that has as many pixels as a base image.
+    All images are given at the base resolution. The first of them, at most `noisy`, are also given in
+    `large`: F images `F3HW` for each scale k, k times as large, in the order of the rows. They are
+    noised at this size. The trunk then sees them pooled, and the decoder sees a tile of them that has
+    as many pixels as a base image, with the pixels around it on which the tile depends.
     """
-    batch, scale = len(images_B3HW), config.fine_scale
-    full_F3HW = fine_F3HW * 2 - 1
-    fine = len(full_F3HW)
-    base_B3HW = torch.cat((pool(full_F3HW, scale), images_B3HW[fine:] * 2 - 1))
-    t_M = to_device(flow_time(draws[:noisy].normal(), config.t_mean, config.t_std), images_B3HW.device)
-
-    noised_F3HW = add_noise(full_F3HW, t_M[:fine], scale, draws[:fine].noise(full_F3HW))
-    small_K3HW = base_B3HW[fine:noisy]
-    noised_K3HW = add_noise(small_K3HW, t_M[fine:], 1, draws[fine:noisy].noise(small_K3HW))
-    window, crops_F3HW, crops_z_F3HW = random_windows(full_F3HW, noised_F3HW, scale, draws[:fine])
-    rows = Rows(
-        base_B3HW=torch.cat((pool(noised_F3HW, scale), noised_K3HW, base_B3HW[noisy:])),
+    batch, device = len(images_B3HW), images_B3HW.device
+    t_M = to_device(flow_time(draws[:noisy].normal(), config.t_mean, config.t_std), device)
+    clean, noised, fine, targets, start = [], [], [], [], 0
+    for scale, full_F3HW in large.items():
+        rows = slice(start, start + len(full_F3HW))
+        start = rows.stop
+        crops, found, z_F3HW = draw_crops(full_F3HW * 2 - 1, t_M[rows], scale, model.decoder, draws[rows])
+        fine.append(crops)
+        targets.append(found)
+        clean.append(pool(full_F3HW * 2 - 1, scale))
+        noised.append(pool(z_F3HW, scale))
+    small_K3HW = images_B3HW[start:noisy] * 2 - 1
+    noised.append(add_noise(small_K3HW, t_M[start:], 1, draws[start:noisy].noise(small_K3HW)))
+    base_B3HW = torch.cat((*clean, images_B3HW[start:] * 2 - 1))
+    rows_of_all = Rows(
+        base_B3HW=torch.cat((*noised, base_B3HW[noisy:])),
         t_B=torch.cat((t_M, t_M.new_ones(batch - noisy))),
-        condition=draw_condition(tokens_BL, (base_B3HW + 1) / 2, config, properties, draws),
-        pixels_F3HW=crops_z_F3HW,
-        window=window,
+        condition=draw_condition(tokens_BL, (base_B3HW + 1) / 2, config, model.properties, draws),
+        fine=tuple(fine),
         noisy=noisy,
     )
-    return rows, Targets(base_B3HW[:noisy], crops_F3HW, caption_ids(tokens_BL[noisy:]))
+    return rows_of_all, Targets(base_B3HW[:noisy], tuple(targets), caption_ids(tokens_BL[noisy:]))
 
 
-def random_windows(full_F3HW: Tensor, noised_F3HW: Tensor, scale: int, draws: Draws) -> tuple[Window, Tensor, Tensor]:
-    """Cut a random window from the clean and the noisy image of each row.
+def draw_crops(
+    full_F3HW: Tensor, t_F: Tensor, scale: int, decoder: DecoderConfig, draws: Draws
+) -> tuple[Crops, FineTargets, Tensor]:
+    """Noise images in [-1, 1] that are `scale` times as large as the base, and cut a random tile from each.
 
-    A window has 1/k of each side, where k is `scale`, and begins at a random pixel of the base
-    image. Returns the position of the windows, and what they show of both images.
+    Returns what the decoder reads, the clean tiles, and the noisy images `F3HW`.
     """
-    height, width = full_F3HW.shape[2:]
-    inner_height, inner_width = height // scale, width // scale
-    top_F = scale * draws.below((height - inner_height) // scale + 1)
-    left_F = scale * draws.below((width - inner_width) // scale + 1)
-
-    def crop(images: Tensor) -> Tensor:
-        if not len(full_F3HW):
-            return images[:, :, :inner_height, :inner_width]
-        boxes = zip(images, top_F.tolist(), left_F.tolist(), strict=True)
-        return torch.stack([image[:, y : y + inner_height, x : x + inner_width] for image, y, x in boxes])
-
-    device = full_F3HW.device
-    window = Window(to_device(top_F / height, device), to_device(left_F / width, device), (1 / scale, 1 / scale), scale)
-    return window, crop(full_F3HW), crop(noised_F3HW)
+    z_F3HW = add_noise(full_F3HW, t_F, scale, draws.noise(full_F3HW))
+    base = (full_F3HW.shape[2] // scale, full_F3HW.shape[3] // scale)
+    places = list(zip(draws.below(scale).tolist(), draws.below(scale).tolist(), strict=True))
+    tiles = choose_tiles(places, base, scale, decoder, full_F3HW.device)
+    crops = Crops(cut(z_F3HW, tiles.read, tiles.size), tiles.window)
+    clean_F3HW = cut(cut(full_F3HW, tiles.read, tiles.size), tiles.inner, base)
+    return crops, FineTargets(clean_F3HW, tiles.inner), z_F3HW
 
 
 def draw_condition(

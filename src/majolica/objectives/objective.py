@@ -13,6 +13,7 @@ from majolica.models.precision import Precision, autocast
 from majolica.objectives.contrastive import Pairs, sigmoid_loss
 from majolica.objectives.flow import by_time, velocity_loss
 from majolica.objectives.joint import Targets
+from majolica.objectives.windows import cut
 
 
 @dataclass(frozen=True)
@@ -67,18 +68,28 @@ class Objective:
         does not depend on them. `flow_by_time` is the result of `by_time`, for the log.
         """
         t_M = rows.t_B[: rows.noisy]
-        t_F, scale, floor = t_M[: len(targets.fine_F3HW)], rows.window.scale, self.loss.t_floor
-        base_M = velocity_loss(outputs.base_M3HW, targets.base_M3HW, t_M, 1, floor)
-        fine_F = velocity_loss(outputs.fine_F3HW, targets.fine_F3HW, t_F, scale, floor)
+        base_M = velocity_loss(outputs.base_M3HW, targets.base_M3HW, t_M, 1, self.loss.t_floor)
         counts = (self.split.noisy, self.split.fine, self.split.clean)
         noisy, large, clean = (max(1, count) / self.world for count in counts)
-        flow, fine = base_M.sum() / noisy, fine_F.sum() / large
+        flow, fine = base_M.sum() / noisy, self.sum_fine(outputs, rows, targets) / large
         here = clean_pairs(outputs, targets)
         contrastive = sigmoid_loss(here, model.logit_scale.exp(), model.logit_bias, others.ranks, others.earlier, clean)
         painting = flow + self.loss.fine_share * fine
         loss = self.loss.flow * painting + self.loss.contrastive * contrastive
         named = {"loss": loss, "flow": flow, "fine": fine, "contrastive": contrastive}
         return named | {"flow_by_time": by_time(base_M, t_M)}
+
+    def sum_fine(self, outputs: Outputs, rows: Rows, targets: Targets) -> Tensor:
+        """Return the sum of the flow losses of the tiles of larger pictures, over rows and scales."""
+        total, start = rows.t_B.new_zeros(()), 0
+        for crops, predicted_F3HW, target in zip(rows.fine, outputs.fine, targets.fine, strict=True):
+            height, width = target.clean_F3HW.shape[-2:]
+            t_F = rows.t_B[start : start + len(predicted_F3HW)]
+            start += len(predicted_F3HW)
+            tile_F3HW = cut(predicted_F3HW, target.inner, (height, width))
+            loss_F = velocity_loss(tile_F3HW, target.clean_F3HW, t_F, crops.window.scale, self.loss.t_floor)
+            total = total + loss_F.sum()
+        return total
 
 
 def clean_pairs(outputs: Outputs, targets: Targets) -> Pairs:

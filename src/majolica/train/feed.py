@@ -66,13 +66,14 @@ class Feed:
         if self._stream is None:
             return batch, state
         with torch.cuda.stream(self._stream):
-            images, fine = to_device(batch.images_B3HW, self.device), to_device(batch.fine_F3HW, self.device)
+            images = to_device(batch.images_B3HW, self.device)
+            large = {scale: to_device(some, self.device) for scale, some in batch.large.items()}
         self._stream.synchronize()  # in this thread: the training thread does not wait
-        return dataclasses.replace(batch, images_B3HW=images, fine_F3HW=fine), state
+        return dataclasses.replace(batch, images_B3HW=images, large=large), state
 
     def _hold_until_read(self, batch: Batch) -> None:
         """Keep the allocator from handing the batch's memory out again while the step still reads it."""
-        for images in (batch.images_B3HW, batch.fine_F3HW):
+        for images in (batch.images_B3HW, *batch.large.values()):
             images.record_stream(torch.cuda.current_stream(self.device))
 
     def _settle(self) -> None:

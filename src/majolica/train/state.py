@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from majolica.activation.apply import apply_choices
 from majolica.activation.choices import CHOICES
 from majolica.activation.plan import ActivationPlan, plan_for
-from majolica.activation.step import fine_rows
+from majolica.activation.step import painted_scales
 from majolica.config.lasting import lasting_options
 from majolica.config.run import RunConfig
 from majolica.config.split import noisiest_split
@@ -122,7 +122,7 @@ def loader(config: RunConfig, group: Group) -> Loader:
     """This rank's share of the data."""
     model, loss = config.model, config.loss
     fine = noisiest_split(loss, config.train.batch * group.world).fine
-    size = Size(model.resolution, loss.fine_scale, fine, model.patch)
+    size = Size(model.resolution, loss.fine_scales, fine, model.patch)
     return Loader(config.data, config.train.batch, size, config.train.seed, group.rank, group.world)
 
 
@@ -149,7 +149,7 @@ def checkpoint_activations(model: Majolica, config: RunConfig, group: Group, out
     """Plan the activations of `model`, carry the plan out, and write it to `activation_plan.json`."""
     config = dataclasses.replace(config, model=model.config)  # with the vocabulary that the tokenizer really has
     plan = plan_activations(config, group.device)
-    apply_choices(model, model.blocks(fine=fine_rows(config) > 0), plan.choices)
+    apply_choices(model, model.blocks(painted_scales(config)), plan.choices)
     if group.first:
         print(plan)
         try:

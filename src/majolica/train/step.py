@@ -87,14 +87,19 @@ def draw_rows(run: Run, batch: Batch, parts: RowSplit) -> tuple[Rows, Targets]:
     """Make the noisy and clean rows of a batch on the device, by their places in the global micro-batch."""
     config, device = run.config, run.group.device
     places = batch.places_B.numpy().tolist()
-    # The loader reads fine pictures for the largest number of fine rows in the whole training
-    # (`largest`); while the clean share changes, this step may need fewer of them.
-    fine_rows = [row for row in batch.fine_rows if places[row] < parts.fine]
-    order = [*fine_rows, *sorted(set(range(len(places))) - set(fine_rows))]
-    images_B3HW, fine_F3HW = batch.images_B3HW, batch.fine_F3HW[: len(fine_rows)]
-    if fine_rows != list(range(len(fine_rows))):
+    # The loader reads larger pictures for the largest number of fine rows in the whole training;
+    # while the clean share changes, this step may need fewer of them.
+    fine = {scale: [row for row in rows if places[row] < parts.fine] for scale, rows in batch.large_rows.items()}
+    first = [row for rows in fine.values() for row in rows]
+    order = [*first, *sorted(set(range(len(places))) - set(first))]
+    images_B3HW = batch.images_B3HW
+    if order != list(range(len(order))):
         images_B3HW = images_B3HW[to_device(torch.tensor(order), images_B3HW.device)]
     positions_B = torch.from_numpy(batch.positions_B.numpy()[order])
+    large = {
+        scale: augment_rows(batch.large[scale][: len(rows)], batch.positions_B[rows], config)
+        for scale, rows in fine.items()
+    }
     seeds_B = mix(config.train.seed, ROW_STREAM, positions_B.numpy()) >> np.uint64(1)
     tokens_BL = run.tokenizer.encode([batch.captions[i] for i in order], config.model.text.length)
     noisy = sum(place < parts.noisy for place in places)
@@ -104,10 +109,10 @@ def draw_rows(run: Run, batch: Batch, parts: RowSplit) -> tuple[Rows, Targets]:
         images_B3HW = torch.cat((images_B3HW[:noisy], clean_C3HW))
     return make_rows(
         images_B3HW,
-        augment_rows(fine_F3HW, positions_B[: len(fine_rows)], config),
+        large,
         to_device(tokens_BL, device),
         config.loss,
-        config.model.properties,
+        config.model,
         noisy,
         Draws.seeded(seeds_B.tolist(), device),
     )

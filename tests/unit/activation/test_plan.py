@@ -38,8 +38,11 @@ ALONE = TrainConfig(batch=8, accumulate=1, processes=1, precision="fp32")
 RUNS = {
     "fp32": RunConfig(model=SMALL, train=ALONE),
     "fine": RunConfig(model=SMALL, loss=LossConfig(fine_share=0.5), train=ALONE),
+    "two scales": RunConfig(model=SMALL, loss=LossConfig(fine_share=0.5, fine_scales=(2, 3)), train=ALONE),
     "bf16": RunConfig(
-        model=SMALL, loss=LossConfig(fine_share=1.0, fine_scale=4), train=dataclasses.replace(ALONE, precision="bf16")
+        model=SMALL,
+        loss=LossConfig(fine_share=1.0, fine_scales=(4,)),
+        train=dataclasses.replace(ALONE, precision="bf16"),
     ),
     "accumulating": RunConfig(
         model=dataclasses.replace(
@@ -78,7 +81,8 @@ def test_the_measured_peak_is_within_the_budget_and_near_the_predicted(name: str
         measured = record(step, plan.choices).peak + persistent_gradient_bytes(step)
         assert measured <= plan.budget
         # Autocast keeps other copies of the weights under every choice, and the chain counts the most.
-        above = SHARE_OF_AUTOCAST if name == "bf16" else 0.03
+        # Between the decoders of two scales, what is left over differs by choice, and the chain counts the most of it.
+        above = {"bf16": SHARE_OF_AUTOCAST, "two scales": 0.08}.get(name, 0.03)
         assert -0.03 < plan.peak / measured - 1 < above, (plan.choices, plan.peak, measured)
 
 
@@ -202,7 +206,12 @@ def test_a_run_is_planned_where_its_configuration_says(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("scale", [2, 4], ids=["512 px", "1024 px"])
 def test_the_reference_is_planned_on_any_machine(scale: int) -> None:
-    config = RunConfig(loss=LossConfig(fine_share=0.5, fine_scale=scale))
+    config = RunConfig(loss=LossConfig(fine_share=0.5, fine_scales=(scale,)))
     plan = plan_for(config, 20 * 10**9)
     assert plan.peak <= plan.budget
-    assert {link.name for link in plan.chain.links} >= {"perception 17", "text 23", "decoder 2", "fine decoder 2"}
+    assert {link.name for link in plan.chain.links} >= {
+        "perception 17",
+        "text 23",
+        "decoder 2",
+        f"decoder at {scale}x 2",
+    }

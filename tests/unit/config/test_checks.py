@@ -52,7 +52,9 @@ def test_every_recipe_is_sound(name: str) -> None:
         ("loss", {"flow": 0.0, "contrastive": 0.0}, r"loss\.flow and loss\.contrastive are both 0"),
         ("loss.flow", -1.0, r"loss\.flow is -1"),
         ("loss.recolour", 1.5, r"loss\.recolour is 1\.5: it is a share"),
-        ("loss.fine_scale", 1, r"loss\.fine_scale is 1: at least 2"),
+        ("loss.fine_scales", (2, 1), r"loss\.fine_scales is \[2, 1\]: give whole numbers from 2 on"),
+        ("loss.fine_scales", (2, 2), r"loss\.fine_scales is \[2, 2\]: .* each once"),
+        ("loss.fine_scales", (), r"loss\.fine_scales is \[\]"),
     ],
 )
 def test_what_makes_no_sense_is_refused(path: str, value: Any, message: str) -> None:

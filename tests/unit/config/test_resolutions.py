@@ -10,11 +10,11 @@ from majolica.config.run import RunConfig
 def test_trained_sizes() -> None:
     config = RunConfig()
     assert trained_sizes(config) == (256,)
-    fine = dataclasses.replace(config, loss=dataclasses.replace(config.loss, fine_share=0.1, fine_scale=4))
+    fine = dataclasses.replace(config, loss=dataclasses.replace(config.loss, fine_share=0.1, fine_scales=(4,)))
     assert trained_sizes(fine) == (256, 1024)
     assert beyond_training_notes(PictureSize(1024, 1024, 4), fine) == []
     assert beyond_training_notes(PictureSize(256, 256, 1), config) == []
-    assert "--loss.fine-scale 2" in beyond_training_notes(PictureSize(512, 512, 2), config)[0]
+    assert "--loss.fine-scales 2" in beyond_training_notes(PictureSize(512, 512, 2), config)[0]
 
 
 def test_a_picture_that_is_not_square_is_said_where_training_knew_squares_only() -> None:

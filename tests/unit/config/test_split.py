@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from majolica.config.run import LossConfig
-from majolica.config.split import clean_by_rank, count_on_rank, noisiest_split, split_rows
+from majolica.config.split import clean_by_rank, count_on_rank, fine_on_rank, noisiest_split, split_rows
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 4, 16])
@@ -26,3 +26,14 @@ def test_a_share_that_moves_is_counted_where_it_leaves_the_most_noisy_rows() -> 
     loss = LossConfig(clean_share=0.5, clean_share_end=0.25, fine_share=0.5)
     assert [split_rows(loss, 16, progress).clean for progress in (0.0, 0.5, 1.0)] == [8, 6, 4]
     assert noisiest_split(loss, 16) == split_rows(loss, 16, 1.0)
+
+
+@pytest.mark.parametrize("scales", [(2,), (2, 4), (2, 3, 4)])
+@pytest.mark.parametrize("world", [1, 2, 3, 4, 8, 9, 16, 64])
+def test_every_rank_has_rows_of_every_scale(scales: tuple[int, ...], world: int) -> None:
+    places = 24 * world
+    found = [fine_on_rank(places, scales, rank, world) for rank in range(world)]
+    assert sum(sum(count.values()) for count in found) == places
+    for scale in scales:
+        rows = [count[scale] for count in found]
+        assert max(rows) - min(rows) <= (3 if len(scales) < 3 else 9) and abs(sum(rows) - places / len(scales)) <= 2

@@ -41,7 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("painters") / "run"
     train_tokenizer(PROMPTS, folder / "tokenizer.model", 300)
     text = replace(TINY.text, vocab=Tokenizer(folder / "tokenizer.model").vocab)
-    io.save(replace(RunConfig(), model=TINY, loss=LossConfig(fine_share=0.5, fine_scale=2)), folder / "config.yaml")
+    io.save(replace(RunConfig(), model=TINY, loss=LossConfig(fine_share=0.5, fine_scales=(2,))), folder / "config.yaml")
     torch.manual_seed(0)
     model = awake(Majolica(replace(TINY, text=text)))
     save(folder, 1, Saved({"ema": dict(model.state_dict())}, {}), keep=1)

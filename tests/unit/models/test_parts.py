@@ -20,12 +20,12 @@ def model() -> Majolica:
     return Majolica(TINY)
 
 
-@pytest.mark.parametrize("fine", [False, True])
-def test_blocks_are_called_in_the_order_in_which_they_are_told(fine: bool, model: Majolica) -> None:
-    loss = LossConfig(fine_share=0.5 if fine else 0.0, fine_scale=2)
-    rows, _ = build_inputs(RunConfig(model=TINY, loss=loss, train=TrainConfig(batch=4, processes=1)))
+@pytest.mark.parametrize("scales", [(), (2,), (2, 4)])
+def test_blocks_are_called_in_the_order_in_which_they_are_told(scales: tuple[int, ...], model: Majolica) -> None:
+    loss = LossConfig(fine_share=0.5 if scales else 0.0, fine_scales=scales or (2,))
+    rows, _ = build_inputs(RunConfig(model=TINY, loss=loss, train=TrainConfig(batch=8, processes=1)))
     called: list[nn.Module] = []
-    told = model.blocks(fine)
+    told = model.blocks(scales)
     for block in {call.block for call in told}:
         block.register_forward_hook(lambda block, inputs, _: called.extend([block] * (len(inputs[0]) > 0)))
     with torch.no_grad():

@@ -22,5 +22,5 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
 @pytest.fixture
 def pipeline(tiny: Majolica, tokenizer: Tokenizer) -> Pipeline:
     """Of a run that painted at twice its resolution, and reads eight pieces."""
-    loss = LossConfig(fine_share=0.25, fine_scale=2)
+    loss = LossConfig(fine_share=0.25, fine_scales=(2,))
     return Pipeline(tiny, tokenizer, dataclasses.replace(RunConfig(), model=TINY, loss=loss), torch.device("cpu"))

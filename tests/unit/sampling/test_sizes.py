@@ -68,8 +68,8 @@ def test_a_size_beyond_training_is_said(pipeline: Pipeline) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pipeline.paint("a fox", size=32, steps=1)
-    with pytest.warns(Notice, match=r"size 48 is larger .*\(16 px and 32 px\).*paint at most 32, .*fine-scale 3"):
+    with pytest.warns(Notice, match=r"size 48 is larger .*\(16 px, 32 px\).*paint at most 32, .*fine-scales 3"):
         pipeline.paint("a fox", size=48, steps=1)
-    pipeline.config = dataclasses.replace(pipeline.config, loss=LossConfig(fine_share=0.0, fine_scale=2))
+    pipeline.config = dataclasses.replace(pipeline.config, loss=LossConfig(fine_share=0.0, fine_scales=(2,)))
     with pytest.warns(Notice, match=r"size 32 is larger .*\(16 px\).*paint at most 16"):
         pipeline.paint("a fox", size=32, steps=1)

@@ -58,11 +58,11 @@ def test_to_a_gpu_the_batches_and_the_state_are_the_same(tmp_path: Path) -> None
     from majolica.data.loading.loader import Loader, Size
 
     make_openmoji(tmp_path, samples=64, resolution=32, names=4, heldout=4, combinations=4)
-    made: Callable[[], Loader] = lambda: Loader(DataConfig(shards=str(tmp_path / "train")), 8, Size(16, 2, 4), 0)  # noqa: E731
+    made: Callable[[], Loader] = lambda: Loader(DataConfig(shards=str(tmp_path / "train")), 8, Size(16, (2,), 4), 0)  # noqa: E731
     plain, feed = Feed(made(), torch.device("cpu")), Feed(made(), torch.device("cuda"))
     for _ in range(5):
         here, there = next(plain), next(feed)
         assert torch.equal(here.images_B3HW, there.images_B3HW.cpu())
-        assert torch.equal(here.fine_F3HW, there.fine_F3HW.cpu())
+        assert torch.equal(here.large[2], there.large[2].cpu())
         assert feed.state() == plain.state()
     plain.close(), feed.close()

@@ -37,7 +37,7 @@ def batch(fine_rows: tuple[int, ...], places: range, start: int = 1000) -> Batch
     fine = bright_B[list(fine_rows)][:, None, None, None].expand(-1, 3, 32, 32).clone()
     captions = [chr(ord("a") + place) for place in places]
     places_B = torch.tensor(list(places))
-    return Batch(images, captions, places_B + start, fine, places_B, fine_rows)
+    return Batch(images, captions, places_B + start, {2: fine}, {2: fine_rows}, places_B)
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,23 @@ def test_roles_follow_the_places(fine_rows: tuple[int, ...], order: str, fine: i
     rows, targets = draw_rows(run(), batch(fine_rows, range(8)), RowSplit(8, noisy=5, fine=4))
     assert rows.noisy == 5 and (rows.t_B[:5] < 1).all() and (rows.t_B[5:] == 1).all()
     assert "".join(map(chr, rows.condition.tokens_BL[:, 0].tolist())) == order
-    assert len(targets.fine_F3HW) == len(rows.pixels_F3HW) == fine
+    assert len(targets.fine[0].clean_F3HW) == len(rows.fine[0].pixels_F3HW) == fine
     expected = torch.tensor([10 * (ord(letter) - ord("a")) for letter in order]) / 127.5 - 1
     shown = torch.cat((targets.base_M3HW, rows.base_B3HW[5:]))[:, 0, 0, 0]
     torch.testing.assert_close(shown, expected, rtol=0, atol=1e-6)
+
+
+def test_rows_of_several_scales_come_first() -> None:
+    given = batch((0, 3), range(8))
+    large = given.large | {3: torch.tensor([10, 20, 40])[:, None, None, None].expand(-1, 3, 48, 48).byte()}
+    given = dataclasses.replace(given, large=large, large_rows=given.large_rows | {3: (1, 2, 4)})
+    rows, targets = draw_rows(run(), given, RowSplit(8, noisy=6, fine=4))
+    assert "".join(map(chr, rows.condition.tokens_BL[:, 0].tolist())) == "adbcefgh"
+    assert [crops.window.scale for crops in rows.fine] == [2, 3]
+    for fine, brightness in zip(targets.fine, ([0, 30], [10, 20]), strict=True):
+        assert fine.clean_F3HW.shape[2:] == (16, 16)
+        expected = torch.tensor(brightness) / 127.5 - 1
+        torch.testing.assert_close(fine.clean_F3HW.mean((1, 2, 3)), expected, rtol=0, atol=1e-6)
 
 
 def test_a_row_is_the_same_on_any_rank() -> None:

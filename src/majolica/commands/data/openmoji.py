@@ -29,7 +29,7 @@ def openmoji(
     Args:
         out: Folder to write; what to train on is its train subfolder.
         samples: Training pictures.
-        resolution: Side in pixels; recipes with a fine_share want fine_scale times their base resolution.
+        resolution: Side in pixels; recipes with a fine_share want their largest fine scale times the base.
         names: How many things to draw (up to 845), or their names.
         objects: Most things in one picture, 1 or 2.
         seed: The same seed gives the same pictures.

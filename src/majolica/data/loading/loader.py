@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from majolica.config.run import DataConfig
+from majolica.config.split import scale_at
 from majolica.data.loading.buffers import Buffers
 from majolica.data.loading.reader import Reader, Row, Wish
 from majolica.data.loading.sources import manifest, open_sources
@@ -34,13 +35,14 @@ _PART = 16
 
 @dataclass(frozen=True)
 class Size:
-    """The sizes in which pictures are needed: all at the base resolution, and some at `scale` times that as well."""
+    """The sizes in which pictures are needed: all at the base resolution, and some larger as well."""
 
     resolution: int
-    scale: int = 1
+    scales: tuple[int, ...] = (2,)
+    """How many times larger."""
     fine: int = 0
-    """At so many of the first places of each global micro-batch, a picture with enough pixels is also kept this
-    large."""
+    """At so many of the first places of each global micro-batch, a picture with enough pixels is also kept larger, at
+    the scale that `majolica.config.split.scale_at` says."""
     patch: int = 1
     """The sides of the shapes of buckets are multiples of it."""
 
@@ -54,12 +56,12 @@ class Batch:
     captions: list[str]
     positions_B: Tensor
     """Places in the global order, int64; (seed, position) decides how a row is augmented."""
-    fine_F3HW: Tensor
-    """Some of the rows again, uint8, at `scale` times the base resolution."""
+    large: dict[int, Tensor]
+    """Some of the rows again, at each scale: uint8, `F3HW`, that many times larger."""
+    large_rows: dict[int, tuple[int, ...]]
+    """Which rows these are, ascending."""
     places_B: Tensor
     """Places in the global micro-batch, int64, ascending; they decide how a row is used."""
-    fine_rows: tuple[int, ...]
-    """Which rows `fine_F3HW` holds, ascending."""
     faults: tuple[str, ...] = ()
     """Why samples could not be read in whose places others stand, one reason a sample."""
 
@@ -106,7 +108,7 @@ class Loader:
         self.position = 0
         self.tallies = [_Tally() for _ in self.sets]
         self._manifest = manifest(self.sets)
-        self._reader = Reader(self.sets, size.scale if size.fine else 1, seed, config)
+        self._reader = Reader(self.sets, max(size.scales) if size.fine else 1, seed, config)
         self._threads = Threads(config.threads, "majolica-data")
         self._buffers = Buffers(config.ahead + 2)
         self._ahead: deque[_Reading] = deque()
@@ -129,7 +131,7 @@ class Loader:
         reading = self._ahead.popleft()
         rows = [row for part in self._threads.results(reading.parts) for row in part]
         self._count(rows)
-        return _collate(rows, reading, self.size.scale)
+        return _collate(rows, reading, self.size.scales)
 
     @property
     def faults(self) -> Counter[str]:
@@ -191,14 +193,19 @@ class Loader:
         spot = self.order.at(positions)
         if self._remote:
             self._announce(start)
-        fine = positions - start < self.size.fine
-        columns = (positions, spot.source_B, spot.sample_B, fine)
-        wishes = [Wish(p, s, i, spot.shape, f) for p, s, i, f in zip(*(c.tolist() for c in columns), strict=True)]
+        columns = (positions, spot.source_B, spot.sample_B)
+        wishes = [
+            Wish(position, source, sample, spot.shape, self._scale_at(position - start))
+            for position, source, sample in zip(*(column.tolist() for column in columns), strict=True)
+        ]
         images_B3HW = self._buffers.take(len(wishes), *spot.shape, 3).permute(0, 3, 1, 2)
         each = min(_PART, -(-len(wishes) // max(1, self.config.threads)))
         parts = [slice(i, i + each) for i in range(0, len(wishes), each)]
         work = (partial(self._read, wishes[part], images_B3HW[part]) for part in parts)
         return _Reading(start, images_B3HW, [self._threads.submit(one) for one in work])
+
+    def _scale_at(self, place: int) -> int:
+        return scale_at(place, self.size.scales) if place < self.size.fine else 1
 
     def _read(self, wishes: list[Wish], images_P3HW: Tensor) -> list[Row]:
         return [self._reader.row(wish, image_3HW) for wish, image_3HW in zip(wishes, images_P3HW, strict=True)]
@@ -229,18 +236,24 @@ class Loader:
                 )
 
 
-def _collate(rows: list[Row], reading: _Reading, scale: int) -> Batch:
-    fine = {i: row.fine_3HW for i, row in enumerate(rows) if row.fine_3HW is not None}
+def _collate(rows: list[Row], reading: _Reading, scales: tuple[int, ...]) -> Batch:
     images_B3HW = reading.images_B3HW
-    _, _, height, width = images_B3HW.shape
-    none = images_B3HW.new_empty((0, 3, height * scale, width * scale))
+    height, width = images_B3HW.shape[2:]
+    large, large_rows = {}, {}
+    for scale in scales:
+        size = (3, scale * height, scale * width)
+        fine = {
+            i: row.fine_3HW for i, row in enumerate(rows) if row.fine_3HW is not None and row.fine_3HW.shape == size
+        }
+        large[scale] = torch.stack(list(fine.values())) if fine else images_B3HW.new_empty((0, *size))
+        large_rows[scale] = tuple(fine)
     positions_B = torch.tensor([row.position for row in rows])
     return Batch(
         images_B3HW=images_B3HW,
         captions=[row.caption for row in rows],
         positions_B=positions_B,
-        fine_F3HW=torch.stack(list(fine.values())) if fine else none,
+        large=large,
+        large_rows=large_rows,
         places_B=positions_B - reading.start,
-        fine_rows=tuple(fine),
         faults=tuple(fault for row in rows for fault in row.faults),
     )

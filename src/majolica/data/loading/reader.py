@@ -32,7 +32,8 @@ class Wish:
     source: int
     sample: int
     shape: Shape
-    fine: bool
+    scale: int
+    """How many times larger the picture is wanted as well; 1 if it is not."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Row:
     """A row without its picture at the base resolution, which is written into the batch directly."""
 
     fine_3HW: Tensor | None
-    """The picture `scale` times as large, uint8, if it was asked for and the picture has enough pixels."""
+    """The picture at the larger size, uint8, if it was asked for and the picture has enough pixels."""
     caption: str
     position: int
     source: int
@@ -55,7 +56,7 @@ class _Sample:
 
 
 class Reader:
-    """Reads rows; it is safe to use from many threads. `scale` is 1 if no row is ever needed larger."""
+    """Reads rows; it is safe to use from many threads. `scale` is the largest at which a row is ever needed."""
 
     def __init__(self, sets: list[ShardSet], scale: int, seed: int, config: DataConfig) -> None:
         self._sets, self._scale, self._seed, self._caches = sets, scale, seed, config.cache
@@ -85,15 +86,12 @@ class Reader:
         raise UserError(f"{SUBSTITUTES} samples in a row of {shards.folder} cannot be read ({faults[0]})")
 
     def _row(self, sample: _Sample, wish: Wish, image_3HW: Tensor, faults: tuple[str, ...]) -> Row:
-        picture, large = sample.picture, self._large(wish.shape)
+        picture, large = sample.picture, _enlarge(wish.shape, wish.scale)
         fine = None
-        if wish.fine and scale_of(picture.size, large, self._how) >= 1:
+        if wish.scale > 1 and scale_of(picture.size, large, self._how) >= 1:
             fine = fit(picture.image, large, self._how).contiguous()
         image_3HW.copy_(fit(picture.image, wish.shape, self._how))
         return Row(fine, sample.caption, wish.position, wish.source, faults)
-
-    def _large(self, shape: Shape) -> Shape:
-        return shape[0] * self._scale, shape[1] * self._scale
 
     def _sample(self, source: int, sample: int, shape: Shape, reserve: Reserve) -> _Sample | str:
         """Return a sample, or the reason why it cannot be read."""
@@ -103,7 +101,7 @@ class Reader:
         found: _Sample | str
         try:
             pair = self._sets[source].read_pair(sample)
-            found = _Sample(decode(pair.image, self._large(shape), self._how, reserve), pair.caption)
+            found = _Sample(decode(pair.image, _enlarge(shape, self._scale), self._how, reserve), pair.caption)
         except BadSample as bad:
             found = str(bad)
             if key not in self._named:
@@ -112,3 +110,7 @@ class Reader:
         if self._caches:
             self._cache[key] = found
         return found
+
+
+def _enlarge(shape: Shape, scale: int) -> Shape:
+    return shape[0] * scale, shape[1] * scale

@@ -206,15 +206,14 @@ def _measure_chunk(
     chunk = slice(rows.start, rows.stop)
     images_B3HW = to_device(pictures.images_N3HW[chunk].repeat(2, 1, 1, 1), device).float() / 255
     tokens_BL = to_device(pictures.tokens_NL[chunk].repeat(2, 1), device)
-    side = config.model.resolution * config.loss.fine_scale
     places_B = np.concatenate([np.arange(rows.start, rows.stop), len(pictures) + np.arange(rows.start, rows.stop)])
     seeds_B = mix(config.train.seed, STREAM, places_B) >> np.uint64(1)
     inputs, targets = make_rows(
         images_B3HW,
-        images_B3HW.new_zeros(0, 3, side, side),
+        {},
         tokens_BL,
         config.loss,
-        config.model.properties,
+        config.model,
         len(rows),
         Draws.seeded(seeds_B.tolist(), device),
     )

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from loaded import loader_of, rows
+from majolica.config.split import scale_at
 from majolica.data.loading.loader import Batch, Loader, Size
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
@@ -37,25 +38,36 @@ def test_pictures_are_cut_to_the_square_and_scaled(tmp_path: Path) -> None:
 def test_fine_pictures_are_kept_where_there_are_pixels(tmp_path: Path, picture: Picture) -> None:
     records = [Record(picture(i, *((32, 32) if i % 2 else (20, 40))), "png", str(i), {}) for i in range(40)]
     write_shards(tmp_path / "s", records)
-    size = Size(8, scale=4, fine=12)
+    size = Size(8, scales=(4,), fine=12)
     with loader_of(tmp_path / "s", 40, size, seed=1) as loader:
         batches = [next(loader) for _ in range(3)]
     found: dict[int, bool] = {}
     for batch in batches:
-        assert batch.images_B3HW.shape == (40, 3, 8, 8) and batch.fine_F3HW.shape[1:] == (3, 32, 32)
+        assert batch.images_B3HW.shape == (40, 3, 8, 8) and batch.large[4].shape[1:] == (3, 32, 32)
         assert batch.places_B.tolist() == list(range(40))
         reds = [int(text) for text in batch.captions]
         assert batch.images_B3HW[:, 0, 0, 0].tolist() == reds
-        assert batch.fine_F3HW[:, 0, 0, 0].tolist() == [reds[i] for i in batch.fine_rows]
-        assert list(batch.fine_rows) == [i for i in range(12) if reds[i] % 2]  # the first twelve, if they are large
-        found |= {int(p): i in batch.fine_rows for i, p in enumerate(batch.positions_B)}
+        assert batch.large[4][:, 0, 0, 0].tolist() == [reds[i] for i in batch.large_rows[4]]
+        assert list(batch.large_rows[4]) == [i for i in range(12) if reds[i] % 2]  # the first twelve, if they are large
+        found |= {int(p): i in batch.large_rows[4] for i, p in enumerate(batch.positions_B)}
     assert 3 < sum(found.values()) < 33
     parts = []
     for rank in range(4):
         with loader_of(tmp_path / "s", 10, size, seed=1, rank=rank, world=4, threads=1) as loader:
             parts += [next(loader) for _ in range(3)]
-    assert found == {int(p): i in b.fine_rows for b in parts for i, p in enumerate(b.positions_B)}
+    assert found == {int(p): i in b.large_rows[4] for b in parts for i, p in enumerate(b.positions_B)}
     assert all(torch.equal(b.positions_B % 40, b.places_B) for b in parts)
+
+
+def test_scales_take_turns_by_place(tmp_path: Path, picture: Picture) -> None:
+    write_shards(tmp_path / "s", [Record(picture(i, 32, 32), "png", str(i), {}) for i in range(40)])
+    with loader_of(tmp_path / "s", 20, Size(8, scales=(2, 4), fine=12), seed=1) as loader:
+        batch = next(loader)
+    rows = {scale: [place for place in range(12) if scale_at(place, (2, 4)) == scale] for scale in (2, 4)}
+    for scale in (2, 4):
+        assert list(batch.large_rows[scale]) == rows[scale]
+        assert batch.large[scale].shape == (len(rows[scale]), 3, 8 * scale, 8 * scale) and len(rows[scale]) > 4
+        assert batch.large[scale][:, 0, 0, 0].tolist() == [int(batch.captions[i]) for i in rows[scale]]
 
 
 def test_buckets_keep_proportions(tmp_path: Path, picture: Picture) -> None:

@@ -98,10 +98,9 @@ def test_it_is_what_the_training_would_make_of_these_rows(run: state.Run, monkey
     found = measure(run.model, pictures, config, run.tokenizer, cpu)
     seeds = (mix(config.train.seed, heldout.STREAM, np.arange(18)) >> np.uint64(1)).tolist()
     images = pictures.images_N3HW.repeat(2, 1, 1, 1).float() / 255
-    none = images.new_zeros(0, 3, 32, 32)
     tokens = pictures.tokens_NL.repeat(2, 1)
     draws = Draws.seeded(seeds)
-    rows, targets = make_rows(images, none, tokens, config.loss, config.model.properties, 9, draws)
+    rows, targets = make_rows(images, {}, tokens, config.loss, config.model, 9, draws)
     with torch.no_grad():
         outputs = run.model(rows)
     clean = clean_pairs(outputs, targets)
