@@ -36,7 +36,8 @@ from majolica.config.run import ModelConfig
 from majolica.device import find_device
 from majolica.estimate.trace import flop_counter
 from majolica.models.conditions import Condition
-from majolica.models.majolica import Majolica, pool
+from majolica.models.majolica import Majolica
+from majolica.models.pooling import pool
 from majolica.models.precision import Precision, autocast, has_bf16, set_attention_by_products
 from majolica.recipes import recipe
 from majolica.sampling.guidance import Guidance

@@ -105,7 +105,7 @@ from majolica.config.checks import count_parameters
 from majolica.models.majolica import Majolica
 def bare(c):
     return replace(c, model=replace(c.model, decoder=replace(c.model.decoder, kind="convolution")))
-assert train_tiny(bare, "run")["fine"] > 0
+assert train_tiny(bare, "run")["flow"] > 0
 pipeline = Pipeline.load(Path(sys.argv[1]) / "run")
 held = sum(value.numel() for name, value in pipeline.model.named_parameters() if name.startswith("decoder"))
 assert held == 9 * 6 * 3 + 3 and pipeline.paint("a red square", size=32, steps=1).shape == (1, 3, 32, 32)

@@ -38,7 +38,7 @@ def build_step(config: RunConfig, device: str = "cpu") -> Step:
         condition.values_BP,
         condition.has_value_BP,
         targets.base_M3HW,
-        *(fine.clean_F3HW for fine in targets.fine),
+        *(fine.detail_F3HW for fine in targets.fine),
         targets.caption_C,
         model.rope(model.grid(rows.base_B3HW), rows.base_B3HW.device),
     ]

@@ -87,8 +87,8 @@ def load_data(folder: Path, resolution: int, limit: int = 1024, how: Fit = "crop
     At most `limit` pictures of each split are read, fitted to `resolution` pixels as `how` says.
     """
     names = read_names(folder)
-    splits = [_split(folder / split, resolution, limit, how) for split in ("heldout", "combinations")]
-    return EvalData(tuple(names), splits[0], splits[1])
+    heldout, combinations = (_split(folder / split, resolution, limit, how) for split in ("heldout", "combinations"))
+    return EvalData(tuple(names), heldout, combinations, lambda side: load_data(folder, side, limit, how))
 
 
 def _split(folder: Path, resolution: int, limit: int, how: Fit) -> Split:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -62,6 +62,8 @@ class EvalData:
     names: tuple[str, ...]
     heldout: Split
     combinations: Split
+    larger: Callable[[int], EvalData] | None = None
+    """Returns the same data with pictures of so many pixels, if they can be read again."""
 
     def prompts(self) -> Split:
         """Return the split whose captions are painted: `combinations`, else `heldout`.

@@ -17,6 +17,7 @@ from majolica.config.run import RunConfig
 from majolica.eval import facts
 from majolica.eval.brush import Brush
 from majolica.eval.evaluators.control import Control
+from majolica.eval.evaluators.detail import Detail
 from majolica.eval.evaluators.fidelity import Fidelity
 from majolica.eval.evaluators.gallery import Gallery
 from majolica.eval.evaluators.likeness import Likeness
@@ -96,13 +97,14 @@ def default_evaluators(config: RunConfig, judges: Judges, pictures: int, brush: 
 
     A new evaluator needs a file in `eval/evaluators/` and an entry here.
     """
-    painted = Paintings(pictures, brush)
+    painted, base, largest = Paintings(pictures, brush), config.model.resolution, trained_sizes(config)[-1]
     return (
-        Gallery(config.model.resolution, trained_sizes(config)[-1], brush=brush),
+        Gallery(base, largest, brush=brush),
         Control(config.model.properties, brush=brush),
         ZeroShot(),
         Fidelity(judges.panel, painted),
         Likeness(judges.features, painted, config.model.patch),
+        Detail(base, largest // base, config.model.patch, min(pictures, Detail.pictures), brush=brush),
     )
 
 

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from majolica.config.run import DecoderConfig
 from majolica.models.layers import layer_norm
+from majolica.models.pooling import details
 
 HARMONICS = 2
 COORDINATES = 4 * HARMONICS + 1  # place inside the token, log2(k)
@@ -148,19 +149,18 @@ class PixelDecoder(nn.Module):
         return estimate_B3HW + self.correction(token_BHWD, estimate_B3HW.detach(), pixels_B3HW, window)
 
     def magnify(self, token_BHWD: Tensor, base_B3HW: Tensor, pixels_B3HW: Tensor, window: Window) -> Tensor:
-        """Clean pixels of a window at scale k, as `pixels_B3HW`; their k x k means are `base_B3HW`'s pixels."""
+        """Clean pixels of a window at scale k, as `pixels_B3HW`; their k x k means are `base_B3HW`'s pixels.
+
+        `pixels_B3HW` are the details of the noisy pixels, scaled to unit variance.
+        """
         row_BP, column_BQ = coordinates(window, pixels_B3HW.shape[-2:])
         repeated_B3HW = resample(
             base_B3HW.permute(0, 2, 3, 1),
             repetition(row_BP, base_B3HW.shape[2]),
             repetition(column_BQ, base_B3HW.shape[3]),
         ).permute(0, 3, 1, 2)
-        detail_B3HW = self.correction(token_BHWD, repeated_B3HW, pixels_B3HW, window)
-        fine, channels, height, width = detail_B3HW.shape
-        cells = detail_B3HW.view(
-            fine, channels, height // window.scale, window.scale, width // window.scale, window.scale
-        )
-        return repeated_B3HW + (cells - cells.mean((3, 5), keepdim=True)).reshape(detail_B3HW.shape)
+        correction_B3HW = self.correction(token_BHWD, repeated_B3HW, pixels_B3HW, window)
+        return repeated_B3HW + details(correction_B3HW, window.scale)
 
     def correction(self, token_BHWD: Tensor, estimate_B3HW: Tensor, pixels_B3HW: Tensor, window: Window) -> Tensor:
         """What pixels say beyond an estimate of the same size."""

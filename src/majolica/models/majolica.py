@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from majolica.config.run import ModelConfig
 from majolica.device import to_device
@@ -23,6 +22,7 @@ from majolica.models.initialise import initialise, materialise, without_memory
 from majolica.models.layers import Norm, rope_2d
 from majolica.models.parts import BlockCall, Kind
 from majolica.models.patches import overlap_patches
+from majolica.models.pooling import details
 from majolica.models.text_tower import TextTower
 from majolica.models.trunk import Perception, Synthesis
 
@@ -217,19 +217,19 @@ class Majolica(nn.Module):
         return grid_BHWD, base_B3HW
 
     def magnify(self, grid_BHWD: Tensor, base_B3HW: Tensor, pixels_B3HW: Tensor, t_B: Tensor, window: Window) -> Tensor:
-        """Clean pixels of a window at scale k; pooled by k they equal `base_B3HW` there."""
-        unit_B3HW = pixels_B3HW * unit_variance_factor(t_B, window.scale)
-        return self.decoder.magnify(grid_BHWD, base_B3HW, unit_B3HW, window)
+        """Clean pixels of a window at scale k; pooled by k they equal `base_B3HW` there.
+
+        The decoder sees the details of the noisy pixels alone, because their means over cells are the
+        noisy base pixels, from which the base picture was predicted.
+        """
+        factor = unit_variance_factor(t_B, self.config.decoder.detail_noise)
+        noisy_B3HW = details(pixels_B3HW, window.scale) * factor
+        return self.decoder.magnify(grid_BHWD, base_B3HW, noisy_B3HW, window)
 
 
-def unit_variance_factor(t_B: Tensor, scale: int) -> Tensor:
-    """Factor `(B, 1, 1, 1)` that scales z_t to about unit variance.
+def unit_variance_factor(t_B: Tensor, noise: float) -> Tensor:
+    """Factor `(B, 1, 1, 1)` that scales z_t = t x + (1 - t) e to about unit variance.
 
-    z_t = t x + (1 - t) k e, where k is `scale` and var(x) is taken to be 1/4.
+    `noise` is the standard deviation of e, and that of x is taken to be half of it.
     """
-    return (0.25 * t_B**2 + ((1 - t_B) * scale) ** 2 + 1e-4).rsqrt()[:, None, None, None]
-
-
-def pool(images_BCHW: Tensor, scale: int) -> Tensor:
-    """Average-pool by k = `scale`: `(B, C, H, W) -> (B, C, H / k, W / k)`."""
-    return images_BCHW if scale == 1 else F.avg_pool2d(images_BCHW, scale)
+    return (0.25 * t_B**2 + (1 - t_B) ** 2 + 1e-4).rsqrt()[:, None, None, None] / noise

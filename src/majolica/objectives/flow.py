@@ -17,15 +17,13 @@ def flow_time(normal_B: Tensor, mean: float, std: float) -> Tensor:
     return torch.sigmoid(mean + std * normal_B)
 
 
-def add_noise(clean_BCHW: Tensor, t_B: Tensor, scale: int, noise_BCHW: Tensor) -> Tensor:
-    """Return z_t = t x + (1 - t) k e for a clean image x, unit Gaussian noise e and k = `scale`.
+def add_noise(clean_BCHW: Tensor, t_B: Tensor, noise_BCHW: Tensor) -> Tensor:
+    """Return z_t = t x + (1 - t) e for a clean image x and noise e, which is that of `shape_noise`.
 
-    Average-pooled by k, it has the distribution of z_t of the pooled image at the base resolution:
-    pooling k^2 independent unit Gaussians divides their standard deviation by k, which the factor k
-    undoes.
+    Average-pooled by k, it has the distribution of z_t of the pooled image at the base resolution.
     """
     t = t_B[:, None, None, None]
-    return t * clean_BCHW + (1 - t) * scale * noise_BCHW
+    return t * clean_BCHW + (1 - t) * noise_BCHW
 
 
 TIME_BINS = 5
@@ -39,10 +37,11 @@ def by_time(loss_M: Tensor, t_M: Tensor) -> Tensor:
     return member_KM @ torch.stack((loss_M.detach(), torch.ones_like(loss_M)), 1)
 
 
-def velocity_loss(predicted_BCHW: Tensor, clean_BCHW: Tensor, t_B: Tensor, scale: int, floor: float) -> Tensor:
-    """Return ||x_hat - x||^2 / (k max(1 - t, floor))^2 for each row, `(B,)`.
+def velocity_loss(predicted_BCHW: Tensor, clean_BCHW: Tensor, t_B: Tensor, noise: float, floor: float) -> Tensor:
+    """Return ||x_hat - x||^2 / (s max(1 - t, floor))^2 for each row, `(B,)`.
 
-    ||.||^2 is the mean over channels and pixels, and k is `scale`.
+    ||.||^2 is the mean over channels and pixels, and s is the standard deviation of the `noise`, by
+    which details and base pictures have about the same weight.
     """
     error_B = (predicted_BCHW.float() - clean_BCHW).square().mean((1, 2, 3))
-    return error_B / ((1 - t_B).clamp(min=floor) * scale).square()
+    return error_B / ((1 - t_B).clamp(min=floor) * noise).square()

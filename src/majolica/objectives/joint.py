@@ -11,7 +11,8 @@ from torch import Tensor
 from majolica.config.run import DecoderConfig, LossConfig, ModelConfig
 from majolica.device import to_device
 from majolica.models.conditions import Condition
-from majolica.models.majolica import Crops, Rows, pool
+from majolica.models.majolica import Crops, Rows
+from majolica.models.pooling import details, pool, shape_noise
 from majolica.models.properties import measure_all
 from majolica.objectives.contrastive import caption_ids
 from majolica.objectives.draws import Draws
@@ -21,9 +22,9 @@ from majolica.objectives.windows import Corners, choose_tiles, cut
 
 @dataclass(frozen=True)
 class FineTargets:
-    """The tiles of larger pictures."""
+    """The details of the tiles of larger pictures."""
 
-    clean_F3HW: Tensor
+    detail_F3HW: Tensor
     inner: Corners
     """Where they begin in what the decoder reads for them."""
 
@@ -67,7 +68,7 @@ def make_rows(
         clean.append(pool(full_F3HW * 2 - 1, scale))
         noised.append(pool(z_F3HW, scale))
     small_K3HW = images_B3HW[start:noisy] * 2 - 1
-    noised.append(add_noise(small_K3HW, t_M[start:], 1, draws[start:noisy].noise(small_K3HW)))
+    noised.append(add_noise(small_K3HW, t_M[start:], draws[start:noisy].noise(small_K3HW)))
     base_B3HW = torch.cat((*clean, images_B3HW[start:] * 2 - 1))
     rows_of_all = Rows(
         base_B3HW=torch.cat((*noised, base_B3HW[noisy:])),
@@ -86,13 +87,13 @@ def draw_crops(
 
     Returns what the decoder reads, the clean tiles, and the noisy images `F3HW`.
     """
-    z_F3HW = add_noise(full_F3HW, t_F, scale, draws.noise(full_F3HW))
+    z_F3HW = add_noise(full_F3HW, t_F, shape_noise(draws.noise(full_F3HW), scale, decoder.detail_noise))
     base = (full_F3HW.shape[2] // scale, full_F3HW.shape[3] // scale)
     places = list(zip(draws.below(scale).tolist(), draws.below(scale).tolist(), strict=True))
     tiles = choose_tiles(places, base, scale, decoder, full_F3HW.device)
     crops = Crops(cut(z_F3HW, tiles.read, tiles.size), tiles.window)
-    clean_F3HW = cut(cut(full_F3HW, tiles.read, tiles.size), tiles.inner, base)
-    return crops, FineTargets(clean_F3HW, tiles.inner), z_F3HW
+    detail_F3HW = cut(details(cut(full_F3HW, tiles.read, tiles.size), scale), tiles.inner, base)
+    return crops, FineTargets(detail_F3HW, tiles.inner), z_F3HW
 
 
 def draw_condition(

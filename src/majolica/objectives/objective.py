@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from majolica.config.run import LossConfig, RunConfig
 from majolica.config.split import RowSplit
 from majolica.models.majolica import Majolica, Outputs, Rows
+from majolica.models.pooling import details
 from majolica.models.precision import Precision, autocast
 from majolica.objectives.contrastive import Pairs, sigmoid_loss
 from majolica.objectives.flow import by_time, velocity_loss
@@ -71,7 +72,10 @@ class Objective:
         base_M = velocity_loss(outputs.base_M3HW, targets.base_M3HW, t_M, 1, self.loss.t_floor)
         counts = (self.split.noisy, self.split.fine, self.split.clean)
         noisy, large, clean = (max(1, count) / self.world for count in counts)
-        flow, fine = base_M.sum() / noisy, self.sum_fine(outputs, rows, targets) / large
+        flow, fine = (
+            base_M.sum() / noisy,
+            self.sum_fine(outputs, rows, targets, model.config.decoder.detail_noise) / large,
+        )
         here = clean_pairs(outputs, targets)
         contrastive = sigmoid_loss(here, model.logit_scale.exp(), model.logit_bias, others.ranks, others.earlier, clean)
         painting = flow + self.loss.fine_share * fine
@@ -79,16 +83,15 @@ class Objective:
         named = {"loss": loss, "flow": flow, "fine": fine, "contrastive": contrastive}
         return named | {"flow_by_time": by_time(base_M, t_M)}
 
-    def sum_fine(self, outputs: Outputs, rows: Rows, targets: Targets) -> Tensor:
-        """Return the sum of the flow losses of the tiles of larger pictures, over rows and scales."""
+    def sum_fine(self, outputs: Outputs, rows: Rows, targets: Targets, detail_noise: float) -> Tensor:
+        """Return the sum of the flow losses of details in the tiles of larger pictures, over rows and scales."""
         total, start = rows.t_B.new_zeros(()), 0
         for crops, predicted_F3HW, target in zip(rows.fine, outputs.fine, targets.fine, strict=True):
-            height, width = target.clean_F3HW.shape[-2:]
+            height, width = target.detail_F3HW.shape[-2:]
             t_F = rows.t_B[start : start + len(predicted_F3HW)]
             start += len(predicted_F3HW)
-            tile_F3HW = cut(predicted_F3HW, target.inner, (height, width))
-            loss_F = velocity_loss(tile_F3HW, target.clean_F3HW, t_F, crops.window.scale, self.loss.t_floor)
-            total = total + loss_F.sum()
+            found_F3HW = cut(details(predicted_F3HW, crops.window.scale), target.inner, (height, width))
+            total = total + velocity_loss(found_F3HW, target.detail_F3HW, t_F, detail_noise, self.loss.t_floor).sum()
         return total
 
 

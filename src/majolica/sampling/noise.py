@@ -7,10 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from majolica.errors import UserError
-from majolica.models.majolica import pool
+from majolica.models.pooling import details, repeat
 from majolica.plurals import counted, plural
 from majolica.sampling.inputs import read_whole
 
@@ -42,22 +41,19 @@ def read_seed(given: object) -> int:
     return seed
 
 
-def draw_noise(seed: int, base: tuple[int, int], scale: int) -> Tensor:
-    """White noise of standard deviation k = `scale`, float32 `(3, k H, k W)`; H and W are the sides in `base`.
+def draw_noise(seed: int, base: tuple[int, int], scale: int, detail_noise: float) -> Tensor:
+    """Noise of the distribution of `shape_noise`, float32 `(3, k H, k W)`; k is `scale`, H and W are in `base`.
 
     Its means over cells of k x k pixels are the same at every k: the noise of the base resolution.
-    The mean of k^2 independent Gaussians is independent of their differences from it, so the means
-    can be drawn first, once for all sizes, and the differences after them. NumPy's Philox generator
-    is used because it takes the whole seed; torch's generator for CPUs ignores all but the lowest
-    32 bits.
+    They are drawn first, and the details after them. NumPy's Philox generator is used because it
+    takes the whole seed; torch's generator for CPUs ignores all but the lowest 32 bits.
     """
     generator = np.random.Generator(np.random.Philox(seed))
     base_3HW = _normal(generator, *base)
     if scale == 1:
         return base_3HW
-    detail_3HW = scale * _normal(generator, scale * base[0], scale * base[1])
-    shift_13HW = (base_3HW - pool(detail_3HW, scale))[None]
-    return detail_3HW + F.interpolate(shift_13HW, scale_factor=scale, mode="nearest")[0]
+    white_3HW = _normal(generator, scale * base[0], scale * base[1])
+    return repeat(base_3HW[None], scale)[0] + detail_noise * details(white_3HW[None], scale)[0]
 
 
 def _normal(generator: np.random.Generator, height: int, width: int) -> Tensor:

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
-from majolica.models.majolica import Majolica, pool
+from majolica.models.majolica import Majolica
+from majolica.models.pooling import pool
 from majolica.models.tiles import magnify_in_tiles
 from majolica.sampling.guidance import guide
 from majolica.sampling.request import PaintSettings
@@ -18,7 +19,7 @@ from majolica.sampling.solvers import SOLVERS, Tick, ignore_tick
 def integrate(
     model: Majolica, noise_B3HW: Tensor, condition: Condition, settings: PaintSettings, tick: Tick = ignore_tick
 ) -> Tensor:
-    """Carry noise of standard deviation k, the scale of `settings.size`, to images in about [-1, 1].
+    """Carry the noise of `draw_noise` at the scale k of `settings.size` to images in about [-1, 1].
 
     Pooled by k, the images are those that the pooled noise becomes.
     """

@@ -150,7 +150,8 @@ class Pipeline:
         return torch.cat([self._paint(condition[some], seeds[some], settings, tick) for some in rows])
 
     def _paint(self, condition: Condition, seeds: Sequence[int], settings: PaintSettings, tick: Tick) -> Tensor:
-        noise_B3HW = torch.stack([draw_noise(seed, settings.size.base, settings.size.scale) for seed in seeds])
+        size, detail_noise = settings.size, self.config.model.decoder.detail_noise
+        noise_B3HW = torch.stack([draw_noise(seed, size.base, size.scale, detail_noise) for seed in seeds])
         with autocast_in_use(self.config.train.precision, self.device):
             image_B3HW = integrate(self.model, noise_B3HW.to(self.device), condition, settings, tick)
         if not bool(torch.isfinite(image_B3HW).all()):

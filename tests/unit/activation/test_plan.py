@@ -32,13 +32,22 @@ from majolica.train.state import wrap
 from tiny import TINY, awake
 
 SMALL = dataclasses.replace(
-    TINY, resolution=32, perception_depth=2, synthesis_depth=2, decoder=DecoderConfig(width=16, depth=2)
+    TINY,
+    resolution=32,
+    patch=8,
+    perception_depth=2,
+    synthesis_depth=2,
+    decoder=DecoderConfig(stride=1, width=16, depth=2),
 )
 ALONE = TrainConfig(batch=8, accumulate=1, processes=1, precision="fp32")
 RUNS = {
     "fp32": RunConfig(model=SMALL, train=ALONE),
     "fine": RunConfig(model=SMALL, loss=LossConfig(fine_share=0.5), train=ALONE),
-    "two scales": RunConfig(model=SMALL, loss=LossConfig(fine_share=0.5, fine_scales=(2, 3)), train=ALONE),
+    "two scales": RunConfig(
+        model=dataclasses.replace(SMALL, decoder=DecoderConfig(width=16, depth=2)),
+        loss=LossConfig(fine_share=0.5, fine_scales=(2, 3)),
+        train=ALONE,
+    ),
     "bf16": RunConfig(
         model=SMALL,
         loss=LossConfig(fine_share=1.0, fine_scales=(4,)),
@@ -81,7 +90,8 @@ def test_the_measured_peak_is_within_the_budget_and_near_the_predicted(name: str
         measured = record(step, plan.choices).peak + persistent_gradient_bytes(step)
         assert measured <= plan.budget
         # Autocast keeps other copies of the weights under every choice, and the chain counts the most.
-        # Between the decoders of two scales, what is left over differs by choice, and the chain counts the most of it.
+        # The decoder's blocks share the modulation. Off-loading frees it, which the chain does not count; with a stride
+        # of 2 the blocks themselves are small beside it.
         above = {"bf16": SHARE_OF_AUTOCAST, "two scales": 0.08}.get(name, 0.03)
         assert -0.03 < plan.peak / measured - 1 < above, (plan.choices, plan.peak, measured)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from majolica.eval.judge.net import Scores
 from majolica.eval.protocol import EvalData, Split
-from majolica.sampling.request import PaintRequest
+from majolica.sampling.request import PaintRequest, read_size
 
 NAMES = ("red apple", "dolphin", "cactus", "umbrella", "fox")
 
@@ -43,7 +43,7 @@ class FakePipeline:
 
     def paint_request(self, request: PaintRequest) -> Tensor:
         self.calls.append(request)
-        size, dials = request.size or 8, request.properties
+        (size, _), dials = read_size(request.size, 8), request.properties
         things = [thing(prompt) for prompt in request.prompts]
         if "brightness" in dials:
             return flat([255 * float(dials["brightness"])] * len(things), size)

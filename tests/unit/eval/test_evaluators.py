@@ -13,12 +13,14 @@ from scipy.stats import spearmanr
 from majolica.errors import Notice, UserError
 from majolica.eval.brush import Brush
 from majolica.eval.evaluators.control import Control, spearman
+from majolica.eval.evaluators.detail import Detail
 from majolica.eval.evaluators.fidelity import Fidelity
 from majolica.eval.evaluators.gallery import Gallery
 from majolica.eval.evaluators.likeness import Likeness
 from majolica.eval.evaluators.zero_shot import ZeroShot, class_embeddings, confusion_matrix
 from majolica.eval.paintings import Paintings
 from majolica.eval.protocol import EvalData, Figure, Split, Table, share_error
+from majolica.sampling.request import PaintRequest
 
 
 def empty(data: EvalData) -> EvalData:
@@ -177,3 +179,23 @@ def test_each_picture_of_a_call_has_a_seed_of_its_own(pipeline: Any, data: EvalD
     painter = pipeline()
     Brush(seed=5).paint(painter, ["a fox", "a fox", "a fox"])
     assert list(painter.calls[0].seed) == [5, 6, 7]
+
+
+def test_detail_compares_a_larger_picture_with_its_base_and_with_real_ones(data: EvalData, pipeline: Any) -> None:
+    torch.manual_seed(0)
+    real = replace(data.combinations, images_B3HW=torch.randint(0, 255, (len(data.combinations), 3, 16, 16)).byte())
+    known = replace(data, larger=lambda side: replace(data, combinations=real) if side == 16 else data)
+    painter = pipeline()
+    result = Detail(8, 2, 4, pictures=5)(painter, known)
+    assert [call.size for call in painter.calls] == [8, 16]
+    assert result.metrics["base_difference"] == 0 and result.metrics["seam_index"] == 1, "it paints flat pictures"
+    assert result.metrics["power_in_octave_1"] < 1e-9
+    assert result.metrics["seam_index_real"] == pytest.approx(1, abs=0.2)
+
+    def waves(request: PaintRequest) -> torch.Tensor:
+        return real.images_B3HW[:5] if request.size == 16 else real.images_B3HW[:5, :, ::2, ::2]
+
+    painter.paint_request = waves
+    perfect = Detail(8, 2, 4, pictures=5)(painter, known)
+    assert 0.5 < perfect.metrics["power_in_octave_1"] < 2 and perfect.metrics["base_difference"] > 10
+    assert len(perfect.parts) == 2 and Detail(8, 1, 4)(painter, known).metrics == {}

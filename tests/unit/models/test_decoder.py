@@ -16,7 +16,7 @@ from majolica.models.decoder import (
     resample,
     unfold,
 )
-from majolica.models.majolica import pool
+from majolica.models.pooling import pool
 from tiny import awake
 
 

@@ -6,7 +6,8 @@ import torch
 
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
-from majolica.models.majolica import Majolica, Rows, pool
+from majolica.models.majolica import Majolica, Rows
+from majolica.models.pooling import pool
 from tiny import TINY, awake
 
 

@@ -5,16 +5,16 @@ import torch
 
 from majolica.config.flow_times import time_quantile
 from majolica.config.run import LossConfig
-from majolica.models.majolica import pool
+from majolica.models.pooling import details, pool, repeat, shape_noise
 from majolica.objectives.flow import add_noise, flow_time, velocity_loss
 
 
 @pytest.mark.parametrize("scale", [2, 4])
 def test_pooled_noise_is_the_same_to_float_precision(scale: int) -> None:
-    """For one draw of full-resolution noise e: pool(t x + (1 - t) k e) = t pool(x) + (1 - t) k pool(e)."""
+    """For one draw of white noise e: pool(t x + (1 - t) shape_noise(e)) = t pool(x) + (1 - t) k pool(e)."""
     image, t = torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([0.0, 0.3, 0.7, 1.0])
-    noised = add_noise(image, t, scale, torch.randn(image.shape, generator=torch.Generator().manual_seed(5)))
     noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(5))
+    noised = add_noise(image, t, shape_noise(noise, scale, 0.3))
     t = t[:, None, None, None]
     expected = t * pool(image, scale) + (1 - t) * scale * pool(noise, scale)
     torch.testing.assert_close(pool(noised, scale), expected, atol=2e-6, rtol=0)
@@ -22,11 +22,18 @@ def test_pooled_noise_is_the_same_to_float_precision(scale: int) -> None:
 
 @pytest.mark.parametrize("scale", [1, 2, 4])
 def test_pooled_noise_has_the_distribution_of_the_base_resolution(scale: int) -> None:
-    """The pooled noise is white with unit variance: mean, variance and neighbour covariance within five sigma."""
+    """The pooled noise is white with unit variance: mean, variance and neighbour covariance within five sigma.
+
+    Its details have the variance that is asked for, and are independent of it.
+    """
     side = 32 * scale
     noise = torch.randn(64, 3, side, side, generator=torch.Generator().manual_seed(0))
-    noised = add_noise(torch.zeros(64, 3, side, side), torch.zeros(64), scale, noise)
+    noised = add_noise(torch.zeros(64, 3, side, side), torch.zeros(64), shape_noise(noise, scale, 0.3))
     pooled = pool(noised, scale)
+    if scale > 1:
+        fine = details(noised, scale)
+        assert float(fine.square().mean()) == pytest.approx(0.3**2 * (1 - 1 / scale**2), rel=0.01)
+        assert abs((fine * repeat(pooled, scale)).mean()) < 5 * 0.3 / fine.numel() ** 0.5
     count = pooled.numel()
     assert abs(pooled.mean()) < 5 / count**0.5
     assert abs(pooled.var() - 1) < 5 * (2 / count) ** 0.5
@@ -43,7 +50,7 @@ def test_quantiles_of_the_flow_times() -> None:
 
 
 def test_velocity_loss_is_the_velocity_error() -> None:
-    """(x_hat - z)/(1-t) - (x - k e) = (x_hat - x)/(1-t): the loss is the squared error of the velocity over k^2."""
+    """(x_hat - z)/(1-t) - (x - s e) = (x_hat - x)/(1-t): the loss is the squared error of the velocity over s^2."""
     torch.manual_seed(0)
     clean, guess, noise = (torch.randn(2, 3, 4, 4, dtype=torch.float64) for _ in range(3))
     t, k = torch.tensor([0.2, 0.6], dtype=torch.float64), 2

@@ -11,6 +11,7 @@ from torch import Tensor
 from majolica.config.run import DecoderConfig
 from majolica.models import decoder as glaze
 from majolica.models.decoder import PixelDecoder, Window
+from majolica.models.pooling import details
 from majolica.objectives import windows
 from majolica.objectives.flow import velocity_loss
 from majolica.objectives.windows import choose_tiles, cut
@@ -36,8 +37,9 @@ def losses(config: DecoderConfig, base: tuple[int, int], scale: int) -> tuple[Te
         part = net.magnify(tokens, small, cut(noisy, tiles.read, tiles.size), window)
         wanted = clean[:, :, row * base[0] : (row + 1) * base[0], column * base[1] : (column + 1) * base[1]]
         assert torch.equal(cut(cut(clean, tiles.read, tiles.size), tiles.inner, base), wanted)
-        found.append(velocity_loss(cut(part, tiles.inner, base).double(), wanted, t_B, scale, 0.05))
-    return torch.cat(found), velocity_loss(whole, clean, t_B, scale, 0.05)
+        ours, true = (cut(details(x, scale), tiles.inner, base) for x in (part, cut(clean, tiles.read, tiles.size)))
+        found.append(velocity_loss(ours, true, t_B, 0.3, 0.05))
+    return torch.cat(found), velocity_loss(details(whole, scale), details(clean, scale), t_B, 0.3, 0.05)
 
 
 @pytest.mark.parametrize(("base", "scale"), [((48, 48), 2), ((32, 48), 3), ((24, 16), 4), ((30, 42), 3)])

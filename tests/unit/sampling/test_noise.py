@@ -5,13 +5,16 @@ import pytest
 import torch
 
 from majolica.errors import UserError
-from majolica.models.majolica import pool
+from majolica.models.pooling import details, pool
 from majolica.sampling.noise import draw_noise, read_seeds
 
 
 def test_noise_is_white_at_every_size() -> None:
     for scale in (1, 2, 4):
-        noise = torch.cat([draw_noise(seed, (16, 24), scale) for seed in range(300)]) / scale
+        noise = torch.stack([draw_noise(seed, (16, 24), scale, 0.3) for seed in range(300)])
+        if scale > 1:
+            assert float(details(noise, scale).square().mean()) == pytest.approx(0.09 * (1 - 1 / scale**2), rel=0.01)
+        noise = pool(noise, scale)
         count = noise.numel()
         assert abs(noise.mean()) < 5 / count**0.5
         assert abs(noise.var() - 1) < 5 * (2 / count) ** 0.5
@@ -19,15 +22,15 @@ def test_noise_is_white_at_every_size() -> None:
 
 
 def test_one_seed_is_one_picture_at_every_size() -> None:
-    small = draw_noise(11, (16, 24), 1)
+    small = draw_noise(11, (16, 24), 1, 0.3)
     for scale in (2, 4):
-        torch.testing.assert_close(pool(draw_noise(11, (16, 24), scale), scale), small, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(pool(draw_noise(11, (16, 24), scale, 0.3), scale), small, atol=1e-5, rtol=1e-5)
 
 
 def test_every_bit_of_a_seed_counts() -> None:
     """Torch's generator for CPUs drops all but the lowest 32 bits."""
     seeds = [0, *(1 << bit for bit in range(64))]
-    drawn = {tuple(draw_noise(seed, (2, 2), 1).flatten().tolist()) for seed in seeds}
+    drawn = {tuple(draw_noise(seed, (2, 2), 1, 0.3).flatten().tolist()) for seed in seeds}
     assert len(drawn) == len(seeds)
 
 

@@ -9,7 +9,7 @@ import torch
 from majolica.config.picture_size import PictureSize
 from majolica.config.run import LossConfig
 from majolica.errors import Notice, UserError
-from majolica.models.majolica import pool
+from majolica.models.pooling import pool
 from majolica.sampling.guidance import Guidance
 from majolica.sampling.noise import draw_noise
 from majolica.sampling.painting import integrate
@@ -28,7 +28,7 @@ def test_every_multiple_of_the_base_resolution(pipeline: Pipeline) -> None:
 def test_a_large_picture_pooled_is_the_small_one(pipeline: Pipeline, solver: str, base: tuple[int, int]) -> None:
     """From one seed the same picture comes at every size, details aside, to float precision."""
     condition = pipeline.condition(["a fox", "an owl"], {"brightness": 0.5})
-    noise = [torch.stack([draw_noise(seed, base, scale) for seed in (7, 8)]) for scale in (1, 2)]
+    noise = [torch.stack([draw_noise(seed, base, scale, 0.3) for seed in (7, 8)]) for scale in (1, 2)]
     sizes = [PictureSize(scale * base[0], scale * base[1], scale) for scale in (1, 2)]
     small, large = (
         integrate(pipeline.model, noise_B3HW, condition, PaintSettings(size, spread_times(4), Guidance(), solver))

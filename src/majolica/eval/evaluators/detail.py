@@ -1,0 +1,95 @@
+"""Detail: what a larger picture has beyond its base picture, beside real pictures of that size."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from majolica.errors import Notice
+from majolica.eval.brush import Brush
+from majolica.eval.detail import octave_ratios, seam_index
+from majolica.eval.pictures import figure_picture
+from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table
+from majolica.html.figures import Picture, picture_rows
+from majolica.models.pooling import pool
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Seams, spectrum and agreement with the base picture, at the largest size that training knew."""
+
+    resolution: int
+    scale: int
+    """k: how many times larger than the base resolution."""
+    patch: int
+    pictures: int = 64
+    shown: int = 4
+    brush: Brush = field(default_factory=Brush)
+    name: str = "detail"
+
+    def paintings(self, data: EvalData) -> float:
+        """Return how much it paints, counted in pictures of the base resolution."""
+        return self._count(data) * (self.scale**2 + 1) if self.scale > 1 else 0
+
+    def _count(self, data: EvalData) -> int:
+        return min(self.pictures, len(data.prompts()))
+
+    def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
+        if self.scale == 1 or data.larger is None:
+            return Result("Detail of larger pictures", {}, note="The run was not trained on larger pictures.")
+        size, count = self.resolution * self.scale, self._count(data)
+        real = data.larger(size).prompts()
+        rows = [i * len(real) // count for i in range(count)]
+        prompts = [real.captions[i] for i in rows]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Notice)
+            base_B3HW = self.brush.paint(pipeline, prompts, self.resolution)
+            painted_B3HW = self.brush.paint(pipeline, prompts, size)
+        metrics = self._measure(base_B3HW, painted_B3HW, real.images_B3HW[rows])
+        table = Table(
+            f"At {size} px",
+            ("measure", "painted", "ideal"),
+            [(name.replace("_", " "), f"{value:.3f}", IDEALS[name[:4]]) for name, value in metrics.items()],
+        )
+        note = (
+            "The seam index is the mean step of luma where tokens meet over that elsewhere. The power is that of luma"
+            " in the octaves that the base picture cannot hold, over that of real pictures: 1 is as much detail as real"
+            " pictures have, and more is not better. The difference from the base picture is in shades of 255, after"
+            " the large picture has been pooled."
+        )
+        parts = (table, self._sheet(prompts, base_B3HW, painted_B3HW, real.images_B3HW[rows]))
+        return Result("Detail of larger pictures", metrics, parts, note)
+
+    def _measure(self, base_B3HW: Tensor, painted_B3HW: Tensor, real_B3HW: Tensor) -> dict[str, float]:
+        metrics = {
+            "seam_index": seam_index(painted_B3HW, self.patch * self.scale),
+            "seam_index_real": seam_index(real_B3HW, self.patch * self.scale),
+        }
+        for i, ratio in enumerate(octave_ratios(painted_B3HW, real_B3HW, self.scale), 1):
+            metrics[f"power_in_octave_{i}"] = ratio
+        shift_B3HW = pool(painted_B3HW.float(), self.scale) - base_B3HW.float()
+        metrics["base_difference"] = float(shift_B3HW.abs().mean())
+        return metrics
+
+    def _sheet(self, prompts: list[str], base_B3HW: Tensor, painted_B3HW: Tensor, real_B3HW: Tensor) -> Figure:
+        smooth_B3HW = enlarge(base_B3HW, self.scale)
+        lines: list[tuple[str, list[Picture]]] = [
+            (prompt, [figure_picture(sets[i]) for sets in (base_B3HW, smooth_B3HW, painted_B3HW, real_B3HW)])
+            for i, prompt in enumerate(prompts[: self.shown])
+        ]
+        heads = ["base picture", "the same, enlarged (bicubic)", "painted larger", "a real picture of the caption"]
+        return Figure("Detail beside enlargement", picture_rows(heads, lines), "All are shown equally large.")
+
+
+IDEALS = {"seam": "1, as in real pictures", "powe": "1", "base": "0"}
+"""What a perfect painter would have, by the first letters of a metric."""
+
+
+def enlarge(images_B3HW: Tensor, scale: int) -> Tensor:
+    """Return uint8 pictures k times as large, by bicubic interpolation."""
+    large_B3HW = F.interpolate(images_B3HW.float(), scale_factor=scale, mode="bicubic", align_corners=False)
+    return large_B3HW.round().clamp(0, 255).to(torch.uint8)
