@@ -13,6 +13,10 @@ PROPERTY_NAMES = ("brightness", "contrast", "colourfulness")
 """What `majolica.models.properties` can measure, kept here too so that checking a name needs no torch."""
 
 
+PART_NAMES = ("text_tower", "perception", "synthesis", "conditions", "decoder", "head")
+"""The parts of `majolica.models.majolica.Majolica`, and what is in none of them."""
+
+
 def check_config(config: RunConfig) -> RunConfig:
     """Return `config` itself if every value is in range and all of them fit together.
 
@@ -66,6 +70,13 @@ def _check_run(config: RunConfig) -> None:
             raise UserError(f"loss.{name} {getattr(loss, name):g} leaves none of {counted(rows, 'row')} to paint")
     if not loss.flow and not loss.contrastive:
         raise UserError("loss.flow and loss.contrastive are both 0, so nothing is learned: give one of them a weight")
+    for name in train.only:
+        if name not in PART_NAMES:
+            raise unknown_name("part of the model", name, PART_NAMES)
+    if train.only and not train.init_from:
+        raise UserError(
+            "train.only keeps parts as they are, so give trained weights to begin with: --train.init-from RUN"
+        )
     if not loss.fine_scales or min(loss.fine_scales) < 2 or len(set(loss.fine_scales)) < len(loss.fine_scales):
         raise UserError(f"loss.fine_scales is {list(loss.fine_scales)}: give whole numbers from 2 on, each once")
 

@@ -215,6 +215,9 @@ class TrainConfig:
     """Trained weights to begin with, at step 0 and without optimiser state: a run folder (its averaged weights) or a
     safetensors file. What does not fit in name and shape is named and starts fresh. The tokenizer is theirs, unless
     `data.tokenizer` names one."""
+    only: tuple[str, ...] = ()
+    """Parts of the model that learn, while the others stay as they are: `text_tower`, `perception`, `synthesis`,
+    `conditions`, `decoder`, `head`. If it is empty, all learn."""
     processes: int = 64
     """Number of data-parallel processes in all. 0 fits them to the machine when the run begins: one for each GPU or
     core, and they share the batch. The run's config.yaml says what was chosen."""

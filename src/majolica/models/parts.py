@@ -6,7 +6,7 @@ the model for its structure, so that none of them depends on the name of a layer
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -55,6 +55,14 @@ def hidden_matrices(model: Structured) -> set[str]:
 
 
 HEAD = "head"
+
+
+def freeze(model: Structured, only: Sequence[str]) -> None:
+    """Let only these parts of `model` learn; all if none is named. Others get no gradients, and what comes before the
+    first part that learns keeps no activations."""
+    for name, values in parameters_by_part(model).items():
+        for value in values:
+            value.requires_grad_(not only or name in only)
 
 
 def parameters_by_part(model: Structured) -> dict[str, list[nn.Parameter]]:

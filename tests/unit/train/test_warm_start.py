@@ -19,6 +19,7 @@ from majolica.errors import UserError
 from majolica.launch.prepare import prepare
 from majolica.launch.rehearse import rehearse
 from majolica.launch.start import train
+from majolica.run.weights import load_ema
 from majolica.text.tokenizer import train_tokenizer
 from majolica.train import state
 from majolica.train.warm_start import MOST_NAMES, PIECES, PROPERTY_KINDS, begin_with, describe, home_of, warm_start
@@ -240,3 +241,21 @@ def test_another_width_is_told_by_the_shapes(shards: Path, trained: Path, tmp_pa
         "perception.squeeze.weight" not in said[1]
         and "perception.expand.weight (32 x 16 there, 64 x 16 here)" in (said[1])
     )
+
+
+def test_only_the_named_parts_learn(shards: Path, trained: Path, tmp_path: Path) -> None:
+    config = changed(tiny_run(shards, steps=3), init_from=str(trained), only=("decoder",))
+    train(config, tmp_path / "run")
+    # The averaged weights are what the run began with and what is used.
+    before, after = (load_ema(folder) for folder in (trained, tmp_path / "run"))
+    moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"decoder"}
+
+
+def test_the_named_parts_are_those_of_the_model() -> None:
+    from majolica.config.checks import PART_NAMES
+    from majolica.models.majolica import Majolica
+    from majolica.models.parts import parameters_by_part
+    from tiny import TINY
+
+    assert set(parameters_by_part(Majolica(TINY))) == set(PART_NAMES)

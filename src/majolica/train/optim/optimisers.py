@@ -19,12 +19,12 @@ def build_optimisers(
     mine: Callable[[str], bool] = lambda name: True,
     muon_dtype: torch.dtype = torch.float32,
 ) -> list[Optimizer]:
-    """Build the optimisers of those parameters of `model` whose names `mine` selects.
+    """Build the optimisers of those parameters of `model` that learn and whose names `mine` selects.
 
     Weight decay applies to matrices only. Each group's `share` is its rate divided by `config.lr`.
     Muon computes its iteration in `muon_dtype`.
     """
-    named = [(name, value) for name, value in model.named_parameters() if mine(name)]
+    named = [(name, value) for name, value in model.named_parameters() if mine(name) and value.requires_grad]
     muon_names = hidden_matrices(model) if config.muon_lr > 0 else set()
     hidden = [value for name, value in named if name in muon_names]
     rest = [value for name, value in named if name not in muon_names]
