@@ -51,6 +51,27 @@ def _quota_of(group: Path) -> float:
     return math.inf  # the quota is "max", or the files do not exist
 
 
+def free_memory(
+    meminfo: Path = Path("/proc/meminfo"),
+    root: Path = Path("/sys/fs/cgroup"),
+    membership: Path = Path("/proc/self/cgroup"),
+) -> int | None:
+    """The bytes of memory that this process can still have, by the system and by its control groups (version 2).
+
+    None where the system does not say it.
+    """
+    found = [int(words[1]) * 1024 for words in map(str.split, _read_lines(meminfo)) if words[:1] == ["MemAvailable:"]]
+    for line in _read_lines(membership):
+        folder = root / line.split(":", 2)[2].lstrip("/")
+        for group in (folder, *folder.parents):
+            if not group.is_relative_to(root):
+                break
+            with suppress(ValueError):  # the limit is "max", or the files do not exist
+                limit, used = (int("".join(_read_lines(group / f"memory.{name}"))) for name in ("max", "current"))
+                found.append(max(0, limit - used))
+    return min(found, default=None)
+
+
 def let_threads_sleep() -> None:
     """Let OpenMP threads that wait for one another sleep instead of spinning.
 

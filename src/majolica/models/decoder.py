@@ -69,10 +69,15 @@ def centres(start_B: Tensor, share: float, pixels: int) -> Tensor:
     return start_B[:, None] + share * unit
 
 
-def repetition(centre_BP: Tensor, cells: int) -> Tensor:
-    """One-hot weights `(B, P, cells)` from cells to the pixels that lie in them."""
-    cell_BP1 = (centre_BP * cells).long()[..., None]
-    return (cell_BP1 == torch.arange(cells, device=centre_BP.device)).to(centre_BP.dtype)
+def repeat_pixels(base_B3HW: Tensor, row_BP: Tensor, column_BQ: Tensor) -> Tensor:
+    """The base pixels in which the given coordinates lie, `(B, 3, P, Q)`, in the precision of the base picture.
+
+    A product with one-hot weights would round them to bfloat16 under autocast.
+    """
+    height, width = base_B3HW.shape[-2:]
+    batch_B11 = torch.arange(len(base_B3HW), device=base_B3HW.device)[:, None, None]
+    rows_BP1, columns_B1Q = (row_BP * height).long()[:, :, None], (column_BQ * width).long()[:, None, :]
+    return base_B3HW.permute(0, 2, 3, 1)[batch_B11, rows_BP1, columns_B1Q].permute(0, 3, 1, 2)
 
 
 def interpolation(centre_BP: Tensor, cells: int) -> Tensor:
@@ -153,12 +158,7 @@ class PixelDecoder(nn.Module):
 
         `pixels_B3HW` are the details of the noisy pixels, scaled to unit variance.
         """
-        row_BP, column_BQ = coordinates(window, pixels_B3HW.shape[-2:])
-        repeated_B3HW = resample(
-            base_B3HW.permute(0, 2, 3, 1),
-            repetition(row_BP, base_B3HW.shape[2]),
-            repetition(column_BQ, base_B3HW.shape[3]),
-        ).permute(0, 3, 1, 2)
+        repeated_B3HW = repeat_pixels(base_B3HW, *coordinates(window, pixels_B3HW.shape[-2:]))
         correction_B3HW = self.correction(token_BHWD, repeated_B3HW, pixels_B3HW, window)
         return repeated_B3HW + details(correction_B3HW, window.scale)
 

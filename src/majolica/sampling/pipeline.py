@@ -24,6 +24,7 @@ from majolica.models.precision import autocast_in_use, has_bf16, set_attention_b
 from majolica.run.weights import load_ema
 from majolica.sampling.images import Pictures, read_pictures
 from majolica.sampling.inputs import Texts, Values, read_count, read_labels, read_properties, read_texts
+from majolica.sampling.memory import check_memory
 from majolica.sampling.noise import draw_noise, read_seeds
 from majolica.sampling.notices import find_repeats, warn
 from majolica.sampling.painting import integrate
@@ -135,6 +136,7 @@ class Pipeline:
         """Paint what one object asks for, in the way of `paint`."""
         texts, settings = read_texts(request.prompts), read_settings(request, self.model.config, self.config.loss)
         at_once, seeds = read_count(request.batch, "the batch"), read_seeds(request.seed, len(texts))
+        check_memory(settings, min(at_once, len(texts)), self.config.model.decoder, self.device)
         condition = self.condition(texts, request.properties)
         read = map(tuple, condition.tokens_BL.tolist())  # "A Fox" and "a fox" are one prompt
         asked = zip(read, seeds, map(tuple, condition.values_BP.tolist()), strict=True)

@@ -1,0 +1,54 @@
+"""Whether a picture fits into memory before it is painted."""
+
+from __future__ import annotations
+
+import torch
+
+from majolica.config.run import DecoderConfig
+from majolica.errors import UserError
+from majolica.machine import free_memory
+from majolica.sampling.request import PaintSettings
+
+PICTURES = 8
+"""Pictures of the asked size that exist at the same time: noise, noisy picture, prediction, velocities."""
+BYTES = 4 * 3
+"""Of a pixel of a picture: three colours in float32."""
+
+
+def check_memory(settings: PaintSettings, batch: int, decoder: DecoderConfig, device: torch.device) -> None:
+    """Raise UserError if a batch of pictures needs more memory than is free.
+
+    The trunk is left out; it is the same at every size. Where free memory is unknown, nothing is
+    checked.
+    """
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
+    needed = needed_bytes(settings, batch, decoder)
+    if free is None or needed <= free or settings.size.scale == 1:
+        return
+    advice = ["a smaller size"]
+    if batch > 1:
+        advice.insert(0, "a smaller batch")
+    if settings.tile is None:
+        advice.insert(0, "tiles (--tile 512)")
+    raise UserError(
+        f"painting {settings.size} needs about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free: use"
+        f" {' or '.join(advice)}"
+    )
+
+
+def needed_bytes(settings: PaintSettings, batch: int, decoder: DecoderConfig) -> int:
+    """Return about how many bytes a batch of pictures takes while it is decoded."""
+    pixels = settings.size.height * settings.size.width
+    decoded = pixels if settings.tile is None else min(pixels, (2 * settings.tile) ** 2)
+    return batch * (pixels * PICTURES * BYTES + round(decoded * decoder_bytes(decoder)))
+
+
+def decoder_bytes(decoder: DecoderConfig) -> float:
+    """Return the bytes for each pixel that the decoder holds at its peak, without gradients, in float32.
+
+    The widest moment is inside of a block: its input, both modulations and what they are multiplied
+    with, and the hidden features, which are twice as wide. Beside them lie the squares of the noisy
+    pixels and of the estimate. A test compares the formula with a trace.
+    """
+    floats = 9 * decoder.width + 9 * decoder.stride**2 + 9
+    return 4 * floats / decoder.stride**2
