@@ -161,7 +161,8 @@ def add_detail(
         text = model.read(condition.tokens_BL)
         grid_BHWD, _ = model.paint(tokens_BND, time_BD, text, condition, noisy_B3HW, t_B)
         window = Window.whole(len(captions), scale, device)
-        out_B3HW = model.magnify(grid_BHWD, pool(clean_B3HW, scale), z_B3HW, t_B, window)
+        base_B3HW = pool(clean_B3HW, scale)
+        out_B3HW = repeat(base_B3HW, scale) + model.predict_details(grid_BHWD, base_B3HW, z_B3HW, t_B, window)
     return ((out_B3HW.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
 
 

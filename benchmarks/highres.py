@@ -1,6 +1,7 @@
 """What a larger picture costs: one guided step of painting at growing sizes. `python -m benchmarks.highres --json`.
 
-A step evaluates the model with the caption and without it, for one picture, and decodes details once.
+A step is one of Heun's method, the default: the model is evaluated twice, with the caption and without it, for one
+picture, and details are decoded once.
 
 * ours: the trunk sees the picture pooled to the base resolution, and the glaze all of its pixels, in tiles beyond
   1024 px. Two depths are timed, and the time is continued to the recipe's depth; all blocks of a half are equal.
@@ -41,12 +42,14 @@ from majolica.models.pooling import pool
 from majolica.models.precision import Precision, autocast, has_bf16, set_attention_by_products
 from majolica.recipes import recipe
 from majolica.sampling.guidance import Guidance
-from majolica.sampling.painting import decode_large
+from majolica.sampling.painting import decode_details
 from majolica.sampling.request import PaintSettings, read_tile
 
 RECIPES = ("base", "large", "reference")
+EVALUATIONS = 2
+"""Of a step of Heun's method."""
 BRANCHES = 2
-"""Evaluations of a step under text guidance: with the caption and without it."""
+"""Of an evaluation under text guidance: with the caption and without it."""
 
 
 def shallow(config: ModelConfig, blocks: int) -> ModelConfig:
@@ -56,7 +59,7 @@ def shallow(config: ModelConfig, blocks: int) -> ModelConfig:
 
 @torch.inference_mode()
 def guided_step(model: Majolica, side: int, precision: Precision, device: torch.device) -> Step:
-    """One guided evaluation of our model for a picture of `side` pixels."""
+    """One guided step of our model for a picture of `side` pixels."""
     config, scale = model.config, side // model.config.resolution
     tokens_BL = torch.ones(1, config.text.length, dtype=torch.int64, device=device)
     values_BP = torch.zeros(1, len(config.properties), device=device)
@@ -71,12 +74,13 @@ def guided_step(model: Majolica, side: int, precision: Precision, device: torch.
     @torch.inference_mode()
     def run() -> None:
         with autocast(precision, device):
-            base_B3HW = pool(z_B3HW, scale)
-            tokens_BND, time_BD = model.perceive(base_B3HW, t_B)
-            for condition in branches:
-                grid_BHWD, clean_B3HW = model.paint(tokens_BND, time_BD, text, condition, base_B3HW, t_B)
+            for _ in range(EVALUATIONS):
+                base_B3HW = pool(z_B3HW, scale)
+                tokens_BND, time_BD = model.perceive(base_B3HW, t_B)
+                for condition in branches:
+                    grid_BHWD, clean_B3HW = model.paint(tokens_BND, time_BD, text, condition, base_B3HW, t_B)
             if scale > 1:
-                decode_large(model, grid_BHWD, clean_B3HW, z_B3HW, t_B, settings)
+                decode_details(model, grid_BHWD, clean_B3HW, z_B3HW, t_B, settings)
 
     return run
 
@@ -157,7 +161,9 @@ def measure(name: str, options: argparse.Namespace, device: torch.device) -> dic
     found = rounds(steps, options.repeats, device)
     ours = {side: continue_to(found[f"{side} 0"], found[f"{side} 1"], depth) for side in sides}
     peers = {
-        side: [BRANCHES * 2 * depth * t for t in found[f"{side} block"]] for side in sides if f"{side} block" in found
+        side: [EVALUATIONS * BRANCHES * 2 * depth * t for t in found[f"{side} block"]]
+        for side in sides
+        if f"{side} block" in found
     }
     flops = {side: count_ours(config, side) for side in sides}
     result: dict[str, object] = {"precision": precision, "blocks": 2 * depth, "blocks_timed": 2}

@@ -153,14 +153,13 @@ class PixelDecoder(nn.Module):
         window = Window.whole(len(pixels_B3HW), 1, pixels_B3HW.device)
         return estimate_B3HW + self.correction(token_BHWD, estimate_B3HW.detach(), pixels_B3HW, window)
 
-    def magnify(self, token_BHWD: Tensor, base_B3HW: Tensor, pixels_B3HW: Tensor, window: Window) -> Tensor:
-        """Clean pixels of a window at scale k, as `pixels_B3HW`; their k x k means are `base_B3HW`'s pixels.
+    def predict_details(self, token_BHWD: Tensor, base_B3HW: Tensor, pixels_B3HW: Tensor, window: Window) -> Tensor:
+        """What a window at scale k has beyond the clean base picture `base_B3HW`; its k x k means are 0.
 
-        `pixels_B3HW` are the details of the noisy pixels, scaled to unit variance.
+        `pixels_B3HW` are the details of the noisy pixels in the window, scaled to unit variance.
         """
         repeated_B3HW = repeat_pixels(base_B3HW, *coordinates(window, pixels_B3HW.shape[-2:]))
-        correction_B3HW = self.correction(token_BHWD, repeated_B3HW, pixels_B3HW, window)
-        return repeated_B3HW + details(correction_B3HW, window.scale)
+        return details(self.correction(token_BHWD, repeated_B3HW, pixels_B3HW, window), window.scale)
 
     def correction(self, token_BHWD: Tensor, estimate_B3HW: Tensor, pixels_B3HW: Tensor, window: Window) -> Tensor:
         """What pixels say beyond an estimate of the same size."""

@@ -59,7 +59,7 @@ class Outputs:
     base_M3HW: Tensor
     """Predicted clean pixels of the noisy rows, at the base resolution."""
     fine: tuple[Tensor, ...]
-    """Predicted clean pixels in the windows of the larger pictures, `F3HW` for each scale."""
+    """Predicted details in the windows of the larger pictures, `F3HW` for each scale."""
     image_CE: Tensor
     """Image embeddings of the clean rows, of unit length."""
     text_CE: Tensor
@@ -133,7 +133,7 @@ class Majolica(nn.Module):
             part = slice(start, start + len(crops.pixels_F3HW))
             start = part.stop
             fine.append(
-                self.magnify(grid_MHWD[part], clean_M3HW[part], crops.pixels_F3HW, rows.t_B[part], crops.window)
+                self.predict_details(grid_MHWD[part], clean_M3HW[part], crops.pixels_F3HW, rows.t_B[part], crops.window)
             )
         image_CE = self.perception.embed(tokens_BND[noisy:])
         return Outputs(base_M3HW, tuple(fine), image_CE, text.embedding_BE[noisy:], tokens_BND)
@@ -216,15 +216,17 @@ class Majolica(nn.Module):
         base_B3HW: Tensor = self.decoder(grid_BHWD, estimate_B3HW, noisy_B3HW * unit_variance_factor(t_B, 1))
         return grid_BHWD, base_B3HW
 
-    def magnify(self, grid_BHWD: Tensor, base_B3HW: Tensor, pixels_B3HW: Tensor, t_B: Tensor, window: Window) -> Tensor:
-        """Clean pixels of a window at scale k; pooled by k they equal `base_B3HW` there.
+    def predict_details(
+        self, grid_BHWD: Tensor, base_B3HW: Tensor, pixels_B3HW: Tensor, t_B: Tensor, window: Window
+    ) -> Tensor:
+        """What a window at scale k has beyond the predicted base picture `base_B3HW`; pooled by k it is 0.
 
         The decoder sees the details of the noisy pixels alone, because their means over cells are the
         noisy base pixels, from which the base picture was predicted.
         """
         factor = unit_variance_factor(t_B, self.config.decoder.detail_noise)
         noisy_B3HW = details(pixels_B3HW, window.scale) * factor
-        return self.decoder.magnify(grid_BHWD, base_B3HW, noisy_B3HW, window)
+        return self.decoder.predict_details(grid_BHWD, base_B3HW, noisy_B3HW, window)
 
 
 def unit_variance_factor(t_B: Tensor, noise: float) -> Tensor:

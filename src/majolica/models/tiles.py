@@ -45,12 +45,12 @@ def spans(pixels: int, tile: int, reach: int, unit: int) -> Iterator[Span]:
         yield span(start, min(start + step, pixels), pixels, reach, unit)
 
 
-def magnify_in_tiles(
-    magnify: Callable[[Tensor, Window], Tensor], pixels_B3HW: Tensor, scale: int, tile: int, reach: int, unit: int
+def decode_in_tiles(
+    decode: Callable[[Tensor, Window], Tensor], pixels_B3HW: Tensor, scale: int, tile: int, reach: int, unit: int
 ) -> Tensor:
-    """Return what `magnify` makes of whole pictures, computed tile by tile.
+    """Return what `decode` makes of whole pictures, computed tile by tile.
 
-    `magnify` gives the clean pixels `B3HW` of a window of the noisy ones, and no pixel depends on
+    `decode` gives pixels `B3HW` for a window of the noisy ones, and no pixel depends on
     others that are more than `reach` away. Tiles then agree with the whole but for the rounding of
     floating-point sums. They begin at multiples of `scale` and of `unit`, because the decoder joins
     pixels in cells and in squares, and the whole picture is cut into these at the same places.
@@ -63,6 +63,6 @@ def magnify_in_tiles(
         for column in spans(width, tile, reach, unit):
             share = ((row.last - row.first) / height, (column.last - column.first) / width)
             window = Window(zero_B + row.first / height, zero_B + column.first / width, share, scale)
-            part = magnify(pixels_B3HW[:, :, row.first : row.last, column.first : column.last], window)
+            part = decode(pixels_B3HW[:, :, row.first : row.last, column.first : column.last], window)
             out_B3HW[:, :, row.start : row.stop, column.start : column.stop] = part[:, :, row.inner, column.inner]
     return out_B3HW

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from majolica.config.run import LossConfig, RunConfig
 from majolica.config.split import RowSplit
 from majolica.models.majolica import Majolica, Outputs, Rows
-from majolica.models.pooling import details
 from majolica.models.precision import Precision, autocast
 from majolica.objectives.contrastive import Pairs, sigmoid_loss
 from majolica.objectives.flow import by_time, velocity_loss
@@ -86,11 +85,11 @@ class Objective:
     def sum_fine(self, outputs: Outputs, rows: Rows, targets: Targets, detail_noise: float) -> Tensor:
         """Return the sum of the flow losses of details in the tiles of larger pictures, over rows and scales."""
         total, start = rows.t_B.new_zeros(()), 0
-        for crops, predicted_F3HW, target in zip(rows.fine, outputs.fine, targets.fine, strict=True):
+        for predicted_F3HW, target in zip(outputs.fine, targets.fine, strict=True):
             height, width = target.detail_F3HW.shape[-2:]
             t_F = rows.t_B[start : start + len(predicted_F3HW)]
             start += len(predicted_F3HW)
-            found_F3HW = cut(details(predicted_F3HW, crops.window.scale), target.inner, (height, width))
+            found_F3HW = cut(predicted_F3HW, target.inner, (height, width))
             total = total + velocity_loss(found_F3HW, target.detail_F3HW, t_F, detail_noise, self.loss.t_floor).sum()
         return total
 

@@ -47,8 +47,10 @@ def decoder_bytes(decoder: DecoderConfig) -> float:
     """Return the bytes for each pixel that the decoder holds at its peak, without gradients, in float32.
 
     The widest moment is inside of a block: its input, both modulations and what they are multiplied
-    with, and the hidden features, which are twice as wide. Beside them lie the squares of the noisy
-    pixels and of the estimate. A test compares the formula with a trace.
+    with, and the hidden features, which are twice as wide; beside them lie the squares of the noisy
+    pixels and of the estimate. Where these are many, it is the moment when they are joined. A test
+    compares the formula with a trace.
     """
-    floats = 9 * decoder.width + 9 * decoder.stride**2 + 9
-    return 4 * floats / decoder.stride**2
+    square = decoder.stride**2
+    floats = max(9 * decoder.width + 9 * square + 9, 22 * square)
+    return 4 * floats / square

@@ -35,9 +35,9 @@ def test_a_window_is_the_same_part_of_the_whole() -> None:
     decoder = awake(PixelDecoder(config, 16))
     tokens, estimate = torch.randn(1, 4, 4, 16), torch.randn(1, 3, 32, 32)
     pixels = torch.randn(1, 3, 64, 64)
-    whole = decoder.magnify(tokens, estimate, pixels, Window.whole(1, 2, pixels.device))
+    whole = decoder.predict_details(tokens, estimate, pixels, Window.whole(1, 2, pixels.device))
     part = Window(torch.tensor([0.25]), torch.tensor([0.5]), (0.5, 0.5), 2)
-    crop = decoder.magnify(tokens, estimate, pixels[:, :, 16:48, 32:64], part)
+    crop = decoder.predict_details(tokens, estimate, pixels[:, :, 16:48, 32:64], part)
     edge = decoder.reach
     inner = (slice(None), slice(None), slice(edge, -edge), slice(edge, -edge))
     torch.testing.assert_close(crop[inner], whole[:, :, 16:48, 32:64][inner], atol=1e-5, rtol=1e-5)
@@ -84,14 +84,14 @@ def test_it_sees_its_neighbours_and_not_the_far_side(stride: int, half_depth: in
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_pooled_it_is_the_base_picture(scale: int) -> None:
+def test_pooled_details_are_nothing(scale: int) -> None:
     torch.manual_seed(0)
     decoder = awake(PixelDecoder(DecoderConfig(width=8, depth=2), 16))
     tokens, base = torch.randn(2, 4, 4, 16), torch.randn(2, 3, 16, 16)
     pixels = torch.randn(2, 3, 16 * scale, 16 * scale)
-    large = decoder.magnify(tokens, base, pixels, Window.whole(2, scale, pixels.device))
-    torch.testing.assert_close(pool(large, scale), base, atol=2e-6, rtol=1e-5)
-    assert (large - base.repeat_interleave(scale, 2).repeat_interleave(scale, 3)).abs().max() > 0.01
+    large = decoder.predict_details(tokens, base, pixels, Window.whole(2, scale, pixels.device))
+    torch.testing.assert_close(pool(large, scale), torch.zeros_like(base), atol=2e-6, rtol=0)
+    assert large.abs().max() > 0.01
 
 
 def test_folding_is_torchs_unshuffle_and_unfolding_undoes_it() -> None:

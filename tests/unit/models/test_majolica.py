@@ -7,7 +7,7 @@ import torch
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window
 from majolica.models.majolica import Majolica, Rows
-from majolica.models.pooling import pool
+from majolica.models.pooling import pool, repeat
 from tiny import TINY, awake
 
 
@@ -20,7 +20,8 @@ def paint(model: Majolica, asked: Condition, scale: int = 1) -> torch.Tensor:
     text = model.read(asked.tokens_BL)
     with torch.no_grad():
         grid, clean = model.paint(tokens, time, text, asked, base, t)
-        return model.magnify(grid, clean, pixels, t, Window.whole(3, scale, pixels.device))
+        window = Window.whole(3, scale, pixels.device)
+        return repeat(clean, scale) + model.predict_details(grid, clean, pixels, t, window)
 
 
 def test_a_caption_never_influences_the_image_embedding(tiny: Majolica, asked: Condition) -> None:

@@ -14,7 +14,7 @@ from majolica.models import majolica
 from majolica.models.conditions import Condition
 from majolica.models.decoder import Window, unit_of
 from majolica.models.majolica import Majolica
-from majolica.models.pooling import pool
+from majolica.models.pooling import pool, repeat
 from tiny import TINY, awake
 
 MOST = 1.02
@@ -55,7 +55,9 @@ def paint(scale: int) -> Tensor:
         base = pool(z, scale)
         tokens, time = model.perceive(base, t)
         grid, clean = model.paint(tokens, time, model.read(asked.tokens_BL), asked, base, t)
-        return clean if scale == 1 else model.magnify(grid, clean, z, t, Window.whole(ROWS, scale, z.device))
+        if scale == 1:
+            return clean
+        return repeat(clean, scale) + model.predict_details(grid, clean, z, t, Window.whole(ROWS, scale, z.device))
 
 
 def cut_patches(x_BNP: Tensor, patch: int, grid: tuple[int, int]) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from majolica.config.run import DecoderConfig
 from majolica.models.decoder import PixelDecoder, Window
-from majolica.models.tiles import magnify_in_tiles, spans
+from majolica.models.tiles import decode_in_tiles, spans
 from tiny import awake
 
 
@@ -24,13 +24,13 @@ def test_tiles_agree_with_the_whole(stride: int, depth: int, half_depth: int, sc
     tokens, base = torch.randn(2, 5, 4, 16).double(), torch.randn(2, 3, 30, 24).double()
     pixels = torch.randn(2, 3, 30 * scale, 24 * scale).double()
 
-    def magnify(part: Tensor, window: Window) -> Tensor:
-        return net.magnify(tokens, base, part, window)
+    def decode(part: Tensor, window: Window) -> Tensor:
+        return net.predict_details(tokens, base, part, window)
 
-    whole = magnify(pixels, Window(torch.zeros(2).double(), torch.zeros(2).double(), (1.0, 1.0), scale))
-    tiled = magnify_in_tiles(magnify, pixels, scale, tile, net.reach, net.unit)
+    whole = decode(pixels, Window(torch.zeros(2).double(), torch.zeros(2).double(), (1.0, 1.0), scale))
+    tiled = decode_in_tiles(decode, pixels, scale, tile, net.reach, net.unit)
     torch.testing.assert_close(tiled, whole, atol=1e-12, rtol=0)
-    blind = magnify_in_tiles(magnify, pixels, scale, tile, 0, net.unit)
+    blind = decode_in_tiles(decode, pixels, scale, tile, 0, net.unit)
     if tile < 24 * scale:
         assert (blind - whole).abs().max() > 1e-4, "tiles that do not see beyond their borders must differ"
 

@@ -32,7 +32,7 @@ def test_the_formula_is_what_a_trace_counts(stride: int, width: int) -> None:
         decoder = PixelDecoder(config, 768)
         known = torch.randn(1, 16, 16, 768), torch.randn(1, 3, 256, 256), torch.randn(1, 3, 1024, 1024)
         with Tape([*decoder.parameters(), *known]) as tape:
-            decoder.magnify(*known, Window.whole(1, 4, CPU))
+            decoder.predict_details(*known, Window.whole(1, 4, CPU))
     assert tape.peak / 1024**2 == pytest.approx(decoder_bytes(config), rel=0.15)
 
 
