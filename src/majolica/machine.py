@@ -68,7 +68,9 @@ def free_memory(
                 break
             with suppress(ValueError):  # the limit is "max", or the files do not exist
                 limit, used = (int("".join(_read_lines(group / f"memory.{name}"))) for name in ("max", "current"))
-                found.append(max(0, limit - used))
+                words = [line.split() for line in _read_lines(group / "memory.stat")]
+                files = sum(int(count) for name, count in words if name in ("inactive_file", "active_file"))
+                found.append(max(0, limit - used + files))  # the page cache of files can go
     return min(found, default=None)
 
 

@@ -12,10 +12,11 @@ from majolica.config.run import RunConfig
 from majolica.config.split import RowSplit, count_on_rank, fine_on_rank, noisiest_split
 from majolica.models.conditions import Condition
 from majolica.models.majolica import Crops, Majolica, Rows
+from majolica.models.parts import freeze
 from majolica.models.precision import Precision
 from majolica.objectives.joint import FineTargets, Targets
 from majolica.objectives.objective import Objective, Others, clean_pairs
-from majolica.objectives.windows import choose_tiles
+from majolica.objectives.windows import choose_tiles, first_pixels
 
 
 def build_step(config: RunConfig, device: str = "cpu") -> Step:
@@ -27,6 +28,7 @@ def build_step(config: RunConfig, device: str = "cpu") -> Step:
     """
     with torch.device(device):
         model = Majolica(config.model)
+        freeze(model, config.train.only)
         rows, targets = build_inputs(config)
     condition = rows.condition
     known_tensors = [
@@ -81,7 +83,9 @@ def fine_rows(config: RunConfig) -> dict[int, int]:
     most pixels of them."""
     places, scales, world = largest_split(config).fine, config.loss.fine_scales, rank_count(config)
     counts = (fine_on_rank(places, scales, rank, world) for rank in range(world))
-    return max(counts, key=lambda count: sum(scale * rows for scale, rows in count.items()))
+    model = config.model
+    read = {scale: first_pixels(model.resolution, scale, model.decoder)[1] ** 2 for scale in scales}
+    return max(counts, key=lambda count: sum(read[scale] * rows for scale, rows in count.items()))
 
 
 def painted_scales(config: RunConfig) -> tuple[int, ...]:

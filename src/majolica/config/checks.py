@@ -6,6 +6,7 @@ import math
 
 from majolica.config.bounds import check_ranges
 from majolica.config.run import ModelConfig, RunConfig
+from majolica.config.split import fine_on_rank, noisiest_split
 from majolica.errors import UserError, unknown_name
 from majolica.plurals import counted
 
@@ -74,11 +75,16 @@ def _check_run(config: RunConfig) -> None:
         if name not in PART_NAMES:
             raise unknown_name("part of the model", name, PART_NAMES)
     if train.only and not train.init_from:
-        raise UserError(
-            "train.only keeps parts as they are, so give trained weights to begin with: --train.init-from RUN"
-        )
+        raise UserError("train.only keeps other parts as they are: give trained weights to begin with, --init-from RUN")
     if not loss.fine_scales or min(loss.fine_scales) < 2 or len(set(loss.fine_scales)) < len(loss.fine_scales):
         raise UserError(f"loss.fine_scales is {list(loss.fine_scales)}: give whole numbers from 2 on, each once")
+    fine = noisiest_split(loss, rows).fine
+    unused = [scale for scale, count in fine_on_rank(fine, loss.fine_scales, 0, 1).items() if not count]
+    if fine and unused:
+        raise UserError(
+            f"loss.fine_share {loss.fine_share:g} paints {counted(fine, 'row')} of a micro-batch larger, and none of"
+            f" them at {unused[0]} times the base resolution: raise it or train.batch, or name fewer loss.fine_scales"
+        )
 
 
 def derive_values(config: RunConfig) -> dict[str, int | float]:
@@ -122,7 +128,7 @@ def count_parameters(model: ModelConfig) -> int:
     conditions = text.width * (text.width + 32)
     glaze = model.decoder
     blocks = glaze.depth + glaze.half_depth
-    decoder = blocks * (2 * width * glaze.width + 20 * glaze.width**2) + 9 * glaze.width * (15 + 3)
+    decoder = blocks * (2 * width * glaze.width + 20 * glaze.width**2) + 9 * glaze.width * (9 * glaze.stride**2 + 9)
     decoder += 4 * glaze.width**2 if glaze.half_depth else 0
     return perception + synthesis + tower + conditions + decoder
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 from majolica.config.run import ModelConfig
 from majolica.errors import UserError
@@ -73,14 +74,22 @@ def size_of(width: int, height: int, model: ModelConfig) -> PictureSize:
 
 
 def sizes(model: ModelConfig) -> Iterator[PictureSize]:
-    """All sizes that can be painted, squares too; where one has several scales, the nearest in tokens comes first."""
+    """All sizes that can be painted, squares too.
+
+    All pictures of the same proportions have one base picture, that with the nearest number of tokens: one seed then is
+    one picture at all their sizes.
+    """
     tokens, shapes = (model.resolution // model.patch) ** 2, []
     for rows in range(1, math.ceil(math.sqrt(LONGEST_ASPECT * MOST_TOKENS * tokens)) + 1):
         for columns in range(-(-rows // LONGEST_ASPECT), LONGEST_ASPECT * rows + 1):
             difference = abs(math.log(rows * columns / tokens))
             if difference <= math.log(MOST_TOKENS) and (rows != columns or rows**2 == tokens):
                 shapes.append((difference, rows, columns))
+    known: set[Fraction] = set()
     for _, rows, columns in sorted(shapes):
+        if Fraction(rows, columns) in known:
+            continue
+        known.add(Fraction(rows, columns))
         height, width = rows * model.patch, columns * model.patch
         for scale in range(1, max(1, LARGEST // max(height, width)) + 1):
             yield PictureSize(scale * height, scale * width, scale)

@@ -25,7 +25,7 @@ def beyond_training_notes(size: PictureSize, config: RunConfig) -> list[str]:
     if not size.square and not config.data.buckets:
         notes.append(
             f"size {size} is not square, and this run was trained on squares only: expect things to be cut, stretched"
-            " or doubled; train with --data.buckets True"
+            " or doubled; train with --data.buckets"
         )
     return notes
 

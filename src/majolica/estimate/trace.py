@@ -23,7 +23,7 @@ from majolica.config.split import noisiest_split
 from majolica.distributed.group import Group
 from majolica.distributed.zero import Zero1
 from majolica.models.majolica import Majolica, Rows
-from majolica.models.parts import HEAD, hidden_matrices, parameters_by_part
+from majolica.models.parts import HEAD, freeze, hidden_matrices, parameters_by_part
 from majolica.objectives.contrastive import Pairs
 from majolica.objectives.joint import Targets
 from majolica.objectives.objective import Objective, clean_pairs
@@ -62,6 +62,7 @@ def trace(config: RunConfig) -> Trace:
     fake = FakeTensorMode()
     with fake_group(config.train.processes) as group, fake:
         model = Majolica(config.model)
+        freeze(model, config.train.only)
         shard = Zero1.without_owners(group)
         if config.train.shard_optimizer:
             shard = Zero1.assign_owners(model, group, hidden_matrices(model))

@@ -88,7 +88,12 @@ def load_data(folder: Path, resolution: int, limit: int = 1024, how: Fit = "crop
     """
     names = read_names(folder)
     heldout, combinations = (_split(folder / split, resolution, limit, how) for split in ("heldout", "combinations"))
-    return EvalData(tuple(names), heldout, combinations, lambda side: load_data(folder, side, limit, how))
+    stored = int(read_json(folder / "dataset.json").get("resolution", 0))
+
+    def larger(side: int, limit: int) -> EvalData | None:
+        return load_data(folder, side, limit, how) if side <= stored else None
+
+    return EvalData(tuple(names), heldout, combinations, larger)
 
 
 def _split(folder: Path, resolution: int, limit: int, how: Fit) -> Split:

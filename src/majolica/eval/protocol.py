@@ -62,8 +62,8 @@ class EvalData:
     names: tuple[str, ...]
     heldout: Split
     combinations: Split
-    larger: Callable[[int], EvalData] | None = None
-    """Returns the same data with pictures of so many pixels, if they can be read again."""
+    larger: Callable[[int, int], EvalData | None] = lambda side, limit: None
+    """Returns the first `limit` pictures of each split, `side` pixels large; None if they are stored smaller."""
 
     def prompts(self) -> Split:
         """Return the split whose captions are painted: `combinations`, else `heldout`.

@@ -159,7 +159,8 @@ class PixelDecoder(nn.Module):
         `pixels_B3HW` are the details of the noisy pixels in the window, scaled to unit variance.
         """
         repeated_B3HW = repeat_pixels(base_B3HW, *coordinates(window, pixels_B3HW.shape[-2:]))
-        return details(self.correction(token_BHWD, repeated_B3HW, pixels_B3HW, window), window.scale)
+        # In bfloat16 the means over cells would not be 0.
+        return details(self.correction(token_BHWD, repeated_B3HW, pixels_B3HW, window).float(), window.scale)
 
     def correction(self, token_BHWD: Tensor, estimate_B3HW: Tensor, pixels_B3HW: Tensor, window: Window) -> Tensor:
         """What pixels say beyond an estimate of the same size."""

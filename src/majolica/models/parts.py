@@ -23,7 +23,7 @@ class BlockCall:
     """The stack and the number of the block in it, such as "perception 3"."""
     block: nn.Module
     kind: Kind
-    """Transformer blocks work on tokens, pixel blocks on every pixel."""
+    """Transformer blocks work on tokens, pixel blocks on squares of pixels."""
 
 
 class Structured(Protocol):

@@ -56,7 +56,8 @@ def choose_tiles(
 def first_pixels(side: int, scale: int, decoder: DecoderConfig) -> tuple[list[int], int]:
     """Return where reading begins along one side for each of its `scale` tiles of `side` pixels, and how far it goes.
 
-    All tiles read equally much, so that rows with different tiles are one batch.
+    All tiles read equally much, so that rows with different tiles are one batch. Where the picture is no
+    multiple of what the decoder joins, every tile reads all of it.
     """
     unit, pixels = math.lcm(unit_of(decoder), scale), side * scale
     found = [span(i * side, (i + 1) * side, pixels, reach_of(decoder), unit) for i in range(scale)]

@@ -46,7 +46,7 @@ def demo() -> RunConfig:
             recolour_from=0.3,
             contrastive=0.5,
             drop_property=0.3,
-            fine_share=0.25,
+            fine_share=0.125,
         ),
         optim=OptimConfig(lr=2e-3, lr_end=1e-5, warmup=40, muon_lr=0.02, ema=0.99),
         train=TrainConfig(

@@ -15,15 +15,17 @@ BYTES = 4 * 3
 """Of a pixel of a picture: three colours in float32."""
 
 
-def check_memory(settings: PaintSettings, batch: int, decoder: DecoderConfig, device: torch.device) -> None:
-    """Raise UserError if a batch of pictures needs more memory than is free.
+def check_memory(needed: int, settings: PaintSettings, batch: int, device: torch.device) -> None:
+    """Raise UserError if a batch of pictures, for which `needed_bytes` are needed, does not fit into free memory.
 
     The trunk is left out; it is the same at every size. Where free memory is unknown, nothing is
     checked.
     """
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
-    needed = needed_bytes(settings, batch, decoder)
-    if free is None or needed <= free or settings.size.scale == 1:
+    free = free_memory()
+    if device.type == "cuda":  # torch keeps freed memory, and uses it again
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        free = torch.cuda.mem_get_info(device)[0] + kept
+    if free is None or needed <= free:
         return
     advice = ["a smaller size"]
     if batch > 1:
@@ -37,7 +39,9 @@ def check_memory(settings: PaintSettings, batch: int, decoder: DecoderConfig, de
 
 
 def needed_bytes(settings: PaintSettings, batch: int, decoder: DecoderConfig) -> int:
-    """Return about how many bytes a batch of pictures takes while it is decoded."""
+    """Return about how many bytes a batch of pictures takes while its details are decoded; 0 if it has none."""
+    if settings.size.scale == 1:
+        return 0
     pixels = settings.size.height * settings.size.width
     decoded = pixels if settings.tile is None else min(pixels, (2 * settings.tile) ** 2)
     return batch * (pixels * PICTURES * BYTES + round(decoded * decoder_bytes(decoder)))

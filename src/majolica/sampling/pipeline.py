@@ -24,7 +24,7 @@ from majolica.models.precision import autocast_in_use, has_bf16, set_attention_b
 from majolica.run.weights import load_ema
 from majolica.sampling.images import Pictures, read_pictures
 from majolica.sampling.inputs import Texts, Values, read_count, read_labels, read_properties, read_texts
-from majolica.sampling.memory import check_memory
+from majolica.sampling.memory import check_memory, needed_bytes
 from majolica.sampling.noise import draw_noise, read_seeds
 from majolica.sampling.notices import find_repeats, warn
 from majolica.sampling.painting import integrate
@@ -49,6 +49,8 @@ class Pipeline:
     device: torch.device
     known_words: KnownWords | None = None
     """The words of the captions that it was trained on, where the run folder has them."""
+    painted_bytes: int = 0
+    """The most memory that it has painted with; see `check_memory`."""
 
     @staticmethod
     def load(run: str | Path, device: str | None = None) -> Pipeline:
@@ -136,7 +138,9 @@ class Pipeline:
         """Paint what one object asks for, in the way of `paint`."""
         texts, settings = read_texts(request.prompts), read_settings(request, self.model.config, self.config.loss)
         at_once, seeds = read_count(request.batch, "the batch"), read_seeds(request.seed, len(texts))
-        check_memory(settings, min(at_once, len(texts)), self.config.model.decoder, self.device)
+        needed = needed_bytes(settings, min(at_once, len(texts)), self.config.model.decoder)
+        if needed > self.painted_bytes:  # what has fitted before fits again, though its memory may not look free
+            check_memory(needed, settings, at_once, self.device)
         condition = self.condition(texts, request.properties)
         read = map(tuple, condition.tokens_BL.tolist())  # "A Fox" and "a fox" are one prompt
         asked = zip(read, seeds, map(tuple, condition.values_BP.tolist()), strict=True)
@@ -149,7 +153,9 @@ class Pipeline:
         )
         rows = [slice(start, start + at_once) for start in range(0, len(texts), at_once)]
         tick = make_tick(progress, len(rows) * (len(settings.times) - 1))
-        return torch.cat([self._paint(condition[some], seeds[some], settings, tick) for some in rows])
+        painted_B3HW = torch.cat([self._paint(condition[some], seeds[some], settings, tick) for some in rows])
+        self.painted_bytes = max(self.painted_bytes, needed)
+        return painted_B3HW
 
     def _paint(self, condition: Condition, seeds: Sequence[int], settings: PaintSettings, tick: Tick) -> Tensor:
         size, detail_noise = settings.size, self.config.model.decoder.detail_noise

@@ -253,7 +253,7 @@ def restore(run: Run, say: Callable[[str], None]) -> None:
 
 
 def parameters(model: nn.Module) -> int:
-    """Number of trained parameters."""
+    """Number of parameters."""
     return sum(value.numel() for value in model.parameters())
 
 

@@ -17,6 +17,7 @@ from majolica.config.run import RunConfig
 from majolica.distributed.group import any_rank, broadcast_in_place
 from majolica.errors import UserError
 from majolica.models.majolica import Majolica
+from majolica.models.parts import freeze
 from majolica.plurals import counted
 from majolica.run.weights import load_ema
 from majolica.text.tokenizer import Tokenizer
@@ -76,6 +77,12 @@ def begin_with(model: nn.Module, config: RunConfig, out: Path) -> list[str]:
             f"nothing in {place} fits this model ({describe(fit.left_out)}): name a run of the same --model.width, or "
             "leave --init-from out"
         )
+    frozen = [name for name, value in model.named_parameters() if not value.requires_grad and name not in fit.taken]
+    if frozen:
+        raise UserError(
+            f"{frozen[0]} is not in {place}, and --train.only {' '.join(config.train.only)} would leave it at its first"
+            " value: name its part too, or begin with a run of the same model and tokenizer"
+        )
     for name, value in model.named_parameters():
         if name in fit.taken:
             value.copy_(fit.taken[name])
@@ -90,6 +97,7 @@ def rehearse_warm_start(config: RunConfig, out: Path) -> list[str]:
     vocab = Tokenizer(Path(named)).vocab if named else config.model.text.vocab
     with torch.device("meta"):
         model = Majolica(dataclasses.replace(config.model, text=dataclasses.replace(config.model.text, vocab=vocab)))
+    freeze(model, config.train.only)
     return begin_with(model, config, out)
 
 

@@ -55,6 +55,8 @@ def test_every_recipe_is_sound(name: str) -> None:
         ("loss.fine_scales", (2, 1), r"loss\.fine_scales is \[2, 1\]: give whole numbers from 2 on"),
         ("loss.fine_scales", (2, 2), r"loss\.fine_scales is \[2, 2\]: .* each once"),
         ("loss.fine_scales", (), r"loss\.fine_scales is \[\]"),
+        ("train.only", ("decoder",), r"train\.only keeps other parts as they are: give trained weights"),
+        ("train.only", ("decodr",), r"unknown part of the model 'decodr': did you mean 'decoder'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(path: str, value: Any, message: str) -> None:

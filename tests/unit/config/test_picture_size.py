@@ -36,7 +36,9 @@ def test_every_size_lies_in_the_range_and_is_read_back() -> None:
         height, width = size.base
         assert height % 16 == width % 16 == 0 and size.longest <= LARGEST
         assert 1 / 3 <= height / width <= 3 and 0.8 <= height * width / 256**2 <= 1.25
-        assert (size_of(size.width, size.height, MODEL).width, size.height) == (size.width, size.height)
+        assert size_of(size.width, size.height, MODEL) == size
+    bases = {size.height / size.width: size.base for size in found}
+    assert all(bases[size.height / size.width] == size.base for size in found), "proportions have one base picture"
 
 
 @pytest.mark.parametrize(

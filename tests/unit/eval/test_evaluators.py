@@ -184,7 +184,8 @@ def test_each_picture_of_a_call_has_a_seed_of_its_own(pipeline: Any, data: EvalD
 def test_detail_compares_a_larger_picture_with_its_base_and_with_real_ones(data: EvalData, pipeline: Any) -> None:
     torch.manual_seed(0)
     real = replace(data.combinations, images_B3HW=torch.randint(0, 255, (len(data.combinations), 3, 16, 16)).byte())
-    known = replace(data, larger=lambda side: replace(data, combinations=real) if side == 16 else data)
+    few = replace(data, combinations=Split(real.images_B3HW[:5], real.captions[:5], real.metas[:5]))
+    known = replace(data, larger=lambda side, limit: few if (side, limit) == (16, 5) else None)
     painter = pipeline()
     result = Detail(8, 2, 4, pictures=5)(painter, known)
     assert [call.size for call in painter.calls] == [8, 16]
@@ -199,3 +200,4 @@ def test_detail_compares_a_larger_picture_with_its_base_and_with_real_ones(data:
     perfect = Detail(8, 2, 4, pictures=5)(painter, known)
     assert 0.5 < perfect.metrics["power_in_octave_1"] < 2 and perfect.metrics["base_difference"] > 10
     assert len(perfect.parts) == 2 and Detail(8, 1, 4)(painter, known).metrics == {}
+    assert "no pictures of 32 px" in Detail(8, 4, 4)(painter, known).note

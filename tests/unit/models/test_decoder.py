@@ -83,13 +83,16 @@ def test_it_sees_its_neighbours_and_not_the_far_side(stride: int, half_depth: in
     assert max(distances) == decoder.reach
 
 
+@pytest.mark.parametrize("bf16", [False, True])
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_pooled_details_are_nothing(scale: int) -> None:
+def test_pooled_details_are_nothing(scale: int, bf16: bool) -> None:
+    """Also under autocast, where means in bfloat16 would leave several of 255 shades."""
     torch.manual_seed(0)
     decoder = awake(PixelDecoder(DecoderConfig(width=8, depth=2), 16))
     tokens, base = torch.randn(2, 4, 4, 16), torch.randn(2, 3, 16, 16)
     pixels = torch.randn(2, 3, 16 * scale, 16 * scale)
-    large = decoder.predict_details(tokens, base, pixels, Window.whole(2, scale, pixels.device))
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        large = decoder.predict_details(tokens, base, pixels, Window.whole(2, scale, pixels.device))
     torch.testing.assert_close(pool(large, scale), torch.zeros_like(base), atol=2e-6, rtol=0)
     assert large.abs().max() > 0.01
 

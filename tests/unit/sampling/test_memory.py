@@ -17,7 +17,7 @@ from majolica.machine import free_memory
 from majolica.models.decoder import PixelDecoder, Window
 from majolica.sampling import memory
 from majolica.sampling.guidance import Guidance
-from majolica.sampling.memory import check_memory, decoder_bytes
+from majolica.sampling.memory import check_memory, decoder_bytes, needed_bytes
 from majolica.sampling.pipeline import Pipeline
 from majolica.sampling.request import PaintSettings
 
@@ -38,14 +38,18 @@ def test_the_formula_is_what_a_trace_counts(stride: int, width: int) -> None:
 
 def test_what_does_not_fit_is_refused_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = PaintSettings(PictureSize(2048, 2048, 8), (0.0, 1.0), Guidance(), "heun", None)
+
+    def check(settings: PaintSettings, batch: int) -> None:
+        check_memory(needed_bytes(settings, batch, DecoderConfig()), settings, batch, CPU)
+
     monkeypatch.setattr(memory, "free_memory", lambda: 10**9)
     with pytest.raises(UserError, match=r"painting 2048 needs about 1\.8 GB .* and 1\.0 GB are free: use tiles"):
-        check_memory(settings, 1, DecoderConfig(), CPU)
-    check_memory(replace(settings, tile=512), 1, DecoderConfig(), CPU)
+        check(settings, 1)
+    check(replace(settings, tile=512), 1)
     with pytest.raises(UserError, match="use a smaller batch or a smaller size"):
-        check_memory(replace(settings, tile=512), 4, DecoderConfig(), CPU)
+        check(replace(settings, tile=512), 4)
     monkeypatch.setattr(memory, "free_memory", lambda: None)
-    check_memory(settings, 100, DecoderConfig(), CPU)
+    check(settings, 100)
 
 
 @pytest.mark.filterwarnings("ignore::majolica.errors.Notice")
@@ -54,6 +58,12 @@ def test_painting_asks_beforehand(pipeline: Pipeline, monkeypatch: pytest.Monkey
     with pytest.raises(UserError, match="painting 32 needs"):
         pipeline.paint("a fox", size=32, steps=1)
     assert pipeline.paint("a fox", steps=1).shape[2] == 16, "the base picture is never refused"
+    monkeypatch.setattr(memory, "free_memory", lambda: 10**12)
+    pipeline.paint("a fox", size=32, steps=1)
+    monkeypatch.setattr(memory, "free_memory", lambda: 1000)
+    pipeline.paint("a fox", size=32, steps=1)  # what has fitted fits again
+    with pytest.raises(UserError, match="painting 48 needs"):
+        pipeline.paint("a fox", size=48, steps=1)
 
 
 def test_free_memory_is_the_least_of_system_and_groups(tmp_path: Path) -> None:
@@ -66,6 +76,8 @@ def test_free_memory_is_the_least_of_system_and_groups(tmp_path: Path) -> None:
     (group / "memory.max").write_text("max\n")
     (group / "memory.current").write_text("7\n")
     (group.parent / "memory.max").write_text("300000\n")
-    (group.parent / "memory.current").write_text("100000\n")
-    assert free_memory(*asked) == 200_000
+    (group.parent / "memory.current").write_text("250000\n")
+    assert free_memory(*asked) == 50_000
+    (group.parent / "memory.stat").write_text("anon 100000\ninactive_file 90000\nactive_file 60000\n")
+    assert free_memory(*asked) == 200_000, "files in the page cache can go"
     assert free_memory(tmp_path / "none", tmp_path / "none", tmp_path / "none") is None

@@ -252,6 +252,13 @@ def test_only_the_named_parts_learn(shards: Path, trained: Path, tmp_path: Path)
     assert moved == {"decoder"}
 
 
+def test_no_part_stays_at_its_first_weights(shards: Path, trained: Path, tmp_path: Path) -> None:
+    config = changed(tiny_run(shards), init_from=str(trained), only=("decoder",))
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, embed=config.model.embed * 2))
+    with pytest.raises(UserError, match=r"is not in .* and --train.only decoder would leave it at its first value"):
+        begun(config, tmp_path / "run")
+
+
 def test_the_named_parts_are_those_of_the_model() -> None:
     from majolica.config.checks import PART_NAMES
     from majolica.models.majolica import Majolica

@@ -39,17 +39,19 @@ class Detail:
         return min(self.pictures, len(data.prompts()))
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
-        if self.scale == 1 or data.larger is None:
+        size = self.resolution * self.scale
+        if self.scale == 1:
             return Result("Detail of larger pictures", {}, note="The run was not trained on larger pictures.")
-        size, count = self.resolution * self.scale, self._count(data)
-        real = data.larger(size).prompts()
-        rows = [i * len(real) // count for i in range(count)]
-        prompts = [real.captions[i] for i in rows]
+        known = data.larger(size, self.pictures)
+        if known is None:
+            return Result("Detail of larger pictures", {}, note=f"The data have no pictures of {size} px.")
+        real = known.prompts()
+        prompts = list(real.captions)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Notice)
             base_B3HW = self.brush.paint(pipeline, prompts, self.resolution)
             painted_B3HW = self.brush.paint(pipeline, prompts, size)
-        metrics = self._measure(base_B3HW, painted_B3HW, real.images_B3HW[rows])
+        metrics = self._measure(base_B3HW, painted_B3HW, real.images_B3HW)
         table = Table(
             f"At {size} px",
             ("measure", "painted", "ideal"),
@@ -61,7 +63,7 @@ class Detail:
             " pictures have, and more is not better. The difference from the base picture is in shades of 255, after"
             " the large picture has been pooled."
         )
-        parts = (table, self._sheet(prompts, base_B3HW, painted_B3HW, real.images_B3HW[rows]))
+        parts = (table, self._sheet(prompts, base_B3HW, painted_B3HW, real.images_B3HW))
         return Result("Detail of larger pictures", metrics, parts, note)
 
     def _measure(self, base_B3HW: Tensor, painted_B3HW: Tensor, real_B3HW: Tensor) -> dict[str, float]:

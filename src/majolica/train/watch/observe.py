@@ -42,7 +42,9 @@ class StepObserver:
         """Record gradient norms and weights, once the gradients of all micro-steps are summed."""
         for part, values in self.parts.items():
             gradients = [value.grad for value in values if value.grad is not None]
-            self.values[f"gradient/{part}"] = torch.nn.utils.get_total_norm(gradients)
+            # The norm of no gradients would lie on the CPU.
+            norm = torch.nn.utils.get_total_norm(gradients) if gradients else values[0].new_zeros(())
+            self.values[f"gradient/{part}"] = norm
         self._before = sample_entries(self.parts)
 
     def after_update(self) -> dict[str, Tensor]:

@@ -103,8 +103,8 @@ def test_padded_rows_are_fine_where_they_have_the_pixels(tmp_path: Path) -> None
     write_shards(tmp_path / "s", [Record(out.getvalue(), "png", "bands", {})])
     found = {}
     for how in HOWS:
-        with Loader(DataConfig(shards=str(tmp_path / "s"), threads=0, fit=how), 1, Size(32, 2, 1.0), 0) as loader:
-            found[how] = next(loader).fine_F3HW.shape[0]
+        with Loader(DataConfig(shards=str(tmp_path / "s"), threads=0, fit=how), 1, Size(32, (2,), 1), 0) as loader:
+            found[how] = next(loader).large[2].shape[0]
     assert found == {"crop": 0, "pad": 1, "stretch": 0}
 
 

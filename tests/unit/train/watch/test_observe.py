@@ -107,3 +107,11 @@ def test_flops_are_those_that_the_plan_traces() -> None:
 def test_the_slowest_rank_is_named() -> None:
     assert straggler([1.0]) == {}
     assert straggler([1.0, 1.0, 3.0, 1.2]) == {"slowest_rank": 2, "slowest_over_median": 3.0}
+
+
+def test_parts_that_do_not_learn_have_a_norm_on_the_device_of_their_weights() -> None:
+    with torch.device("meta"):
+        model = Majolica(TINY)
+    observer = StepObserver(model)
+    observer.before_update()
+    assert {value.device.type for name, value in observer.values.items() if name.startswith("gradient/")} == {"meta"}
