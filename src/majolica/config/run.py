@@ -40,9 +40,9 @@ class DecoderConfig:
     """Blocks with features on every square."""
     half_depth: Annotated[int, at_least(0)] = 2
     """Blocks at half resolution, which see twice as far; 0 leaves that level out."""
-    detail_noise: Annotated[float, above(0)] = 0.3
-    """Standard deviation of the noise from which the details of larger pictures begin, about twice that of the details
-    of real pictures; that of the base picture's noise is 1."""
+    detail_noise: Annotated[float, above(0)] = 0.5
+    """Standard deviation of the noise from which the details of larger pictures begin; that of the base picture's noise
+    is 1. The smaller it is, the earlier details are decided, also against a base picture that is not settled yet."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 It first decodes the base resolution. A larger picture is then the base picture, each pixel repeated k x k times, plus
 details that average to zero over every such cell: pooled by k, what is painted at any resolution is what is painted at
-the base. It works on any window, so training can decode a crop of a large picture.
+the base. The details begin with those that smooth enlargement has. It works on any window, so training can decode a
+crop of a large picture.
 
 Its features lie on squares of `stride` x `stride` pixels, whose pixels enter and leave as channels (space to depth; Shi
 et al., arXiv 1609.05158). With a stride of 2 a large picture costs a quarter of what features at every pixel cost.
@@ -69,17 +70,6 @@ def centres(start_B: Tensor, share: float, pixels: int) -> Tensor:
     return start_B[:, None] + share * unit
 
 
-def repeat_pixels(base_B3HW: Tensor, row_BP: Tensor, column_BQ: Tensor) -> Tensor:
-    """The base pixels in which the given coordinates lie, `(B, 3, P, Q)`, in the precision of the base picture.
-
-    A product with one-hot weights would round them to bfloat16 under autocast.
-    """
-    height, width = base_B3HW.shape[-2:]
-    batch_B11 = torch.arange(len(base_B3HW), device=base_B3HW.device)[:, None, None]
-    rows_BP1, columns_B1Q = (row_BP * height).long()[:, :, None], (column_BQ * width).long()[:, None, :]
-    return base_B3HW.permute(0, 2, 3, 1)[batch_B11, rows_BP1, columns_B1Q].permute(0, 3, 1, 2)
-
-
 def interpolation(centre_BP: Tensor, cells: int) -> Tensor:
     """Bilinear weights `(B, P, cells)` from cell centres to the given coordinates (clamped at the border)."""
     place_BP1 = (centre_BP * cells - 0.5).clamp(0, cells - 1)[..., None]
@@ -96,6 +86,27 @@ def resample(grid_BHWC: Tensor, rows_BPH: Tensor, columns_BQW: Tensor) -> Tensor
     x = torch.bmm(columns_BQW, grid_BHWC.transpose(1, 2).reshape(batch, width, height * channels))
     x = x.view(batch, pixels, height, channels).transpose(1, 2).reshape(batch, height, pixels * channels)
     return torch.bmm(rows_BPH, x).view(batch, rows_BPH.shape[1], pixels, channels)
+
+
+def snap(centre_BP: Tensor, pixels: int) -> Tensor:
+    """The centres of the pixels, of `pixels` in the whole picture, in which coordinates lie: the same in any window."""
+    return ((centre_BP * pixels).floor() + 0.5) / pixels
+
+
+def enlarge(base_B3HW: Tensor, window: Window, size: Sequence[int]) -> Tensor:
+    """The base picture, bilinearly enlarged, in a window of `size` pixels; float32 or better.
+
+    In bfloat16, to which autocast would round the products, details would not average to zero over cells.
+    """
+    height, width = base_B3HW.shape[-2:]
+    with torch.autocast(base_B3HW.device.type, enabled=False):
+        base_BHW3 = base_B3HW.permute(0, 2, 3, 1)
+        base_BHW3 = base_BHW3.float() if base_BHW3.dtype == torch.bfloat16 else base_BHW3
+        row_BP, column_BQ = coordinates(window, size)
+        rows_BPH = interpolation(snap(row_BP, height * window.scale).to(base_BHW3.dtype), height)
+        columns_BQW = interpolation(snap(column_BQ, width * window.scale).to(base_BHW3.dtype), width)
+        large = resample(base_BHW3, rows_BPH, columns_BQW)
+    return large.permute(0, 3, 1, 2)
 
 
 def convolve(layer: nn.Conv2d, x_BPQC: Tensor) -> Tensor:
@@ -158,9 +169,9 @@ class PixelDecoder(nn.Module):
 
         `pixels_B3HW` are the details of the noisy pixels in the window, scaled to unit variance.
         """
-        repeated_B3HW = repeat_pixels(base_B3HW, *coordinates(window, pixels_B3HW.shape[-2:]))
-        # In bfloat16 the means over cells would not be 0.
-        return details(self.correction(token_BHWD, repeated_B3HW, pixels_B3HW, window).float(), window.scale)
+        smooth_B3HW = enlarge(base_B3HW, window, pixels_B3HW.shape[-2:])
+        correction_B3HW = self.correction(token_BHWD, smooth_B3HW, pixels_B3HW, window)
+        return details(smooth_B3HW + correction_B3HW, window.scale)
 
     def correction(self, token_BHWD: Tensor, estimate_B3HW: Tensor, pixels_B3HW: Tensor, window: Window) -> Tensor:
         """What pixels say beyond an estimate of the same size."""

@@ -79,4 +79,4 @@ def test_no_seam_shows_where_tokens_meet(scale: int, monkeypatch: pytest.MonkeyP
 
     assert index() <= MOST
     monkeypatch.setattr(majolica, "overlap_patches", cut_patches)
-    assert index() > 1.5 * MOST, "patches that do not overlap must show"
+    assert index() > 1.2 * MOST, "patches that do not overlap must show"
