@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -47,8 +48,8 @@ def choose_tiles(
     read = tuple((tops[row], lefts[column]) for row, column in places)
     inner = tuple((row * base[0] - tops[row], column * base[1] - lefts[column]) for row, column in places)
     full_height, full_width = base[0] * scale, base[1] * scale
-    shares_F2 = torch.tensor(read, dtype=torch.float32).view(-1, 2) / torch.tensor([full_height, full_width])
-    top_F, left_F = to_device(shares_F2, device).unbind(1)
+    shares_2F = np.array([[top / full_height, left / full_width] for top, left in read], np.float32).reshape(-1, 2).T
+    top_F, left_F = to_device(torch.from_numpy(shares_2F.copy()), device)
     window = Window(top_F, left_F, (height / full_height, width / full_width), scale)
     return Tiles(window, read, (height, width), inner)
 
