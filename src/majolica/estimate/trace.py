@@ -163,9 +163,11 @@ def storage_bytes(x: Tensor) -> int:
 
 
 def to_fake(x: Any, mode: FakeTensorMode) -> Any:
-    """Convert a tensor, or all tensors in a dataclass, to fake tensors."""
+    """Convert a tensor, or all tensors in a dataclass or a tuple, to fake tensors."""
     if isinstance(x, Tensor):
         return mode.from_tensor(x)
+    if isinstance(x, tuple):
+        return tuple(to_fake(item, mode) for item in x)
     if dataclasses.is_dataclass(x) and not isinstance(x, type):
         names = [field.name for field in dataclasses.fields(x)]
         return dataclasses.replace(x, **{name: to_fake(getattr(x, name), mode) for name in names})
