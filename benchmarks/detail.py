@@ -40,7 +40,7 @@ from majolica.eval.frechet import frechet_distance
 from majolica.eval.judge.judge import Judge
 from majolica.eval.run import judge_spec
 from majolica.models.decoder import Window
-from majolica.models.pooling import pool, repeat, shape_noise
+from majolica.models.pooling import details, pool, repeat, shape_noise
 from majolica.models.precision import autocast_in_use
 from majolica.objectives.flow import add_noise
 from majolica.sampling.pipeline import Pipeline
@@ -69,7 +69,7 @@ class Truth:
         return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
 
 
-def enlarge(images_B3HW: Tensor, scale: int, how: Image.Resampling, sharpen: bool = False) -> Tensor:
+def resize(images_B3HW: Tensor, scale: int, how: Image.Resampling, sharpen: bool = False) -> Tensor:
     """uint8 pictures k times as large, as Pillow enlarges them."""
 
     def one(image_3HW: Tensor) -> Tensor:
@@ -84,10 +84,8 @@ def enlarge(images_B3HW: Tensor, scale: int, how: Image.Resampling, sharpen: boo
 
 def shuffle_details(painted_B3HW: Tensor, scale: int) -> Tensor:
     """Every base picture with the details of the next picture."""
-    base_B3HW = pool(painted_B3HW.float(), scale)
-    repeated_B3HW = repeat(base_B3HW, scale)
-    details_B3HW = painted_B3HW.float() - repeated_B3HW
-    return (repeated_B3HW + details_B3HW.roll(1, 0)).round().clamp(0, 255).to(torch.uint8)
+    own_B3HW = details(painted_B3HW.float(), scale)
+    return (painted_B3HW - own_B3HW + own_B3HW.roll(1, 0)).round().clamp(0, 255).to(torch.uint8)
 
 
 def crop_features(judge: Judge, images_B3HW: Tensor, side: int) -> Tensor:
@@ -125,9 +123,9 @@ def measure_painting(
     real_B3HW = truth.render(base * scale)
     sets = {
         "ours": painted_B3HW,
-        "nearest": enlarge(base_B3HW, scale, Image.Resampling.NEAREST),
-        "lanczos": enlarge(base_B3HW, scale, Image.Resampling.LANCZOS),
-        "lanczos, sharpened": enlarge(base_B3HW, scale, Image.Resampling.LANCZOS, sharpen=True),
+        "nearest": resize(base_B3HW, scale, Image.Resampling.NEAREST),
+        "lanczos": resize(base_B3HW, scale, Image.Resampling.LANCZOS),
+        "lanczos, sharpened": resize(base_B3HW, scale, Image.Resampling.LANCZOS, sharpen=True),
         "details of another picture": shuffle_details(painted_B3HW, scale),
     }
     real_BCD = crop_features(judge, real_B3HW, base)
@@ -171,7 +169,7 @@ def measure_oracle(pipeline: Pipeline, truth: Truth, scale: int) -> dict[str, di
     true_B3HW, captions = truth.render(pipeline.resolution * scale), truth.captions()
     base_B3HW = pool(true_B3HW.float(), scale).round().to(torch.uint8)
     sets = {f"t {t}": add_detail(pipeline, captions, true_B3HW, scale, t, seed=0) for t in TIMES}
-    sets["bicubic"] = enlarge(base_B3HW, scale, Image.Resampling.BICUBIC)
+    sets["bicubic"] = resize(base_B3HW, scale, Image.Resampling.BICUBIC)
     return {name: nearness(some, true_B3HW) for name, some in sets.items()}
 
 

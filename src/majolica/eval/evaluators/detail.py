@@ -78,7 +78,7 @@ class Detail:
         return metrics
 
     def _sheet(self, prompts: list[str], base_B3HW: Tensor, painted_B3HW: Tensor, real_B3HW: Tensor) -> Figure:
-        smooth_B3HW = enlarge(base_B3HW, self.scale)
+        smooth_B3HW = enlarge_smoothly(base_B3HW, self.scale)
         lines: list[tuple[str, list[Picture]]] = [
             (prompt, [figure_picture(sets[i]) for sets in (base_B3HW, smooth_B3HW, painted_B3HW, real_B3HW)])
             for i, prompt in enumerate(prompts[: self.shown])
@@ -91,7 +91,7 @@ IDEALS = {"seam": "1, as in real pictures", "powe": "1", "base": "0"}
 """What a perfect painter would have, by the first letters of a metric."""
 
 
-def enlarge(images_B3HW: Tensor, scale: int) -> Tensor:
+def enlarge_smoothly(images_B3HW: Tensor, scale: int) -> Tensor:
     """Return uint8 pictures k times as large, by bicubic interpolation."""
     large_B3HW = F.interpolate(images_B3HW.float(), scale_factor=scale, mode="bicubic", align_corners=False)
     return large_B3HW.round().clamp(0, 255).to(torch.uint8)
