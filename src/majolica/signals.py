@@ -126,10 +126,18 @@ def run_in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
     return results[0]
 
 
+def exit_at_once(code: int) -> None:
+    """Write out what was printed and exit, without the shutdown of Python.
+
+    A thread of a library that needs Python during the shutdown would abort the process.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
 def _exit_unless_finished(finished: threading.Event) -> None:
     """Exit at once if the library call is still running, because it may crash while Python shuts down."""
     if not finished.is_set():
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(INTERRUPTED)
+        exit_at_once(INTERRUPTED)

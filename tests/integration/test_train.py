@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 from pathlib import Path
 
@@ -47,10 +48,17 @@ def test_the_recipes_for_drawings_train(name: str, tmp_path: Path) -> None:
     assert painted.shape == (1, 3, side, side)
 
 
-def test_two_processes_train_one_model(shards: Path, tmp_path: Path) -> None:
+def test_two_processes_train_one_model(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The ranks leave without Python's shutdown, during which a thread of gloo may abort them.
+    site, shut_down = tmp_path / "site", tmp_path / "shut_down"
+    site.mkdir()
+    register = f"if 'majolica.launch.worker' in sys.orig_argv: atexit.register(open, {str(shut_down)!r}, 'w')"
+    (site / "sitecustomize.py").write_text(f"import atexit, sys\n{register}\n")
+    monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     config = tiny_run(shards, steps=3)
     two = dataclasses.replace(config, train=dataclasses.replace(config.train, processes=2, batch=4))
     train(two, tmp_path)
+    assert not shut_down.exists()
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["processes"] == 2 and summary["samples_seen"] == 3 * 2 * 2 * 4
     images = Pipeline.load(tmp_path).paint(["a fox", "an owl"], steps=2)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from majolica.errors import UserError
 from majolica.launch.agent import Launcher
 from majolica.machine import let_threads_sleep
-from majolica.signals import INTERRUPTED, collect_signals
+from majolica.signals import INTERRUPTED, collect_signals, exit_at_once
 
 
 def main(arguments: list[str]) -> int:
@@ -50,5 +51,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _run_and_exit() -> None:
+    """Run `main` and exit at once, because gloo's threads release their last tensors at any time.
+
+    They need Python for it, and would abort this process if Python were shutting down.
+    """
+    try:
+        code = main(sys.argv[1:])
+    except Exception:
+        traceback.print_exc()
+        code = 1
+    exit_at_once(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    _run_and_exit()
