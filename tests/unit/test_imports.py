@@ -20,7 +20,8 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SOURCE.parent)}
 # What each room may import. A room stands below all rooms that it imports. All rooms may import FOR_ALL, and those of
 # TOP may import all. The folder `data` is divided into rooms itself.
 ALLOWED = {
-    "config": set(),
+    "properties": set(),
+    "config": {"properties"},
     "gpus": set(),
     "html": set(),
     "recipes": {"config"},
@@ -36,19 +37,19 @@ ALLOWED = {
     "data.folder": {"config", "data.fetch", "data.pictures", "data.store", "data.tasks"},
     "data.drawings": {"data.store", "text"},
     "data.inspect": {"config", "data.pictures", "data.store", "data.tasks", "html", "text"},
-    "models": {"config"},
+    "models": {"config", "properties"},
     "run": {"config"},
-    "objectives": {"config", "models"},
+    "objectives": {"config", "models", "properties"},
     "distributed": set(),
     "activation": {"config", "models", "objectives"},
-    "sampling": {"config", "data.pictures", "text", "models", "run"},
+    "sampling": {"config", "data.pictures", "text", "models", "properties", "run"},
     "eval": {
         *("config", "data.drawings", "data.loading", "data.pictures", "data.tasks"),
-        *("html", "models", "sampling", "text"),
+        *("html", "models", "properties", "sampling", "text"),
     },
     "train": {
         *("activation", "config", "data.counter", "data.loading", "data.order", "data.pictures", "data.store"),
-        *("distributed", "gpus", "models", "objectives", "run", "sampling", "text"),
+        *("distributed", "gpus", "models", "objectives", "properties", "run", "sampling", "text"),
     },
     "launch": {"config", "data.loading", "distributed", "models", "run", "text", "train"},
     "estimate": {"activation", "config", "distributed", "gpus", "models", "objectives", "train"},

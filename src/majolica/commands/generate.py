@@ -14,9 +14,9 @@ from majolica.commands import DEFAULT_RUN
 from majolica.commands.notices import print_notices
 from majolica.commands.progress import bar
 from majolica.commands.terminal import read_texts
-from majolica.config.checks import PROPERTY_NAMES
 from majolica.errors import UserError, unknown_name
 from majolica.files import check_writable, write_atomic
+from majolica.properties.registry import known_properties
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -112,8 +112,8 @@ def _properties(words: tuple[str, ...]) -> dict[str, float]:
         name = name.strip()
         if not equals:
             raise UserError(f"--set {word}: give a name and a value, as in --set brightness=0.8")
-        if name not in PROPERTY_NAMES:
-            raise unknown_name("property", name, PROPERTY_NAMES)
+        if name not in known_properties():
+            raise unknown_name("property", name, known_properties())
         if name in values:
             raise UserError(f"--set {word}: {name} is set already, to {values[name]:g}")
         values[name] = _number(word, text)

@@ -9,10 +9,7 @@ from majolica.config.run import ModelConfig, RunConfig
 from majolica.config.split import fine_on_rank, noisiest_split
 from majolica.errors import UserError, unknown_name
 from majolica.plurals import counted
-
-PROPERTY_NAMES = ("brightness", "contrast", "colourfulness")
-"""What `majolica.models.properties` can measure, kept here too so that checking a name needs no torch."""
-
+from majolica.properties.registry import known_properties
 
 PART_NAMES = ("text_tower", "perception", "synthesis", "conditions", "decoder", "head")
 """The parts of `majolica.models.majolica.Majolica`, and what is in none of them."""
@@ -39,8 +36,8 @@ def _check_model(model: ModelConfig) -> None:
     _check_heads("model", model.width, model.heads, 4)
     _check_heads("model.text", model.text.width, model.text.heads, 1)
     for name in model.properties:
-        if name not in PROPERTY_NAMES:
-            raise unknown_name("property", name, PROPERTY_NAMES)
+        if name not in known_properties():
+            raise unknown_name("property", name, known_properties())
     if len(set(model.properties)) < len(model.properties):
         raise UserError(f"model.properties names one twice: {', '.join(model.properties)}")
     # The pieces for padding, unknown, begin and end, and the 256 pieces for bytes, are always there.

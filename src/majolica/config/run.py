@@ -68,7 +68,7 @@ class ModelConfig:
     logit_bias: Annotated[float, ANY] = -10.0
     """Initial bias of the sigmoid loss, about -log of how many rows each caption is compared with (SigLIP: -10)."""
     properties: tuple[str, ...] = ("brightness", "contrast", "colourfulness")
-    """Visual properties that a user can set when painting; the names are those in `majolica.models.properties`."""
+    """Visual properties that a user can set when painting: names of files in `majolica/properties/builtin`."""
     text: TextConfig = field(default_factory=TextConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
 

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from majolica.models.properties import luma
+from majolica.properties.pixels import luma
 
 
 def seam_index(images_B3HW: Tensor, period: int, every: int = 1) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from majolica.models.properties import luma
+from majolica.properties.pixels import luma
 
 
 def grid_peak(images_B3HW: Tensor, patch: int) -> float:

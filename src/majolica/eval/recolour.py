@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from majolica.data.pictures.transforms import hue_matrices
-from majolica.models.properties import luma
+from majolica.properties.pixels import luma
 
 
 def to_grey(images_B3HW: Tensor) -> Tensor:

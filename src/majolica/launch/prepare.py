@@ -20,12 +20,15 @@ from majolica.lock import hold_folder
 from majolica.run.weights import checkpoints
 from majolica.signals import INTERRUPTED, interrupt_on_signals
 from majolica.train.fitting import check_settled, fit_new_run, fit_to_pictures, this_machine
+from majolica.train.property_values import measure_property_values
 from majolica.train.vocabulary import make_vocabulary
 from majolica.train.warm_start import with_its_tokenizer
 
 
 def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
-    """Write the tokenizer and the configuration of a run into `out`, and return the configuration.
+    """Write the quantiles of the properties, the tokenizer and the configuration of a run into `out`.
+
+    Returns the configuration.
 
     config.yaml is written last, so a folder that has one is fully prepared. In a new run, options
     that the configuration leaves open are fitted to the data and to this machine. A run that resumes
@@ -42,6 +45,7 @@ def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
     check_vacant(out)
     if not (resume and model.exists() and checkpoints(out)):
         make_vocabulary(config, out)
+        measure_property_values(config, out)
     if not (resume and saved.exists()):
         io.save(config, saved)
     return config

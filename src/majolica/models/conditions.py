@@ -14,9 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from majolica.models.layers import fourier
+from majolica.properties.quantiles import KNOTS, to_quantile
 
+FEATURES = 16
+"""Frequencies of the Fourier features of a property's value."""
 HIGHEST_FREQUENCY = 16 * math.pi
-"""Of the Fourier features of a property's value, scaled so that its range has length 1."""
+"""The highest, for values that are scaled so that their range has length 1."""
 SLOTS = 8
 """Property tokens are padded to a multiple of this.
 
@@ -42,26 +45,31 @@ class Condition:
 
 
 class ConditionEncoder(nn.Module):
-    """Encodes property values as tokens, and builds the sequence that cross-attention reads."""
+    """Encodes property values as tokens, and builds the sequence that cross-attention reads.
 
-    def __init__(self, names: tuple[str, ...], width: int, features: int = 16) -> None:
+    Values enter by their quantile among the training pictures (`set_quantiles`), so that the model
+    tells common values apart as finely as they lie; and a circular one, such as a hue, by the sines
+    and cosines of its angle, so that both ends of its range are one.
+    """
+
+    def __init__(self, names: tuple[str, ...], width: int) -> None:
         super().__init__()
         self.names = names
+        slots = len(names) + -len(names) % SLOTS
         self.sink = nn.Parameter(torch.empty(1, 1, width))
         self.kind = nn.Parameter(torch.empty(len(names), width))
-        self.encode = nn.Sequential(nn.Linear(2 * features, width), nn.SiLU(), nn.Linear(width, width))
-        self.register_buffer("low", torch.empty(len(names)), persistent=False)
-        self.register_buffer("span", torch.empty(len(names)), persistent=False)
-        self.register_buffer("frequency", torch.empty(features), persistent=False)
-        self.low: Tensor
-        self.span: Tensor
+        self.encode = nn.Sequential(nn.Linear(2 * FEATURES, width), nn.SiLU(), nn.Linear(width, width))
+        self.register_buffer("quantiles", torch.empty(len(names), KNOTS), persistent=False)
+        self.register_buffer("frequency", torch.empty(slots, FEATURES), persistent=False)
+        self.quantiles: Tensor
         self.frequency: Tensor
 
     def forward(self, states_BLC: Tensor, mask_BL: Tensor, condition: Condition) -> tuple[Tensor, Tensor]:
         """The sequence `(B, S, C)` and its mask `(B, S)`: what is absent is hidden, the sink never is."""
         batch, properties = condition.values_BP.shape
-        unit_BP = ((condition.values_BP - self.low) / self.span).clamp(-0.25, 1.25)
-        unit_BP = unit_BP.masked_fill(~condition.has_value_BP, 0.0)  # so that a NaN cannot leak
+        values_BP = condition.values_BP.masked_fill(~condition.has_value_BP, 0.0)  # so that a NaN cannot leak
+        unit_BP = to_quantile(values_BP, self.quantiles).clamp(-0.25, 1.25)
+        unit_BP = unit_BP.masked_fill(~condition.has_value_BP, 0.0)
         # Free slots are encoded too, and then hidden: how the rows of a product are rounded may
         # depend on their number.
         spare = -properties % SLOTS

@@ -39,7 +39,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from majolica.models.conditions import HIGHEST_FREQUENCY, ConditionEncoder
+from majolica.models.conditions import FEATURES, HIGHEST_FREQUENCY, ConditionEncoder
 from majolica.models.decoder import PixelBlock, PixelDecoder
 from majolica.models.layers import (
     AttentionPool,
@@ -50,9 +50,10 @@ from majolica.models.layers import (
     TimeEmbedding,
     fourier_frequencies,
 )
-from majolica.models.properties import PROPERTIES
 from majolica.models.text_tower import TextBlock, TextTower
 from majolica.models.trunk import GATES, Block, Modulation, Perception, Synthesis
+from majolica.properties.quantiles import spread_evenly
+from majolica.properties.registry import find_property
 
 if TYPE_CHECKING:
     from majolica.models.majolica import Majolica
@@ -112,13 +113,15 @@ def initialise(model: Majolica) -> None:
 def set_constants(model: Majolica) -> None:
     """Set the buffers of `model`, which no checkpoint holds, in place from its configuration."""
     time, conditions = model.perception.time, model.conditions
-    ranges = [PROPERTIES[name] for name in conditions.names]
+    properties = [find_property(name) for name in conditions.names]
     with torch.device("cpu"):
-        low, high = torch.tensor([each.low for each in ranges]), torch.tensor([each.high for each in ranges])
         _set(time.frequency, fourier_frequencies(len(time.frequency)))
-        _set(conditions.low, low)
-        _set(conditions.span, high - low)
-        _set(conditions.frequency, fourier_frequencies(len(conditions.frequency), HIGHEST_FREQUENCY))
+        frequency_KF = fourier_frequencies(FEATURES, HIGHEST_FREQUENCY).repeat(len(conditions.frequency), 1)
+        for place, entry in enumerate(properties):
+            _set(conditions.quantiles[place], spread_evenly(entry))
+            if entry.circular:
+                frequency_KF[place] = 2 * torch.pi * torch.arange(1, FEATURES + 1)
+        _set(conditions.frequency, frequency_KF)
 
 
 def _init_text_tower(tower: TextTower) -> None:

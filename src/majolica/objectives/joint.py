@@ -13,11 +13,11 @@ from majolica.device import to_device
 from majolica.models.conditions import Condition
 from majolica.models.majolica import Crops, Rows
 from majolica.models.pooling import details, pool, shape_noise
-from majolica.models.properties import measure_all
 from majolica.objectives.contrastive import caption_ids
 from majolica.objectives.draws import Draws
 from majolica.objectives.flow import add_noise, flow_time
 from majolica.objectives.windows import Corners, choose_tiles, cut
+from majolica.properties.registry import measure_all
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ def draw_condition(
 ) -> Condition:
     """Return the conditions of all rows: their captions and measured properties.
 
-    Each is dropped at random, as configured, so that any subset of them can be given at inference.
+    A property that a picture does not have, as the hue of a grey one, is hidden. The others are dropped
+    at random, as configured, so that any subset of them can be given at inference.
     """
     keep_B = draws.uniform() >= config.drop_all
     has_text_B = keep_B & (draws.uniform() >= config.drop_text)
@@ -114,4 +115,5 @@ def draw_condition(
         has_value_BP &= draws.uniform()[:, None] >= config.drop_properties
     device = tokens_BL.device
     values_BP = measure_all(properties, images_B3HW)
-    return Condition(tokens_BL, to_device(has_text_B, device), values_BP, to_device(has_value_BP, device))
+    has_value_BP = to_device(has_value_BP, device) & values_BP.isfinite()
+    return Condition(tokens_BL, to_device(has_text_B, device), values_BP, has_value_BP)

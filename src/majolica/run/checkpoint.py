@@ -21,7 +21,10 @@ from majolica.run.weights import MANIFEST, REPLACED, checkpoints, digest, latest
 LEFTOVER = re.compile(r"\.[0-9]{8,}(\.replaced)?(\.[0-9a-f]{8})?\.tmp")
 """Names under which `save` writes and deletes; versions before this one gave them no random part."""
 
-RUN_FILES = ("config.yaml", "tokenizer.model", "words.json", "activation_plan.json", "summary.json", "log.jsonl")
+RUN_FILES = (
+    *("config.yaml", "tokenizer.model", "words.json", "properties.json"),
+    *("activation_plan.json", "summary.json", "log.jsonl"),
+)
 """What training writes into a run folder itself."""
 
 Tensors = dict[str, dict[str, Tensor]]

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from majolica.errors import UserError, unknown_name
-from majolica.models.properties import PROPERTIES
 from majolica.plurals import counted
+from majolica.properties.registry import find_property
 
 LONGEST_PROMPT = 2_000
 """Characters of a prompt at most, because a longer text is a mistake and not a caption."""
@@ -97,7 +97,7 @@ def _read_property(name: str, given: Values, names: tuple[str, ...], count: int)
     if values.ndim > 1 or (values.ndim == 1 and len(values) != count):
         found = f"{counted(values.numel(), 'value')} for {counted(count, 'picture')}"
         raise UserError(f"{name} has {found}: give one, or one a picture")
-    scale = PROPERTIES[name]
+    scale = find_property(name)
     low, high = torch.tensor([scale.low, scale.high])  # as float32, like the values, so that both ends are allowed
     if not bool(((low <= values) & (values <= high)).all()):
         raise UserError(f"{name} runs from {scale.low} to {scale.high} ({scale.unit}), not {_shown(given)}")

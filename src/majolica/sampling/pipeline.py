@@ -21,6 +21,7 @@ from majolica.models.conditions import Condition
 from majolica.models.initialise import materialise, set_constants
 from majolica.models.majolica import Majolica
 from majolica.models.precision import autocast_in_use, has_bf16, set_attention_by_products
+from majolica.properties.quantiles import load_quantiles
 from majolica.run.weights import load_ema
 from majolica.sampling.images import Pictures, read_pictures
 from majolica.sampling.inputs import Texts, Values, read_count, read_labels, read_properties, read_texts
@@ -69,6 +70,7 @@ class Pipeline:
             model = Majolica(dataclasses.replace(config.model, text=text))
         materialise(model, torch.device("cpu"))
         set_constants(model)
+        model.conditions.quantiles.copy_(load_quantiles(run, config.model.properties))
         try:
             missing, unexpected = model.load_state_dict(load_ema(run), strict=False)
         except RuntimeError as error:

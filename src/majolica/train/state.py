@@ -30,6 +30,7 @@ from majolica.files import write_atomic
 from majolica.models.majolica import Majolica
 from majolica.models.parts import freeze, hidden_matrices
 from majolica.models.precision import set_attention_by_products
+from majolica.properties.quantiles import load_quantiles
 from majolica.run import checkpoint
 from majolica.run.resume import check_options
 from majolica.run.step_plan import StepPlan, resume_plan
@@ -90,6 +91,7 @@ def build_run(config: RunConfig, out: Path, group: Group) -> Run:
     torch.manual_seed(config.train.seed)
     with group.device:  # never on the host first: a large model may not fit there once for each process
         model = Majolica(dataclasses.replace(config.model, text=text))
+    model.conditions.quantiles.copy_(load_quantiles(out, config.model.properties))
     freeze(model, config.train.only)
     precision.prepare(model, config.train.precision, group.device)
     if not config.train.activation_gb:  # plans count on the fused kernel

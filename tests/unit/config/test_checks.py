@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from majolica.config import io
-from majolica.config.checks import PROPERTY_NAMES, check_config, count_parameters, derive_values
+from majolica.config.checks import check_config, count_parameters, derive_values
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
 from majolica.recipes import RECIPES, recipe
@@ -92,9 +92,3 @@ def test_the_formula_counts_the_model_that_is_built(name: str) -> None:
         model = Majolica(recipe(name).model)
     real = sum(parameter.numel() for parameter in model.parameters())
     assert count_parameters(recipe(name).model) == pytest.approx(real, rel=0.01)
-
-
-def test_property_names_are_those_of_the_models() -> None:
-    from majolica.models.properties import PROPERTIES
-
-    assert tuple(PROPERTIES) == PROPERTY_NAMES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from majolica.eval.recolour import to_grey, turn_hues
-from majolica.models.properties import luma
+from majolica.properties.pixels import luma
 
 COLOURS = torch.tensor([[120, 90, 110], [90, 120, 100]], dtype=torch.uint8).view(2, 3, 1, 1).expand(2, 3, 4, 4)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,9 @@ def test_a_disk_too_small_for_the_configuration_keeps_nothing_of_the_vocabulary(
 ) -> None:
     write_shards(tmp_path / "in", (Record(b"p", "jpg", f"a fox number {n}", {}) for n in range(50)), per_shard=50)
     config = tiny_run(tmp_path / "in")
+    config = dataclasses.replace(
+        config, model=dataclasses.replace(config.model, properties=())
+    )  # these are no pictures
     save(config, tmp_path / "c.yaml")
     monkeypatch.setattr(prepare.io, "save", refuse)
     if by == "train":

@@ -170,9 +170,9 @@ def test_a_seed_gives_the_weights_that_it_has_always_given(config: ModelConfig) 
 def test_constants_are_there() -> None:
     model = Majolica(TINY)
     assert torch.equal(model.perception.time.frequency, torch.logspace(0, math.log10(128.0), 64))
-    assert torch.equal(model.conditions.frequency, torch.logspace(0, math.log10(16 * math.pi), 16))
-    assert model.conditions.low.tolist() == pytest.approx([0.1, 0.05, 0.05])
-    assert model.conditions.span.tolist() == pytest.approx([0.8, 0.3, 0.55])
+    assert torch.equal(model.conditions.frequency, torch.logspace(0, math.log10(16 * math.pi), 16).expand(8, -1))
+    assert model.conditions.quantiles[:, 0].tolist() == pytest.approx([0.1, 0.05, 0.05])
+    assert model.conditions.quantiles[:, -1].tolist() == pytest.approx([0.9, 0.35, 0.6])
     assert model.state_dict().keys() == dict(model.named_parameters()).keys()
 
 
@@ -205,6 +205,7 @@ def test_building_a_model_loads_no_more_of_torch_than_that() -> None:
     code = (
         "import sys, torch.utils._device, majolica.models.majolica as m;"
         "from majolica.config.run import ModelConfig as C, TextConfig as T;"
+        "from majolica.properties.registry import find_property as f; [f(name) for name in C().properties];"
         "before = set(sys.modules); m.Majolica(C(width=32, heads=2, text=T(vocab=300, width=32, depth=1, heads=2)));"
         "sys.exit(' '.join(sorted(set(sys.modules) - before)) or 0)"
     )

@@ -108,7 +108,8 @@ def test_steps_are_fitted_to_the_pictures_of_all_sources(tmp_path: Path, capsys:
         write_shards(tmp_path / name, (Record(b"p", "jpg", f"a fox {i}", {}) for i in range(count)), per_shard=20)
     sources = (SourceConfig(str(tmp_path / "a")), SourceConfig(str(tmp_path / "b")))
     config = changed(tiny_run(tmp_path), steps=0)
-    config = dataclasses.replace(config, data=DataConfig(sources=sources))
+    model = dataclasses.replace(config.model, properties=())  # what is no picture cannot be measured
+    config = dataclasses.replace(config, model=model, data=DataConfig(sources=sources))
     fitted, [line] = fit_to_pictures(config)
     assert fitted == fit_schedule(config, 50) and fitted.train.steps == 1_000
     assert line.startswith("fitted to 50 pictures: --train.steps 1000, each with 16 rows, so that each picture is seen")

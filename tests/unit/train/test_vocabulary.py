@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from majolica.config.run import DataConfig, SourceConfig
+from majolica.config.run import DataConfig, RunConfig, SourceConfig
 from majolica.data.pictures.faults import BadSample
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
@@ -30,6 +30,12 @@ def written(folder: Path, captions: Sequence[str]) -> str:
     return str(folder)
 
 
+def blind_run(shards: Path) -> RunConfig:
+    """A run without properties, because the pictures of these samples are none and cannot be measured."""
+    config = tiny_run(shards)
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, properties=()))
+
+
 @pytest.fixture
 def sources(tmp_path: Path) -> tuple[SourceConfig, ...]:
     english, german = written(tmp_path / "en", ENGLISH * 20), written(tmp_path / "de", GERMAN * 20)
@@ -48,7 +54,7 @@ def test_all_sources_of_a_mixture_teach_the_tokenizer(
 
     monkeypatch.setattr(vocabulary, "train_tokenizer", noted)
     monkeypatch.setattr(vocabulary, "TOKENIZER_CAPTIONS", 80)
-    config = dataclasses.replace(tiny_run(tmp_path), data=DataConfig(sources=sources))
+    config = dataclasses.replace(blind_run(tmp_path), data=DataConfig(sources=sources))
     prepare(config, tmp_path / "run", resume=False)
     assert len(seen) == 80
     assert sum(caption in ENGLISH for caption in seen) == 60  # as the weights say
@@ -57,7 +63,7 @@ def test_all_sources_of_a_mixture_teach_the_tokenizer(
 
 
 def test_a_small_set_is_known_completely(sources: tuple[SourceConfig, ...], tmp_path: Path) -> None:
-    config = dataclasses.replace(tiny_run(tmp_path), data=DataConfig(sources=sources))
+    config = dataclasses.replace(blind_run(tmp_path), data=DataConfig(sources=sources))
     prepare(config, tmp_path / "run", resume=False)
     known = load_words(tmp_path / "run")
     assert known and known.complete
@@ -69,7 +75,7 @@ def test_words_are_counted_for_a_tokenizer_that_is_there_already(tmp_path: Path)
     model = tmp_path / "mine.model"
     train_tokenizer(ENGLISH, model, 300)
     data = DataConfig(shards=written(tmp_path / "de", GERMAN), tokenizer=str(model))
-    prepare(dataclasses.replace(tiny_run(tmp_path), data=data), tmp_path / "run", resume=False)
+    prepare(dataclasses.replace(blind_run(tmp_path), data=data), tmp_path / "run", resume=False)
     assert (tmp_path / "run" / "tokenizer.model").read_bytes() == model.read_bytes()
     known = load_words(tmp_path / "run")
     assert known and "elefant" in known.words and "dolphin" not in known.words
@@ -84,13 +90,13 @@ def test_remote_and_local_sources_together(tmp_path: Path, monkeypatch: pytest.M
         store.pipe(f"/german/{tar.name}", tar.read_bytes())
     monkeypatch.setattr(vocabulary, "TOKENIZER_CAPTIONS", 200)
     data = DataConfig(sources=(SourceConfig(local), SourceConfig("memory://german")), remote_cache=str(tmp_path / "c"))
-    prepare(dataclasses.replace(tiny_run(tmp_path), data=data), tmp_path / "run", resume=False)
+    prepare(dataclasses.replace(blind_run(tmp_path), data=data), tmp_path / "run", resume=False)
     known = load_words(tmp_path / "run")
     assert known and {"dolphin", "elefant"} <= known.words and not known.complete
     assert list((tmp_path / "c").iterdir()) == []
     # With a tokenizer at hand, nothing is fetched only to count words.
     named = dataclasses.replace(data, tokenizer=str(tmp_path / "run" / "tokenizer.model"))
-    prepare(dataclasses.replace(tiny_run(tmp_path), data=named), tmp_path / "other", resume=False)
+    prepare(dataclasses.replace(blind_run(tmp_path), data=named), tmp_path / "other", resume=False)
     assert load_words(tmp_path / "other") is None and (tmp_path / "other" / "tokenizer.model").exists()
     store.rm("/german", recursive=True)
 
@@ -102,7 +108,7 @@ def test_a_bad_tokenizer_leaves_nothing_behind(tmp_path: Path, content: bytes | 
         model.write_bytes(content)
     data = DataConfig(shards=written(tmp_path / "en", ENGLISH), tokenizer=str(model))
     with pytest.raises(UserError, match=r"mine\.model"):
-        prepare(dataclasses.replace(tiny_run(tmp_path), data=data), tmp_path / "run", resume=False)
+        prepare(dataclasses.replace(blind_run(tmp_path), data=data), tmp_path / "run", resume=False)
     assert list((tmp_path / "run").iterdir()) == []
 
 
@@ -115,7 +121,7 @@ def test_captions_that_cannot_be_read_are_passed_over(tmp_path: Path, monkeypatc
         return whole(self, i)
 
     monkeypatch.setattr(ShardSet, "caption", caption)
-    config = tiny_run(Path(written(tmp_path / "en", ENGLISH)))
+    config = blind_run(Path(written(tmp_path / "en", ENGLISH)))
     prepare(config, tmp_path / "run", resume=False)
     known = load_words(tmp_path / "run")
     assert known and not known.complete and (tmp_path / "run" / NAME).exists()
@@ -123,7 +129,7 @@ def test_captions_that_cannot_be_read_are_passed_over(tmp_path: Path, monkeypatc
 
 def test_the_share_of_captions_that_are_cut_is_said(tmp_path: Path) -> None:
     captions = [*ENGLISH, "a dolphin on a red table and a guitar on a teal table beside it"] * 3
-    config = tiny_run(Path(written(tmp_path / "en", captions)))
+    config = blind_run(Path(written(tmp_path / "en", captions)))
     train_tokenizer(captions, tmp_path / "t.model", 400)
     tokenizer, sets = Tokenizer(tmp_path / "t.model"), [ShardSet(config.data.shards)]
     longest = max(tokenizer.lengths(ENGLISH))
@@ -142,7 +148,7 @@ def test_the_share_of_captions_that_are_cut_is_said(tmp_path: Path) -> None:
 
 
 def test_a_vocabulary_that_is_smaller_than_asked_is_said(tmp_path: Path) -> None:
-    config = tiny_run(Path(written(tmp_path / "en", ENGLISH)))
+    config = blind_run(Path(written(tmp_path / "en", ENGLISH)))
     text = dataclasses.replace(config.model.text, vocab=5000, length=64)
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, text=text))
     train_tokenizer(ENGLISH, tmp_path / "t.model", 5000)

@@ -19,6 +19,7 @@ from majolica.errors import UserError
 from majolica.launch.prepare import prepare
 from majolica.launch.rehearse import rehearse
 from majolica.launch.start import train
+from majolica.properties.quantiles import load_quantiles
 from majolica.run.weights import load_ema
 from majolica.text.tokenizer import train_tokenizer
 from majolica.train import state
@@ -99,23 +100,24 @@ def test_a_file_or_a_checkpoint_of_a_run_will_do(shards: Path, trained: Path, tm
 
 
 def test_what_does_not_fit_is_named_and_starts_fresh(shards: Path, trained: Path, tmp_path: Path) -> None:
-    config = shaped(tiny_run(shards), synthesis_depth=2, properties=("brightness", "contrast"))
+    config = shaped(tiny_run(shards), synthesis_depth=2, properties=("contrast", "hue"))
     fresh, _ = begun(config, tmp_path / "fresh")
     run, said = begun(changed(config, init_from=str(trained)), tmp_path / "run")
     source = load_file(trained / "checkpoints" / "00000002" / "ema.safetensors")
     first = dict(fresh.model.named_parameters())
     for name, value in run.model.named_parameters():
+        if name == PROPERTY_KINDS:  # by the names of the properties
+            assert torch.equal(value, torch.stack((source[name][1], first[name][1])))
+            continue
         taken = name in source and source[name].shape == value.shape
         assert torch.equal(value, source[name] if taken else first[name]), name
     deeper = [name for name in first if name.startswith("synthesis.blocks.1.")]
-    assert said[
-        1
-    ] == f"left out of {trained}, 1 tensor: {PROPERTY_KINDS} (its properties are brightness, contrast, " + (
-        "colourfulness)"
-    )
-    assert said[2] == (
-        f"starting fresh, {len(deeper) + 1} tensors: synthesis.blocks.1 ({len(deeper)} tensors), {PROPERTY_KINDS}"
-    )
+    assert said[1:] == [
+        f"starting fresh, {len(deeper)} tensors: synthesis.blocks.1 ({len(deeper)} tensors)",
+        "starting fresh, of the properties: hue",
+        f"left out of {trained}, of the properties: brightness, colourfulness",
+    ]
+    assert torch.equal(run.model.conditions.quantiles[0], load_quantiles(trained, ("contrast",))[0])
 
 
 def test_pieces_of_another_tokenizer_are_not_taken_though_their_shape_fits(

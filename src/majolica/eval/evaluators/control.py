@@ -16,8 +16,8 @@ from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table
 from majolica.html.charts import Points, charts, scatter
 from majolica.html.figures import picture_rows
 from majolica.html.matrices import share_matrix
-from majolica.models.properties import PROPERTIES, measure
 from majolica.plurals import counted
+from majolica.properties.registry import find_property, measure
 from majolica.text.articles import with_article
 
 
@@ -81,7 +81,7 @@ class Control:
         rows = [
             [
                 name,
-                PROPERTIES[name].unit,
+                find_property(name).unit,
                 f"{sweep.requested_V[0]:.2f} to {sweep.requested_V[-1]:.2f}",
                 f"{metrics[f'control_rho_{name}']:.2f}",
                 f"{metrics[f'control_within_5_percent_{name}']:.0%}",
@@ -124,7 +124,7 @@ class _Sweep:
 
         Close means that they differ by at most 5 % of the range of the property.
         """
-        allowed = 0.05 * (PROPERTIES[name].high - PROPERTIES[name].low)
+        allowed = 0.05 * find_property(name).span
         return float(((self.measurements(name) - self.requested_VB).abs() <= allowed).float().mean())
 
     def slopes(self, names: Sequence[str]) -> Tensor:
@@ -132,11 +132,11 @@ class _Sweep:
 
         It is the slope of a least-squares fit. Each change is in units of the property's range.
         """
-        own = PROPERTIES[self.name].high - PROPERTIES[self.name].low
+        own = find_property(self.name).span
         turn_V = (self.requested_V - self.requested_V.mean()) / own
         moves = []
         for name in names:
-            moved_V = self.measurements(name).mean(1) / (PROPERTIES[name].high - PROPERTIES[name].low)
+            moved_V = self.measurements(name).mean(1) / find_property(name).span
             moves.append((turn_V * (moved_V - moved_V.mean())).sum() / (turn_V**2).sum())
         return torch.stack(moves)
 
@@ -151,7 +151,7 @@ class _Sweep:
             ]
             rows.append((prompt, pictures))
         requests = [f"{float(value):.2f}" for value in self.requested_V]
-        unit = PROPERTIES[self.name].unit
+        unit = find_property(self.name).unit
         note = f"Above each column stands the {unit} that was requested, below each picture the measured one."
         return Figure(self.name.capitalize(), picture_rows(requests, rows), note)
 
@@ -162,7 +162,7 @@ class _Sweep:
 
 def _span(name: str, data: EvalData) -> tuple[float, float]:
     """Return the range of the requested values (see `Control`)."""
-    entry = PROPERTIES[name]
+    entry = find_property(name)
     pictures = data.heldout if len(data.heldout) else data.combinations
     if not len(pictures):
         raise lacks_held_out("pictures to take the range of a property from")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from majolica.models.properties import luma
+from majolica.properties.pixels import luma
 
 SHRINK = 0.75
 """Side of what the network for shapes looks at, as a share of the side of a picture."""

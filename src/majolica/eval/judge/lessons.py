@@ -13,7 +13,7 @@ from majolica.eval.judge.architectures import build_mixer, build_residual
 from majolica.eval.judge.degrade import degrade, scramble
 from majolica.eval.judge.near_misses import MILD, near_misses
 from majolica.eval.judge.spec import Kind
-from majolica.models.properties import luma
+from majolica.properties.pixels import luma
 
 Change = Callable[[Tensor, Generator], Tensor]
 """Changes pictures `B3HW` with values in [0, 1] at random."""

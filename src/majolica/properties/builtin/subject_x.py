@@ -1,0 +1,15 @@
+"""Subject position: where a thing on a plain ground is drawn, from the left to the right."""
+
+from torch import Tensor
+
+from majolica.properties.pixels import subject_box
+from majolica.properties.property import Property
+
+
+def measure(images_B3HW: Tensor) -> Tensor:
+    """Middle of the box around all edges, from 0 at the left to 1 at the right, `(B,)`; NaN without edges."""
+    left, _, right, _ = subject_box(images_B3HW).unbind(1)
+    return (left + right) / 2
+
+
+PROPERTY = Property("horizontal place of the subject", 0.1, 0.9, measure)

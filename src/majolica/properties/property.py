@@ -1,0 +1,32 @@
+"""What a visual property is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Property:
+    """One property: its unit, its range in that unit, and how it is measured."""
+
+    unit: str
+    low: float
+    high: float
+    measure: Callable[[Tensor], Tensor]
+    """A pure function of pixels in [0, 1], `(B, 3, H, W) -> (B,)`.
+
+    It gives NaN for a picture that does not have the property, as a grey picture has no hue. The same
+    function labels training rows and measures painted pictures.
+    """
+    circular: bool = False
+    """Whether `high` means the same as `low`, as 360 degrees are 0 degrees."""
+
+    @property
+    def span(self) -> float:
+        """The length of the range."""
+        return self.high - self.low

@@ -1,0 +1,92 @@
+"""The place of a value among the values of the training pictures, and the value at a place.
+
+The quantiles of a property are `KNOTS` values, from its least to its greatest in training, between
+which equally many pictures lie. In between, and beyond them, a straight line is followed.
+
+Shapes: B rows, P properties, K = `KNOTS`, N pictures.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from majolica.errors import UserError
+from majolica.files import write_atomic
+from majolica.properties.property import Property
+from majolica.properties.registry import find_property
+
+KNOTS = 33
+FILE = "properties.json"
+"""In a run folder: the quantiles of its training pictures, by property."""
+
+
+def spread_evenly(entry: Property) -> Tensor:
+    """The quantiles `(K,)` of a property whose values fill its range evenly."""
+    return torch.linspace(entry.low, entry.high, KNOTS)
+
+
+def fit_quantiles(entry: Property, values_N: Tensor) -> Tensor:
+    """The quantiles `(K,)` of measured values; NaN are left out.
+
+    They ascend strictly, though values may be equal. A circular property keeps its angles, and so does
+    one with fewer than `KNOTS` values its range.
+    """
+    values_N = values_N[values_N.isfinite()].double()
+    if entry.circular or len(values_N) < KNOTS:
+        return spread_evenly(entry)
+    knots_K = torch.quantile(values_N, torch.linspace(0, 1, KNOTS, dtype=torch.float64))
+    # A tenth of the even distance at least, lest a value that is common be told from its neighbours too finely.
+    least = 0.1 * entry.span / (KNOTS - 1)
+    rising_K = least * torch.arange(KNOTS, dtype=torch.float64)
+    return ((knots_K - rising_K).cummax(0).values + rising_K).float()
+
+
+def to_quantile(values_BP: Tensor, quantiles_PK: Tensor) -> Tensor:
+    """The place of each value, `(B, P)`: 0 at the least value in training, 1 at the greatest."""
+    values_PB = values_BP.T.contiguous()
+    above_PB = torch.searchsorted(quantiles_PK, values_PB).clamp(1, KNOTS - 1)
+    low_PB, high_PB = quantiles_PK.gather(1, above_PB - 1), quantiles_PK.gather(1, above_PB)
+    return ((above_PB - 1 + (values_PB - low_PB) / (high_PB - low_PB)) / (KNOTS - 1)).T
+
+
+def from_quantile(place: float, quantiles_K: Tensor) -> float:
+    """The value at a place from 0 to 1."""
+    index = min(int(place * (KNOTS - 1)), KNOTS - 2)
+    low, high = quantiles_K[index].item(), quantiles_K[index + 1].item()
+    return low + (place * (KNOTS - 1) - index) * (high - low)
+
+
+def save_quantiles(folder: Path, quantiles: Mapping[str, Tensor]) -> None:
+    """Write `properties.json` into a run folder."""
+    found = {
+        name: {"unit": find_property(name).unit, "quantiles": knots_K.tolist()} for name, knots_K in quantiles.items()
+    }
+    write_atomic(folder / FILE, json.dumps(found, indent=1).encode())
+
+
+def load_quantiles(folder: Path, names: Sequence[str]) -> Tensor:
+    """The quantiles `(P, K)` of a run; the even ones for properties that its `properties.json` does not have.
+
+    A run of before there was this file has none. Raises UserError for a file that cannot be read.
+    """
+    rows = [spread_evenly(find_property(name)) for name in names]
+    if (folder / FILE).exists():
+        try:
+            found = json.loads((folder / FILE).read_text("utf-8"))
+            for place, name in enumerate(names):
+                if name in found:
+                    rows[place] = _check(torch.tensor(found[name]["quantiles"], dtype=torch.float32))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise UserError(f"{folder / FILE} cannot be read ({error}): restore it from a copy of the run") from error
+    return torch.stack(rows) if rows else torch.empty(0, KNOTS)
+
+
+def _check(knots_K: Tensor) -> Tensor:
+    if knots_K.shape != (KNOTS,) or not bool((knots_K.diff() > 0).all()):
+        raise ValueError(f"quantiles are {KNOTS} ascending numbers")
+    return knots_K

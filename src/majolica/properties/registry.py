@@ -1,0 +1,52 @@
+"""The properties by name. Which there are is known without torch; what they measure is imported when it is needed.
+
+Shapes: B images, P properties, 3 colours, H and W pixels of an image.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from majolica.errors import unknown_name
+from majolica.properties.property import Property
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FOLDER = Path(__file__).with_name("builtin")
+
+
+@cache
+def known_properties() -> tuple[str, ...]:
+    """The names of all properties, in alphabetical order."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules([str(FOLDER)])))
+
+
+@cache
+def find_property(name: str) -> Property:
+    """Return the property of that name. Raises UserError, which names the nearest, if there is none."""
+    if name not in known_properties():
+        raise unknown_name("property", name, known_properties())
+    found: Property = importlib.import_module(f"majolica.properties.builtin.{name}").PROPERTY
+    return found
+
+
+def measure(name: str, images_B3HW: Tensor) -> Tensor:
+    """Measure one property of `images_B3HW` in [0, 1]; `(B,)` in the property's unit, NaN where it has no value.
+
+    Raises UserError for an unknown property.
+    """
+    return find_property(name).measure(images_B3HW)
+
+
+def measure_all(names: Sequence[str], images_B3HW: Tensor) -> Tensor:
+    """Measure several properties; `(B, P)`, NaN where a picture has no value."""
+    values_BP = images_B3HW.new_empty(len(images_B3HW), len(names))
+    for place, name in enumerate(names):
+        values_BP[:, place] = measure(name, images_B3HW)
+    return values_BP

@@ -1,0 +1,46 @@
+"""What values the properties have among the training pictures, measured before a run begins."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from majolica.config.run import RunConfig
+from majolica.data.loading.loader import Loader, Size
+from majolica.properties.quantiles import fit_quantiles, load_quantiles, save_quantiles
+from majolica.properties.registry import find_property, measure_all
+from majolica.train.warm_start import declared_properties, home_of
+
+PICTURES = 1024
+BATCH = 64
+
+
+def measure_property_values(config: RunConfig, folder: Path) -> None:
+    """Write the quantiles of the properties, over the first pictures in the order of training, to the run folder."""
+    names, model = config.model.properties, config.model
+    if not names:
+        return
+    data = dataclasses.replace(config.data, cache=False, ahead=1)
+    loader = Loader(data, BATCH, Size(model.resolution, patch=model.patch), config.train.seed)
+    try:
+        values_NP = torch.cat(
+            [measure_all(names, next(loader).images_B3HW.float() / 255) for _ in range(PICTURES // BATCH)]
+        )
+    finally:
+        loader.close()
+    columns = zip(names, values_NP.T, strict=True)
+    found = {name: fit_quantiles(find_property(name), values_N) for name, values_N in columns}
+    save_quantiles(folder, found | _inherited(config))
+
+
+def _inherited(config: RunConfig) -> dict[str, Tensor]:
+    """The quantiles of the run whose weights this one begins with: its encoder has learned their places."""
+    if not config.train.init_from:
+        return {}
+    home = home_of(Path(config.train.init_from))
+    theirs = declared_properties(Path(config.train.init_from)) or ()
+    shared = [name for name in config.model.properties if name in theirs]
+    return dict(zip(shared, load_quantiles(home, shared), strict=True))

@@ -1,0 +1,66 @@
+"""Values and their places among those of training."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from majolica.errors import UserError
+from majolica.properties.quantiles import (
+    FILE,
+    KNOTS,
+    fit_quantiles,
+    from_quantile,
+    load_quantiles,
+    save_quantiles,
+    spread_evenly,
+    to_quantile,
+)
+from majolica.properties.registry import find_property
+
+CONTRAST = find_property("contrast")
+SKEWED = torch.rand(4000, generator=torch.Generator().manual_seed(0)).double() ** 2 * 0.3 + 0.05
+
+
+def test_places_of_the_values_themselves_are_uniform() -> None:
+    places = to_quantile(SKEWED[:, None], fit_quantiles(CONTRAST, SKEWED)[None].double())
+    assert places.quantile(torch.tensor([0.1, 0.5, 0.9]).double()).tolist() == pytest.approx([0.1, 0.5, 0.9], abs=0.03)
+
+
+def test_an_even_scale_is_a_straight_line_also_beyond_its_ends() -> None:
+    values = torch.tensor([[0.05], [0.2], [0.35], [0.5], [-0.1]])
+    places = to_quantile(values, spread_evenly(CONTRAST)[None]).flatten()
+    assert places.tolist() == pytest.approx([0, 0.5, 1, 1.5, -0.5])
+
+
+def test_a_place_and_its_value_are_inverse() -> None:
+    knots = fit_quantiles(CONTRAST, SKEWED)
+    for place in (0.0, 0.013, 0.5, 0.77, 1.0):
+        value = torch.tensor([[from_quantile(place, knots)]])
+        assert to_quantile(value, knots[None]).item() == pytest.approx(place, abs=1e-5)
+
+
+def test_equal_values_still_ascend() -> None:
+    knots = fit_quantiles(CONTRAST, torch.cat((torch.full((900,), 0.1), torch.full((100,), 0.3))))
+    assert (knots.diff() > 0).all()
+
+
+def test_angles_and_too_few_values_stay_even() -> None:
+    hue = find_property("hue")
+    assert torch.equal(fit_quantiles(hue, torch.rand(500) * 20), spread_evenly(hue))
+    assert torch.equal(fit_quantiles(CONTRAST, torch.full((500,), torch.nan)), spread_evenly(CONTRAST))
+
+
+def test_they_are_kept_by_name(tmp_path: Path) -> None:
+    knots = fit_quantiles(CONTRAST, SKEWED)
+    save_quantiles(tmp_path, {"contrast": knots})
+    found = load_quantiles(tmp_path, ("brightness", "contrast"))
+    assert torch.equal(found, torch.stack((spread_evenly(find_property("brightness")), knots)))
+    assert load_quantiles(tmp_path, ()).shape == (0, KNOTS)
+
+
+@pytest.mark.parametrize("content", ["{", "[]x", '{"contrast": {"quantiles": [1, 2]}}', '{"contrast": 3}'])
+def test_a_damaged_file_is_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / FILE).write_text(content)
+    with pytest.raises(UserError, match=f"{FILE} cannot be read .*restore it"):
+        load_quantiles(tmp_path, ("contrast",))
