@@ -41,8 +41,8 @@ from majolica.models.majolica import Majolica
 from majolica.models.pooling import pool
 from majolica.models.precision import Precision, autocast, has_bf16, set_attention_by_products
 from majolica.recipes import recipe
-from majolica.sampling.guidance import Guidance
-from majolica.sampling.painting import decode_details
+from majolica.sampling.guidance import Guidance, list_branches
+from majolica.sampling.painting import decode_details, paint_guided
 from majolica.sampling.request import PaintSettings, read_tile
 
 RECIPES = ("base", "large", "reference")
@@ -63,9 +63,10 @@ def guided_step(model: Majolica, side: int, precision: Precision, device: torch.
     config, scale = model.config, side // model.config.resolution
     tokens_BL = torch.ones(1, config.text.length, dtype=torch.int64, device=device)
     values_BP = torch.zeros(1, len(config.properties), device=device)
-    some_B, none_B = torch.ones(1, dtype=torch.bool, device=device), torch.zeros(1, dtype=torch.bool, device=device)
+    some_B = torch.ones(1, dtype=torch.bool, device=device)
     asked = Condition(tokens_BL, some_B, values_BP, torch.zeros_like(values_BP, dtype=torch.bool))
-    branches = (asked, dataclasses.replace(asked, has_text_B=none_B))
+    branches = list_branches(asked, Guidance(), 0.4)
+    assert len(branches) == BRANCHES
     z_B3HW, t_B = torch.randn(1, 3, side, side, device=device), torch.full((1,), 0.4, device=device)
     settings = PaintSettings(PictureSize(side, side, scale), (0.0, 1.0), Guidance(), "euler", read_tile("auto", side))
     with autocast(precision, device):
@@ -76,9 +77,7 @@ def guided_step(model: Majolica, side: int, precision: Precision, device: torch.
         with autocast(precision, device):
             for _ in range(EVALUATIONS):
                 base_B3HW = pool(z_B3HW, scale)
-                tokens_BND, time_BD = model.perceive(base_B3HW, t_B)
-                for condition in branches:
-                    grid_BHWD, clean_B3HW = model.paint(tokens_BND, time_BD, text, condition, base_B3HW, t_B)
+                grid_BHWD, clean_B3HW = paint_guided(model, base_B3HW, t_B, text, branches)
             if scale > 1:
                 decode_details(model, grid_BHWD, clean_B3HW, z_B3HW, t_B, settings)
 

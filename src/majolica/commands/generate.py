@@ -39,7 +39,7 @@ def generate(
     count: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 1,
     steps: int = 20,
     guidance: float = 2.0,
-    property_guidance: float | None = None,
+    property_guidance: str | None = None,
     seed: int = 0,
     solver: Literal["heun", "euler"] = "heun",
     batch: int = 1,
@@ -57,7 +57,8 @@ def generate(
         count: Pictures of each prompt, with the seeds SEED, SEED + 1, and so on.
         steps: Steps of the solver; more are slower and finer.
         guidance: How strongly to follow the prompt; 1 turns all guidance off.
-        property_guidance: How strongly to follow --set; 1.5 when not given, and 1 where --guidance is 1.
+        property_guidance: How strongly to follow --set, for all or by name, as in brightness=2,hue=1; 1.5 when not
+            given, and 1 where --guidance is 1.
         seed: The same seed, prompt and settings give the same picture, whatever is painted beside it.
         solver: Heun evaluates the model twice a step, Euler once.
         last_time: Flow time (0 noise, 1 picture) from which the last step goes to 1; auto is as far as training went.
@@ -77,7 +78,10 @@ def generate(
     paths = [out] if len(wishes) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(wishes) + 1)]
     for path in paths:
         check_writable(path)
+    from majolica.sampling.guidance import parse_property_weights
     from majolica.sampling.pipeline import Pipeline
+
+    weights = parse_property_weights(property_guidance)
 
     with print_notices(), bar("painting") as progress:
         pipeline = Pipeline.load(run)
@@ -89,7 +93,7 @@ def generate(
             guidance,
             [own for _, own in wishes],
             solver,
-            property_guidance=property_guidance,
+            property_guidance=weights,
             batch=batch,
             last_time=last_time,
             tile=tile,
@@ -97,7 +101,7 @@ def generate(
         )
     height, width = images_B3HW.shape[-2:]
     settings: dict[str, Any] = {"set": properties, "size": width if width == height else f"{width}x{height}"}
-    settings |= {"steps": steps, "guidance": guidance, "property_guidance": property_guidance, "solver": solver}
+    settings |= {"steps": steps, "guidance": guidance, "property_guidance": weights, "solver": solver}
     settings |= {"last_time": last_time, "tile": tile}
     for path, image_3HW, (prompt, own) in zip(paths, images_B3HW, wishes, strict=True):
         write_atomic(path, _encode(image_3HW, FORMATS[out.suffix.lower()], prompt, settings | {"seed": own}))

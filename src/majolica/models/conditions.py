@@ -7,6 +7,7 @@ of the sequence, C width of the text tower.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -42,6 +43,16 @@ class Condition:
 
     def __getitem__(self, rows: slice) -> Condition:
         return Condition(self.tokens_BL[rows], self.has_text_B[rows], self.values_BP[rows], self.has_value_BP[rows])
+
+
+def concatenate(conditions: Sequence[Condition]) -> Condition:
+    """The rows of all conditions, one after the other."""
+    return Condition(
+        torch.cat([each.tokens_BL for each in conditions]),
+        torch.cat([each.has_text_B for each in conditions]),
+        torch.cat([each.values_BP for each in conditions]),
+        torch.cat([each.has_value_BP for each in conditions]),
+    )
 
 
 class ConditionEncoder(nn.Module):

@@ -82,6 +82,15 @@ class Text:
     def __getitem__(self, rows: slice) -> Text:
         return Text(self.states_BLC[rows], self.mask_BL[rows], self.embedding_BE[rows], self.pooled_BC[rows])
 
+    def repeat(self, times: int) -> Text:
+        """All rows, so many times one after the other."""
+        return Text(
+            self.states_BLC.repeat(times, 1, 1),
+            self.mask_BL.repeat(times, 1),
+            self.embedding_BE.repeat(times, 1),
+            self.pooled_BC.repeat(times, 1),
+        )
+
 
 class Majolica(nn.Module):
     """The model: `Rows` to `Outputs`. Sampling and evaluation call the methods that `forward` calls."""

@@ -1,66 +1,150 @@
-"""Classifier-free guidance for two conditions, the text and the properties.
+"""Classifier-free guidance with a weight for the text and one for each property.
 
 The prediction is pushed away from the one that is made without a condition (Ho and Salimans,
 "Classifier-free diffusion guidance", 2022), first for the text and then for the properties (Brooks,
-Holynski and Efros, "InstructPix2Pix", CVPR 2023, has the same formula for text and picture).
+Holynski and Efros, "InstructPix2Pix", CVPR 2023, has the same formula for text and picture). One
+weight for all properties makes them disturb each other (arXiv 2506.14399), so each may have its own.
+
+Shapes: B rows, P properties, 3 colours, H and W pixels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from majolica.errors import UserError, unknown_name
 from majolica.models.conditions import Condition
 from majolica.sampling.inputs import read_weight
+
+PropertyWeights = float | Mapping[str, float] | None
+"""One weight for all properties, or weights by name; the others, and all if it is None, have the usual one."""
 
 
 @dataclass(frozen=True)
 class Guidance:
     """The weights of text and properties in classifier-free guidance.
 
-    They are `text` and `properties` in v = v(none) + text (v(text) - v(none)) + properties (v(text,
-    properties) - v(text)).
+    Where no property has a weight of its own, they are `text` and `properties` in v = v(none) + text
+    (v(text) - v(none)) + properties (v(text, properties) - v(text)). A property p with a weight w of
+    its own is left out of `properties` there, and adds w (v(text, p) - v(text)).
 
     They apply for t >= `start`, as JiT guides in [0.1, 1]; before that the plain conditional
     prediction is used. The formula is applied to predicted images. That comes to the same, because
     the velocity v is an affine function of the predicted image where z and t are given, and the
-    coefficients of the three predictions sum to 1.
+    coefficients of the predictions sum to 1.
     """
 
     text: float = 2.0
     properties: float = 1.5
+    own: tuple[tuple[int, float], ...] = ()
+    """The place of a property in `ModelConfig.properties`, and its own weight."""
     start: float = 0.1
 
 
-def read_guidance(text: float, properties: float | None) -> Guidance:
-    """The weights from the numbers that a caller gives; UserError for what cannot be a weight.
+@dataclass(frozen=True)
+class Branch:
+    """A condition under which the image is predicted, and the factor of this prediction."""
+
+    condition: Condition
+    factor: float
+
+
+def read_guidance(text: float, properties: PropertyWeights, names: Sequence[str] = ()) -> Guidance:
+    """The weights from what a caller gives, for a model with the properties `names`.
 
     Text guidance of 1 turns all guidance off, including that of properties, unless its weight is
-    given too.
+    given too. Raises UserError for what cannot be a weight, and for unknown properties.
     """
     weight = read_weight(text, "guidance")
+    usual = 1.0 if weight == 1 else Guidance.properties
     if properties is None:
-        return Guidance(weight, 1.0 if weight == 1 else Guidance.properties)
-    return Guidance(weight, read_weight(properties, "property guidance"))
+        return Guidance(weight, usual)
+    if not isinstance(properties, Mapping):
+        return Guidance(weight, read_weight(properties, "property guidance"))
+    own = []
+    for name, given in properties.items():
+        if name not in names:
+            raise unknown_name("property", str(name), names)
+        own.append((names.index(name), read_weight(given, f"guidance of {name}")))
+    return Guidance(weight, usual, tuple(sorted(own)))
 
 
-def guide(branch: Callable[[Condition], Tensor], asked: Condition, weights: Guidance, t: float) -> Tensor:
-    """The predicted image under guidance, `B3HW`, at flow time `t`.
+def parse_property_weights(text: str | None) -> PropertyWeights:
+    """Read `1.5`, or `brightness=2,contrast=1` as weights by name; UserError for anything else."""
+    if text is None:
+        return None
+    words = [word.strip() for word in text.split(",")]
+    if len(words) == 1 and "=" not in words[0]:
+        return read_weight(words[0], "property guidance")
+    weights: dict[str, float] = {}
+    for word in words:
+        name, equals, value = (part.strip() for part in word.partition("="))
+        if not equals or not name:
+            raise UserError(f"property guidance {text}: give one number, or weights by name as in brightness=2,hue=1.5")
+        if name in weights:
+            raise UserError(f"property guidance {text}: {name} is given twice")
+        weights[name] = read_weight(value, f"guidance of {name}")
+    return weights
 
-    `branch` predicts the image for a condition. It is called for one, two or three conditions, first
-    for all that is asked; they share one pass through the perception trunk.
+
+def list_branches(asked: Condition, weights: Guidance, t: float) -> list[Branch]:
+    """The predictions that guidance needs at flow time `t`: first for all that is asked; the factors sum to 1.
+
+    That first one has a factor of 0 where no weight applies to all properties together.
     """
-    full = branch(asked)
-    has_properties = bool(asked.has_value_BP.any())
-    if t < weights.start or (weights.text == 1 and (weights.properties == 1 or not has_properties)):
-        return full
-    nothing = torch.zeros_like(asked.has_value_BP)
-    text = branch(replace(asked, has_value_BP=nothing)) if has_properties else full
-    out = text + weights.properties * (full - text) if has_properties else text
-    if weights.text == 1:
-        return out
-    free = branch(replace(asked, has_text_B=torch.zeros_like(asked.has_text_B), has_value_BP=nothing))
-    return out + (weights.text - 1) * (text - free)
+    if t < weights.start:
+        return [Branch(asked, 1.0)]
+    has_BP = asked.has_value_BP
+    own = [(place, weight) for place, weight in weights.own if bool(has_BP[:, place].any())]
+    shared_BP = has_BP.clone()
+    shared_BP[:, [place for place, _ in own]] = False
+    groups = [(_only(has_BP, place), weight) for place, weight in own]
+    if bool(shared_BP.any()):
+        groups.append((shared_BP, weights.properties))
+    nothing_BP = torch.zeros_like(has_BP)
+    without_text = torch.zeros_like(asked.has_text_B)
+    branches = [
+        Branch(asked, 0.0),
+        *(Branch(replace(asked, has_value_BP=mask_BP), weight) for mask_BP, weight in groups),
+        Branch(replace(asked, has_value_BP=nothing_BP), weights.text - sum(weight for _, weight in groups)),
+        Branch(replace(asked, has_value_BP=nothing_BP, has_text_B=without_text), 1 - weights.text),
+    ]
+    return _merge(branches)
+
+
+def _only(has_BP: Tensor, place: int) -> Tensor:
+    """`has_BP` with all properties hidden but one."""
+    mask_BP = torch.zeros_like(has_BP)
+    mask_BP[:, place] = has_BP[:, place]
+    return mask_BP
+
+
+def _merge(branches: Sequence[Branch]) -> list[Branch]:
+    """The branches without those that repeat the first, whose factors it gets, and without those that do not count."""
+    first, *others = branches
+    factor, kept = first.factor, []
+    for branch in others:
+        if _same(branch.condition, first.condition):
+            factor += branch.factor
+        elif branch.factor:
+            kept.append(branch)
+    return [Branch(first.condition, factor), *kept]
+
+
+def _same(one: Condition, other: Condition) -> bool:
+    return torch.equal(one.has_value_BP, other.has_value_BP) and torch.equal(one.has_text_B, other.has_text_B)
+
+
+def guide(predict: Callable[[Sequence[Condition]], Sequence[Tensor]], branches: Sequence[Branch]) -> Tensor:
+    """The predicted image under guidance, `B3HW`; `predict` predicts the image for several conditions at once."""
+    images = predict([branch.condition for branch in branches])
+    if len(branches) == 1:
+        return images[0]
+    out = torch.zeros_like(images[0])
+    for image_B3HW, branch in zip(images, branches, strict=True):
+        out.add_(image_B3HW, alpha=branch.factor)
+    return out

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from majolica.models.conditions import Condition
+from majolica.models.conditions import Condition, concatenate
 from majolica.models.decoder import Window
-from majolica.models.majolica import Majolica
+from majolica.models.majolica import Majolica, Text
 from majolica.models.pooling import pool, repeat
 from majolica.models.tiles import decode_in_tiles
-from majolica.sampling.guidance import guide
+from majolica.sampling.guidance import Branch, guide, list_branches
 from majolica.sampling.request import PaintSettings
 from majolica.sampling.solvers import SOLVERS, Tick, ignore_tick
 
@@ -31,25 +33,44 @@ def integrate(
     def denoise(z_B3HW: Tensor, t: float) -> Tensor:
         t_B = torch.full((batch,), t, device=device)
         noisy_B3HW = pool(z_B3HW, scale)
-        tokens_BND, time_BD = model.perceive(noisy_B3HW, t_B)
-        grids: list[Tensor] = []
-
-        def branch(asked: Condition) -> Tensor:
-            grid_BHWD, clean_B3HW = model.paint(tokens_BND, time_BD, text, asked, noisy_B3HW, t_B)
-            grids.append(grid_BHWD)
-            return clean_B3HW.float()  # guidance would multiply the rounding of bfloat16
-
-        base_B3HW = guide(branch, condition, settings.guidance, t)
+        branches = list_branches(condition, settings.guidance, t)
+        if scale == 1 and not branches[0].factor:
+            del branches[0]  # it is needed for the details of larger pictures only
+        grid_BHWD, base_B3HW = paint_guided(model, noisy_B3HW, t_B, text, branches)
         if scale == 1:
             return base_B3HW
         # Details are decoded once for each time, although Heun's method asks twice, and from the branch
         # with all conditions alone: they follow the guided base picture.
         if t not in known:
             known.clear()
-            known[t] = decode_details(model, grids[0], base_B3HW, z_B3HW, t_B, settings)
+            known[t] = decode_details(model, grid_BHWD, base_B3HW, z_B3HW, t_B, settings)
         return repeat(base_B3HW, scale) + known[t]
 
     return SOLVERS[settings.solver](denoise, noise_B3HW, settings.times, tick)
+
+
+def paint_guided(
+    model: Majolica, noisy_B3HW: Tensor, t_B: Tensor, text: Text, branches: Sequence[Branch]
+) -> tuple[Tensor, Tensor]:
+    """Token states of the first branch, `(B, h, w, D)`, and the guided base picture, `B3HW` in float32.
+
+    The perception trunk sees no condition, so one pass of it serves all branches, which go through the
+    rest of the model as rows of one batch.
+    """
+    batch, count = len(noisy_B3HW), len(branches)
+    tokens_BND, time_BD = model.perceive(noisy_B3HW, t_B)
+    first_BHWD: list[Tensor] = []
+
+    def predict(conditions: Sequence[Condition]) -> Sequence[Tensor]:
+        rows = (tokens_BND, time_BD, noisy_B3HW, t_B)
+        tokens_RND, time_RD, noisy_R3HW, t_R = (x.repeat(count, *(1,) * (x.ndim - 1)) for x in rows)
+        asked = concatenate(conditions)
+        grid_RHWD, clean_R3HW = model.paint(tokens_RND, time_RD, text.repeat(count), asked, noisy_R3HW, t_R)
+        first_BHWD.append(grid_RHWD[:batch])
+        return torch.split(clean_R3HW.float(), batch)  # guidance would multiply the rounding of bfloat16
+
+    base_B3HW = guide(predict, branches)
+    return first_BHWD[0], base_B3HW
 
 
 def decode_details(

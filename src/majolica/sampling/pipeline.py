@@ -23,6 +23,7 @@ from majolica.models.majolica import Majolica
 from majolica.models.precision import autocast_in_use, has_bf16, set_attention_by_products
 from majolica.properties.quantiles import load_quantiles
 from majolica.run.weights import load_ema
+from majolica.sampling.guidance import PropertyWeights
 from majolica.sampling.images import Pictures, read_pictures
 from majolica.sampling.inputs import Texts, Values, read_count, read_labels, read_properties, read_texts
 from majolica.sampling.memory import check_memory, needed_bytes
@@ -102,7 +103,7 @@ class Pipeline:
         seed: int | Sequence[int] = 0,
         solver: str = "heun",
         *,
-        property_guidance: float | None = None,
+        property_guidance: PropertyWeights = None,
         batch: int = 1,
         last_time: float | str = "auto",
         tile: int | str = "auto",
@@ -115,7 +116,8 @@ class Pipeline:
         more detail at a larger one. `properties` maps names of properties to values in their
         units, and `seed` is a whole number from 0 to 2^63; each may be one value for all pictures
         or a sequence with one for each. `guidance` of 1 turns all guidance off, including that of
-        properties. Where `property_guidance` is None, its weight is 1.5. `last_time` is the
+        properties. `property_guidance` is one weight for all properties together, or a dictionary with
+        weights of their own; where none is given, it is 1.5. `last_time` is the
         flow time from which the last step goes to 1; "auto" is the time below which 99 % of the
         noisy rows of training lay. `tile` is the side in pixels of the parts in which a picture is
         decoded, which bounds the memory: "auto" uses tiles of 512 for pictures beyond 1024 px, and

@@ -12,7 +12,7 @@ from majolica.config.flow_times import time_quantile
 from majolica.config.picture_size import PictureSize, size_of
 from majolica.config.run import LossConfig, ModelConfig
 from majolica.errors import UserError, unknown_name
-from majolica.sampling.guidance import Guidance, read_guidance
+from majolica.sampling.guidance import Guidance, PropertyWeights, read_guidance
 from majolica.sampling.inputs import Texts, Values, read_count, read_number, read_texts, read_whole
 from majolica.sampling.noise import read_seeds
 from majolica.sampling.solvers import SOLVERS, spread_times
@@ -36,7 +36,7 @@ class PaintRequest:
     guidance: float = 2.0
     seed: int | Sequence[int] = 0
     solver: str = "heun"
-    property_guidance: float | None = None
+    property_guidance: PropertyWeights = None
     batch: int = 1
     last_time: float | str = "auto"
     """Flow time from which the last step goes to 1; see `read_last_time`."""
@@ -77,7 +77,7 @@ def read_settings(request: PaintRequest, model: ModelConfig, loss: LossConfig) -
     if request.solver not in SOLVERS:
         raise unknown_name("solver", str(request.solver), SOLVERS)
     steps = read_count(request.steps, "the number of steps")
-    guidance = read_guidance(request.guidance, request.property_guidance)
+    guidance = read_guidance(request.guidance, request.property_guidance, model.properties)
     times = spread_times(steps, read_last_time(request.last_time, loss))
     return PaintSettings(size, times, guidance, request.solver, read_tile(request.tile, size.longest))
 
