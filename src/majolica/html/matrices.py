@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from majolica.html.escape import escape
 
 
 def share_matrix(values: Sequence[Sequence[float]], rows: Sequence[str], columns: Sequence[str]) -> str:
-    """A small table of numbers, shaded by size."""
+    """A small table of numbers, shaded by size; NaN is shown as a dash."""
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     body = "".join(
-        f"<tr><th>{escape(row)}</th>"
-        + "".join(f'<td style="--v:{min(1.0, abs(value)):.2f}">{value:z.2f}</td>' for value in line)
-        + "</tr>"
+        f"<tr><th>{escape(row)}</th>" + "".join(map(_cell, line)) + "</tr>"
         for row, line in zip(rows, values, strict=True)
     )
     return f'<div class="scroll"><table class="matrix"><tr><th></th>{head}</tr>{body}</table></div>'
+
+
+def _cell(value: float) -> str:
+    if math.isnan(value):
+        return '<td style="--v:0.00">–</td>'
+    return f'<td style="--v:{min(1.0, abs(value)):.2f}">{value:z.2f}</td>'
 
 
 def confusion_heat(counts: Sequence[Sequence[int]], names: Sequence[str], cell: int = 15) -> str:

@@ -12,7 +12,8 @@ from scipy.stats import spearmanr
 
 from majolica.errors import Notice, UserError
 from majolica.eval.brush import Brush
-from majolica.eval.evaluators.control import Control, spearman
+from majolica.eval.control.statistics import spearman
+from majolica.eval.evaluators.control import Control
 from majolica.eval.evaluators.detail import Detail
 from majolica.eval.evaluators.fidelity import Fidelity
 from majolica.eval.evaluators.gallery import Gallery

@@ -1,0 +1,1 @@
+"""How well pictures have the properties that were asked for."""
