@@ -30,9 +30,8 @@ def measure_cross_talk(sweeps: Sequence[Sweep]) -> Numbers:
         measured = [sweep.measurements(name) for name in names]
         requested_VB = np.broadcast_to(sweep.requested_V[:, None], measured[0].shape)
         groups_VB = np.broadcast_to(np.arange(requested_VB.shape[1]), requested_VB.shape)
-        rows.append(
-            [_move(sweep.name, name, requested_VB, m, groups_VB) for name, m in zip(names, measured, strict=True)]
-        )
+        columns = zip(names, measured, strict=True)
+        rows.append([_move(sweep.name, name, requested_VB, m_VB, groups_VB) for name, m_VB in columns])
     return np.array(rows)
 
 

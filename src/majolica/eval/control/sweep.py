@@ -88,9 +88,7 @@ class Sweep:
             ]
             rows.append((prompt, pictures))
         requests = [f"{value:.{places}f}" for value in self.requested_V]
-        note = (
-            f"Above each column stands the {self.entry.unit} that was requested, below each picture the measured one."
-        )
+        note = f"Above each column stands the requested {self.entry.unit}, below each picture the measured one."
         return Figure(self.name.replace("_", " ").capitalize(), picture_rows(requests, rows), note)
 
     def plot(self) -> str:
@@ -102,12 +100,10 @@ class Sweep:
         return scatter(points, self.name.replace("_", " "), "requested", "measured")
 
 
-def paint_sweep(
-    pipeline: PipelineLike, name: str, prompts: Sequence[str], values: Sequence[float], brush: Brush
-) -> Sweep:
+def paint_sweep(pipeline: PipelineLike, name: str, prompts: Sequence[str], values: Numbers, brush: Brush) -> Sweep:
     """Paint every prompt at every value; a prompt keeps its seed, so that only the property changes."""
     turns = [brush.paint(pipeline, prompts, None, {name: float(value)}) for value in values]
-    return Sweep(name, np.asarray(values, np.float64), torch.stack(turns))
+    return Sweep(name, values, torch.stack(turns))
 
 
 def choose_values(name: str, data: EvalData, count: int) -> Numbers:

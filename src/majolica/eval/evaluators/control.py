@@ -63,7 +63,7 @@ class Control:
             f" ({counted(self.values * len(prompts) * self.seeds, 'picture')}), and then measured on the pixels."
             " The prompts say nothing about light or background."
         )
-        parts = (
+        parts: tuple[Figure | Table, ...] = (
             *(sweep.figure(prompts) for sweep in sweeps.values()),
             _accuracy_table(sweeps, accuracy),
             Figure("Requested against measured", charts([sweep.plot() for sweep in sweeps.values()])),
@@ -114,11 +114,8 @@ def _cross_talk_figures(names: Sequence[str], painted_PP: Numbers, own_PP: Numbe
         "Beside the diagonal some movement cannot be avoided, because a dark picture has little contrast. Here stands"
         " what is left when the movement in real pictures of the same things is subtracted."
     )
+    beyond_PP = excess(painted_PP, own_PP)
     return [
         Figure("Cross-talk", share_matrix(painted_PP.tolist(), labels, labels), painted),
-        Figure(
-            "Cross-talk beyond the data's own",
-            share_matrix(excess(painted_PP, own_PP).tolist(), labels, labels),
-            beyond,
-        ),
+        Figure("Cross-talk beyond the data's own", share_matrix(beyond_PP.tolist(), labels, labels), beyond),
     ]
