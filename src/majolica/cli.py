@@ -31,6 +31,10 @@ VERBS = {
     "generate": ("Paint pictures from prompts.", "generate"),
     "classify": ("Say which of some labels fits a picture best.", "classify"),
     "embed": ("Write the embeddings of pictures and texts to a file.", "embed"),
+    "calibrate": (
+        "Correct the dials of a run, so that its pictures measure what was asked for.",
+        "calibrate",
+    ),
     "eval": ("Evaluate a run: metrics.json and report.html in its folder.", "evaluate"),
 }
 """Verb -> its description, and the module of `majolica.commands` whose `run(args)` executes it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -45,24 +46,25 @@ def generate(
     batch: int = 1,
     last_time: str = "auto",
     tile: str = "auto",
+    raw: bool = False,
 ) -> None:
     """Paint one picture for each prompt, or several.
 
     Args:
         prompts: What to paint, each in quotes.
         run: Folder of the trained run.
-        set: A property, as in brightness=0.8; may be given several times.
+        set: A property in its unit or as a percentile: brightness=0.8, contrast=p90; may be given several times.
         size: Side in pixels, a multiple of the run's base resolution (the default), or WIDTHxHEIGHT up to 3:1.
         out: File to write (.png, .jpg or .webp); several pictures get numbered files.
         count: Pictures of each prompt, with the seeds SEED, SEED + 1, and so on.
         steps: Steps of the solver; more are slower and finer.
         guidance: How strongly to follow the prompt; 1 turns all guidance off.
-        property_guidance: How strongly to follow --set, for all or by name, as in brightness=2,hue=1; 1.5 when not
-            given, and 1 where --guidance is 1.
+        property_guidance: How strongly to follow --set, for all or by name (brightness=2,hue=1); 1.5 if not given.
         seed: The same seed, prompt and settings give the same picture, whatever is painted beside it.
         solver: Heun evaluates the model twice a step, Euler once.
         last_time: Flow time (0 noise, 1 picture) from which the last step goes to 1; auto is as far as training went.
         tile: Side in pixels of the parts in which a large picture is decoded, auto (512 beyond 1024 px) or off.
+        raw: Ask for --set as it is, without the calibration of the run (majolica calibrate).
         batch: Pictures painted at once: more are quicker, and may change values by 1 of 255.
     """
     prompts = read_texts(prompts, "prompt")
@@ -97,20 +99,21 @@ def generate(
             batch=batch,
             last_time=last_time,
             tile=tile,
+            raw=raw,
             progress=progress,
         )
     height, width = images_B3HW.shape[-2:]
     settings: dict[str, Any] = {"set": properties, "size": width if width == height else f"{width}x{height}"}
     settings |= {"steps": steps, "guidance": guidance, "property_guidance": weights, "solver": solver}
-    settings |= {"last_time": last_time, "tile": tile}
+    settings |= {"last_time": last_time, "tile": tile, "raw": raw}
     for path, image_3HW, (prompt, own) in zip(paths, images_B3HW, wishes, strict=True):
         write_atomic(path, _encode(image_3HW, FORMATS[out.suffix.lower()], prompt, settings | {"seed": own}))
         print(path)
 
 
-def _properties(words: tuple[str, ...]) -> dict[str, float]:
-    """`("brightness=0.8,contrast=0.2", ...)` as a dictionary; UserError for what is none."""
-    values: dict[str, float] = {}
+def _properties(words: tuple[str, ...]) -> dict[str, float | str]:
+    """`("brightness=0.8,contrast=p90", ...)` as a dictionary; UserError for what is none."""
+    values: dict[str, float | str] = {}
     for word in (piece for group in words for piece in group.split(",")):
         name, equals, text = word.partition("=")
         name = name.strip()
@@ -119,18 +122,20 @@ def _properties(words: tuple[str, ...]) -> dict[str, float]:
         if name not in known_properties():
             raise unknown_name("property", name, known_properties())
         if name in values:
-            raise UserError(f"--set {word}: {name} is set already, to {values[name]:g}")
+            raise UserError(f"--set {word}: {name} is set already, to {values[name]}")
         values[name] = _number(word, text)
     return values
 
 
-def _number(word: str, text: str) -> float:
+def _number(word: str, text: str) -> float | str:
+    if re.fullmatch(r"\s*[pP]\d+(\.\d+)?\s*", text):
+        return text.strip().lower()  # whether there is such a percentile is known where it is looked up
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise UserError(f"--set {word}: {text!r} is not a number")
+        raise UserError(f"--set {word}: {text!r} is not a number, nor a percentile such as p90")
     return value
 
 

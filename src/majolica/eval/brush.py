@@ -32,8 +32,12 @@ class Brush:
         prompts: Sequence[str],
         size: int | None = None,
         properties: Mapping[str, float] | None = None,
+        raw: bool = False,
     ) -> Tensor:
-        """Paint one picture per prompt, `B3HW` on the CPU; equal calls give equal pictures."""
+        """Paint one picture per prompt, `B3HW` on the CPU; equal calls give equal pictures.
+
+        `raw` leaves out the calibration of properties.
+        """
         request = PaintRequest(
             prompts,
             size,
@@ -43,5 +47,6 @@ class Brush:
             seed=range(self.seed, self.seed + len(prompts)),
             solver=self.solver,
             batch=self.batch,
+            raw=raw,
         )
         return pipeline.paint_request(request).cpu()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from majolica.errors import UserError, unknown_name
 from majolica.plurals import counted
+from majolica.properties.quantiles import from_quantile
 from majolica.properties.registry import find_property
 
 LONGEST_PROMPT = 2_000
@@ -21,8 +22,8 @@ LONGEST_PROMPT = 2_000
 
 Texts = str | Iterable[str]
 """One text, or several."""
-Values = float | Sequence[float] | NDArray[Any] | Tensor
-"""One value for all pictures, or one for each."""
+Values = float | str | Sequence[float] | NDArray[Any] | Tensor
+"""One value for all pictures, or one for each; or a percentile of the training pictures for all, as "p90"."""
 
 
 def read_texts(given: Texts, kind: str = "prompt") -> list[str]:
@@ -73,8 +74,10 @@ def check_text(text: str, kind: str = "prompt") -> None:
         )
 
 
-def read_properties(given: Mapping[str, Values], names: tuple[str, ...], count: int) -> dict[str, Tensor]:
-    """The values of each property that is set, `(count,)`.
+def read_properties(
+    given: Mapping[str, Values], names: tuple[str, ...], count: int, quantiles_PK: Tensor
+) -> dict[str, Tensor]:
+    """The values of each property that is set, in its unit, `(count,)`.
 
     Raises UserError for a property that the model has not, for a value out of its range, and for
     another number of values than pictures.
@@ -83,12 +86,28 @@ def read_properties(given: Mapping[str, Values], names: tuple[str, ...], count: 
         raise UserError(
             f"the properties are of type {type(given).__name__}: give a dictionary, as {{'brightness': 0.8}}"
         )
-    return {name: _read_property(name, value, names, count) for name, value in given.items()}
+    return {name: _read_property(name, value, names, count, quantiles_PK) for name, value in given.items()}
 
 
-def _read_property(name: str, given: Values, names: tuple[str, ...], count: int) -> Tensor:
+def read_percentile(name: str, text: str) -> float:
+    """The share from 0 to 1 that "p90" stands for; UserError for anything else."""
+    digits = text.strip().lower().removeprefix("p")
+    try:
+        percent = float(digits) if text.strip().lower().startswith("p") else math.nan
+    except ValueError:
+        percent = math.nan
+    if not 0 <= percent <= 100:
+        wanted = "a number, or a percentile of the training pictures from p0 to p100"
+        raise UserError(f"{name} is {_shown(text)}: give {wanted}")
+    return percent / 100
+
+
+def _read_property(name: str, given: Values, names: tuple[str, ...], count: int, quantiles_PK: Tensor) -> Tensor:
     if not isinstance(name, str) or name not in names:
         raise unknown_name("property", str(name), names)
+    if isinstance(given, str):
+        value = from_quantile(read_percentile(name, given), quantiles_PK[names.index(name)])
+        return torch.full((count,), min(max(value, find_property(name).low), find_property(name).high))
     try:
         values = torch.as_tensor(np.asarray(given, dtype=np.float64) if isinstance(given, Sequence) else given)
         values = values.to("cpu", torch.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -23,6 +23,7 @@ from majolica.models.majolica import Majolica
 from majolica.models.precision import autocast_in_use, has_bf16, set_attention_by_products
 from majolica.properties.quantiles import load_quantiles
 from majolica.run.weights import load_ema
+from majolica.sampling.calibration import Calibration, calibrate, describe_reach, load_calibration
 from majolica.sampling.guidance import PropertyWeights
 from majolica.sampling.images import Pictures, read_pictures
 from majolica.sampling.inputs import Texts, Values, read_count, read_labels, read_properties, read_texts
@@ -51,6 +52,8 @@ class Pipeline:
     device: torch.device
     known_words: KnownWords | None = None
     """The words of the captions that it was trained on, where the run folder has them."""
+    calibration: Calibration = field(default_factory=dict)
+    """How its pictures respond to its properties, where that was measured."""
     painted_bytes: int = 0
     """The most memory that it has painted with; see `check_memory`."""
 
@@ -81,7 +84,8 @@ class Pipeline:
             raise UserError(f"the weights in {run} do not fit its config.yaml ({names})")
         if config.train.precision != "fp32" and has_bf16(place):
             set_attention_by_products(model, place)
-        return Pipeline(model.to(place).eval(), tokenizer, config, place, load_words(run))
+        calibration = load_calibration(run)
+        return Pipeline(model.to(place).eval(), tokenizer, config, place, load_words(run), calibration)
 
     @property
     def resolution(self) -> int:
@@ -107,6 +111,7 @@ class Pipeline:
         batch: int = 1,
         last_time: float | str = "auto",
         tile: int | str = "auto",
+        raw: bool = False,
         progress: Progress | None = None,
     ) -> Tensor:
         """Paint one picture for each prompt: uint8 `(B, 3, H, W)`. A string is one prompt.
@@ -114,7 +119,9 @@ class Pipeline:
         `size` is a multiple of the base resolution, or width and height between 1:3 and 3:1, as
         "640x384" or (640, 384). One seed gives the same picture at every multiple of a size, with
         more detail at a larger one. `properties` maps names of properties to values in their
-        units, and `seed` is a whole number from 0 to 2^63; each may be one value for all pictures
+        units, or to percentiles of the training pictures such as "p90". Where the run has been calibrated
+        (`majolica calibrate`), they are what pictures should measure, and `raw` asks the model for
+        them as they are. `seed` is a whole number from 0 to 2^63; each may be one value for all pictures
         or a sequence with one for each. `guidance` of 1 turns all guidance off, including that of
         properties. `property_guidance` is one weight for all properties together, or a dictionary with
         weights of their own; where none is given, it is 1.5. `last_time` is the
@@ -133,7 +140,7 @@ class Pipeline:
         """
         chosen = {} if properties is None else properties
         request = PaintRequest(
-            prompts, size, chosen, steps, guidance, seed, solver, property_guidance, batch, last_time, tile
+            prompts, size, chosen, steps, guidance, seed, solver, property_guidance, batch, last_time, tile, raw
         )
         return self.paint_request(request, progress)
 
@@ -145,7 +152,7 @@ class Pipeline:
         needed = needed_bytes(settings, min(at_once, len(texts)), self.config.model.decoder)
         if needed > self.painted_bytes:  # what has fitted before fits again, though its memory may not look free
             check_memory(needed, settings, at_once, self.device)
-        condition = self.condition(texts, request.properties)
+        condition = self.condition(texts, request.properties, request.raw)
         read = map(tuple, condition.tokens_BL.tolist())  # "A Fox" and "a fox" are one prompt
         asked = zip(read, seeds, map(tuple, condition.values_BP.tolist()), strict=True)
         warn(
@@ -171,15 +178,19 @@ class Pipeline:
             raise UserError(f"the picture has values that are not finite: lower the guidance ({weight:g})")
         return ((image_B3HW.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
 
-    def condition(self, prompts: Sequence[str], properties: Mapping[str, Values]) -> Condition:
+    def condition(self, prompts: Sequence[str], properties: Mapping[str, Values], raw: bool = False) -> Condition:
         """Prompts and properties in the form that the model takes.
 
-        Raises UserError for properties that the model does not have.
+        Raises UserError for properties that the model does not have, and warns of values that its
+        pictures do not reach. `raw` leaves out the calibration.
         """
         names, batch = self.config.model.properties, len(prompts)
         values_BP, has_BP = torch.zeros(batch, len(names)), torch.zeros(batch, len(names), dtype=torch.bool)
-        for name, values_B in read_properties(properties, names, batch).items():
-            values_BP[:, names.index(name)] = values_B
+        calibration = {} if raw else self.calibration
+        quantiles_PK = self.model.conditions.quantiles.cpu()
+        for name, values_B in read_properties(properties, names, batch, quantiles_PK).items():
+            warn(filter(None, [describe_reach(name, values_B, calibration)]))
+            values_BP[:, names.index(name)] = torch.from_numpy(calibrate(name, values_B, calibration))
             has_BP[:, names.index(name)] = True
         return Condition(
             self.encode(prompts),

@@ -100,9 +100,14 @@ class Sweep:
         return scatter(points, self.name.replace("_", " "), "requested", "measured")
 
 
-def paint_sweep(pipeline: PipelineLike, name: str, prompts: Sequence[str], values: Numbers, brush: Brush) -> Sweep:
-    """Paint every prompt at every value; a prompt keeps its seed, so that only the property changes."""
-    turns = [brush.paint(pipeline, prompts, None, {name: float(value)}) for value in values]
+def paint_sweep(
+    pipeline: PipelineLike, name: str, prompts: Sequence[str], values: Numbers, brush: Brush, raw: bool = False
+) -> Sweep:
+    """Paint every prompt at every value; a prompt keeps its seed, so that only the property changes.
+
+    `raw` leaves out the calibration of the run.
+    """
+    turns = [brush.paint(pipeline, prompts, None, {name: float(value)}, raw) for value in values]
     return Sweep(name, values, torch.stack(turns))
 
 

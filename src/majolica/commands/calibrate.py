@@ -1,0 +1,42 @@
+"""`majolica calibrate RUN`: how its pictures respond to the properties, so that requests are corrected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from majolica.commands import DEFAULT_RUN
+from majolica.commands.progress import bar
+from majolica.config.run_folder import config_of_run
+from majolica.errors import UserError
+from majolica.files import check_writable
+
+
+def run(args: list[str]) -> None:
+    """Parse `args` and calibrate."""
+    tyro.cli(calibrate, args=args, prog="majolica calibrate")
+
+
+def calibrate(
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")] = DEFAULT_RUN, /, processes: int = 0
+) -> None:
+    """Measure what pictures of a run measure at each requested value, and write calibration.json in its folder.
+
+    From then on `--set brightness=0.8` asks the model for whatever makes its pictures measure 0.8.
+
+    Args:
+        run: Folder of the trained run.
+        processes: Processes that paint side by side; 0: one a core, up to 8, and one on a GPU.
+    """
+    if processes < 0:
+        raise UserError(f"--processes is {processes}: give a number of processes, or 0 for as many as fit")
+    config_of_run(run, "", f"no run in {run}: train one (majolica demo), or name its folder")
+    check_writable(run / "calibration.json")
+    from majolica.eval.calibrate import calibrate_run, describe
+
+    with bar("calibrating") as progress:
+        found = calibrate_run(run, processes, progress)
+    for line in describe(found, run):
+        print(line)

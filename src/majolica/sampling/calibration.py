@@ -1,0 +1,97 @@
+"""What to ask a model for, so that its pictures measure what the user wants.
+
+A run's `calibration.json` says for each property what pictures measured, on average, at some
+requested values (`majolica calibrate`). It is followed backwards: a value that is wanted becomes the
+request at which pictures measure it. In between straight lines are followed, and beyond the reach of
+the model its nearest end is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from majolica.errors import UserError
+from majolica.files import write_atomic
+from majolica.properties.registry import find_property
+
+FILE = "calibration.json"
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Response:
+    """What pictures measure at requested values; both ascend."""
+
+    requested: tuple[float, ...]
+    measured: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be followed backwards, by ValueError."""
+        if len(self.requested) < 2 or len(self.requested) != len(self.measured):
+            raise ValueError("a response has as many measured as requested values, two or more")
+        if (np.diff(self.requested) <= 0).any() or (np.diff(self.measured) < 0).any():
+            raise ValueError("the values of a response ascend")
+
+    def invert(self, wanted: ArrayLike, period: float | None = None) -> Numbers:
+        """The requests at which pictures measure the wanted values; angles have a `period`."""
+        x, y = np.asarray(self.measured), np.asarray(self.requested)
+        if period is not None:
+            x, y = (np.concatenate([values + turn * period for turn in (-1, 0, 1)]) for values in (x, y))
+        kept = np.concatenate(([True], np.diff(x) > 0))  # of equal measured values the first request
+        found: Numbers = np.interp(np.asarray(wanted, np.float64), x[kept], y[kept])
+        return found if period is None else found % period
+
+
+Calibration = Mapping[str, Response]
+"""The responses of a run by property; those that it lacks are asked for as they are wanted."""
+
+
+def calibrate(name: str, wanted: ArrayLike, calibration: Calibration) -> Numbers:
+    """What to ask for, so that pictures measure the wanted values of a property."""
+    values = np.asarray(wanted, np.float64)
+    if name not in calibration:
+        return values
+    entry = find_property(name)
+    return calibration[name].invert(values, entry.span if entry.circular else None)
+
+
+def describe_reach(name: str, wanted: ArrayLike, calibration: Calibration) -> str:
+    """A sentence for values beyond what the pictures of this run measure, or ""."""
+    entry = find_property(name)
+    if name not in calibration or entry.circular:
+        return ""
+    low, high = calibration[name].measured[0], calibration[name].measured[-1]
+    values, slack = np.asarray(wanted, np.float64), 0.01 * entry.span
+    if ((low - slack <= values) & (values <= high + slack)).all():
+        return ""
+    far = values.flat[int(np.abs(values - (low + high) / 2).argmax())]
+    return f"{name} {far:g} is beyond what pictures of this run measure, on average: from {low:.3g} to {high:.3g}"
+
+
+def load_calibration(run: Path) -> Calibration:
+    """The calibration of a run folder, empty where there is none; UserError for a file that cannot be read."""
+    path = run / FILE
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        return {
+            name: Response(tuple(map(float, each["requested"])), tuple(map(float, each["measured"])))
+            for name, each in found.items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): make it anew with `majolica calibrate {run}`") from error
+
+
+def save_calibration(run: Path, calibration: Calibration) -> None:
+    """Write `calibration.json`."""
+    found = {
+        name: {"requested": list(each.requested), "measured": list(each.measured)} for name, each in calibration.items()
+    }
+    write_atomic(run / FILE, json.dumps(found, indent=1))
