@@ -162,6 +162,7 @@ OUTPUTS = {
     "generate": ["fox", "--out", "OUT/x.png"],
     "embed": ["--texts", "fox", "--out", "OUT/x.npz"],
     "eval": ["OUT/run"],
+    "calibrate": ["OUT/run"],
     "train": ["nano", "--out", "OUT/run"],
     "demo": ["--out", "OUT/run"],
     "plan": ["nano", "--activation-gb", "1", "--picture", "OUT/x.png"],
@@ -180,7 +181,7 @@ def test_every_verb_that_writes_is_asked_where_to() -> None:
     assert {*OUTPUTS, *WITHOUT_OUTPUT} == {*cli.VERBS}
 
 
-@pytest.mark.parametrize("verb", sorted({*OUTPUTS} - {"eval"}))
+@pytest.mark.parametrize("verb", sorted({*OUTPUTS} - {"calibrate", "eval"}))
 @pytest.mark.parametrize("place", ["file", "/proc"])
 def test_where_nothing_can_be_written_is_said_before_the_work(
     capsys: pytest.CaptureFixture[str], verb: str, place: str
@@ -197,6 +198,8 @@ def test_evaluation_says_before_the_work_that_it_cannot_write(capsys: pytest.Cap
     Path("run/report.html").mkdir(parents=True)
     Path("run/config.yaml").write_text(RUN)
     assert "cannot write run/report.html: it is a folder" in error(capsys, "eval", "run")
+    Path("run/calibration.json").mkdir()
+    assert "cannot write run/calibration.json: it is a folder" in error(capsys, "calibrate", "run")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+"""Responses that are measured on painters whose response is known."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import isotonic_regression
+from torch import Tensor
+
+from majolica.eval.calibrate import correct, fit_response, regress_ascending
+from majolica.eval.protocol import EvalData
+from majolica.properties.registry import find_property
+from majolica.sampling.calibration import calibrate
+from majolica.sampling.request import PaintRequest
+
+BRIGHTNESS, HUE = find_property("brightness"), find_property("hue")
+
+
+class Eager:
+    """Paints plain grey of a brightness that follows the request too much."""
+
+    def __init__(self) -> None:
+        self.calls: list[PaintRequest] = []
+
+    def paint_request(self, request: PaintRequest) -> Tensor:
+        self.calls.append(request)
+        level = -0.06 + 1.3 * float(request.properties["brightness"])
+        return torch.full((len(request.prompts), 3, 8, 8), round(255 * level), dtype=torch.uint8)
+
+
+def test_an_eager_painter_is_corrected(data: EvalData) -> None:
+    painter: Any = Eager()
+    found = correct(painter, "brightness", ["a fox", "an owl", "a cat", "a dog"], data)
+    assert found.before > 0.02 and found.after < 0.005
+    assert all(call.raw for call in painter.calls)
+    prompts = [set(call.prompts) for call in painter.calls]
+    assert prompts == [{"a fox", "a cat"}] * 9 + [{"an owl", "a dog"}] * 12  # the error is not that of the fit
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_isotonic_regression_is_that_of_scipy(seed: int) -> None:
+    values = np.random.default_rng(seed).normal(np.linspace(0, 2, 30), 1)
+    np.testing.assert_allclose(regress_ascending(values), isotonic_regression(values).x, rtol=1e-12)
+
+
+def test_the_response_of_angles_goes_around_with_them() -> None:
+    requested = np.arange(0, 360, 40.0)
+    measured = (requested[:, None] + np.array([[50.0, 70.0, np.nan]])) % 360
+    response = fit_response(HUE, requested, measured)
+    assert response.measured == pytest.approx(requested + 60)
+    assert calibrate("hue", 60.0, {"hue": response}) == pytest.approx(0, abs=1e-9)
+
+
+def test_requests_that_no_picture_answers_are_left_out() -> None:
+    response = fit_response(BRIGHTNESS, np.array([0.1, 0.5, 0.9]), np.array([[np.nan], [0.4], [0.8]]))
+    assert response.requested == (0.5, 0.9)
+    nothing = fit_response(BRIGHTNESS, np.array([0.1, 0.5]), np.full((2, 3), np.nan))
+    assert calibrate("brightness", 0.3, {"brightness": nothing}) == pytest.approx(0.3)

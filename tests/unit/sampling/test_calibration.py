@@ -1,0 +1,96 @@
+"""Requests are corrected so that pictures measure what is wanted."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from majolica.errors import Notice, UserError
+from majolica.sampling.calibration import (
+    FILE,
+    Response,
+    calibrate,
+    describe_reach,
+    load_calibration,
+    save_calibration,
+)
+from majolica.sampling.pipeline import Pipeline
+
+DULL = {"brightness": Response((0.1, 0.5, 0.9), (0.3, 0.5, 0.6))}
+TURNED = {"hue": Response((0.0, 120.0, 240.0), (20.0, 150.0, 250.0))}
+
+
+def test_a_response_is_followed_backwards() -> None:
+    found = calibrate("brightness", [0.3, 0.4, 0.5, 0.55, 0.6], DULL)
+    assert found == pytest.approx([0.1, 0.3, 0.5, 0.7, 0.9])
+
+
+def test_beyond_its_reach_the_nearest_end_is_asked_for() -> None:
+    assert calibrate("brightness", [0.1, 0.9], DULL) == pytest.approx([0.1, 0.9])
+
+
+def test_a_flat_part_asks_for_its_first_value() -> None:
+    flat = {"brightness": Response((0.1, 0.4, 0.7, 0.9), (0.2, 0.5, 0.5, 0.8))}
+    assert calibrate("brightness", 0.5, flat) == pytest.approx(0.4)
+
+
+def test_angles_are_followed_around_the_circle() -> None:
+    found = calibrate("hue", [20.0, 150.0, 250.0, 315.0, 10.0], TURNED)
+    assert found == pytest.approx([0.0, 120.0, 240.0, 300.0, 240 + 120 * 120 / 130])
+    assert calibrate("hue", 380.0, TURNED) == pytest.approx(0.0)
+
+
+def test_a_property_without_a_response_is_asked_for_as_it_is() -> None:
+    assert calibrate("contrast", [0.1, 0.2], DULL).tolist() == [0.1, 0.2]
+
+
+def test_they_are_kept(tmp_path: Path) -> None:
+    assert load_calibration(tmp_path) == {}
+    save_calibration(tmp_path, DULL | TURNED)
+    assert load_calibration(tmp_path) == DULL | TURNED
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[1]",
+        '{"hue": {"requested": [1, 2]}}',
+        '{"hue": {"requested": [1, 2], "measured": [2, 1]}}',
+        '{"hue": {"requested": [1, 1], "measured": [1, 2]}}',
+        '{"hue": {"requested": ["a", "b"], "measured": [1, 2]}}',
+    ],
+)
+def test_a_damaged_file_is_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / FILE).write_text(content)
+    with pytest.raises(UserError, match=rf"{FILE} cannot be read .*majolica calibrate"):
+        load_calibration(tmp_path)
+
+
+def test_what_pictures_do_not_reach_is_said() -> None:
+    assert "brightness 0.8 is beyond" in describe_reach("brightness", 0.8, DULL)
+    assert "from 0.3 to 0.6" in describe_reach("brightness", [0.4, 0.2], DULL)
+    assert describe_reach("brightness", 0.6, DULL) == describe_reach("contrast", 0.9, DULL) == ""
+    assert describe_reach("hue", 300.0, TURNED) == ""
+
+
+def test_the_pipeline_asks_for_the_corrected_value(pipeline: Pipeline) -> None:
+    wanted, request = {"brightness": 0.4}, {"brightness": float(np.float32(0.3))}
+    plain = pipeline.paint("a fox", properties=request, steps=2)
+    pipeline.calibration = DULL
+    assert torch.equal(plain, pipeline.paint("a fox", properties=wanted, steps=2))
+    assert torch.equal(plain, pipeline.paint("a fox", properties=request, steps=2, raw=True))
+    with pytest.warns(Notice, match=r"brightness 0\.9 is beyond what pictures of this run measure"):
+        pipeline.paint("a fox", properties={"brightness": 0.9}, steps=2)
+
+
+def test_percentiles_are_those_of_the_training_pictures(pipeline: Pipeline) -> None:
+    by_value = pipeline.paint("a fox", properties={"contrast": 0.2}, steps=2)  # the middle of an even scale
+    assert torch.equal(by_value, pipeline.paint("a fox", properties={"contrast": "p50"}, steps=2))
+
+
+@pytest.mark.parametrize("text", ["p101", "90", "p", "pp5", "p-1", "high"])
+def test_what_is_no_percentile_is_said(pipeline: Pipeline, text: str) -> None:
+    with pytest.raises(UserError, match=r"contrast is .*: give a number, or a percentile"):
+        pipeline.paint("a fox", properties={"contrast": text})
