@@ -69,6 +69,8 @@ class ModelConfig:
     """Initial bias of the sigmoid loss, about -log of how many rows each caption is compared with (SigLIP: -10)."""
     properties: tuple[str, ...] = ("brightness", "contrast", "colourfulness")
     """Visual properties that a user can set when painting: names of files in `majolica/properties/builtin`."""
+    property_entry: Literal["tokens", "modulation", "both"] = "tokens"
+    """How properties enter the synthesis half: as tokens that it attends to, through its modulation, or both."""
     text: TextConfig = field(default_factory=TextConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
 
@@ -155,6 +157,10 @@ class LossConfig:
     """Weight of the flow-matching loss; with 0 the model does not learn to paint."""
     contrastive: float = 0.1
     """Weight of the sigmoid contrastive loss; with 0 the model does not learn to name what it sees."""
+    consistency: Annotated[float, at_least(0)] = 0.0
+    """Weight of the loss on what predicted pictures measure, where properties were asked for; 0 leaves it out."""
+    consistency_from: Annotated[float, SHARE] = 0.5
+    """Flow time from which it counts."""
     fine_share: Annotated[float, SHARE] = 0.0
     """Share of noisy rows that are painted larger, at the scales `fine_scales`; there the decoder works on a random
     tile."""

@@ -22,6 +22,7 @@ CURVES = {
     "flow": "Flow-matching loss",
     "fine": "Flow-matching loss of larger pictures",
     "contrastive": "Contrastive loss",
+    "consistency": "Consistency of properties",
     f"{HELD_OUT}/flow": "Flow-matching loss, held out",
     f"{HELD_OUT}/contrastive": "Contrastive loss, held out",
     f"{HELD_OUT}/zero_shot_top1": "Zero-shot accuracy, held out",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ from torch.nn import functional as F
 from majolica.models.layers import fourier
 from majolica.properties.quantiles import KNOTS, to_quantile
 
+Entry = Literal["tokens", "modulation", "both"]
+"""See `ModelConfig.property_entry`."""
 FEATURES = 16
 """Frequencies of the Fourier features of a property's value."""
 HIGHEST_FREQUENCY = 16 * math.pi
@@ -63,21 +66,44 @@ class ConditionEncoder(nn.Module):
     and cosines of its angle, so that both ends of its range are one.
     """
 
-    def __init__(self, names: tuple[str, ...], width: int) -> None:
+    def __init__(self, names: tuple[str, ...], width: int, entry: Entry = "tokens") -> None:
         super().__init__()
-        self.names = names
+        self.names, self.entry = names, entry
         slots = len(names) + -len(names) % SLOTS
         self.sink = nn.Parameter(torch.empty(1, 1, width))
         self.kind = nn.Parameter(torch.empty(len(names), width))
         self.encode = nn.Sequential(nn.Linear(2 * FEATURES, width), nn.SiLU(), nn.Linear(width, width))
+        hidden = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
+        self.shift = hidden if entry != "tokens" else None
         self.register_buffer("quantiles", torch.empty(len(names), KNOTS), persistent=False)
         self.register_buffer("frequency", torch.empty(slots, FEATURES), persistent=False)
         self.quantiles: Tensor
         self.frequency: Tensor
 
-    def forward(self, states_BLC: Tensor, mask_BL: Tensor, condition: Condition) -> tuple[Tensor, Tensor]:
-        """The sequence `(B, S, C)` and its mask `(B, S)`: what is absent is hidden, the sink never is."""
-        batch, properties = condition.values_BP.shape
+    def forward(
+        self, states_BLC: Tensor, mask_BL: Tensor, pooled_BC: Tensor, condition: Condition
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The sequence `(B, S, C)`, its mask `(B, S)`, and what modulates synthesis beside the flow time, `(B, C)`.
+
+        What is absent is hidden; the sink never is. Synthesis is modulated by the caption's pooled
+        state and, where properties enter so, by the sum of an offset for each property, which also
+        depends on that state (arXiv 2510.08532).
+        """
+        property_BKC = self._encode(condition)
+        present_BK = F.pad(condition.has_value_BP, (0, property_BKC.shape[1] - condition.has_value_BP.shape[1]))
+        pooled_BC = pooled_BC * condition.has_text_B[:, None]
+        if self.shift is not None:
+            pairs_BKC = torch.cat((property_BKC, pooled_BC[:, None].expand_as(property_BKC)), 2)
+            pooled_BC = pooled_BC + torch.where(present_BK[..., None], self.shift(pairs_BKC), 0.0).sum(1)
+        seen_BK = torch.zeros_like(present_BK) if self.entry == "modulation" else present_BK
+        sequence_BSC = torch.cat((self.sink.expand(len(states_BLC), -1, -1), states_BLC, property_BKC), 1)
+        text_BL = mask_BL & condition.has_text_B[:, None]
+        mask_BS = torch.cat((mask_BL.new_ones(len(mask_BL), 1), text_BL, seen_BK), 1)
+        return sequence_BSC, mask_BS, pooled_BC
+
+    def _encode(self, condition: Condition) -> Tensor:
+        """A token for each property and each free slot, `(B, K, C)`."""
+        properties = condition.values_BP.shape[1]
         values_BP = condition.values_BP.masked_fill(~condition.has_value_BP, 0.0)  # so that a NaN cannot leak
         unit_BP = to_quantile(values_BP, self.quantiles).clamp(-0.25, 1.25)
         unit_BP = unit_BP.masked_fill(~condition.has_value_BP, 0.0)
@@ -85,15 +111,5 @@ class ConditionEncoder(nn.Module):
         # depend on their number.
         spare = -properties % SLOTS
         slots_BK1 = F.pad(unit_BP, (0, spare))[..., None]
-        property_BKC = self.encode(fourier(slots_BK1, self.frequency)) + F.pad(self.kind, (0, 0, 0, spare))
-        sequence_BSC = torch.cat((self.sink.expand(batch, -1, -1), states_BLC, property_BKC), 1)
-        mask_BS = torch.cat(
-            (
-                mask_BL.new_ones(batch, 1),
-                mask_BL & condition.has_text_B[:, None],
-                condition.has_value_BP,
-                mask_BL.new_zeros(batch, spare),
-            ),
-            1,
-        )
-        return sequence_BSC, mask_BS
+        tokens_BKC: Tensor = self.encode(fourier(slots_BK1, self.frequency)) + F.pad(self.kind, (0, 0, 0, spare))
+        return tokens_BKC

@@ -111,7 +111,7 @@ class Majolica(nn.Module):
             self.text_tower = TextTower(config.text, config.embed)
             self.perception = Perception(config)
             self.synthesis = Synthesis(config)
-            self.conditions = ConditionEncoder(config.properties, config.text.width)
+            self.conditions = ConditionEncoder(config.properties, config.text.width, config.property_entry)
             self.norm = Norm(config.width)
             self.to_window = nn.Linear(config.width, 3 * (2 * config.patch) ** 2)
             self.decoder = PixelDecoder(config.decoder, config.width)
@@ -215,10 +215,9 @@ class Majolica(nn.Module):
         `noisy_B3HW` are the noisy base pixels from which the perception tokens were computed.
         """
         grid = self.grid(noisy_B3HW)
-        sequence = self.conditions(text.states_BLC, text.mask_BL, condition)
-        pooled_BC = text.pooled_BC * condition.has_text_B[:, None]
+        *sequence, pooled_BC = self.conditions(text.states_BLC, text.mask_BL, text.pooled_BC, condition)
         rope_NF = self.rope(grid, tokens_BND.device)
-        x_BND = self.norm(self.synthesis(tokens_BND, time_BD, pooled_BC, sequence, rope_NF))
+        x_BND = self.norm(self.synthesis(tokens_BND, time_BD, pooled_BC, tuple(sequence), rope_NF))
         x_BND = x_BND[:, self.config.registers :]
         estimate_B3HW = overlap_patches(self.to_window(x_BND), self.config.patch, grid)
         grid_BHWD = x_BND.reshape(len(x_BND), *grid, self.config.width)

@@ -10,6 +10,7 @@ from majolica.config.run import LossConfig, RunConfig
 from majolica.config.split import RowSplit
 from majolica.models.majolica import Majolica, Outputs, Rows
 from majolica.models.precision import Precision, autocast
+from majolica.objectives.consistency import consistency_loss
 from majolica.objectives.contrastive import Pairs, sigmoid_loss
 from majolica.objectives.flow import by_time, velocity_loss
 from majolica.objectives.joint import Targets
@@ -59,7 +60,7 @@ class Objective:
     def losses(
         self, model: Majolica, outputs: Outputs, rows: Rows, targets: Targets, others: Others
     ) -> dict[str, Tensor]:
-        """Return `flow`, `fine`, `contrastive` and `loss`, which is their weighted sum.
+        """Return `flow`, `fine`, `contrastive`, `consistency` where it has a weight, and `loss`, their weighted sum.
 
         Each is a sum over the rows of this rank, divided by the mean number of such rows on a rank.
         The mean over the ranks is therefore the loss of the global micro-batch, however its rows
@@ -80,6 +81,10 @@ class Objective:
         painting = flow + self.loss.fine_share * fine
         loss = self.loss.flow * painting + self.loss.contrastive * contrastive
         named = {"loss": loss, "flow": flow, "fine": fine, "contrastive": contrastive}
+        if self.loss.consistency:
+            asked, names, start = rows.condition[: rows.noisy], model.config.properties, self.loss.consistency_from
+            named["consistency"] = consistency_loss(names, outputs.base_M3HW, asked, t_M, start).sum() / noisy
+            named["loss"] = loss + self.loss.consistency * named["consistency"]
         return named | {"flow_by_time": by_time(base_M, t_M)}
 
     def sum_fine(self, outputs: Outputs, rows: Rows, targets: Targets, detail_noise: float) -> Tensor:

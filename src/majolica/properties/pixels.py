@@ -18,6 +18,11 @@ def luma(images_B3HW: Tensor) -> Tensor:
     return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
+def root(x: Tensor) -> Tensor:
+    """The square root, whose gradient is finite at 0."""
+    return (x + 1e-14).sqrt()
+
+
 def filter_luma(images_B3HW: Tensor, rows: tuple[float, ...], columns: tuple[float, ...]) -> Tensor:
     """The luma correlated with the separable kernel `rows` x `columns`, `(B, H, W)`; its border goes on beyond it."""
     x = luma(images_B3HW)[:, None]
@@ -33,8 +38,7 @@ def edge_strength(images_B3HW: Tensor) -> Tensor:
     """
     smooth, slope = (0.25, 0.5, 0.25), (-1.0, 0.0, 1.0)
     down_BHW, right_BHW = filter_luma(images_B3HW, slope, smooth), filter_luma(images_B3HW, smooth, slope)
-    # The root has no gradient at 0, where this small number keeps it finite.
-    return ((down_BHW**2 + right_BHW**2) / 2 + 1e-12).sqrt()
+    return root((down_BHW**2 + right_BHW**2) / 2)
 
 
 EDGE = 0.06

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from majolica.properties.pixels import filter_luma, luma
+from majolica.properties.pixels import filter_luma, luma, root
 from majolica.properties.property import Property
 
 BINOMIAL = (0.25, 0.5, 0.25)
@@ -14,9 +14,9 @@ LEAST_CONTRAST = 0.01
 def measure(images_B3HW: Tensor) -> Tensor:
     """Share of the luma's standard deviation that a 3 x 3 binomial blur takes away, `(B,)`; NaN for a flat picture."""
     plain_BHW = luma(images_B3HW)
-    fine_B = (plain_BHW - filter_luma(images_B3HW, BINOMIAL, BINOMIAL)).square().mean((1, 2)).sqrt()
-    contrast_B = plain_BHW.flatten(1).std(1, correction=0)
-    return torch.where(contrast_B < LEAST_CONTRAST, torch.nan, fine_B / contrast_B.clamp(min=LEAST_CONTRAST))
+    fine_B = (plain_BHW - filter_luma(images_B3HW, BINOMIAL, BINOMIAL)).square().mean((1, 2))
+    contrast_B = root(plain_BHW.flatten(1).var(1, correction=0))
+    return torch.where(contrast_B < LEAST_CONTRAST, torch.nan, root(fine_B) / contrast_B.clamp(min=LEAST_CONTRAST))
 
 
 PROPERTY = Property("share of the luma's std that a blur takes away", 0.0, 0.8, measure)

@@ -1,0 +1,81 @@
+"""How properties enter the synthesis half."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from majolica.models.conditions import Condition, Entry
+from majolica.models.majolica import Majolica
+from tiny import TINY, awake
+
+ENTRIES: tuple[Entry, ...] = ("tokens", "modulation", "both")
+NAMES = ("brightness", "hue", "contrast")
+
+
+def build(entry: Entry, names: tuple[str, ...] = NAMES) -> Majolica:
+    torch.manual_seed(0)
+    model = awake(Majolica(dataclasses.replace(TINY, properties=names, property_entry=entry))).eval()
+    assert isinstance(model, Majolica)
+    return model
+
+
+def condition(values: list[float], has: list[bool], text: bool = True) -> Condition:
+    tokens = torch.randint(5, 250, (1, 8), generator=torch.Generator().manual_seed(2))
+    return Condition(tokens, torch.tensor([text]), torch.tensor([values]), torch.tensor([has]))
+
+
+@torch.no_grad()
+def paint(model: Majolica, asked: Condition) -> Tensor:
+    noisy, t = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(1)), torch.full((1,), 0.5)
+    return model.paint(*model.perceive(noisy, t), model.read(asked.tokens_BL), asked, noisy, t)[1]
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_values_change_the_painting_and_hidden_ones_do_not(entry: Entry) -> None:
+    model = build(entry)
+    first, other = (paint(model, condition([v, 40.0, 0.2], [True, False, False])) for v in (0.2, 0.7))
+    assert (first - other).abs().max() > 1e-3
+    hidden = [paint(model, condition([v, math.nan, 0.2], [False, False, True])) for v in (0.2, math.nan)]
+    assert torch.equal(*hidden)
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_missing_property_is_bit_equal_to_one_never_declared(entry: Entry) -> None:
+    more, fewer = build(entry), build(entry, NAMES[:1])
+    weights = more.state_dict()
+    fewer.load_state_dict(weights | {"conditions.kind": weights["conditions.kind"][:1]})
+    with_all = paint(more, condition([0.6, 90.0, 0.2], [True, False, False]))
+    assert torch.equal(with_all, paint(fewer, condition([0.6], [True])))
+
+
+def test_modulation_hides_the_tokens_and_tokens_alone_do_not_modulate() -> None:
+    asked = condition([0.6, 90.0, 0.2], [True, True, False])
+    seen = {}
+    for entry in ENTRIES:
+        model = build(entry)
+        text = model.read(asked.tokens_BL)
+        with torch.no_grad():
+            _, mask_BS, pooled_BC = model.conditions(text.states_BLC, text.mask_BL, text.pooled_BC, asked)
+        seen[entry] = (int(mask_BS[0, 9:].sum()), torch.equal(pooled_BC, text.pooled_BC))
+    assert seen == {"tokens": (2, True), "modulation": (0, False), "both": (2, False)}
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_both_ends_of_a_circle_are_one(entry: Entry) -> None:
+    model = build(entry)
+    low, high, half = (paint(model, condition([0.5, hue, 0.2], [False, True, False])) for hue in (0.0, 360.0, 180.0))
+    torch.testing.assert_close(low, high, atol=1e-4, rtol=0)
+    assert (low - half).abs().max() > 1e-3
+
+
+def test_common_values_are_told_apart_finely() -> None:
+    """By their quantiles in training: a step among common values moves the token more than one among rare values."""
+    model = build("tokens")
+    knots = torch.cat((torch.linspace(0.1, 0.4, 2), torch.linspace(0.5, 0.52, 29), torch.linspace(0.7, 0.9, 2)))
+    model.conditions.quantiles[0] = knots
+    common = [model.conditions._encode(condition([v, 0.0, 0.2], [True, False, False]))[0, 0] for v in (0.505, 0.515)]
+    rare = [model.conditions._encode(condition([v, 0.0, 0.2], [True, False, False]))[0, 0] for v in (0.20, 0.21)]
+    assert (common[0] - common[1]).norm() > 3 * (rare[0] - rare[1]).norm()

@@ -1,0 +1,52 @@
+"""The loss on what predicted pictures measure."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from majolica.models.conditions import Condition
+from majolica.objectives.consistency import consistency_loss
+
+NAMES = ("brightness", "hue", "edge_density")
+
+
+def asked(values: list[list[float]], has: list[list[bool]]) -> Condition:
+    rows = len(values)
+    return Condition(torch.zeros(rows, 1), torch.ones(rows, dtype=torch.bool), torch.tensor(values), torch.tensor(has))
+
+
+def grey(*levels: float) -> Tensor:
+    return (2 * torch.tensor(levels) - 1).view(-1, 1, 1, 1).expand(-1, 3, 4, 4).clone().requires_grad_()
+
+
+def test_it_is_the_squared_difference_in_ranges() -> None:
+    images = grey(0.5, 0.7, 0.7, 0.7)
+    condition = asked([[0.5, 0.0, 0.3], [0.3, 0.0, 0.3], [0.3, 0.0, 0.3], [0.3, 0.0, 0.3]], [[True] * 3] * 4)
+    condition.has_value_BP[2] = False
+    loss = consistency_loss(NAMES, images, condition, torch.tensor([0.9, 0.9, 0.9, 0.4]), 0.5)
+    # Grey has no hue, the density of edges has no gradient, the third row hides all, the fourth is too noisy.
+    assert loss.tolist() == pytest.approx([0, (0.4 / 0.8) ** 2, 0, 0], abs=1e-6)
+
+
+def test_angles_are_compared_around_the_circle() -> None:
+    red = torch.tensor([1.0, -1.0, -1.0]).view(1, 3, 1, 1).expand(2, 3, 4, 4).clone().requires_grad_()
+    loss = consistency_loss(
+        NAMES, red, asked([[0.0, 350.0, 0.0], [0.0, 30.0, 0.0]], [[False, True, False]] * 2), torch.ones(2), 0.5
+    )
+    assert loss[0].item() == pytest.approx((10 / 360) ** 2, rel=0.01)
+    assert loss[1].item() == pytest.approx((30 / 360) ** 2, rel=0.03)
+
+
+def test_a_step_along_the_gradient_comes_nearer_also_from_a_flat_picture() -> None:
+    names = ("brightness", "contrast", "colourfulness", "saturation", "hue", "sharpness")
+    condition = asked([[0.6, 0.2, 0.3, 0.4, 200.0, 0.3]], [[True] * 6])
+    for images in (
+        grey(0.4),
+        (torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1).requires_grad_(),
+    ):
+        before = consistency_loss(names, images, condition, torch.ones(1), 0.5).sum()
+        (gradient,) = torch.autograd.grad(before, images)
+        assert gradient.isfinite().all() and gradient.any()
+        with torch.no_grad():
+            stepped = (images - 0.01 * gradient / gradient.norm()).requires_grad_()
+        assert consistency_loss(names, stepped, condition, torch.ones(1), 0.5).sum() < before
