@@ -23,7 +23,7 @@ class FakePipeline:
     asked: tuple[Any, ...] = ()
 
     @classmethod
-    def load(cls, run: Path) -> FakePipeline:
+    def load(cls, run: Path, adapters: object = ()) -> FakePipeline:
         assert run == Path("runs/demo")
         return cls()
 

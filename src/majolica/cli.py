@@ -31,6 +31,7 @@ VERBS = {
     "generate": ("Paint pictures from prompts.", "generate"),
     "classify": ("Say which of some labels fits a picture best.", "classify"),
     "embed": ("Write the embeddings of pictures and texts to a file.", "embed"),
+    "extend": ("Teach a trained run a further property, and leave its own weights as they are.", "extend"),
     "calibrate": (
         "Correct the dials of a run, so that its pictures measure what was asked for.",
         "calibrate",

@@ -47,6 +47,7 @@ def generate(
     last_time: str = "auto",
     tile: str = "auto",
     raw: bool = False,
+    adapter: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(metavar="FILE")] = (),
 ) -> None:
     """Paint one picture for each prompt, or several.
 
@@ -65,6 +66,7 @@ def generate(
         last_time: Flow time (0 noise, 1 picture) from which the last step goes to 1; auto is as far as training went.
         tile: Side in pixels of the parts in which a large picture is decoded, auto (512 beyond 1024 px) or off.
         raw: Ask for --set as it is, without the calibration of the run (majolica calibrate).
+        adapter: A property that the run was taught, by majolica extend; those in RUN/adapters are there without it.
         batch: Pictures painted at once: more are quicker, and may change values by 1 of 255.
     """
     prompts = read_texts(prompts, "prompt")
@@ -75,18 +77,20 @@ def generate(
     for name, value in (("count", count), ("steps", steps), ("batch", batch)):
         if value < 1:
             raise UserError(f"--{name} is {value}: at least 1")
-    properties = _properties(set)
+    settable = known_properties() + tuple(path.stem for path in [*adapter, *(run / "adapters").glob("*.safetensors")])
+    properties = _properties(set, settable)
     wishes = [(prompt, seed + variant) for prompt in prompts for variant in range(count)]
     paths = [out] if len(wishes) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(wishes) + 1)]
     for path in paths:
         check_writable(path)
+    from majolica.adapters.store import find_adapters
     from majolica.sampling.guidance import parse_property_weights
     from majolica.sampling.pipeline import Pipeline
 
     weights = parse_property_weights(property_guidance)
 
     with print_notices(), bar("painting") as progress:
-        pipeline = Pipeline.load(run)
+        pipeline = Pipeline.load(run, adapters=[*find_adapters(run), *adapter])
         images_B3HW = pipeline.paint(
             [prompt for prompt, _ in wishes],
             size,
@@ -111,7 +115,7 @@ def generate(
         print(path)
 
 
-def _properties(words: tuple[str, ...]) -> dict[str, float | str]:
+def _properties(words: tuple[str, ...], settable: tuple[str, ...]) -> dict[str, float | str]:
     """`("brightness=0.8,contrast=p90", ...)` as a dictionary; UserError for what is none."""
     values: dict[str, float | str] = {}
     for word in (piece for group in words for piece in group.split(",")):
@@ -119,8 +123,8 @@ def _properties(words: tuple[str, ...]) -> dict[str, float | str]:
         name = name.strip()
         if not equals:
             raise UserError(f"--set {word}: give a name and a value, as in --set brightness=0.8")
-        if name not in known_properties():
-            raise unknown_name("property", name, known_properties())
+        if name not in settable:  # which of them this run has is known when it is loaded
+            raise unknown_name("property", name, settable)
         if name in values:
             raise UserError(f"--set {word}: {name} is set already, to {values[name]}")
         values[name] = _number(word, text)

@@ -40,7 +40,7 @@ class Condition:
     has_text_B: Tensor
     """bool; False hides the caption."""
     values_BP: Tensor
-    """Properties in their own units, in the order of `ModelConfig.properties`."""
+    """Properties in their own units, in the order of `ModelConfig.properties`; then those of adapters."""
     has_value_BP: Tensor
     """bool; False hides the property."""
 
@@ -89,8 +89,10 @@ class ConditionEncoder(nn.Module):
         state and, where properties enter so, by the sum of an offset for each property, which also
         depends on that state (arXiv 2510.08532).
         """
-        property_BKC = self._encode(condition)
-        present_BK = F.pad(condition.has_value_BP, (0, property_BKC.shape[1] - condition.has_value_BP.shape[1]))
+        own = len(self.names)
+        has_BP, values_BP = condition.has_value_BP[:, :own], condition.values_BP[:, :own]
+        property_BKC = self._encode(values_BP, has_BP)
+        present_BK = F.pad(has_BP, (0, property_BKC.shape[1] - own))
         pooled_BC = pooled_BC * condition.has_text_B[:, None]
         if self.shift is not None:
             pairs_BKC = torch.cat((property_BKC, pooled_BC[:, None].expand_as(property_BKC)), 2)
@@ -101,15 +103,13 @@ class ConditionEncoder(nn.Module):
         mask_BS = torch.cat((mask_BL.new_ones(len(mask_BL), 1), text_BL, seen_BK), 1)
         return sequence_BSC, mask_BS, pooled_BC
 
-    def _encode(self, condition: Condition) -> Tensor:
+    def _encode(self, values_BP: Tensor, has_BP: Tensor) -> Tensor:
         """A token for each property and each free slot, `(B, K, C)`."""
-        properties = condition.values_BP.shape[1]
-        values_BP = condition.values_BP.masked_fill(~condition.has_value_BP, 0.0)  # so that a NaN cannot leak
-        unit_BP = to_quantile(values_BP, self.quantiles).clamp(-0.25, 1.25)
-        unit_BP = unit_BP.masked_fill(~condition.has_value_BP, 0.0)
+        values_BP = values_BP.masked_fill(~has_BP, 0.0)  # so that a NaN cannot leak
+        unit_BP = to_quantile(values_BP, self.quantiles).clamp(-0.25, 1.25).masked_fill(~has_BP, 0.0)
         # Free slots are encoded too, and then hidden: how the rows of a product are rounded may
         # depend on their number.
-        spare = -properties % SLOTS
+        spare = -len(self.names) % SLOTS
         slots_BK1 = F.pad(unit_BP, (0, spare))[..., None]
         tokens_BKC: Tensor = self.encode(fourier(slots_BK1, self.frequency)) + F.pad(self.kind, (0, 0, 0, spare))
         return tokens_BKC

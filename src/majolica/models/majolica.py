@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from majolica.config.run import ModelConfig
 from majolica.device import to_device
+from majolica.models.adapter import PropertyAdapter, Setting
 from majolica.models.conditions import Condition, ConditionEncoder
 from majolica.models.decoder import PixelDecoder, Window
 from majolica.models.initialise import initialise, materialise, without_memory
@@ -120,6 +121,9 @@ class Majolica(nn.Module):
         if device.type != "meta":
             materialise(self, device)
             initialise(self)
+        self.adapters: list[PropertyAdapter] = []
+        """Of properties that were taught afterwards. They are no parts of this module, whose weights they leave alone;
+        their values stand behind those of its own properties in a `Condition`."""
         self._ropes: dict[tuple[int, int, torch.device], Tensor] = {}
 
     def forward(self, rows: Rows) -> Outputs:
@@ -217,12 +221,22 @@ class Majolica(nn.Module):
         grid = self.grid(noisy_B3HW)
         *sequence, pooled_BC = self.conditions(text.states_BLC, text.mask_BL, text.pooled_BC, condition)
         rope_NF = self.rope(grid, tokens_BND.device)
-        x_BND = self.norm(self.synthesis(tokens_BND, time_BD, pooled_BC, tuple(sequence), rope_NF))
+        settings = self._settings(condition)
+        x_BND = self.norm(self.synthesis(tokens_BND, time_BD, pooled_BC, tuple(sequence), rope_NF, settings))
         x_BND = x_BND[:, self.config.registers :]
         estimate_B3HW = overlap_patches(self.to_window(x_BND), self.config.patch, grid)
         grid_BHWD = x_BND.reshape(len(x_BND), *grid, self.config.width)
         base_B3HW: Tensor = self.decoder(grid_BHWD, estimate_B3HW, noisy_B3HW * unit_variance_factor(t_B, 1))
         return grid_BHWD, base_B3HW
+
+    def _settings(self, condition: Condition) -> list[Setting]:
+        """The adapters whose property is set in any row; without adapters the host never waits for a device."""
+        settings = []
+        for place, adapter in enumerate(self.adapters, len(self.config.properties)):
+            present_B = condition.has_value_BP[:, place]
+            if bool(present_B.any()):
+                settings.append(adapter(condition.values_BP[:, place], present_B))
+        return settings
 
     def predict_details(
         self, grid_BHWD: Tensor, base_B3HW: Tensor, pixels_B3HW: Tensor, t_B: Tensor, window: Window

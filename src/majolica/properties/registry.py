@@ -23,15 +23,30 @@ FOLDER = Path(__file__).with_name("builtin")
 
 @cache
 def known_properties() -> tuple[str, ...]:
-    """The names of all properties, in alphabetical order."""
+    """The names of all properties that are built in, in alphabetical order."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules([str(FOLDER)])))
 
 
-@cache
+_ADDED: dict[str, Property] = {}
+"""Properties that are not built in: of a user's file, or of an adapter."""
+
+
+def add_property(name: str, entry: Property) -> None:
+    """Make a property known that is not built in; a later one of that name takes its place."""
+    _ADDED[name] = entry
+
+
 def find_property(name: str) -> Property:
     """Return the property of that name. Raises UserError, which names the nearest, if there is none."""
+    if name in _ADDED:
+        return _ADDED[name]
     if name not in known_properties():
-        raise unknown_name("property", name, known_properties())
+        raise unknown_name("property", name, (*known_properties(), *_ADDED))
+    return _import_builtin(name)
+
+
+@cache
+def _import_builtin(name: str) -> Property:
     found: Property = importlib.import_module(f"majolica.properties.builtin.{name}").PROPERTY
     return found
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from majolica.adapters.store import find_adapters, load_adapters
 from majolica.config import io
 from majolica.config.resolutions import beyond_training_notes
 from majolica.config.run import RunConfig
@@ -58,12 +59,13 @@ class Pipeline:
     """The most memory that it has painted with; see `check_memory`."""
 
     @staticmethod
-    def load(run: str | Path, device: str | None = None) -> Pipeline:
+    def load(run: str | Path, device: str | None = None, adapters: Sequence[str | Path] | None = None) -> Pipeline:
         """The model of a run folder, with its averaged weights.
 
-        It lies on the GPU if there is one, unless `device` is named.
+        It lies on the GPU if there is one, unless `device` is named. `adapters` are files of further
+        properties (`majolica extend`); if it is None, those in the folder `adapters` of the run.
 
-        Raises UserError where there is no run, or where it cannot be read.
+        Raises UserError where there is no run, or where it or an adapter cannot be read.
         """
         run, place = Path(run), find_device(device)
         advice = f"no run in {run}: train one (majolica demo), or name its folder with --run"
@@ -84,8 +86,15 @@ class Pipeline:
             raise UserError(f"the weights in {run} do not fit its config.yaml ({names})")
         if config.train.precision != "fp32" and has_bf16(place):
             set_attention_by_products(model, place)
+        files = find_adapters(run) if adapters is None else [Path(each) for each in adapters]
+        model.adapters = load_adapters(files, run, config.model, place)
         calibration = load_calibration(run)
         return Pipeline(model.to(place).eval(), tokenizer, config, place, load_words(run), calibration)
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """The properties that can be set: those that it was trained with, and those of adapters."""
+        return (*self.config.model.properties, *(adapter.name for adapter in self.model.adapters))
 
     @property
     def resolution(self) -> int:
@@ -147,7 +156,7 @@ class Pipeline:
     @torch.inference_mode()
     def paint_request(self, request: PaintRequest, progress: Progress | None = None) -> Tensor:
         """Paint what one object asks for, in the way of `paint`."""
-        texts, settings = read_texts(request.prompts), read_settings(request, self.model.config, self.config.loss)
+        texts, settings = read_texts(request.prompts), read_settings(request, self.config, self.properties)
         at_once, seeds = read_count(request.batch, "the batch"), read_seeds(request.seed, len(texts))
         needed = needed_bytes(settings, min(at_once, len(texts)), self.config.model.decoder)
         if needed > self.painted_bytes:  # what has fitted before fits again, though its memory may not look free
@@ -184,10 +193,11 @@ class Pipeline:
         Raises UserError for properties that the model does not have, and warns of values that its
         pictures do not reach. `raw` leaves out the calibration.
         """
-        names, batch = self.config.model.properties, len(prompts)
+        names, batch = self.properties, len(prompts)
         values_BP, has_BP = torch.zeros(batch, len(names)), torch.zeros(batch, len(names), dtype=torch.bool)
         calibration = {} if raw else self.calibration
-        quantiles_PK = self.model.conditions.quantiles.cpu()
+        taught = [adapter.quantiles[None] for adapter in self.model.adapters]
+        quantiles_PK = torch.cat((self.model.conditions.quantiles, *taught)).cpu()
         for name, values_B in read_properties(properties, names, batch, quantiles_PK).items():
             warn(filter(None, [describe_reach(name, values_B, calibration)]))
             values_BP[:, names.index(name)] = torch.from_numpy(calibrate(name, values_B, calibration))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from majolica.config.flow_times import time_quantile
 from majolica.config.picture_size import PictureSize, size_of
-from majolica.config.run import LossConfig, ModelConfig
+from majolica.config.run import LossConfig, RunConfig
 from majolica.errors import UserError, unknown_name
 from majolica.sampling.guidance import Guidance, PropertyWeights, read_guidance
 from majolica.sampling.inputs import Texts, Values, read_count, read_number, read_texts, read_whole
@@ -70,17 +70,18 @@ class PaintSettings:
     """Side in pixels of the tiles that are decoded one after the other; None decodes all at once."""
 
 
-def read_settings(request: PaintRequest, model: ModelConfig, loss: LossConfig) -> PaintSettings:
-    """The settings of a request, for a model of that configuration that was trained with `loss`.
+def read_settings(request: PaintRequest, config: RunConfig, properties: Sequence[str]) -> PaintSettings:
+    """The settings of a request, for the model of a run in which these properties can be set.
 
     Raises UserError for settings that cannot be followed.
     """
+    model = config.model
     size = size_of(*read_size(request.size, model.resolution), model)
     if request.solver not in SOLVERS:
         raise unknown_name("solver", str(request.solver), SOLVERS)
     steps = read_count(request.steps, "the number of steps")
-    guidance = read_guidance(request.guidance, request.property_guidance, model.properties)
-    times = spread_times(steps, read_last_time(request.last_time, loss))
+    guidance = read_guidance(request.guidance, request.property_guidance, properties)
+    times = spread_times(steps, read_last_time(request.last_time, config.loss))
     return PaintSettings(size, times, guidance, request.solver, read_tile(request.tile, size.longest))
 
 

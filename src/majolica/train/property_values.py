@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -20,20 +22,21 @@ BATCH = 64
 
 def measure_property_values(config: RunConfig, folder: Path) -> None:
     """Write the quantiles of the properties, over the first pictures in the order of training, to the run folder."""
-    names, model = config.model.properties, config.model
+    names = config.model.properties
     if not names:
         return
-    data = dataclasses.replace(config.data, cache=False, ahead=1)
-    loader = Loader(data, BATCH, Size(model.resolution, patch=model.patch), config.train.seed)
-    try:
-        values_NP = torch.cat(
-            [measure_all(names, next(loader).images_B3HW.float() / 255) for _ in range(PICTURES // BATCH)]
-        )
-    finally:
-        loader.close()
-    columns = zip(names, values_NP.T, strict=True)
+    columns = zip(names, measure_first_pictures(names, config).T, strict=True)
     found = {name: fit_quantiles(find_property(name), values_N) for name, values_N in columns}
     save_quantiles(folder, found | _inherited(config))
+
+
+def measure_first_pictures(names: Sequence[str], config: RunConfig) -> Tensor:
+    """The properties of the first `PICTURES` in the order of training, `(N, P)`."""
+    data = dataclasses.replace(config.data, cache=False, ahead=1)
+    size = Size(config.model.resolution, patch=config.model.patch)
+    with closing(Loader(data, BATCH, size, config.train.seed)) as loader:
+        parts = [measure_all(names, next(loader).images_B3HW.float() / 255) for _ in range(PICTURES // BATCH)]
+    return torch.cat(parts)
 
 
 def _inherited(config: RunConfig) -> dict[str, Tensor]:

@@ -76,6 +76,9 @@ def test_common_values_are_told_apart_finely() -> None:
     model = build("tokens")
     knots = torch.cat((torch.linspace(0.1, 0.4, 2), torch.linspace(0.5, 0.52, 29), torch.linspace(0.7, 0.9, 2)))
     model.conditions.quantiles[0] = knots
-    common = [model.conditions._encode(condition([v, 0.0, 0.2], [True, False, False]))[0, 0] for v in (0.505, 0.515)]
-    rare = [model.conditions._encode(condition([v, 0.0, 0.2], [True, False, False]))[0, 0] for v in (0.20, 0.21)]
-    assert (common[0] - common[1]).norm() > 3 * (rare[0] - rare[1]).norm()
+
+    def token(value: float) -> Tensor:
+        asked = condition([value, 0.0, 0.2], [True, False, False])
+        return model.conditions._encode(asked.values_BP, asked.has_value_BP)[0, 0]
+
+    assert (token(0.505) - token(0.515)).norm() > 3 * (token(0.20) - token(0.21)).norm()

@@ -1,0 +1,1 @@
+"""Files of adapters: properties that a trained model was taught afterwards."""

@@ -1,0 +1,74 @@
+"""The card of an adapter: what it is, how it is measured, and which model it belongs to."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from torch import Tensor
+
+from majolica.errors import UserError
+from majolica.properties.property import Property
+from majolica.properties.registry import add_property, find_property, known_properties
+
+KEY = "majolica_adapter"
+"""Of the card in the metadata of the safetensors file, as JSON."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """What a person and the program should know of an adapter."""
+
+    name: str
+    """Of the property, as in --set NAME=VALUE."""
+    unit: str
+    low: float
+    high: float
+    circular: bool
+    measure: str
+    """How values are measured: "built in", or the name and the SHA-256 of the user's file."""
+    base: str
+    """SHA-256 of the averaged weights that it was taught to."""
+    rank: int
+    parameters: int
+    share: float
+    """Its parameters over those of the model."""
+    steps: int
+    rows: int
+    seconds: float
+    version: int = 1
+
+    def to_json(self) -> str:
+        """The card as one JSON object."""
+        return json.dumps(dataclasses.asdict(self), indent=1)
+
+    @staticmethod
+    def from_json(text: str) -> Card:
+        """Read a card; ValueError or TypeError for what is none."""
+        found: dict[str, Any] = json.loads(text)
+        if not isinstance(found, dict) or found.get("version") != 1:
+            raise ValueError("its card is not of version 1")
+        return Card(**found)
+
+    def introduce(self) -> None:
+        """Make its property known, unless it is known already: pictures can then be painted, but not measured."""
+        if self.name in known_properties():
+            return
+        try:
+            entry = find_property(self.name)
+        except UserError:
+            add_property(self.name, Property(self.unit, self.low, self.high, _cannot_measure(self), self.circular))
+            return
+        if (entry.low, entry.high, entry.circular) != (self.low, self.high, self.circular):
+            raise UserError(
+                f"the adapter {self.name} was taught values from {self.low:g} to {self.high:g} {self.unit}, and another"
+                f" property of that name runs from {entry.low:g} to {entry.high:g} {entry.unit}: rename one of them"
+            )
+
+
+def _cannot_measure(card: Card) -> Any:
+    def measure(images_B3HW: Tensor) -> Tensor:
+        raise UserError(f"how {card.name} is measured is not built in: name its file ({card.measure}) with --property")
+
+    return measure

@@ -1,0 +1,83 @@
+"""Saving adapters, and loading them for the model that they belong to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save
+
+from majolica.adapters.card import KEY, Card
+from majolica.config.run import ModelConfig
+from majolica.errors import UserError
+from majolica.files import write_atomic
+from majolica.models.adapter import PropertyAdapter
+from majolica.run.weights import MANIFEST, latest
+
+FOLDER = "adapters"
+"""In a run folder; what lies there is loaded with the run."""
+WEIGHTS = "ema.safetensors"
+
+
+def hash_base(run: Path) -> str:
+    """SHA-256 of the averaged weights of a run's newest whole checkpoint, as its manifest has it."""
+    folder, _ = latest(run, [WEIGHTS])
+    manifest: dict[str, str] = json.loads((folder / MANIFEST).read_text())
+    return manifest[WEIGHTS]
+
+
+def save_adapter(path: Path, adapter: PropertyAdapter, card: Card) -> None:
+    """Write an adapter with its card into one safetensors file."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in adapter.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, save(tensors, {KEY: card.to_json()}))
+
+
+def read_card(path: Path) -> Card:
+    """The card of an adapter's file; UserError for a file that is no adapter."""
+    try:
+        with safe_open(path, "pt") as file:
+            return Card.from_json((file.metadata() or {})[KEY])
+    except FileNotFoundError as error:
+        raise UserError(f"the adapter {path} is not there") from error
+    except KeyError as error:
+        raise UserError(f"{path} is a safetensors file, but no adapter: make one with `majolica extend`") from error
+    except Exception as error:  # safetensors has an exception of its own
+        reason = " ".join(str(error).split())
+        raise UserError(f"the adapter {path} cannot be read ({reason}): make it anew with `majolica extend`") from error
+
+
+def find_adapters(run: Path) -> list[Path]:
+    """The adapters in a run folder, by name."""
+    return sorted((run / FOLDER).glob("*.safetensors"))
+
+
+def load_adapters(paths: Sequence[Path], run: Path, model: ModelConfig, device: torch.device) -> list[PropertyAdapter]:
+    """Load adapters for the model of a run, in the order of `paths`.
+
+    Raises UserError for an adapter of another base (both hashes are named), for two of one property,
+    and for a property that the model has itself.
+    """
+    adapters: list[PropertyAdapter] = []
+    base = hash_base(run) if paths else ""
+    for path in paths:
+        card = read_card(path)
+        if card.base != base:
+            raise UserError(
+                f"the adapter {path} was taught to a model with the SHA-256 {card.base}, and {run} has {base}: teach it"
+                " anew with `majolica extend`, or move it away"
+            )
+        if card.name in (*model.properties, *(adapter.name for adapter in adapters)):
+            raise UserError(f"the adapter {path} is for {card.name}, which the model has already: leave one out")
+        card.introduce()
+        adapter = PropertyAdapter(card.name, model, card.rank)
+        try:
+            adapter.load_state_dict(load_file(path))
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"the adapter {path} does not fit its card ({reason}): make it anew") from error
+        adapters.append(adapter.to(device).eval().requires_grad_(False))
+    return adapters

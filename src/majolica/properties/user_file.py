@@ -1,0 +1,71 @@
+"""A property of the user's own: a Python file outside the package, as those in `builtin`."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from majolica.errors import UserError
+from majolica.properties.property import Property
+from majolica.properties.registry import add_property, known_properties
+
+
+def load_property_file(path: Path) -> str:
+    """Make the property of a file known under the name of the file, and return this name.
+
+    The file defines `PROPERTY`, a `majolica.properties.property.Property`. Its measure is tried on
+    four pictures. Raises UserError for a file that cannot be run, that defines no property, or whose
+    measure does not give one number for each picture.
+    """
+    name = path.stem
+    if not path.is_file():
+        raise UserError(f"{path} is not there: name a Python file that defines PROPERTY, or one of {_known()}")
+    if not name.isidentifier():
+        raise UserError(f"{path} cannot name a property: rename it to letters, digits and underscores, as in warmth.py")
+    if name in known_properties():
+        raise UserError(f"{path} has the name of a property that is built in: rename it")
+    entry = _run(path)
+    _try_measure(path, entry)
+    add_property(name, entry)
+    return name
+
+
+def _known() -> str:
+    return ", ".join(known_properties())
+
+
+def _run(path: Path) -> Property:
+    spec = importlib.util.spec_from_file_location(f"majolica_property_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UserError(f"{path} cannot be run ({_say(error)}): mend it") from error
+    entry = getattr(module, "PROPERTY", None)
+    if not isinstance(entry, Property):
+        raise UserError(
+            f"{path} defines no PROPERTY: end it with PROPERTY = Property(unit, low, high, measure), imported from"
+            " majolica.properties.property"
+        )
+    if not entry.low < entry.high:
+        raise UserError(f"{path}: the range from {entry.low} to {entry.high} is empty; give low below high")
+    return entry
+
+
+def _try_measure(path: Path, entry: Property) -> None:
+    images_B3HW = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    try:
+        found = entry.measure(images_B3HW)
+    except Exception as error:
+        raise UserError(f"{path}: measure fails on four pictures of 32 px ({_say(error)}); mend it") from error
+    if not isinstance(found, Tensor) or found.shape != (4,) or not found.is_floating_point():
+        shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+        raise UserError(f"{path}: measure gives {shape} for four pictures; it has to give four floating-point numbers")
+
+
+def _say(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,0 +1,106 @@
+"""Files of adapters: what they hold, and which are refused."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from majolica.adapters import store
+from majolica.adapters.card import Card
+from majolica.adapters.store import find_adapters, load_adapters, read_card, save_adapter
+from majolica.errors import UserError
+from majolica.models.adapter import PropertyAdapter
+from majolica.properties import registry
+from majolica.properties.property import Property
+from majolica.properties.registry import add_property, find_property, measure
+from tiny import TINY
+
+CPU = torch.device("cpu")
+CARD = Card("hue", "degrees of hue", 0.0, 360.0, True, "built in", "a" * 64, 8, 10, 0.001, 5, 320, 1.0)
+WARMTH = dataclasses.replace(CARD, name="warmth", unit="red less blue", low=-0.5, high=0.5, circular=False)
+
+
+@pytest.fixture(autouse=True)
+def base(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(store, "hash_base", lambda run: "a" * 64)
+    yield
+    registry._ADDED.clear()
+
+
+def save(folder: Path, card: Card = CARD, file: str = "") -> Path:
+    card_property = Property(card.unit, card.low, card.high, lambda x: x.mean((1, 2, 3)), card.circular)
+    if card.name not in registry.known_properties():
+        add_property(card.name, card_property)
+    adapter = PropertyAdapter(card.name, TINY, card.rank)
+    path = folder / "adapters" / f"{file or card.name}.safetensors"
+    save_adapter(path, adapter, card)
+    registry._ADDED.clear()
+    return path
+
+
+def load(run: Path, *paths: Path) -> list[PropertyAdapter]:
+    return load_adapters(paths or find_adapters(run), run, TINY, CPU)
+
+
+def test_they_are_kept_with_their_card(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path = save(tmp_path)
+    torch.manual_seed(0)
+    expected = PropertyAdapter("hue", TINY).state_dict()
+    [found] = load(tmp_path)
+    assert read_card(path) == CARD and not any(value.requires_grad for value in found.parameters())
+    assert all(torch.equal(value, expected[name]) for name, value in found.state_dict().items())
+
+
+def test_several_load_side_by_side(tmp_path: Path) -> None:
+    save(tmp_path), save(tmp_path, dataclasses.replace(CARD, name="sharpness", circular=False, low=0.0, high=0.8))
+    assert [adapter.name for adapter in load(tmp_path)] == ["hue", "sharpness"]
+
+
+def test_one_for_another_base_is_refused_with_both_hashes(tmp_path: Path) -> None:
+    save(tmp_path, dataclasses.replace(CARD, base="b" * 64))
+    with pytest.raises(UserError, match=f"{'b' * 64}.*{'a' * 64}.*teach it anew"):
+        load(tmp_path)
+
+
+def test_a_property_that_is_there_already(tmp_path: Path) -> None:
+    save(tmp_path, dataclasses.replace(CARD, name="contrast", circular=False))
+    with pytest.raises(UserError, match="for contrast, which the model has already"):
+        load(tmp_path)
+    first, again = save(tmp_path / "two"), save(tmp_path / "two", file="again")
+    with pytest.raises(UserError, match="for hue, which the model has already"):
+        load(tmp_path / "two", first, again)
+
+
+def test_a_users_property_can_be_set_and_not_measured(tmp_path: Path) -> None:
+    save(tmp_path, WARMTH)
+    load(tmp_path)
+    assert find_property("warmth").high == 0.5
+    with pytest.raises(UserError, match="how warmth is measured is not built in"):
+        measure("warmth", torch.rand(1, 3, 4, 4))
+
+
+def test_a_property_of_that_name_with_another_range(tmp_path: Path) -> None:
+    save(tmp_path, WARMTH)
+    add_property("warmth", Property("kelvin", 1000.0, 9000.0, lambda x: x.mean((1, 2, 3))))
+    with pytest.raises(UserError, match=r"from -0\.5 to 0\.5 red less blue, and another.*1000 to 9000 kelvin"):
+        load(tmp_path)
+
+
+def test_what_is_no_adapter(tmp_path: Path) -> None:
+    folder = tmp_path / "adapters"
+    folder.mkdir()
+    with pytest.raises(UserError, match="is not there"):
+        load(tmp_path, folder / "hue.safetensors")
+    (folder / "hue.safetensors").write_bytes(b"nothing")
+    with pytest.raises(UserError, match=r"hue.safetensors cannot be read \("):
+        load(tmp_path)
+    save_file({"x": torch.zeros(1)}, folder / "hue.safetensors")
+    with pytest.raises(UserError, match="is a safetensors file, but no adapter"):
+        load(tmp_path)
+    save_adapter(folder / "hue.safetensors", PropertyAdapter("hue", TINY, rank=4), CARD)
+    with pytest.raises(UserError, match="does not fit its card"):
+        load(tmp_path)

@@ -1,0 +1,73 @@
+"""A property in a file of the user's own, and what may be wrong with it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from majolica.errors import UserError
+from majolica.properties import registry
+from majolica.properties.registry import find_property, known_properties, measure
+from majolica.properties.user_file import load_property_file
+
+WARMTH = """
+from majolica.properties.property import Property
+
+
+def measure(images_B3HW):
+    return images_B3HW[:, 0].mean((1, 2)) - images_B3HW[:, 2].mean((1, 2))
+
+
+PROPERTY = Property("mean red less mean blue", -0.5, 0.5, measure)
+"""
+
+
+@pytest.fixture(autouse=True)
+def forget() -> Iterator[None]:
+    yield
+    registry._ADDED.clear()
+
+
+def write(folder: Path, content: str, name: str = "warmth.py") -> Path:
+    (folder / name).write_text(content)
+    return folder / name
+
+
+def test_its_name_is_that_of_the_file(tmp_path: Path) -> None:
+    assert load_property_file(write(tmp_path, WARMTH)) == "warmth"
+    assert find_property("warmth").unit == "mean red less mean blue"
+    assert measure("warmth", torch.tensor([1.0, 0.5, 0.25]).view(1, 3, 1, 1)).item() == 0.75
+    assert "warmth" not in known_properties()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("import nothing_of_this_name", r"cannot be run \(ModuleNotFoundError.*mend it"),
+        ("def measure(:", r"cannot be run \(SyntaxError"),
+        ("x = 1", "defines no PROPERTY"),
+        (WARMTH.replace("-0.5, 0.5", "0.5, 0.5"), "the range from 0.5 to 0.5 is empty"),
+        (WARMTH.replace(".mean((1, 2))", ""), r"measure gives \(4, 32, 32\) for four pictures"),
+        (WARMTH.replace("return images", "return no_such"), r"measure fails on four pictures of 32 px \(NameError"),
+        (WARMTH.replace("return ", "return (").replace(", 2))\n\n", ", 2))).argmax()\n\n"), r"measure gives \(\) for"),
+        (WARMTH.replace("return ", "return 1 or "), "measure gives int for four pictures"),
+    ],
+)
+def test_what_is_wrong_with_it_is_one_line(tmp_path: Path, content: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as raised:
+        load_property_file(write(tmp_path, content))
+    assert "warmth.py" in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("hue.py", "is built in: rename"), ("my-hue.py", "cannot name a property")]
+)
+def test_names_that_cannot_be(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_property_file(write(tmp_path, WARMTH, name))
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is not there"):
+        load_property_file(tmp_path / "warmth.py")
