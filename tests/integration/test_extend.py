@@ -1,0 +1,112 @@
+"""Teaching a trained run a property: its own weights and pictures stay as they are, and it can be set afterwards."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from majolica import cli
+from majolica.adapters.store import hash_base, read_card
+from majolica.launch.start import train
+from majolica.properties import registry
+from majolica.sampling.pipeline import Pipeline
+from tiny import tiny_run
+
+WARMTH = """
+from majolica.properties.property import Property
+
+
+def measure(images_B3HW):
+    return images_B3HW[:, 0].mean((1, 2)) - images_B3HW[:, 2].mean((1, 2))
+
+
+PROPERTY = Property("mean red less mean blue", -0.5, 0.5, measure)
+"""
+
+
+@pytest.fixture(autouse=True)
+def forget() -> Iterator[None]:
+    yield
+    registry._ADDED.clear()
+
+
+@pytest.fixture
+def run(shards: Path, tmp_path: Path) -> Path:
+    config = tiny_run(shards, steps=2)
+    train(dataclasses.replace(config, train=dataclasses.replace(config.train, trackers=())), tmp_path / "run")
+    return tmp_path / "run"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_two_properties_are_taught_and_nothing_else_changes(run: Path, tmp_path: Path) -> None:
+    before, plain = contents(run), Pipeline.load(run).paint("a fox", steps=2)
+    (tmp_path / "warmth.py").write_text(WARMTH)
+    for name in ("hue", str(tmp_path / "warmth.py")):
+        assert cli.main(["extend", str(run), "--property", name, "--steps", "9", "--batch", "4", "--lr", "0.2"]) == 0
+    after = contents(run)
+    assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) == {"adapters/hue.safetensors", "adapters/warmth.safetensors"}
+    pipeline = Pipeline.load(run)
+    assert pipeline.properties == ("brightness", "contrast", "colourfulness", "hue", "warmth")
+    assert torch.equal(plain, pipeline.paint("a fox", steps=2))
+    for dials in ({"hue": 120.0}, {"warmth": 0.3}, {"hue": 120.0, "warmth": "p90", "brightness": 0.6}):
+        assert not torch.equal(plain, pipeline.paint("a fox", steps=2, properties=dials))
+    alone = Pipeline.load(run, adapters=[run / "adapters" / "hue.safetensors"])
+    assert torch.equal(*(p.paint("a fox", steps=2, properties={"hue": 9.0}) for p in (alone, pipeline)))
+
+
+def test_the_card_says_what_it_is(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = run.parent / "elsewhere.safetensors"
+    words = ["extend", str(run), "--property", "sharpness", "--steps", "2", "--batch", "4", "--out", str(path)]
+    assert cli.main(words) == 0
+    card = read_card(path)
+    assert (card.name, card.base, card.steps, card.rows) == ("sharpness", hash_base(run), 2, 8)
+    assert card.parameters == sum(x.numel() for name, x in load_file(path).items() if name != "quantiles")
+    assert f"{card.parameters:,} parameters" in capsys.readouterr().err
+    assert Pipeline.load(run).properties == ("brightness", "contrast", "colourfulness")
+    assert "sharpness" in Pipeline.load(run, adapters=[path]).properties
+
+
+def test_a_run_that_was_trained_on_is_another_base(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["extend", str(run), "--property", "hue", "--steps", "1", "--batch", "4"]) == 0
+    old = hash_base(run)
+    assert cli.main(["train", "--resume", str(run), "--train.steps", "4"]) == 0
+    capsys.readouterr()
+    assert cli.main(["generate", "a fox", "--run", str(run)]) == 2
+    said = capsys.readouterr().err
+    assert old in said and hash_base(run) in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "say what to teach: --property with one of brightness"),
+        (["--property", "hu"], "unknown property 'hu': did you mean 'hue'"),
+        (["--property", "contrast"], "was trained with contrast: there is nothing to teach"),
+        (["--property", "nowhere.py"], "nowhere.py is not there"),
+        (["--property", "hue", "--minutes", "0"], "--minutes is 0: give a number above 0"),
+        (["--property", "hue", "--steps", "-1"], "--steps is -1"),
+        (["--property", "hue", "--data", "nowhere", "--steps", "1"], "nowhere"),
+    ],
+)
+def test_what_cannot_be_taught_is_one_line(
+    run: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    capsys.readouterr()
+    assert cli.main(["extend", str(run), *words]) == 2
+    said = capsys.readouterr().err
+    assert message in said and said.strip().count("\n") == 0
+    assert not (run / "adapters").exists()
+
+
+def test_quantiles_of_a_run_are_those_of_its_pictures(run: Path) -> None:
+    found = json.loads((run / "properties.json").read_text())
+    assert set(found) == {"brightness", "contrast", "colourfulness"}
+    assert Pipeline.load(run).model.conditions.quantiles[0].tolist() == pytest.approx(found["brightness"]["quantiles"])
