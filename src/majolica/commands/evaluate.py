@@ -12,7 +12,7 @@ from majolica.commands import DEFAULT_RUN
 from majolica.commands.notices import print_notices
 from majolica.commands.progress import bar
 from majolica.config.run_folder import config_of_run
-from majolica.errors import UserError
+from majolica.errors import UserError, unknown_name
 from majolica.files import check_writable
 
 
@@ -22,26 +22,34 @@ def run(args: list[str]) -> None:
 
 
 def evaluate(
-    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")] = DEFAULT_RUN, /, processes: int = 0
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")] = DEFAULT_RUN,
+    /,
+    suite: str = "",
+    processes: int = 0,
 ) -> None:
     """Evaluate a run, and write metrics.json and report.html in its folder.
 
     Args:
         run: Folder of the trained run.
+        suite: A part to go deeper into: control (properties), which writes report-control.html.
         processes: Processes that paint side by side; 0: one a core, up to 8, and one on a GPU.
     """
     if processes < 0:
         raise UserError(f"--processes is {processes}: give a number of processes, or 0 for as many as fit")
     config_of_run(run, "", f"no run in {run}: train one (majolica demo), or name its folder")
-    check_writable(run / "report.html")
-    from majolica.eval.request import EvaluationRequest
+    from majolica.eval.request import SUITES, EvaluationRequest, result_files
+
+    if suite and suite not in SUITES:
+        raise unknown_name("suite", suite, SUITES)
+    report, _ = result_files(run, suite)
+    check_writable(report)
     from majolica.eval.run import evaluate as evaluate_run
 
     with print_notices(), bar("evaluating") as progress:
-        metrics = evaluate_run(EvaluationRequest(run, processes=processes), _say, progress)
+        metrics = evaluate_run(EvaluationRequest(run, processes=processes, suite=suite), _say, progress)
     for name, value in metrics.items():
         print(f"{name:24} {value:,.4g}" if isinstance(value, float) else f"{name:24} {value:,}")
-    print(f"report: {run / 'report.html'}")
+    print(f"report: {report}")
 
 
 def _say(text: str) -> None:

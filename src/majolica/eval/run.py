@@ -17,6 +17,7 @@ from majolica.config.run import RunConfig
 from majolica.eval import facts
 from majolica.eval.brush import Brush
 from majolica.eval.evaluators.control import Control
+from majolica.eval.evaluators.control_limits import ControlLimits
 from majolica.eval.evaluators.detail import Detail
 from majolica.eval.evaluators.fidelity import Fidelity
 from majolica.eval.evaluators.gallery import Gallery
@@ -29,7 +30,7 @@ from majolica.eval.painters import Painters, Workload
 from majolica.eval.paintings import Paintings
 from majolica.eval.protocol import EvalData, Evaluator, PipelineLike, Result
 from majolica.eval.report import Report, write_report
-from majolica.eval.request import EvaluationRequest
+from majolica.eval.request import EvaluationRequest, result_files
 from majolica.eval.workers import Workers, open_workers
 from majolica.files import write_atomic
 from majolica.machine import cores
@@ -73,13 +74,17 @@ def evaluate(
         tally = Workload(0, progress)
         spec = judge_spec(folder, data.names, config)
         judges = Judges(lambda: collect()[0], lambda: Panel.convene(collect()[1:], spec))
-        evaluators = default_evaluators(config, judges, request.pictures, request.brush)
+        evaluators = (
+            control_evaluators(trained.properties, judges, request.brush)
+            if request.suite == "control"
+            else default_evaluators(config, judges, request.pictures, request.brush)
+        )
         tally.total = sum(evaluator.paintings(data) for evaluator in evaluators)
         # Begun once the total is known, so that the progress does not fall back. The judges are asked for later.
         collect = _begin_judges(folder, [spec, *panel_specs(spec)], workers, tally, spent)
         pipeline = Painters(trained, config.model.resolution, workers, tally)
         results = run_evaluators(pipeline, data, evaluators, spent, say)
-    return write_results(run, config, data, results, spent)
+    return write_results(run, config, data, results, spent, request.suite)
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,14 @@ class Judges:
     """The judge whose features the Frechet distance compares."""
     panel: Callable[[], Panel]
     """The strict judges, which decide on prompt fidelity."""
+
+
+def control_evaluators(properties: tuple[str, ...], judges: Judges, brush: Brush) -> tuple[Evaluator, ...]:
+    """Return the evaluators of the suite `control`: more prompts, seeds and values than usual, and its limits."""
+    return (
+        Control(properties, prompts=16, seeds=2, values=9, brush=brush),
+        ControlLimits(properties, judges.panel, brush=brush),
+    )
 
 
 def default_evaluators(config: RunConfig, judges: Judges, pictures: int, brush: Brush) -> tuple[Evaluator, ...]:
@@ -126,14 +139,20 @@ def run_evaluators(
 
 
 def write_results(
-    run: Path, config: RunConfig, data: EvalData, results: Sequence[Result], seconds: Mapping[str, float]
+    run: Path,
+    config: RunConfig,
+    data: EvalData,
+    results: Sequence[Result],
+    seconds: Mapping[str, float],
+    suite: str = "",
 ) -> dict[str, float]:
-    """Write metrics.json and report.html, and return the metrics."""
+    """Write metrics.json and report.html, or metrics-SUITE.json and report-SUITE.html, and return the metrics."""
     log, summary = facts.read_log(run), facts.read_json(run / "summary.json")
     metrics = facts.training_metrics(config, summary, log)
     found = {name: value for result in results for name, value in result.metrics.items()}
     metrics = {**found, **metrics}
-    write_atomic(run / "metrics.json", json.dumps(metrics, indent=1))
+    page_file, metrics_file = result_files(run, suite)
+    write_atomic(metrics_file, json.dumps(metrics, indent=1))
     page = Report(
         title=f"Majolica · {config.recipe}",
         metrics=metrics,
@@ -145,7 +164,7 @@ def write_results(
         commands=facts.next_commands(run, config, data),
         credits=_credits(facts.data_folder(config)),
     )
-    write_report(run / "report.html", page)
+    write_report(page_file, page)
     return metrics
 
 
