@@ -65,9 +65,9 @@ for folder, data in map(str.split, sys.stdin):
 CHECKS = {
     "a property": TRAIN
     + """
-names = ("brightness", "saturation")
+names = ("brightness", "warmth")
 train_tiny(lambda c: replace(c, model=replace(c.model, properties=names)), "run")
-painted = Pipeline.load(Path(sys.argv[1]) / "run").paint("a red square", properties={"saturation": 0.5}, steps=1)
+painted = Pipeline.load(Path(sys.argv[1]) / "run").paint("a red square", properties={"warmth": 0.3}, steps=1)
 assert painted.shape == (1, 3, 16, 16)
 """,
     "an evaluator": """
