@@ -46,7 +46,9 @@ def generate(
     batch: int = 1,
     last_time: str = "auto",
     tile: str = "auto",
+    project: bool = True,
     raw: bool = False,
+    property: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(metavar="FILE")] = (),
     adapter: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(metavar="FILE")] = (),
 ) -> None:
     """Paint one picture for each prompt, or several.
@@ -65,6 +67,8 @@ def generate(
         solver: Heun evaluates the model twice a step, Euler once.
         last_time: Flow time (0 noise, 1 picture) from which the last step goes to 1; auto is as far as training went.
         tile: Side in pixels of the parts in which a large picture is decoded, auto (512 beyond 1024 px) or off.
+        project: Keep pictures to --set while they are painted, also for what the run has not learned.
+        property: A Python file with a property of your own, for --set.
         raw: Ask for --set as it is, without the calibration of the run (majolica calibrate).
         adapter: A property that the run was taught, by majolica extend; those in RUN/adapters are there without it.
         batch: Pictures painted at once: more are quicker, and may change values by 1 of 255.
@@ -77,16 +81,20 @@ def generate(
     for name, value in (("count", count), ("steps", steps), ("batch", batch)):
         if value < 1:
             raise UserError(f"--{name} is {value}: at least 1")
-    settable = known_properties() + tuple(path.stem for path in [*adapter, *(run / "adapters").glob("*.safetensors")])
+    files = [*property, *adapter, *(run / "adapters").glob("*.safetensors")]
+    settable = known_properties() + tuple(path.stem for path in files)
     properties = _properties(set, settable)
     wishes = [(prompt, seed + variant) for prompt in prompts for variant in range(count)]
     paths = [out] if len(wishes) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(wishes) + 1)]
     for path in paths:
         check_writable(path)
     from majolica.adapters.store import find_adapters
+    from majolica.properties.user_file import load_property_file
     from majolica.sampling.guidance import parse_property_weights
     from majolica.sampling.pipeline import Pipeline
 
+    for path in property:
+        load_property_file(path)
     weights = parse_property_weights(property_guidance)
 
     with print_notices(), bar("painting") as progress:
@@ -103,13 +111,14 @@ def generate(
             batch=batch,
             last_time=last_time,
             tile=tile,
+            project=project,
             raw=raw,
             progress=progress,
         )
     height, width = images_B3HW.shape[-2:]
     settings: dict[str, Any] = {"set": properties, "size": width if width == height else f"{width}x{height}"}
     settings |= {"steps": steps, "guidance": guidance, "property_guidance": weights, "solver": solver}
-    settings |= {"last_time": last_time, "tile": tile, "raw": raw}
+    settings |= {"last_time": last_time, "tile": tile, "project": project, "raw": raw}
     for path, image_3HW, (prompt, own) in zip(paths, images_B3HW, wishes, strict=True):
         write_atomic(path, _encode(image_3HW, FORMATS[out.suffix.lower()], prompt, settings | {"seed": own}))
         print(path)

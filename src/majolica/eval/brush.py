@@ -32,11 +32,11 @@ class Brush:
         prompts: Sequence[str],
         size: int | None = None,
         properties: Mapping[str, float] | None = None,
-        raw: bool = False,
+        plain: bool = False,
     ) -> Tensor:
         """Paint one picture per prompt, `B3HW` on the CPU; equal calls give equal pictures.
 
-        `raw` leaves out the calibration of properties.
+        `plain` leaves out calibration and projection of properties, so that the model alone follows them.
         """
         request = PaintRequest(
             prompts,
@@ -47,6 +47,7 @@ class Brush:
             seed=range(self.seed, self.seed + len(prompts)),
             solver=self.solver,
             batch=self.batch,
-            raw=raw,
+            project=not plain,
+            raw=plain,
         )
         return pipeline.paint_request(request).cpu()

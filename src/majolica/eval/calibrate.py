@@ -75,12 +75,12 @@ def calibrate_run(
 def correct(pipeline: PipelineLike, name: str, prompts: Sequence[str], data: EvalData) -> Correction:
     """Measure the response of one property, on every second prompt, and the errors on the others."""
     entry = find_property(name)
-    sweep = paint_sweep(pipeline, name, prompts[::2], _choose_requests(name, data), Brush(seed=1_000), raw=True)
+    sweep = paint_sweep(pipeline, name, prompts[::2], _choose_requests(name, data), Brush(seed=1_000), plain=True)
     response = fit_response(entry, sweep.requested_V, sweep.measurements(name))
     others, wanted_V = prompts[1::2] or prompts, choose_values(name, data, CHECKED)
     errors = []
     for asked_V in (wanted_V, calibrate(name, wanted_V, {name: response})):
-        check = paint_sweep(pipeline, name, others, asked_V, Brush(seed=2_000), raw=True)
+        check = paint_sweep(pipeline, name, others, asked_V, Brush(seed=2_000), plain=True)
         errors.append(float(deviation(wanted_V[:, None], check.measurements(name), entry).mean()))
     return Correction(response, *errors)
 

@@ -26,7 +26,7 @@ def consistency_loss(
     for place, name in enumerate(names):
         entry = find_property(name)
         measured_M = entry.measure(images_M3HW)
-        if not measured_M.requires_grad and torch.is_grad_enabled():
+        if not measured_M.requires_grad:
             continue
         away_M = (measured_M - condition.values_BP[:, place]) / entry.span
         if entry.circular:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from majolica.errors import unknown_name
+from majolica.errors import UserError, unknown_name
 from majolica.properties.property import Property
 
 if TYPE_CHECKING:
@@ -49,6 +49,19 @@ def find_property(name: str) -> Property:
 def _import_builtin(name: str) -> Property:
     found: Property = importlib.import_module(f"majolica.properties.builtin.{name}").PROPERTY
     return found
+
+
+def is_smooth(name: str) -> bool:
+    """Whether what a property measures can be differentiated by the pixels."""
+    import torch
+
+    entry = find_property(name)
+    with torch.inference_mode(False), torch.enable_grad():
+        pixels = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        try:
+            return entry.measure(pixels).requires_grad
+        except UserError:  # the measure of a user's property is not here
+            return False
 
 
 def measure(name: str, images_B3HW: Tensor) -> Tensor:

@@ -61,19 +61,6 @@ def calibrate(name: str, wanted: ArrayLike, calibration: Calibration) -> Numbers
     return calibration[name].invert(values, entry.span if entry.circular else None)
 
 
-def describe_reach(name: str, wanted: ArrayLike, calibration: Calibration) -> str:
-    """A sentence for values beyond what the pictures of this run measure, or ""."""
-    entry = find_property(name)
-    if name not in calibration or entry.circular:
-        return ""
-    low, high = calibration[name].measured[0], calibration[name].measured[-1]
-    values, slack = np.asarray(wanted, np.float64), 0.01 * entry.span
-    if ((low - slack <= values) & (values <= high + slack)).all():
-        return ""
-    far = values.flat[int(np.abs(values - (low + high) / 2).argmax())]
-    return f"{name} {far:g} is beyond what pictures of this run measure, on average: from {low:.3g} to {high:.3g}"
-
-
 def load_calibration(run: Path) -> Calibration:
     """The calibration of a run folder, empty where there is none; UserError for a file that cannot be read."""
     path = run / FILE

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from majolica.errors import UserError, unknown_name
+from majolica.errors import UserError
 from majolica.plurals import counted
 from majolica.properties.quantiles import from_quantile
 from majolica.properties.registry import find_property
@@ -79,8 +79,9 @@ def read_properties(
 ) -> dict[str, Tensor]:
     """The values of each property that is set, in its unit, `(count,)`.
 
-    Raises UserError for a property that the model has not, for a value out of its range, and for
-    another number of values than pictures.
+    `names` are the properties of the model, and `quantiles_PK` their quantiles. Raises UserError for an
+    unknown property, for a value out of its range, for another number of values than pictures, and for
+    a percentile of a property that the model has not.
     """
     if not isinstance(given, Mapping):
         raise UserError(
@@ -103,9 +104,10 @@ def read_percentile(name: str, text: str) -> float:
 
 
 def _read_property(name: str, given: Values, names: tuple[str, ...], count: int, quantiles_PK: Tensor) -> Tensor:
-    if not isinstance(name, str) or name not in names:
-        raise unknown_name("property", str(name), names)
+    find_property(str(name))
     if isinstance(given, str):
+        if name not in names:
+            raise UserError(f"{name} is {_shown(given)}: this run was not trained with it, so give a number")
         value = from_quantile(read_percentile(name, given), quantiles_PK[names.index(name)])
         return torch.full((count,), min(max(value, find_property(name).low), find_property(name).high))
     try:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-from majolica.errors import Notice
+from torch import Tensor
+
+from majolica.errors import Notice, UserError
+from majolica.properties.registry import find_property, measure
 
 _INSIDE = ("majolica.sampling", "torch")
 """Packages whose code is not the caller's: the pipeline, and what torch wraps around its methods.
@@ -20,6 +23,32 @@ def warn(lines: Iterable[str]) -> None:
         level, frame = level + 1, frame.f_back
     for line in lines:
         warnings.warn(line, Notice, stacklevel=level)
+
+
+FAR = 0.1
+"""Share of the range of a property by which a picture misses it if that is said."""
+
+
+def describe_misses(values: Mapping[str, Tensor], images_B3HW: Tensor) -> list[str]:
+    """A line for each property that painted pictures, uint8, miss by far; `values` are those asked for, `(B,)`.
+
+    A property whose measure is not here is passed over.
+    """
+    lines = []
+    for name, wanted_B in values.items():
+        try:
+            measured_B = measure(name, images_B3HW.float() / 255)
+        except UserError:
+            continue
+        entry = find_property(name)
+        away_B = (measured_B - wanted_B) / entry.span
+        away_B = ((away_B + 0.5) % 1 - 0.5 if entry.circular else away_B).abs()
+        far = [row for row, away in enumerate(away_B.tolist()) if not away <= FAR]  # NaN is far too
+        if far:
+            some = f"{len(far)} of {len(away_B)} pictures; " if len(away_B) > 1 else ""
+            found = f"{measured_B[far[0]]:.3g}" if bool(measured_B[far[0]].isfinite()) else "nothing"
+            lines.append(f"{name} is missed ({some}asked for {wanted_B[far[0]]:.3g}, measured {found} {entry.unit})")
+    return lines
 
 
 def find_repeats(asked: Sequence[Hashable]) -> list[str]:

@@ -13,17 +13,23 @@ from majolica.models.majolica import Majolica, Text
 from majolica.models.pooling import pool, repeat
 from majolica.models.tiles import decode_in_tiles
 from majolica.sampling.guidance import Branch, guide, list_branches
+from majolica.sampling.projection import Wish, project
 from majolica.sampling.request import PaintSettings
 from majolica.sampling.solvers import SOLVERS, Tick, ignore_tick
 
 
 @torch.inference_mode()
 def integrate(
-    model: Majolica, noise_B3HW: Tensor, condition: Condition, settings: PaintSettings, tick: Tick = ignore_tick
+    model: Majolica,
+    noise_B3HW: Tensor,
+    condition: Condition,
+    settings: PaintSettings,
+    tick: Tick = ignore_tick,
+    wish: Wish | None = None,
 ) -> Tensor:
     """Carry the noise of `draw_noise` at the scale k of `settings.size` to images in about [-1, 1].
 
-    Pooled by k, the images are those that the pooled noise becomes.
+    Pooled by k, the images are those that the pooled noise becomes. What they measure is kept to `wish`.
     """
     batch, scale, device = len(noise_B3HW), settings.size.scale, noise_B3HW.device
     text = model.read(condition.tokens_BL)
@@ -37,6 +43,8 @@ def integrate(
         if scale == 1 and not branches[0].factor:
             del branches[0]  # it is needed for the details of larger pictures only
         grid_BHWD, base_B3HW = paint_guided(model, noisy_B3HW, t_B, text, branches)
+        if wish is not None:
+            base_B3HW = project(base_B3HW, wish, t)
         if scale == 1:
             return base_B3HW
         # Details are decoded once for each time, although Heun's method asks twice, and from the branch

@@ -24,14 +24,15 @@ from majolica.models.majolica import Majolica
 from majolica.models.precision import autocast_in_use, has_bf16, set_attention_by_products
 from majolica.properties.quantiles import load_quantiles
 from majolica.run.weights import load_ema
-from majolica.sampling.calibration import Calibration, calibrate, describe_reach, load_calibration
+from majolica.sampling.calibration import Calibration, calibrate, load_calibration
 from majolica.sampling.guidance import PropertyWeights
 from majolica.sampling.images import Pictures, read_pictures
 from majolica.sampling.inputs import Texts, Values, read_count, read_labels, read_properties, read_texts
 from majolica.sampling.memory import check_memory, needed_bytes
 from majolica.sampling.noise import draw_noise, read_seeds
-from majolica.sampling.notices import find_repeats, warn
+from majolica.sampling.notices import describe_misses, find_repeats, warn
 from majolica.sampling.painting import integrate
+from majolica.sampling.projection import Wish, make_wish
 from majolica.sampling.request import PaintRequest, PaintSettings, Size, read_settings
 from majolica.sampling.solvers import Progress, Tick, make_tick
 from majolica.text.notices import label_notices, text_notices
@@ -120,6 +121,7 @@ class Pipeline:
         batch: int = 1,
         last_time: float | str = "auto",
         tile: int | str = "auto",
+        project: bool = True,
         raw: bool = False,
         progress: Progress | None = None,
     ) -> Tensor:
@@ -128,16 +130,18 @@ class Pipeline:
         `size` is a multiple of the base resolution, or width and height between 1:3 and 3:1, as
         "640x384" or (640, 384). One seed gives the same picture at every multiple of a size, with
         more detail at a larger one. `properties` maps names of properties to values in their
-        units, or to percentiles of the training pictures such as "p90". Where the run has been calibrated
-        (`majolica calibrate`), they are what pictures should measure, and `raw` asks the model for
-        them as they are. `seed` is a whole number from 0 to 2^63; each may be one value for all pictures
-        or a sequence with one for each. `guidance` of 1 turns all guidance off, including that of
-        properties. `property_guidance` is one weight for all properties together, or a dictionary with
-        weights of their own; where none is given, it is 1.5. `last_time` is the
-        flow time from which the last step goes to 1; "auto" is the time below which 99 % of the
-        noisy rows of training lay. `tile` is the side in pixels of the parts in which a picture is
-        decoded, which bounds the memory: "auto" uses tiles of 512 for pictures beyond 1024 px, and
-        "off" decodes every picture at once.
+        units, or to percentiles of the training pictures such as "p90". They are what pictures should
+        measure: predictions are kept to them while a picture is painted (`sampling.projection`), unless
+        `project` is False, and where the run has been calibrated (`majolica calibrate`) the model is asked
+        for what makes pictures measure so, unless `raw` is set. By projection also properties are
+        followed that the model has not learned. `seed` is a whole number from
+        0 to 2^63; each may be one value for all pictures or a sequence with one for each.
+        `guidance` of 1 turns all guidance off, including that of properties. `property_guidance` is
+        one weight for all properties together, or a dictionary with weights of their own; where none
+        is given, it is 1.5. `last_time` is the flow time from which the last step goes to 1; "auto" is
+        the time below which 99 % of the noisy rows of training lay. `tile` is the side in pixels of
+        the parts in which a picture is decoded, which bounds the memory: "auto" uses tiles of 512 for
+        pictures beyond 1024 px, and "off" decodes every picture at once.
         `progress` hears how many steps are done, and of how many.
 
         A picture depends on its own prompt, properties, settings and seed alone. On one machine
@@ -149,7 +153,19 @@ class Pipeline:
         """
         chosen = {} if properties is None else properties
         request = PaintRequest(
-            prompts, size, chosen, steps, guidance, seed, solver, property_guidance, batch, last_time, tile, raw
+            prompts,
+            size,
+            chosen,
+            steps,
+            guidance,
+            seed,
+            solver,
+            property_guidance,
+            batch,
+            last_time,
+            tile,
+            project,
+            raw,
         )
         return self.paint_request(request, progress)
 
@@ -161,7 +177,9 @@ class Pipeline:
         needed = needed_bytes(settings, min(at_once, len(texts)), self.config.model.decoder)
         if needed > self.painted_bytes:  # what has fitted before fits again, though its memory may not look free
             check_memory(needed, settings, at_once, self.device)
-        condition = self.condition(texts, request.properties, request.raw)
+        values = self._read_properties(request.properties, len(texts))
+        wish = self._wish(values, request.project)
+        condition = self.condition(texts, values, request.raw)
         read = map(tuple, condition.tokens_BL.tolist())  # "A Fox" and "a fox" are one prompt
         asked = zip(read, seeds, map(tuple, condition.values_BP.tolist()), strict=True)
         warn(
@@ -173,33 +191,40 @@ class Pipeline:
         )
         rows = [slice(start, start + at_once) for start in range(0, len(texts), at_once)]
         tick = make_tick(progress, len(rows) * (len(settings.times) - 1))
-        painted_B3HW = torch.cat([self._paint(condition[some], seeds[some], settings, tick) for some in rows])
+        wishes = [wish[some] if wish else None for some in rows]
+        painted_B3HW = torch.cat(
+            [
+                self._paint(condition[some], seeds[some], settings, tick, part)
+                for some, part in zip(rows, wishes, strict=True)
+            ]
+        )
         self.painted_bytes = max(self.painted_bytes, needed)
+        warn(describe_misses(values, painted_B3HW))
         return painted_B3HW
 
-    def _paint(self, condition: Condition, seeds: Sequence[int], settings: PaintSettings, tick: Tick) -> Tensor:
+    def _paint(
+        self, condition: Condition, seeds: Sequence[int], settings: PaintSettings, tick: Tick, wish: Wish | None
+    ) -> Tensor:
         size, detail_noise = settings.size, self.config.model.decoder.detail_noise
         noise_B3HW = torch.stack([draw_noise(seed, size.base, size.scale, detail_noise) for seed in seeds])
         with autocast_in_use(self.config.train.precision, self.device):
-            image_B3HW = integrate(self.model, noise_B3HW.to(self.device), condition, settings, tick)
+            image_B3HW = integrate(self.model, noise_B3HW.to(self.device), condition, settings, tick, wish)
         if not bool(torch.isfinite(image_B3HW).all()):
             weight = settings.guidance.text
             raise UserError(f"the picture has values that are not finite: lower the guidance ({weight:g})")
         return ((image_B3HW.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
 
     def condition(self, prompts: Sequence[str], properties: Mapping[str, Values], raw: bool = False) -> Condition:
-        """Prompts and properties in the form that the model takes.
+        """Prompts and properties in the form that the model takes; those that it does not have are left out.
 
-        Raises UserError for properties that the model does not have, and warns of values that its
-        pictures do not reach. `raw` leaves out the calibration.
+        `raw` leaves out the calibration.
         """
         names, batch = self.properties, len(prompts)
         values_BP, has_BP = torch.zeros(batch, len(names)), torch.zeros(batch, len(names), dtype=torch.bool)
         calibration = {} if raw else self.calibration
-        taught = [adapter.quantiles[None] for adapter in self.model.adapters]
-        quantiles_PK = torch.cat((self.model.conditions.quantiles, *taught)).cpu()
-        for name, values_B in read_properties(properties, names, batch, quantiles_PK).items():
-            warn(filter(None, [describe_reach(name, values_B, calibration)]))
+        for name, values_B in self._read_properties(properties, batch).items():
+            if name not in names:  # it is followed by projection alone
+                continue
             values_BP[:, names.index(name)] = torch.from_numpy(calibrate(name, values_B, calibration))
             has_BP[:, names.index(name)] = True
         return Condition(
@@ -208,6 +233,22 @@ class Pipeline:
             values_BP.to(self.device),
             has_BP.to(self.device),
         )
+
+    def _read_properties(self, given: Mapping[str, Values], count: int) -> dict[str, Tensor]:
+        """The values that are set, `(count,)` each."""
+        taught = [adapter.quantiles[None] for adapter in self.model.adapters]
+        quantiles_PK = torch.cat((self.model.conditions.quantiles, *taught)).cpu()
+        return read_properties(given, self.properties, count, quantiles_PK)
+
+    def _wish(self, values: Mapping[str, Tensor], project: bool) -> Wish | None:
+        """What pictures are kept to; UserError for properties that nothing would follow."""
+        if project:
+            wish = make_wish(values, self.properties)
+            return wish and Wish(wish.names, wish.values_BP.to(self.device), wish.learned)
+        for name in values:
+            if name not in self.properties:
+                raise UserError(f"this run was not trained with {name}, so it can only be followed by projection")
+        return None
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """The tokens of texts, `(B, L)`, where L is the length that the model reads."""

@@ -42,6 +42,8 @@ class PaintRequest:
     """Flow time from which the last step goes to 1; see `read_last_time`."""
     tile: int | str = "auto"
     """Side in pixels of the parts in which a large picture is decoded; see `read_tile`."""
+    project: bool = True
+    """Whether predicted pictures are kept to the properties that are set; see `sampling.projection`."""
     raw: bool = False
     """Whether properties are asked for as they are given, without the calibration of the run."""
 

@@ -14,6 +14,17 @@ from majolica import cli
 pytestmark = pytest.mark.usefixtures("fake_pipeline")
 
 
+USUAL = {
+    "property_guidance": None,
+    "batch": 1,
+    "last_time": "auto",
+    "tile": "auto",
+    "project": True,
+    "raw": False,
+}
+"""The settings that are given by name, where the command line does not say otherwise."""
+
+
 def test_generate_one(capsys: pytest.CaptureFixture[str]) -> None:
     words = [
         "generate",
@@ -25,8 +36,7 @@ def test_generate_one(capsys: pytest.CaptureFixture[str]) -> None:
     ]
     assert cli.main([*words, "--size", "64", "--steps", "3", "--seed", "5", "--solver", "euler"]) == 0
     properties = {"brightness": 0.8, "contrast": 0.2, "colourfulness": -0.1}
-    named = {"property_guidance": None, "batch": 1, "last_time": "auto", "tile": "auto", "raw": False}
-    assert FakePipeline.asked == (["a dolphin, 海豚"], "64", properties, 3, 2.0, [5], "euler", named)
+    assert FakePipeline.asked == (["a dolphin, 海豚"], "64", properties, 3, 2.0, [5], "euler", USUAL)
     told = capsys.readouterr()
     assert (told.out, told.err) == ("painted.png\n", "majolica: note: this is small\n")
     with Image.open("painted.png") as picture:
@@ -42,7 +52,14 @@ def test_generate_variants_each_with_its_seed() -> None:
     assert cli.main(["generate", "a", "b", "-n", "2", "--seed", str(2**62), "--guidance", "1", "--batch", "9"]) == 0
     prompts, *_, seeds, _, named = FakePipeline.asked
     assert (prompts, seeds) == (["a", "a", "b", "b"], [2**62, 2**62 + 1] * 2)
-    assert named == {"property_guidance": None, "batch": 9, "last_time": "auto", "tile": "auto", "raw": False}
+    assert named == {
+        "property_guidance": None,
+        "batch": 9,
+        "last_time": "auto",
+        "tile": "auto",
+        "project": True,
+        "raw": False,
+    }
     for place, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True), start=1):
         with Image.open(f"painted-{place}.png") as picture:
             assert picture.info["prompt"] == prompt

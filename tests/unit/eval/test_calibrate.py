@@ -33,7 +33,7 @@ def test_an_eager_painter_is_corrected(data: EvalData) -> None:
     painter: Any = Eager()
     found = correct(painter, "brightness", ["a fox", "an owl", "a cat", "a dog"], data)
     assert found.before > 0.02 and found.after < 0.005
-    assert all(call.raw for call in painter.calls)
+    assert all(call.raw and not call.project for call in painter.calls)
     prompts = [set(call.prompts) for call in painter.calls]
     assert prompts == [{"a fox", "a cat"}] * 9 + [{"an owl", "a dog"}] * 12  # the error is not that of the fit
 

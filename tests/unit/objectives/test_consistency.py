@@ -7,7 +7,7 @@ from torch import Tensor
 from majolica.models.conditions import Condition
 from majolica.objectives.consistency import consistency_loss
 
-NAMES = ("brightness", "hue", "edge_density")
+NAMES = ("brightness", "hue", "subject_scale")
 
 
 def asked(values: list[list[float]], has: list[list[bool]]) -> Condition:
@@ -24,7 +24,7 @@ def test_it_is_the_squared_difference_in_ranges() -> None:
     condition = asked([[0.5, 0.0, 0.3], [0.3, 0.0, 0.3], [0.3, 0.0, 0.3], [0.3, 0.0, 0.3]], [[True] * 3] * 4)
     condition.has_value_BP[2] = False
     loss = consistency_loss(NAMES, images, condition, torch.tensor([0.9, 0.9, 0.9, 0.4]), 0.5)
-    # Grey has no hue, the density of edges has no gradient, the third row hides all, the fourth is too noisy.
+    # Grey has no hue, the place of edges has no gradient, the third row hides all, the fourth is too noisy.
     assert loss.tolist() == pytest.approx([0, (0.4 / 0.8) ** 2, 0, 0], abs=1e-6)
 
 

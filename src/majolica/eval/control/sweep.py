@@ -101,13 +101,13 @@ class Sweep:
 
 
 def paint_sweep(
-    pipeline: PipelineLike, name: str, prompts: Sequence[str], values: Numbers, brush: Brush, raw: bool = False
+    pipeline: PipelineLike, name: str, prompts: Sequence[str], values: Numbers, brush: Brush, plain: bool = False
 ) -> Sweep:
     """Paint every prompt at every value; a prompt keeps its seed, so that only the property changes.
 
-    `raw` leaves out the calibration of the run.
+    `plain` leaves out calibration and projection.
     """
-    turns = [brush.paint(pipeline, prompts, None, {name: float(value)}, raw) for value in values]
+    turns = [brush.paint(pipeline, prompts, None, {name: float(value)}, plain) for value in values]
     return Sweep(name, values, torch.stack(turns))
 
 

@@ -1,0 +1,142 @@
+"""Predicted pictures are moved to what was asked for, and no further."""
+
+import math
+import warnings
+
+import pytest
+import torch
+from torch import Tensor
+
+from majolica.errors import Notice, UserError
+from majolica.properties.registry import find_property, is_smooth, known_properties, measure
+from majolica.sampling.pipeline import Pipeline
+from majolica.sampling.projection import EARLY, START, Wish, make_wish, project
+
+SMOOTH = tuple(name for name in known_properties() if is_smooth(name))
+
+
+def pictures(rows: int = 4) -> Tensor:
+    """Smooth random pictures in [-1, 1], which have edges, colours and contrast."""
+    coarse = torch.rand(rows, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+    tint = torch.tensor([0.2, 0.0, -0.2]).view(1, 3, 1, 1)
+    return torch.nn.functional.interpolate(coarse, size=(24, 24), mode="bilinear") * 1.4 - 0.7 + tint
+
+
+def wish(**values: float | list[float]) -> Wish:
+    columns = [torch.as_tensor(value, dtype=torch.float32).expand(4) for value in values.values()]
+    return Wish(tuple(values), torch.stack(columns, 1), (True,) * len(values))
+
+
+def measured(name: str, images: Tensor) -> Tensor:
+    return measure(name, ((images + 1) / 2).clamp(0, 1))
+
+
+def test_which_can_be_followed() -> None:
+    where = {"subject_scale", "subject_x", "subject_y"}  # the place of an edge is a whole pixel
+    assert set(SMOOTH) == set(known_properties()) - where
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_pictures_come_near_what_is_wished(name: str) -> None:
+    start, entry = pictures(), find_property(name)
+    before = measured(name, start)
+    target = before + 0.15 * entry.span * (1 if before.mean() < (entry.low + entry.high) / 2 else -1)
+    moved = project(start, wish(**{name: target.tolist()}), 0.9)
+    left = (measured(name, moved) - target) / entry.span
+    left = (left + 0.5) % 1 - 0.5 if entry.circular else left
+    assert float(left.abs().max()) < 0.03  # of 0.15, in three steps of a measure that is not linear
+
+
+def test_the_change_of_brightness_is_the_same_in_every_pixel() -> None:
+    """The smallest change: a weighted sum of the channels, as luma weighs them."""
+    start = pictures() * 0.5
+    moved = project(start, wish(brightness=(measured("brightness", start) + 0.02).tolist()), 0.9) - start
+    assert float(moved.flatten(2).std(2).max()) < 1e-6
+    red, green, blue = moved[0, :, 0, 0].tolist()
+    assert (red / green, blue / green) == pytest.approx((0.299 / 0.587, 0.114 / 0.587))
+
+
+def test_two_properties_are_met_together() -> None:
+    start = pictures()
+    light, contrast = measured("brightness", start) + 0.1, measured("contrast", start) * 0.7
+    moved = project(start, wish(brightness=light.tolist(), contrast=contrast.tolist()), 0.9)
+    torch.testing.assert_close(measured("brightness", moved), light, atol=2e-3, rtol=0)
+    torch.testing.assert_close(measured("contrast", moved), contrast, atol=2e-3, rtol=0)
+
+
+def test_hues_turn_the_short_way_and_grey_is_left_alone() -> None:
+    start = pictures()
+    start[1] = 0.1
+    hue = measured("hue", start)
+    moved = project(start, wish(hue=((hue.nan_to_num(0) + 40) % 360).tolist()), 0.9)
+    turned = (measured("hue", moved) - hue + 180) % 360 - 180
+    assert turned[[0, 2, 3]].tolist() == pytest.approx([40] * 3, abs=1)
+    assert torch.equal(moved[1], start[1])
+
+
+def test_rows_that_wish_nothing_stay_as_they_are() -> None:
+    start = pictures()
+    moved = project(start, wish(brightness=[0.3, math.nan, 0.8, math.nan]), 0.9)
+    assert torch.equal(moved[[1, 3]], start[[1, 3]]) and not torch.equal(moved[0], start[0])
+
+
+def test_early_predictions_are_moved_only_for_what_the_model_has_not_learned() -> None:
+    start, learned = pictures(), wish(brightness=0.3)
+    unknown = Wish(learned.names, learned.values_BP, (False,))
+    assert torch.equal(project(start, learned, START - 0.01), start)
+    assert torch.equal(project(start, unknown, EARLY - 0.01), start)
+    assert not torch.equal(project(start, unknown, START - 0.01), start)
+
+
+def test_a_flat_picture_and_one_at_the_limits_give_finite_pictures() -> None:
+    for level in (-1.0, 0.0, 1.0):
+        flat = torch.full((4, 3, 8, 8), level)
+        everything = wish(**{name: (find_property(name).low + find_property(name).high) / 2 for name in SMOOTH})
+        assert project(flat, everything, 0.9).isfinite().all()
+
+
+def test_what_the_model_has_not_learned_is_followed(pipeline: Pipeline) -> None:
+    painted = pipeline.paint("a fox", properties={"saturation": 0.5}, steps=6)
+    assert measure("saturation", painted / 255).item() == pytest.approx(0.5, abs=0.03)
+
+
+def test_learned_properties_are_met(pipeline: Pipeline) -> None:
+    wanted = {"brightness": 0.7, "contrast": 0.2}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Notice)
+        painted = pipeline.paint(["a fox", "an owl"], properties=wanted, steps=6)
+    for name, value in wanted.items():
+        assert measure(name, painted / 255).tolist() == pytest.approx([value] * 2, abs=0.02)
+    alone = pipeline.paint(["a fox", "an owl"], properties=wanted, steps=6, project=False)
+    assert not torch.equal(painted, alone)
+
+
+def test_what_is_missed_is_said(pipeline: Pipeline) -> None:
+    with pytest.warns(
+        Notice, match=r"brightness is missed \(2 of 2 pictures; asked for 0.9, measured 0\.\d+ mean luma"
+    ):
+        pipeline.paint(["a fox", "an owl"], properties={"brightness": 0.9}, steps=2, project=False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (
+            {"properties": {"subject_x": 0.5}},
+            r"not trained with subject_x, .* teach it with `majolica extend RUN --prop",
+        ),
+        ({"properties": {"hue": 90.0}, "project": False}, "not trained with hue, so it can only be followed by proj"),
+        ({"properties": {"hue": "p50"}}, "hue is p50: this run was not trained with it, so give a number"),
+        ({"properties": {"hu": 90.0}}, "unknown property 'hu': did you mean 'hue'"),
+    ],
+)
+def test_what_cannot_be_followed_is_one_line(pipeline: Pipeline, asked: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        pipeline.paint("a fox", steps=2, **asked)  # type: ignore[arg-type]
+
+
+def test_a_wish_needs_a_gradient() -> None:
+    assert make_wish({}, ("brightness",)) is None
+    assert make_wish({"subject_x": torch.ones(2)}, ("subject_x",)) is None
+    found = make_wish({"subject_x": torch.ones(2), "hue": torch.ones(2)}, ("subject_x",))
+    assert found is not None and (found.names, found.learned) == (("hue",), (False,))
