@@ -46,6 +46,7 @@ def generate(
     batch: int = 1,
     last_time: str = "auto",
     tile: str = "auto",
+    candidates: int = 1,
     project: bool = True,
     raw: bool = False,
     property: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(metavar="FILE")] = (),
@@ -67,6 +68,7 @@ def generate(
         solver: Heun evaluates the model twice a step, Euler once.
         last_time: Flow time (0 noise, 1 picture) from which the last step goes to 1; auto is as far as training went.
         tile: Side in pixels of the parts in which a large picture is decoded, auto (512 beyond 1024 px) or off.
+        candidates: Beginnings of each picture, of which the model's own eye chooses one early on.
         project: Keep pictures to --set while they are painted, also for what the run has not learned.
         property: A Python file with a property of your own, for --set.
         raw: Ask for --set as it is, without the calibration of the run (majolica calibrate).
@@ -78,7 +80,7 @@ def generate(
         raise UserError('nothing to paint: give a prompt, as in majolica generate "a dolphin on a teal background"')
     if out.suffix.lower() not in FORMATS:
         raise UserError(f"cannot write {out}: name a file that ends in {', '.join(FORMATS)}")
-    for name, value in (("count", count), ("steps", steps), ("batch", batch)):
+    for name, value in (("count", count), ("steps", steps), ("batch", batch), ("candidates", candidates)):
         if value < 1:
             raise UserError(f"--{name} is {value}: at least 1")
     files = [*property, *adapter, *(run / "adapters").glob("*.safetensors")]
@@ -111,6 +113,7 @@ def generate(
             batch=batch,
             last_time=last_time,
             tile=tile,
+            candidates=candidates,
             project=project,
             raw=raw,
             progress=progress,
@@ -118,7 +121,7 @@ def generate(
     height, width = images_B3HW.shape[-2:]
     settings: dict[str, Any] = {"set": properties, "size": width if width == height else f"{width}x{height}"}
     settings |= {"steps": steps, "guidance": guidance, "property_guidance": weights, "solver": solver}
-    settings |= {"last_time": last_time, "tile": tile, "project": project, "raw": raw}
+    settings |= {"last_time": last_time, "tile": tile, "candidates": candidates, "project": project, "raw": raw}
     for path, image_3HW, (prompt, own) in zip(paths, images_B3HW, wishes, strict=True):
         write_atomic(path, _encode(image_3HW, FORMATS[out.suffix.lower()], prompt, settings | {"seed": own}))
         print(path)

@@ -25,6 +25,7 @@ from majolica.models.precision import autocast_in_use, has_bf16, set_attention_b
 from majolica.properties.quantiles import load_quantiles
 from majolica.run.weights import load_ema
 from majolica.sampling.calibration import Calibration, calibrate, load_calibration
+from majolica.sampling.candidates import choose_seeds
 from majolica.sampling.guidance import PropertyWeights
 from majolica.sampling.images import Pictures, read_pictures
 from majolica.sampling.inputs import Texts, Values, read_count, read_labels, read_properties, read_texts
@@ -121,6 +122,7 @@ class Pipeline:
         batch: int = 1,
         last_time: float | str = "auto",
         tile: int | str = "auto",
+        candidates: int = 1,
         project: bool = True,
         raw: bool = False,
         progress: Progress | None = None,
@@ -142,6 +144,7 @@ class Pipeline:
         the time below which 99 % of the noisy rows of training lay. `tile` is the side in pixels of
         the parts in which a picture is decoded, which bounds the memory: "auto" uses tiles of 512 for
         pictures beyond 1024 px, and "off" decodes every picture at once.
+        Of several `candidates` for each picture, the model's own eye chooses one early on.
         `progress` hears how many steps are done, and of how many.
 
         A picture depends on its own prompt, properties, settings and seed alone. On one machine
@@ -164,6 +167,7 @@ class Pipeline:
             batch,
             last_time,
             tile,
+            candidates,
             project,
             raw,
         )
@@ -206,6 +210,8 @@ class Pipeline:
         self, condition: Condition, seeds: Sequence[int], settings: PaintSettings, tick: Tick, wish: Wish | None
     ) -> Tensor:
         size, detail_noise = settings.size, self.config.model.decoder.detail_noise
+        with autocast_in_use(self.config.train.precision, self.device):
+            seeds = choose_seeds(self.model, condition, seeds, settings, wish)
         noise_B3HW = torch.stack([draw_noise(seed, size.base, size.scale, detail_noise) for seed in seeds])
         with autocast_in_use(self.config.train.precision, self.device):
             image_B3HW = integrate(self.model, noise_B3HW.to(self.device), condition, settings, tick, wish)

@@ -42,6 +42,8 @@ class PaintRequest:
     """Flow time from which the last step goes to 1; see `read_last_time`."""
     tile: int | str = "auto"
     """Side in pixels of the parts in which a large picture is decoded; see `read_tile`."""
+    candidates: int = 1
+    """How many beginnings of each picture the model chooses from; see `sampling.candidates`."""
     project: bool = True
     """Whether predicted pictures are kept to the properties that are set; see `sampling.projection`."""
     raw: bool = False
@@ -70,6 +72,8 @@ class PaintSettings:
     """One of `SOLVERS`."""
     tile: int | None = None
     """Side in pixels of the tiles that are decoded one after the other; None decodes all at once."""
+    candidates: int = 1
+    """How many beginnings of each picture the model chooses from."""
 
 
 def read_settings(request: PaintRequest, config: RunConfig, properties: Sequence[str]) -> PaintSettings:
@@ -84,7 +88,9 @@ def read_settings(request: PaintRequest, config: RunConfig, properties: Sequence
     steps = read_count(request.steps, "the number of steps")
     guidance = read_guidance(request.guidance, request.property_guidance, properties)
     times = spread_times(steps, read_last_time(request.last_time, config.loss))
-    return PaintSettings(size, times, guidance, request.solver, read_tile(request.tile, size.longest))
+    candidates = read_count(request.candidates, "the number of candidates")
+    tile = read_tile(request.tile, size.longest)
+    return PaintSettings(size, times, guidance, request.solver, tile, candidates)
 
 
 def read_size(given: object, resolution: int) -> tuple[int, int]:

@@ -19,6 +19,7 @@ USUAL = {
     "batch": 1,
     "last_time": "auto",
     "tile": "auto",
+    "candidates": 1,
     "project": True,
     "raw": False,
 }
@@ -57,6 +58,7 @@ def test_generate_variants_each_with_its_seed() -> None:
         "batch": 9,
         "last_time": "auto",
         "tile": "auto",
+        "candidates": 1,
         "project": True,
         "raw": False,
     }
