@@ -48,6 +48,7 @@ def generate(
     tile: str = "auto",
     candidates: int = 1,
     project: bool = True,
+    hold: bool = False,
     raw: bool = False,
     property: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(metavar="FILE")] = (),
     adapter: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(metavar="FILE")] = (),
@@ -63,13 +64,14 @@ def generate(
         count: Pictures of each prompt, with the seeds SEED, SEED + 1, and so on.
         steps: Steps of the solver; more are slower and finer.
         guidance: How strongly to follow the prompt; 1 turns all guidance off.
-        property_guidance: How strongly to follow --set, for all or by name (brightness=2,hue=1); 1.5 if not given.
+        property_guidance: How strongly to follow --set, for all or by name (brightness=3,hue=1); 2 if not given.
         seed: The same seed, prompt and settings give the same picture, whatever is painted beside it.
         solver: Heun evaluates the model twice a step, Euler once.
         last_time: Flow time (0 noise, 1 picture) from which the last step goes to 1; auto is as far as training went.
         tile: Side in pixels of the parts in which a large picture is decoded, auto (512 beyond 1024 px) or off.
         candidates: Beginnings of each picture, of which the model's own eye chooses one early on.
         project: Keep pictures to --set while they are painted, also for what the run has not learned.
+        hold: Change nothing but what --set names: other properties stay as without it. It takes twice the time.
         property: A Python file with a property of your own, for --set.
         raw: Ask for --set as it is, without the calibration of the run (majolica calibrate).
         adapter: A property that the run was taught, by majolica extend; those in RUN/adapters are there without it.
@@ -115,13 +117,21 @@ def generate(
             tile=tile,
             candidates=candidates,
             project=project,
+            hold=hold,
             raw=raw,
             progress=progress,
         )
     height, width = images_B3HW.shape[-2:]
     settings: dict[str, Any] = {"set": properties, "size": width if width == height else f"{width}x{height}"}
     settings |= {"steps": steps, "guidance": guidance, "property_guidance": weights, "solver": solver}
-    settings |= {"last_time": last_time, "tile": tile, "candidates": candidates, "project": project, "raw": raw}
+    settings |= {
+        "last_time": last_time,
+        "tile": tile,
+        "candidates": candidates,
+        "project": project,
+        "hold": hold,
+        "raw": raw,
+    }
     for path, image_3HW, (prompt, own) in zip(paths, images_B3HW, wishes, strict=True):
         write_atomic(path, _encode(image_3HW, FORMATS[out.suffix.lower()], prompt, settings | {"seed": own}))
         print(path)

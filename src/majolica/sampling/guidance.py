@@ -39,7 +39,7 @@ class Guidance:
     """
 
     text: float = 2.0
-    properties: float = 1.5
+    properties: float = 2.0
     own: tuple[tuple[int, float], ...] = ()
     """The place of a property in `ModelConfig.properties`, and its own weight."""
     start: float = 0.1

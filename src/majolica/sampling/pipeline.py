@@ -124,6 +124,7 @@ class Pipeline:
         tile: int | str = "auto",
         candidates: int = 1,
         project: bool = True,
+        hold: bool = False,
         raw: bool = False,
         progress: Progress | None = None,
     ) -> Tensor:
@@ -136,11 +137,12 @@ class Pipeline:
         measure: predictions are kept to them while a picture is painted (`sampling.projection`), unless
         `project` is False, and where the run has been calibrated (`majolica calibrate`) the model is asked
         for what makes pictures measure so, unless `raw` is set. By projection also properties are
-        followed that the model has not learned. `seed` is a whole number from
+        followed that the model has not learned; with `hold` all others stay what they are in the picture
+        without any, which takes twice the time. `seed` is a whole number from
         0 to 2^63; each may be one value for all pictures or a sequence with one for each.
         `guidance` of 1 turns all guidance off, including that of properties. `property_guidance` is
         one weight for all properties together, or a dictionary with weights of their own; where none
-        is given, it is 1.5. `last_time` is the flow time from which the last step goes to 1; "auto" is
+        is given, it is 2. `last_time` is the flow time from which the last step goes to 1; "auto" is
         the time below which 99 % of the noisy rows of training lay. `tile` is the side in pixels of
         the parts in which a picture is decoded, which bounds the memory: "auto" uses tiles of 512 for
         pictures beyond 1024 px, and "off" decodes every picture at once.
@@ -169,6 +171,7 @@ class Pipeline:
             tile,
             candidates,
             project,
+            hold,
             raw,
         )
         return self.paint_request(request, progress)
@@ -183,6 +186,11 @@ class Pipeline:
             check_memory(needed, settings, at_once, self.device)
         values = self._read_properties(request.properties, len(texts))
         wish = self._wish(values, request.project)
+        if request.hold and not request.project:
+            raise UserError("nothing can be held without projection: leave out either of them")
+        if request.hold and values:
+            without = self.paint_request(dataclasses.replace(request, properties={}, hold=False))
+            wish = (wish or Wish.of_nothing(len(texts), self.device)).hold(without)
         condition = self.condition(texts, values, request.raw)
         read = map(tuple, condition.tokens_BL.tolist())  # "A Fox" and "a fox" are one prompt
         asked = zip(read, seeds, map(tuple, condition.values_BP.tolist()), strict=True)
@@ -250,7 +258,7 @@ class Pipeline:
         """What pictures are kept to; UserError for properties that nothing would follow."""
         if project:
             wish = make_wish(values, self.properties)
-            return wish and Wish(wish.names, wish.values_BP.to(self.device), wish.learned)
+            return wish and dataclasses.replace(wish, values_BP=wish.values_BP.to(self.device))
         for name in values:
             if name not in self.properties:
                 raise UserError(f"this run was not trained with {name}, so it can only be followed by projection")

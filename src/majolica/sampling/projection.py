@@ -13,13 +13,13 @@ Shapes: B rows, P properties, C colours times pixels of a picture.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from majolica.errors import UserError
-from majolica.properties.registry import find_property, is_smooth
+from majolica.properties.registry import find_property, is_smooth, known_properties, measure_all
 
 START = 0.3
 """Flow time from which predictions are moved if the model has learned the property. Before, they are means of many
@@ -29,9 +29,13 @@ EARLY = 0.05
 ITERATIONS = 6
 """Steps at most for each prediction."""
 NEAR = 0.002
-"""No further step is made once all pictures are so near, as a share of the ranges."""
+"""A picture is moved no further once it is so near to all its values, as a share of their ranges."""
 LARGEST = 0.25
 """Of a step, as a share of the range of the property, because a measure is hardly linear further away."""
+
+
+SLACK, HELD_SLACK = 1e-3, 0.1
+"""How much a step gives way for a property that was asked for, and for one that is held."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,27 @@ class Wish:
     """In their units; NaN where a row does not set them."""
     learned: tuple[bool, ...]
     """Whether the model knows them."""
+    held: tuple[bool, ...]
+    """Whether they are only to stay as they were: such properties give way to those that were asked for."""
+
+    @staticmethod
+    def of_nothing(count: int, device: torch.device) -> Wish:
+        """No property for so many pictures."""
+        return Wish((), torch.empty(count, 0, device=device), (), ())
 
     def __getitem__(self, rows: slice) -> Wish:
-        return Wish(self.names, self.values_BP[rows], self.learned)
+        return replace(self, values_BP=self.values_BP[rows])
+
+    def hold(self, images_B3HW: Tensor) -> Wish:
+        """The wish that also all other properties that are built in measure what they do in these pictures, uint8."""
+        others = [name for name in known_properties() if name not in self.names and is_smooth(name)]
+        values_BQ = measure_all(others, images_B3HW.float() / 255).to(self.values_BP.device)
+        return Wish(
+            (*self.names, *others),
+            torch.cat((self.values_BP, values_BQ), 1),
+            (*self.learned, *[True] * len(others)),
+            (*self.held, *[True] * len(others)),
+        )
 
 
 def make_wish(values: Mapping[str, Tensor], learned: Sequence[str]) -> Wish | None:
@@ -66,7 +88,7 @@ def make_wish(values: Mapping[str, Tensor], learned: Sequence[str]) -> Wish | No
     if not names:
         return None
     values_BP = torch.stack([values[name].float() for name in names], 1)
-    return Wish(tuple(names), values_BP, tuple(name in learned for name in names))
+    return Wish(tuple(names), values_BP, tuple(name in learned for name in names), (False,) * len(names))
 
 
 def project(images_B3HW: Tensor, wish: Wish, t: float) -> Tensor:
@@ -75,18 +97,20 @@ def project(images_B3HW: Tensor, wish: Wish, t: float) -> Tensor:
     if not chosen:
         return images_B3HW
     names, values_BP = [wish.names[place] for place in chosen], wish.values_BP[:, chosen]
+    slack_P = torch.tensor([HELD_SLACK if wish.held[place] else SLACK for place in chosen], device=values_BP.device)
     with torch.inference_mode(False), torch.enable_grad():
         images_B3HW = images_B3HW.clone()  # of one that is made in inference mode no gradient can be asked for
         for _ in range(ITERATIONS):
-            change_B3HW, miss = _step(images_B3HW, names, values_BP.clone())
-            if miss < NEAR:
+            change_B3HW, miss_B = _step(images_B3HW, names, values_BP.clone(), slack_P.clone())
+            far_B = miss_B >= NEAR  # row by row, because no picture depends on those beside it
+            if not bool(far_B.any()):
                 break
-            images_B3HW = images_B3HW + change_B3HW
+            images_B3HW = torch.where(far_B[:, None, None, None], images_B3HW + change_B3HW, images_B3HW)
     return images_B3HW
 
 
-def _step(images_B3HW: Tensor, names: list[str], values_BP: Tensor) -> tuple[Tensor, float]:
-    """A Gauss-Newton step of least norm towards the values, all properties together, and the largest miss before it."""
+def _step(images_B3HW: Tensor, names: list[str], values_BP: Tensor, slack_P: Tensor) -> tuple[Tensor, Tensor]:
+    """A Gauss-Newton step of least norm towards all values together, and the largest miss of each row before it."""
     pixels = ((images_B3HW.detach() + 1) / 2).clamp(0, 1).requires_grad_()
     gradients, misses = [], []
     for place, name in enumerate(names):
@@ -101,9 +125,8 @@ def _step(images_B3HW: Tensor, names: list[str], values_BP: Tensor) -> tuple[Ten
         misses.append(torch.where(known_B, miss_B, 0.0).clamp(-LARGEST, LARGEST))
     jacobian_BPC, miss_BP = torch.stack(gradients, 1), torch.stack(misses, 1)
     gram_BPP = jacobian_BPC @ jacobian_BPC.mT
-    # Damped, because properties that say nearly the same cannot be met independently, and a row may lack some.
-    diagonal_BP = gram_BPP.diagonal(dim1=1, dim2=2)
-    damped_BPP = gram_BPP + torch.diag_embed(1e-3 * diagonal_BP + 1e-9)
+    # Properties that say nearly the same cannot be met independently, and a row may lack some.
+    damped_BPP = gram_BPP + torch.diag_embed(slack_P * gram_BPP.diagonal(dim1=1, dim2=2) + 1e-9)
     step_BP = torch.linalg.solve(damped_BPP, miss_BP)
     moved_B1C: Tensor = step_BP[:, None] @ jacobian_BPC
-    return 2 * moved_B1C.view_as(images_B3HW), float(miss_BP.abs().max())
+    return 2 * moved_B1C.view_as(images_B3HW), miss_BP.abs().amax(1)

@@ -46,6 +46,8 @@ class PaintRequest:
     """How many beginnings of each picture the model chooses from; see `sampling.candidates`."""
     project: bool = True
     """Whether predicted pictures are kept to the properties that are set; see `sampling.projection`."""
+    hold: bool = False
+    """Whether all other properties are kept as they are in the picture without any; this takes twice the time."""
     raw: bool = False
     """Whether properties are asked for as they are given, without the calibration of the run."""
 

@@ -21,6 +21,7 @@ USUAL = {
     "tile": "auto",
     "candidates": 1,
     "project": True,
+    "hold": False,
     "raw": False,
 }
 """The settings that are given by name, where the command line does not say otherwise."""
@@ -60,6 +61,7 @@ def test_generate_variants_each_with_its_seed() -> None:
         "tile": "auto",
         "candidates": 1,
         "project": True,
+        "hold": False,
         "raw": False,
     }
     for place, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True), start=1):

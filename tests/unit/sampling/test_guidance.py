@@ -58,7 +58,7 @@ def test_one_weight_for_all_properties(model: Majolica) -> None:
 def test_a_weight_for_each_property(model: Majolica) -> None:
     none, text = predict(model, False, ()), predict(model, True, ())
     bright, others = predict(model, True, ("brightness",)), predict(model, True, ("contrast", "colourfulness"))
-    expected = none + 2.0 * (text - none) + 3.0 * (bright - text) + 1.5 * (others - text)
+    expected = none + 2.0 * (text - none) + 3.0 * (bright - text) + 2.0 * (others - text)
     found = guided(model, read_guidance(2.0, {"brightness": 3.0}, NAMES))
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
     contrast, colour = predict(model, True, ("contrast",)), predict(model, True, ("colourfulness",))
@@ -95,7 +95,7 @@ def test_weights_are_read() -> None:
     assert parse_property_weights(None) is None and parse_property_weights("1.5") == 1.5
     assert parse_property_weights("brightness=2, contrast=1") == {"brightness": 2.0, "contrast": 1.0}
     assert read_guidance(1.0, None, NAMES) == Guidance(1.0, 1.0)
-    assert read_guidance(2.0, {"contrast": 3}, NAMES) == Guidance(2.0, 1.5, ((1, 3.0),))
+    assert read_guidance(2.0, {"contrast": 3}, NAMES) == Guidance(2.0, 2.0, ((1, 3.0),))
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ def test_guidance_of_one_turns_that_of_properties_off(pipeline: Pipeline) -> Non
     assert torch.equal(plain, pipeline.paint("a fox", None, dials, 3, 1.0, property_guidance=1.0))
     assert not torch.equal(plain, pipeline.paint("a fox", None, dials, 3, 1.0, property_guidance=1.5))
     usual = pipeline.paint("a fox", None, dials, 3, 2.0)
-    assert torch.equal(usual, pipeline.paint("a fox", None, dials, 3, 2.0, property_guidance=1.5))
+    assert torch.equal(usual, pipeline.paint("a fox", None, dials, 3, 2.0, property_guidance=2.0))
 
 
 def test_dials_change_the_picture_and_their_ends_are_allowed(pipeline: Pipeline) -> None:

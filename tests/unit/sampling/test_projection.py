@@ -1,5 +1,6 @@
 """Predicted pictures are moved to what was asked for, and no further."""
 
+import dataclasses
 import math
 import warnings
 
@@ -24,7 +25,7 @@ def pictures(rows: int = 4) -> Tensor:
 
 def wish(**values: float | list[float]) -> Wish:
     columns = [torch.as_tensor(value, dtype=torch.float32).expand(4) for value in values.values()]
-    return Wish(tuple(values), torch.stack(columns, 1), (True,) * len(values))
+    return Wish(tuple(values), torch.stack(columns, 1), (True,) * len(values), (False,) * len(values))
 
 
 def measured(name: str, images: Tensor) -> Tensor:
@@ -82,7 +83,7 @@ def test_rows_that_wish_nothing_stay_as_they_are() -> None:
 
 def test_early_predictions_are_moved_only_for_what_the_model_has_not_learned() -> None:
     start, learned = pictures(), wish(brightness=0.3)
-    unknown = Wish(learned.names, learned.values_BP, (False,))
+    unknown = dataclasses.replace(learned, learned=(False,))
     assert torch.equal(project(start, learned, START - 0.01), start)
     assert torch.equal(project(start, unknown, EARLY - 0.01), start)
     assert not torch.equal(project(start, unknown, START - 0.01), start)
@@ -140,3 +141,44 @@ def test_a_wish_needs_a_gradient() -> None:
     assert make_wish({"subject_x": torch.ones(2)}, ("subject_x",)) is None
     found = make_wish({"subject_x": torch.ones(2), "hue": torch.ones(2)}, ("subject_x",))
     assert found is not None and (found.names, found.learned) == (("hue",), (False,))
+
+
+def test_what_is_held_stays_as_it_is_without_any_property(pipeline: Pipeline) -> None:
+    plain = pipeline.paint("a fox", steps=6, seed=3)
+    held = pipeline.paint("a fox", steps=6, seed=3, properties={"brightness": 0.6}, hold=True)
+    free = pipeline.paint("a fox", steps=6, seed=3, properties={"brightness": 0.6})
+    others = [name for name in SMOOTH if name != "brightness"]
+
+    def moved(painted: Tensor) -> list[float]:
+        return [
+            float((measure(name, painted / 255) - measure(name, plain / 255)).abs() / find_property(name).span)
+            for name in others
+            if name != "hue"
+        ]
+
+    assert measure("brightness", held / 255).item() == pytest.approx(0.6, abs=0.03)
+    assert sum(moved(held)) < 0.5 * sum(moved(free))
+
+
+def test_a_property_that_was_asked_for_goes_before_one_that_is_held() -> None:
+    start = pictures()
+    contrast, colour = measured("contrast", start) * 0.6, measured("colourfulness", start)
+    both = wish(contrast=contrast.tolist(), colourfulness=colour.tolist())
+    moved = project(start, dataclasses.replace(both, held=(False, True)), 0.9)
+    torch.testing.assert_close(measured("contrast", moved), contrast, atol=5e-3, rtol=0)
+    alone = project(start, wish(contrast=contrast.tolist()), 0.9)
+    drift = [(measured("colourfulness", images) - colour).abs().sum() for images in (moved, alone)]
+    assert drift[0] < 0.3 * drift[1]
+
+
+def test_no_picture_depends_on_those_beside_it() -> None:
+    start, asked = pictures(), wish(saturation=0.3, contrast=[0.05, 0.1, 0.2, 0.3])
+    together = project(start, asked, 0.9)
+    for row in range(4):
+        alone = project(start[row : row + 1], asked[row : row + 1], 0.9)
+        torch.testing.assert_close(alone[0], together[row], atol=1e-5, rtol=0)
+
+
+def test_nothing_is_held_without_projection(pipeline: Pipeline) -> None:
+    with pytest.raises(UserError, match="nothing can be held without projection"):
+        pipeline.paint("a fox", steps=2, properties={"brightness": 0.6}, hold=True, project=False)

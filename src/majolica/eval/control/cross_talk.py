@@ -73,7 +73,10 @@ def _amplitude(angle_N: Numbers, y_N: Numbers) -> float:
 
 
 def excess(painted_PP: Numbers, own_PP: Numbers) -> Numbers:
-    """What cannot be blamed on the data: the difference beside the diagonal, which is NaN."""
-    out = painted_PP - own_PP
+    """What cannot be blamed on the data: the way from each entry to the nearest between 0 and the data's own.
+
+    Less movement than in the data is no fault. NaN on the diagonal.
+    """
+    out = painted_PP - np.clip(painted_PP, np.minimum(own_PP, 0), np.maximum(own_PP, 0))
     np.fill_diagonal(out, np.nan)
     return out
