@@ -19,6 +19,12 @@ from majolica.config.run import (
 SHARDS = "data/openmoji/train"
 """The folder that `majolica data openmoji` writes to by default."""
 
+PROPERTIES = (
+    *("brightness", "contrast", "colourfulness", "saturation", "hue", "sharpness", "edge_density"),
+    *("subject_scale", "subject_x", "subject_y"),
+)
+"""A thing on a plain ground has all that are built in."""
+
 
 def demo() -> RunConfig:
     """32 drawings at 48 px, ten minutes on two CPU cores."""
@@ -35,6 +41,7 @@ def demo() -> RunConfig:
             registers=4,
             embed=128,
             logit_bias=-4.0,
+            properties=PROPERTIES,
             text=TextConfig(vocab=512, length=24, width=128, depth=2, heads=4),
             decoder=DecoderConfig(width=32, depth=2),
         ),

@@ -1,0 +1,121 @@
+"""What a run learns of a further property in a few minutes. `python -m benchmarks.extend --json --run runs/demo`.
+
+For each property, in the same minutes on the same data and threads:
+
+* adapter: `majolica extend`, which leaves the run's own weights as they are;
+* everything: all weights of the run are trained on, with the property as one more of its own;
+* nothing: the property is only followed by projection, without training.
+
+`rho` is the correlation of requested and measured values (Spearman's; for a hue the circular one) and `difference` the
+mean of |requested - measured| as a share of the range, over `--prompts` prompts and `--values` values. `plain` is the
+model alone; otherwise predictions are projected, as in use. `--reference` names a run that was trained with the
+properties from the start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from majolica.config import io
+from majolica.errors import Notice
+from majolica.eval import facts
+from majolica.eval.brush import Brush
+from majolica.eval.control.sweep import choose_values, paint_sweep
+from majolica.eval.protocol import EvalData
+from majolica.launch.start import train
+from majolica.properties.registry import is_smooth
+from majolica.sampling.pipeline import Pipeline
+from majolica.text.articles import with_article
+from majolica.train.extend import ExtendRequest, extend
+
+
+def measure(
+    pipeline: Pipeline, name: str, data: EvalData, options: argparse.Namespace, plain: bool
+) -> dict[str, float]:
+    """Correlation and difference of one property of a run."""
+    prompts = [with_article(data.names[i * len(data.names) // options.prompts]) for i in range(options.prompts)]
+    values = choose_values(name, data, options.values)
+    found = paint_sweep(pipeline, name, prompts, values, Brush(batch=16), plain).accuracy()
+    return {key: round(found[key], 4) for key in ("rho", "difference")}
+
+
+def measure_both(pipeline: Pipeline, name: str, data: EvalData, options: argparse.Namespace) -> dict[str, object]:
+    """The model alone, and as in use."""
+    found: dict[str, object] = {"plain": measure(pipeline, name, data, options, plain=True)}
+    return found | measure(pipeline, name, data, options, plain=False)
+
+
+def teach(run: Path, name: str, options: argparse.Namespace, place: Path) -> Pipeline:
+    """The run with an adapter for the property."""
+    out = place / f"{name}.safetensors"
+    extend(ExtendRequest(run, name, out=out, minutes=options.minutes, seed=options.seed), _say)
+    return Pipeline.load(run, adapters=[out])
+
+
+def tune_everything(run: Path, name: str, options: argparse.Namespace, place: Path) -> Pipeline:
+    """A run that begins with the weights of `run`, has the property too, and trains all of them."""
+    config = io.load(run / "config.yaml")
+    minutes = replace(config.train, minutes=options.minutes, init_from=str(run), seed=options.seed, sample_every=0)
+    config = replace(
+        config,
+        model=replace(config.model, properties=(*config.model.properties, name)),
+        optim=replace(config.optim, lr=config.optim.lr / 4, muon_lr=config.optim.muon_lr / 4),
+        train=replace(minutes, heldout_every=0, checkpoint_every=10**6),
+    )
+    train(config, place / f"all-{name}")
+    return Pipeline.load(place / f"all-{name}")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_argument("--run", type=Path, default=Path("runs/demo"), help="trained without the properties")
+    parser.add_argument("--reference", type=Path, help="trained with them")
+    parser.add_argument("--properties", nargs="+", default=["hue", "subject_scale", "sharpness"])
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--ways", nargs="+", default=["adapter", "everything", "nothing"])
+    parser.add_argument("--prompts", type=int, default=16)
+    parser.add_argument("--values", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    warnings.simplefilter("ignore", Notice)
+    config = io.load(options.run / "config.yaml")
+    data = facts.load_data(facts.data_folder(config), config.model.resolution)
+    place, found = Path(tempfile.mkdtemp(prefix="majolica-extend-")), {}
+    try:
+        for name in options.properties:
+            result: dict[str, object] = {}
+            if "adapter" in options.ways:
+                result["adapter"] = measure_both(teach(options.run, name, options, place), name, data, options)
+            if "everything" in options.ways:
+                tuned = tune_everything(options.run, name, options, place)
+                result["everything"] = measure_both(tuned, name, data, options)
+            if "nothing" in options.ways and is_smooth(name):
+                untaught = Pipeline.load(options.run, adapters=())
+                result["nothing"] = measure(untaught, name, data, options, plain=False)
+            if options.reference:
+                result["reference"] = measure_both(Pipeline.load(options.reference), name, data, options)
+            found[name] = result
+            _say(f"{name}: {result}")
+    finally:
+        shutil.rmtree(place)
+    if options.json:
+        print(json.dumps({"minutes": options.minutes, "threads": torch.get_num_threads(), **found}))
+
+
+if __name__ == "__main__":
+    main()
