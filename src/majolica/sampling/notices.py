@@ -9,6 +9,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from torch import Tensor
 
 from majolica.errors import Notice, UserError
+from majolica.plurals import counted
 from majolica.properties.registry import find_property, measure
 
 _INSIDE = ("majolica.sampling", "torch")
@@ -45,7 +46,7 @@ def describe_misses(values: Mapping[str, Tensor], images_B3HW: Tensor) -> list[s
         away_B = ((away_B + 0.5) % 1 - 0.5 if entry.circular else away_B).abs()
         far = [row for row, away in enumerate(away_B.tolist()) if not away <= FAR]  # NaN is far too
         if far:
-            some = f"{len(far)} of {len(away_B)} pictures; " if len(away_B) > 1 else ""
+            some = f"{len(far)} of {counted(len(away_B), 'picture')}; " if len(away_B) > 1 else ""
             found = f"{measured_B[far[0]]:.3g}" if bool(measured_B[far[0]].isfinite()) else "nothing"
             lines.append(f"{name} is missed ({some}asked for {wanted_B[far[0]]:.3g}, measured {found} {entry.unit})")
     return lines

@@ -92,10 +92,12 @@ class Sweep:
         return Figure(self.name.replace("_", " ").capitalize(), picture_rows(requests, rows), note)
 
     def plot(self) -> str:
-        """Requested against measured values, as a cloud."""
+        """Requested against measured values, as a cloud; nothing if no picture has a value."""
         measured_VB = self.measurements(self.name)
         requested_VB = np.broadcast_to(self.requested_V[:, None], measured_VB.shape)
         known = np.isfinite(measured_VB)
+        if not known.any():
+            return ""
         points = Points(requested_VB[known].tolist(), measured_VB[known].tolist())
         return scatter(points, self.name.replace("_", " "), "requested", "measured")
 
