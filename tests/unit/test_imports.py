@@ -31,7 +31,7 @@ ALLOWED = {
     "data.pictures": {"data.counter"},
     "data.store": {"data.pictures"},
     "data.order": {"config", "data.counter", "data.pictures"},
-    "data.loading": {"config", "data.counter", "data.order", "data.pictures", "data.store"},
+    "data.loading": {"config", "data.counter", "data.order", "data.pictures", "data.store", "properties"},
     "data.filter": {"config", "data.store", "data.tasks", "html"},
     "data.fetch": {"config", "data.pictures", "data.store", "data.tasks"},
     "data.folder": {"config", "data.fetch", "data.pictures", "data.store", "data.tasks"},

@@ -23,7 +23,7 @@ from majolica.eval.protocol import EvalData, PipelineLike
 from majolica.eval.workers import open_workers
 from majolica.machine import cores
 from majolica.properties.property import Property
-from majolica.properties.registry import find_property
+from majolica.properties.registry import choose_measured, find_property
 from majolica.sampling.calibration import FILE, Response, calibrate, save_calibration
 from majolica.text.articles import with_article
 
@@ -57,9 +57,9 @@ def calibrate_run(
     from majolica.sampling.pipeline import Pipeline
 
     config, trained = load(run / "config.yaml"), Pipeline.load(run)
-    names = config.model.properties
+    names = choose_measured(config.model.properties)
     if not names:
-        raise UserError(f"{run} was trained without properties, so there is nothing to calibrate")
+        raise UserError(f"{run} has no properties that are measured on pictures, so there is nothing to calibrate")
     data = facts.load_data(facts.data_folder(config), config.model.resolution, how=config.data.fit)
     count = processes or (1 if torch.cuda.is_available() else min(cores(), 8))
     prompts = [with_article(name) for name in data.names[:32]]

@@ -34,6 +34,7 @@ from majolica.eval.request import EvaluationRequest, result_files
 from majolica.eval.workers import Workers, open_workers
 from majolica.files import write_atomic
 from majolica.machine import cores
+from majolica.properties.registry import choose_measured
 
 Say = Callable[[str], None]
 JUDGE_PIXELS = 64
@@ -75,7 +76,7 @@ def evaluate(
         spec = judge_spec(folder, data.names, config)
         judges = Judges(lambda: collect()[0], lambda: Panel.convene(collect()[1:], spec))
         evaluators = (
-            control_evaluators(trained.properties, judges, request.brush)
+            control_evaluators(choose_measured(trained.properties), judges, request.brush)
             if request.suite == "control"
             else default_evaluators(config, judges, request.pictures, request.brush)
         )
@@ -113,7 +114,7 @@ def default_evaluators(config: RunConfig, judges: Judges, pictures: int, brush: 
     painted, base, largest = Paintings(pictures, brush), config.model.resolution, trained_sizes(config)[-1]
     return (
         Gallery(base, largest, brush=brush),
-        Control(config.model.properties, brush=brush),
+        Control(choose_measured(config.model.properties), brush=brush),
         ZeroShot(),
         Fidelity(judges.panel, painted),
         Likeness(judges.features, painted, config.model.patch),

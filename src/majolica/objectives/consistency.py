@@ -25,6 +25,8 @@ def consistency_loss(
     total_M = t_M.new_zeros(len(t_M))
     for place, name in enumerate(names):
         entry = find_property(name)
+        if entry.read is not None:  # pixels do not tell it
+            continue
         measured_M = entry.measure(images_M3HW)
         if not measured_M.requires_grad:
             continue

@@ -48,13 +48,15 @@ def make_rows(
     model: ModelConfig,
     noisy: int,
     draws: Draws,
+    columns: Mapping[str, Tensor] | None = None,
 ) -> tuple[Rows, Targets]:
     """Turn augmented images in [0, 1] into rows; the first `noisy` are noisy, the others clean.
 
     All images are given at the base resolution. The first of them, at most `noisy`, are also given in
     `large`: F images `F3HW` for each scale k, k times as large, in the order of the rows. They are
     noised at this size. The trunk then sees them pooled, and the decoder sees a tile of them that has
-    as many pixels as a base image, with the pixels around it on which the tile depends.
+    as many pixels as a base image, with the pixels around it on which the tile depends. `columns` are
+    the properties `(B,)` that are read from metadata.
     """
     batch, device = len(images_B3HW), images_B3HW.device
     t_M = to_device(flow_time(draws[:noisy].normal(), config.t_mean, config.t_std), device)
@@ -73,7 +75,7 @@ def make_rows(
     rows_of_all = Rows(
         base_B3HW=torch.cat((*noised, base_B3HW[noisy:])),
         t_B=torch.cat((t_M, t_M.new_ones(batch - noisy))),
-        condition=draw_condition(tokens_BL, (base_B3HW + 1) / 2, config, model.properties, draws),
+        condition=draw_condition(tokens_BL, (base_B3HW + 1) / 2, config, model.properties, draws, columns),
         fine=tuple(fine),
         noisy=noisy,
     )
@@ -102,6 +104,7 @@ def draw_condition(
     config: LossConfig,
     properties: tuple[str, ...],
     draws: Draws,
+    columns: Mapping[str, Tensor] | None = None,
 ) -> Condition:
     """Return the conditions of all rows: their captions and measured properties.
 
@@ -114,6 +117,6 @@ def draw_condition(
     if config.drop_properties:
         has_value_BP &= draws.uniform()[:, None] >= config.drop_properties
     device = tokens_BL.device
-    values_BP = measure_all(properties, images_B3HW)
+    values_BP = measure_all(properties, images_B3HW, columns)
     has_value_BP = to_device(has_value_BP, device) & values_BP.isfinite()
     return Condition(tokens_BL, to_device(has_text_B, device), values_BP, has_value_BP)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,6 +25,9 @@ class Property:
     """
     circular: bool = False
     """Whether `high` means the same as `low`, as 360 degrees are 0 degrees."""
+
+    read: Callable[[Mapping[str, Any]], float] | None = None
+    """Reads the value from a sample's metadata, NaN where it has none; then pixels do not tell it (`columns`)."""
 
     @property
     def span(self) -> float:

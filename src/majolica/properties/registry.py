@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from majolica.errors import UserError, unknown_name
 from majolica.properties.property import Property
@@ -72,9 +72,27 @@ def measure(name: str, images_B3HW: Tensor) -> Tensor:
     return find_property(name).measure(images_B3HW)
 
 
-def measure_all(names: Sequence[str], images_B3HW: Tensor) -> Tensor:
-    """Measure several properties; `(B, P)`, NaN where a picture has no value."""
+def measure_all(names: Sequence[str], images_B3HW: Tensor, known: Mapping[str, Tensor] | None = None) -> Tensor:
+    """Measure several properties; `(B, P)`, NaN where a picture has no value.
+
+    `known` are the values `(B,)` of those that are read from metadata.
+    """
     values_BP = images_B3HW.new_empty(len(images_B3HW), len(names))
     for place, name in enumerate(names):
-        values_BP[:, place] = measure(name, images_B3HW)
+        values_BP[:, place] = known[name] if known and name in known else measure(name, images_B3HW)
     return values_BP
+
+
+def choose_columns(names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the properties that are read from metadata."""
+    return tuple(name for name in names if find_property(name).read is not None)
+
+
+def choose_measured(names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the properties that are measured on pixels."""
+    return tuple(name for name in names if find_property(name).read is None)
+
+
+def read_all(names: Sequence[str], meta: Mapping[str, Any]) -> tuple[float, ...]:
+    """The values of properties in the metadata of a sample, NaN where it has none."""
+    return tuple(find_property(name).read(meta) for name in names)  # type: ignore[misc]

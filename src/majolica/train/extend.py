@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from majolica.objectives.draws import Draws
 from majolica.objectives.flow import add_noise, flow_time, velocity_loss
 from majolica.objectives.joint import draw_condition
 from majolica.properties.quantiles import fit_quantiles
-from majolica.properties.registry import find_property
+from majolica.properties.registry import choose_columns, find_property
 from majolica.sampling.pipeline import Pipeline
 from majolica.train.property_values import measure_first_pictures
 from majolica.train.step import augment_rows
@@ -125,7 +125,8 @@ class Lesson:
         size = Size(self.config.model.resolution, patch=self.config.model.patch)
         data = dataclasses.replace(self.config.data, threads=max(1, self.config.data.threads))
         start, step, share = time.monotonic(), 0, 0.0
-        with closing(Loader(data, request.batch, size, request.seed)) as loader:
+        columns = choose_columns((*self.config.model.properties, request.property))
+        with closing(Loader(data, request.batch, size, request.seed, columns=columns)) as loader:
             while share < 1:
                 for group in optimiser.param_groups:
                     group["lr"] = request.lr * min(1.0, (step + 1) / 20, max(1 - share, 0.02) / 0.5)
@@ -149,7 +150,8 @@ class Lesson:
         images_B3HW = augment_rows(batch.images_B3HW, batch.positions_B, self.config).to(self.device)
         t_B = flow_time(draws.normal(), loss.t_mean, loss.t_std).to(self.device)
         noisy_B3HW = add_noise(images_B3HW * 2 - 1, t_B, draws.noise(images_B3HW))
-        asked = self._ask(tokens_BL, images_B3HW, draws)
+        columns = {name: values_B.to(self.device) for name, values_B in batch.columns.items()}
+        asked = self._ask(tokens_BL, images_B3HW, draws, columns)
         with torch.no_grad():
             tokens_BND, time_BD = model.perceive(noisy_B3HW, t_B)
             text = model.read(tokens_BL)
@@ -160,12 +162,12 @@ class Lesson:
         away = consistency_loss([request.property], clean_B3HW, taught, t_B, time_quantile(0.5, loss)).mean()
         return flow + request.consistency * away
 
-    def _ask(self, tokens_BL: Tensor, images_B3HW: Tensor, draws: Draws) -> Condition:
+    def _ask(self, tokens_BL: Tensor, images_B3HW: Tensor, draws: Draws, columns: Mapping[str, Tensor]) -> Condition:
         """The caption and the model's own properties with the drop-out of its training; the new one is always set."""
         rest = self.config.model.properties
-        usual = draw_condition(tokens_BL, images_B3HW, self.config.loss, rest, draws)
+        usual = draw_condition(tokens_BL, images_B3HW, self.config.loss, rest, draws, columns)
         always = LossConfig(drop_text=0.0, drop_property=0.0, drop_properties=0.0, drop_all=0.0)
-        taught = draw_condition(tokens_BL, images_B3HW, always, (self.request.property,), draws)
+        taught = draw_condition(tokens_BL, images_B3HW, always, (self.request.property,), draws, columns)
         return Condition(
             tokens_BL,
             usual.has_text_B,

@@ -13,7 +13,7 @@ from torch import Tensor
 from majolica.config.run import RunConfig
 from majolica.data.loading.loader import Loader, Size
 from majolica.properties.quantiles import fit_quantiles, load_quantiles, save_quantiles
-from majolica.properties.registry import find_property, measure_all
+from majolica.properties.registry import choose_columns, find_property, measure_all
 from majolica.train.warm_start import declared_properties, home_of
 
 PICTURES = 1024
@@ -34,8 +34,9 @@ def measure_first_pictures(names: Sequence[str], config: RunConfig) -> Tensor:
     """The properties of the first `PICTURES` in the order of training, `(N, P)`."""
     data = dataclasses.replace(config.data, cache=False, ahead=1)
     size = Size(config.model.resolution, patch=config.model.patch)
-    with closing(Loader(data, BATCH, size, config.train.seed)) as loader:
-        parts = [measure_all(names, next(loader).images_B3HW.float() / 255) for _ in range(PICTURES // BATCH)]
+    with closing(Loader(data, BATCH, size, config.train.seed, columns=choose_columns(names))) as loader:
+        batches = (next(loader) for _ in range(PICTURES // BATCH))
+        parts = [measure_all(names, batch.images_B3HW.float() / 255, batch.columns) for batch in batches]
     return torch.cat(parts)
 
 

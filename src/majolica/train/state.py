@@ -31,6 +31,7 @@ from majolica.models.majolica import Majolica
 from majolica.models.parts import freeze, hidden_matrices
 from majolica.models.precision import set_attention_by_products
 from majolica.properties.quantiles import load_quantiles
+from majolica.properties.registry import choose_columns
 from majolica.run import checkpoint
 from majolica.run.resume import check_options
 from majolica.run.step_plan import StepPlan, resume_plan
@@ -126,7 +127,8 @@ def loader(config: RunConfig, group: Group) -> Loader:
     model, loss = config.model, config.loss
     fine = noisiest_split(loss, config.train.batch * group.world).fine
     size = Size(model.resolution, loss.fine_scales, fine, model.patch)
-    return Loader(config.data, config.train.batch, size, config.train.seed, group.rank, group.world)
+    columns = choose_columns(model.properties)
+    return Loader(config.data, config.train.batch, size, config.train.seed, group.rank, group.world, columns)
 
 
 def wrap(model: Majolica, config: RunConfig, group: Group, traffic: Traffic, out: Path) -> nn.Module:

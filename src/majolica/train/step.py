@@ -115,6 +115,7 @@ def draw_rows(run: Run, batch: Batch, parts: RowSplit) -> tuple[Rows, Targets]:
         config.model,
         noisy,
         Draws.seeded(seeds_B.tolist(), device),
+        {name: to_device(values_B[order], device) for name, values_B in batch.columns.items()},
     )
 
 

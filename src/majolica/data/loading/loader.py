@@ -62,6 +62,8 @@ class Batch:
     """Which rows these are, ascending."""
     places_B: Tensor
     """Places in the global micro-batch, int64, ascending; they decide how a row is used."""
+    columns: dict[str, Tensor] = field(default_factory=dict)
+    """The properties that are read from metadata, `(B,)` each, NaN where there is none."""
     faults: tuple[str, ...] = ()
     """Why samples could not be read in whose places others stand, one reason a sample."""
 
@@ -90,10 +92,20 @@ class Loader:
     Rank r of `world` takes the rows r, r + world, ... of each global batch of `batch * world` rows, so the global order
     is the same for any number of ranks, threads and batches that are read ahead. A sample that cannot be read is
     counted, and replaced by another sample of its source, which depends only on (seed, position). Raises UserError if
-    the share of such samples in a source is more than `config.bad_share`.
+    the share of such samples in a source is more than `config.bad_share`. `columns` are the properties that are read
+    from metadata.
     """
 
-    def __init__(self, config: DataConfig, batch: int, size: Size, seed: int, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self,
+        config: DataConfig,
+        batch: int,
+        size: Size,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        columns: tuple[str, ...] = (),
+    ) -> None:
         if batch < 1 or not 0 <= rank < world:
             raise ValueError(f"batch {batch}, rank {rank} of {world}")
         self.config, self.batch, self.size, self.seed = config, batch, size, seed
@@ -108,7 +120,8 @@ class Loader:
         self.position = 0
         self.tallies = [_Tally() for _ in self.sets]
         self._manifest = manifest(self.sets)
-        self._reader = Reader(self.sets, max(size.scales) if size.fine else 1, seed, config)
+        self._columns = columns
+        self._reader = Reader(self.sets, max(size.scales) if size.fine else 1, seed, config, columns)
         self._threads = Threads(config.threads, "majolica-data")
         self._buffers = Buffers(config.ahead + 2)
         self._ahead: deque[_Reading] = deque()
@@ -131,7 +144,7 @@ class Loader:
         reading = self._ahead.popleft()
         rows = [row for part in self._threads.results(reading.parts) for row in part]
         self._count(rows)
-        return _collate(rows, reading, self.size.scales)
+        return _collate(rows, reading, self.size.scales, self._columns)
 
     @property
     def faults(self) -> Counter[str]:
@@ -236,7 +249,7 @@ class Loader:
                 )
 
 
-def _collate(rows: list[Row], reading: _Reading, scales: tuple[int, ...]) -> Batch:
+def _collate(rows: list[Row], reading: _Reading, scales: tuple[int, ...], columns: tuple[str, ...]) -> Batch:
     images_B3HW = reading.images_B3HW
     height, width = images_B3HW.shape[2:]
     large, large_rows = {}, {}
@@ -255,5 +268,6 @@ def _collate(rows: list[Row], reading: _Reading, scales: tuple[int, ...]) -> Bat
         large=large,
         large_rows=large_rows,
         places_B=positions_B - reading.start,
+        columns={name: torch.tensor([row.columns[i] for row in rows]) for i, name in enumerate(columns)},
         faults=tuple(fault for row in rows for fault in row.faults),
     )

@@ -15,8 +15,10 @@ from majolica.data.pictures.faults import BadSample, explain
 from majolica.data.pictures.fit import fit
 from majolica.data.pictures.frame import Fit, Shape, scale_of
 from majolica.data.pictures.memory import MemoryBudget, Reserve
+from majolica.data.store.record import Pair, Record
 from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
+from majolica.properties.registry import read_all
 
 log = logging.getLogger(__name__)
 
@@ -47,18 +49,27 @@ class Row:
     source: int
     faults: tuple[str, ...]
     """Why samples before this one could not be used at this position."""
+    columns: tuple[float, ...] = ()
+    """The properties that are read from metadata, NaN where it has none."""
 
 
 @dataclass(frozen=True)
 class _Sample:
     picture: Decoded
     caption: str
+    columns: tuple[float, ...]
 
 
 class Reader:
-    """Reads rows; it is safe to use from many threads. `scale` is the largest at which a row is ever needed."""
+    """Reads rows; it is safe to use from many threads.
 
-    def __init__(self, sets: list[ShardSet], scale: int, seed: int, config: DataConfig) -> None:
+    `scale` is the largest at which a row is ever needed, and `columns` are the properties that are read from metadata.
+    """
+
+    def __init__(
+        self, sets: list[ShardSet], scale: int, seed: int, config: DataConfig, columns: tuple[str, ...] = ()
+    ) -> None:
+        self._columns = columns
         self._sets, self._scale, self._seed, self._caches = sets, scale, seed, config.cache
         self._how: Fit = config.fit
         self._memory = MemoryBudget(round(config.decode_gb * 1e9))
@@ -91,7 +102,7 @@ class Reader:
         if wish.scale > 1 and scale_of(picture.size, large, self._how) >= 1:
             fine = fit(picture.image, large, self._how).contiguous()
         image_3HW.copy_(fit(picture.image, wish.shape, self._how))
-        return Row(fine, sample.caption, wish.position, wish.source, faults)
+        return Row(fine, sample.caption, wish.position, wish.source, faults, sample.columns)
 
     def _sample(self, source: int, sample: int, shape: Shape, reserve: Reserve) -> _Sample | str:
         """Return a sample, or the reason why it cannot be read."""
@@ -100,8 +111,8 @@ class Reader:
             return self._cache[key]
         found: _Sample | str
         try:
-            pair = self._sets[source].read_pair(sample)
-            found = _Sample(decode(pair.image, _enlarge(shape, self._scale), self._how, reserve), pair.caption)
+            pair, columns = self._read(source, sample)
+            found = _Sample(decode(pair.image, _enlarge(shape, self._scale), self._how, reserve), pair.caption, columns)
         except BadSample as bad:
             found = str(bad)
             if key not in self._named:
@@ -110,6 +121,12 @@ class Reader:
         if self._caches:
             self._cache[key] = found
         return found
+
+    def _read(self, source: int, sample: int) -> tuple[Pair | Record, tuple[float, ...]]:
+        if not self._columns:
+            return self._sets[source].read_pair(sample), ()  # does not parse the metadata
+        record = self._sets[source].read(sample)
+        return record, read_all(self._columns, record.meta)
 
 
 def _enlarge(shape: Shape, scale: int) -> Shape:

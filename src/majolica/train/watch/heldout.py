@@ -7,8 +7,8 @@ first rank alone computes them, so the curves do not depend on the number of ran
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from majolica.objectives.draws import Draws
 from majolica.objectives.flow import by_time, velocity_loss
 from majolica.objectives.joint import make_rows
 from majolica.objectives.objective import clean_pairs
+from majolica.properties.registry import choose_columns, read_all
 from majolica.text.templates import choose_templates, embed_labels
 from majolica.text.tokenizer import Tokenizer
 from majolica.train.optim.ema import swap_in_ema
@@ -58,6 +59,8 @@ class Pictures:
     """All names that a picture may have; empty if no names.json lies beside the pictures."""
     shown: Sequence[set[int]]
     """For each picture, the indices in `names` of what it shows; empty if that is not known."""
+    columns: Mapping[str, Tensor] = field(default_factory=dict)
+    """The properties `(N,)` that are read from metadata."""
 
     def __len__(self) -> int:
         return len(self.images_N3HW)
@@ -136,7 +139,10 @@ def read_pictures(folders: Sequence[str], config: RunConfig, tokenizer: Tokenize
     all_names = list(dict.fromkeys(name for folder in folders for name in read_names_beside(folder)))
     index = {name: number for number, name in enumerate(all_names)}
     shown = [{index[name] for name in meta.get("names") or () if name in index} for meta in metas]
-    return Pictures(images, tokenizer.encode(captions, config.model.text.length), all_names, shown)
+    columns = choose_columns(config.model.properties)
+    values = list(zip(*(read_all(columns, meta) for meta in metas), strict=True))
+    known = {name: torch.tensor(column) for name, column in zip(columns, values, strict=True)}
+    return Pictures(images, tokenizer.encode(captions, config.model.text.length), all_names, shown, known)
 
 
 def load_all(folders: Sequence[str], config: RunConfig) -> tuple[Tensor, list[str], list[dict[str, Any]]]:
@@ -216,6 +222,7 @@ def _measure_chunk(
         config.model,
         len(rows),
         Draws.seeded(seeds_B.tolist(), device),
+        {name: to_device(values_N[chunk].repeat(2), device) for name, values_N in pictures.columns.items()},
     )
     with autocast(config.train.precision, device):
         outputs = model(inputs)

@@ -1,0 +1,14 @@
+"""Watermark: how likely a picture bears one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from majolica.properties.columns import column_property, read_number
+
+
+def read(meta: Mapping[str, Any]) -> float:
+    """The probability in LAION's or COYO's metadata."""
+    return read_number(meta, "pwatermark", "watermark_score")
+
+
+PROPERTY = column_property("probability of a watermark", 0.0, 1.0, read)
