@@ -87,7 +87,7 @@ def draw_crops(
 ) -> tuple[Crops, FineTargets, Tensor]:
     """Noise images in [-1, 1] that are `scale` times as large as the base, and cut a random tile from each.
 
-    Returns what the decoder reads, the clean tiles, and the noisy images `F3HW`.
+    Returns what the decoder reads, the details of the clean tiles, and the noisy images `F3HW`.
     """
     z_F3HW = add_noise(full_F3HW, t_F, shape_noise(draws.noise(full_F3HW), scale, decoder.detail_noise))
     base = (full_F3HW.shape[2] // scale, full_F3HW.shape[3] // scale)

@@ -33,10 +33,8 @@ class Detail:
 
     def paintings(self, data: EvalData) -> float:
         """Return how much it paints, counted in pictures of the base resolution."""
-        return self._count(data) * (self.scale**2 + 1) if self.scale > 1 else 0
-
-    def _count(self, data: EvalData) -> int:
-        return min(self.pictures, len(data.prompts()))
+        known = data.larger(self.resolution * self.scale, 1) if self.scale > 1 else None
+        return min(self.pictures, len(data.prompts())) * (self.scale**2 + 1) if known else 0
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         size = self.resolution * self.scale
