@@ -79,7 +79,10 @@ def test_a_run_that_was_trained_on_is_another_base(run: Path, capsys: pytest.Cap
     old = hash_base(run)
     assert cli.main(["train", "--resume", str(run), "--train.steps", "4"]) == 0
     capsys.readouterr()
-    assert cli.main(["generate", "a fox", "--run", str(run)]) == 2
+    words = ["generate", "a fox", "--run", str(run), "--steps", "1", "--out", str(run.parent / "x.png")]
+    assert cli.main(words) == 0
+    assert "hue.safetensors is left out, because it was taught to other weights" in capsys.readouterr().err
+    assert cli.main([*words, "--adapter", str(run / "adapters" / "hue.safetensors")]) == 2
     said = capsys.readouterr().err
     assert old in said and hash_base(run) in said and said.count("\n") == 1
 
@@ -87,7 +90,7 @@ def test_a_run_that_was_trained_on_is_another_base(run: Path, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "say what to teach: --property with one of brightness"),
+        ([], "say what to teach: --property with one of aesthetic_score"),
         (["--property", "hu"], "unknown property 'hu': did you mean 'hue'"),
         (["--property", "contrast"], "was trained with contrast: there is nothing to teach"),
         (["--property", "nowhere.py"], "nowhere.py is not there"),
@@ -104,6 +107,25 @@ def test_what_cannot_be_taught_is_one_line(
     said = capsys.readouterr().err
     assert message in said and said.strip().count("\n") == 0
     assert not (run / "adapters").exists()
+
+
+def test_an_adapter_that_diverges_is_not_written(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["extend", str(run), "--property", "hue", "--steps", "3", "--batch", "4", "--lr", "1e30"]
+    assert cli.main(words) == 2
+    assert "the adapter diverged: lower --lr" in capsys.readouterr().err
+    assert not (run / "adapters").exists()
+
+
+def test_the_name_of_a_file_need_not_be_that_of_its_property(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "warmth.py").write_text(WARMTH)
+    out = tmp_path / "mine.safetensors"
+    words = ["extend", str(run), "--property", str(tmp_path / "warmth.py"), "--steps", "1", "--batch", "4"]
+    assert cli.main([*words, "--out", str(out)]) == 0
+    registry._ADDED.clear()
+    picture = ["generate", "a fox", "--run", str(run), "--steps", "1", "--out", str(tmp_path / "x.png")]
+    assert cli.main([*picture, "--adapter", str(out), "--set", "warmth=0.2"]) == 0
+    (tmp_path / "warmth.py").write_text(WARMTH + "\n# another file\n")
+    assert cli.main([*picture, "--adapter", str(out), "--property", str(tmp_path / "warmth.py")]) == 2
 
 
 def test_quantiles_of_a_run_are_those_of_its_pictures(run: Path) -> None:

@@ -45,7 +45,7 @@ ALLOWED = {
     "activation": {"config", "models", "objectives"},
     "sampling": {"adapters", "config", "data.pictures", "text", "models", "properties", "run"},
     "eval": {
-        *("config", "data.drawings", "data.loading", "data.pictures", "data.tasks"),
+        *("adapters", "config", "data.drawings", "data.loading", "data.pictures", "data.tasks"),
         *("html", "models", "properties", "sampling", "text"),
     },
     "train": {

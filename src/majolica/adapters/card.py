@@ -49,7 +49,14 @@ class Card:
         found: dict[str, Any] = json.loads(text)
         if not isinstance(found, dict) or found.get("version") != 1:
             raise ValueError("its card is not of version 1")
-        return Card(**found)
+        card = Card(**found)
+        for field in dataclasses.fields(Card):
+            kinds: dict[str, Any] = {"str": str, "int": int, "bool": bool, "float": (int, float)}
+            if not isinstance(getattr(card, field.name), kinds[str(field.type)]):
+                raise ValueError(f"{field.name} of its card is {getattr(card, field.name)!r}")
+        if card.rank < 1 or not card.low < card.high:
+            raise ValueError("its card has no rank or no range")
+        return card
 
     def introduce(self) -> None:
         """Make its property known, unless it is known already: pictures can then be painted, but not measured."""
@@ -57,13 +64,20 @@ class Card:
             return
         try:
             entry = find_property(self.name)
-        except UserError:
+        except UserError:  # nobody has named its file
             add_property(self.name, Property(self.unit, self.low, self.high, _cannot_measure(self), self.circular))
+            return
+        if not entry.source and (entry.low, entry.high) == (self.low, self.high):  # of another adapter
             return
         if (entry.low, entry.high, entry.circular) != (self.low, self.high, self.circular):
             raise UserError(
                 f"the adapter {self.name} was taught values from {self.low:g} to {self.high:g} {self.unit}, and another"
                 f" property of that name runs from {entry.low:g} to {entry.high:g} {entry.unit}: rename one of them"
+            )
+        if entry.source != self.measure:
+            raise UserError(
+                f"the adapter {self.name} was taught with {self.measure}, and {entry.source} is another file: name the"
+                " one that it was taught with, or teach it anew"
             )
 
 

@@ -55,6 +55,19 @@ def find_adapters(run: Path) -> list[Path]:
     return sorted((run / FOLDER).glob("*.safetensors"))
 
 
+def fresh_adapters(run: Path) -> tuple[list[Path], list[str]]:
+    """The adapters in a run folder that belong to its weights, and a line for each of the others."""
+    paths = find_adapters(run)
+    base = hash_base(run) if paths else ""
+    fresh = [path for path in paths if read_card(path).base == base]
+    stale = [
+        f"the adapter {path} is left out, because it was taught to other weights: teach it anew with `majolica extend`"
+        for path in paths
+        if path not in fresh
+    ]
+    return fresh, stale
+
+
 def load_adapters(paths: Sequence[Path], run: Path, model: ModelConfig, device: torch.device) -> list[PropertyAdapter]:
     """Load adapters for the model of a run, in the order of `paths`.
 
@@ -77,7 +90,10 @@ def load_adapters(paths: Sequence[Path], run: Path, model: ModelConfig, device: 
         try:
             adapter.load_state_dict(load_file(path))
         except RuntimeError as error:
-            reason = " ".join(str(error).split())
+            reason = str(error).strip().splitlines()[-1].strip()
             raise UserError(f"the adapter {path} does not fit its card ({reason}): make it anew") from error
+        whole = all(bool(value.isfinite().all()) for value in adapter.state_dict().values())
+        if not whole or not bool((adapter.quantiles.diff() > 0).all()):
+            raise UserError(f"the adapter {path} has values that are not finite or do not ascend: make it anew")
         adapters.append(adapter.to(device).eval().requires_grad_(False))
     return adapters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -53,7 +54,7 @@ def extend(
         out: File to write; adapters/NAME.safetensors in the run folder if not given.
     """
     for name, value in (("minutes", minutes), ("rank", rank), ("batch", batch), ("lr", lr)):
-        if not value > 0:
+        if not 0 < value < math.inf:
             raise UserError(f"--{name} is {value:g}: give a number above 0")
     if steps < 0:
         raise UserError(f"--steps is {steps}: give a whole number, or 0 to count minutes")
@@ -64,18 +65,18 @@ def extend(
     if not is_file and property not in known_properties():
         raise unknown_name("property", property, known_properties())
     name = Path(property).stem if is_file else property
-    check_writable(out or run / f"{name}.safetensors")
+    check_writable(out or run / "adapters" / f"{name}.safetensors")
     from majolica.properties.user_file import load_property_file
-    from majolica.train.extend import ExtendRequest, describe_file
+    from majolica.train.extend import ExtendRequest
     from majolica.train.extend import extend as teach
 
-    measure = "built in"
     if is_file:
-        name, measure = load_property_file(Path(property)), describe_file(Path(property))
-    request = ExtendRequest(run, name, measure, out, data, minutes, steps, rank, batch, lr, seed=seed)
+        load_property_file(Path(property))
+    request = ExtendRequest(run, name, out, data, minutes, steps, rank, batch, lr, seed=seed)
     with print_notices(), bar("teaching") as progress:
         path = teach(request, _say, progress)
-    print(f"written to {path}; try: majolica generate PROMPT --run {run} --set {name}=p90")
+    named = f" --adapter {path}" if out else ""
+    print(f"written to {path}; try: majolica generate PROMPT --run {run}{named} --set {name}=VALUE")
 
 
 def _say(text: str) -> None:

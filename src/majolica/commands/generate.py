@@ -85,9 +85,8 @@ def generate(
     for name, value in (("count", count), ("steps", steps), ("batch", batch), ("candidates", candidates)):
         if value < 1:
             raise UserError(f"--{name} is {value}: at least 1")
-    files = [*property, *adapter, *(run / "adapters").glob("*.safetensors")]
-    settable = known_properties() + tuple(path.stem for path in files)
-    properties = _properties(set, settable)
+    properties = _properties(set)
+    _check_names(properties, property, [*adapter, *(run / "adapters").glob("*.safetensors")])
     wishes = [(prompt, seed + variant) for prompt in prompts for variant in range(count)]
     paths = [out] if len(wishes) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(wishes) + 1)]
     for path in paths:
@@ -102,7 +101,8 @@ def generate(
     weights = parse_property_weights(property_guidance)
 
     with print_notices(), bar("painting") as progress:
-        pipeline = Pipeline.load(run, adapters=[*find_adapters(run), *adapter])
+        files = [*find_adapters(run), *adapter] if adapter else None
+        pipeline = Pipeline.load(run, adapters=files)
         images_B3HW = pipeline.paint(
             [prompt for prompt, _ in wishes],
             size,
@@ -137,7 +137,7 @@ def generate(
         print(path)
 
 
-def _properties(words: tuple[str, ...], settable: tuple[str, ...]) -> dict[str, float | str]:
+def _properties(words: tuple[str, ...]) -> dict[str, float | str]:
     """`("brightness=0.8,contrast=p90", ...)` as a dictionary; UserError for what is none."""
     values: dict[str, float | str] = {}
     for word in (piece for group in words for piece in group.split(",")):
@@ -145,12 +145,21 @@ def _properties(words: tuple[str, ...], settable: tuple[str, ...]) -> dict[str, 
         name = name.strip()
         if not equals:
             raise UserError(f"--set {word}: give a name and a value, as in --set brightness=0.8")
-        if name not in settable:  # which of them this run has is known when it is loaded
-            raise unknown_name("property", name, settable)
         if name in values:
             raise UserError(f"--set {word}: {name} is set already, to {values[name]}")
         values[name] = _number(word, text)
     return values
+
+
+def _check_names(properties: dict[str, float | str], files: tuple[Path, ...], adapters: list[Path]) -> None:
+    """UserError for a name that no property has; which of them the run has is known when it is loaded."""
+    known = [*known_properties(), *(path.stem for path in files)]
+    if unknown := [name for name in properties if name not in known]:
+        from majolica.adapters.store import read_card
+
+        known += [read_card(path).name for path in adapters]
+        if still := [name for name in unknown if name not in known]:
+            raise unknown_name("property", still[0], known)
 
 
 def _number(word: str, text: str) -> float | str:

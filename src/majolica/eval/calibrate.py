@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from majolica.adapters.store import hash_base
 from majolica.config.io import load
 from majolica.errors import UserError
 from majolica.eval import facts
@@ -56,8 +57,8 @@ def calibrate_run(
     """
     from majolica.sampling.pipeline import Pipeline
 
-    config, trained = load(run / "config.yaml"), Pipeline.load(run)
-    names = choose_measured(config.model.properties)
+    base, config, trained = hash_base(run), load(run / "config.yaml"), Pipeline.load(run)
+    names = choose_measured(trained.properties)
     if not names:
         raise UserError(f"{run} has no properties that are measured on pictures, so there is nothing to calibrate")
     data = facts.load_data(facts.data_folder(config), config.model.resolution, how=config.data.fit)
@@ -68,7 +69,7 @@ def calibrate_run(
         tally = Workload(pictures, progress)
         pipeline = Painters(trained, config.model.resolution, workers, tally)
         found = {name: correct(pipeline, name, prompts, data) for name in names}
-    save_calibration(run, {name: each.response for name, each in found.items()})
+    save_calibration(run, {name: each.response for name, each in found.items()}, base)
     return found
 
 

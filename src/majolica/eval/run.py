@@ -102,6 +102,7 @@ def control_evaluators(properties: tuple[str, ...], judges: Judges, brush: Brush
     """Return the evaluators of the suite `control`: more prompts, seeds and values than usual, and its limits."""
     return (
         Control(properties, prompts=16, seeds=2, values=9, brush=brush),
+        Control(properties, brush=brush, plain=True, name="control by the model alone"),
         ControlLimits(properties, judges.panel, brush=brush),
     )
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from majolica.models.conditions import Condition
-from majolica.properties.registry import find_property
+from majolica.properties.registry import find_property, is_smooth
 
 
 def consistency_loss(
@@ -25,14 +25,13 @@ def consistency_loss(
     total_M = t_M.new_zeros(len(t_M))
     for place, name in enumerate(names):
         entry = find_property(name)
-        if entry.read is not None:  # pixels do not tell it
+        if not is_smooth(name):
             continue
-        measured_M = entry.measure(images_M3HW)
-        if not measured_M.requires_grad:
-            continue
-        away_M = (measured_M - condition.values_BP[:, place]) / entry.span
+        measured_M, wanted_M = entry.measure(images_M3HW), condition.values_BP[:, place]
+        counted_M = condition.has_value_BP[:, place] & measured_M.isfinite() & wanted_M.isfinite() & (t_M >= start)
+        # Both are masked before they are compared: the gradient of what is masked afterwards would be 0 * NaN.
+        away_M = (torch.where(counted_M, measured_M, 0.0) - torch.where(counted_M, wanted_M, 0.0)) / entry.span
         if entry.circular:
             away_M = torch.sin(torch.pi * away_M) / torch.pi
-        counted_M = condition.has_value_BP[:, place] & measured_M.isfinite() & (t_M >= start)
-        total_M = total_M + torch.where(counted_M, away_M, 0.0).square()
+        total_M = total_M + away_M.square()
     return total_M

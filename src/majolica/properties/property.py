@@ -29,6 +29,9 @@ class Property:
     read: Callable[[Mapping[str, Any]], float] | None = None
     """Reads the value from a sample's metadata, NaN where it has none; then pixels do not tell it (`columns`)."""
 
+    source: str = ""
+    """Of a user's property: the name of its file and the file's SHA-256."""
+
     @property
     def span(self) -> float:
         """The length of the range."""

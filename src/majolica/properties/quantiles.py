@@ -40,8 +40,8 @@ def fit_quantiles(entry: Property, values_N: Tensor) -> Tensor:
     if entry.circular or len(values_N) < KNOTS:
         return spread_evenly(entry)
     knots_K = torch.quantile(values_N, torch.linspace(0, 1, KNOTS, dtype=torch.float64))
-    # A tenth of the even distance at least, lest a value that is common be told from its neighbours too finely.
-    least = 0.1 * entry.span / (KNOTS - 1)
+    # A part of the even distance at least, lest a value that is common be told from its neighbours too finely.
+    least = 0.02 * entry.span / (KNOTS - 1)
     rising_K = least * torch.arange(KNOTS, dtype=torch.float64)
     return ((knots_K - rising_K).cummax(0).values + rising_K).float()
 
@@ -78,6 +78,8 @@ def load_quantiles(folder: Path, names: Sequence[str]) -> Tensor:
     if (folder / FILE).exists():
         try:
             found = json.loads((folder / FILE).read_text("utf-8"))
+            if not isinstance(found, dict):
+                raise ValueError("it is no JSON object")
             for place, name in enumerate(names):
                 if name in found:
                     rows[place] = _check(torch.tensor(found[name]["quantiles"], dtype=torch.float32))

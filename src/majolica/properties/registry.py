@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FOLDER = Path(__file__).with_name("builtin")
+SIDE = 32
+"""Pixels of the side of the pictures on which measures are tried."""
 
 
 @cache
@@ -34,6 +36,23 @@ _ADDED: dict[str, Property] = {}
 def add_property(name: str, entry: Property) -> None:
     """Make a property known that is not built in; a later one of that name takes its place."""
     _ADDED[name] = entry
+
+
+@cache
+def _probe(entry: Property) -> tuple[bool, bool]:
+    """Whether a property is measured on pixels here, and whether this can be differentiated."""
+    import torch
+
+    with torch.inference_mode(False), torch.enable_grad():
+        pixels = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+        try:
+            entry.measure(pixels)
+        except UserError:  # it is read from metadata, or a user's measure is not here
+            return False, False
+        try:
+            return True, entry.measure(pixels.requires_grad_()).requires_grad
+        except Exception:  # such as a measure that asks for NumPy
+            return True, False
 
 
 def find_property(name: str) -> Property:
@@ -53,15 +72,7 @@ def _import_builtin(name: str) -> Property:
 
 def is_smooth(name: str) -> bool:
     """Whether what a property measures can be differentiated by the pixels."""
-    import torch
-
-    entry = find_property(name)
-    with torch.inference_mode(False), torch.enable_grad():
-        pixels = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)).requires_grad_()
-        try:
-            return entry.measure(pixels).requires_grad
-        except UserError:  # the measure of a user's property is not here
-            return False
+    return _probe(find_property(name))[1]
 
 
 def measure(name: str, images_B3HW: Tensor) -> Tensor:
@@ -89,8 +100,8 @@ def choose_columns(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def choose_measured(names: Sequence[str]) -> tuple[str, ...]:
-    """Those of the properties that are measured on pixels."""
-    return tuple(name for name in names if find_property(name).read is None)
+    """Those of the properties that can be measured on pixels here."""
+    return tuple(name for name in names if _probe(find_property(name))[0])
 
 
 def read_all(names: Sequence[str], meta: Mapping[str, Any]) -> tuple[float, ...]:

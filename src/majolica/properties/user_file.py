@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -23,13 +26,14 @@ def load_property_file(path: Path) -> str:
     name = path.stem
     if not path.is_file():
         raise UserError(f"{path} is not there: name a Python file that defines PROPERTY, or one of {_known()}")
-    if not name.isidentifier():
-        raise UserError(f"{path} cannot name a property: rename it to letters, digits and underscores, as in warmth.py")
+    if path.suffix != ".py" or not name.isidentifier():
+        raise UserError(f"{path} cannot name a property: use letters, digits and underscores, as in warmth.py")
     if name in known_properties():
         raise UserError(f"{path} has the name of a property that is built in: rename it")
     entry = _run(path)
     _try_measure(path, entry)
-    add_property(name, entry)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    add_property(name, replace(entry, source=f"{path.name}, SHA-256 {digest}"))
     return name
 
 
@@ -43,7 +47,7 @@ def _run(path: Path) -> Property:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{path} cannot be run ({_say(error)}): mend it") from error
     entry = getattr(module, "PROPERTY", None)
     if not isinstance(entry, Property):
@@ -51,6 +55,9 @@ def _run(path: Path) -> Property:
             f"{path} defines no PROPERTY: end it with PROPERTY = Property(unit, low, high, measure), imported from"
             " majolica.properties.property"
         )
+    numbers = [isinstance(end, int | float) and math.isfinite(end) for end in (entry.low, entry.high)]
+    if not all(numbers) or not isinstance(entry.circular, bool) or not isinstance(entry.unit, str):
+        raise UserError(f"{path}: give PROPERTY a unit (text), low and high (finite numbers), circular (True or False)")
     if not entry.low < entry.high:
         raise UserError(f"{path}: the range from {entry.low} to {entry.high} is empty; give low below high")
     return entry
@@ -67,5 +74,5 @@ def _try_measure(path: Path, entry: Property) -> None:
         raise UserError(f"{path}: measure gives {shape} for four pictures; it has to give four floating-point numbers")
 
 
-def _say(error: Exception) -> str:
+def _say(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

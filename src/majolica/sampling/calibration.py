@@ -9,7 +9,7 @@ the model its nearest end is asked for.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,8 @@ class Response:
         """Refuse what cannot be followed backwards, by ValueError."""
         if len(self.requested) < 2 or len(self.requested) != len(self.measured):
             raise ValueError("a response has as many measured as requested values, two or more")
+        if not (np.isfinite(self.requested).all() and np.isfinite(self.measured).all()):
+            raise ValueError("the values of a response are finite")
         if (np.diff(self.requested) <= 0).any() or (np.diff(self.measured) < 0).any():
             raise ValueError("the values of a response ascend")
 
@@ -42,6 +44,7 @@ class Response:
         """The requests at which pictures measure the wanted values; angles have a `period`."""
         x, y = np.asarray(self.measured), np.asarray(self.requested)
         if period is not None:
+            x = np.minimum(x, x[0] + period * (1 - 1e-9))  # it goes around once, and no further
             x, y = (np.concatenate([values + turn * period for turn in (-1, 0, 1)]) for values in (x, y))
         kept = np.concatenate(([True], np.diff(x) > 0))  # of equal measured values the first request
         found: Numbers = np.interp(np.asarray(wanted, np.float64), x[kept], y[kept])
@@ -61,24 +64,28 @@ def calibrate(name: str, wanted: ArrayLike, calibration: Calibration) -> Numbers
     return calibration[name].invert(values, entry.span if entry.circular else None)
 
 
-def load_calibration(run: Path) -> Calibration:
-    """The calibration of a run folder, empty where there is none; UserError for a file that cannot be read."""
+def load_calibration(run: Path, base: Callable[[], str]) -> Calibration | None:
+    """The calibration of a run folder, empty where there is none, and None if it is for other weights than `base()`.
+
+    `base` gives the SHA-256 of the run's weights. Raises UserError for a file that cannot be read.
+    """
     path = run / FILE
     if not path.exists():
         return {}
     try:
         found = json.loads(path.read_text("utf-8"))
-        return {
+        responses = {
             name: Response(tuple(map(float, each["requested"])), tuple(map(float, each["measured"])))
-            for name, each in found.items()
+            for name, each in found["responses"].items()
         }
+        return responses if found["base"] == base() else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{path} cannot be read ({error}): make it anew with `majolica calibrate {run}`") from error
 
 
-def save_calibration(run: Path, calibration: Calibration) -> None:
-    """Write `calibration.json`."""
-    found = {
+def save_calibration(run: Path, calibration: Calibration, base: str) -> None:
+    """Write `calibration.json` for weights with the SHA-256 `base`."""
+    responses = {
         name: {"requested": list(each.requested), "measured": list(each.measured)} for name, each in calibration.items()
     }
-    write_atomic(run / FILE, json.dumps(found, indent=1))
+    write_atomic(run / FILE, json.dumps({"base": base, "responses": responses}, indent=1))

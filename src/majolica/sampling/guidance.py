@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from majolica.errors import UserError, unknown_name
+from majolica.errors import UserError
 from majolica.models.conditions import Condition
+from majolica.properties.registry import find_property
 from majolica.sampling.inputs import read_weight
 
 PropertyWeights = float | Mapping[str, float] | None
@@ -68,7 +69,8 @@ def read_guidance(text: float, properties: PropertyWeights, names: Sequence[str]
     own = []
     for name, given in properties.items():
         if name not in names:
-            raise unknown_name("property", str(name), names)
+            find_property(str(name))  # refuses what no property is called
+            raise UserError(f"{name} has no weight of guidance, because this run was not trained with it: leave it out")
         own.append((names.index(name), read_weight(given, f"guidance of {name}")))
     return Guidance(weight, usual, tuple(sorted(own)))
 

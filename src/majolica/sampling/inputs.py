@@ -75,13 +75,13 @@ def check_text(text: str, kind: str = "prompt") -> None:
 
 
 def read_properties(
-    given: Mapping[str, Values], names: tuple[str, ...], count: int, quantiles_PK: Tensor
+    given: Mapping[str, Values], names: tuple[str, ...], count: int, quantiles_PK: Tensor | None
 ) -> dict[str, Tensor]:
     """The values of each property that is set, in its unit, `(count,)`.
 
-    `names` are the properties of the model, and `quantiles_PK` their quantiles. Raises UserError for an
-    unknown property, for a value out of its range, for another number of values than pictures, and for
-    a percentile of a property that the model has not.
+    `names` are the properties of the model, and `quantiles_PK` their quantiles, None if they are not
+    known. Raises UserError for an unknown property, for a value out of its range, for another number
+    of values than pictures, and for a percentile of a property that the model has not.
     """
     if not isinstance(given, Mapping):
         raise UserError(
@@ -103,11 +103,15 @@ def read_percentile(name: str, text: str) -> float:
     return percent / 100
 
 
-def _read_property(name: str, given: Values, names: tuple[str, ...], count: int, quantiles_PK: Tensor) -> Tensor:
+def _read_property(name: str, given: Values, names: tuple[str, ...], count: int, quantiles_PK: Tensor | None) -> Tensor:
     find_property(str(name))
     if isinstance(given, str):
         if name not in names:
             raise UserError(f"{name} is {_shown(given)}: this run was not trained with it, so give a number")
+        if find_property(name).circular:
+            raise UserError(f"{name} is {_shown(given)}: a circle has no percentiles, so give a number")
+        if quantiles_PK is None:
+            raise UserError(f"{name} is {_shown(given)}: this run has no properties.json, so give a number")
         value = from_quantile(read_percentile(name, given), quantiles_PK[names.index(name)])
         return torch.full((count,), min(max(value, find_property(name).low), find_property(name).high))
     try:

@@ -8,9 +8,9 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from torch import Tensor
 
-from majolica.errors import Notice, UserError
+from majolica.errors import Notice
 from majolica.plurals import counted
-from majolica.properties.registry import find_property, measure
+from majolica.properties.registry import choose_measured, find_property, measure
 
 _INSIDE = ("majolica.sampling", "torch")
 """Packages whose code is not the caller's: the pipeline, and what torch wraps around its methods.
@@ -31,23 +31,21 @@ FAR = 0.1
 
 
 def describe_misses(values: Mapping[str, Tensor], images_B3HW: Tensor) -> list[str]:
-    """A line for each property that painted pictures, uint8, miss by far; `values` are those asked for, `(B,)`.
+    """A line for each property that painted pictures miss by far; `values` are those asked for, `(B,)`.
 
-    A property whose measure is not here is passed over.
+    The pictures are at the base resolution, with values in [0, 1], because properties are those of the
+    base picture. A property that cannot be measured is passed over.
     """
     lines = []
-    for name, wanted_B in values.items():
-        try:
-            measured_B = measure(name, images_B3HW.float() / 255)
-        except UserError:
-            continue
+    for name in choose_measured(tuple(values)):
+        wanted_B, measured_B = values[name], measure(name, images_B3HW)
         entry = find_property(name)
         away_B = (measured_B - wanted_B) / entry.span
         away_B = ((away_B + 0.5) % 1 - 0.5 if entry.circular else away_B).abs()
         far = [row for row, away in enumerate(away_B.tolist()) if not away <= FAR]  # NaN is far too
         if far:
             some = f"{len(far)} of {counted(len(away_B), 'picture')}; " if len(away_B) > 1 else ""
-            found = f"{measured_B[far[0]]:.3g}" if bool(measured_B[far[0]].isfinite()) else "nothing"
+            found = f"{measured_B[far[0]]:.3g}" if bool(measured_B[far[0]].isfinite()) else "no value of"
             lines.append(f"{name} is missed ({some}asked for {wanted_B[far[0]]:.3g}, measured {found} {entry.unit})")
     return lines
 

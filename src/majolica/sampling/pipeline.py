@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from majolica.adapters.store import find_adapters, load_adapters
+from majolica.adapters.store import fresh_adapters, hash_base, load_adapters
 from majolica.config import io
 from majolica.config.resolutions import beyond_training_notes
 from majolica.config.run import RunConfig
@@ -21,7 +21,9 @@ from majolica.errors import UserError
 from majolica.models.conditions import Condition
 from majolica.models.initialise import materialise, set_constants
 from majolica.models.majolica import Majolica
+from majolica.models.pooling import pool
 from majolica.models.precision import autocast_in_use, has_bf16, set_attention_by_products
+from majolica.properties.quantiles import FILE as QUANTILES
 from majolica.properties.quantiles import load_quantiles
 from majolica.run.weights import load_ema
 from majolica.sampling.calibration import Calibration, calibrate, load_calibration
@@ -57,6 +59,8 @@ class Pipeline:
     """The words of the captions that it was trained on, where the run folder has them."""
     calibration: Calibration = field(default_factory=dict)
     """How its pictures respond to its properties, where that was measured."""
+    knows_quantiles: bool = True
+    """Whether it has the quantiles of its training pictures; older runs have none."""
     painted_bytes: int = 0
     """The most memory that it has painted with; see `check_memory`."""
 
@@ -65,7 +69,8 @@ class Pipeline:
         """The model of a run folder, with its averaged weights.
 
         It lies on the GPU if there is one, unless `device` is named. `adapters` are files of further
-        properties (`majolica extend`); if it is None, those in the folder `adapters` of the run.
+        properties (`majolica extend`); if it is None, those in the folder `adapters` of the run, but
+        for those that belong to other weights, of which a `Notice` tells.
 
         Raises UserError where there is no run, or where it or an adapter cannot be read.
         """
@@ -88,10 +93,14 @@ class Pipeline:
             raise UserError(f"the weights in {run} do not fit its config.yaml ({names})")
         if config.train.precision != "fp32" and has_bf16(place):
             set_attention_by_products(model, place)
-        files = find_adapters(run) if adapters is None else [Path(each) for each in adapters]
+        files, stale = fresh_adapters(run) if adapters is None else ([Path(each) for each in adapters], [])
         model.adapters = load_adapters(files, run, config.model, place)
-        calibration = load_calibration(run)
-        return Pipeline(model.to(place).eval(), tokenizer, config, place, load_words(run), calibration)
+        calibration = load_calibration(run, lambda: hash_base(run))
+        if calibration is None:
+            stale.append(f"the calibration of {run} is for other weights: make it anew with `majolica calibrate {run}`")
+        warn(stale)
+        knows, words = (run / QUANTILES).exists(), load_words(run)
+        return Pipeline(model.to(place).eval(), tokenizer, config, place, words, calibration or {}, knows)
 
     @property
     def properties(self) -> tuple[str, ...]:
@@ -185,41 +194,37 @@ class Pipeline:
         if needed > self.painted_bytes:  # what has fitted before fits again, though its memory may not look free
             check_memory(needed, settings, at_once, self.device)
         values = self._read_properties(request.properties, len(texts))
-        wish = self._wish(values, request.project)
-        if request.hold and not request.project:
-            raise UserError("nothing can be held without projection: leave out either of them")
-        if request.hold and values:
-            without = self.paint_request(dataclasses.replace(request, properties={}, hold=False))
-            wish = (wish or Wish.of_nothing(len(texts), self.device)).hold(without)
-        condition = self.condition(texts, values, request.raw)
+        wish, condition = self._wish(values, request), self.condition(texts, values, request.raw)
         read = map(tuple, condition.tokens_BL.tolist())  # "A Fox" and "a fox" are one prompt
-        asked = zip(read, seeds, map(tuple, condition.values_BP.tolist()), strict=True)
+        dials = zip(*(value_B.tolist() for value_B in values.values()), strict=True) if values else [()] * len(texts)
         warn(
             [
                 *text_notices(self.tokenizer, texts, self.config.model.text.length, self.known_words),
                 *beyond_training_notes(settings.size, self.config),
-                *find_repeats(list(asked)),
+                *find_repeats(list(zip(read, seeds, dials, strict=True))),
             ]
         )
         rows = [slice(start, start + at_once) for start in range(0, len(texts), at_once)]
-        tick = make_tick(progress, len(rows) * (len(settings.times) - 1))
-        wishes = [wish[some] if wish else None for some in rows]
-        painted_B3HW = torch.cat(
-            [
-                self._paint(condition[some], seeds[some], settings, tick, part)
-                for some, part in zip(rows, wishes, strict=True)
+        with autocast_in_use(self.config.train.precision, self.device):
+            seeds = [
+                seed
+                for some in rows
+                for seed in choose_seeds(self.model, condition[some], seeds[some], settings, wish and wish[some])
             ]
-        )
+        if request.hold:
+            plain = dataclasses.replace(request, properties={}, hold=False, candidates=1, seed=seeds)
+            without_B3HW = pool(self.paint_request(plain).float() / 255, settings.size.scale)
+            wish = (wish or Wish.of_nothing(len(texts), self.device)).hold(without_B3HW)
+        tick = make_tick(progress, len(rows) * (len(settings.times) - 1))
+        painted = [self._paint(condition[some], seeds[some], settings, tick, wish and wish[some]) for some in rows]
         self.painted_bytes = max(self.painted_bytes, needed)
-        warn(describe_misses(values, painted_B3HW))
-        return painted_B3HW
+        warn(describe_misses(values, pool(torch.cat(painted).float() / 255, settings.size.scale)))
+        return torch.cat(painted)
 
     def _paint(
         self, condition: Condition, seeds: Sequence[int], settings: PaintSettings, tick: Tick, wish: Wish | None
     ) -> Tensor:
         size, detail_noise = settings.size, self.config.model.decoder.detail_noise
-        with autocast_in_use(self.config.train.precision, self.device):
-            seeds = choose_seeds(self.model, condition, seeds, settings, wish)
         noise_B3HW = torch.stack([draw_noise(seed, size.base, size.scale, detail_noise) for seed in seeds])
         with autocast_in_use(self.config.train.precision, self.device):
             image_B3HW = integrate(self.model, noise_B3HW.to(self.device), condition, settings, tick, wish)
@@ -252,11 +257,14 @@ class Pipeline:
         """The values that are set, `(count,)` each."""
         taught = [adapter.quantiles[None] for adapter in self.model.adapters]
         quantiles_PK = torch.cat((self.model.conditions.quantiles, *taught)).cpu()
-        return read_properties(given, self.properties, count, quantiles_PK)
+        return read_properties(given, self.properties, count, quantiles_PK if self.knows_quantiles else None)
 
-    def _wish(self, values: Mapping[str, Tensor], project: bool) -> Wish | None:
-        """What pictures are kept to; UserError for properties that nothing would follow."""
-        if project:
+    def _wish(self, values: Mapping[str, Tensor], request: PaintRequest) -> Wish | None:
+        """What pictures are kept to; UserError for what nothing would follow or hold."""
+        if request.hold and not (values and request.project):
+            reason = "without projection" if values else "where no property is set"
+            raise UserError(f"nothing can be held {reason}: leave out either of them")
+        if request.project:
             wish = make_wish(values, self.properties)
             return wish and dataclasses.replace(wish, values_BP=wish.values_BP.to(self.device))
         for name in values:

@@ -60,9 +60,12 @@ class Wish:
         return replace(self, values_BP=self.values_BP[rows])
 
     def hold(self, images_B3HW: Tensor) -> Wish:
-        """The wish that also all other properties that are built in measure what they do in these pictures, uint8."""
+        """The wish that also all other properties that are built in measure what they do in these pictures.
+
+        The pictures are at the base resolution, with values in [0, 1].
+        """
         others = [name for name in known_properties() if name not in self.names and is_smooth(name)]
-        values_BQ = measure_all(others, images_B3HW.float() / 255).to(self.values_BP.device)
+        values_BQ = measure_all(others, images_B3HW).to(self.values_BP.device)
         return Wish(
             (*self.names, *others),
             torch.cat((self.values_BP, values_BQ), 1),
@@ -98,14 +101,20 @@ def project(images_B3HW: Tensor, wish: Wish, t: float) -> Tensor:
         return images_B3HW
     names, values_BP = [wish.names[place] for place in chosen], wish.values_BP[:, chosen]
     slack_P = torch.tensor([HELD_SLACK if wish.held[place] else SLACK for place in chosen], device=values_BP.device)
-    with torch.inference_mode(False), torch.enable_grad():
-        images_B3HW = images_B3HW.clone()  # of one that is made in inference mode no gradient can be asked for
+    # Beyond what the model predicted and what a screen shows a change says nothing; and products of gradients need more
+    # than the precision of bfloat16.
+    least_B3HW, most_B3HW = images_B3HW.clamp(max=-1), images_B3HW.clamp(min=1)
+    device = images_B3HW.device.type
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device, enabled=False):
+        images_B3HW = images_B3HW.float().clone()  # of one that is made in inference mode no gradient can be asked for
+        least_B3HW, most_B3HW = least_B3HW.float().clone(), most_B3HW.float().clone()
         for _ in range(ITERATIONS):
             change_B3HW, miss_B = _step(images_B3HW, names, values_BP.clone(), slack_P.clone())
             far_B = miss_B >= NEAR  # row by row, because no picture depends on those beside it
             if not bool(far_B.any()):
                 break
-            images_B3HW = torch.where(far_B[:, None, None, None], images_B3HW + change_B3HW, images_B3HW)
+            moved_B3HW = (images_B3HW + change_B3HW).clamp(least_B3HW, most_B3HW)
+            images_B3HW = torch.where(far_B[:, None, None, None], moved_B3HW, images_B3HW)
     return images_B3HW
 
 

@@ -156,6 +156,8 @@ def read_tile(given: object, side: int) -> int | None:
 
 def _take(value: Values, rows: slice) -> Values:
     """The values of a property for some of the pictures; one value for all stays what it is."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, Sequence) or (isinstance(value, np.ndarray | Tensor) and value.ndim == 1):
         return value[rows]
     return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -45,8 +44,6 @@ class ExtendRequest:
     run: Path
     property: str
     """A name of the registry."""
-    measure: str = "built in"
-    """See `Card.measure`."""
     out: Path | None = None
     """The file to write; adapters/NAME.safetensors in the run folder if it is None."""
     data: str = ""
@@ -71,7 +68,9 @@ def extend(
 
     Raises UserError if the run already has the property, or if the run or its data cannot be read.
     """
-    pipeline = Pipeline.load(request.run, adapters=())
+    base, pipeline = hash_base(request.run), Pipeline.load(request.run, adapters=())
+    if hash_base(request.run) != base:
+        raise UserError(f"{request.run} is being trained: teach it when that has ended")
     config, name = pipeline.config, request.property
     if name in config.model.properties:
         raise UserError(f"{request.run} was trained with {name}: there is nothing to teach")
@@ -90,8 +89,8 @@ def extend(
         low=entry.low,
         high=entry.high,
         circular=entry.circular,
-        measure=request.measure,
-        base=hash_base(request.run),
+        measure=entry.source or "built in",
+        base=base,
         rank=request.rank,
         parameters=own,
         share=share,
@@ -131,16 +130,22 @@ class Lesson:
                 for group in optimiser.param_groups:
                     group["lr"] = request.lr * min(1.0, (step + 1) / 20, max(1 - share, 0.02) / 0.5)
                 batch = next(loader)
-                with autocast_in_use(self.config.train.precision, self.device):
-                    loss = self.loss(batch, pipeline.encode(batch.captions))
+                loss = self.loss(batch, pipeline.encode(batch.captions))
                 optimiser.zero_grad(set_to_none=True)
                 torch.autograd.backward(loss)
                 torch.nn.utils.clip_grad_norm_(self.adapter.parameters(), 1.0)
                 optimiser.step()
                 step += 1
+                if step % 20 == 0:
+                    self._check_finite()
                 share = step / request.steps if request.steps else (time.monotonic() - start) / limit
                 progress(round(1000 * min(1.0, share)), 1000)
+        self._check_finite()
         return step, step * request.batch
+
+    def _check_finite(self) -> None:
+        if not all(bool(value.isfinite().all()) for value in self.adapter.parameters()):
+            raise UserError(f"the adapter diverged: lower --lr, which is {self.request.lr:g}")
 
     def loss(self, batch: Batch, tokens_BL: Tensor) -> Tensor:
         """The flow-matching loss of a batch whose rows all set the property, and the consistency of the predictions."""
@@ -152,10 +157,11 @@ class Lesson:
         noisy_B3HW = add_noise(images_B3HW * 2 - 1, t_B, draws.noise(images_B3HW))
         columns = {name: values_B.to(self.device) for name, values_B in batch.columns.items()}
         asked = self._ask(tokens_BL, images_B3HW, draws, columns)
-        with torch.no_grad():
-            tokens_BND, time_BD = model.perceive(noisy_B3HW, t_B)
-            text = model.read(tokens_BL)
-        _, clean_B3HW = model.paint(tokens_BND, time_BD, text, asked, noisy_B3HW, t_B)
+        with autocast_in_use(self.config.train.precision, self.device):
+            with torch.no_grad():
+                tokens_BND, time_BD = model.perceive(noisy_B3HW, t_B)
+                text = model.read(tokens_BL)
+            _, clean_B3HW = model.paint(tokens_BND, time_BD, text, asked, noisy_B3HW, t_B)
         flow = velocity_loss(clean_B3HW, images_B3HW * 2 - 1, t_B, 1, loss.t_floor).mean()
         own = len(self.config.model.properties)
         taught = Condition(tokens_BL, asked.has_text_B, asked.values_BP[:, own:], asked.has_value_BP[:, own:])
@@ -174,8 +180,3 @@ class Lesson:
             torch.cat((usual.values_BP, taught.values_BP), 1),
             torch.cat((usual.has_value_BP, taught.has_value_BP), 1),
         )
-
-
-def describe_file(path: Path) -> str:
-    """How a card names the file in which a user's property is measured."""
-    return f"{path.name}, SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}"

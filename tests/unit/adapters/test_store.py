@@ -1,16 +1,17 @@
 """Files of adapters: what they hold, and which are refused."""
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from majolica.adapters import store
-from majolica.adapters.card import Card
-from majolica.adapters.store import find_adapters, load_adapters, read_card, save_adapter
+from majolica.adapters.card import KEY, Card
+from majolica.adapters.store import find_adapters, fresh_adapters, load_adapters, read_card, save_adapter
 from majolica.errors import UserError
 from majolica.models.adapter import PropertyAdapter
 from majolica.properties import registry
@@ -85,9 +86,32 @@ def test_a_users_property_can_be_set_and_not_measured(tmp_path: Path) -> None:
 
 def test_a_property_of_that_name_with_another_range(tmp_path: Path) -> None:
     save(tmp_path, WARMTH)
-    add_property("warmth", Property("kelvin", 1000.0, 9000.0, lambda x: x.mean((1, 2, 3))))
+    add_property("warmth", Property("kelvin", 1000.0, 9000.0, lambda x: x.mean((1, 2, 3)), source="warmth.py"))
     with pytest.raises(UserError, match=r"from -0\.5 to 0\.5 red less blue, and another.*1000 to 9000 kelvin"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"rank": "8"}, {"low": "x"}, {"rank": 0}, {"low": 400.0}, {"circular": 1}])
+def test_a_card_that_is_none(tmp_path: Path, change: dict[str, object]) -> None:
+    path = save(tmp_path)
+    content = json.dumps(dataclasses.asdict(CARD) | change)
+    save_file({name: value for name, value in load_file(path).items()}, path, {KEY: content})
+    with pytest.raises(UserError, match="cannot be read"):
+        load(tmp_path)
+
+
+def test_weights_that_are_none(tmp_path: Path) -> None:
+    path = save(tmp_path)
+    for spoilt in ({"gates": torch.full((2, 32), torch.nan)}, {"quantiles": torch.zeros(33)}):
+        save_file(load_file(path) | spoilt, path, {KEY: CARD.to_json()})
+        with pytest.raises(UserError, match="not finite or do not ascend"):
+            load(tmp_path)
+
+
+def test_stale_ones_in_the_folder_are_told_of_and_left_out(tmp_path: Path) -> None:
+    save(tmp_path), save(tmp_path, dataclasses.replace(CARD, name="sharpness", circular=False, base="b" * 64))
+    fresh, lines = fresh_adapters(tmp_path)
+    assert [path.stem for path in fresh] == ["hue"] and len(lines) == 1 and "sharpness" in lines[0]
 
 
 def test_what_is_no_adapter(tmp_path: Path) -> None:

@@ -37,6 +37,17 @@ def test_angles_are_compared_around_the_circle() -> None:
     assert loss[1].item() == pytest.approx((30 / 360) ** 2, rel=0.03)
 
 
+def test_a_target_that_is_none_gives_no_gradient_and_no_nan() -> None:
+    """A grey training picture has no hue, although the prediction has one; and the other way round."""
+    red = torch.tensor([0.6, -0.5, -0.5]).view(1, 3, 1, 1).expand(2, 3, 4, 4).clone()
+    red[1] = 0.2
+    red.requires_grad_()
+    condition = asked([[0.4, float("nan"), 0.0], [0.4, 90.0, 0.0]], [[True, False, False], [True, True, False]])
+    loss = consistency_loss(NAMES, red, condition, torch.ones(2), 0.5).sum()
+    (gradient,) = torch.autograd.grad(loss, red)
+    assert loss.isfinite() and gradient.isfinite().all() and gradient.any()
+
+
 def test_a_step_along_the_gradient_comes_nearer_also_from_a_flat_picture() -> None:
     names = ("brightness", "contrast", "colourfulness", "saturation", "hue", "sharpness")
     condition = asked([[0.6, 0.2, 0.3, 0.4, 200.0, 0.3]], [[True] * 6])

@@ -59,7 +59,7 @@ def test_they_are_kept_by_name(tmp_path: Path) -> None:
     assert load_quantiles(tmp_path, ()).shape == (0, KNOTS)
 
 
-@pytest.mark.parametrize("content", ["{", "[]x", '{"contrast": {"quantiles": [1, 2]}}', '{"contrast": 3}'])
+@pytest.mark.parametrize("content", ["{", "[]", "[]x", '{"contrast": {"quantiles": [1, 2]}}', '{"contrast": 3}'])
 def test_a_damaged_file_is_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / FILE).write_text(content)
     with pytest.raises(UserError, match=f"{FILE} cannot be read .*restore it"):

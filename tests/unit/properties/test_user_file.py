@@ -8,7 +8,7 @@ import torch
 
 from majolica.errors import UserError
 from majolica.properties import registry
-from majolica.properties.registry import find_property, known_properties, measure
+from majolica.properties.registry import choose_measured, find_property, is_smooth, known_properties, measure
 from majolica.properties.user_file import load_property_file
 
 WARMTH = """
@@ -34,6 +34,17 @@ def write(folder: Path, content: str, name: str = "warmth.py") -> Path:
     return folder / name
 
 
+def test_a_measure_that_cannot_be_differentiated_is_one_all_the_same(tmp_path: Path) -> None:
+    numpy = """
+import torch
+from majolica.properties.property import Property
+
+PROPERTY = Property("largest value", 0.0, 1.0, lambda x: torch.from_numpy(x.numpy().max((1, 2, 3))))
+"""
+    name = load_property_file(write(tmp_path, numpy))
+    assert not is_smooth(name) and choose_measured((name,)) == (name,)
+
+
 def test_its_name_is_that_of_the_file(tmp_path: Path) -> None:
     assert load_property_file(write(tmp_path, WARMTH)) == "warmth"
     assert find_property("warmth").unit == "mean red less mean blue"
@@ -47,6 +58,10 @@ def test_its_name_is_that_of_the_file(tmp_path: Path) -> None:
         ("import nothing_of_this_name", r"cannot be run \(ModuleNotFoundError.*mend it"),
         ("def measure(:", r"cannot be run \(SyntaxError"),
         ("x = 1", "defines no PROPERTY"),
+        ("import sys; sys.exit(3)", r"cannot be run \(SystemExit"),
+        (WARMTH.replace("-0.5, 0.5", "'low', 0.5"), "give PROPERTY a unit"),
+        (WARMTH.replace("-0.5, 0.5", "float('-inf'), 0.5"), "give PROPERTY a unit"),
+        (WARMTH.replace("measure)", "measure, circular='x')"), "give PROPERTY a unit"),
         (WARMTH.replace("-0.5, 0.5", "0.5, 0.5"), "the range from 0.5 to 0.5 is empty"),
         (WARMTH.replace(".mean((1, 2))", ""), r"measure gives \(4, 32, 32\) for four pictures"),
         (WARMTH.replace("return images", "return no_such"), r"measure fails on four pictures of 32 px \(NameError"),
@@ -61,7 +76,8 @@ def test_what_is_wrong_with_it_is_one_line(tmp_path: Path, content: str, message
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("hue.py", "is built in: rename"), ("my-hue.py", "cannot name a property")]
+    ("name", "message"),
+    [("hue.py", "is built in: rename"), ("my-hue.py", "cannot name a property"), ("warmth.txt", "cannot name")],
 )
 def test_names_that_cannot_be(tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(UserError, match=message):

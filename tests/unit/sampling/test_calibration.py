@@ -16,6 +16,11 @@ from majolica.sampling.calibration import (
 )
 from majolica.sampling.pipeline import Pipeline
 
+
+def BASE() -> str:
+    return "a" * 64
+
+
 DULL = {"brightness": Response((0.1, 0.5, 0.9), (0.3, 0.5, 0.6))}
 TURNED = {"hue": Response((0.0, 120.0, 240.0), (20.0, 150.0, 250.0))}
 
@@ -45,9 +50,17 @@ def test_a_property_without_a_response_is_asked_for_as_it_is() -> None:
 
 
 def test_they_are_kept(tmp_path: Path) -> None:
-    assert load_calibration(tmp_path) == {}
-    save_calibration(tmp_path, DULL | TURNED)
-    assert load_calibration(tmp_path) == DULL | TURNED
+    assert load_calibration(tmp_path, BASE) == {}
+    save_calibration(tmp_path, DULL | TURNED, BASE())
+    assert load_calibration(tmp_path, BASE) == DULL | TURNED
+    assert load_calibration(tmp_path, lambda: "other weights") is None
+
+
+def test_a_response_goes_around_the_circle_once_at_most() -> None:
+    far = {"hue": Response((0.0, 120.0, 240.0), (-50.0, 100.0, 380.0))}
+    requests = calibrate("hue", [12.0, 16.0, 20.0, 24.0], far)
+    turned = (np.diff(requests) + 180) % 360 - 180
+    assert (turned >= 0).all() and turned.max() < 30
 
 
 @pytest.mark.parametrize(
@@ -55,16 +68,18 @@ def test_they_are_kept(tmp_path: Path) -> None:
     [
         "{",
         "[1]",
-        '{"hue": {"requested": [1, 2]}}',
-        '{"hue": {"requested": [1, 2], "measured": [2, 1]}}',
-        '{"hue": {"requested": [1, 1], "measured": [1, 2]}}',
-        '{"hue": {"requested": ["a", "b"], "measured": [1, 2]}}',
+        '{"responses": {}}',
+        '{"base": "a", "responses": {"hue": {"requested": [1, 2]}}}',
+        '{"base": "a", "responses": {"hue": {"requested": [1, 2], "measured": [2, 1]}}}',
+        '{"base": "a", "responses": {"hue": {"requested": [1, 2], "measured": [NaN, 1]}}}',
+        '{"base": "a", "responses": {"hue": {"requested": [1, 1], "measured": [1, 2]}}}',
+        '{"base": "a", "responses": {"hue": {"requested": ["a", "b"], "measured": [1, 2]}}}',
     ],
 )
 def test_a_damaged_file_is_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / FILE).write_text(content)
     with pytest.raises(UserError, match=rf"{FILE} cannot be read .*majolica calibrate"):
-        load_calibration(tmp_path)
+        load_calibration(tmp_path, BASE)
 
 
 def test_the_pipeline_asks_for_the_corrected_value(pipeline: Pipeline) -> None:

@@ -57,6 +57,13 @@ def pipeline_size(pipeline: Pipeline, side: int):  # type: ignore[no-untyped-def
     return read_settings(PaintRequest("a fox", side), pipeline.config, pipeline.properties).size
 
 
+def test_what_is_held_is_that_of_the_chosen_seed(pipeline: Pipeline) -> None:
+    asked = {"prompts": "a fox", "steps": 5, "properties": {"brightness": 0.6}, "hold": True}
+    chosen = pipeline.paint(seed=7, candidates=4, **asked)  # type: ignore[arg-type]
+    alone = [pipeline.paint(seed=candidate_seed(7, k), **asked) for k in range(4)]  # type: ignore[arg-type]
+    assert any(torch.equal(chosen, picture) for picture in alone)
+
+
 def test_one_candidate_is_the_seed_itself(pipeline: Pipeline) -> None:
     assert candidate_seed(7, 0) == 7 and len({candidate_seed(7, k) for k in range(99)}) == 99
     plain = pipeline.paint("a fox", steps=2, seed=7)

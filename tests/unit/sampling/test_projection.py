@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from majolica.errors import Notice, UserError
+from majolica.models.pooling import pool
 from majolica.properties.registry import choose_measured, find_property, is_smooth, known_properties, measure
 from majolica.sampling.pipeline import Pipeline
 from majolica.sampling.projection import EARLY, START, Wish, make_wish, project
@@ -128,6 +129,7 @@ def test_what_is_missed_is_said(pipeline: Pipeline) -> None:
         ),
         ({"properties": {"hue": 90.0}, "project": False}, "not trained with hue, so it can only be followed by proj"),
         ({"properties": {"hue": "p50"}}, "hue is p50: this run was not trained with it, so give a number"),
+        ({"properties": {}, "hold": True}, "nothing can be held where no property is set"),
         ({"properties": {"hu": 90.0}}, "unknown property 'hu': did you mean 'hue'"),
     ],
 )
@@ -141,6 +143,29 @@ def test_a_wish_needs_a_gradient() -> None:
     assert make_wish({"subject_x": torch.ones(2)}, ("subject_x",)) is None
     found = make_wish({"subject_x": torch.ones(2), "hue": torch.ones(2)}, ("subject_x",))
     assert found is not None and (found.names, found.learned) == (("hue",), (False,))
+
+
+def test_larger_pictures_are_measured_and_held_as_their_base_pictures(pipeline: Pipeline) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Notice)
+        large = pipeline.paint("a fox", 32, {"sharpness": 0.5, "brightness": 0.5}, steps=6, seed=3)
+    base = pool(large / 255, 2)
+    assert measure("sharpness", base).item() == pytest.approx(0.5, abs=0.03)
+    held = pool(pipeline.paint("a fox", 32, {"brightness": 0.6}, steps=6, seed=3, hold=True) / 255, 2)
+    plain = pool(pipeline.paint("a fox", 32, steps=6, seed=3) / 255, 2)
+    assert measure("sharpness", held).item() == pytest.approx(measure("sharpness", plain).item(), abs=0.06)
+
+
+def test_predictions_stay_within_what_a_screen_shows() -> None:
+    everything = wish(brightness=0.9, contrast=0.35, saturation=0.9)
+    moved = project(pictures(), everything, 0.9)
+    assert moved.abs().max() <= 1
+
+
+def test_two_wishes_are_not_taken_for_one_picture(pipeline: Pipeline) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Notice)
+        pipeline.paint(["a fox"] * 2, seed=1, properties={"saturation": [0.3, 0.5]}, steps=6)
 
 
 def test_what_is_held_stays_as_it_is_without_any_property(pipeline: Pipeline) -> None:

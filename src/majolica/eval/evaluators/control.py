@@ -35,6 +35,8 @@ class Control:
     """Pictures of every prompt at every value."""
     values: int = 7
     brush: Brush = field(default_factory=Brush)
+    plain: bool = False
+    """Whether the model alone follows the properties, without projection and calibration."""
     name: str = "control"
 
     def paintings(self, data: EvalData) -> float:
@@ -46,8 +48,8 @@ class Control:
             return Result("Control of properties", {}, note="This model was trained without properties.")
         prompts = self._prompts(data)
         sweeps = {
-            name: paint_sweep(pipeline, name, prompts * self.seeds, choose_values(name, data, self.values), self.brush)
-            for name in self.properties
+            name: paint_sweep(pipeline, name, prompts * self.seeds, values, self.brush, self.plain)
+            for name, values in ((name, choose_values(name, data, self.values)) for name in self.properties)
         }
         accuracy = {name: sweep.accuracy() for name, sweep in sweeps.items()}
         painted_PP = measure_cross_talk(list(sweeps.values()))
@@ -58,10 +60,18 @@ class Control:
         if np.isfinite(beyond).any():
             metrics = {"control_cross_talk": float(np.nanmax(beyond)), **metrics}
         metrics = {"control_rho": metrics[f"control_rho_{lead}"], **metrics}
+        if self.plain:
+            metrics = {name.replace("control_", "control_plain_", 1): value for name, value in metrics.items()}
+        how = (
+            " The model alone followed them, without projection and calibration."
+            if self.plain
+            else " Predictions were projected to them, as in use: this measures what pictures become, and not what the"
+            " model has learned of a property."
+        )
         note = (
             f"Each property was set to {counted(self.values, 'value')} on {counted(len(prompts), 'prompt')}"
             f" ({counted(self.values * len(prompts) * self.seeds, 'picture')}), and then measured on the pixels."
-            " The prompts say nothing about light or background."
+            f" The prompts say nothing about light or background.{how}"
         )
         parts: tuple[Figure | Table, ...] = (
             *(sweep.figure(prompts) for sweep in sweeps.values()),
@@ -69,7 +79,7 @@ class Control:
             Figure("Requested against measured", charts([sweep.plot() for sweep in sweeps.values()])),
             *_cross_talk_figures(self.properties, painted_PP, own_PP),
         )
-        return Result("Control of properties", metrics, parts, note)
+        return Result("Control by the model alone" if self.plain else "Control of properties", metrics, parts, note)
 
     def _prompts(self, data: EvalData) -> list[str]:
         """Return plain prompts for names that are evenly spaced in the list.

@@ -66,7 +66,9 @@ class ControlLimits:
         for name, sweep in sweeps.items():
             seen, named = judges.ask(sweep.images_VB3HW.flatten(0, 1))
             won = contest(sweep, plain_B3HW)
-            metrics |= {f"content_{name}": seen, f"content_own_eye_{name}": named, f"contest_{name}": won}
+            metrics |= {f"content_{name}": seen, f"content_own_eye_{name}": named}
+            if np.isfinite(won):
+                metrics[f"contest_{name}"] = won
             ends = " or ".join(f"{value:.3g}" for value in sweep.requested_V)
             rows.append([name.replace("_", " "), ends, f"{seen:.0%}", f"{named:.0%}", f"{won:.2f}"])
         header = ("property", "set to", "judges see the thing", "own eye names it", "property wins")
