@@ -18,11 +18,15 @@ from torch import Tensor
 
 from majolica.errors import UserError
 from majolica.models.conditions import Condition
-from majolica.properties.registry import find_property
+from majolica.properties.registry import choose_measured, find_property, is_smooth
 from majolica.sampling.inputs import read_weight
 
 PropertyWeights = float | Mapping[str, float] | None
 """One weight for all properties, or weights by name; the others, and all if it is None, have the usual one."""
+
+
+TOKENS_ALONE = 3.0
+"""The usual weight of a property that is measured on pixels and that projection cannot follow."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +65,22 @@ def read_guidance(text: float, properties: PropertyWeights, names: Sequence[str]
     given too. Raises UserError for what cannot be a weight, and for unknown properties.
     """
     weight = read_weight(text, "guidance")
-    usual = 1.0 if weight == 1 else Guidance.properties
-    if properties is None:
-        return Guidance(weight, usual)
-    if not isinstance(properties, Mapping):
+    if properties is not None and not isinstance(properties, Mapping):
         return Guidance(weight, read_weight(properties, "property guidance"))
-    own = []
-    for name, given in properties.items():
+    usual, own = Guidance.properties, {names.index(name): TOKENS_ALONE for name in _left_to_tokens(names)}
+    if weight == 1:
+        usual, own = 1.0, {}
+    for name, given in (properties or {}).items():
         if name not in names:
             find_property(str(name))  # refuses what no property is called
             raise UserError(f"{name} has no weight of guidance, because this run was not trained with it: leave it out")
-        own.append((names.index(name), read_weight(given, f"guidance of {name}")))
-    return Guidance(weight, usual, tuple(sorted(own)))
+        own[names.index(name)] = read_weight(given, f"guidance of {name}")
+    return Guidance(weight, usual, tuple(sorted(own.items())))
+
+
+def _left_to_tokens(names: Sequence[str]) -> list[str]:
+    """Those of the properties that are measured on pixels and cannot be projected."""
+    return [name for name in choose_measured(names) if not is_smooth(name)]
 
 
 def parse_property_weights(text: str | None) -> PropertyWeights:
