@@ -30,6 +30,9 @@ def test_what_all_processes_refuse_is_said_once(shards: Path, tmp_path: Path) ->
 
 def test_a_process_that_fails_says_why_and_there_is_no_traceback(shards: Path, tmp_path: Path) -> None:
     config = dataclasses.replace(tiny_run(shards), recipe="nano")
+    config = dataclasses.replace(
+        config, model=dataclasses.replace(config.model, properties=())
+    )  # none is measured first
     job = dataclasses.replace(config.train, processes=2, batch=4)
     io.save(dataclasses.replace(config, train=job), tmp_path / "c.yaml")
     words = [sys.executable, "-m", "majolica", "train", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "run")]

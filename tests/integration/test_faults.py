@@ -223,8 +223,8 @@ def test_prompts_are_chosen_once_and_a_resumed_run_keeps_them(
     monkeypatch.setattr(ShardSet, "__init__", counted)
     config = changed(tiny_run(shards), sample_every=1, sample_share=1.0)
     train(config, tmp_path)
-    assert opened.count(str(shards)) == 2  # by the tokenizer and by the loader: never for a grid
-    assert len(opened) == 4  # and the two held-out sets once each
+    assert opened.count(str(shards)) == 3  # by the tokenizer, for the properties and by the loader: never for a grid
+    assert len(opened) == 5  # and the two held-out sets once each
     (tmp_path / "samples" / "prompts.txt").write_text("a fox\n")
     opened.clear()
     train(changed(config, steps=7), tmp_path, resume=True)

@@ -32,7 +32,8 @@ def measure_property_values(config: RunConfig, folder: Path) -> None:
 
 def measure_first_pictures(names: Sequence[str], config: RunConfig) -> Tensor:
     """The properties of the first `PICTURES` in the order of training, `(N, P)`."""
-    data = dataclasses.replace(config.data, cache=False, ahead=1)
+    # Whether too many pictures cannot be read is for training to say.
+    data = dataclasses.replace(config.data, cache=False, ahead=1, bad_share=1.0)
     size = Size(config.model.resolution, patch=config.model.patch)
     with closing(Loader(data, BATCH, size, config.train.seed, columns=choose_columns(names))) as loader:
         batches = (next(loader) for _ in range(PICTURES // BATCH))
