@@ -47,8 +47,8 @@ class Block(nn.Module):
     """Pre-norm block: self-attention, cross-attention if there is a condition, and SwiGLU.
 
     Self-attention and SwiGLU are modulated by adaLN. `condition` is the sequence `(B, L, C)` and
-    its mask `(B, L)`. `listen` is called with the cross-attention, its input and the tokens after it,
-    and returns these tokens with what adapters add to them.
+    its mask `(B, L)`. `listen` is called with the cross-attention, its input, its output and the
+    tokens after it, and returns these tokens with what adapters add to them.
     """
 
     def __init__(self, width: int, heads: int, width_condition: int = 0) -> None:
@@ -66,16 +66,17 @@ class Block(nn.Module):
         modulation_B6D: Tensor,
         rope_NF: Tensor,
         condition: tuple[Tensor, Tensor] | None = None,
-        listen: Callable[[CrossAttention, Tensor, Tensor], Tensor] | None = None,
+        listen: Callable[[CrossAttention, Tensor, Tensor, Tensor], Tensor] | None = None,
     ) -> Tensor:
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = (modulation_B6D + self.offset).unbind(1)
         mixed = self.attention(modulate(self.norm(x_BND), shift_a, scale_a), rope_NF)
         x_BND = torch.addcmul(x_BND, mixed, gate_a[:, None])
         if self.cross is not None and self.norm_cross is not None and condition is not None:
             normed_BND = self.norm_cross(x_BND)
-            x_BND = x_BND + self.cross(normed_BND, *condition)
+            heard_BND = self.cross(normed_BND, *condition)
+            x_BND = x_BND + heard_BND
             if listen is not None:
-                x_BND = listen(self.cross, normed_BND, x_BND)
+                x_BND = listen(self.cross, normed_BND, heard_BND, x_BND)
         mixed = self.mlp(modulate(self.norm(x_BND), shift_m, scale_m))
         return torch.addcmul(x_BND, mixed, gate_m[:, None])
 
@@ -156,17 +157,21 @@ class Synthesis(nn.Module):
             vector_BD = setting.shift_time(vector_BD)
         modulation_B6D = self.modulation(vector_BD)
         for place, block in enumerate(self.blocks):
-            if settings:
-                x_BND = block(x_BND, modulation_B6D, rope_NF, condition, partial(_add_settings, settings, place))
-            else:
-                x_BND = block(x_BND, modulation_B6D, rope_NF, condition)
+            inputs = (x_BND, modulation_B6D, rope_NF, condition)
+            x_BND = block(*inputs, partial(_add_settings, settings, place, condition)) if settings else block(*inputs)
         return x_BND
 
 
 def _add_settings(
-    settings: Sequence[Setting], place: int, cross: CrossAttention, normed_BND: Tensor, x_BND: Tensor
+    settings: Sequence[Setting],
+    place: int,
+    condition: tuple[Tensor, Tensor],
+    cross: CrossAttention,
+    normed_BND: Tensor,
+    heard_BND: Tensor,
+    x_BND: Tensor,
 ) -> Tensor:
     """The tokens with what every adapter says to the block at that place."""
     for setting in settings:
-        x_BND = setting.add(place, cross, normed_BND, x_BND)
+        x_BND = setting.add(place, cross, normed_BND, heard_BND, condition, x_BND)
     return x_BND
