@@ -19,13 +19,10 @@ from majolica.data.pictures.frame import Fit
 from majolica.device import find_device
 from majolica.errors import UserError
 from majolica.models.conditions import Condition
-from majolica.models.initialise import materialise, set_constants
 from majolica.models.majolica import Majolica
 from majolica.models.pooling import pool
 from majolica.models.precision import autocast_in_use, has_bf16, set_attention_by_products
 from majolica.properties.quantiles import FILE as QUANTILES
-from majolica.properties.quantiles import load_quantiles
-from majolica.run.weights import load_ema
 from majolica.sampling.calibration import Calibration, calibrate, load_calibration
 from majolica.sampling.candidates import choose_seeds
 from majolica.sampling.guidance import PropertyWeights
@@ -35,9 +32,11 @@ from majolica.sampling.memory import check_memory, needed_bytes
 from majolica.sampling.noise import draw_noise, read_seeds
 from majolica.sampling.notices import describe_misses, find_repeats, warn
 from majolica.sampling.painting import integrate
-from majolica.sampling.projection import Wish, make_wish
+from majolica.sampling.projection import Wish
 from majolica.sampling.request import PaintRequest, PaintSettings, Size, read_settings
+from majolica.sampling.restore import restore_model
 from majolica.sampling.solvers import Progress, Tick, make_tick
+from majolica.sampling.wishes import read_wish
 from majolica.text.notices import label_notices, text_notices
 from majolica.text.templates import choose_templates, embed_labels
 from majolica.text.tokenizer import Tokenizer
@@ -78,19 +77,7 @@ class Pipeline:
         advice = f"no run in {run}: train one (majolica demo), or name its folder with --run"
         config = io.load(config_of_run(run, "--run", advice))
         tokenizer = Tokenizer(run / "tokenizer.model")
-        text = dataclasses.replace(config.model.text, vocab=tokenizer.vocab)
-        with torch.device("meta"):  # first weights would take time to draw, and the run's replace all of them
-            model = Majolica(dataclasses.replace(config.model, text=text))
-        materialise(model, torch.device("cpu"))
-        set_constants(model)
-        model.conditions.quantiles.copy_(load_quantiles(run, config.model.properties))
-        try:
-            missing, unexpected = model.load_state_dict(load_ema(run), strict=False)
-        except RuntimeError as error:
-            raise UserError(f"the weights in {run} do not fit its config.yaml ({error})") from error
-        if missing or unexpected:
-            names = ", ".join([*missing, *unexpected][:3])
-            raise UserError(f"the weights in {run} do not fit its config.yaml ({names})")
+        model = restore_model(run, config.model, tokenizer.vocab)
         if config.train.precision != "fp32" and has_bf16(place):
             set_attention_by_products(model, place)
         files, stale = fresh_adapters(run) if adapters is None else ([Path(each) for each in adapters], [])
@@ -195,7 +182,10 @@ class Pipeline:
         if needed > self.painted_bytes:  # what has fitted before fits again, though its memory may not look free
             check_memory(needed, settings, at_once, self.device)
         values = self._read_properties(request.properties, len(texts))
-        wish, condition = self._wish(values, request), self.condition(texts, values, request.raw)
+        wish, condition = (
+            read_wish(values, request, self.properties, self.device),
+            self.condition(texts, values, request.raw),
+        )
         read = map(tuple, condition.tokens_BL.tolist())  # "A Fox" and "a fox" are one prompt
         dials = zip(*(value_B.tolist() for value_B in values.values()), strict=True) if values else [()] * len(texts)
         warn(
@@ -259,19 +249,6 @@ class Pipeline:
         taught = [adapter.quantiles[None] for adapter in self.model.adapters]
         quantiles_PK = torch.cat((self.model.conditions.quantiles, *taught)).cpu()
         return read_properties(given, self.properties, count, quantiles_PK if self.knows_quantiles else None)
-
-    def _wish(self, values: Mapping[str, Tensor], request: PaintRequest) -> Wish | None:
-        """What pictures are kept to; UserError for what nothing would follow or hold."""
-        if request.hold and not (values and request.project):
-            reason = "without projection" if values else "where no property is set"
-            raise UserError(f"nothing can be held {reason}: leave out either of them")
-        if request.project:
-            wish = make_wish(values, self.properties)
-            return wish and dataclasses.replace(wish, values_BP=wish.values_BP.to(self.device))
-        for name in values:
-            if name not in self.properties:
-                raise UserError(f"this run was not trained with {name}, so it can only be followed by projection")
-        return None
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """The tokens of texts, `(B, L)`, where L is the length that the model reads."""

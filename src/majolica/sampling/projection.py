@@ -12,13 +12,11 @@ Shapes: B rows, P properties, C colours times pixels of a picture.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from majolica.errors import UserError
 from majolica.properties.registry import find_property, is_smooth, known_properties, measure_all
 
 START = 0.3
@@ -72,26 +70,6 @@ class Wish:
             (*self.learned, *[True] * len(others)),
             (*self.held, *[True] * len(others)),
         )
-
-
-def make_wish(values: Mapping[str, Tensor], learned: Sequence[str]) -> Wish | None:
-    """The wish for values `(B,)` by property; None where no property can be followed so.
-
-    Raises UserError for a property that the model has not learned and that cannot be followed either.
-    """
-    names = []
-    for name in values:
-        if is_smooth(name):
-            names.append(name)
-        elif name not in learned:
-            raise UserError(
-                f"this run was not trained with {name}, and pictures cannot be moved towards it while they are painted:"
-                f" teach it with `majolica extend RUN --property {name}`"
-            )
-    if not names:
-        return None
-    values_BP = torch.stack([values[name].float() for name in names], 1)
-    return Wish(tuple(names), values_BP, tuple(name in learned for name in names), (False,) * len(names))
 
 
 def project(images_B3HW: Tensor, wish: Wish, t: float) -> Tensor:

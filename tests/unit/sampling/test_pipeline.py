@@ -17,6 +17,7 @@ from majolica.models.initialise import materialise
 from majolica.models.majolica import Majolica
 from majolica.run.checkpoint import Saved, save
 from majolica.sampling import pipeline as pipeline_module
+from majolica.sampling import restore
 from majolica.sampling.painting import integrate
 from majolica.sampling.pipeline import Pipeline
 from majolica.sampling.request import PaintRequest
@@ -41,7 +42,7 @@ def test_loading_gives_the_saved_weights_and_the_constants(
     save(tmp_path, 1, Saved({"ema": dict(saved.state_dict())}, {}), keep=1)
     io.save(config, tmp_path / "config.yaml")
     train_tokenizer(CAPTIONS, tmp_path / "tokenizer.model", 300)
-    monkeypatch.setattr(pipeline_module, "materialise", materialise_as_nan)
+    monkeypatch.setattr(restore, "materialise", materialise_as_nan)
     state = torch.get_rng_state()
     loaded = Pipeline.load(tmp_path, "cpu").model
     assert torch.equal(torch.get_rng_state(), state)  # no first weights were drawn

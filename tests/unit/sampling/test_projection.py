@@ -12,7 +12,8 @@ from majolica.errors import Notice, UserError
 from majolica.models.pooling import pool
 from majolica.properties.registry import choose_measured, find_property, is_smooth, known_properties, measure
 from majolica.sampling.pipeline import Pipeline
-from majolica.sampling.projection import EARLY, START, Wish, make_wish, project
+from majolica.sampling.projection import EARLY, START, Wish, project
+from majolica.sampling.wishes import make_wish
 
 SMOOTH = tuple(name for name in known_properties() if is_smooth(name))
 

@@ -1,0 +1,53 @@
+"""From the properties that are set to what pictures are kept to while they are painted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from majolica.errors import UserError
+from majolica.properties.registry import is_smooth
+from majolica.sampling.projection import Wish
+from majolica.sampling.request import PaintRequest
+
+
+def read_wish(
+    values: Mapping[str, Tensor], request: PaintRequest, learned: Sequence[str], device: torch.device
+) -> Wish | None:
+    """What a request keeps pictures to, with the values `(B,)` that it sets, for a model that has `learned` properties.
+
+    Raises UserError for what nothing would follow or hold.
+    """
+    if request.hold and not (values and request.project):
+        reason = "without projection" if values else "where no property is set"
+        raise UserError(f"nothing can be held {reason}: leave out either of them")
+    if request.project:
+        wish = make_wish(values, learned)
+        return wish and replace(wish, values_BP=wish.values_BP.to(device))
+    for name in values:
+        if name not in learned:
+            raise UserError(f"this run was not trained with {name}, so it can only be followed by projection")
+    return None
+
+
+def make_wish(values: Mapping[str, Tensor], learned: Sequence[str]) -> Wish | None:
+    """The wish for values `(B,)` by property; None where no property can be followed so.
+
+    Raises UserError for a property that the model has not learned and that cannot be followed either.
+    """
+    names = []
+    for name in values:
+        if is_smooth(name):
+            names.append(name)
+        elif name not in learned:
+            raise UserError(
+                f"this run was not trained with {name}, and pictures cannot be moved towards it while they are painted:"
+                f" teach it with `majolica extend RUN --property {name}`"
+            )
+    if not names:
+        return None
+    values_BP = torch.stack([values[name].float() for name in names], 1)
+    return Wish(tuple(names), values_BP, tuple(name in learned for name in names), (False,) * len(names))
