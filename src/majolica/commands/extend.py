@@ -32,7 +32,7 @@ def extend(
     steps: int = 0,
     rank: int = 8,
     batch: int = 64,
-    lr: float = 1e-2,
+    lr: float = 3e-3,
     seed: int = 0,
     out: Path | None = None,
 ) -> None:

@@ -53,7 +53,7 @@ class ExtendRequest:
     """If it is above 0, so many steps are taken, whatever the minutes."""
     rank: int = 8
     batch: int = 64
-    lr: float = 1e-2
+    lr: float = 3e-3
     consistency: float = 30.0
     """Weight of the loss on what predicted pictures measure, beside the flow-matching loss."""
     seed: int = 0
