@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,23 +14,9 @@ from majolica.launch.start import train
 from majolica.properties import registry
 from majolica.sampling.pipeline import Pipeline
 from tiny import tiny_run
+from warmth import WARMTH, forget
 
-WARMTH = """
-from majolica.properties.property import Property
-
-
-def measure(images_B3HW):
-    return images_B3HW[:, 0].mean((1, 2)) - images_B3HW[:, 2].mean((1, 2))
-
-
-PROPERTY = Property("mean red less mean blue", -0.5, 0.5, measure)
-"""
-
-
-@pytest.fixture(autouse=True)
-def forget() -> Iterator[None]:
-    yield
-    registry._ADDED.clear()
+__all__ = ["forget"]
 
 
 @pytest.fixture

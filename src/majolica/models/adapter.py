@@ -13,15 +13,14 @@ a head, F frequencies, K quantiles.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from majolica.config.run import ModelConfig
-from majolica.models.conditions import FEATURES, HIGHEST_FREQUENCY
-from majolica.models.layers import CrossAttention, attend, fourier, fourier_frequencies
+from majolica.models.conditions import FEATURES, property_frequencies
+from majolica.models.layers import CrossAttention, attend, fourier
 from majolica.properties.quantiles import spread_evenly, to_quantile
 from majolica.properties.registry import find_property
 
@@ -40,7 +39,6 @@ class PropertyAdapter(nn.Module):
         super().__init__()
         self.name, self.rank = name, rank
         entry = find_property(name)
-        self.circular = entry.circular
         self.encode = nn.Sequential(nn.Linear(2 * FEATURES, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, TOKENS * rank))
         self.keys_values = nn.ModuleList(
             nn.Linear(rank, 2 * config.width, bias=False) for _ in range(config.synthesis_depth)
@@ -50,10 +48,7 @@ class PropertyAdapter(nn.Module):
         self.shift = nn.Linear(TOKENS * rank, config.width, bias=False)
         nn.init.zeros_(self.shift.weight)
         self.register_buffer("quantiles", spread_evenly(entry))
-        frequency = 2 * math.pi * torch.arange(1, FEATURES + 1)
-        if not entry.circular:
-            frequency = fourier_frequencies(FEATURES, HIGHEST_FREQUENCY)
-        self.register_buffer("frequency", frequency, persistent=False)
+        self.register_buffer("frequency", property_frequencies(entry.circular), persistent=False)
         self.quantiles: Tensor
         self.frequency: Tensor
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from majolica.models.layers import fourier
+from majolica.models.layers import fourier, fourier_frequencies
 from majolica.properties.quantiles import KNOTS, to_quantile
 
 Entry = Literal["tokens", "modulation", "both"]
@@ -29,6 +29,13 @@ SLOTS = 8
 
 A property that is hidden and one that the model does not have then leave a sequence of one shape.
 """
+
+
+def property_frequencies(circular: bool) -> Tensor:
+    """Angular frequencies `(FEATURES,)` of a property's features: whole multiples of the circle for a circular one."""
+    if circular:
+        return 2 * math.pi * torch.arange(1, FEATURES + 1)
+    return fourier_frequencies(FEATURES, HIGHEST_FREQUENCY)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from majolica.models.conditions import FEATURES, HIGHEST_FREQUENCY, ConditionEncoder
+from majolica.models.conditions import ConditionEncoder, property_frequencies
 from majolica.models.decoder import PixelBlock, PixelDecoder
 from majolica.models.layers import (
     AttentionPool,
@@ -117,11 +117,10 @@ def set_constants(model: Majolica) -> None:
     properties = [find_property(name) for name in conditions.names]
     with torch.device("cpu"):
         _set(time.frequency, fourier_frequencies(len(time.frequency)))
-        frequency_KF = fourier_frequencies(FEATURES, HIGHEST_FREQUENCY).repeat(len(conditions.frequency), 1)
+        frequency_KF = property_frequencies(circular=False).repeat(len(conditions.frequency), 1)
         for place, entry in enumerate(properties):
             _set(conditions.quantiles[place], spread_evenly(entry))
-            if entry.circular:
-                frequency_KF[place] = 2 * torch.pi * torch.arange(1, FEATURES + 1)
+            frequency_KF[place] = property_frequencies(entry.circular)
         _set(conditions.frequency, frequency_KF)
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
+
+
+Numbers = TypeVar("Numbers", "Tensor", "NDArray[np.float64]")
 
 
 @dataclass(frozen=True)
@@ -36,3 +41,8 @@ class Property:
     def span(self) -> float:
         """The length of the range."""
         return self.high - self.low
+
+    def miss(self, measured: Numbers, wanted: Numbers) -> Numbers:
+        """`measured` less `wanted` as a share of the range, the short way round for a circular property."""
+        away = (measured - wanted) / self.span
+        return (away + 0.5) % 1 - 0.5 if self.circular else away

@@ -10,7 +10,7 @@ Shapes: B rows, P properties, 3 colours, H and W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -149,9 +149,8 @@ def _same(one: Condition, other: Condition) -> bool:
     return torch.equal(one.has_value_BP, other.has_value_BP) and torch.equal(one.has_text_B, other.has_text_B)
 
 
-def guide(predict: Callable[[Sequence[Condition]], Sequence[Tensor]], branches: Sequence[Branch]) -> Tensor:
-    """The predicted image under guidance, `B3HW`; `predict` predicts the image for several conditions at once."""
-    images = predict([branch.condition for branch in branches])
+def guide(images: Sequence[Tensor], branches: Sequence[Branch]) -> Tensor:
+    """The predicted image under guidance, `B3HW`, from the images that are predicted for each of the branches."""
     if len(branches) == 1:
         return images[0]
     out = torch.zeros_like(images[0])

@@ -40,8 +40,7 @@ def describe_misses(values: Mapping[str, Tensor], images_B3HW: Tensor) -> list[s
     for name in choose_measured(tuple(values)):
         wanted_B, measured_B = values[name], measure(name, images_B3HW)
         entry = find_property(name)
-        away_B = (measured_B - wanted_B) / entry.span
-        away_B = ((away_B + 0.5) % 1 - 0.5 if entry.circular else away_B).abs()
+        away_B = entry.miss(measured_B, wanted_B).abs()
         far = [row for row, away in enumerate(away_B.tolist()) if not away <= FAR]  # NaN is far too
         if far:
             some = f"{len(far)} of {counted(len(away_B), 'picture')}; " if len(away_B) > 1 else ""

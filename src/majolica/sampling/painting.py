@@ -67,18 +67,12 @@ def paint_guided(
     """
     batch, count = len(noisy_B3HW), len(branches)
     tokens_BND, time_BD = model.perceive(noisy_B3HW, t_B)
-    first_BHWD: list[Tensor] = []
-
-    def predict(conditions: Sequence[Condition]) -> Sequence[Tensor]:
-        rows = (tokens_BND, time_BD, noisy_B3HW, t_B)
-        tokens_RND, time_RD, noisy_R3HW, t_R = (x.repeat(count, *(1,) * (x.ndim - 1)) for x in rows)
-        asked = concatenate(conditions)
-        grid_RHWD, clean_R3HW = model.paint(tokens_RND, time_RD, text.repeat(count), asked, noisy_R3HW, t_R)
-        first_BHWD.append(grid_RHWD[:batch])
-        return torch.split(clean_R3HW.float(), batch)  # guidance would multiply the rounding of bfloat16
-
-    base_B3HW = guide(predict, branches)
-    return first_BHWD[0], base_B3HW
+    rows = (tokens_BND, time_BD, noisy_B3HW, t_B)
+    tokens_RND, time_RD, noisy_R3HW, t_R = (x.repeat(count, *(1,) * (x.ndim - 1)) for x in rows)
+    asked = concatenate([branch.condition for branch in branches])
+    grid_RHWD, clean_R3HW = model.paint(tokens_RND, time_RD, text.repeat(count), asked, noisy_R3HW, t_R)
+    images = torch.split(clean_R3HW.float(), batch)  # guidance would multiply the rounding of bfloat16
+    return grid_RHWD[:batch], guide(images, branches)
 
 
 def decode_details(

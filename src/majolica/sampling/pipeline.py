@@ -182,10 +182,8 @@ class Pipeline:
         if needed > self.painted_bytes:  # what has fitted before fits again, though its memory may not look free
             check_memory(needed, settings, at_once, self.device)
         values = self._read_properties(request.properties, len(texts))
-        wish, condition = (
-            read_wish(values, request, self.properties, self.device),
-            self.condition(texts, values, request.raw),
-        )
+        wish = read_wish(values, request, self.properties, self.device)
+        condition = self.condition(texts, values, request.raw)
         read = map(tuple, condition.tokens_BL.tolist())  # "A Fox" and "a fox" are one prompt
         dials = zip(*(value_B.tolist() for value_B in values.values()), strict=True) if values else [()] * len(texts)
         warn(
@@ -207,10 +205,11 @@ class Pipeline:
             without_B3HW = pool(self.paint_request(plain).float() / 255, settings.size.scale)
             wish = (wish or Wish.of_nothing(len(texts), self.device)).hold(without_B3HW)
         tick = make_tick(progress, len(rows) * (len(settings.times) - 1))
-        painted = [self._paint(condition[some], seeds[some], settings, tick, wish and wish[some]) for some in rows]
+        parts = [self._paint(condition[some], seeds[some], settings, tick, wish and wish[some]) for some in rows]
+        painted_B3HW = torch.cat(parts)
         self.painted_bytes = max(self.painted_bytes, needed)
-        warn(describe_misses(values, pool(torch.cat(painted).float() / 255, settings.size.scale)))
-        return torch.cat(painted)
+        warn(describe_misses(values, pool(painted_B3HW.float() / 255, settings.size.scale)))
+        return painted_B3HW
 
     def _paint(
         self, condition: Condition, seeds: Sequence[int], settings: PaintSettings, tick: Tick, wish: Wish | None

@@ -103,9 +103,7 @@ def _step(images_B3HW: Tensor, names: list[str], values_BP: Tensor, slack_P: Ten
     for place, name in enumerate(names):
         entry = find_property(name)
         measured_B = entry.measure(pixels)
-        miss_B = (values_BP[:, place] - measured_B.detach()) / entry.span
-        if entry.circular:
-            miss_B = (miss_B + 0.5) % 1 - 0.5
+        miss_B = entry.miss(values_BP[:, place], measured_B.detach())
         known_B = miss_B.isfinite()
         (gradient_B3HW,) = torch.autograd.grad(torch.where(known_B, measured_B, 0.0).sum(), pixels)
         gradients.append(torch.where(known_B[:, None], gradient_B3HW.flatten(1) / entry.span, 0.0))

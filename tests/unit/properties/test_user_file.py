@@ -1,32 +1,16 @@
 """A property in a file of the user's own, and what may be wrong with it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from majolica.errors import UserError
-from majolica.properties import registry
 from majolica.properties.registry import choose_measured, find_property, is_smooth, known_properties, measure
 from majolica.properties.user_file import load_property_file
+from warmth import WARMTH, forget
 
-WARMTH = """
-from majolica.properties.property import Property
-
-
-def measure(images_B3HW):
-    return images_B3HW[:, 0].mean((1, 2)) - images_B3HW[:, 2].mean((1, 2))
-
-
-PROPERTY = Property("mean red less mean blue", -0.5, 0.5, measure)
-"""
-
-
-@pytest.fixture(autouse=True)
-def forget() -> Iterator[None]:
-    yield
-    registry._ADDED.clear()
+__all__ = ["forget"]
 
 
 def write(folder: Path, content: str, name: str = "warmth.py") -> Path:

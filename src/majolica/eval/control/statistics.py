@@ -63,9 +63,8 @@ def deviation(requested: ArrayLike, measured: ArrayLike, entry: Property) -> Num
 
     A picture without a value has the largest there is: 1, and 1/2 for angles.
     """
-    moved = (np.asarray(measured, np.float64) - np.asarray(requested, np.float64)) / entry.span
+    away = np.abs(entry.miss(np.asarray(measured, np.float64), np.asarray(requested, np.float64)))
     most = 0.5 if entry.circular else 1.0
-    away = np.abs((moved + 0.5) % 1 - 0.5) if entry.circular else np.abs(moved)
     return np.where(np.isfinite(away), np.minimum(away, most), most)
 
 
@@ -75,9 +74,8 @@ def share_of_right_steps(measured_VB: ArrayLike, entry: Property) -> float:
     For angles a step is right if it goes less than half a circle forwards. 1 is a smooth dial, and one
     without effect has about 0.5.
     """
-    step = np.diff(np.asarray(measured_VB, np.float64), axis=0)
-    if entry.circular:
-        step = (step / entry.span + 0.5) % 1 - 0.5
+    values_VB = np.asarray(measured_VB, np.float64)
+    step = entry.miss(values_VB[1:], values_VB[:-1])
     known = np.isfinite(step)
     return float((step[known] > 0).mean()) if known.any() else 0.0
 
