@@ -9,9 +9,10 @@ import torch
 from safetensors.torch import load_file
 
 from majolica import cli
-from majolica.adapters.store import hash_base, read_card
+from majolica.adapters.store import read_card
 from majolica.launch.start import train
 from majolica.properties import registry
+from majolica.run.weights import load_averaged
 from majolica.sampling.pipeline import Pipeline
 from tiny import tiny_run
 from warmth import WARMTH, forget
@@ -52,7 +53,7 @@ def test_the_card_says_what_it_is(run: Path, capsys: pytest.CaptureFixture[str])
     words = ["extend", str(run), "--property", "sharpness", "--steps", "2", "--batch", "4", "--out", str(path)]
     assert cli.main(words) == 0
     card = read_card(path)
-    assert (card.name, card.base, card.steps, card.rows) == ("sharpness", hash_base(run), 2, 8)
+    assert (card.name, card.base, card.steps, card.rows) == ("sharpness", load_averaged(run).sha256, 2, 8)
     assert card.parameters == sum(x.numel() for name, x in load_file(path).items() if name != "quantiles")
     assert f"{card.parameters:,} parameters" in capsys.readouterr().err
     assert Pipeline.load(run).properties == ("brightness", "contrast", "colourfulness")
@@ -61,7 +62,7 @@ def test_the_card_says_what_it_is(run: Path, capsys: pytest.CaptureFixture[str])
 
 def test_a_run_that_was_trained_on_is_another_base(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["extend", str(run), "--property", "hue", "--steps", "1", "--batch", "4"]) == 0
-    old = hash_base(run)
+    old = load_averaged(run).sha256
     assert cli.main(["train", "--resume", str(run), "--train.steps", "4"]) == 0
     capsys.readouterr()
     words = ["generate", "a fox", "--run", str(run), "--steps", "1", "--out", str(run.parent / "x.png")]
@@ -69,7 +70,7 @@ def test_a_run_that_was_trained_on_is_another_base(run: Path, capsys: pytest.Cap
     assert "hue.safetensors is left out, because it was taught to other weights" in capsys.readouterr().err
     assert cli.main([*words, "--adapter", str(run / "adapters" / "hue.safetensors")]) == 2
     said = capsys.readouterr().err
-    assert old in said and hash_base(run) in said and said.count("\n") == 1
+    assert old in said and load_averaged(run).sha256 in said and said.count("\n") == 1
 
 
 @pytest.mark.parametrize(

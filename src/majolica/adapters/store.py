@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,18 +14,9 @@ from majolica.config.run import ModelConfig
 from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.models.adapter import PropertyAdapter
-from majolica.run.weights import MANIFEST, latest
 
 FOLDER = "adapters"
 """In a run folder; what lies there is loaded with the run."""
-WEIGHTS = "ema.safetensors"
-
-
-def hash_base(run: Path) -> str:
-    """SHA-256 of the averaged weights of a run's newest whole checkpoint, as its manifest has it."""
-    folder, _ = latest(run, [WEIGHTS])
-    manifest: dict[str, str] = json.loads((folder / MANIFEST).read_text())
-    return manifest[WEIGHTS]
 
 
 def save_adapter(path: Path, adapter: PropertyAdapter, card: Card) -> None:
@@ -55,10 +45,9 @@ def find_adapters(run: Path) -> list[Path]:
     return sorted((run / FOLDER).glob("*.safetensors"))
 
 
-def fresh_adapters(run: Path) -> tuple[list[Path], list[str]]:
-    """The adapters in a run folder that belong to its weights, and a line for each of the others."""
+def fresh_adapters(run: Path, base: str) -> tuple[list[Path], list[str]]:
+    """The adapters in a run folder of weights with the SHA-256 `base`, and a line for each of the others."""
     paths = find_adapters(run)
-    base = hash_base(run) if paths else ""
     fresh = [path for path in paths if read_card(path).base == base]
     stale = [
         f"the adapter {path} is left out, because it was taught to other weights: teach it anew with `majolica extend`"
@@ -68,14 +57,15 @@ def fresh_adapters(run: Path) -> tuple[list[Path], list[str]]:
     return fresh, stale
 
 
-def load_adapters(paths: Sequence[Path], run: Path, model: ModelConfig, device: torch.device) -> list[PropertyAdapter]:
-    """Load adapters for the model of a run, in the order of `paths`.
+def load_adapters(
+    paths: Sequence[Path], run: Path, base: str, model: ModelConfig, device: torch.device
+) -> list[PropertyAdapter]:
+    """Load adapters for the model of a run whose weights have the SHA-256 `base`, in the order of `paths`.
 
     Raises UserError for an adapter of another base (both hashes are named), for two of one property,
     and for a property that the model has itself.
     """
     adapters: list[PropertyAdapter] = []
-    base = hash_base(run) if paths else ""
     for path in paths:
         card = read_card(path)
         if card.base != base:

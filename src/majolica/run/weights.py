@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -14,6 +15,10 @@ from torch import Tensor
 from majolica.errors import UserError
 
 MANIFEST = "manifest.json"
+AVERAGED = "ema.safetensors"
+"""The file of a checkpoint that holds the averaged weights."""
+BEST = "best"
+"""In a run folder: the checkpoint that did best in an evaluation."""
 REPLACED = ".replaced"
 """Ends the name of a checkpoint that is set aside while another of the same step takes its place."""
 
@@ -88,13 +93,56 @@ def latest(run: Path, files: Collection[str] = ()) -> tuple[Path, list[str]]:
     raise UserError(f"{run} holds no checkpoint: train it first, or name another run folder")
 
 
+@dataclass(frozen=True)
+class Weights:
+    """Averaged (EMA) weights, and the SHA-256 of the file that they were read from."""
+
+    tensors: dict[str, Tensor]
+    sha256: str
+
+
+def home_of(place: Path) -> Path:
+    """The run folder that the weights at `place` belong to, or else the folder that they lie in."""
+    folder = place if place.is_dir() else place.parent
+    return folder.absolute().parents[1] if folder.parent.name in ("checkpoints", BEST) else folder
+
+
+def load_averaged(place: Path) -> Weights:
+    """The averaged weights of a run's newest checkpoint in which they are whole, of a checkpoint, or of a file.
+
+    `place` is a run folder, one of its checkpoint folders, or a safetensors file. Raises UserError where they cannot
+    be read.
+    """
+    if place.is_file():
+        return _load(place, digest(place))
+    if (place / AVERAGED).is_file():
+        try:
+            verify(place, [AVERAGED])
+        except DamagedCheckpoint as damage:
+            raise UserError(f"{place} cannot be read: {damage}") from damage
+        return _load(place / AVERAGED, hash_averaged(place))
+    while True:
+        folder, _ = latest(place, [AVERAGED])
+        try:
+            return _load(folder / AVERAGED, hash_averaged(folder))
+        except (UserError, OSError):
+            if folder.exists():  # else a training has just deleted it, and there is a newer one
+                raise
+
+
+def hash_averaged(checkpoint: Path) -> str:
+    """The SHA-256 of a checkpoint's averaged weights, as its manifest has it."""
+    manifest: dict[str, str] = json.loads((checkpoint / MANIFEST).read_text())
+    return manifest[AVERAGED]
+
+
+def _load(path: Path, sha256: str) -> Weights:
+    try:
+        return Weights(load_file(path), sha256)
+    except Exception as error:  # safetensors has an exception of its own
+        raise UserError(f"{path} cannot be loaded ({error})") from error
+
+
 def load_ema(run: Path) -> dict[str, Tensor]:
     """The averaged (EMA) weights of a run's newest checkpoint in which they are whole."""
-    name = "ema.safetensors"
-    while True:
-        folder, _ = latest(run, [name])
-        try:
-            return load_file(folder / name)
-        except Exception as error:
-            if folder.exists():  # else a training has just deleted it, and there is a newer one
-                raise UserError(f"{folder / name} cannot be loaded ({error})") from error
+    return load_averaged(run).tensors

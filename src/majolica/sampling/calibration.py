@@ -9,7 +9,7 @@ the model its nearest end is asked for.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,10 +64,10 @@ def calibrate(name: str, wanted: ArrayLike, calibration: Calibration) -> Numbers
     return calibration[name].invert(values, entry.span if entry.circular else None)
 
 
-def load_calibration(run: Path, base: Callable[[], str]) -> Calibration | None:
-    """The calibration of a run folder, empty where there is none, and None if it is for other weights than `base()`.
+def load_calibration(run: Path, base: str) -> Calibration | None:
+    """The calibration of a run folder, empty where there is none, and None if it is for other weights than `base`.
 
-    `base` gives the SHA-256 of the run's weights. Raises UserError for a file that cannot be read.
+    `base` is the SHA-256 of the run's weights. Raises UserError for a file that cannot be read.
     """
     path = run / FILE
     if not path.exists():
@@ -78,7 +78,7 @@ def load_calibration(run: Path, base: Callable[[], str]) -> Calibration | None:
             name: Response(tuple(map(float, each["requested"])), tuple(map(float, each["measured"])))
             for name, each in found["responses"].items()
         }
-        return responses if found["base"] == base() else None
+        return responses if found["base"] == base else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{path} cannot be read ({error}): make it anew with `majolica calibrate {run}`") from error
 

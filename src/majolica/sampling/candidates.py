@@ -20,6 +20,7 @@ from torch import Tensor
 from majolica.config.picture_size import PictureSize
 from majolica.models.conditions import Condition
 from majolica.models.majolica import Majolica
+from majolica.sampling.foresight import foresee
 from majolica.sampling.noise import draw_noise
 from majolica.sampling.painting import integrate
 from majolica.sampling.projection import Wish
@@ -63,7 +64,5 @@ def _score(
     noise_B3HW = torch.stack([draw_noise(seed, settings.size.base, 1, 1.0) for seed in seeds]).to(device)
     z_B3HW = integrate(model, noise_B3HW, condition, early, wish=wish)
     t_B = torch.full((len(seeds),), times[-1], device=device)
-    tokens_BND, time_BD = model.perceive(z_B3HW, t_B)
     text = model.read(condition.tokens_BL)
-    _, clean_B3HW = model.paint(tokens_BND, time_BD, text, condition, z_B3HW, t_B)
-    return (model.see(clean_B3HW.clamp(-1, 1)) * text.embedding_BE).sum(1)
+    return (foresee(model, z_B3HW, t_B, text, condition) * text.embedding_BE).sum(1)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from majolica.adapters.store import fresh_adapters, hash_base, load_adapters
+from majolica.adapters.store import fresh_adapters, load_adapters
 from majolica.config import io
 from majolica.config.resolutions import beyond_training_notes
 from majolica.config.run import RunConfig
@@ -23,8 +23,10 @@ from majolica.models.majolica import Majolica
 from majolica.models.pooling import pool
 from majolica.models.precision import autocast_in_use, has_bf16, set_attention_by_products
 from majolica.properties.quantiles import FILE as QUANTILES
+from majolica.run.weights import home_of, load_averaged
 from majolica.sampling.calibration import Calibration, calibrate, load_calibration
 from majolica.sampling.candidates import choose_seeds
+from majolica.sampling.foresight import add_noise, foresee, see_noisy
 from majolica.sampling.guidance import PropertyWeights
 from majolica.sampling.images import Pictures, read_pictures
 from majolica.sampling.inputs import Texts, Values, read_count, read_labels, read_properties, read_texts
@@ -38,7 +40,7 @@ from majolica.sampling.restore import restore_model
 from majolica.sampling.solvers import Progress, Tick, make_tick
 from majolica.sampling.wishes import read_wish
 from majolica.text.notices import label_notices, text_notices
-from majolica.text.templates import choose_templates, embed_labels
+from majolica.text.templates import choose_templates, embed_labels, left_out_notice, read_templates
 from majolica.text.tokenizer import Tokenizer
 from majolica.text.words import KnownWords, load_words
 
@@ -60,34 +62,42 @@ class Pipeline:
     """How its pictures respond to its properties, where that was measured."""
     knows_quantiles: bool = True
     """Whether it has the quantiles of its training pictures; older runs have none."""
+    weights_sha256: str = ""
+    """The SHA-256 of the file of its weights; "" if they were not read from a file."""
     painted_bytes: int = 0
     """The most memory that it has painted with; see `check_memory`."""
 
     @staticmethod
     def load(run: str | Path, device: str | None = None, adapters: Sequence[str | Path] | None = None) -> Pipeline:
-        """The model of a run folder, with its averaged weights.
+        """The model of a run folder, with its averaged weights, or with those of one of its checkpoints.
 
-        It lies on the GPU if there is one, unless `device` is named. `adapters` are files of further
+        `run` may also be a checkpoint folder, or a safetensors file beside a `config.yaml`. The model
+        lies on the GPU if there is one, unless `device` is named. `adapters` are files of further
         properties (`majolica extend`); if it is None, those in the folder `adapters` of the run, but
         for those that belong to other weights, of which a `Notice` tells.
 
         Raises UserError where there is no run, or where it or an adapter cannot be read.
         """
-        run, place = Path(run), find_device(device)
+        source, place = Path(run), find_device(device)
+        run = home_of(source)
         advice = f"no run in {run}: train one (majolica demo), or name its folder with --run"
         config = io.load(config_of_run(run, "--run", advice))
-        tokenizer = Tokenizer(run / "tokenizer.model")
-        model = restore_model(run, config.model, tokenizer.vocab)
+        tokenizer, weights = Tokenizer(run / "tokenizer.model"), load_averaged(source)
+        model = restore_model(run, weights.tensors, config.model, tokenizer.vocab)
         if config.train.precision != "fp32" and has_bf16(place):
             set_attention_by_products(model, place)
-        files, stale = fresh_adapters(run) if adapters is None else ([Path(each) for each in adapters], [])
-        model.adapters = load_adapters(files, run, config.model, place)
-        calibration = load_calibration(run, lambda: hash_base(run))
+        files, stale = (
+            fresh_adapters(run, weights.sha256) if adapters is None else ([Path(each) for each in adapters], [])
+        )
+        model.adapters = load_adapters(files, run, weights.sha256, config.model, place)
+        calibration = load_calibration(run, weights.sha256)
         if calibration is None:
             stale.append(f"the calibration of {run} is for other weights: make it anew with `majolica calibrate {run}`")
         warn(stale)
         knows, words = (run / QUANTILES).exists(), load_words(run)
-        return Pipeline(model.to(place).eval(), tokenizer, config, place, words, calibration or {}, knows)
+        return Pipeline(
+            model.to(place).eval(), tokenizer, config, place, words, calibration or {}, knows, weights.sha256
+        )
 
     @property
     def properties(self) -> tuple[str, ...]:
@@ -268,6 +278,23 @@ class Pipeline:
                 parts.append(self.model.see(pixels_B3HW.to(self.device) * 2 - 1))
         return torch.cat(parts)
 
+    @torch.inference_mode()
+    def embed_noisy(self, images_B3HW: Tensor, t: float, seeds: Sequence[int], predict: bool = False) -> Tensor:
+        """Embeddings `(B, E)` of unit length of uint8 base-size pictures that are noisy as at flow time `t`.
+
+        Each has the noise of its seed. With `predict`, what is embedded is the clean picture that the
+        model predicts without any caption; otherwise it is the noisy picture itself.
+        """
+        clean_B3HW = images_B3HW.to(self.device).float() / 127.5 - 1
+        noisy_B3HW = add_noise(clean_B3HW, t, seeds)
+        t_B = torch.full((len(noisy_B3HW),), t, device=self.device)
+        with autocast_in_use(self.config.train.precision, self.device):
+            if not predict:
+                return see_noisy(self.model, noisy_B3HW, t_B)
+            asked = self.condition([""] * len(noisy_B3HW), {})
+            nothing = dataclasses.replace(asked, has_text_B=torch.zeros_like(asked.has_text_B))
+            return foresee(self.model, noisy_B3HW, t_B, self.model.read(nothing.tokens_BL), nothing)
+
     def embed_texts(self, texts: Texts) -> Tensor:
         """Embeddings `(B, E)` of unit length, of captions; a string is one caption."""
         captions = read_texts(texts, "text")
@@ -282,19 +309,30 @@ class Pipeline:
                 parts.append(self.model.read(self.encode(captions[start : start + TOGETHER])).embedding_BE)
         return torch.cat(parts)
 
-    def embed_labels(self, labels: Texts) -> Tensor:
+    def embed_labels(self, labels: Texts, templates: Sequence[str] | None = None) -> Tensor:
         """One embedding of unit length for each label, `(K, E)`.
 
-        It is the mean over the sentences of `majolica.text.templates`.
+        It is the mean over the sentences of `majolica.text.templates`, or of `templates`, in which `{}` is
+        the label with its article and `{label}` the bare label. Raises UserError for a template that
+        does not name the label once.
         """
-        names = read_labels(labels)
-        length = self.config.model.text.length
+        names, length = read_labels(labels), self.config.model.text.length
+        asked = read_templates(templates)
+        kept = choose_templates(self.tokenizer.lengths, names, length, asked)
         warn(label_notices(self.tokenizer, names, length, self.known_words))
-        return embed_labels(self._embed_texts, names, choose_templates(self.tokenizer.lengths, names, length))
+        if templates is not None and (notice := left_out_notice(kept, asked, length)):
+            warn([notice])
+        return embed_labels(self._embed_texts, names, kept)
 
-    def classify(self, images: Pictures, labels: Texts) -> Tensor:
-        """Probabilities `(B, K)` over two or more labels; pictures are as in `embed_images`."""
-        labels_KE = self.embed_labels(labels)
+    def choose_templates(self, labels: Texts, templates: Sequence[str] | None = None) -> Sequence[str]:
+        """Those of the templates that `embed_labels` uses for these labels: in them no label is cut off."""
+        length = self.config.model.text.length
+        return choose_templates(self.tokenizer.lengths, read_labels(labels), length, read_templates(templates))
+
+    def classify(self, images: Pictures, labels: Texts, templates: Sequence[str] | None = None) -> Tensor:
+        """Probabilities `(B, K)` over two or more labels; pictures are as in `embed_images`, templates as in
+        `embed_labels`."""
+        labels_KE = self.embed_labels(labels, templates)
         return self.compare(self.embed_images(images), labels_KE)
 
     @torch.inference_mode()

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from majolica.config.run import ModelConfig
 from majolica.errors import UserError
 from majolica.models.initialise import materialise, set_constants
 from majolica.models.majolica import Majolica
 from majolica.properties.quantiles import load_quantiles
-from majolica.run.weights import load_ema
 
 
-def restore_model(run: Path, config: ModelConfig, vocab: int) -> Majolica:
-    """The model of a run on the CPU, for a tokenizer with `vocab` pieces; UserError where its weights do not fit."""
+def restore_model(run: Path, weights: Mapping[str, Tensor], config: ModelConfig, vocab: int) -> Majolica:
+    """The model of a run with averaged weights, on the CPU, for a tokenizer with `vocab` pieces.
+
+    Raises UserError where the weights do not fit the run's configuration.
+    """
     with torch.device("meta"):  # first weights would take time to draw, and the run's replace all of them
         model = Majolica(dataclasses.replace(config, text=dataclasses.replace(config.text, vocab=vocab)))
     materialise(model, torch.device("cpu"))
     set_constants(model)
     model.conditions.quantiles.copy_(load_quantiles(run, config.properties))
     try:
-        missing, unexpected = model.load_state_dict(load_ema(run), strict=False)
+        missing, unexpected = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:
         raise UserError(f"the weights in {run} do not fit its config.yaml ({error})") from error
     if missing or unexpected:

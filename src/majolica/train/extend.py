@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from majolica.adapters.card import Card
-from majolica.adapters.store import FOLDER, hash_base, save_adapter
+from majolica.adapters.store import FOLDER, save_adapter
 from majolica.config.flow_times import time_quantile
 from majolica.config.run import LossConfig, RunConfig
 from majolica.data.counter import mix
@@ -68,9 +68,7 @@ def extend(
 
     Raises UserError if the run already has the property, or if the run or its data cannot be read.
     """
-    base, pipeline = hash_base(request.run), Pipeline.load(request.run, adapters=())
-    if hash_base(request.run) != base:
-        raise UserError(f"{request.run} is being trained: teach it when that has ended")
+    pipeline = Pipeline.load(request.run, adapters=())
     config, name = pipeline.config, request.property
     if name in config.model.properties:
         raise UserError(f"{request.run} was trained with {name}: there is nothing to teach")
@@ -90,7 +88,7 @@ def extend(
         high=entry.high,
         circular=entry.circular,
         measure=entry.source or "built in",
-        base=base,
+        base=pipeline.weights_sha256,
         rank=request.rank,
         parameters=own,
         share=share,

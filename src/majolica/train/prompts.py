@@ -9,6 +9,7 @@ from pathlib import Path
 
 from majolica.config.run import DataConfig
 from majolica.config.sources import sources_of
+from majolica.data.loading.held_out import find_held_out_beside
 from majolica.data.loading.sources import open_source
 from majolica.data.pictures.faults import BadSample
 from majolica.data.store.shards import ShardSet
@@ -50,13 +51,6 @@ def find_held_out_folders(config: DataConfig) -> list[Path]:
     """Find local folders of held-out samples: `data.heldout`, then those beside the sources."""
     named = [Path(config.heldout)] if config.heldout and "://" not in config.heldout else []
     return list(dict.fromkeys([*named, *find_held_out_beside(config, HELD_OUT_FOLDERS)]))
-
-
-def find_held_out_beside(config: DataConfig, names: Sequence[str]) -> list[Path]:
-    """Find folders of these names that hold shards and lie beside a local source."""
-    places = [Path(source.shards) for source in sources_of(config) if "://" not in source.shards]
-    beside = dict.fromkeys(place.parent / name for place in places for name in names)
-    return [folder for folder in beside if folder not in places and any(folder.glob("*.tar"))]
 
 
 def extend_choice(chosen: Sequence[str], sets: Sequence[ShardSet], count: int, normalize: Normalize) -> list[str]:

@@ -19,7 +19,7 @@ from majolica.errors import UserError
 from majolica.models.majolica import Majolica
 from majolica.models.parts import freeze
 from majolica.plurals import counted
-from majolica.run.weights import load_ema
+from majolica.run.weights import home_of, load_ema
 from majolica.text.tokenizer import Tokenizer
 from majolica.train.state import Run
 
@@ -138,12 +138,6 @@ def read_weights(place: Path) -> dict[str, Tensor]:
         raise UserError(f"--init-from {place} is not there: name a run folder or a safetensors file") from error
     except Exception as error:  # safetensors has an exception of its own
         raise UserError(f"--init-from {file} cannot be read as safetensors ({error})") from error
-
-
-def home_of(place: Path) -> Path:
-    """The run folder that the weights at `place` belong to, or else the folder that they lie in."""
-    folder = place if place.is_dir() else place.parent
-    return folder.parents[1] if folder.parent.name == "checkpoints" else folder
 
 
 def with_its_tokenizer(config: RunConfig) -> tuple[RunConfig, list[str]]:

@@ -9,7 +9,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from majolica.adapters import store
 from majolica.adapters.card import KEY, Card
 from majolica.adapters.store import find_adapters, fresh_adapters, load_adapters, read_card, save_adapter
 from majolica.errors import UserError
@@ -25,8 +24,7 @@ WARMTH = dataclasses.replace(CARD, name="warmth", unit="red less blue", low=-0.5
 
 
 @pytest.fixture(autouse=True)
-def base(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(store, "hash_base", lambda run: "a" * 64)
+def only_built_in() -> Iterator[None]:
     yield
     registry._ADDED.clear()
 
@@ -43,7 +41,7 @@ def save(folder: Path, card: Card = CARD, file: str = "") -> Path:
 
 
 def load(run: Path, *paths: Path) -> list[PropertyAdapter]:
-    return load_adapters(paths or find_adapters(run), run, TINY, CPU)
+    return load_adapters(paths or find_adapters(run), run, CARD.base, TINY, CPU)
 
 
 def test_they_are_kept_with_their_card(tmp_path: Path) -> None:
@@ -110,7 +108,7 @@ def test_weights_that_are_none(tmp_path: Path) -> None:
 
 def test_stale_ones_in_the_folder_are_told_of_and_left_out(tmp_path: Path) -> None:
     save(tmp_path), save(tmp_path, dataclasses.replace(CARD, name="sharpness", circular=False, base="b" * 64))
-    fresh, lines = fresh_adapters(tmp_path)
+    fresh, lines = fresh_adapters(tmp_path, CARD.base)
     assert [path.stem for path in fresh] == ["hue"] and len(lines) == 1 and "sharpness" in lines[0]
 
 

@@ -16,9 +16,7 @@ from majolica.sampling.calibration import (
 )
 from majolica.sampling.pipeline import Pipeline
 
-
-def BASE() -> str:
-    return "a" * 64
+BASE = "a" * 64
 
 
 DULL = {"brightness": Response((0.1, 0.5, 0.9), (0.3, 0.5, 0.6))}
@@ -51,9 +49,9 @@ def test_a_property_without_a_response_is_asked_for_as_it_is() -> None:
 
 def test_they_are_kept(tmp_path: Path) -> None:
     assert load_calibration(tmp_path, BASE) == {}
-    save_calibration(tmp_path, DULL | TURNED, BASE())
+    save_calibration(tmp_path, DULL | TURNED, BASE)
     assert load_calibration(tmp_path, BASE) == DULL | TURNED
-    assert load_calibration(tmp_path, lambda: "other weights") is None
+    assert load_calibration(tmp_path, "other weights") is None
 
 
 def test_a_response_goes_around_the_circle_once_at_most() -> None:

@@ -25,11 +25,9 @@ from majolica.device import to_device
 from majolica.distributed.group import broadcast_number
 from majolica.models.majolica import Majolica
 from majolica.models.precision import autocast
-from majolica.objectives.contrastive import Pairs, concatenate_pairs, sigmoid_loss
-from majolica.objectives.draws import Draws
-from majolica.objectives.flow import by_time, velocity_loss
-from majolica.objectives.joint import make_rows
-from majolica.objectives.objective import clean_pairs
+from majolica.objectives.contrastive import sigmoid_loss
+from majolica.objectives.flow import by_time
+from majolica.objectives.measure import Captioned, measure_losses
 from majolica.properties.registry import choose_columns, read_all
 from majolica.text.templates import choose_templates, embed_labels
 from majolica.text.tokenizer import Tokenizer
@@ -181,17 +179,13 @@ def measure(
     `zero_shot_top1`: among the pictures with known names, the share whose nearest name is one of
     theirs; absent if no picture has known names.
     """
-    flow, times, pairs = [], [], []
-    for start in range(0, len(pictures), CHUNK):
-        loss_M, t_M, chunk_pairs = _measure_chunk(
-            model, pictures, range(start, min(start + CHUNK, len(pictures))), config, device
-        )
-        flow.append(loss_M)
-        times.append(t_M)
-        pairs.append(chunk_pairs)
-    flow_N, t_N, clean = torch.cat(flow), torch.cat(times), concatenate_pairs(pairs)
+    places_B = np.arange(2 * len(pictures))
+    seeds = (mix(config.train.seed, STREAM, places_B) >> np.uint64(1)).tolist()
+    captioned = Captioned(pictures.images_N3HW, pictures.tokens_NL, pictures.columns)
+    found = measure_losses(model, captioned, config, config.train.precision, seeds, device, CHUNK)
+    clean = found.pairs
     none = clean.empty()
-    values = scalars_by_name({"flow": flow_N.mean(), "flow_by_time": by_time(flow_N, t_N)})
+    values = scalars_by_name({"flow": found.flow_N.mean(), "flow_by_time": by_time(found.flow_N, found.t_N)})
     contrastive = sigmoid_loss(clean, model.logit_scale.exp(), model.logit_bias, none, none, len(clean))
     values["contrastive"] = contrastive.item()
     nearest_N = (clean.image_BE @ clean.text_BE.T).argmax(1)
@@ -199,36 +193,6 @@ def measure(
     if any(pictures.shown):
         values["zero_shot_top1"] = zero_shot(model, pictures, clean.image_BE, config, tokenizer)
     return values
-
-
-def _measure_chunk(
-    model: Majolica, pictures: Pictures, rows: range, config: RunConfig, device: torch.device
-) -> tuple[Tensor, Tensor, Pairs]:
-    """Measure the M pictures of `rows`.
-
-    Returns their flow losses `(M,)` and flow times `(M,)` as noisy rows, and their embeddings as
-    clean rows.
-    """
-    chunk = slice(rows.start, rows.stop)
-    images_B3HW = to_device(pictures.images_N3HW[chunk].repeat(2, 1, 1, 1), device).float() / 255
-    tokens_BL = to_device(pictures.tokens_NL[chunk].repeat(2, 1), device)
-    places_B = np.concatenate([np.arange(rows.start, rows.stop), len(pictures) + np.arange(rows.start, rows.stop)])
-    seeds_B = mix(config.train.seed, STREAM, places_B) >> np.uint64(1)
-    inputs, targets = make_rows(
-        images_B3HW,
-        {},
-        tokens_BL,
-        config.loss,
-        config.model,
-        len(rows),
-        Draws.seeded(seeds_B.tolist(), device),
-        {name: to_device(values_N[chunk].repeat(2), device) for name, values_N in pictures.columns.items()},
-    )
-    with autocast(config.train.precision, device):
-        outputs = model(inputs)
-    t_M = inputs.t_B[: inputs.noisy]
-    loss_M = velocity_loss(outputs.base_M3HW, targets.base_M3HW, t_M, 1, config.loss.t_floor)
-    return loss_M, t_M, clean_pairs(outputs, targets)
 
 
 def zero_shot(model: Majolica, pictures: Pictures, image_NE: Tensor, config: RunConfig, tokenizer: Tokenizer) -> float:
