@@ -26,9 +26,9 @@ from torch import Tensor
 
 from majolica.errors import Notice
 from majolica.eval import facts
+from majolica.eval.begin_judges import judge_spec
 from majolica.eval.judge.judge import Judge
 from majolica.eval.judge.panel import Panel, panel_specs, recognise_together
-from majolica.eval.run import judge_spec
 from majolica.sampling.candidates import candidate_seed
 from majolica.sampling.pipeline import Pipeline
 

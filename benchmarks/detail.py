@@ -33,12 +33,12 @@ from majolica.config.io import load
 from majolica.config.resolutions import trained_sizes
 from majolica.data.drawings.make import DrawingPlan, plan
 from majolica.errors import Notice
+from majolica.eval.begin_judges import judge_spec
 from majolica.eval.brush import Brush
 from majolica.eval.detail import octave_ratios, seam_index
 from majolica.eval.facts import data_folder, read_json, read_names
-from majolica.eval.frechet import frechet_distance
 from majolica.eval.judge.judge import Judge
-from majolica.eval.run import judge_spec
+from majolica.metrics.frechet import frechet_distance
 from majolica.models.decoder import Window
 from majolica.models.pooling import details, pool, repeat, shape_noise
 from majolica.models.precision import autocast_in_use

@@ -64,7 +64,7 @@ def measure_seed(data: Path, minutes: float, seed: int, pictures: int) -> dict[s
         folder = Path(tempfile.mkdtemp(prefix="majolica-joint-"))
         try:
             train(configure(data, learns, share * minutes, seed), folder / "run")
-            metrics = evaluate(EvaluationRequest(folder / "run", pictures, processes=0))
+            metrics = evaluate(EvaluationRequest(folder / "run", pictures=pictures, processes=0))
         finally:
             shutil.rmtree(folder)
         wanted = [*(SEES if learns != "painter" else ()), *(PAINTS if learns != "eye" else ()), "samples_seen"]

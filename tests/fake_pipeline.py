@@ -21,6 +21,7 @@ class FakePipeline:
     resolution = SIDE
     fit = "crop"
     asked: tuple[Any, ...] = ()
+    templates: tuple[str, ...] | None = None
 
     @classmethod
     def load(cls, run: Path, adapters: object = ()) -> FakePipeline:
@@ -43,7 +44,8 @@ class FakePipeline:
     def embed_texts(self, texts: list[str]) -> Tensor:
         return torch.eye(3)[: len(texts)]
 
-    def embed_labels(self, labels: list[str]) -> Tensor:
+    def embed_labels(self, labels: list[str], templates: tuple[str, ...] | None = None) -> Tensor:
+        FakePipeline.templates = templates
         return torch.arange(1.0, 1 + len(labels))
 
     def compare(self, images_BE: Tensor, labels_K: Tensor) -> Tensor:

@@ -63,6 +63,8 @@ def tiny_run(shards: Path, steps: int = 6) -> RunConfig:
             log_every=2,
             sample_every=0,
             heldout_every=0,
+            eval_every=0,
+            evaluators=(),
         ),
     )
 

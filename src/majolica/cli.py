@@ -36,7 +36,8 @@ VERBS = {
         "Correct the dials of a run, so that its pictures measure what was asked for.",
         "calibrate",
     ),
-    "eval": ("Evaluate a run: metrics.json and report.html in its folder.", "evaluate"),
+    "eval": ("Evaluate a run: metrics.json, results.jsonl and report.html in its folder.", "evaluate"),
+    "runs compare": ("Compare the results of runs, or those of one run by its steps.", "runs.compare"),
 }
 """Verb -> its description, and the module of `majolica.commands` whose `run(args)` executes it."""
 

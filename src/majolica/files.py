@@ -48,6 +48,29 @@ def whole_file(path: Path, advice: str = "", flush: bool = True) -> Iterator[Bin
             beside.unlink(missing_ok=True)
 
 
+def append_whole(path: Path, content: bytes, flush: bool = False) -> None:
+    """Append lines to a file: all of `content`, or none of it and raise OSError.
+
+    If the file ends within a line, because a process was killed while it wrote, the content begins
+    on a new line. `flush` writes the file to disk.
+    """
+    with path.open("a+b", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        if end:
+            file.seek(end - 1)
+            content = content if file.read(1) == b"\n" else b"\n" + content
+        rest = memoryview(content)
+        try:
+            while rest:
+                rest = rest[file.write(rest) :]
+            if flush:
+                os.fsync(file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.truncate(end)
+            raise
+
+
 def sweep_unfinished(folder: Path, *names: str) -> None:
     """Remove the temporary files that killed processes left of `whole_file` for `names` in `folder`.
 

@@ -73,9 +73,10 @@ assert painted.shape == (1, 3, 16, 16)
     "an evaluator": """
 import torch
 from majolica.config.run import RunConfig
-from majolica.eval.brush import Brush
+from majolica.config.evaluation import EvaluatorConfig
 from majolica.eval.protocol import EvalData, Split
-from majolica.eval.run import Judges, default_evaluators, run_evaluators
+from majolica.eval.run import run_evaluators
+from majolica.eval.suites import build_evaluators, make_context, without_judges
 
 class Painter:
     def paint_request(self, request):
@@ -84,11 +85,11 @@ class Painter:
 
 split = Split(torch.zeros(1, 3, 4, 4, dtype=torch.uint8), ["a red square"], [{"names": ["square"]}])
 data = EvalData(("square",), split, split)
-nobody = Judges(lambda: None, lambda: None)
-found = [e for e in default_evaluators(RunConfig(), nobody, 4, Brush()) if e.name == "variety"]
+context = make_context(RunConfig(), (), without_judges("none"), 4, EvaluatorConfig())
+found = build_evaluators(["variety"], context)
 seconds = {}
-[result] = run_evaluators(Painter(), data, found, seconds, print)
-assert abs(result.metrics["variety"] - 0.5) < 1e-6 and "variety" in seconds and found[0].paintings(data) == 8
+[result] = run_evaluators(Painter(), data, found, seconds, print).values()
+assert abs(result.metrics["variety"] - 0.5) < 1e-6 and "variety" in seconds and found["variety"].paintings(data) == 8
 """,
     "a loss": TRAIN
     + """

@@ -44,9 +44,11 @@ ALLOWED = {
     "distributed": set(),
     "activation": {"config", "models", "objectives"},
     "sampling": {"adapters", "config", "data.pictures", "text", "models", "properties", "run"},
+    "metrics": set(),
+    "features": {"data.pictures", "metrics", "run"},
     "eval": {
-        *("adapters", "config", "data.drawings", "data.loading", "data.pictures", "data.tasks"),
-        *("html", "models", "properties", "sampling", "text"),
+        *("adapters", "config", "data.drawings", "data.folder", "data.loading", "data.pictures", "data.store"),
+        *("data.tasks", "features", "html", "metrics", "models", "objectives", "properties", "run", "sampling", "text"),
     },
     "train": {
         *(
@@ -61,7 +63,7 @@ ALLOWED = {
         ),
         *("distributed", "gpus", "models", "objectives", "properties", "run", "sampling", "text"),
     },
-    "launch": {"config", "data.loading", "distributed", "models", "run", "text", "train"},
+    "launch": {"config", "data.loading", "distributed", "eval", "models", "run", "text", "train"},
     "estimate": {"activation", "config", "distributed", "gpus", "models", "objectives", "train"},
 }
 TOP = {"cli", "commands", "__main__"}

@@ -1,4 +1,4 @@
-"""`majolica eval RUN`: every evaluator on a trained run."""
+"""`majolica eval RUN`: what a trained run can do, measured."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ import tyro
 from majolica.commands import DEFAULT_RUN
 from majolica.commands.notices import print_notices
 from majolica.commands.progress import bar
+from majolica.config.bounds import check_ranges
+from majolica.config.evaluation import EvaluatorConfig
 from majolica.config.run_folder import config_of_run
 from majolica.errors import UserError, unknown_name
 from majolica.files import check_writable
+
+Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
 def run(args: list[str]) -> None:
@@ -22,31 +26,78 @@ def run(args: list[str]) -> None:
 
 
 def evaluate(
-    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")] = DEFAULT_RUN,
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN|CHECKPOINT|FILE")] = DEFAULT_RUN,
     /,
     suite: str = "",
+    data: str = "",
+    labels_file: str = "",
+    templates_file: str = "",
+    extractor: str = "perception",
+    weights: str = "",
+    pictures: int = 0,
+    steps: int = 20,
+    guidance: float = 2.0,
+    seed: int = 0,
     processes: int = 0,
+    list: Flag = False,
 ) -> None:
-    """Evaluate a run, and write metrics.json and report.html in its folder.
+    """Evaluate a run: metrics.json, report.html and a line for each result in results.jsonl, in its folder.
 
     Args:
-        run: Folder of the trained run.
-        suite: A part to go deeper into: control (properties), which writes report-control.html.
+        run: Folder of the trained run, one of its checkpoints, or a file of weights beside its config.yaml.
+        suite: Suites and evaluators, with commas between them (--list); what suits the run when not given.
+        data: Pictures to evaluate on in place of the run's held-out ones: a folder, shards, or a table.
+        labels_file: File of the labels for zero-shot classification.
+        templates_file: File of the sentences that labels are put into, or imagenet for the 80 of CLIP.
+        extractor: Whose features distances compare: perception (the run's own), inception, dinov2, clip.
+        weights: File of the extractor's weights; downloaded when not given.
+        pictures: How many pictures are painted; the usual number of each evaluator when 0.
+        steps: Steps of the solver for a picture.
+        guidance: Weight of the caption in painting; 1 for none.
+        seed: Seed of the first picture.
         processes: Processes that paint side by side; 0: one a core, up to 8, and one on a GPU.
+        list: List the suites and evaluators, and stop.
     """
+    if list:
+        from majolica.eval.suites import describe_evaluators
+
+        print(describe_evaluators())
+        return
     if processes < 0:
         raise UserError(f"--processes is {processes}: give a number of processes, or 0 for as many as fit")
-    config_of_run(run, "", f"no run in {run}: train one (majolica demo), or name its folder")
-    from majolica.eval.request import SUITES, EvaluationRequest, result_files
+    options = EvaluatorConfig(
+        data=data,
+        labels=labels_file,
+        templates=templates_file,
+        extractor=extractor,
+        weights=weights,
+        pictures=pictures,
+        steps=steps,
+        guidance=guidance,
+        seed=seed,
+    )
+    check_ranges(options)
+    names = tuple(name.strip() for name in suite.split(",") if name.strip())
+    _evaluate(run, names, options, processes)
 
-    if suite and suite not in SUITES:
-        raise unknown_name("suite", suite, SUITES)
-    report, _ = result_files(run, suite)
+
+def _evaluate(place: Path, names: tuple[str, ...], options: EvaluatorConfig, processes: int) -> None:
+    from majolica.run.weights import home_of
+
+    home = home_of(place)
+    config_of_run(home, "", f"no run in {home}: train one (majolica demo), or name its folder")
+    from majolica.eval.request import EvaluationRequest, result_files
+    from majolica.eval.suites import EVALUATORS, SUITES
+
+    for name in names:
+        if name not in SUITES and name not in EVALUATORS:
+            raise unknown_name("suite or evaluator", name, [*SUITES, *EVALUATORS])
+    report, _ = result_files(home, names)
     check_writable(report)
     from majolica.eval.run import evaluate as evaluate_run
 
     with print_notices(), bar("evaluating") as progress:
-        metrics = evaluate_run(EvaluationRequest(run, processes=processes, suite=suite), _say, progress)
+        metrics = evaluate_run(EvaluationRequest(place, names, options=options, processes=processes), _say, progress)
     for name, value in metrics.items():
         print(f"{name:24} {value:,.4g}" if isinstance(value, float) else f"{name:24} {value:,}")
     print(f"report: {report}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from majolica.config.bounds import ANY, SHARE, above, at_least, at_most, below, between
+from majolica.config.evaluation import EvaluatorConfig
 
 
 @dataclass(frozen=True)
@@ -263,12 +264,30 @@ class TrainConfig:
     heldout_share: Annotated[float, SHARE] = 0.01
     """Share of the training time that they may take. Measurements beyond it are left out, except for the first and the
     last; 1 takes every one."""
+    eval_every: int = 10_000
+    """Every so many steps, evaluate the averaged weights with `evaluators`; 0 never does."""
+    evaluators: tuple[EvaluatorConfig, ...] = (
+        EvaluatorConfig("coco", extractor="inception", pictures=5_000),
+        EvaluatorConfig("zero-shot", templates="imagenet"),
+    )
+    """What is evaluated while training: FID on a subset of MS-COCO and zero-shot ImageNet, as soon as `data` of each
+    names the folder."""
+    best_metric: str = ""
+    """The metric of `evaluators` by which the best checkpoint is kept in best/, beside the newest ones; none is if it
+    is empty."""
+    best_is: Literal["highest", "lowest"] = "highest"
+    """Whether a high value of that metric is good, or a low one."""
     trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ("tensorboard",)
     """Trackers that get the figures which log.jsonl gets; one that fails does not hurt the run."""
     profile: int = 0
     """After the first ten steps, trace so many steps with torch's profiler into profile/."""
     memory: bool = False
     """Record the history of the GPU allocator into profile/."""
+
+    @property
+    def evaluation_cadences(self) -> tuple[int, ...]:
+        """Every how many steps each of `evaluators` is due; 0 is never."""
+        return tuple(each.every or self.eval_every for each in self.evaluators)
 
 
 @dataclass(frozen=True)

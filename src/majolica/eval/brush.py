@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -25,6 +26,11 @@ class Brush:
 
     This is quicker than painting one by one, and changes a value by 1 of 255 at most.
     """
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a protocol says of these settings."""
+        return {"steps": self.steps, "guidance": self.guidance, "seed": self.seed, "solver": self.solver}
 
     def paint(
         self,

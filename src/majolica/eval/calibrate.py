@@ -12,21 +12,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from majolica.adapters.store import hash_base
 from majolica.config.io import load
 from majolica.errors import UserError
-from majolica.eval import facts
 from majolica.eval.brush import Brush
 from majolica.eval.control.statistics import Numbers, deviation
 from majolica.eval.control.sweep import choose_values, paint_sweep
 from majolica.eval.painters import Painters, Workload
 from majolica.eval.protocol import EvalData, PipelineLike
+from majolica.eval.run_data import load_run_data
 from majolica.eval.workers import open_workers
 from majolica.machine import cores
 from majolica.properties.property import Property
 from majolica.properties.registry import choose_measured, find_property
 from majolica.sampling.calibration import FILE, Response, calibrate, save_calibration
-from majolica.text.articles import with_article
 
 VALUES = 9
 """Requested values at which a response is measured."""
@@ -57,19 +55,19 @@ def calibrate_run(
     """
     from majolica.sampling.pipeline import Pipeline
 
-    base, config, trained = hash_base(run), load(run / "config.yaml"), Pipeline.load(run)
+    config, trained = load(run / "config.yaml"), Pipeline.load(run)
     names = choose_measured(trained.properties)
     if not names:
         raise UserError(f"{run} has no properties that are measured on pictures, so there is nothing to calibrate")
-    data = facts.load_data(facts.data_folder(config), config.model.resolution, how=config.data.fit)
+    data = load_run_data(config)
     count = processes or (1 if torch.cuda.is_available() else min(cores(), 8))
-    prompts = [with_article(name) for name in data.names[:32]]
+    prompts = data.plain_prompts(32)
     pictures = len(names) * (VALUES * len(prompts[::2]) + 2 * CHECKED * len(prompts[1::2]))
     with open_workers(run, count) as workers:
         tally = Workload(pictures, progress)
         pipeline = Painters(trained, config.model.resolution, workers, tally)
         found = {name: correct(pipeline, name, prompts, data) for name in names}
-    save_calibration(run, {name: each.response for name, each in found.items()}, base)
+    save_calibration(run, {name: each.response for name, each in found.items()}, trained.weights_sha256)
     return found
 
 

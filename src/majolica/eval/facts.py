@@ -109,10 +109,10 @@ def run_facts(config: RunConfig, data: EvalData, metrics: Mapping[str, float], m
     rate = metrics["samples_seen"] / metrics["train_seconds"] if metrics["train_seconds"] else 0.0
     facts = {
         "Recipe": config.recipe,
-        "Names": f"{len(data.names)}: {', '.join(data.names[:40])}{' …' if len(data.names) > 40 else ''}",
         "Model": f"{counted(int(metrics['parameters']), 'parameter')}; width {model.width};"
         f" {counted(model.perception_depth, 'block')} to see, {model.synthesis_depth} to paint;"
         f" {counted(int(follows['tokens']), 'token')}",
+        "Evaluated on": f"{counted(len(data.heldout), 'picture')} {'of training' if data.trained_on else 'held out'}",
         "Base resolution": f"{model.resolution} px, in patches of {model.patch} px",
         "Properties": ", ".join(model.properties) or "none",
         "Batch": f"{counted(int(follows['global_batch']), 'row')} a step, {_share(config)} of them clean",
@@ -121,6 +121,8 @@ def run_facts(config: RunConfig, data: EvalData, metrics: Mapping[str, float], m
         + (f", Muon {config.optim.muon_lr:g}" if config.optim.muon_lr else "")
         + f", {train.precision}, seed {train.seed}",
     }
+    if data.names:
+        facts["Names"] = f"{len(data.names)}: {', '.join(data.names[:40])}{' …' if len(data.names) > 40 else ''}"
     if machine:
         facts["Machine"] = describe_machine(machine)
     return facts
@@ -141,17 +143,24 @@ def describe_machine(machine: Any) -> str:
     return str(machine)
 
 
+def quote(text: str) -> str:
+    """Return a text in double quotes where a shell reads it as it is, and quoted as `shlex.quote` does elsewhere."""
+    return f'"{text}"' if not set(text) & set('"$`\\!') else shlex.quote(text)
+
+
 def next_commands(run: Path, config: RunConfig, data: EvalData) -> list[tuple[str, str]]:
     """Return the commands that can be run next, each with a description before it."""
-    prompt = f"{with_article(data.names[0])} on a teal background"
+    prompt = f"{with_article(data.names[0])} on a teal background" if data.drawn else data.plain_prompts(1)[0]
     size = 2 * config.model.resolution
     setting = " --set brightness=0.8" if "brightness" in config.model.properties else ""
     folder = shlex.quote(str(run))
-    labels = " ".join(f'"{name}"' if " " in name else name for name in data.names[:3])
+    labels = " ".join(
+        quote(name) if " " in name else shlex.quote(name) for name in data.names[:3] or data.plain_prompts(3)
+    )
     commands = [
         (
             "Paint a picture",
-            f'majolica generate "{prompt}" --run {folder}{setting} --size {size} --out picture.png',
+            f"majolica generate {quote(prompt)} --run {folder}{setting} --size {size} --out picture.png",
         ),
         ("Name a picture", f"majolica classify picture.png --run {folder} --labels {labels}"),
         ("Measure it all again", f"majolica eval {folder}"),

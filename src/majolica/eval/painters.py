@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from majolica.errors import Notice
+from majolica.eval.halving import paint_in_halves
 from majolica.eval.protocol import PipelineLike
 from majolica.eval.workers import Workers
 from majolica.sampling.inputs import read_texts
@@ -73,7 +74,7 @@ class Painters:
         with warnings.catch_warnings():
             # The report itself marks sizes that are larger than trained.
             warnings.simplefilter("ignore", Notice)
-            images_B3HW = self.pipeline.paint_request(part).cpu()
+            images_B3HW = paint_in_halves(self.pipeline.paint_request, part).cpu()
         self._count(unit * len(images_B3HW))
         self.tally.show()
         return images_B3HW
@@ -85,9 +86,25 @@ class Painters:
         """Do what the method of the pipeline does."""
         return self.pipeline.embed_images(images_B3HW)
 
-    def embed_labels(self, labels: Sequence[str]) -> Tensor:
+    def embed_noisy(self, images_B3HW: Tensor, t: float, seeds: Sequence[int], predict: bool = False) -> Tensor:
         """Do what the method of the pipeline does."""
-        return self.pipeline.embed_labels(labels)
+        return self.pipeline.embed_noisy(images_B3HW, t, seeds, predict)
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """Do what the method of the pipeline does."""
+        return self.pipeline.embed_texts(texts)
+
+    def embed_labels(self, labels: Sequence[str], templates: Sequence[str] | None = None) -> Tensor:
+        """Do what the method of the pipeline does."""
+        return self.pipeline.embed_labels(labels, templates)
+
+    def choose_templates(self, labels: Sequence[str], templates: Sequence[str] | None = None) -> Sequence[str]:
+        """Do what the method of the pipeline does."""
+        return self.pipeline.choose_templates(labels, templates)
+
+    def compare(self, images_BE: Tensor, labels_KE: Tensor) -> Tensor:
+        """Do what the method of the pipeline does."""
+        return self.pipeline.compare(images_BE, labels_KE)
 
 
 def cut(count: int, workers: int, batch: int) -> list[slice]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import math
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 from torch import Tensor
 
 from majolica.errors import UserError
+from majolica.metrics.intervals import wilson_interval
 from majolica.sampling.request import PaintRequest
+from majolica.text.articles import with_article
+
+NO_PROPERTIES = "The run was trained without properties that are measured on pictures."
 
 
 class PipelineLike(Protocol):
@@ -25,11 +31,26 @@ class PipelineLike(Protocol):
     def embed_images(self, images_B3HW: Tensor) -> Tensor:
         """Return embeddings `BE` of unit length of uint8 pictures."""
 
-    def embed_labels(self, labels: Sequence[str]) -> Tensor:
+    def embed_noisy(self, images_B3HW: Tensor, t: float, seeds: Sequence[int], predict: bool = False) -> Tensor:
+        """Return embeddings `BE` of unit length of uint8 pictures that are noisy as at flow time `t`.
+
+        With `predict`, what is embedded is the clean picture that the model predicts from the noisy one.
+        """
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """Return embeddings `BE` of unit length of captions."""
+
+    def embed_labels(self, labels: Sequence[str], templates: Sequence[str] | None = None) -> Tensor:
         """Return embeddings `KE` of unit length of labels.
 
-        Each is the mean over several sentences that contain the label.
+        Each is the mean over several sentences that contain the label, those of `classify` if `templates` is None.
         """
+
+    def choose_templates(self, labels: Sequence[str], templates: Sequence[str] | None = None) -> Sequence[str]:
+        """Return those of the templates that `embed_labels` uses for these labels: in them no label is cut off."""
+
+    def compare(self, images_BE: Tensor, labels_KE: Tensor) -> Tensor:
+        """Return probabilities `BK` of labels from embeddings."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +67,14 @@ class Split:
     def __len__(self) -> int:
         return len(self.captions)
 
+    def choose(self, rows: Sequence[int]) -> Split:
+        """Return some of the pictures, with their captions and metadata."""
+        captions, metas = [self.captions[i] for i in rows], [self.metas[i] for i in rows]
+        return Split(self.images_B3HW[list(rows)], captions, metas)
+
     def shown(self, i: int) -> list[str]:
-        """Return the names of the things in picture `i`."""
-        return list(self.metas[i]["names"])
+        """Return the names of the things in picture `i`; none if they are not known."""
+        return list(self.metas[i].get("names") or ())
 
 
 @dataclass(frozen=True)
@@ -64,6 +90,45 @@ class EvalData:
     combinations: Split
     larger: Callable[[int, int], EvalData | None] = lambda side, limit: None
     """Returns the first `limit` pictures of each split, `side` pixels large; None if they are stored smaller."""
+    drawn: bool = False
+    """Whether these are the drawings of `majolica data openmoji`, so that judges can learn to name them."""
+    trained_on: bool = False
+    """Whether training showed these pictures, because the run has none that are held out."""
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of all names, pictures and captions: equal hashes mean the same data."""
+        found = hashlib.sha256(json.dumps(list(self.names)).encode())
+        for split in (self.heldout, self.combinations):
+            found.update(json.dumps([list(split.images_B3HW.shape), list(split.captions)]).encode())
+            found.update(split.images_B3HW.contiguous().numpy().tobytes())
+        return found.hexdigest()
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a protocol says of these data."""
+        return {"data_sha256": self.sha256, "data_held_out": not self.trained_on}
+
+    def lacks_captions(self) -> str:
+        """Return that there is no caption to paint, or ""."""
+        return "" if self.combinations or self.heldout else "There are no captions to paint."
+
+    def lacks_names(self) -> str:
+        """Return that it is not known what the held-out pictures show, or ""."""
+        known = self.names and any(self.heldout.shown(i) for i in range(len(self.heldout)))
+        return "" if known else "The data have no held-out pictures of which it is known what they show."
+
+    def lacks_drawings(self) -> str:
+        """Return that the data are not the drawings that judges can name, or ""."""
+        if not self.drawn:
+            return "Its judges learn to name the drawings of `majolica data openmoji`, and these are other data."
+        return self.lacks_captions()
+
+    def plain_prompts(self, count: int) -> list[str]:
+        """Return up to `count` prompts, evenly spaced: the names with their articles, else captions."""
+        source = [with_article(name) for name in self.names] or list(dict.fromkeys(self.prompts().captions))
+        count = min(count, len(source))
+        return [source[i * len(source) // count] for i in range(count)]
 
     def prompts(self) -> Split:
         """Return the split whose captions are painted: `combinations`, else `heldout`.
@@ -105,6 +170,10 @@ class Result:
     metrics: dict[str, float]
     parts: Sequence[Figure | Table] = ()
     note: str = ""
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    """All that must be equal in two results before they may be compared; values that JSON can hold."""
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """The 95 % interval, low and high, of those metrics for which one is known."""
 
 
 def lacks_held_out(what: str) -> UserError:
@@ -125,6 +194,9 @@ class Evaluator(Protocol):
         The display of progress needs this number. It is 0 for an evaluator that paints nothing.
         """
 
+    def lacks(self, data: EvalData) -> str:
+        """Return what the data lack that it needs, in one sentence; "" if they lack nothing."""
+
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         """Evaluate the model. Raises UserError if the data do not suit the evaluator."""
 
@@ -132,8 +204,7 @@ class Evaluator(Protocol):
 def share_error(share: float, count: int) -> float:
     """Return half the width of the 95 % interval of a share that was seen in `count` trials.
 
-    It is the y in "x ± y". The interval is Wilson's score interval ("Probable inference, the law of
-    succession, and statistical inference", 1927).
+    It is the y in "x ± y". The interval is that of `wilson_interval`.
     """
-    z = 1.96
-    return z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    low, high = wilson_interval(share, count)
+    return (high - low) / 2

@@ -17,6 +17,7 @@ import torch
 
 from majolica.data.tasks import serve_parent
 from majolica.errors import Notice, UserError
+from majolica.eval.halving import paint_in_halves
 from majolica.eval.judge.judge import Judge
 from majolica.eval.judge.panel import KINDS
 from majolica.eval.judge.spec import JudgeSpec
@@ -74,7 +75,9 @@ class Workers:
 
 @contextmanager
 def open_workers(run: Path, count: int) -> Iterator[Workers | None]:
-    """Start `count` processes that can paint with the run, and stop them at the end of the context.
+    """Start `count` processes that can paint with the run (or checkpoint, or file of weights).
+
+    They are stopped at the end of the context.
 
     Yields None if `count` is 1, or if the system cannot start further processes.
     """
@@ -123,7 +126,7 @@ def _paint(part: PaintRequest) -> Any:
     worker = _this[0]
     if worker.pipeline is None:
         worker.pipeline = Pipeline.load(Path(worker.run))
-    return worker.pipeline.paint_request(part).numpy()  # an array, unlike a tensor, is sent without shared memory
+    return paint_in_halves(worker.pipeline.paint_request, part).numpy()  # an array, unlike a tensor, is sent without shared memory
 
 
 def _train_judge(folder: Path, spec: JudgeSpec, threads: int, index: int) -> tuple[bytes, float]:

@@ -17,6 +17,7 @@ from majolica.distributed.environment import has_launcher, is_rank
 from majolica.distributed.group import Group, any_rank, broadcast_number, join_group, sum_counts
 from majolica.errors import UserError
 from majolica.launch.agent import Launcher, watch_torchrun
+from majolica.launch.evaluations import Evaluations
 from majolica.launch.outcome import check_saved, describe_finished, describe_stopped
 from majolica.lock import hold_folder
 from majolica.run.checkpoint import sweep
@@ -83,7 +84,8 @@ def _fit(run: state.Run, log: Log | None, stop: Callable[[], bool]) -> bool:
         for notice in caption_notices(run.tokenizer, run.feed.loader.sets, run.config):
             log.say(notice)
         say_notices(run, log.say)
-    return fit(run, log, stop, Sampler(run, log.say if log else lambda message: None), HeldOut(run, log))
+    sampler = Sampler(run, log.say if log else lambda message: None)
+    return fit(run, log, stop, sampler, HeldOut(run, log), Evaluations(run, log))
 
 
 def _keep_changes(config: RunConfig, saved: Path) -> None:

@@ -69,6 +69,8 @@ def demo() -> RunConfig:
             sample_every=100,
             heldout_every=100,
             heldout_pictures=64,
+            eval_every=0,
+            evaluators=(),
         ),
     )
 

@@ -15,10 +15,10 @@ from majolica.train.watch.report import ideal_seconds, memory_gb, scalars_by_nam
 
 Stop = Callable[[], bool]
 SideTask = Callable[[Run], None]
-"""Work between two steps that changes nothing in the run: sample grids, held-out losses."""
+"""Work between two steps that changes nothing in the run: sample grids, held-out losses, evaluation."""
 
 
-def fit(run: Run, log: Log | None, stop: Stop, sample: SideTask, measure: SideTask) -> bool:
+def fit(run: Run, log: Log | None, stop: Stop, sample: SideTask, measure: SideTask, evaluate: SideTask) -> bool:
     """Train to the last step and save; return False if `stop` ended the training earlier."""
     say = log.say if log else lambda message: None
     pace = Pace(run)
@@ -40,6 +40,8 @@ def fit(run: Run, log: Log | None, stop: Stop, sample: SideTask, measure: SideTa
                 sample(run)
             if run.plan.is_due(run.step, run.config.train.heldout_every):
                 measure(run)
+            if any(run.plan.is_due(run.step, every) for every in run.config.train.evaluation_cadences):
+                evaluate(run)
             pace.resume()
     pace.pause()
     if run.saved != run.step:

@@ -14,7 +14,8 @@ from majolica.config.run import RunConfig
 from majolica.data.loading.loader import Loader, Size
 from majolica.properties.quantiles import fit_quantiles, load_quantiles, save_quantiles
 from majolica.properties.registry import choose_columns, find_property, measure_all
-from majolica.train.warm_start import declared_properties, home_of
+from majolica.run.weights import home_of
+from majolica.train.warm_start import declared_properties
 
 PICTURES = 1024
 BATCH = 64

@@ -80,7 +80,7 @@ class Pipeline:
     resolution, fit = 32, "crop"
     @classmethod
     def load(cls, run): return cls()
-    def embed_labels(self, labels):
+    def embed_labels(self, labels, templates=None):
         print([label.encode() for label in labels])
         return torch.eye(len(labels))
     def embed_images(self, images):

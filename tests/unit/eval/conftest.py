@@ -37,6 +37,9 @@ class FakePipeline:
     The only property that it follows is brightness.
     """
 
+    properties = ("brightness",)
+    weights_sha256 = "f" * 64
+
     def __init__(self, mistakes: dict[int, int] | None = None) -> None:
         self.mistakes = mistakes or {}
         self.calls: list[PaintRequest] = []
@@ -52,7 +55,7 @@ class FakePipeline:
     def embed_images(self, images_B3HW: Tensor) -> Tensor:
         return torch.eye(len(NAMES))[[self.mistakes.get(k, k) for k in read(images_B3HW).tolist()]]
 
-    def embed_labels(self, labels: Sequence[str]) -> Tensor:
+    def embed_labels(self, labels: Sequence[str], templates: Sequence[str] | None = None) -> Tensor:
         return torch.eye(len(NAMES))[[thing(label) for label in labels]]
 
 
@@ -88,4 +91,4 @@ def data() -> EvalData:
     captions = [f"a picture of a {NAMES[k]} on teal" for k in things]
     metas = [{"names": [NAMES[k]], "label": k} for k in things]
     split = Split(flat([10 + 20 * k for k in things]), captions, metas)
-    return EvalData(NAMES, split, split)
+    return EvalData(NAMES, split, split, drawn=True)

@@ -14,15 +14,16 @@ import pytest
 import torch
 from PIL import Image
 
+from majolica.config.evaluation import EvaluatorConfig
 from majolica.config.logged import GRADIENT_NORM
 from majolica.config.run import DataConfig, RunConfig
 from majolica.errors import UserError
 from majolica.eval import facts
-from majolica.eval.brush import Brush
 from majolica.eval.pictures import encode_png, figure_picture
 from majolica.eval.protocol import EvalData, Figure, Result, Table
 from majolica.eval.report import Report, render_report
-from majolica.eval.run import Judges, default_evaluators, run_evaluators, write_results
+from majolica.eval.run import run_evaluators, write_results
+from majolica.eval.suites import SUITES, Judges, build_evaluators, make_context
 from majolica.html.figures import picture_grid
 from majolica.html.matrices import confusion_heat
 from pages import read_page
@@ -80,16 +81,18 @@ def test_the_whole_report(run: tuple[Path, RunConfig], pipeline: Any, judge: Any
     (folder / "summary.json").write_text('{"train_seconds": 61, "parameters": 7, "machine": {"cpu": "a <chip>"}}')
     seconds = {"data": 12.0}
     heard: list[str] = []
-    evaluators = default_evaluators(config, Judges(lambda: judge, lambda: judge), 20, Brush())
+    judges = Judges(lambda: judge, lambda: judge)
+    context = make_context(config, config.model.properties, judges, 20, EvaluatorConfig())
+    evaluators = build_evaluators([name for name in SUITES["drawings"] if name != "detail"], context)
     results = run_evaluators(pipeline({4: 2}), data, evaluators, seconds, heard.append)
-    metrics = write_results(folder, config, data, results, seconds)
+    metrics = write_results(folder, config, data, list(results.values()), seconds)
     wanted = ("zero_shot_top1", "chance", "prompt_fidelity", "classifier_accuracy", "control_rho")
     wanted += ("zero_shot_grey", "zero_shot_hue", "fd", "fd_real_halves", "prompt_fidelity_real")
     wanted += ("train_seconds", "samples_seen", "parameters")
     assert set(wanted) <= set(metrics)
     assert json.loads((folder / "metrics.json").read_text()) == metrics
     assert (metrics["train_seconds"], metrics["samples_seen"], metrics["parameters"]) == (61, 64 * 39, 7)
-    assert heard == list(seconds)[1:] == ["gallery", "control", "zero-shot", "prompt fidelity", "likeness", "detail"]
+    assert heard == list(seconds)[1:] == ["gallery", "control", "zero-shot", "fidelity", "likeness"]
     page = (folder / "report.html").read_text()
     read_page(page)
     for words in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from majolica.config.io import load, save
 from majolica.data.drawings.make import make_openmoji
 from majolica.data.loading.split import load_split
 from majolica.errors import UserError
-from majolica.eval import facts
+from majolica.eval import begin_judges, run_data
 from majolica.eval import run as run_module
+from majolica.eval.records import read_records
 from majolica.eval.request import EvaluationRequest
 from majolica.eval.run import evaluate
 from majolica.recipes import recipe
@@ -34,7 +36,7 @@ def folder(tmp_path: Path, judge: Any, pipeline: Any, monkeypatch: pytest.Monkey
         tmp_path / "run" / "config.yaml",
     )
     monkeypatch.setattr(Pipeline, "load", staticmethod(lambda _: pipeline()))
-    monkeypatch.setattr(run_module.Judge, "load_or_train", lambda *_, **__: judge)
+    monkeypatch.setattr(begin_judges.Judge, "load_or_train", lambda *_, **__: judge)
     monkeypatch.setattr(run_module.Panel, "convene", lambda *_: judge)
     return tmp_path / "run"
 
@@ -56,16 +58,46 @@ def test_pictures_are_fitted_as_the_run_was_trained(folder: Path, monkeypatch: p
     config = load(folder / "config.yaml")
     save(replace(config, data=replace(config.data, fit="pad")), folder / "config.yaml")
     asked: list[Any] = []
-    monkeypatch.setattr(facts, "load_split", lambda *args: asked.append(args) or load_split(*args))
+
+    def read(*args: Any, **named: Any) -> Any:
+        asked.append(args)
+        return load_split(*args, **named)
+
+    monkeypatch.setattr(run_data, "load_split", read)
     evaluate(EvaluationRequest(folder, pictures=1))
-    assert [args[-1] for args in asked] == ["pad", "pad"]
+    assert [args[-1] for args in asked][:2] == ["pad", "pad"]
 
 
-def test_a_run_without_its_data(folder: Path) -> None:
-    (folder.parent / "data" / "names.json").unlink()
-    with pytest.raises(UserError, match=r"no names\.json"):
-        evaluate(EvaluationRequest(folder))
-    assert not (folder / "metrics.json").exists()
+def test_each_result_is_a_line_with_its_protocol(folder: Path) -> None:
+    evaluate(EvaluationRequest(folder, ("zero-shot",)))
+    evaluate(EvaluationRequest(folder, ("fidelity", "zero-shot"), pictures=7))
+    records = read_records(folder)
+    assert [record.evaluator for record in records] == ["zero-shot", "fidelity", "zero-shot"]
+    assert records[0].metrics["zero_shot_top1"] == 0.2
+    assert records[0].intervals["zero_shot_top1"] == pytest.approx([0.0567, 0.5098], abs=1e-3)  # Wilson, 2 of 10
+    assert records[0].protocol == records[2].protocol != records[1].protocol
+    assert len(records[0].protocol["data_sha256"]) == 64 and records[1].protocol["guidance"] == 2
+    assert (folder / "report-fidelity-zero-shot.html").exists()
+
+
+def test_a_run_without_held_out_pictures_is_evaluated_on_those_of_training(folder: Path) -> None:
+    for name in ("heldout", "combinations"):
+        shutil.rmtree(folder.parent / "data" / name)
+    heard: list[str] = []
+    evaluate(EvaluationRequest(folder, ("zero-shot",)), heard.append)
+    assert not read_records(folder)[0].protocol["data_held_out"]
+    assert "those of training flatter it" in (folder / "report-zero-shot.html").read_text()
+
+
+def test_a_run_on_other_pictures_is_evaluated_without_names_and_judges(folder: Path) -> None:
+    for name in ("names.json", "dataset.json"):
+        (folder.parent / "data" / name).unlink()
+    heard: list[str] = []
+    metrics = evaluate(EvaluationRequest(folder), heard.append)
+    assert "zero-shot is left out: The data have no held-out pictures of which it is known what they show." in heard
+    assert "control_rho" in metrics and "prompt_fidelity" not in metrics
+    with pytest.raises(UserError, match="fidelity cannot evaluate this run: Its judges learn to name the drawings"):
+        evaluate(EvaluationRequest(folder, ("fidelity",)))
 
 
 def test_no_run_at_all(tmp_path: Path) -> None:

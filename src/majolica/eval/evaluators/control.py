@@ -11,12 +11,11 @@ from majolica.eval.brush import Brush
 from majolica.eval.control.cross_talk import excess, measure_cross_talk, measure_own_cross_talk
 from majolica.eval.control.statistics import Numbers
 from majolica.eval.control.sweep import Sweep, choose_values, paint_sweep
-from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table
+from majolica.eval.protocol import NO_PROPERTIES, EvalData, Figure, PipelineLike, Result, Table
 from majolica.html.charts import charts
 from majolica.html.matrices import share_matrix
 from majolica.plurals import counted
 from majolica.properties.registry import find_property
-from majolica.text.articles import with_article
 
 
 @dataclass(frozen=True)
@@ -41,12 +40,14 @@ class Control:
 
     def paintings(self, data: EvalData) -> float:
         """Return the number of pictures that it paints."""
-        return len(self.properties) * self.values * len(self._prompts(data)) * self.seeds
+        return len(self.properties) * self.values * len(data.plain_prompts(self.prompts)) * self.seeds
+
+    def lacks(self, data: EvalData) -> str:
+        """Return what it needs and the data lack."""
+        return data.lacks_captions() if self.properties else NO_PROPERTIES
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
-        if not self.properties:
-            return Result("Control of properties", {}, note="This model was trained without properties.")
-        prompts = self._prompts(data)
+        prompts = data.plain_prompts(self.prompts)  # they name no background, so that it can change
         sweeps = {
             name: paint_sweep(pipeline, name, prompts * self.seeds, values, self.brush, self.plain)
             for name, values in ((name, choose_values(name, data, self.values)) for name in self.properties)
@@ -79,15 +80,20 @@ class Control:
             Figure("Requested against measured", charts([sweep.plot() for sweep in sweeps.values()])),
             *_cross_talk_figures(self.properties, painted_PP, own_PP),
         )
-        return Result("Control by the model alone" if self.plain else "Control of properties", metrics, parts, note)
+        title = "Control by the model alone" if self.plain else "Control of properties"
+        counts = {"prompts": prompts, "seeds": self.seeds, "values": self.values, "plain": self.plain}
+        intervals = choose_intervals(accuracy, "control_plain_" if self.plain else "control_")
+        protocol = {**self.brush.record, **data.record, "properties": list(self.properties), **counts}
+        return Result(title, metrics, parts, note, protocol, intervals)
 
-    def _prompts(self, data: EvalData) -> list[str]:
-        """Return plain prompts for names that are evenly spaced in the list.
 
-        They do not mention the background, so that it can change with the property.
-        """
-        count = min(self.prompts, len(data.names))
-        return [with_article(data.names[i * len(data.names) // count]) for i in range(count)]
+def choose_intervals(accuracy: Mapping[str, Mapping[str, float]], prefix: str) -> dict[str, tuple[float, float]]:
+    """Return the intervals of rho and of the difference of each property, by the names of their metrics."""
+    return {
+        f"{prefix}{key}_{name}": (found[f"{key}_low"], found[f"{key}_high"])
+        for name, found in accuracy.items()
+        for key in ("rho", "difference")
+    }
 
 
 def _accuracy_table(sweeps: Mapping[str, Sweep], accuracy: Mapping[str, Mapping[str, float]]) -> Table:

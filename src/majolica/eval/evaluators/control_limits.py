@@ -13,7 +13,7 @@ from majolica.eval.brush import Brush
 from majolica.eval.control.statistics import Numbers, deviation
 from majolica.eval.control.sweep import Sweep, choose_values, paint_sweep
 from majolica.eval.judge.panel import Panel, recognise_together
-from majolica.eval.protocol import EvalData, PipelineLike, Result, Table
+from majolica.eval.protocol import NO_PROPERTIES, EvalData, PipelineLike, Result, Table
 from majolica.plurals import counted
 from majolica.properties.registry import find_property, measure
 
@@ -34,7 +34,7 @@ class ControlLimits:
     panel: Callable[[], Panel]
     captions: int = 24
     brush: Brush = field(default_factory=Brush)
-    name: str = "limits of control"
+    name: str = "control-limits"
 
     def paintings(self, data: EvalData) -> float:
         """Return the number of pictures that it paints."""
@@ -42,10 +42,12 @@ class ControlLimits:
         count = min(self.captions, len(data.prompts()))
         return count * (1 + ends) + (count if self.properties else 0)
 
+    def lacks(self, data: EvalData) -> str:
+        """Return what it needs and the data lack."""
+        return data.lacks_drawings() if self.properties else NO_PROPERTIES
+
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         title = "Limits of control"
-        if not self.properties:
-            return Result(title, {}, note="This model was trained without properties.")
         source = data.prompts()
         chosen = [i * len(source) // min(self.captions, len(source)) for i in range(min(self.captions, len(source)))]
         prompts, names = [source.captions[i] for i in chosen], [source.shown(i) for i in chosen]
@@ -76,7 +78,8 @@ class ControlLimits:
             f"{counted(len(prompts), 'held-out caption')}, which name a thing and a background. The last column says"
             " who wins where they disagree: 1 is the property, 0 the caption."
         )
-        return Result(title, metrics, (Table("Content and contest", header, rows),), note)
+        protocol = {**self.brush.record, **data.record, "properties": list(self.properties), "captions": len(prompts)}
+        return Result(title, metrics, (Table("Content and contest", header, rows),), note, protocol)
 
     def _ends(self, name: str, data: EvalData) -> Numbers:
         """The ends of the values that real pictures have; four angles around the circle."""

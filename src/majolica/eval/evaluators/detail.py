@@ -33,16 +33,19 @@ class Detail:
 
     def paintings(self, data: EvalData) -> float:
         """Return how much it paints, counted in pictures of the base resolution."""
-        known = data.larger(self.resolution * self.scale, 1) if self.scale > 1 else None
-        return min(self.pictures, len(data.prompts())) * (self.scale**2 + 1) if known else 0
+        return min(self.pictures, len(data.prompts())) * (self.scale**2 + 1)
+
+    def lacks(self, data: EvalData) -> str:
+        """Return what it needs and the data lack."""
+        if self.scale == 1:
+            return "The run was not trained on larger pictures."
+        size = self.resolution * self.scale
+        return "" if data.larger(size, 1) else f"The data have no pictures of {size} px."
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         size = self.resolution * self.scale
-        if self.scale == 1:
-            return Result("Detail of larger pictures", {}, note="The run was not trained on larger pictures.")
         known = data.larger(size, self.pictures)
-        if known is None:
-            return Result("Detail of larger pictures", {}, note=f"The data have no pictures of {size} px.")
+        assert known, "lacks() says so before"
         real = known.prompts()
         prompts = list(real.captions)
         with warnings.catch_warnings():
@@ -62,7 +65,8 @@ class Detail:
             " the large picture has been pooled."
         )
         parts = (table, self._sheet(prompts, base_B3HW, painted_B3HW, real.images_B3HW))
-        return Result("Detail of larger pictures", metrics, parts, note)
+        protocol = {**self.brush.record, **data.record, "pictures": len(prompts), "scale": self.scale}
+        return Result("Detail of larger pictures", metrics, parts, note, protocol)
 
     def _measure(self, base_B3HW: Tensor, painted_B3HW: Tensor, real_B3HW: Tensor) -> dict[str, float]:
         metrics = {

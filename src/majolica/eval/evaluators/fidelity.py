@@ -11,10 +11,12 @@ from torch import Tensor
 from majolica.errors import UserError
 from majolica.eval.evaluators.zero_shot import describe_mistakes
 from majolica.eval.judge.panel import Panel, recognise_together
+from majolica.eval.judge.spec import VERSION
 from majolica.eval.paintings import Paintings
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table, share_error
 from majolica.html.figures import picture_grid
+from majolica.metrics.intervals import wilson_interval
 from majolica.plurals import counted
 
 NONE = "none of these"
@@ -33,11 +35,15 @@ class Fidelity:
     panel: Panel | Callable[[], Panel]
     """The judges, or a function that waits for them and is called when everything is painted."""
     painted: Paintings = field(default_factory=Paintings)
-    name: str = "prompt fidelity"
+    name: str = "fidelity"
 
     def paintings(self, data: EvalData) -> float:
         """Return the number of pictures that it paints."""
         return self.painted.count(data)
+
+    def lacks(self, data: EvalData) -> str:
+        """Return what it needs and the data lack."""
+        return data.lacks_drawings()
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         painted = self.painted.paint(pipeline, data)
@@ -75,7 +81,9 @@ class Fidelity:
             _gallery(images_B3HW, prompts, seen_BK, right_B, answers),
             _per_name(seen_BK, wanted, right_B, answers),
         )
-        return Result("Prompt fidelity", metrics, parts, note)
+        protocol = {**self.painted.brush.record, **data.record, "pictures": count, "judge_version": VERSION}
+        intervals = {"prompt_fidelity": wilson_interval(share, count)}
+        return Result("Prompt fidelity", metrics, parts, note, protocol, intervals)
 
 
 def _gallery(

@@ -33,6 +33,10 @@ class Gallery:
         """Return how much it paints, counted in pictures of the base resolution."""
         return len(_choose_captions(data, self.pictures)) + self.prompts * sum(scale**2 for scale in self.scales)
 
+    def lacks(self, data: EvalData) -> str:
+        """Return what it needs and the data lack."""
+        return data.lacks_captions()
+
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         chosen = _choose_captions(data, self.pictures)
         images_B3HW = self.brush.paint(pipeline, chosen)
@@ -62,7 +66,8 @@ class Gallery:
         note = (
             "Each prompt pairs a thing with a background on which training never showed it. Nothing is chosen by hand."
         )
-        return Result("What it paints", metrics, parts, note)
+        protocol = {**self.brush.record, **data.record, "scales": list(self.scales)}
+        return Result("What it paints", metrics, parts, note, protocol)
 
     def _head(self, size: int) -> str:
         return f"{size} px" + (", larger than trained" if size > self.largest_trained else "")
@@ -73,9 +78,9 @@ def _choose_captions(data: EvalData, count: int) -> list[str]:
     source = data.prompts()
     fresh, seen = [], set()
     for i in range(len(source)):
-        thing = source.shown(i)[0]
-        if thing not in seen:
+        things = tuple(source.shown(i))[:1]
+        if things and things not in seen:
             fresh.append(source.captions[i])
-            seen.add(thing)
+            seen.add(things)
     rest = [caption for caption in dict.fromkeys(source.captions) if caption not in set(fresh)]
     return [*fresh, *rest][:count]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from majolica.eval.frechet import frechet_distance
 from majolica.eval.grid_peak import grid_peak
 from majolica.eval.judge.judge import Judge
+from majolica.eval.judge.spec import VERSION
 from majolica.eval.paintings import Paintings
 from majolica.eval.protocol import EvalData, PipelineLike, Result, Table
+from majolica.metrics.frechet import frechet_distance
 from majolica.plurals import counted
 
 
@@ -32,6 +33,10 @@ class Likeness:
     def paintings(self, data: EvalData) -> float:
         """Return 0, because prompt fidelity has already painted the pictures."""
         return 0
+
+    def lacks(self, data: EvalData) -> str:
+        """Return what it needs and the data lack."""
+        return data.lacks_drawings()
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         painted_B3HW = self.painted.paint(pipeline, data).images_B3HW
@@ -56,4 +61,6 @@ class Likeness:
             " the patch period over that of the frequencies beside them: 1 means that no grid of patches shows."
         )
         table = Table("Painted and real pictures", ("measure", "painted", "real"), rows)
-        return Result("Likeness to real pictures", metrics, (table,), note)
+        counts = {"painted": len(painted_BF), "real": len(real_BF), "judge_version": VERSION}
+        protocol = {**self.painted.brush.record, **data.record, **counts}
+        return Result("Likeness to real pictures", metrics, (table,), note, protocol)

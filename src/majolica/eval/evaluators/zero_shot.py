@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from majolica.errors import Notice
-from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Split, Table, lacks_held_out, share_error
+from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Split, Table, share_error
 from majolica.eval.recolour import to_grey, turn_hues
 from majolica.html.matrices import confusion_heat
+from majolica.metrics.intervals import wilson_interval
 from majolica.plurals import counted
 
 
@@ -45,12 +46,16 @@ class ZeroShot:
         """Return 0, because nothing is painted."""
         return 0
 
+    def lacks(self, data: EvalData) -> str:
+        """Return what it needs and the data lack."""
+        return data.lacks_names()
+
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
-        if not len(data.heldout):
-            raise lacks_held_out("pictures to classify")
         index = {name: i for i, name in enumerate(data.names)}
-        shown = [{index[name] for name in data.heldout.shown(i)} for i in range(len(data.heldout))]
-        images_B3HW, classes_KE = data.heldout.images_B3HW, class_embeddings(pipeline, data.names)
+        known = [i for i in range(len(data.heldout)) if data.heldout.shown(i)]
+        heldout = data.heldout.choose(known)
+        shown = [{index[name] for name in heldout.shown(i)} for i in range(len(heldout))]
+        images_B3HW, classes_KE = heldout.images_B3HW, class_embeddings(pipeline, data.names)
         ranked_BK = rank_names(pipeline, images_B3HW, classes_KE)
         answers = ranked_BK[:, 0].tolist()
         metrics = {
@@ -61,7 +66,7 @@ class ZeroShot:
             "chance": sum(map(len, shown)) / (len(shown) * len(data.names)),
             "zero_shot_pictures": float(len(shown)),
         }
-        confusion = confusion_matrix(data.heldout, data.names, answers)
+        confusion = confusion_matrix(heldout, data.names, answers)
         note = (
             f"Each of {counted(len(shown), 'unseen rendering')} gets the name whose text embedding is most similar, out"
             f" of {len(data.names)} (each is the mean over the sentences of `classify`)."
@@ -71,7 +76,10 @@ class ZeroShot:
             " that knows things by their shape loses little."
         )
         parts: tuple[Figure | Table, ...] = (*_heat(confusion, data.names), *_tables(confusion, data.names))
-        return Result("Zero-shot classification", metrics, parts, note)
+        names = ("zero_shot_top1", "zero_shot_top5", "zero_shot_grey", "zero_shot_hue")
+        intervals = {name: wilson_interval(metrics[name], len(shown)) for name in names}
+        protocol = {**data.record, "pictures": len(shown), "templates": "classify"}
+        return Result("Zero-shot classification", metrics, parts, note, protocol, intervals)
 
 
 def rank_names(pipeline: PipelineLike, images_B3HW: Tensor, classes_KE: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from majolica.config.logged import HELD_OUT, SAMPLES
 from majolica.config.run import DataConfig, RunConfig
 from majolica.data.counter import mix
 from majolica.data.loading import names
+from majolica.data.loading.held_out import find_held_out_beside
 from majolica.data.loading.split import load_split
 from majolica.device import to_device
 from majolica.distributed.group import broadcast_number
@@ -32,7 +33,6 @@ from majolica.properties.registry import choose_columns, read_all
 from majolica.text.templates import choose_templates, embed_labels
 from majolica.text.tokenizer import Tokenizer
 from majolica.train.optim.ema import swap_in_ema
-from majolica.train.prompts import find_held_out_beside
 from majolica.train.state import Run, ema_by_name
 from majolica.train.watch.guard import Guard
 from majolica.train.watch.log import Log

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 from majolica.errors import UserError
-from majolica.files import write_atomic
+from majolica.files import append_whole, write_atomic
 from majolica.plurals import counted
 
 MOST_WAITING = 10_000
@@ -37,7 +36,7 @@ class Lines:
         if not self.waiting:
             return
         try:
-            append(self.path, "".join(self.waiting).encode())
+            append_whole(self.path, "".join(self.waiting).encode())
         except OSError as error:
             if not self.refused:
                 self.say(f"{self.path} cannot be written ({error.strerror or error}): its lines wait, training goes on")
@@ -47,20 +46,6 @@ class Lines:
             self.say(f"{self.path} is written again, with the {counted(len(self.waiting) - 1, 'line')} that waited")
         self.refused = False
         self.waiting.clear()
-
-
-def append(path: Path, content: bytes) -> None:
-    """Append all of `content` to a file, or none of it and raise OSError."""
-    with path.open("ab", buffering=0) as file:
-        end = file.tell()
-        rest = memoryview(content)
-        try:
-            while rest:
-                rest = rest[file.write(rest) :]
-        except OSError:
-            with contextlib.suppress(OSError):
-                file.truncate(end)
-            raise
 
 
 def drop_after(path: Path, step: int) -> None:

@@ -55,7 +55,8 @@ class Pace:
         if self.run.group.device.type == "cpu":
             return True
         train, step = self.run.config.train, self.run.step
-        cadences = (train.log_every, train.checkpoint_every, train.sample_every, train.heldout_every)
+        cadences: tuple[int, ...] = (train.log_every, train.checkpoint_every, train.sample_every, train.heldout_every)
+        cadences += train.evaluation_cadences
         plan = self.run.plan
         return self.plan_due() or step >= plan.steps or any(plan.is_due(step, every) for every in cadences)
 

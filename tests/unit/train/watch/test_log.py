@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from majolica.config.run import RunConfig, TrainConfig
+from majolica.files import append_whole
 from majolica.train.watch import lines, trackers
-from majolica.train.watch.lines import Lines, append, cut_back, drop_after
+from majolica.train.watch.lines import Lines, cut_back, drop_after
 from majolica.train.watch.log import Log
 
 PACE = {"samples_per_s": 10.0, "seconds_per_step": 0.5}
@@ -51,7 +52,7 @@ def test_a_full_disk_is_said_once_and_no_line_is_lost(
     log = Log(tmp_path, CONFIG, 0)
     log.record(1, 9, PACE)
     with monkeypatch.context() as patch:
-        patch.setattr(lines, "append", full)
+        patch.setattr(lines, "append_whole", full)
         for step in (2, 3):
             log.record(step, 9, PACE)
     log.record(4, 9, PACE)
@@ -64,7 +65,7 @@ def test_a_full_disk_is_said_once_and_no_line_is_lost(
 def test_lines_that_wait_are_written_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = Log(tmp_path, CONFIG, 0)
     with monkeypatch.context() as patch:
-        patch.setattr(lines, "append", full)
+        patch.setattr(lines, "append_whole", full)
         log.record(1, 9, PACE)
     log.close()
     assert [line["step"] for line in parsed(tmp_path / "log.jsonl")] == [1]
@@ -93,7 +94,7 @@ def test_half_a_line_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", lambda self, mode, buffering: Small(self, mode))
         with pytest.raises(OSError, match="No space"):
-            append(path, b"next one\n")
+            append_whole(path, b"next one\n")
     assert path.read_bytes() == b"whole\n"
 
 

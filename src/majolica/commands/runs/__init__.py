@@ -1,0 +1,1 @@
+"""`majolica runs ...`: what several runs, or several steps of one, have reached."""

@@ -1,0 +1,39 @@
+"""The options of an evaluator, in the command line and in the configuration of a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from majolica.config.bounds import above, at_least
+
+
+@dataclass(frozen=True)
+class EvaluatorConfig:
+    """One evaluator: which one, how often while a run is trained, and on what data."""
+
+    name: str = ""
+    """The evaluator: `majolica eval --list` lists them."""
+    every: Annotated[int, at_least(0)] = 0
+    """Every so many optimiser steps while training; 0 stands for `train.eval_every`."""
+    data: str = ""
+    """Pictures to evaluate on: a folder, shards or a table, or the folder of MS-COCO. If it is empty, the held-out
+    pictures of the run are used, where the evaluator can do with them."""
+    labels: str = ""
+    """File of the labels: one a line, a folder's name and its label a line, or JSON."""
+    templates: str = ""
+    """File of the sentences that labels are put into, one a line, or `imagenet` for the 80 of CLIP. If it is empty,
+    those of `majolica classify` are used."""
+    extractor: str = "perception"
+    """Whose features the distances compare: `inception` (with it the distance is FID), `dinov2`, `clip`, or
+    `perception`, the model's own."""
+    weights: str = ""
+    """File of the extractor's weights. If it is empty, they are downloaded."""
+    pictures: Annotated[int, at_least(0)] = 0
+    """How many pictures are painted or read; 0 stands for the evaluator's usual number."""
+    steps: Annotated[int, above(0)] = 20
+    """Steps of the solver for a painted picture."""
+    guidance: Annotated[float, above(0)] = 2.0
+    """Weight of the caption when pictures are painted; 1 turns guidance off."""
+    seed: Annotated[int, at_least(0)] = 0
+    """Seed of the first painted picture; the next ones count on from it."""

@@ -1,0 +1,101 @@
+"""The results of evaluations, one JSON line each, in `results.jsonl` of a run folder."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from majolica import __version__
+from majolica.errors import UserError
+from majolica.eval.protocol import Result
+from majolica.files import append_whole
+
+FILE = "results.jsonl"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one evaluator found, and all that is needed to say what it means."""
+
+    evaluator: str
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, Sequence[float]]
+    """The 95 % intervals of those metrics for which they are known: low and high."""
+    protocol: Mapping[str, Any]
+    """All that must be equal before two results may be compared, such as data, steps and guidance."""
+    weights: str
+    """SHA-256 of the file of the weights; "" if they were evaluated before they were saved."""
+    step: int
+    """The optimiser step of the weights; -1 if it is not known."""
+    code: str
+    """Version of Majolica, and the commit, if it runs from a git checkout."""
+    date: str
+    """When it was measured, in UTC (ISO 8601)."""
+    seconds: float
+
+
+def make_record(evaluator: str, result: Result, weights: str, step: int, seconds: float) -> Record:
+    """Return the record of a result that has just been found."""
+    finite = {name: float(value) for name, value in result.metrics.items() if math.isfinite(value)}
+    intervals = {name: list(ends) for name, ends in result.intervals.items() if all(map(math.isfinite, ends))}
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    return Record(
+        evaluator, finite, intervals, dict(result.protocol), weights, step, describe_code(), date, round(seconds, 3)
+    )
+
+
+@cache
+def describe_code() -> str:
+    """Return the version of Majolica, with the commit if its source lies in a git checkout."""
+    home = Path(__file__).parents[3]
+    if not (home / ".git").exists():
+        return __version__
+    try:
+        say = ["git", "-C", str(home), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+        commit = subprocess.run(say, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return __version__
+    return f"{__version__} {commit}"
+
+
+def append_records(run: Path, records: Sequence[Record]) -> None:
+    """Append records to `results.jsonl` of a run folder. Raises UserError if the file cannot be written."""
+    lines = "".join(json.dumps(asdict(record), allow_nan=False, ensure_ascii=False) + "\n" for record in records)
+    try:
+        append_whole(run / FILE, lines.encode(), flush=True)
+    except OSError as error:
+        raise UserError(f"cannot write {run / FILE}: {error.strerror or error}") from error
+
+
+def read_records(run: Path) -> list[Record]:
+    """Return the records of a run folder in their order.
+
+    An incomplete line, which a killed process may leave, is passed over. Raises UserError if the folder has no
+    results.
+    """
+    try:
+        lines = (run / FILE).read_text("utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise UserError(f"{run} has no {FILE}: evaluate the run first, with `majolica eval {run}`") from error
+    found = [record for record in map(_read, lines) if record]
+    if not found:
+        raise UserError(f"{run / FILE} holds no results: evaluate the run first, with `majolica eval {run}`")
+    return found
+
+
+_FIELDS = {field.name for field in fields(Record)}
+
+
+def _read(line: str) -> Record | None:
+    try:
+        found = json.loads(line)
+        return Record(**{name: found[name] for name in _FIELDS})
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,1 @@
+"""Extractors of features, in which sets of pictures are compared."""

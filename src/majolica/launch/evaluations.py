@@ -1,0 +1,169 @@
+"""Evaluates a run while it is trained, with the averaged weights, and keeps the checkpoint that does best."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from majolica.config.evaluation import EvaluatorConfig
+from majolica.config.run import RunConfig
+from majolica.distributed.group import any_rank, broadcast_in_place, broadcast_number
+from majolica.errors import Notice, UserError
+from majolica.eval.protocol import Evaluator, Result
+from majolica.eval.records import append_records, make_record
+from majolica.eval.run_data import load_run_data
+from majolica.eval.suites import EVALUATORS, build_evaluators, choose_evaluators, make_context, without_judges
+from majolica.launch.shared_pipeline import SharedPipeline, serve_first_rank
+from majolica.run.best import find_best, keep_best
+from majolica.run.weights import hash_averaged
+from majolica.sampling.pipeline import Pipeline
+from majolica.train.optim.ema import swap_in_ema
+from majolica.train.state import Run, ema_by_name, save
+from majolica.train.watch.guard import Guard
+from majolica.train.watch.log import Log
+
+EVALUATED = "eval"
+"""Before the slash of every metric of an evaluator in log.jsonl: `eval/zero-shot/zero_shot_top1`."""
+NOT_EVALUATED = "an evaluator failed"
+PICTURES = 256
+"""Pictures that an evaluator paints if its options do not say."""
+
+
+class Evaluations:
+    """The evaluators of a run, built once. A failure of one does not end the run."""
+
+    def __init__(self, run: Run, log: Log | None) -> None:
+        """`log` is None on all ranks but the first. Every rank must construct it."""
+        self.log = log
+        self.evaluators: list[tuple[int, str, Evaluator]] = []
+        """How often, in steps; the name; and the evaluator itself."""
+        train = run.config.train
+        if log and any(train.evaluation_cadences):
+            self.guard = Guard(log.say)
+            self.data = load_run_data(run.config)
+            for options in train.evaluators:
+                self._add(options, run.config, log)
+        self.present = bool(broadcast_number(len(self.evaluators), run.group))
+        """Whether the first rank has evaluators: every rank knows it."""
+
+    def _add(self, options: EvaluatorConfig, config: RunConfig, log: Log) -> None:
+        every = options.every or config.train.eval_every
+        for name, evaluator in build_unjudged(options, config).items():
+            reason = evaluator.lacks(self.data)
+            if reason:
+                log.say(f"{name} will not be evaluated: {reason}")
+            elif every:
+                self.evaluators.append((every, name, evaluator))
+
+    def __call__(self, run: Run) -> None:
+        """Evaluate with the evaluators that are due after this step. Every rank must call it."""
+        due = {name: evaluator for every, name, evaluator in self.evaluators if run.plan.is_due(run.step, every)}
+        if not self.present or not broadcast_number(len(due), run.group):
+            return
+        results: dict[str, Result] = {}
+        average = gather_average(run)
+        with swap_in_ema(average, run.model, run.config.train.compile), keep_randomness():
+            pipeline = make_pipeline(run)
+            if self.log:
+                results = self._evaluate(SharedPipeline(pipeline, run.group), due, run)
+            else:
+                serve_first_rank(pipeline, run.group)
+        if run.config.train.best_metric:
+            self._keep_best(run, {name: value for each in results.values() for name, value in each.metrics.items()})
+
+    def _evaluate(self, pipeline: SharedPipeline, due: Mapping[str, Evaluator], run: Run) -> dict[str, Result]:
+        assert self.log
+        results: dict[str, Result] = {}
+        for name, evaluator in due.items():
+            self.log.say(f"step {run.step}: evaluating {name}")
+
+            def work(name: str = name, evaluator: Evaluator = evaluator) -> None:
+                start = time.perf_counter()
+                results[name] = found = evaluator(pipeline, self.data)
+                weights = hash_averaged(run.out / "checkpoints" / f"{run.step:08d}") if run.saved == run.step else ""
+                append_records(run.out, [make_record(name, found, weights, run.step, time.perf_counter() - start)])
+
+            self.guard(work, NOT_EVALUATED)
+            if name in results:
+                metrics = results[name].metrics
+                self.log.add(run.step, {f"{EVALUATED}/{name}/{metric}": value for metric, value in metrics.items()})
+                shown = "  ".join(f"{metric} {value:.4g}" for metric, value in list(metrics.items())[:6])
+                self.log.say(f"step {run.step} {name}: {shown}")
+        pipeline.close()
+        return results
+
+    def _keep_best(self, run: Run, metrics: Mapping[str, float]) -> None:
+        train, better = run.config.train, False
+        if self.log and train.best_metric in metrics:
+            value, best = metrics[train.best_metric], find_best(run.out)
+            better = best is None or (value > best.value if train.best_is == "highest" else value < best.value)
+        if not any_rank(better, run.group):
+            return
+        say = self.log.say if self.log else lambda message: None
+        if run.saved != run.step:
+            save(run, say)
+        if self.log:
+            value = metrics[train.best_metric]
+            self.guard(
+                partial(keep_best, run.out, run.step, train.best_metric, value), "the best checkpoint was not kept"
+            )
+            self.log.say(f"step {run.step} is the best so far: {train.best_metric} {value:.4g}")
+
+
+def build_unjudged(options: EvaluatorConfig, config: RunConfig) -> dict[str, Evaluator]:
+    """Build the evaluators that options name, for use while training.
+
+    Raises UserError for an unknown name, and for an evaluator that asks judges, which take minutes to learn.
+    """
+    nobody = without_judges("judges are not asked while a run is trained")
+    context = make_context(config, config.model.properties, nobody, PICTURES, options)
+    if not options.name:
+        raise UserError("train.evaluators has an entry without a name: `majolica eval --list` lists them")
+    names = choose_evaluators((options.name,), None)
+    for name in names:
+        if EVALUATORS[name].judged:
+            raise UserError(
+                f"train.evaluators names {name}, which asks judges that take minutes to learn: evaluate it when the"
+                " training has ended, with `majolica eval`"
+            )
+    return build_evaluators(names, context)
+
+
+def gather_average(run: Run) -> dict[str, Tensor]:
+    """Return all averaged weights on every rank. Every rank must call it."""
+    average = ema_by_name(run)
+    if run.shard.is_sharded:  # they were gathered on the first rank alone
+        if not run.group.first:
+            average = {name: torch.empty_like(value, device="cpu") for name, value in run.model.named_parameters()}
+        average = {name: average[name].cpu() for name, _ in run.model.named_parameters()}
+        broadcast_in_place(average.values(), run.group)
+    return average
+
+
+def make_pipeline(run: Run) -> Pipeline:
+    """Return the pipeline of a run in training, whose model has the averaged weights already."""
+    text = dataclasses.replace(run.config.model.text, vocab=run.tokenizer.vocab)
+    config = dataclasses.replace(run.config, model=dataclasses.replace(run.config.model, text=text))
+    return Pipeline(run.model, run.tokenizer, config, run.group.device)
+
+
+@contextmanager
+def keep_randomness() -> Iterator[None]:
+    """Restore all global generators after the `with` block, so that training goes on as if it had not been there."""
+    python, numbers = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", Notice)
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numbers)
