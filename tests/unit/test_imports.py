@@ -39,15 +39,15 @@ ALLOWED = {
     "data.inspect": {"config", "data.pictures", "data.store", "data.tasks", "html", "text"},
     "models": {"config", "properties"},
     "run": {"config"},
-    "adapters": {"config", "models", "properties", "run"},
+    "adapters": {"config", "models", "properties"},
     "objectives": {"config", "models", "properties"},
     "distributed": set(),
     "activation": {"config", "models", "objectives"},
     "sampling": {"adapters", "config", "data.pictures", "text", "models", "properties", "run"},
     "metrics": set(),
-    "features": {"data.pictures", "metrics", "run"},
+    "features": {"data.pictures", "run"},
     "eval": {
-        *("adapters", "config", "data.drawings", "data.folder", "data.loading", "data.pictures", "data.store"),
+        *("config", "data.drawings", "data.folder", "data.loading", "data.pictures", "data.store"),
         *("data.tasks", "features", "html", "metrics", "models", "objectives", "properties", "run", "sampling", "text"),
     },
     "train": {
@@ -63,7 +63,7 @@ ALLOWED = {
         ),
         *("distributed", "gpus", "models", "objectives", "properties", "run", "sampling", "text"),
     },
-    "launch": {"config", "data.loading", "distributed", "eval", "models", "run", "text", "train"},
+    "launch": {"config", "data.loading", "distributed", "eval", "models", "run", "sampling", "text", "train"},
     "estimate": {"activation", "config", "distributed", "gpus", "models", "objectives", "train"},
 }
 TOP = {"cli", "commands", "__main__"}

@@ -30,8 +30,9 @@ def set_help(config: Any) -> None:
     for field in fields(config):
         value = getattr(config, field.name)
         is_section = is_dataclass(value)
-        if is_section:
-            set_help(value)
+        for section in value if isinstance(value, tuple) else (value,) * is_section:
+            if is_dataclass(section):
+                set_help(section)
         document = documents.get(field.name) or (is_section and inspect.getdoc(value))
         if document:
             field.metadata = MappingProxyType({**field.metadata, "help": flow(document)})

@@ -17,7 +17,7 @@ from majolica.files import check_writable
 from majolica.plurals import counted
 
 if TYPE_CHECKING:
-    from majolica.estimate.estimate import Estimate
+    from majolica.estimate.figures import Estimate
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 

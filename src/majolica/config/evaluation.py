@@ -7,6 +7,9 @@ from typing import Annotated
 
 from majolica.config.bounds import above, at_least
 
+CLIP_TEMPLATES = "imagenet"
+"""The name of the 80 sentences of CLIP."""
+
 
 @dataclass(frozen=True)
 class EvaluatorConfig:

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal
 
 from majolica.activation.plan import ActivationPlan
 from majolica.config.fitting import settle_open_options
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
+from majolica.estimate.evaluation import estimate_evaluation
+from majolica.estimate.figures import Estimate
 from majolica.estimate.trace import Trace
 from majolica.gpus import Gpu
 from majolica.plurals import counted, plural
-
-How = Literal["counted", "formula", "given", "assumed"]
-"""How a figure was found.
-
-It is "counted" in the trace, computed by a "formula" from other figures, "given" by the recipe or the
-caller, or "assumed": a guess or from a data sheet.
-"""
 
 NODE = 8
 """GPUs that share a node."""
@@ -38,18 +32,6 @@ class Assumptions:
     """Model FLOP utilisation while computing: the FLOP/s reached, over the GPU's peak."""
     price: float
     """Price of one GPU for one hour, in any currency."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """One figure of an estimate."""
-
-    section: str
-    name: str
-    value: float
-    unit: str
-    how: How
-    note: str = ""
 
 
 def on_gpus(config: RunConfig, gpus: int) -> RunConfig:
@@ -181,11 +163,12 @@ def estimate_time(
         Estimate("time", "compute", compute, "s", "formula", "FLOPs / (peak x MFU)"),
         Estimate("time", "step", step, "s", "formula", "compute + exposed communication"),
         Estimate("time", "steps", train.steps, "", "given"),
-        Estimate("time", "days", days, "days", "formula", "without evaluation, saving and failures"),
+        Estimate("time", "days", days, "days", "formula", "without saving and failures; evaluation comes on top"),
         Estimate("data", "samples", rows * train.steps / 1e6, "M", "formula"),
         Estimate("data", "samples_per_s", rows / step, "1/s", "formula"),
         Estimate("data", "samples_per_s_gpu", rows / step / train.processes, "1/s", "formula"),
         Estimate("data", "read", rows / step * PAIR_MB, "MB/s", "assumed", f"{PAIR_MB * 1e3:g} kB a pair"),
+        *estimate_evaluation(config, traced, speed, step * train.steps),
         Estimate("cost", "gpu_hours", hours, "h", "formula"),
         Estimate("cost", "cost", hours * given.price, "", "assumed", f"{given.price:g} a GPU hour"),
     ]

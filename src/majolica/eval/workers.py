@@ -126,7 +126,9 @@ def _paint(part: PaintRequest) -> Any:
     worker = _this[0]
     if worker.pipeline is None:
         worker.pipeline = Pipeline.load(Path(worker.run))
-    return paint_in_halves(worker.pipeline.paint_request, part).numpy()  # an array, unlike a tensor, is sent without shared memory
+    return paint_in_halves(
+        worker.pipeline.paint_request, part
+    ).numpy()  # an array, unlike a tensor, is sent without shared memory
 
 
 def _train_judge(folder: Path, spec: JudgeSpec, threads: int, index: int) -> tuple[bytes, float]:

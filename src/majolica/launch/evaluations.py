@@ -119,6 +119,15 @@ class Evaluations:
             self.log.say(f"step {run.step} is the best so far: {train.best_metric} {value:.4g}")
 
 
+def check_evaluators(config: RunConfig) -> None:
+    """Raise UserError if an evaluator of a run is not known, cannot be used while training, or could not be built."""
+    train = config.train
+    if train.best_metric and not any(train.evaluation_cadences):
+        raise UserError("train.best_metric is set, and nothing is evaluated: set train.eval_every and train.evaluators")
+    for options in train.evaluators if any(train.evaluation_cadences) else ():
+        build_unjudged(options, config)
+
+
 def build_unjudged(options: EvaluatorConfig, config: RunConfig) -> dict[str, Evaluator]:
     """Build the evaluators that options name, for use while training.
 

@@ -15,6 +15,7 @@ from majolica.config.paths import make_paths_absolute
 from majolica.config.resolutions import base_only_notes
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
+from majolica.launch.evaluations import check_evaluators
 from majolica.launch.undo import undo_failed_start
 from majolica.lock import hold_folder
 from majolica.run.weights import checkpoints
@@ -36,6 +37,7 @@ def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
     the captions may have been corrected. `launch.rank` saves the options that a resume changes, after
     it has read the checkpoint.
     """
+    check_evaluators(config)
     # Paths are absolute, because config.yaml may be read from another working directory.
     config = make_paths_absolute(check_settled(config) if resume else _fit_config(config))
     out.mkdir(parents=True, exist_ok=True)

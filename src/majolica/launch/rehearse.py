@@ -16,6 +16,7 @@ from majolica.data.loading.sources import captions
 from majolica.distributed.environment import is_rank
 from majolica.distributed.group import Group, default_device
 from majolica.errors import UserError
+from majolica.launch.evaluations import check_evaluators
 from majolica.launch.outcome import describe_finished
 from majolica.launch.prepare import check_vacant
 from majolica.launch.spawn import check_room
@@ -57,6 +58,7 @@ def rehearse(config: RunConfig, out: Path, resume: bool = False) -> list[str]:
     if not resume:
         config, notes = fit_to_pictures(config)
         config, _ = with_its_tokenizer(config)
+    check_evaluators(config)
     notes += check_folders(config)
     restores = resume and bool(checkpoints(out))  # without a checkpoint a resume begins at step 0
     tokenizer = _open_tokenizer(config, out, restores)

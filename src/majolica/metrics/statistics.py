@@ -111,7 +111,6 @@ class ImageArchive:
                     raise EOFError
                 pictures_BHW3 = torch.frombuffer(bytearray(content), dtype=torch.uint8).view(shape)
                 yield pictures_BHW3.permute(0, 3, 1, 2).contiguous()
-            file.read(1)  # The checksum is only checked at the end.
 
 
 def read_image_archive(path: Path) -> ImageArchive:

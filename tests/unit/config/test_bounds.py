@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -37,6 +38,10 @@ class Outer:
 
 def replaced(config: Any, path: str, value: object) -> Any:
     name, _, rest = path.partition(".")
+    if match := re.fullmatch(r"(\w+)\[(\d+)\]", name):
+        items = list(getattr(config, match[1]))
+        items[int(match[2])] = replaced(items[int(match[2])], rest, value)
+        return dataclasses.replace(config, **{match[1]: tuple(items)})
     return dataclasses.replace(config, **{name: replaced(getattr(config, name), rest, value) if rest else value})
 
 
@@ -73,12 +78,12 @@ def test_every_number_of_every_configuration_is_checked(config: Any) -> None:
     names = [name for name, _, _ in found if not name.endswith("]")]
     assert len(names) >= 7
     for name in names:
-        with pytest.raises(UserError, match=f"{name} is nan"):
+        with pytest.raises(UserError, match=f"{re.escape(name)} is nan"):
             check_ranges(replaced(config, name, math.nan))
     signed = {name for name, _, bounds in found if ANY in bounds}
     assert signed == {"loss.t_mean", "model.logit_bias", "sample.seed"} & set(names)
     for name in set(names) - signed - {"rules.similarity.min", "rules.similarity.max"}:
-        with pytest.raises(UserError, match=f"{name} is -1"):
+        with pytest.raises(UserError, match=f"{re.escape(name)} is -1"):
             check_ranges(replaced(config, name, -1))
 
 

@@ -51,17 +51,20 @@ def test_elsewhere_the_advice_is_given(run: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "given"),
     [
-        ("generate fox --run", "--run runs/fox"),
-        ("embed --texts fox --out e.npz --run", "--run runs/fox"),
-        ("eval", "runs/fox"),
         ("train --resume", "--resume runs/fox"),
         ("data inspect . --tokenizer", "--tokenizer runs/fox"),
     ],
 )
-def test_every_verb_that_reads_a_run_says_so(
+def test_verbs_that_need_the_whole_run_say_so(
     run: Path, words: str, given: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoint = run / "checkpoints" / "00000003"
     assert cli.main([*words.split(), str(checkpoint)]) == 2
     said = capsys.readouterr().err
     assert f"majolica: {checkpoint} is a checkpoint inside the run runs/fox: give {given}\n" in said
+
+
+@pytest.mark.parametrize("words", ["generate fox --run", "embed --texts fox --out e.npz --run", "eval"])
+def test_verbs_that_use_weights_take_a_checkpoint(run: Path, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*words.split(), str(run / "checkpoints" / "00000003")]) == 2
+    assert "runs/fox/tokenizer.model" in capsys.readouterr().err, "the run was found, which has no tokenizer here"

@@ -54,8 +54,9 @@ def test_features_do_not_depend_on_the_format_of_the_file(weights_file: Path, tm
     one = open_extractor("inception", weights_file, CPU)
     other = open_extractor("inception", tmp_path / "layers.pt", CPU)
     images_B3HW = smooth_pictures(2, 64, 64)
-    features_BD = one.describe(images_B3HW)
-    assert torch.allclose(other.describe(images_B3HW), features_BD, rtol=0, atol=1e-6 * float(features_BD.max()))
+    features_BD, others_BD = one.describe(images_B3HW), other.describe(images_B3HW)
+    assert torch.allclose(others_BD, features_BD, rtol=0, atol=1e-6 * float(features_BD.max()))
+    assert not features_BD.requires_grad and not others_BD.requires_grad
     assert (one.record["format"], other.record["format"]) == ("state dict", "TorchScript")
 
 
@@ -123,7 +124,6 @@ def test_files_that_are_no_weights_are_refused_in_one_line(weights_file: Path, t
     (tmp_path / "text.pth").write_text("404: Not Found")
     (tmp_path / "empty.pth").touch()
     saved(tmp_path / "list.pth", [1, 2])
-    saved(tmp_path / "code.pth", {"fc.weight": Path})  # would have to be unpickled to more than tensors
     for path in tmp_path.glob("*.pth"):
         with pytest.raises(UserError, match="holds no weights of the Inception of FID") as caught:
             load_inception(path, CPU)
@@ -131,6 +131,16 @@ def test_files_that_are_no_weights_are_refused_in_one_line(weights_file: Path, t
     for path in (tmp_path / "none.pth", tmp_path):
         with pytest.raises(UserError, match="is no file"):
             load_inception(path, CPU)
+
+
+def test_nothing_in_a_file_is_executed(tmp_path: Path) -> None:
+    class Command:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (tmp_path / "executed",)
+
+    with pytest.raises(UserError, match="holds no weights"):
+        load_inception(saved(tmp_path / "code.pth", {"fc.weight": Command()}), CPU)
+    assert not (tmp_path / "executed").exists()
 
 
 def test_a_torchscript_of_another_network_is_refused(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_other_libraries_find_what_they_look_for(tmp_path: Path) -> None:
 
 
 def test_files_of_pytorch_fid_and_clean_fid_have_no_count_and_keep_their_covariance(tmp_path: Path) -> None:
-    moments = draw()
+    moments = draw(dimensions=30)
     sigma = moments.covariance_DD.numpy()
     sigma = (sigma + sigma.T) / 2
     found = load_statistics(write(tmp_path / "theirs.npz", mu=moments.mean_D.numpy(), sigma=sigma))
@@ -176,6 +176,16 @@ def test_pictures_are_read_in_order_a_batch_at_a_time(save: Any, tmp_path: Path)
     assert all(batch.dtype == torch.uint8 and batch.is_contiguous() for batch in batches)
     assert (torch.cat(batches).permute(0, 2, 3, 1).numpy() == images).all()
     assert torch.equal(torch.cat(list(archive.batches())), torch.cat(batches))
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_wrong_checksum_of_pictures_is_noticed_at_their_end(save: Any, tmp_path: Path) -> None:
+    save(path := tmp_path / "pictures.npz", np.zeros((30, 16, 16, 3), np.uint8))
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\1\2") + 16] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"no whole \.npz file"):
+        list(read_image_archive(path).batches(10))
 
 
 def test_pictures_are_read_only_as_far_as_they_are_asked_for(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ from majolica.properties.quantiles import load_quantiles
 from majolica.run.weights import load_ema
 from majolica.text.tokenizer import train_tokenizer
 from majolica.train import state
-from majolica.train.warm_start import MOST_NAMES, PIECES, PROPERTY_KINDS, begin_with, describe, home_of, warm_start
+from majolica.run.weights import home_of
+from majolica.train.warm_start import MOST_NAMES, PIECES, PROPERTY_KINDS, begin_with, describe, warm_start
 from ranks import changed
 from tiny import tiny_run, weights
 

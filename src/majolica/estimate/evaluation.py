@@ -1,0 +1,47 @@
+"""Estimating the time that evaluation takes from a run."""
+
+from __future__ import annotations
+
+from majolica.config.evaluation import EvaluatorConfig
+from majolica.config.run import RunConfig
+from majolica.estimate.figures import Estimate
+from majolica.estimate.trace import Trace
+
+PAINTED = {"coco": 30_000, "distances": 2_048, "gallery": 100, "control": 500}
+"""Pictures that evaluators paint, if the options do not say; about 0 for those that are not named here."""
+READ = {"coco": 0, "zero-shot": 50_000}
+"""Pictures that evaluators embed; those of zero-shot are ImageNet's."""
+READ_OTHERWISE = 1_024
+PASSES_PER_STEP = 2
+"""Passes of a solver step: Heun's method has two."""
+GUIDED = 1.4
+"""How many times as long a pass takes with guidance of the caption (docs/benchmarks.md, "Guidance")."""
+
+
+def estimate_evaluation(config: RunConfig, traced: Trace, speed: float, training: float) -> list[Estimate]:
+    """Return the time of the evaluators whose data are named, each time and as a share of `training`.
+
+    `speed` is that of a GPU in FLOP/s, and `training` the time of the whole training in seconds. Pictures are
+    divided among the GPUs; what evaluators compute besides, such as the features of pictures, is not counted.
+    """
+    train, found, whole = config.train, [], 0.0
+    row = traced.forward_flops / train.batch
+    for each in train.evaluators:
+        every = each.every or train.eval_every
+        if not every or not each.data:
+            continue
+        seconds = count_passes(each) * row / speed / train.processes
+        whole += seconds * -(-train.steps // every)
+        note = f"every {every:,} steps; a pass takes as long as the forward pass of a training row"
+        found.append(Estimate("evaluation", each.name, seconds, "s", "formula", note))
+    if found:
+        found.append(Estimate("evaluation", "days", whole / 86400, "days", "formula", "in the whole run"))
+        found.append(Estimate("evaluation", "share", whole / training, "", "formula", "of the training time"))
+    return found
+
+
+def count_passes(options: EvaluatorConfig) -> float:
+    """Return how many passes of the model an evaluation takes, for pictures that are painted or embedded."""
+    painted = (options.pictures or PAINTED[options.name]) if options.name in PAINTED else 0
+    guided = GUIDED if options.guidance != 1 else 1.0
+    return painted * options.steps * PASSES_PER_STEP * guided + READ.get(options.name, READ_OTHERWISE)
