@@ -33,6 +33,7 @@ def classify(
     /,
     labels: tuple[str, ...] = (),
     labels_file: Path | None = None,
+    templates_file: str = "",
     run: Path = DEFAULT_RUN,
     top: int | None = None,
     json: Flag = False,
@@ -45,6 +46,8 @@ def classify(
         pictures: Picture files, and folders that are searched for pictures.
         labels: What to choose from, each in quotes: "red apple" "dolphin".
         labels_file: A text file of labels, one a line.
+        templates_file: A text file of sentences, one a line, in which {} is a label with its article and
+            {label} a bare label; or imagenet, for the 80 sentences of CLIP.
         run: Folder of the trained run.
         top: How many labels to print for each picture; 5 when not given, all with --json.
         json: Print a JSON object a line: picture, best, and probabilities by label, the best first.
@@ -56,13 +59,15 @@ def classify(
     names = gather_labels(labels, labels_file)
     paths = find_pictures(pictures)
     from majolica.sampling.pipeline import Pipeline
+    from majolica.text.template_sets import find_templates
 
+    templates = find_templates(templates_file).templates if templates_file else None
     with print_notices():
         pipeline = Pipeline.load(run)
         files = PictureFiles(
             paths, pipeline.resolution, pipeline.fit, tell=_print_unread_as_json if json else print_unread
         )
-        labels_KE = pipeline.embed_labels(names)
+        labels_KE = pipeline.embed_labels(names, templates)
         for good, images_B3HW in files.read():
             probabilities_BK = pipeline.compare(pipeline.embed_images(images_B3HW), labels_KE)
             for path, row_K in zip(good, probabilities_BK, strict=True):

@@ -27,9 +27,9 @@ class EvaluatorConfig:
     templates: str = ""
     """File of the sentences that labels are put into, one a line, or `imagenet` for the 80 of CLIP. If it is empty,
     those of `majolica classify` are used."""
-    extractor: str = "perception"
-    """Whose features the distances compare: `inception` (with it the distance is FID), `dinov2`, `clip`, or
-    `perception`, the model's own."""
+    extractor: str = ""
+    """Whose features distances compare: `inception` (with it the distance to COCO is FID), `dinov2`, `clip`, or
+    `perception`, the model's own. If it is empty, it is Inception for COCO and perception elsewhere."""
     weights: str = ""
     """File of the extractor's weights. If it is empty, they are downloaded."""
     pictures: Annotated[int, at_least(0)] = 0
@@ -39,4 +39,10 @@ class EvaluatorConfig:
     guidance: Annotated[float, above(0)] = 2.0
     """Weight of the caption when pictures are painted; 1 turns guidance off."""
     seed: Annotated[int, at_least(0)] = 0
-    """Seed of the first painted picture; the next ones count on from it."""
+    """Seed of the first painted picture; the next ones count on from it. It also draws the captions of COCO."""
+    size: Annotated[int, at_least(0)] = 0
+    """Side in pixels of the pictures that are painted for COCO; 0 stands for the base resolution."""
+    split: str = "val2014"
+    """The split of COCO."""
+    ids: str = ""
+    """File with the captions of COCO to paint, as an earlier evaluation wrote it. If it is empty, they are drawn."""

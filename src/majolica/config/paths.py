@@ -41,6 +41,7 @@ def _make_evaluator_absolute(options: EvaluatorConfig) -> EvaluatorConfig:
         labels=_absolute(options.labels),
         templates=templates,
         weights=_absolute(options.weights),
+        ids=_absolute(options.ids),
     )
 
 

@@ -267,7 +267,7 @@ class TrainConfig:
     eval_every: int = 10_000
     """Every so many steps, evaluate the averaged weights with `evaluators`; 0 never does."""
     evaluators: tuple[EvaluatorConfig, ...] = (
-        EvaluatorConfig("coco", extractor="inception", pictures=5_000),
+        EvaluatorConfig("coco", pictures=5_000),
         EvaluatorConfig("zero-shot", templates="imagenet"),
     )
     """What is evaluated while training: FID on a subset of MS-COCO and zero-shot ImageNet, as soon as `data` of each

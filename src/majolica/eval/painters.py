@@ -12,7 +12,7 @@ from torch import Tensor
 
 from majolica.errors import Notice
 from majolica.eval.halving import paint_in_halves
-from majolica.eval.protocol import PipelineLike
+from majolica.eval.protocol import READING, PipelineLike
 from majolica.eval.workers import Workers
 from majolica.sampling.inputs import read_texts
 from majolica.sampling.request import PaintRequest, read_size
@@ -41,6 +41,14 @@ class Workload:
     painted: float = 0.0
     judge_share: Callable[[], float] = field(default=lambda: 1.0)
     """Returns the share of the judges' training that is done, from 0 to 1."""
+    _read: int = 0
+    """Pictures of the set that is being read."""
+
+    def note_reading(self, done: int, total: int) -> None:
+        """Count a picture that was read and embedded; evaluators call it with how many they have read so far."""
+        self.painted += READING * (done - self._read if done > self._read else done)
+        self._read = done if done < total else 0
+        self.show()
 
     def show(self) -> None:
         """Call `tell` with the work that is done and the whole work."""

@@ -16,6 +16,8 @@ from majolica.metrics.intervals import wilson_interval
 from majolica.sampling.request import PaintRequest
 from majolica.text.articles import with_article
 
+READING = 0.025
+"""What reading and embedding a picture takes, in pictures that are painted in 20 steps."""
 NO_PROPERTIES = "The run was trained without properties that are measured on pictures."
 
 

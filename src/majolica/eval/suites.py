@@ -6,68 +6,23 @@ A new evaluator needs a file in `eval/evaluators/` and a line in `EVALUATORS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from majolica.config.evaluation import EvaluatorConfig
-from majolica.config.resolutions import trained_sizes
-from majolica.config.run import RunConfig
-from majolica.errors import UserError, unknown_name
-from majolica.eval.brush import Brush
+from majolica.errors import unknown_name
+from majolica.eval import builders
+from majolica.eval.context import Context
+from majolica.eval.evaluators.compositions import Compositions
 from majolica.eval.evaluators.control import Control
 from majolica.eval.evaluators.control_limits import ControlLimits
 from majolica.eval.evaluators.detail import Detail
 from majolica.eval.evaluators.fidelity import Fidelity
 from majolica.eval.evaluators.gallery import Gallery
+from majolica.eval.evaluators.heldout_loss import HeldOutLoss
+from majolica.eval.evaluators.image_text import ImageText
 from majolica.eval.evaluators.likeness import Likeness
-from majolica.eval.evaluators.zero_shot import ZeroShot
-from majolica.eval.judge.judge import Judge
-from majolica.eval.judge.panel import Panel
-from majolica.eval.paintings import Paintings
+from majolica.eval.evaluators.memorisation import Memorisation
 from majolica.eval.protocol import EvalData, Evaluator
 from majolica.properties.registry import choose_measured
-
-
-@dataclass(frozen=True)
-class Judges:
-    """Functions that wait until the judges are trained, and return them."""
-
-    features: Callable[[], Judge]
-    """The judge whose features the Frechet distance compares."""
-    panel: Callable[[], Panel]
-    """The strict judges, which decide on prompt fidelity."""
-
-
-@dataclass(frozen=True)
-class Context:
-    """What evaluators are built from."""
-
-    config: RunConfig
-    properties: tuple[str, ...]
-    """All that can be set, those of adapters included."""
-    judges: Judges
-    painted: Paintings
-    """Pictures of held-out captions, which several evaluators share."""
-    options: EvaluatorConfig = field(default_factory=EvaluatorConfig)
-
-    @property
-    def brush(self) -> Brush:
-        """How pictures are painted."""
-        return self.painted.brush
-
-    @property
-    def base(self) -> int:
-        """The base resolution in pixels."""
-        return self.config.model.resolution
-
-    @property
-    def largest(self) -> int:
-        """The side of the largest pictures in training, in pixels."""
-        return trained_sizes(self.config)[-1]
-
-    @property
-    def measured(self) -> tuple[str, ...]:
-        """The properties that can be set and measured on pictures."""
-        return choose_measured(self.properties)
 
 
 @dataclass(frozen=True)
@@ -102,17 +57,35 @@ EVALUATORS: dict[str, Entry] = {
         lambda c: ControlLimits(c.measured, c.judges.panel, brush=c.brush),
         judged=True,
     ),
-    "zero-shot": Entry("naming unseen pictures", lambda c: ZeroShot()),
+    "zero-shot": Entry("naming unseen or given pictures (--data, --labels-file)", builders.build_zero_shot),
+    "early-sight": Entry("naming noisy pictures: how early it sees what it paints", builders.build_early_sight),
+    "retrieval": Entry("finding the caption of a picture, and the picture of a caption", builders.build_retrieval),
+    "probe": Entry("a linear probe and nearest neighbours on its embeddings (--data)", builders.build_probe),
     "fidelity": Entry(
         "whether two judges see in pictures what the caption names",
         lambda c: Fidelity(c.judges.panel, c.painted),
         judged=True,
     ),
+    "compositions": Entry(
+        "things, backgrounds, pairs, counts and places, judged by rules",
+        lambda c: Compositions(c.judges.panel, c.measured, brush=c.brush),
+        judged=True,
+    ),
+    "image-text": Entry("similarity of pictures and their captions", lambda c: ImageText(c.painted)),
     "likeness": Entry(
         "the Frechet distance to real drawings, on the features of a judge",
         lambda c: Likeness(c.judges.features, c.painted, c.config.model.patch),
         judged=True,
     ),
+    "distances": Entry(
+        "Frechet, kernel and sliced distances, precision and recall (--extractor, --data)", builders.build_distances
+    ),
+    "guidance": Entry("distance and image-text score by guidance weight", builders.build_guidance),
+    "coco": Entry("FID on MS-COCO (majolica eval coco)", builders.build_coco),
+    "memorisation": Entry(
+        "how near pictures are to training pictures", lambda c: Memorisation(c.config, c.painted)
+    ),
+    "heldout-loss": Entry("losses of held-out and of training pictures", lambda c: HeldOutLoss()),
     "detail": Entry(
         "what larger pictures have beyond their base pictures",
         lambda c: Detail(
@@ -124,8 +97,9 @@ EVALUATORS: dict[str, Entry] = {
 
 SUITES: dict[str, tuple[str, ...]] = {
     "drawings": ("gallery", "control", "zero-shot", "fidelity", "likeness", "detail"),
-    "captions": ("gallery", "control", "zero-shot"),
+    "captions": ("gallery", "control", "zero-shot", "retrieval", "image-text", "distances", "heldout-loss"),
     "control": ("control-deep", "control-plain", "control-limits"),
+    "everything": tuple(name for name in EVALUATORS if not name.startswith("control-") and name not in ("coco", "probe")),
 }
 """Suites by name. The first two are what a run gets if no other is named: `drawings` if it was trained on those of
 `majolica data openmoji`, and `captions` on anyone's own pictures."""
@@ -145,16 +119,8 @@ def choose_evaluators(names: Sequence[str], data: EvalData | None) -> list[str]:
 
 
 def build_evaluators(names: Sequence[str], context: Context) -> dict[str, Evaluator]:
-    """Build evaluators, by name."""
+    """Build evaluators, by name. Raises UserError if the options name data or files that cannot be used."""
     return {name: EVALUATORS[name].build(context) for name in names}
-
-
-def make_context(
-    config: RunConfig, properties: tuple[str, ...], judges: Judges, pictures: int, options: EvaluatorConfig
-) -> Context:
-    """Return the context whose brush is that of `options`, and which paints `pictures` captions if they do not say."""
-    brush = Brush(options.steps, options.guidance, options.seed)
-    return Context(config, properties, judges, Paintings(options.pictures or pictures, brush), options)
 
 
 def describe_evaluators() -> str:
@@ -163,20 +129,3 @@ def describe_evaluators() -> str:
     lines = [f"  {name:{width}}{entry.about}" for name, entry in EVALUATORS.items()]
     suites = [f"  {name:{width}}{', '.join(parts)}" for name, parts in SUITES.items()]
     return "\n".join(["evaluators", *lines, "suites", *suites])
-
-
-def without_judges(reason: str) -> Judges:
-    """Return judges that cannot be asked. Asking them raises UserError with the reason."""
-
-    def refuse() -> Judge:
-        raise UserError(reason)
-
-    return Judges(refuse, refuse)  # type: ignore[arg-type]
-
-
-def with_options(context: Context, options: EvaluatorConfig) -> Context:
-    """Return a context with other options, and with pictures of its own if it paints in another way."""
-    brush = Brush(options.steps, options.guidance, options.seed)
-    count = options.pictures or context.painted.pictures
-    same = brush == context.brush and count == context.painted.pictures
-    return replace(context, options=options, painted=context.painted if same else Paintings(count, brush))

@@ -285,7 +285,7 @@ class Pipeline:
         Each has the noise of its seed. With `predict`, what is embedded is the clean picture that the
         model predicts without any caption; otherwise it is the noisy picture itself.
         """
-        clean_B3HW = images_B3HW.to(self.device).float() / 127.5 - 1
+        clean_B3HW = images_B3HW.to(self.device).float() / 255 * 2 - 1  # as `embed_images` reads them
         noisy_B3HW = add_noise(clean_B3HW, t, seeds)
         t_B = torch.full((len(noisy_B3HW),), t, device=self.device)
         with autocast_in_use(self.config.train.precision, self.device):

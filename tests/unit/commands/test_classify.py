@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fake_pipeline import FakePipeline
 from majolica import cli
 
 pytestmark = pytest.mark.usefixtures("fake_pipeline")
@@ -65,6 +66,22 @@ def test_classify_refuses(capsys: pytest.CaptureFixture[str], words: list[str], 
     captured = capsys.readouterr()
     assert told in captured.err and captured.err.count("\n") == 1
     assert captured.out == ""
+
+
+def test_templates_of_a_file_and_of_clip(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["classify", "red.png", "--labels", "a", "b", "--templates-file"]
+    Path("templates.txt").write_text("see {}\nthe {label}\n")
+    assert cli.main([*words, "templates.txt"]) == 0
+    assert FakePipeline.templates == ("see {}", "the {label}")
+    assert cli.main([*words, "imagenet"]) == 0
+    assert FakePipeline.templates is not None and len(FakePipeline.templates) == 80
+    assert cli.main(words[:-1]) == 0
+    assert FakePipeline.templates is None
+    Path("templates.txt").write_text("see {}\nsee a {}\n")
+    capsys.readouterr()
+    assert cli.main([*words, "templates.txt"]) == 2
+    told = capsys.readouterr().err
+    assert "templates.txt, line 2: the template 'see a {}' would say 'a a fox'" in told and told.count("\n") == 1
 
 
 def test_more_labels_may_be_asked_for_than_there_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from majolica.data.drawings.compose import BACKGROUNDS, compose
 from majolica.data.drawings.openmoji import drawings
@@ -17,34 +19,36 @@ from majolica.errors import UserError
 from majolica.eval.composition_kinds import KINDS
 from majolica.eval.compositions import Task, make_counts, make_pairs, make_relations, pluralise, render
 from majolica.eval.evaluators.compositions import Compositions
-from majolica.eval.examiner import Examiner, Grounds
-from majolica.eval.foreground import find_things, oklab
+from majolica.eval.examiner import Examiner, Grounds, box_of
+from majolica.eval.foreground import find_things
 from majolica.eval.protocol import EvalData, Split, Table
 from majolica.sampling.request import PaintRequest
 
-NAMES = ("red apple", "banana", "dolphin", "cactus")
+NAMES = ("red apple", "banana", "umbrella", "cactus")
 SIDE = 48
 
 
-class ColourPanel:
-    """Judges that name a thing by its colour alone, which is enough for red, yellow, blue and green."""
+class ShapePanel:
+    """Judges that name a thing by the shape of its silhouette alone: that of the nearest render."""
 
     names = NAMES
 
     def __init__(self) -> None:
-        alone = [render(Task("", (name,), background="white"), SIDE, [1, i]) for i, name in enumerate(NAMES)]
-        self.hues = self.hue(torch.stack([picture(sample) for sample in alone]))
+        alone = [render(Task("", (NAMES[i % 4],)), SIDE, [1, i]) for i in range(160)]
+        self.shapes = self.shape(torch.stack([picture(sample) for sample in alone]))
 
-    def hue(self, images_B3HW: Tensor) -> Tensor:
-        """The direction of the mean colour of the things, from grey."""
-        things_B1HW = find_things(images_B3HW).things_BHW[:, None].float()
-        lab_B3HW = oklab(images_B3HW.float() / 255)
-        mean_B2 = (lab_B3HW[:, 1:] * things_B1HW).sum((2, 3)) / things_B1HW.sum((2, 3)).clamp(min=1)
-        return torch.nn.functional.normalize(mean_B2, dim=1)
+    def shape(self, images_B3HW: Tensor) -> Tensor:
+        """The silhouette of all things, in a frame of 12 x 12 around them."""
+        found = []
+        for things_HW in find_things(images_B3HW).things_BHW:
+            top, bottom, left, right = box_of(things_HW) if things_HW.any() else (0, 1, 0, 1)
+            cut = things_HW[top:bottom, left:right].float()[None, None]
+            found.append(F.interpolate(cut, (12, 12), mode="bilinear", antialias=True).flatten())
+        return torch.stack(found)
 
     def answer(self, images_B3HW: Tensor) -> Tensor:
-        likely = (10 * self.hue(images_B3HW) @ self.hues.T).softmax(1)
-        return torch.cat((likely, torch.zeros(len(likely), 1)), 1).expand(2, -1, -1)
+        nearest = torch.cdist(self.shape(images_B3HW), self.shapes).argmin(1) % 4
+        return F.one_hot(nearest, 5).float().expand(2, -1, -1)
 
 
 def picture(sample: Any) -> Tensor:
@@ -73,7 +77,18 @@ COUNT = 12
 
 @pytest.fixture(scope="module")
 def panel() -> Any:
-    return ColourPanel()
+    return ShapePanel()
+
+
+@pytest.fixture(scope="module")
+def grounds() -> Grounds:
+    return Grounds.learn(NAMES, SIDE)
+
+
+@pytest.fixture(autouse=True)
+def learn_once(grounds: Grounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The colours of backgrounds take a second to learn, and are the same in all tests."""
+    monkeypatch.setattr(Grounds, "learn", lambda *_: grounds)
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +154,7 @@ def test_another_thing_is_no_binding(panel: Any, data: EvalData) -> None:
     assert metrics["composition_single"] == metrics["composition_place"] == 0
 
 
-def test_backgrounds_are_named_in_any_light(panel: Any) -> None:
-    grounds = Grounds.learn(NAMES, SIDE)
+def test_backgrounds_are_named_in_any_light(panel: Any, grounds: Grounds) -> None:
     examiner = Examiner(panel, grounds)
     samples = [compose(np.random.default_rng([5, i]), drawings(list(NAMES)), SIDE) for i in range(300)]
     sights = examiner.look(torch.stack([picture(sample) for sample in samples]))
@@ -150,8 +164,8 @@ def test_backgrounds_are_named_in_any_light(panel: Any) -> None:
     assert wrong <= {"white", "grey", "teal", "dark green", "dark blue"}, "the light makes no other names alike"
 
 
-def test_things_lie_where_they_were_drawn(panel: Any) -> None:
-    examiner = Examiner(panel, Grounds.learn(NAMES, SIDE, renders=100))
+def test_things_lie_where_they_were_drawn(panel: Any, grounds: Grounds) -> None:
+    examiner = Examiner(panel, grounds)
     samples = [compose(np.random.default_rng([6, i]), drawings(list(NAMES)), SIDE) for i in range(100)]
     sights = examiner.look(torch.stack([picture(sample) for sample in samples]))
     middles = [(sample.meta["boxes"][0][0] + sample.meta["boxes"][0][2]) / 2 for sample in samples]
@@ -160,14 +174,14 @@ def test_things_lie_where_they_were_drawn(panel: Any) -> None:
     assert sum(len(sight.parts) == 1 for sight in sights) >= 98
 
 
-def test_an_empty_picture_and_a_large_one_are_looked_at(panel: Any) -> None:
-    examiner = Examiner(panel, Grounds.learn(NAMES, SIDE, renders=200))
+def test_an_empty_picture_and_a_large_one_are_looked_at(panel: Any, grounds: Grounds) -> None:
+    examiner = Examiner(panel, grounds)
     teal = torch.tensor(BACKGROUNDS["teal"], dtype=torch.uint8).view(1, 3, 1, 1)
     sight = examiner.look(teal.expand(1, 3, 96, 128).contiguous())[0]
     assert sight.parts == () and sight.background == "teal" and np.isnan(sight.centre)
-    assert sight.text == "nothing on teal"
-    two = render(Task("", ("banana", "dolphin")), 192, [3])
-    assert examiner.look(picture(two)[None])[0].parts == ("banana", "dolphin")
+    assert sight.describe(alone=False) == "nothing on teal"
+    two = render(Task("", ("banana", "umbrella")), 192, [3])
+    assert examiner.look(picture(two)[None])[0].parts == ("banana", "umbrella")
 
 
 def test_prompts_say_what_renders_show() -> None:
@@ -185,8 +199,10 @@ def test_prompts_say_what_renders_show() -> None:
 
 @pytest.mark.parametrize(
     ("name", "many"),
-    [("fox", "foxes"), ("palm tree", "palm trees"), ("butterfly", "butterflies"), ("toy", "toys"), ("grapes", "")]
-    + [("tropical fish", ""), ("clock at three", ""), ("peach", "peaches"), ("cactus", "cactuses"), ("leaf", "")],
+    [
+        *(("fox", "foxes"), ("palm tree", "palm trees"), ("butterfly", "butterflies"), ("toy", "toys"), ("grapes", "")),
+        *(("tropical fish", ""), ("clock at three", ""), ("peach", "peaches"), ("cactus", "cactuses"), ("leaf", "")),
+    ],
 )
 def test_plurals(name: str, many: str) -> None:
     assert pluralise(name) == many
@@ -199,5 +215,6 @@ def test_what_is_no_drawing_is_refused(panel: Any, data: EvalData) -> None:
     assert evaluator.paintings(photographs) == 0
     with pytest.raises(UserError, match="compositions cannot be judged: these are no drawings"):
         evaluator(painter, photographs)  # type: ignore[arg-type]
+    other: Any = SimpleNamespace(names=NAMES[::-1])
     with pytest.raises(UserError, match="other names"):
-        Compositions(panel, (), 4)(painter, dataclasses.replace(data, names=NAMES[::-1]))  # type: ignore[arg-type]
+        Compositions(other, (), COUNT)(painter, data)  # type: ignore[arg-type]

@@ -11,19 +11,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from majolica.errors import Notice
-from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Split, Table, share_error
+from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table, share_error
+from majolica.eval.labelled.mentions import find_mentions
 from majolica.eval.recolour import to_grey, turn_hues
 from majolica.html.matrices import confusion_heat
 from majolica.metrics.intervals import wilson_interval
 from majolica.plurals import counted
+from majolica.text.template_sets import DEFAULT, TemplateSet, hash_texts
 
 
-def class_embeddings(pipeline: PipelineLike, names: Sequence[str]) -> Tensor:
-    """Return the text embeddings of the names that `classify` uses, `(K, E)` of unit length."""
+def class_embeddings(pipeline: PipelineLike, names: Sequence[str], templates: TemplateSet = DEFAULT) -> Tensor:
+    """Return the text embeddings of names in templates, those of `classify` by default, `(K, E)` of unit length."""
     with warnings.catch_warnings():
         # Notices about the sentences around the names do not help a user, who did not write them.
         warnings.simplefilter("ignore", Notice)
-        return pipeline.embed_labels(names).float().cpu()
+        return pipeline.embed_labels(names, templates.templates).float().cpu()
 
 
 def image_embeddings(pipeline: PipelineLike, images_B3HW: Tensor, chunk: int = 128) -> Tensor:
@@ -35,11 +37,15 @@ def image_embeddings(pipeline: PipelineLike, images_B3HW: Tensor, chunk: int = 1
 
 @dataclass(frozen=True)
 class ZeroShot:
-    """The share of held-out renderings whose most similar name is right.
+    """The share of held-out pictures whose most similar name is right.
 
-    A picture of two things counts as right if either is named; `chance` takes that into account.
+    Names, and what a picture shows, are those of the data; or else the names are labels, and a picture shows those that
+    its caption mentions. A picture of two things counts as right if either is named; `chance` takes that into account.
     """
 
+    labels: tuple[str, ...] = ()
+    """Labels in place of the names of the data."""
+    templates: TemplateSet = DEFAULT
     name: str = "zero-shot"
 
     def paintings(self, data: EvalData) -> float:
@@ -48,14 +54,22 @@ class ZeroShot:
 
     def lacks(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""
-        return data.lacks_names()
+        if not self.labels:
+            return data.lacks_names()
+        return "" if any(self._things(data)) else "No caption of the held-out pictures mentions any of the labels."
+
+    def _things(self, data: EvalData) -> list[set[int]]:
+        """Return, for each held-out picture, the places of the names of what it shows."""
+        if self.labels:
+            return [find_mentions(caption, self.labels) for caption in data.heldout.captions]
+        index = {name: i for i, name in enumerate(data.names)}
+        return [{index[name] for name in data.heldout.shown(i)} for i in range(len(data.heldout))]
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
-        index = {name: i for i, name in enumerate(data.names)}
-        known = [i for i in range(len(data.heldout)) if data.heldout.shown(i)]
-        heldout = data.heldout.choose(known)
-        shown = [{index[name] for name in heldout.shown(i)} for i in range(len(heldout))]
-        images_B3HW, classes_KE = heldout.images_B3HW, class_embeddings(pipeline, data.names)
+        names, things = self.labels or data.names, self._things(data)
+        known = [i for i, some in enumerate(things) if some]
+        shown = [things[i] for i in known]
+        images_B3HW, classes_KE = data.heldout.images_B3HW[known], class_embeddings(pipeline, names, self.templates)
         ranked_BK = rank_names(pipeline, images_B3HW, classes_KE)
         answers = ranked_BK[:, 0].tolist()
         metrics = {
@@ -63,22 +77,23 @@ class ZeroShot:
             "zero_shot_top5": share_right(ranked_BK, shown, among=5),
             "zero_shot_grey": share_right(rank_names(pipeline, to_grey(images_B3HW), classes_KE), shown),
             "zero_shot_hue": share_right(rank_names(pipeline, turn_hues(images_B3HW), classes_KE), shown),
-            "chance": sum(map(len, shown)) / (len(shown) * len(data.names)),
+            "chance": sum(map(len, shown)) / (len(shown) * len(names)),
             "zero_shot_pictures": float(len(shown)),
         }
-        confusion = confusion_matrix(heldout, data.names, answers)
+        confusion = confusion_matrix(shown, len(names), answers)
         note = (
             f"Each of {counted(len(shown), 'unseen rendering')} gets the name whose text embedding is most similar, out"
-            f" of {len(data.names)} (each is the mean over the sentences of `classify`)."
+            f" of {len(names)} (each is the mean over the sentences of `classify`)."
             f" {metrics['zero_shot_top1']:.1%} are right, ± {share_error(metrics['zero_shot_top1'], len(shown)):.1%};"
             f" chance is {metrics['chance']:.1%}. Of the same renderings in grey {metrics['zero_shot_grey']:.1%} are"
             f" right, and with their hue turned by a third of a circle or two {metrics['zero_shot_hue']:.1%}: a model"
             " that knows things by their shape loses little."
         )
-        parts: tuple[Figure | Table, ...] = (*_heat(confusion, data.names), *_tables(confusion, data.names))
-        names = ("zero_shot_top1", "zero_shot_top5", "zero_shot_grey", "zero_shot_hue")
-        intervals = {name: wilson_interval(metrics[name], len(shown)) for name in names}
-        protocol = {**data.record, "pictures": len(shown), "templates": "classify"}
+        parts: tuple[Figure | Table, ...] = (*_heat(confusion, names), *_tables(confusion, names))
+        shares = ("zero_shot_top1", "zero_shot_top5", "zero_shot_grey", "zero_shot_hue")
+        intervals = {name: wilson_interval(metrics[name], len(shown)) for name in shares}
+        protocol = {**data.record, "pictures": len(shown), "names_sha256": hash_texts(list(names))}
+        protocol |= {"templates": self.templates.name, "templates_sha256": hash_texts(list(self.templates.templates))}
         return Result("Zero-shot classification", metrics, parts, note, protocol, intervals)
 
 
@@ -93,17 +108,15 @@ def share_right(ranked_BK: Tensor, shown: Sequence[set[int]], among: int = 1) ->
     return sum(right) / len(right)
 
 
-def confusion_matrix(split: Split, names: Sequence[str], answers: Sequence[int]) -> Tensor:
+def confusion_matrix(shown: Sequence[set[int]], classes: int, answers: Sequence[int]) -> Tensor:
     """Count the answers, `(K, K)`: the row is what a picture shows, the column is the answer.
 
     A picture of two things counts in the row of the one that was named, or of the first if neither
     was.
     """
-    index = {name: i for i, name in enumerate(names)}
-    counts_KK = torch.zeros(len(names), len(names), dtype=torch.int64)
-    for i, answer in enumerate(answers):
-        shown = [index[name] for name in split.shown(i)]
-        counts_KK[answer if answer in shown else shown[0], answer] += 1
+    counts_KK = torch.zeros(classes, classes, dtype=torch.int64)
+    for things, answer in zip(shown, answers, strict=True):
+        counts_KK[answer if answer in things else min(things), answer] += 1
     return counts_KK
 
 

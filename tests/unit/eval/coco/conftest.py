@@ -1,21 +1,18 @@
-"""A COCO of a few small pictures, a painter without a model, and an extractor without weights."""
+"""A COCO of a few small pictures, and what is painted and measured in its place."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch import Tensor
 
+from colour_painter import Painter, make_extractor
 from majolica.features.extractor import Extractor
-from majolica.sampling.request import PaintRequest, read_size
 
 PICTURES = 12
 
@@ -45,48 +42,6 @@ def write_annotations(folder: Path, known: object) -> Path:
 
 def read_annotations(folder: Path) -> Any:
     return json.loads((folder / "annotations" / "captions_val2014.json").read_text())
-
-
-def random_picture(words: str, side: int) -> Tensor:
-    """Return a picture that depends on the words alone."""
-    seed = int.from_bytes(hashlib.sha256(words.encode()).digest()[:4])
-    small_B344 = torch.randint(256, (1, 3, 4, 4), generator=torch.Generator().manual_seed(seed)).float()
-    return torch.nn.functional.interpolate(small_B344, side).to(torch.uint8)[0]
-
-
-class Painter:
-    """Paints what prompt and seed say, and can be interrupted: after `patience` pictures, it fails."""
-
-    def __init__(self, patience: float = float("inf")) -> None:
-        self.patience, self.painted = patience, 0
-
-    def paint_request(self, request: PaintRequest) -> Tensor:
-        side, _ = read_size(request.size, 8)
-        seeds = list(request.seed)  # type: ignore[arg-type]
-        if self.painted + len(seeds) > self.patience:
-            raise KeyboardInterrupt
-        self.painted += len(seeds)
-        pairs = zip(request.prompts, seeds, strict=True)
-        return torch.stack([random_picture(f"{prompt}|{seed}|{request.guidance}", side) for prompt, seed in pairs])
-
-    def embed_images(self, images_B3HW: Tensor) -> Tensor:
-        return torch.nn.functional.normalize(images_B3HW.float().mean((2, 3)) + 1, dim=1)
-
-    def embed_labels(self, labels: Sequence[str]) -> Tensor:
-        return torch.eye(3)[: len(labels)]
-
-    def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        return torch.nn.functional.normalize(torch.tensor([[len(text), 1.0, 2.0] for text in texts]), dim=1)
-
-
-def make_extractor(name: str = "corners", sha: str = "a" * 64, canonical: bool = False) -> Extractor:
-    """Return an extractor of four features: means of the red, green and blue halves, and of a corner."""
-
-    def describe(images_B3HW: Tensor) -> Tensor:
-        means_B3 = images_B3HW.float().mean((2, 3))
-        return torch.cat([means_B3, images_B3HW[:, :1, :64, :64].float().mean((2, 3))], 1) / 255
-
-    return Extractor(name, 4, describe, {"extractor": name, "weights_sha256": sha}, canonical, f"the {name} network")
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def test_a_missing_layout_is_explained(coco: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"give the folder above, {coco}$"):
         read_coco(coco / "val2014")
     (coco / "annotations_trainval2017.zip").touch()
-    with pytest.raises(UserError, match="unpack annotations_trainval2017.zip in"):
+    with pytest.raises(UserError, match=r"unpack annotations_trainval2017\.zip in"):
         read_coco(coco, "val2017")
     with pytest.raises(UserError, match="unknown COCO split 'val2015': did you mean 'val201"):
         read_coco(coco, "val2015")

@@ -16,7 +16,8 @@ from majolica.errors import UserError
 from majolica.eval.brush import Brush
 from majolica.eval.coco import references
 from majolica.eval.coco.plan import CocoPlan, plan_coco
-from majolica.eval.coco.references import load_or_describe, read_squares
+from majolica.eval.coco.prompts import read_ids
+from majolica.eval.coco.references import load_or_describe, read_squares, reference_folder
 from majolica.eval.evaluators.coco import CocoDistance
 from majolica.eval.protocol import EvalData, Figure
 from majolica.features.resize import prepare_reference
@@ -116,8 +117,9 @@ def test_grey_and_inked_and_turned_pictures_are_references_too(plan: CocoPlan) -
 
 
 def test_the_distance_is_that_of_the_features(evaluator: CocoDistance, painter: Make, data: EvalData) -> None:
-    result = evaluator(painter(), data)
+    result = replace(evaluator, results=evaluator.references)(painter(), data)
     plan, brush = evaluator.plan, evaluator.brush
+    assert read_ids(evaluator.references / "coco-ids-10.json", plan.coco).captions == plan.prompts.captions
     painted_B3HW = brush.paint(painter(), plan.prompts.texts, 8)
     squares = torch.stack([prepare_reference(image.permute(1, 2, 0).numpy(), 256) for image in painted_B3HW])
     real = load_or_describe(plan.coco, plan.references, evaluator.extractor, evaluator.references)  # type: ignore[arg-type]
@@ -248,3 +250,10 @@ def test_moments_of_references_are_those_of_their_features(plan: CocoPlan, extra
     kept = load_statistics(path)
     assert torch.allclose(kept.moments.covariance_DD, Moments.of(found.features_BD).covariance_DD)
     assert kept.record == found.record
+
+
+def test_references_lie_beside_coco_or_elsewhere(coco: Path, tmp_path: Path) -> None:
+    assert reference_folder(coco, tmp_path) == coco / "majolica-references"
+    assert not (coco / "majolica-references").exists()
+    (coco / "majolica-references").touch()  # a file, so no folder can be made
+    assert reference_folder(coco, tmp_path) == tmp_path

@@ -92,7 +92,7 @@ def test_broken_pictures_are_left_out_and_named(class_folders: Path) -> None:
     (seen_N,), reading = map_batches(pictures, lambda part: [class_of(part.images_B3HW)], 3)
     assert len(seen_N) == 25
     assert [each.id for each in reading.skipped] == ["fox/0.png", "owl/1.png", "owl/2.png"]
-    assert describe_skipped(reading.skipped).startswith("3 pictures are left out: fox/0.png (not a picture that can")
+    assert describe_skipped(reading.skipped).startswith("3 pictures are left out: fox/0.png (picture cannot be decoded")
     for path in class_folders.rglob("?.png"):
         path.unlink()
         path.write_bytes(b"")

@@ -86,7 +86,7 @@ def test_broken_pictures_and_empty_classes_are_in_the_note(seer: Any, class_fold
     told: list[tuple[int, int]] = []
     result = LabelledZeroShot(pictures, batch=10, tell=lambda done, total: told.append((done, total)))(seer(), nothing)
     assert result.metrics["labelled_pictures"] == 27
-    assert "1 picture is left out: fox/0.png (not a picture that can be read" in result.note
+    assert "1 picture is left out: fox/0.png (picture cannot be decoded" in result.note
     assert "1 class without pictures" in result.note
     assert told == [(10, 28), (20, 28), (28, 28)]
 

@@ -1,0 +1,136 @@
+"""Builds the evaluators that take data, files or extractors from the options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from majolica.eval.coco.plan import plan_coco
+from majolica.eval.coco.references import reference_folder
+from majolica.eval.context import Context
+from majolica.eval.evaluators.coco import CocoDistance
+from majolica.eval.evaluators.distances import OwnDistances
+from majolica.eval.evaluators.early_sight import EarlySight
+from majolica.eval.evaluators.labelled_zero_shot import LabelledZeroShot
+from majolica.eval.evaluators.probe import Probe
+from majolica.eval.evaluators.retrieval import Retrieval, load_captioned
+from majolica.eval.evaluators.zero_shot import ZeroShot
+from majolica.eval.guidance_sweep import GuidanceSweep
+from majolica.eval.labelled.class_list import ClassList, read_class_list
+from majolica.eval.labelled.pictures import LabelledPictures
+from majolica.eval.labelled.source import open_labelled
+from majolica.eval.protocol import EvalData, Evaluator, PipelineLike, Result
+from majolica.text.template_sets import DEFAULT, TemplateSet, find_templates
+
+FEW = 256
+"""Captions that a sweep paints at each value, and distances paint in all, if the options do not say."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Stands for an evaluator whose data the options do not name."""
+
+    name: str
+    reason: str
+
+    def paintings(self, data: EvalData) -> float:
+        """Return 0, because it paints nothing."""
+        return 0
+
+    def lacks(self, data: EvalData) -> str:
+        """Return what is missing."""
+        return self.reason
+
+    def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
+        raise AssertionError(self.reason)
+
+
+def build_zero_shot(context: Context) -> Evaluator:
+    """Build zero-shot classification: of the labelled pictures that the options name, or of held-out ones."""
+    if context.data is None:
+        labels = _read_labels(context)
+        return ZeroShot(labels.names if labels else (), _find_templates(context))
+    return LabelledZeroShot(_open_labelled(context), _find_templates(context), tell=context.tell)
+
+
+def build_early_sight(context: Context) -> Evaluator:
+    """Build zero-shot classification of noisy pictures, of the same pictures as `build_zero_shot`."""
+    pictures = _open_labelled(context) if context.data else None
+    return EarlySight(pictures, templates=_find_templates(context), tell=context.tell)
+
+
+def build_retrieval(context: Context) -> Evaluator:
+    """Build image-text retrieval: over the shards that the options name, or over held-out pictures."""
+    if context.data is None:
+        return Retrieval(fit=context.fit)
+    limit = context.options.pictures or None
+    return Retrieval(load_captioned(context.data, context.base, context.fit, limit), fit=context.fit)
+
+
+def build_probe(context: Context) -> Evaluator:
+    """Build the linear probe and k-NN on labelled pictures, of which a part is the test set."""
+    if context.data is None:
+        return Missing("probe", "Labelled pictures are needed: name them with --data.")
+    return Probe(_open_labelled(context), tell=context.tell)
+
+
+def build_distances(context: Context) -> Evaluator:
+    """Build the distances to real pictures: held-out ones, or those that the options name."""
+    return OwnDistances(
+        context.open_extractor(),
+        context.weights,
+        context.base,
+        context.largest,
+        context.data,
+        context.fit,
+        context.painted.pictures,
+        brush=context.brush,
+        cache=context.cache,
+    )
+
+
+def build_guidance(context: Context) -> Evaluator:
+    """Build the sweep over guidance weights."""
+    pictures = context.options.pictures or FEW
+    return GuidanceSweep(
+        context.open_extractor(),
+        context.weights,
+        context.base,
+        pictures=pictures,
+        brush=context.brush,
+        cache=context.cache,
+    )
+
+
+def build_coco(context: Context) -> Evaluator:
+    """Build FID on MS-COCO. The number of pictures in the options is that of a quick look: see `plan_coco`."""
+    options, folder = context.options, context.data
+    if folder is None:
+        return Missing("coco", "The folder of MS-COCO is needed: name it with --coco, or as `data` of the evaluator.")
+    ids = Path(options.ids) if options.ids else None
+    plan = plan_coco(folder, options.split, options.pictures or None, options.seed, ids=ids)
+    return CocoDistance(
+        plan,
+        context.open_extractor("inception"),
+        context.weights,
+        context.base,
+        reference_folder(folder, context.cache or folder),
+        context.cache,
+        context.folder,
+        options.size or None,
+        context.brush,
+        progress=context.tell,
+    )
+
+
+def _open_labelled(context: Context) -> LabelledPictures:
+    assert context.data
+    return open_labelled(context.data, _read_labels(context), context.base, context.fit)
+
+
+def _read_labels(context: Context) -> ClassList | None:
+    return read_class_list(Path(context.options.labels)) if context.options.labels else None
+
+
+def _find_templates(context: Context) -> TemplateSet:
+    return find_templates(context.options.templates) if context.options.templates else DEFAULT

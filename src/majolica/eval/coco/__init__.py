@@ -1,0 +1,1 @@
+"""FID on MS-COCO: the annotations, the list of prompts, and the reference features."""

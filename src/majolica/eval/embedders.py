@@ -1,0 +1,94 @@
+"""Models that embed pictures and texts in one space: the evaluated model itself, or one of open_clip."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from majolica.errors import Notice, UserError, unknown_name
+from majolica.eval.evaluators.zero_shot import image_embeddings
+from majolica.eval.protocol import PipelineLike
+from majolica.run.weights import digest
+
+TOGETHER = 64
+"""Pictures or texts that are embedded at once."""
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """A model that embeds pictures and texts."""
+
+    key: str
+    """What it is called in the names of metrics."""
+    title: str
+    images: Callable[[Tensor], Tensor]
+    """Returns embeddings `(B, E)` of unit length of uint8 pictures `B3HW`, on the CPU."""
+    texts: Callable[[Sequence[str]], Tensor]
+    """Returns embeddings `(B, E)` of unit length of texts, on the CPU."""
+    record: Mapping[str, Any]
+    """What a protocol says of it."""
+
+
+def own_embedder(pipeline: PipelineLike) -> Embedder:
+    """Return the evaluated model as an embedder."""
+
+    def embed_texts(texts: Sequence[str]) -> Tensor:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Notice)  # nobody who evaluates wrote the captions, or can write them better
+            return F.normalize(pipeline.embed_texts(list(texts)).float().cpu(), dim=-1)
+
+    return Embedder(
+        "own", "the model's own eye", lambda images_B3HW: image_embeddings(pipeline, images_B3HW), embed_texts, {}
+    )
+
+
+def open_clip_embedder(name: str, weights: Path, device: torch.device | None = None) -> Embedder:
+    """Load a model of open_clip by its name there, such as ViT-B-32, with weights from a local file.
+
+    Raises UserError if the package or the file is missing, if open_clip has no such model, or if the weights are not
+    those of this model.
+    """
+    try:
+        import open_clip  # type: ignore[import-not-found, unused-ignore]
+    except ImportError as error:
+        raise UserError(
+            f"the model {name} needs the package open_clip ({error}): pip install open_clip_torch"
+        ) from None
+    if not weights.is_file():
+        raise UserError(f"there is no file {weights} with the weights of {name}: download them, and name the file")
+    if name not in (known := open_clip.list_models()):
+        raise unknown_name("model of open_clip", name, known)
+    place = device or torch.device("cpu")
+    try:
+        model, _, prepare = open_clip.create_model_and_transforms(name, pretrained=str(weights), device=place)
+    except Exception as error:  # open_clip raises whatever torch.load and load_state_dict raise
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{weights} cannot be read as weights of {name} ({reason})") from error
+    model, tokenize = model.eval(), open_clip.get_tokenizer(name)
+
+    @torch.inference_mode()
+    def embed_images(images_B3HW: Tensor) -> Tensor:
+        pictures = (Image.fromarray(image_3HW.permute(1, 2, 0).contiguous().numpy()) for image_3HW in images_B3HW)
+        ready = torch.stack([prepare(picture) for picture in pictures])
+        return _embed(model.encode_image, ready, place)
+
+    @torch.inference_mode()
+    def embed_texts(texts: Sequence[str]) -> Tensor:
+        return _embed(model.encode_text, tokenize(list(texts)), place)
+
+    record = {"open_clip_model": name, "open_clip_sha256": digest(weights), "open_clip_version": open_clip.__version__}
+    return Embedder("open_clip", f"open_clip {name}", embed_images, embed_texts, record)
+
+
+def _embed(encode: Callable[[Tensor], Tensor], inputs: Tensor, device: torch.device) -> Tensor:
+    starts = range(0, len(inputs), TOGETHER)
+    parts = [encode(inputs[start : start + TOGETHER].to(device)).float().cpu() for start in starts]
+    return F.normalize(torch.cat(parts), dim=-1)
