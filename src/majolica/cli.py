@@ -37,6 +37,7 @@ VERBS = {
         "calibrate",
     ),
     "eval": ("Evaluate a run: metrics.json, results.jsonl and report.html in its folder.", "evaluate"),
+    "eval coco": ("FID on MS-COCO.", "evaluate_coco"),
     "runs compare": ("Compare the results of runs, or those of one run by its steps.", "runs.compare"),
 }
 """Verb -> its description, and the module of `majolica.commands` whose `run(args)` executes it."""

@@ -162,6 +162,7 @@ OUTPUTS = {
     "generate": ["fox", "--out", "OUT/x.png"],
     "embed": ["--texts", "fox", "--out", "OUT/x.npz"],
     "eval": ["OUT/run"],
+    "eval coco": ["OUT/run", "--coco", "coco"],
     "calibrate": ["OUT/run"],
     "extend": ["OUT/run", "--property", "hue"],
     "train": ["nano", "--out", "OUT/run"],
@@ -174,15 +175,15 @@ OUTPUTS = {
     "data fetch": ["--input", "rows.parquet", "--out", "OUT/data"],
     "data filter": ["laion2b-en", "--inputs", "rows.parquet", "--out", "OUT/data"],
 }
-WITHOUT_OUTPUT = {"classify", "data index"}
-"""The one prints, the other writes beside the tars, or nothing where it cannot."""
+WITHOUT_OUTPUT = {"classify", "data index", "runs compare"}
+"""Two print, and one writes beside the tars, or nothing where it cannot."""
 
 
 def test_every_verb_that_writes_is_asked_where_to() -> None:
     assert {*OUTPUTS, *WITHOUT_OUTPUT} == {*cli.VERBS}
 
 
-@pytest.mark.parametrize("verb", sorted({*OUTPUTS} - {"calibrate", "eval", "extend"}))
+@pytest.mark.parametrize("verb", sorted({*OUTPUTS} - {"calibrate", "eval", "eval coco", "extend"}))
 @pytest.mark.parametrize("place", ["file", "/proc"])
 def test_where_nothing_can_be_written_is_said_before_the_work(
     capsys: pytest.CaptureFixture[str], verb: str, place: str
@@ -199,6 +200,8 @@ def test_evaluation_says_before_the_work_that_it_cannot_write(capsys: pytest.Cap
     Path("run/report.html").mkdir(parents=True)
     Path("run/config.yaml").write_text(RUN)
     assert "cannot write run/report.html: it is a folder" in error(capsys, "eval", "run")
+    Path("run/report-coco.html").mkdir()
+    assert "cannot write run/report-coco.html: it is a folder" in error(capsys, "eval", "coco", "run", "--coco", "coco")
     Path("run/calibration.json").mkdir()
     assert "cannot write run/calibration.json: it is a folder" in error(capsys, "calibrate", "run")
 

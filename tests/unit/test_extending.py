@@ -76,7 +76,8 @@ from majolica.config.run import RunConfig
 from majolica.config.evaluation import EvaluatorConfig
 from majolica.eval.protocol import EvalData, Split
 from majolica.eval.run import run_evaluators
-from majolica.eval.suites import build_evaluators, make_context, without_judges
+from majolica.eval.context import make_context, without_judges
+from majolica.eval.suites import build_evaluators
 
 class Painter:
     def paint_request(self, request):
@@ -85,7 +86,7 @@ class Painter:
 
 split = Split(torch.zeros(1, 3, 4, 4, dtype=torch.uint8), ["a red square"], [{"names": ["square"]}])
 data = EvalData(("square",), split, split)
-context = make_context(RunConfig(), (), without_judges("none"), 4, EvaluatorConfig())
+context = make_context(RunConfig(), (), without_judges("none"), "", EvaluatorConfig())
 found = build_evaluators(["variety"], context)
 seconds = {}
 [result] = run_evaluators(Painter(), data, found, seconds, print).values()

@@ -32,7 +32,7 @@ def evaluate(
     data: str = "",
     labels_file: str = "",
     templates_file: str = "",
-    extractor: str = "perception",
+    extractor: str = "",
     weights: str = "",
     pictures: int = 0,
     steps: int = 20,
@@ -49,7 +49,7 @@ def evaluate(
         data: Pictures to evaluate on in place of the run's held-out ones: a folder, shards, or a table.
         labels_file: File of the labels for zero-shot classification.
         templates_file: File of the sentences that labels are put into, or imagenet for the 80 of CLIP.
-        extractor: Whose features distances compare: perception (the run's own), inception, dinov2, clip.
+        extractor: Whose features distances compare: perception (the run's own) when not given, inception, dinov2, clip.
         weights: File of the extractor's weights; downloaded when not given.
         pictures: How many pictures are painted; the usual number of each evaluator when 0.
         steps: Steps of the solver for a picture.
@@ -76,12 +76,13 @@ def evaluate(
         guidance=guidance,
         seed=seed,
     )
-    check_ranges(options)
     names = tuple(name.strip() for name in suite.split(",") if name.strip())
-    _evaluate(run, names, options, processes)
+    evaluate_place(run, names, options, processes)
 
 
-def _evaluate(place: Path, names: tuple[str, ...], options: EvaluatorConfig, processes: int) -> None:
+def evaluate_place(place: Path, names: tuple[str, ...], options: EvaluatorConfig, processes: int) -> None:
+    """Evaluate a run, a checkpoint or a file of weights by suites and evaluators, and print the metrics."""
+    check_ranges(options)
     from majolica.run.weights import home_of
 
     home = home_of(place)

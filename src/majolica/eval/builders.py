@@ -11,11 +11,11 @@ from majolica.eval.context import Context
 from majolica.eval.evaluators.coco import CocoDistance
 from majolica.eval.evaluators.distances import OwnDistances
 from majolica.eval.evaluators.early_sight import EarlySight
+from majolica.eval.evaluators.guidance import GuidanceSweep
 from majolica.eval.evaluators.labelled_zero_shot import LabelledZeroShot
-from majolica.eval.evaluators.probe import Probe
+from majolica.eval.evaluators.probe import Probes
 from majolica.eval.evaluators.retrieval import Retrieval, load_captioned
 from majolica.eval.evaluators.zero_shot import ZeroShot
-from majolica.eval.guidance_sweep import GuidanceSweep
 from majolica.eval.labelled.class_list import ClassList, read_class_list
 from majolica.eval.labelled.pictures import LabelledPictures
 from majolica.eval.labelled.source import open_labelled
@@ -71,7 +71,7 @@ def build_probe(context: Context) -> Evaluator:
     """Build the linear probe and k-NN on labelled pictures, of which a part is the test set."""
     if context.data is None:
         return Missing("probe", "Labelled pictures are needed: name them with --data.")
-    return Probe(_open_labelled(context), tell=context.tell)
+    return Probes(_open_labelled(context), tell=context.tell)
 
 
 def build_distances(context: Context) -> Evaluator:

@@ -14,7 +14,7 @@ from majolica.data.pictures.frame import Fit
 from majolica.device import find_device
 from majolica.errors import UserError
 from majolica.eval.brush import Brush
-from majolica.eval.describe import ExtractorSource, own_extractor
+from majolica.eval.distances.describe import ExtractorSource, own_extractor
 from majolica.eval.judge.judge import Judge
 from majolica.eval.judge.panel import Panel
 from majolica.eval.paintings import Paintings

@@ -6,7 +6,6 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -16,21 +15,16 @@ from majolica.config.run import RunConfig
 from majolica.errors import UserError
 from majolica.eval import facts
 from majolica.eval.begin_judges import begin_judges, judge_spec
+from majolica.eval.context import Judges, make_context, without_judges
 from majolica.eval.judge.panel import Panel, panel_specs
+from majolica.eval.judge.spec import JudgeSpec
 from majolica.eval.painters import Painters, Workload
 from majolica.eval.protocol import EvalData, Evaluator, PipelineLike, Result, Table
 from majolica.eval.records import append_records, make_record
 from majolica.eval.report import Report, write_report
 from majolica.eval.request import EvaluationRequest, result_files
 from majolica.eval.run_data import find_homes, load_run_data
-from majolica.eval.suites import (
-    EVALUATORS,
-    Judges,
-    build_evaluators,
-    choose_evaluators,
-    make_context,
-    without_judges,
-)
+from majolica.eval.suites import EVALUATORS, build_evaluators, choose_evaluators
 from majolica.eval.workers import open_workers
 from majolica.files import write_atomic
 from majolica.machine import cores
@@ -54,41 +48,52 @@ def evaluate(
     """
     from majolica.sampling.pipeline import Pipeline
 
-    run = home_of(request.weights)
-    trained = Pipeline.load(request.weights)
-    config = load(run / "config.yaml")
+    place, run = request.weights, home_of(request.weights)
+    trained, config = Pipeline.load(place), load(run / "config.yaml")
     data = load_run_data(config)
     summary = facts.read_json(run / "summary.json")
     spent = {**dict(summary.get("seconds", {})), **request.seconds}
     spent.setdefault("training", facts.training_metrics(config, summary, facts.read_log(run))["train_seconds"])
     names = choose_evaluators(request.names, data)
+    specs = choose_judges(names, config, data)
     processes = request.processes or (1 if torch.cuda.is_available() else min(cores(), MOST_PROCESSES))
-    with ExitStack() as stack:
+    with open_workers(place, processes) as workers:
         tally = Workload(0, progress)
-        judged = data.drawn and any(EVALUATORS[name].judged for name in names)
-        if judged:
-            say("the judges of pictures")
-        workers = stack.enter_context(open_workers(request.weights, processes))
-        specs = [judge_spec(find_homes(config)[0], data.names, config)] if judged else []
-        specs += panel_specs(specs[0]) if judged else []
-        judges = without_judges("the judges learn to name the drawings of `majolica data openmoji`, and nothing else")
-        if judged:
-            judges = Judges(lambda: collect()[0], lambda: Panel.convene(collect()[1:], specs[0]))
-        context = make_context(config, trained.properties, judges, request.pictures, request.options)
+        judges = Judges(lambda: collect()[0], lambda: Panel.convene(collect()[1:], specs[0]))
+        if not specs:
+            judges = without_judges("the judges learn to name the drawings of `majolica data openmoji`")
+        context = make_context(
+            config,
+            trained.properties,
+            judges,
+            trained.weights_sha256,
+            request.options,
+            request.pictures,
+            run,
+            tally.note_reading,
+        )
         evaluators, left_out = keep_able(build_evaluators(names, context), data)
         for name, reason in left_out.items():
             say(f"{name} is left out: {reason}")
         tally.total = sum(evaluator.paintings(data) for evaluator in evaluators.values())
+        if specs:
+            say("the judges of pictures")
         # Begun once the total is known, so that the progress does not fall back. The judges are asked for later.
         collect = begin_judges(find_homes(config)[0], specs, workers, tally, spent)
         pipeline = Painters(trained, config.model.resolution, workers, tally)
         results = run_evaluators(pipeline, data, evaluators, spent, say)
-    step = step_of_weights(request.weights)
-    append_records(
-        run,
-        [make_record(name, result, trained.weights_sha256, step, spent[name]) for name, result in results.items()],
-    )
+    step = step_of_weights(place)
+    records = [make_record(name, found, trained.weights_sha256, step, spent[name]) for name, found in results.items()]
+    append_records(run, records)
     return write_results(run, config, data, list(results.values()), spent, request.names, left_out)
+
+
+def choose_judges(names: Sequence[str], config: RunConfig, data: EvalData) -> list[JudgeSpec]:
+    """Return the specs of the judges that some evaluators ask: that of features, then those of the panel."""
+    if not data.drawn or not any(EVALUATORS[name].judged for name in names):
+        return []
+    features = judge_spec(find_homes(config)[0], data.names, config)
+    return [features, *panel_specs(features)]
 
 
 def keep_able(evaluators: Mapping[str, Evaluator], data: EvalData) -> tuple[dict[str, Evaluator], dict[str, str]]:

@@ -40,9 +40,9 @@ EVALUATORS: dict[str, Entry] = {
         "pictures of held-out captions, at several sizes",
         lambda c: Gallery(c.base, c.largest, brush=c.brush),
     ),
-    "control": Entry(
+    "control-brief": Entry(
         "whether pictures have the properties that were asked for",
-        lambda c: Control(choose_measured(c.config.model.properties), brush=c.brush),
+        lambda c: Control(choose_measured(c.config.model.properties), brush=c.brush, name="control-brief"),
     ),
     "control-deep": Entry(
         "the same with more prompts, seeds and values",
@@ -82,9 +82,7 @@ EVALUATORS: dict[str, Entry] = {
     ),
     "guidance": Entry("distance and image-text score by guidance weight", builders.build_guidance),
     "coco": Entry("FID on MS-COCO (majolica eval coco)", builders.build_coco),
-    "memorisation": Entry(
-        "how near pictures are to training pictures", lambda c: Memorisation(c.config, c.painted)
-    ),
+    "memorisation": Entry("how near pictures are to training pictures", lambda c: Memorisation(c.config, c.painted)),
     "heldout-loss": Entry("losses of held-out and of training pictures", lambda c: HeldOutLoss()),
     "detail": Entry(
         "what larger pictures have beyond their base pictures",
@@ -96,10 +94,10 @@ EVALUATORS: dict[str, Entry] = {
 """In the order of the report."""
 
 SUITES: dict[str, tuple[str, ...]] = {
-    "drawings": ("gallery", "control", "zero-shot", "fidelity", "likeness", "detail"),
-    "captions": ("gallery", "control", "zero-shot", "retrieval", "image-text", "distances", "heldout-loss"),
+    "drawings": ("gallery", "control-brief", "zero-shot", "fidelity", "likeness", "detail"),
+    "captions": ("gallery", "control-brief", "zero-shot", "retrieval", "image-text", "distances", "heldout-loss"),
     "control": ("control-deep", "control-plain", "control-limits"),
-    "everything": tuple(name for name in EVALUATORS if not name.startswith("control-") and name not in ("coco", "probe")),
+    "everything": tuple(name for name in EVALUATORS if name not in ("control-deep", "control-plain", "coco", "probe")),
 }
 """Suites by name. The first two are what a run gets if no other is named: `drawings` if it was trained on those of
 `majolica data openmoji`, and `captions` on anyone's own pictures."""

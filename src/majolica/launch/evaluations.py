@@ -18,10 +18,11 @@ from majolica.config.evaluation import EvaluatorConfig
 from majolica.config.run import RunConfig
 from majolica.distributed.group import any_rank, broadcast_in_place, broadcast_number
 from majolica.errors import Notice, UserError
+from majolica.eval.context import make_context, without_judges
 from majolica.eval.protocol import Evaluator, Result
 from majolica.eval.records import append_records, make_record
 from majolica.eval.run_data import load_run_data
-from majolica.eval.suites import EVALUATORS, build_evaluators, choose_evaluators, make_context, without_judges
+from majolica.eval.suites import EVALUATORS, build_evaluators, choose_evaluators
 from majolica.launch.shared_pipeline import SharedPipeline, serve_first_rank
 from majolica.run.best import find_best, keep_best
 from majolica.run.weights import hash_averaged
@@ -34,8 +35,8 @@ from majolica.train.watch.log import Log
 EVALUATED = "eval"
 """Before the slash of every metric of an evaluator in log.jsonl: `eval/zero-shot/zero_shot_top1`."""
 NOT_EVALUATED = "an evaluator failed"
-PICTURES = 256
-"""Pictures that an evaluator paints if its options do not say."""
+IN_TRAINING = "those of a run in training"
+"""Stands for the hash of weights that change from one evaluation to the next."""
 
 
 class Evaluations:
@@ -123,7 +124,7 @@ def check_evaluators(config: RunConfig) -> None:
     """Raise UserError if an evaluator of a run is not known, cannot be used while training, or could not be built."""
     train = config.train
     if train.best_metric and not any(train.evaluation_cadences):
-        raise UserError("train.best_metric is set, and nothing is evaluated: set train.eval_every and train.evaluators")
+        raise UserError("--train.best-metric is set, and nothing is evaluated: set --train.eval-every and `evaluators`")
     for options in train.evaluators if any(train.evaluation_cadences) else ():
         build_unjudged(options, config)
 
@@ -134,15 +135,15 @@ def build_unjudged(options: EvaluatorConfig, config: RunConfig) -> dict[str, Eva
     Raises UserError for an unknown name, and for an evaluator that asks judges, which take minutes to learn.
     """
     nobody = without_judges("judges are not asked while a run is trained")
-    context = make_context(config, config.model.properties, nobody, PICTURES, options)
+    context = make_context(config, config.model.properties, nobody, IN_TRAINING, options)
     if not options.name:
-        raise UserError("train.evaluators has an entry without a name: `majolica eval --list` lists them")
+        raise UserError("an entry of `evaluators` has no name: `majolica eval --list` lists them all")
     names = choose_evaluators((options.name,), None)
     for name in names:
         if EVALUATORS[name].judged:
             raise UserError(
-                f"train.evaluators names {name}, which asks judges that take minutes to learn: evaluate it when the"
-                " training has ended, with `majolica eval`"
+                f"`evaluators` names {name}, which asks judges that take minutes to learn: use it"
+                " when the training has ended, with `majolica eval`"
             )
     return build_evaluators(names, context)
 

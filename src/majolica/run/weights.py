@@ -103,7 +103,7 @@ class Weights:
 
 def home_of(place: Path) -> Path:
     """The run folder that the weights at `place` belong to, or else the folder that they lie in."""
-    folder = place if place.is_dir() else place.parent
+    folder = place.parent if place.is_file() or place.suffix == ".safetensors" else place
     return folder.absolute().parents[1] if folder.parent.name in ("checkpoints", BEST) else folder
 
 

@@ -16,11 +16,11 @@ from torch.nn import functional as F
 from majolica.data.drawings.compose import BACKGROUNDS, compose
 from majolica.data.drawings.openmoji import drawings
 from majolica.errors import UserError
-from majolica.eval.composition_kinds import KINDS
-from majolica.eval.compositions import Task, make_counts, make_pairs, make_relations, pluralise, render
+from majolica.eval.compositions.examiner import Examiner, Grounds, box_of
+from majolica.eval.compositions.foreground import find_things
+from majolica.eval.compositions.kinds import KINDS
+from majolica.eval.compositions.tasks import Task, make_counts, make_pairs, make_relations, pluralise, render
 from majolica.eval.evaluators.compositions import Compositions
-from majolica.eval.examiner import Examiner, Grounds, box_of
-from majolica.eval.foreground import find_things
 from majolica.eval.protocol import EvalData, Split, Table
 from majolica.sampling.request import PaintRequest
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from colour_painter import make_extractor
 from majolica.errors import UserError
-from majolica.eval.distance_table import distance_table
-from majolica.eval.distances import DistanceSettings, jackknife_error, measure_distances, thin
+from majolica.eval.distances.measures import DistanceSettings, jackknife_error, measure_distances, thin
+from majolica.eval.distances.table import distance_table
 from majolica.metrics.extrapolate import frechet_at_infinity
 from majolica.metrics.frechet import frechet_distance, frechet_to
 from majolica.metrics.kernels import kernel_distance

@@ -15,14 +15,14 @@ from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.errors import UserError
 from majolica.eval.brush import Brush
-from majolica.eval.chunks import ChunkPainter
-from majolica.eval.describe import own_extractor
-from majolica.eval.distances import DistanceSettings, describe_extractor
+from majolica.eval.distances.chunks import ChunkPainter
+from majolica.eval.distances.describe import own_extractor
+from majolica.eval.distances.measures import DistanceSettings, describe_extractor
+from majolica.eval.distances.patches import cut_crops, draw_corners, measure_patches
+from majolica.eval.distances.real_pictures import describe_source
 from majolica.eval.evaluators.distances import OwnDistances
-from majolica.eval.guidance_sweep import GuidanceSweep
-from majolica.eval.patches import cut_crops, draw_corners, measure_patches
+from majolica.eval.evaluators.guidance import GuidanceSweep
 from majolica.eval.protocol import EvalData, Figure, Split, Table
-from majolica.eval.real_pictures import describe_source
 from majolica.metrics.frechet import frechet_distance
 from majolica.metrics.moments import Moments
 from majolica.metrics.statistics import save_statistics

@@ -54,9 +54,9 @@ def test_the_sentences_around_names_are_not_complained_of(pipeline: Any) -> None
     """Whoever evaluates did not write "an illustration of a fox", and cannot write it better."""
 
     class Strict(pipeline):  # type: ignore[misc]
-        def embed_labels(self, labels: list[str]) -> torch.Tensor:
+        def embed_labels(self, labels: list[str], templates: tuple[str, ...]) -> torch.Tensor:
             warnings.warn(f"the label {labels[0]} is unknown", Notice, stacklevel=2)
-            return super().embed_labels(labels)
+            return super().embed_labels(labels, templates)
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", Notice)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from majolica.eval.foreground import find_parts, find_things, label_parts, oklab, spread
+from majolica.eval.compositions.foreground import find_parts, find_things, label_parts, oklab, spread
 
 
 def test_oklab_of_known_colours() -> None:

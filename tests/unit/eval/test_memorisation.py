@@ -19,9 +19,9 @@ from majolica.data.loading.split import load_split
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.errors import UserError
-from majolica.eval.copying import median_ratio, probability_nearer, share_nearer
 from majolica.eval.evaluators.memorisation import Memorisation
-from majolica.eval.neighbours import find_nearest, thumbnails
+from majolica.eval.memorisation.copying import median_ratio, probability_nearer, share_nearer
+from majolica.eval.memorisation.neighbours import find_nearest, thumbnails
 from majolica.eval.paintings import Paintings
 from majolica.eval.protocol import EvalData, Split
 from majolica.eval.training_pictures import TrainingPictures, join_splits

@@ -19,11 +19,12 @@ from majolica.config.logged import GRADIENT_NORM
 from majolica.config.run import DataConfig, RunConfig
 from majolica.errors import UserError
 from majolica.eval import facts
+from majolica.eval.context import Judges, make_context
 from majolica.eval.pictures import encode_png, figure_picture
 from majolica.eval.protocol import EvalData, Figure, Result, Table
 from majolica.eval.report import Report, render_report
 from majolica.eval.run import run_evaluators, write_results
-from majolica.eval.suites import SUITES, Judges, build_evaluators, make_context
+from majolica.eval.suites import SUITES, build_evaluators
 from majolica.html.figures import picture_grid
 from majolica.html.matrices import confusion_heat
 from pages import read_page
@@ -82,7 +83,7 @@ def test_the_whole_report(run: tuple[Path, RunConfig], pipeline: Any, judge: Any
     seconds = {"data": 12.0}
     heard: list[str] = []
     judges = Judges(lambda: judge, lambda: judge)
-    context = make_context(config, config.model.properties, judges, 20, EvaluatorConfig())
+    context = make_context(config, config.model.properties, judges, "w", EvaluatorConfig(pictures=20))
     evaluators = build_evaluators([name for name in SUITES["drawings"] if name != "detail"], context)
     results = run_evaluators(pipeline({4: 2}), data, evaluators, seconds, heard.append)
     metrics = write_results(folder, config, data, list(results.values()), seconds)
@@ -92,7 +93,7 @@ def test_the_whole_report(run: tuple[Path, RunConfig], pipeline: Any, judge: Any
     assert set(wanted) <= set(metrics)
     assert json.loads((folder / "metrics.json").read_text()) == metrics
     assert (metrics["train_seconds"], metrics["samples_seen"], metrics["parameters"]) == (61, 64 * 39, 7)
-    assert heard == list(seconds)[1:] == ["gallery", "control", "zero-shot", "fidelity", "likeness"]
+    assert heard == list(seconds)[1:] == ["gallery", "control-brief", "zero-shot", "fidelity", "likeness"]
     page = (folder / "report.html").read_text()
     read_page(page)
     for words in (

@@ -51,7 +51,7 @@ def test_evaluate_writes_both_files(folder: Path) -> None:
     page = (folder / "report.html").read_text()
     assert "OpenMoji" in page  # the licence asks for the name
     assert "16 px" in page and "32 px" in page and "64 px" in page
-    assert heard[0] == "the judges of pictures"
+    assert heard[:2] == ["detail is left out: The data have no pictures of 32 px.", "the judges of pictures"]
 
 
 def test_pictures_are_fitted_as_the_run_was_trained(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,9 +93,9 @@ def test_a_run_on_other_pictures_is_evaluated_without_names_and_judges(folder: P
     for name in ("names.json", "dataset.json"):
         (folder.parent / "data" / name).unlink()
     heard: list[str] = []
-    metrics = evaluate(EvaluationRequest(folder), heard.append)
-    assert "zero-shot is left out: The data have no held-out pictures of which it is known what they show." in heard
-    assert "control_rho" in metrics and "prompt_fidelity" not in metrics
+    metrics = evaluate(EvaluationRequest(folder, ("control-brief", "zero-shot")), heard.append)
+    assert heard[0] == "zero-shot is left out: The data have no held-out pictures of which it is known what they show."
+    assert "control_rho" in metrics and "zero_shot_top1" not in metrics
     with pytest.raises(UserError, match="fidelity cannot evaluate this run: Its judges learn to name the drawings"):
         evaluate(EvaluationRequest(folder, ("fidelity",)))
 

@@ -20,10 +20,9 @@ from majolica.launch.prepare import prepare
 from majolica.launch.rehearse import rehearse
 from majolica.launch.start import train
 from majolica.properties.quantiles import load_quantiles
-from majolica.run.weights import load_ema
+from majolica.run.weights import home_of, load_ema
 from majolica.text.tokenizer import train_tokenizer
 from majolica.train import state
-from majolica.run.weights import home_of
 from majolica.train.warm_start import MOST_NAMES, PIECES, PROPERTY_KINDS, begin_with, describe, warm_start
 from ranks import changed
 from tiny import tiny_run, weights

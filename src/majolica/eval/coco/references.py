@@ -20,7 +20,7 @@ from majolica.data.pictures.decode import decode
 from majolica.data.pictures.faults import BadPicture, explain
 from majolica.errors import UserError, to_printable
 from majolica.eval.coco.annotations import Coco, CocoPicture
-from majolica.eval.distances import describe_extractor
+from majolica.eval.distances.measures import describe_extractor
 from majolica.features.extractor import Extractor
 from majolica.features.resize import REFERENCE, prepare_reference
 from majolica.features.streaming import describe_all

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from majolica.eval.brush import Brush
-from majolica.eval.chunks import ChunkPainter, Painted
 from majolica.eval.coco.plan import CocoPlan
 from majolica.eval.coco.prompts import write_ids
 from majolica.eval.coco.references import SIDE, load_or_describe
-from majolica.eval.describe import ExtractorSource, choose_extractor
-from majolica.eval.distance_table import distance_table
-from majolica.eval.distances import Distances, DistanceSettings, measure_distances
-from majolica.eval.image_text import mean_with_interval
+from majolica.eval.distances.chunks import ChunkPainter, Painted
+from majolica.eval.distances.describe import ExtractorSource, choose_extractor
+from majolica.eval.distances.image_text import mean_with_interval
+from majolica.eval.distances.measures import Distances, DistanceSettings, measure_distances
+from majolica.eval.distances.table import distance_table
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result
 from majolica.features.extractor import Extractor

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from majolica.errors import UserError
 from majolica.eval.brush import Brush
-from majolica.eval.composition_kinds import KINDS, SAME_PICTURES
-from majolica.eval.compositions import Task, render
-from majolica.eval.examiner import Examiner, Grounds, Sight
+from majolica.eval.compositions.examiner import Examiner, Grounds, Sight
+from majolica.eval.compositions.kinds import KINDS, SAME_PICTURES
+from majolica.eval.compositions.tasks import Task, render
 from majolica.eval.judge.panel import Panel
 from majolica.eval.judge.spec import VERSION
 from majolica.eval.pictures import figure_picture

@@ -13,14 +13,14 @@ from torch import Tensor
 from majolica.data.pictures.frame import Fit
 from majolica.errors import UserError, to_printable
 from majolica.eval.brush import Brush
-from majolica.eval.chunks import ChunkPainter
-from majolica.eval.describe import ExtractorSource, choose_extractor, describe_pictures
-from majolica.eval.distance_table import distance_table
-from majolica.eval.distances import Distances, DistanceSettings, describe_extractor, measure_distances, thin
-from majolica.eval.image_text import mean_with_interval
-from majolica.eval.patches import measure_patches
+from majolica.eval.distances.chunks import ChunkPainter
+from majolica.eval.distances.describe import ExtractorSource, choose_extractor, describe_pictures
+from majolica.eval.distances.image_text import mean_with_interval
+from majolica.eval.distances.measures import Distances, DistanceSettings, describe_extractor, measure_distances, thin
+from majolica.eval.distances.patches import measure_patches
+from majolica.eval.distances.real_pictures import Described, describe_source
+from majolica.eval.distances.table import distance_table
 from majolica.eval.protocol import EvalData, PipelineLike, Result, Split
-from majolica.eval.real_pictures import Described, describe_source
 from majolica.features.extractor import Extractor
 from majolica.metrics.moments import Moments
 from majolica.metrics.statistics import load_statistics

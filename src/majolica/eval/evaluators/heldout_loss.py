@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from majolica.eval.painters import Painters
 from majolica.eval.protocol import EvalData, PipelineLike, Result, Split, Table
 from majolica.eval.training_pictures import TrainingPictures, join_splits
 from majolica.metrics.intervals import bootstrap_interval, wilson_interval
@@ -42,7 +41,7 @@ class HeldOutLoss:
     pictures: int = 256
     """Pictures of each side at most."""
     seed: int = 0
-    name: str = "held-out loss"
+    name: str = "heldout-loss"
 
     def paintings(self, data: EvalData) -> float:
         """Return 0, because nothing is painted."""
@@ -88,7 +87,7 @@ def find_trained(pipeline: PipelineLike) -> Pipeline:
     """Return the trained model behind what evaluators get. Raises ValueError if there is none."""
     from majolica.sampling.pipeline import Pipeline
 
-    found = pipeline.pipeline if isinstance(pipeline, Painters) else pipeline
+    found = getattr(pipeline, "pipeline", pipeline)  # several processes may share the work of one pipeline
     if not isinstance(found, Pipeline):
         raise ValueError(f"losses need a trained pipeline, not {type(found).__name__}")
     return found

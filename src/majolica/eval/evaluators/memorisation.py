@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from majolica.config.run import RunConfig
-from majolica.eval.copying import median, median_ratio, probability_nearer, share_nearer
 from majolica.eval.evaluators.zero_shot import image_embeddings
-from majolica.eval.neighbours import SIDE, Nearest, find_nearest, thumbnails
+from majolica.eval.memorisation.copying import median, median_ratio, probability_nearer, share_nearer
+from majolica.eval.memorisation.neighbours import SIDE, Nearest, find_nearest, thumbnails
 from majolica.eval.paintings import Painted, Paintings
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from majolica.errors import Notice
-from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table, share_error
 from majolica.eval.labelled.mentions import find_mentions
+from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table, share_error
 from majolica.eval.recolour import to_grey, turn_hues
 from majolica.html.matrices import confusion_heat
 from majolica.metrics.intervals import wilson_interval
@@ -63,7 +63,7 @@ class ZeroShot:
         if self.labels:
             return [find_mentions(caption, self.labels) for caption in data.heldout.captions]
         index = {name: i for i, name in enumerate(data.names)}
-        return [{index[name] for name in data.heldout.shown(i)} for i in range(len(data.heldout))]
+        return [{index[name] for name in data.heldout.shown(i) if name in index} for i in range(len(data.heldout))]
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         names, things = self.labels or data.names, self._things(data)

@@ -14,9 +14,13 @@ def find_mentions(caption: str, labels: Sequence[str]) -> set[int]:
     A plural with s counts ("two foxes" mentions no fox, "two dogs" a dog). A label within a longer label that is
     mentioned, such as apple in "red apple", does not count if the longer one is a label too.
     """
-    text = fold(caption)
-    found = {i: spans for i, label in enumerate(labels) if (spans := _find(text, fold(label)))}
+    text = _plain(caption)
+    found = {i: spans for i, label in enumerate(labels) if (spans := _find(text, _plain(label)))}
     return {i for i, spans in found.items() if not all(_is_within(span, _others(found, i)) for span in spans)}
+
+
+def _plain(text: str) -> str:
+    return fold(text).replace("\N{LOWER ONE EIGHTH BLOCK}", " ").strip()  # which sentencepiece writes for a space
 
 
 def _find(text: str, label: str) -> list[tuple[int, int]]:

@@ -20,8 +20,8 @@ from majolica import __version__
 from majolica.data.pictures.encode import encode
 from majolica.errors import Notice
 from majolica.eval.brush import Brush
-from majolica.eval.describe import describe_pictures
-from majolica.eval.image_text import image_text_scores
+from majolica.eval.distances.describe import describe_pictures
+from majolica.eval.distances.image_text import image_text_scores
 from majolica.eval.protocol import PipelineLike
 from majolica.features.extractor import Extractor
 from majolica.features.resize import REFERENCE, prepare_reference

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from majolica.eval.distances import Distances
+from majolica.eval.distances.measures import Distances
 from majolica.eval.protocol import Table
 
 LABELS = {

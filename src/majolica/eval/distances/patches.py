@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from majolica.eval.describe import describe_pictures
+from majolica.eval.distances.describe import describe_pictures
 from majolica.features.extractor import Extractor
 from majolica.metrics.frechet import frechet_distance
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from majolica.eval.brush import Brush
-from majolica.eval.chunks import ChunkPainter
-from majolica.eval.describe import ExtractorSource, choose_extractor, describe_pictures
-from majolica.eval.distances import Names, bias_warnings, describe_extractor
-from majolica.eval.image_text import mean_with_interval
+from majolica.eval.distances.chunks import ChunkPainter
+from majolica.eval.distances.describe import ExtractorSource, choose_extractor, describe_pictures
+from majolica.eval.distances.image_text import mean_with_interval
+from majolica.eval.distances.measures import Names, bias_warnings, describe_extractor
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Split, Table
 from majolica.features.extractor import Extractor
 from majolica.html.charts import Points, charts, line_chart

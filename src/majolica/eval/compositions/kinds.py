@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from majolica.eval import compositions as tasks
-from majolica.eval.compositions import MakeTasks, Task
-from majolica.eval.examiner import Sight
+from majolica.eval.compositions import tasks
+from majolica.eval.compositions.examiner import Sight
+from majolica.eval.compositions.tasks import MakeTasks, Task
 
 
 def shows_thing(sight: Sight, task: Task) -> bool:

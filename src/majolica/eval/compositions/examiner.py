@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from majolica.data.drawings.compose import BACKGROUNDS, compose
 from majolica.data.drawings.openmoji import drawings
-from majolica.eval.foreground import Scene, dilate, find_parts, find_things
+from majolica.eval.compositions.foreground import Scene, dilate, find_parts, find_things
 from majolica.eval.judge.panel import Panel
 
 LARGEST = 64

@@ -1,0 +1,1 @@
+"""Distances between sets of pictures, on the features of an extractor."""

@@ -1,0 +1,1 @@
+"""Whether painted pictures are copies of training pictures."""
