@@ -40,6 +40,14 @@ ARMS = {
 """What each model learns, and for which share of the minutes."""
 
 
+MEASURED = {
+    "joint": ("zero-shot", "fidelity", "likeness"),
+    "eye": ("zero-shot",),
+    "painter": ("fidelity", "likeness"),
+}
+"""The evaluators of each model."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
@@ -64,7 +72,7 @@ def measure_seed(data: Path, minutes: float, seed: int, pictures: int) -> dict[s
         folder = Path(tempfile.mkdtemp(prefix="majolica-joint-"))
         try:
             train(configure(data, learns, share * minutes, seed), folder / "run")
-            metrics = evaluate(EvaluationRequest(folder / "run", pictures=pictures, processes=0))
+            metrics = evaluate(EvaluationRequest(folder / "run", MEASURED[learns], pictures, processes=0))
         finally:
             shutil.rmtree(folder)
         wanted = [*(SEES if learns != "painter" else ()), *(PAINTS if learns != "eye" else ()), "samples_seen"]

@@ -72,6 +72,13 @@ def test_zero_shot_of_a_folder_of_classes(run: Path, tmp_path: Path) -> None:
     assert cli.main(["eval", str(run), *options]) == 0
     record = read_records(run)[-1]
     assert record.protocol["pictures"] == 4 and record.protocol["templates"] == "imagenet"
+    written = json.loads((run / "clip_benchmark-classes.json").read_text())
+    assert written["metrics"]["acc1"] == record.metrics["labelled_top1"]
+    assert (written["task"], written["dataset"], written["model"]) == (
+        "zeroshot_classification",
+        "classes",
+        "majolica-tiny",
+    )
 
 
 def test_checkpoints_are_a_drift_table(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

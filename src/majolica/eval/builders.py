@@ -50,7 +50,13 @@ def build_zero_shot(context: Context) -> Evaluator:
     if context.data is None:
         labels = _read_labels(context)
         return ZeroShot(labels.names if labels else (), _find_templates(context))
-    return LabelledZeroShot(_open_labelled(context), _find_templates(context), tell=context.tell)
+    return LabelledZeroShot(
+        _open_labelled(context),
+        _find_templates(context),
+        tell=context.tell,
+        model=f"majolica-{context.config.recipe}",
+        pretrained=context.weights,
+    )
 
 
 def build_early_sight(context: Context) -> Evaluator:

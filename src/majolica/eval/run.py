@@ -140,6 +140,8 @@ def write_results(
     found = {name: value for result in results for name, value in result.metrics.items()}
     metrics = {**found, **metrics}
     page_file, metrics_file = result_files(run, names)
+    for name, content in (pair for result in results for pair in result.files.items()):
+        write_atomic(run / name, content)
     write_atomic(metrics_file, json.dumps(metrics, indent=1))
     page = Report(
         title=f"Majolica · {config.recipe}",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from majolica.eval.labelled.clip_benchmark import benchmark_result
 from majolica.eval.labelled.confusions import confusion_parts, hardest_classes
 from majolica.eval.labelled.embed import Reading, Tell, embed_classes, map_batches, tell_nobody
 from majolica.eval.labelled.pictures import Batch, LabelledPictures, describe_skipped
@@ -19,7 +22,7 @@ from majolica.eval.labelled.scores import (
     measure_reliability,
     share_among,
 )
-from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table
+from majolica.eval.protocol import READING, EvalData, Figure, PipelineLike, Result, Table
 from majolica.html.charts import Points, scatter
 from majolica.metrics.intervals import wilson_interval
 from majolica.plurals import counted
@@ -41,11 +44,15 @@ class LabelledZeroShot:
     templates: TemplateSet = DEFAULT
     batch: int = 64
     tell: Tell = tell_nobody
+    model: str = "majolica"
+    """What the model is called in the form of CLIP_benchmark."""
+    pretrained: str = ""
+    """What its weights are called there."""
     name: str = "labelled-zero-shot"
 
     def paintings(self, data: EvalData) -> float:
-        """Return 0, because nothing is painted."""
-        return 0
+        """Return what reading the pictures takes, in painted pictures."""
+        return READING * len(self.pictures)
 
     def lacks(self, data: EvalData) -> str:
         """Return that there is only one class, if so."""
@@ -83,7 +90,13 @@ class LabelledZeroShot:
             _note(self.pictures, reading, metrics, intervals, templates["templates_used"]),
             {**reading.record(self.pictures), **templates},
             {f"labelled_{name}": bounds for name, bounds in intervals.items()},
+            {f"clip_benchmark-{Path(self.pictures.source).name}.json": self._benchmark(metrics)},
         )
+
+    def _benchmark(self, metrics: Mapping[str, float]) -> str:
+        named = {f"labelled_{name}": value for name, value in metrics.items()}
+        dataset = Path(self.pictures.source).name
+        return json.dumps(benchmark_result(named, "zeroshot_classification", dataset, self.model, self.pretrained))
 
 
 def lacks_classes(pictures: LabelledPictures) -> str:

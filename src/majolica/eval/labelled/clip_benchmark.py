@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal
-
-from majolica.files import write_atomic
 
 Task = Literal["zeroshot_classification", "zeroshot_retrieval"]
 CLASSIFICATION = {
@@ -40,8 +36,3 @@ def benchmark_result(
         "metrics": {theirs: metrics.get(ours) for theirs, ours in names.items()},
         "language": language,
     }
-
-
-def write_benchmark(path: Path, result: Mapping[str, object]) -> None:
-    """Write one result as JSON. Raises UserError if the file cannot be written."""
-    write_atomic(path, json.dumps(result))

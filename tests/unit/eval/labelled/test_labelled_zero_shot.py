@@ -16,7 +16,7 @@ from levels import NAMES, flat
 from majolica.errors import UserError
 from majolica.eval.evaluators.labelled_zero_shot import LabelledZeroShot
 from majolica.eval.labelled.class_list import list_classes
-from majolica.eval.labelled.clip_benchmark import benchmark_result, write_benchmark
+from majolica.eval.labelled.clip_benchmark import benchmark_result
 from majolica.eval.labelled.confusions import confusion_parts
 from majolica.eval.labelled.pictures import LabelledPictures
 from majolica.eval.labelled.scores import (
@@ -108,12 +108,12 @@ def test_few_classes_have_no_top5(tmp_path: Path, seer: Any, nothing: EvalData) 
     assert written["metrics"] == {"acc1": 1.0, "acc5": None, "mean_per_class_recall": 1.0}
 
 
-def test_the_file_of_clip_benchmark(tmp_path: Path, seer: Any, pictures: LabelledPictures, nothing: EvalData) -> None:
-    metrics = LabelledZeroShot(pictures)(seer({4: 5}), nothing).metrics
-    path = tmp_path / "result.json"
-    write_benchmark(path, benchmark_result(metrics, "zeroshot_classification", "imagenet1k", "majolica", "step 100"))
-    assert json.loads(path.read_text()) == {
-        "dataset": "imagenet1k",
+def test_the_file_of_clip_benchmark(seer: Any, pictures: LabelledPictures, nothing: EvalData) -> None:
+    evaluator = LabelledZeroShot(pictures, model="majolica", pretrained="step 100")
+    [(name, content)] = evaluator(seer({4: 5}), nothing).files.items()
+    assert name == f"clip_benchmark-{Path(pictures.source).name}.json"
+    assert json.loads(content) == {
+        "dataset": Path(pictures.source).name,
         "model": "majolica",
         "pretrained": "step 100",
         "task": "zeroshot_classification",
