@@ -22,12 +22,12 @@ import time
 import torch
 from torch import Tensor
 
-from benchmarks.fidelity_packages import largest_difference_to_torch_fidelity
+from benchmarks.fidelity_packages import draw_weights, largest_difference_to_torch_fidelity
 from majolica.device import find_device, synchronize
 from majolica.features.conventions import find_convention
 from majolica.features.extractor import make_describe
 from majolica.features.inception import WIDTH, Inception
-from majolica.metrics.frechet import frechet_between, frechet_distance
+from majolica.metrics.frechet import frechet_between
 from majolica.metrics.moments import Moments
 
 
@@ -42,8 +42,9 @@ def draw_pictures(count: int, side: int, seed: int = 0) -> Tensor:
 @torch.no_grad()
 def measure(options: argparse.Namespace, device: torch.device) -> dict[str, object]:
     """All figures of one run."""
-    torch.manual_seed(0)
-    network = Inception().to(device).eval().requires_grad_(False)
+    network = Inception()
+    network.load_state_dict(draw_weights(0))
+    network = network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     describe = make_describe(find_convention("clean-fid").prepare, network, device)
     images_B3HW = draw_pictures(options.pictures, options.side)
     seconds, parts = [], []
@@ -55,14 +56,15 @@ def measure(options: argparse.Namespace, device: torch.device) -> dict[str, obje
         seconds.append((time.perf_counter() - start) / len(batch_B3HW))
     features_BD = torch.cat(parts)
     start = time.perf_counter()
-    frechet_between(Moments.of(features_BD[::2]), Moments.of(features_BD[1::2]))
+    distance = frechet_between(Moments.of(features_BD[::2]), Moments.of(features_BD[1::2]))
+    took = time.perf_counter() - start
     return {
         "device": device.type,
         "pictures": options.pictures,
         "features": WIDTH,
         "features_per_s": round(1 / statistics.median(seconds), 2),
-        "fd_of_two_halves": frechet_distance(features_BD[::2], features_BD[1::2]),
-        "frechet_seconds": round(time.perf_counter() - start, 3),
+        "fd_of_two_halves": round(distance, 4),
+        "frechet_seconds": round(took, 3),
         "largest_difference_to_torch_fidelity": largest_difference_to_torch_fidelity(),
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
