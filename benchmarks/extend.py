@@ -6,6 +6,9 @@ For each property, in the same minutes on the same data and threads:
 * everything: all weights of the run are trained on, with the property as one more of its own;
 * nothing: the property is only followed by projection, without training.
 
+* pairs: the adapters of all the properties loaded together. For each property the other one is set to the middle of its
+  values at the same time: `PROPERTY beside OTHER` says what is left of its control, which alone is that of `adapter`.
+
 `rho` is the correlation of requested and measured values (Spearman's; for a hue the circular one) and `difference` the
 mean of |requested - measured| as a share of the range, over `--prompts` prompts and `--values` values. `plain` is the
 model alone; otherwise predictions are projected, as in use. `--reference` names a run that was trained with the
@@ -30,12 +33,11 @@ from majolica.config import io
 from majolica.errors import Notice
 from majolica.eval import facts
 from majolica.eval.brush import Brush
-from majolica.eval.control.sweep import choose_values, paint_sweep
+from majolica.eval.control.sweep import Sweep, choose_values, paint_sweep
 from majolica.eval.protocol import EvalData
 from majolica.launch.start import train
 from majolica.properties.registry import is_smooth
 from majolica.sampling.pipeline import Pipeline
-from majolica.text.articles import with_article
 from majolica.train.extend import ExtendRequest, extend
 
 
@@ -43,7 +45,7 @@ def measure(
     pipeline: Pipeline, name: str, data: EvalData, options: argparse.Namespace, plain: bool
 ) -> dict[str, float]:
     """Correlation and difference of one property of a run."""
-    prompts = [with_article(data.names[i * len(data.names) // options.prompts]) for i in range(options.prompts)]
+    prompts = data.plain_prompts(options.prompts)
     values = choose_values(name, data, options.values)
     found = paint_sweep(pipeline, name, prompts, values, Brush(batch=16), plain).accuracy()
     return {key: round(found[key], 4) for key in ("rho", "difference")}
@@ -55,11 +57,11 @@ def measure_both(pipeline: Pipeline, name: str, data: EvalData, options: argpars
     return found | measure(pipeline, name, data, options, plain=False)
 
 
-def teach(run: Path, name: str, options: argparse.Namespace, place: Path) -> Pipeline:
-    """The run with an adapter for the property."""
+def teach(run: Path, name: str, options: argparse.Namespace, place: Path) -> Path:
+    """The file of an adapter for the property."""
     out = place / f"{name}.safetensors"
     extend(ExtendRequest(run, name, out=out, minutes=options.minutes, seed=options.seed), _say)
-    return Pipeline.load(run, adapters=[out])
+    return out
 
 
 def tune_everything(run: Path, name: str, options: argparse.Namespace, place: Path) -> Pipeline:
@@ -76,6 +78,23 @@ def tune_everything(run: Path, name: str, options: argparse.Namespace, place: Pa
     return Pipeline.load(place / f"all-{name}")
 
 
+def measure_pairs(adapters: dict[str, Path], data: EvalData, options: argparse.Namespace) -> dict[str, object]:
+    """The control of each property by its adapter, with another one loaded and set beside it; the model alone."""
+    found: dict[str, object] = {}
+    for name in adapters:
+        for other in adapters:
+            if other == name:
+                continue
+            pipeline = Pipeline.load(options.run, adapters=[adapters[name], adapters[other]])
+            beside = {other: float(choose_values(other, data, 3)[1])}
+            prompts = data.plain_prompts(options.prompts)
+            values, brush = choose_values(name, data, options.values), Brush(batch=16)
+            turns = [brush.paint(pipeline, prompts, None, {name: float(value), **beside}, True) for value in values]
+            accuracy = Sweep(name, values, torch.stack(turns)).accuracy()
+            found[f"{name} beside {other}"] = {key: round(accuracy[key], 4) for key in ("rho", "difference")}
+    return found
+
+
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
@@ -87,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--reference", type=Path, help="trained with them")
     parser.add_argument("--properties", nargs="+", default=["hue", "subject_scale", "sharpness"])
     parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--ways", nargs="+", default=["adapter", "everything", "nothing"])
+    parser.add_argument("--ways", nargs="+", default=["adapter", "pairs", "everything", "nothing"])
     parser.add_argument("--prompts", type=int, default=16)
     parser.add_argument("--values", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
@@ -96,11 +115,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = io.load(options.run / "config.yaml")
     data = facts.load_data(facts.data_folder(config), config.model.resolution)
     place, found = Path(tempfile.mkdtemp(prefix="majolica-extend-")), {}
+    adapters: dict[str, Path] = {}
     try:
         for name in options.properties:
             result: dict[str, object] = {}
-            if "adapter" in options.ways:
-                result["adapter"] = measure_both(teach(options.run, name, options, place), name, data, options)
+            if {"adapter", "pairs"} & {*options.ways}:
+                adapters[name] = teach(options.run, name, options, place)
+                taught = Pipeline.load(options.run, adapters=[adapters[name]])
+                result["adapter"] = measure_both(taught, name, data, options)
             if "everything" in options.ways:
                 tuned = tune_everything(options.run, name, options, place)
                 result["everything"] = measure_both(tuned, name, data, options)
@@ -111,6 +133,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 result["reference"] = measure_both(Pipeline.load(options.reference), name, data, options)
             found[name] = result
             _say(f"{name}: {result}")
+        if "pairs" in options.ways:
+            found["pairs"] = measure_pairs(adapters, data, options)
     finally:
         shutil.rmtree(place)
     if options.json:

@@ -21,6 +21,8 @@ class Brush:
     seed: int = 0
     """Seed of the first picture of a call; the next pictures count on from it."""
     solver: str = "heun"
+    property_guidance: float | None = None
+    """Weight of all properties together; None stands for the usual weights."""
     batch: int = 64
     """The number of pictures that are painted at once.
 
@@ -30,7 +32,8 @@ class Brush:
     @property
     def record(self) -> dict[str, Any]:
         """What a protocol says of these settings."""
-        return {"steps": self.steps, "guidance": self.guidance, "seed": self.seed, "solver": self.solver}
+        record = {"steps": self.steps, "guidance": self.guidance, "seed": self.seed, "solver": self.solver}
+        return record if self.property_guidance is None else {**record, "property_guidance": self.property_guidance}
 
     def paint(
         self,
@@ -52,6 +55,7 @@ class Brush:
             guidance=self.guidance,
             seed=range(self.seed, self.seed + len(prompts)),
             solver=self.solver,
+            property_guidance=self.property_guidance,
             batch=self.batch,
             project=not plain,
             raw=plain,

@@ -14,6 +14,7 @@ from majolica.eval.context import Context
 from majolica.eval.evaluators.compositions import Compositions
 from majolica.eval.evaluators.control import Control
 from majolica.eval.evaluators.control_limits import ControlLimits
+from majolica.eval.evaluators.control_weights import ControlWeights
 from majolica.eval.evaluators.detail import Detail
 from majolica.eval.evaluators.fidelity import Fidelity
 from majolica.eval.evaluators.gallery import Gallery
@@ -51,6 +52,10 @@ EVALUATORS: dict[str, Entry] = {
     "control-plain": Entry(
         "control by the model alone, without projection and calibration",
         lambda c: Control(c.measured, brush=c.brush, plain=True, name="control-plain"),
+    ),
+    "control-weights": Entry(
+        "control and cross-talk by the weight of properties",
+        lambda c: ControlWeights(c.measured, brush=c.brush),
     ),
     "control-limits": Entry(
         "what properties cost, and who wins if caption and property disagree",
@@ -96,8 +101,10 @@ EVALUATORS: dict[str, Entry] = {
 SUITES: dict[str, tuple[str, ...]] = {
     "drawings": ("gallery", "control-brief", "zero-shot", "fidelity", "likeness", "detail"),
     "captions": ("gallery", "control-brief", "zero-shot", "retrieval", "image-text", "distances", "heldout-loss"),
-    "control": ("control-deep", "control-plain", "control-limits"),
-    "everything": tuple(name for name in EVALUATORS if name not in ("control-deep", "control-plain", "coco", "probe")),
+    "control": ("control-deep", "control-plain", "control-weights", "control-limits"),
+    "everything": tuple(
+        name for name in EVALUATORS if name not in ("control-deep", "control-plain", "control-weights", "coco", "probe")
+    ),
 }
 """Suites by name. The first two are what a run gets if no other is named: `drawings` if it was trained on those of
 `majolica data openmoji`, and `captions` on anyone's own pictures."""

@@ -107,7 +107,8 @@ def spread(split: Split, count: int) -> Split:
 def losses_of(trained: Pipeline, split: Split, seed: int) -> Measured:
     """Measure the losses of the pictures of a split; the draws of a picture depend on `seed` and its place alone."""
     config, columns = trained.config, choose_columns(trained.config.model.properties)
-    values = list(zip(*(read_all(columns, meta) for meta in split.metas), strict=True))
+    categories = trained.model.conditions.categories
+    values = list(zip(*(read_all(columns, meta, categories) for meta in split.metas), strict=True))
     known = {name: torch.tensor(column) for name, column in zip(columns, values, strict=True)}
     tokens_NL = trained.tokenizer.encode(list(split.captions), config.model.text.length)
     # Row i of the draws is that of picture i, so that fewer pictures get the same draws.
