@@ -105,6 +105,8 @@ def test_distances_to_other_pictures_do_not_compare(run: Path, capsys: pytest.Ca
         (["--suite", "zero-shoot"], "did you mean 'zero-shot'"),
         (["--suite", "probe"], "Labelled pictures are needed: name them with --data."),
         (["--suite", "coco"], "The folder of MS-COCO is needed"),
+        (["--data", "nowhere"], "name these too, as in --suite zero-shot,probe"),
+        (["--suite", "image-text", "--extractor", "ViT-B-32"], "The weights of open_clip's ViT-B-32 are needed"),
         (["--suite", "zero-shot", "--data", "nowhere"], "there is no nowhere"),
         (["--guidance", "0"], "guidance is 0: it must be above 0"),
         (["--suite", "distances", "--extractor", "inceptoin"], "did you mean 'inception'"),

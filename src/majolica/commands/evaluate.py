@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -34,11 +34,14 @@ def evaluate(
     templates_file: str = "",
     extractor: str = "",
     weights: str = "",
+    resize: Literal["clean-fid", "torch-fidelity", "pytorch-fid"] = "clean-fid",
+    first_synonym: Flag = False,
     pictures: int = 0,
     steps: int = 20,
     guidance: float = 2.0,
     seed: int = 0,
     processes: int = 0,
+    property: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(metavar="FILE")] = (),
     list: Flag = False,
 ) -> None:
     """Evaluate a run: metrics.json, report.html and a line for each result in results.jsonl, in its folder.
@@ -51,11 +54,14 @@ def evaluate(
         templates_file: File of the sentences that labels are put into, or imagenet for the 80 of CLIP.
         extractor: Whose features distances compare: perception (the run's own) when not given, inception, dinov2, clip.
         weights: File of the extractor's weights; downloaded when not given.
+        resize: Whose way of resizing pictures for Inception is followed.
+        first_synonym: Use only what stands before the first comma of a label.
         pictures: How many pictures are painted; the usual number of each evaluator when 0.
         steps: Steps of the solver for a picture.
         guidance: Weight of the caption in painting; 1 for none.
         seed: Seed of the first picture.
         processes: Processes that paint side by side; 0: one a core, up to 8, and one on a GPU.
+        property: A Python file that measures a property of your own, which the run was taught; may be repeated.
         list: List the suites and evaluators, and stop.
     """
     if list:
@@ -71,17 +77,30 @@ def evaluate(
         templates=templates_file,
         extractor=extractor,
         weights=weights,
+        resize=resize,
+        first_synonym=first_synonym,
         pictures=pictures,
         steps=steps,
         guidance=guidance,
         seed=seed,
     )
     names = tuple(name.strip() for name in suite.split(",") if name.strip())
-    evaluate_place(run, names, options, processes)
+    if data and not names:
+        raise UserError("--data names pictures for some evaluators: name these too, as in --suite zero-shot,probe")
+    evaluate_place(run, names, options, processes, property)
 
 
-def evaluate_place(place: Path, names: tuple[str, ...], options: EvaluatorConfig, processes: int) -> None:
-    """Evaluate a run, a checkpoint or a file of weights by suites and evaluators, and print the metrics."""
+def evaluate_place(
+    place: Path,
+    names: tuple[str, ...],
+    options: EvaluatorConfig,
+    processes: int,
+    property_files: tuple[Path, ...] = (),
+) -> None:
+    """Evaluate a run, a checkpoint or a file of weights by suites and evaluators, and print the metrics.
+
+    `property_files` measure the user's own properties that the run was taught.
+    """
     check_ranges(options)
     from majolica.run.weights import home_of
 
@@ -98,7 +117,8 @@ def evaluate_place(place: Path, names: tuple[str, ...], options: EvaluatorConfig
     from majolica.eval.run import evaluate as evaluate_run
 
     with print_notices(), bar("evaluating") as progress:
-        metrics = evaluate_run(EvaluationRequest(place, names, options=options, processes=processes), _say, progress)
+        request = EvaluationRequest(place, names, options=options, property_files=property_files, processes=processes)
+        metrics = evaluate_run(request, _say, progress)
     for name, value in metrics.items():
         print(f"{name:24} {value:,.4g}" if isinstance(value, float) else f"{name:24} {value:,}")
     print(f"report: {report}")

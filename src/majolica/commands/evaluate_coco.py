@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -28,6 +28,7 @@ def evaluate_coco(
     size: int = 0,
     extractor: str = "",
     weights: str = "",
+    resize: Literal["clean-fid", "torch-fidelity", "pytorch-fid"] = "clean-fid",
     steps: int = 20,
     guidance: float = 2.0,
     seed: int = 0,
@@ -46,6 +47,7 @@ def evaluate_coco(
         size: Side of the painted pictures in pixels; the base resolution when 0.
         extractor: Whose features are compared: inception when not given, dinov2, clip, or perception.
         weights: File of the extractor's weights; downloaded when not given.
+        resize: Whose way of resizing pictures for Inception is followed.
         steps: Steps of the solver for a picture.
         guidance: Weight of the caption in painting; 1 for none.
         seed: Seed of the first picture, and of the list of captions.
@@ -63,6 +65,7 @@ def evaluate_coco(
         size=size,
         extractor=extractor,
         weights=weights,
+        resize=resize,
         steps=steps,
         guidance=guidance,
         seed=seed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from majolica.config.bounds import above, at_least
 
@@ -32,6 +32,10 @@ class EvaluatorConfig:
     `perception`, the model's own. If it is empty, it is Inception for COCO and perception elsewhere."""
     weights: str = ""
     """File of the extractor's weights. If it is empty, they are downloaded."""
+    resize: Literal["clean-fid", "torch-fidelity", "pytorch-fid"] = "clean-fid"
+    """Whose way of resizing pictures for Inception is followed; published numbers of FID differ by it."""
+    first_synonym: bool = False
+    """Use only what stands before the first comma of a label, as for "tench, Tinca tinca" in ImageNet's lists."""
     pictures: Annotated[int, at_least(0)] = 0
     """How many pictures are painted or read; 0 stands for the evaluator's usual number."""
     steps: Annotated[int, above(0)] = 20

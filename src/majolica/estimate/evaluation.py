@@ -7,19 +7,22 @@ from majolica.config.run import RunConfig
 from majolica.estimate.figures import Estimate
 from majolica.estimate.trace import Trace
 
-PAINTED = {"coco": 30_000, "distances": 2_048, "gallery": 100, "control": 500}
-"""Pictures that evaluators paint, if the options do not say; about 0 for those that are not named here."""
+PAINTED = {
+    **{"coco": 30_000, "distances": 256, "guidance": 1_536, "image-text": 256, "memorisation": 256},
+    **{"gallery": 100, "control-brief": 560, "control-deep": 2_880, "control-plain": 560, "control-weights": 800},
+}
+"""Pictures of the base resolution that evaluators paint, if the options do not say: about so many, with ten properties."""
 READ = {"coco": 0, "zero-shot": 50_000}
 """Pictures that evaluators embed; those of zero-shot are ImageNet's."""
 READ_OTHERWISE = 1_024
-PASSES_PER_STEP = 2
-"""Passes of a solver step: Heun's method has two."""
+NEED_DATA = ("coco", "probe")
+"""Evaluators that are left out without data of their own."""
 GUIDED = 1.4
-"""How many times as long a pass takes with guidance of the caption (docs/benchmarks.md, "Guidance")."""
+"""How many times as long a pass takes with guidance of the caption (docs/benchmarks.md, "Properties")."""
 
 
 def estimate_evaluation(config: RunConfig, traced: Trace, speed: float, training: float) -> list[Estimate]:
-    """Return the time of the evaluators whose data are named, each time and as a share of `training`.
+    """Return the time of the evaluators, each time and as a share of `training`; without COCO if its folder is not named.
 
     `speed` is that of a GPU in FLOP/s, and `training` the time of the whole training in seconds. Pictures are
     divided among the GPUs; what evaluators compute besides, such as the features of pictures, is not counted.
@@ -28,7 +31,7 @@ def estimate_evaluation(config: RunConfig, traced: Trace, speed: float, training
     row = traced.forward_flops / train.batch
     for each in train.evaluators:
         every = each.every or train.eval_every
-        if not every or not each.data:
+        if not every or (each.name in NEED_DATA and not each.data):
             continue
         seconds = count_passes(each) * row / speed / train.processes
         whole += seconds * -(-train.steps // every)
@@ -44,4 +47,6 @@ def count_passes(options: EvaluatorConfig) -> float:
     """Return how many passes of the model an evaluation takes, for pictures that are painted or embedded."""
     painted = (options.pictures or PAINTED[options.name]) if options.name in PAINTED else 0
     guided = GUIDED if options.guidance != 1 else 1.0
-    return painted * options.steps * PASSES_PER_STEP * guided + READ.get(options.name, READ_OTHERWISE)
+    return painted * (2 * options.steps - 1) * guided + (
+        READ.get(options.name, READ_OTHERWISE) if options.data else READ_OTHERWISE
+    )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from majolica.eval.coco.plan import plan_coco
 from majolica.eval.coco.references import reference_folder
 from majolica.eval.context import Context
+from majolica.eval.distances.describe import PERCEPTION
+from majolica.eval.embedders import open_clip_embedder
 from majolica.eval.evaluators.coco import CocoDistance
 from majolica.eval.evaluators.distances import OwnDistances
 from majolica.eval.evaluators.early_sight import EarlySight
 from majolica.eval.evaluators.guidance import GuidanceSweep
+from majolica.eval.evaluators.image_text import ImageText
 from majolica.eval.evaluators.labelled_zero_shot import LabelledZeroShot
 from majolica.eval.evaluators.probe import Probes
 from majolica.eval.evaluators.retrieval import Retrieval, load_captioned
@@ -71,6 +75,18 @@ def build_retrieval(context: Context) -> Evaluator:
         return Retrieval(fit=context.fit)
     limit = context.options.pictures or None
     return Retrieval(load_captioned(context.data, context.base, context.fit, limit), fit=context.fit)
+
+
+def build_image_text(context: Context) -> Evaluator:
+    """Build the similarity of pictures and captions, also by the model of open_clip that the options name."""
+    options = context.options
+    if options.extractor in ("", PERCEPTION):
+        return ImageText(context.painted)
+    if not options.weights:
+        return Missing(
+            "image-text", f"The weights of open_clip's {options.extractor} are needed: name them by --weights."
+        )
+    return ImageText(context.painted, (partial(open_clip_embedder, options.extractor, Path(options.weights)),))
 
 
 def build_probe(context: Context) -> Evaluator:
@@ -135,7 +151,8 @@ def _open_labelled(context: Context) -> LabelledPictures:
 
 
 def _read_labels(context: Context) -> ClassList | None:
-    return read_class_list(Path(context.options.labels)) if context.options.labels else None
+    options = context.options
+    return read_class_list(Path(options.labels), options.first_synonym) if options.labels else None
 
 
 def _find_templates(context: Context) -> TemplateSet:

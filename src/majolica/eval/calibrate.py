@@ -20,10 +20,11 @@ from majolica.eval.control.sweep import choose_values, paint_sweep
 from majolica.eval.painters import Painters, Workload
 from majolica.eval.protocol import EvalData, PipelineLike
 from majolica.eval.run_data import load_run_data
+from majolica.eval.user_properties import load_with_measures
 from majolica.eval.workers import open_workers
 from majolica.machine import cores
 from majolica.properties.property import Property
-from majolica.properties.registry import choose_measured, find_property
+from majolica.properties.registry import choose_measured, explain_unmeasured, find_property
 from majolica.sampling.calibration import FILE, Response, calibrate, save_calibration
 
 VALUES = 9
@@ -47,15 +48,20 @@ class Correction:
 
 
 def calibrate_run(
-    run: Path, processes: int = 0, progress: Callable[[int, int], None] = lambda done, total: None
+    run: Path,
+    processes: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    property_files: Sequence[Path] = (),
+    say: Callable[[str], None] = lambda message: None,
 ) -> dict[str, Correction]:
     """Measure the responses of a run, write its `calibration.json`, and return what was found.
 
-    Raises UserError if the run has no properties, or if it or its data cannot be read.
+    `property_files` measure the user's own properties that the run was taught; `say` hears which others are left out.
+    Raises UserError if the run has no properties, or if it, its data or a file cannot be read.
     """
-    from majolica.sampling.pipeline import Pipeline
-
-    config, trained = load(run / "config.yaml"), Pipeline.load(run)
+    config, trained = load(run / "config.yaml"), load_with_measures(run, property_files)
+    for name, reason in explain_unmeasured(trained.properties).items():
+        say(f"{name} is left out: {reason}")
     names = choose_measured(trained.properties)
     if not names:
         raise UserError(f"{run} has no properties that are measured on pictures, so there is nothing to calibrate")
@@ -63,7 +69,7 @@ def calibrate_run(
     count = processes or (1 if torch.cuda.is_available() else min(cores(), 8))
     prompts = data.plain_prompts(32)
     pictures = len(names) * (VALUES * len(prompts[::2]) + 2 * CHECKED * len(prompts[1::2]))
-    with open_workers(run, count) as workers:
+    with open_workers(run, count, property_files) as workers:
         tally = Workload(pictures, progress)
         pipeline = Painters(trained, config.model.resolution, workers, tally)
         found = {name: correct(pipeline, name, prompts, data) for name in names}

@@ -12,6 +12,7 @@ from majolica.errors import UserError, unknown_name
 from majolica.eval.records import Record, read_records
 
 MISSING = "nothing"
+OWN_EYE = "measured with the model's own embeddings, which change from step to step"
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,24 @@ class Comparison:
     left_out: Mapping[str, str]
     """By evaluator, why it is not compared."""
 
+    def metrics(self, evaluator: str) -> list[str]:
+        """Return the metrics of an evaluator that can be compared.
+
+        Those that models measure with their own embeddings can only be compared if the model is the same.
+        """
+        records = self.records[evaluator]
+        own = {name for record in records for name in record.self_judged}
+        names = dict.fromkeys(name for record in records for name in record.metrics)
+        one_model = len({record.weights for record in records}) == 1 and records[0].weights
+        return [name for name in names if one_model or name not in own]
+
     def rows(self) -> list[tuple[str, str, tuple[float | None, ...]]]:
         """Return evaluator, metric and the values of the runs, None where a run lacks the metric."""
-        found = []
-        for evaluator, records in self.records.items():
-            names = dict.fromkeys(name for record in records for name in record.metrics)
-            found += [(evaluator, name, tuple(record.metrics.get(name) for record in records)) for name in names]
-        return found
+        return [
+            (evaluator, name, tuple(record.metrics.get(name) for record in records))
+            for evaluator, records in self.records.items()
+            for name in self.metrics(evaluator)
+        ]
 
 
 def compare_runs(runs: Sequence[Path], only: Sequence[str] = ()) -> Comparison:
@@ -99,9 +111,9 @@ def describe_comparison(comparison: Comparison) -> str:
     head = ["", *comparison.runs]
     lines = [head]
     for name, records in comparison.records.items():
-        lines.append([f"{name}"])
-        for metric in dict.fromkeys(metric for record in records for metric in record.metrics):
-            lines.append([f"  {metric}", *(_cell(record, metric) for record in records)])
+        compared = comparison.metrics(name)
+        lines.append([name, *([] if compared else ["(each model measures itself)"])])
+        lines += [[f"  {metric}", *(_cell(record, metric) for record in records)] for metric in compared]
     text = _align(lines)
     steps = {name: [record.step for record in records] for name, records in comparison.records.items()}
     if any(step >= 0 for found in steps.values() for step in found):
@@ -130,9 +142,11 @@ def describe_drift(run: Path, only: Sequence[str] = ()) -> str:
             columns = [by_step[step] for step in sorted(by_step)]
             lines = [[name, *(f"step {record.step}" for record in columns)]]
             for metric in dict.fromkeys(metric for record in columns for metric in record.metrics):
-                lines.append([f"  {metric}", *(_cell(record, metric, with_interval=False) for record in columns)])
+                mark = " *" if metric in columns[-1].self_judged else ""
+                lines.append([f"  {metric}{mark}", *(_cell(record, metric, with_interval=False) for record in columns)])
             tables.append(_align(lines))
-    return "\n\n".join(tables)
+    text = "\n\n".join(tables)
+    return f"{text}\n\n* {OWN_EYE}" if " *" in text else text
 
 
 def _cell(record: Record, metric: str, with_interval: bool = True) -> str:

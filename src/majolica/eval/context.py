@@ -14,15 +14,13 @@ from majolica.data.pictures.frame import Fit
 from majolica.device import find_device
 from majolica.errors import UserError
 from majolica.eval.brush import Brush
-from majolica.eval.distances.describe import ExtractorSource, own_extractor
+from majolica.eval.distances.describe import PERCEPTION, ExtractorSource, own_extractor
 from majolica.eval.judge.judge import Judge
 from majolica.eval.judge.panel import Panel
 from majolica.eval.paintings import Paintings
 from majolica.features.extractor import open_extractor
-from majolica.properties.registry import choose_measured
+from majolica.properties.registry import choose_measured, find_property
 
-PERCEPTION = "perception"
-"""The name of the extractor that the model itself is."""
 Tell = Callable[[int, int], None]
 
 
@@ -80,6 +78,13 @@ class Context:
         return choose_measured(self.properties)
 
     @property
+    def measured_briefly(self) -> tuple[str, ...]:
+        """Those with which the run was trained, and those of the user's files."""
+        return tuple(
+            each for each in self.measured if each in self.config.model.properties or find_property(each).source
+        )
+
+    @property
     def data(self) -> Path | None:
         """The pictures to evaluate on in place of the run's held-out ones; None if the options name none."""
         return Path(self.options.data) if self.options.data else None
@@ -94,7 +99,8 @@ class Context:
         name = self.options.extractor or usual
         if name == PERCEPTION:
             return partial(own_extractor, weights=self.weights)
-        return open_extractor(name, Path(self.options.weights) if self.options.weights else None, find_device(None))
+        weights = Path(self.options.weights) if self.options.weights else None
+        return open_extractor(name, weights, find_device(None), convention=self.options.resize)
 
 
 def make_context(

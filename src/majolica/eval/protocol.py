@@ -176,6 +176,8 @@ class Result:
     """All that must be equal in two results before they may be compared; values that JSON can hold."""
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """The 95 % interval, low and high, of those metrics for which one is known."""
+    self_judged: tuple[str, ...] = ()
+    """Those metrics that the model measures with its own embeddings: they do not compare models."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Further files for the run folder, such as the form that another tool reads: name and content."""
 

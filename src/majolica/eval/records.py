@@ -36,6 +36,8 @@ class Record:
     """The optimiser step of the weights; -1 if it is not known."""
     code: str
     """Version of Majolica, and the commit, if it runs from a git checkout."""
+    self_judged: Sequence[str]
+    """Those metrics that the model measured with its own embeddings."""
     date: str
     """When it was measured, in UTC (ISO 8601)."""
     seconds: float
@@ -47,7 +49,16 @@ def make_record(evaluator: str, result: Result, weights: str, step: int, seconds
     intervals = {name: list(ends) for name, ends in result.intervals.items() if all(map(math.isfinite, ends))}
     date = datetime.now(UTC).isoformat(timespec="seconds")
     return Record(
-        evaluator, finite, intervals, dict(result.protocol), weights, step, describe_code(), date, round(seconds, 3)
+        evaluator,
+        finite,
+        intervals,
+        dict(result.protocol),
+        weights,
+        step,
+        describe_code(),
+        [name for name in result.self_judged if name in finite],
+        date,
+        round(seconds, 3),
     )
 
 

@@ -27,6 +27,8 @@ class EvaluationRequest:
     """Pictures that are painted for prompt fidelity, if the options do not say."""
     options: EvaluatorConfig = field(default_factory=EvaluatorConfig)
     """On what data is evaluated, and how all pictures are painted."""
+    property_files: tuple[Path, ...] = ()
+    """How the user's own properties are measured that the run was taught; those without a file are left out."""
     processes: int = 1
     """Processes that paint side by side; they train the judges first.
 

@@ -19,19 +19,23 @@ from majolica.eval.context import Judges, make_context, without_judges
 from majolica.eval.judge.panel import Panel, panel_specs
 from majolica.eval.judge.spec import JudgeSpec
 from majolica.eval.painters import Painters, Workload
-from majolica.eval.protocol import EvalData, Evaluator, PipelineLike, Result, Table
+from majolica.eval.protocol import EvalData, Evaluator, PipelineLike, Result, Split, Table
 from majolica.eval.records import append_records, make_record
 from majolica.eval.report import Report, write_report
 from majolica.eval.request import EvaluationRequest, result_files
 from majolica.eval.run_data import find_homes, load_run_data
-from majolica.eval.suites import EVALUATORS, build_evaluators, choose_evaluators
+from majolica.eval.suites import EVALUATORS, SUITES, build_evaluators, choose_evaluators
+from majolica.eval.user_properties import load_with_measures
 from majolica.eval.workers import open_workers
 from majolica.files import write_atomic
 from majolica.machine import cores
+from majolica.properties.registry import explain_unmeasured
 from majolica.run.weights import checkpoints, home_of, step_of
 
 Say = Callable[[str], None]
 MOST_PROCESSES = 8
+CONTROL = ("control-brief", *SUITES["control"])
+"""The evaluators of properties, which leave out those that cannot be measured."""
 
 
 def evaluate(
@@ -46,18 +50,16 @@ def evaluate(
 
     Raises UserError if the run or its data cannot be read, or if all evaluators lack what they need.
     """
-    from majolica.sampling.pipeline import Pipeline
-
     place, run = request.weights, home_of(request.weights)
-    trained, config = Pipeline.load(place), load(run / "config.yaml")
-    data = load_run_data(config)
+    trained, config = load_with_measures(place, request.property_files), load(run / "config.yaml")
+    data = load_data_or_none(config, request, say)
     summary = facts.read_json(run / "summary.json")
     spent = {**dict(summary.get("seconds", {})), **request.seconds}
     spent.setdefault("training", facts.training_metrics(config, summary, facts.read_log(run))["train_seconds"])
     names = choose_evaluators(request.names, data)
     specs = choose_judges(names, config, data)
     processes = request.processes or (1 if torch.cuda.is_available() else min(cores(), MOST_PROCESSES))
-    with open_workers(place, processes) as workers:
+    with open_workers(place, processes, request.property_files) as workers:
         tally = Workload(0, progress)
         judges = Judges(lambda: collect()[0], lambda: Panel.convene(collect()[1:], specs[0]))
         if not specs:
@@ -73,6 +75,8 @@ def evaluate(
             tally.note_reading,
         )
         evaluators, left_out = keep_able(build_evaluators(names, context), data)
+        if any(name in CONTROL for name in names):
+            left_out |= explain_unmeasured(trained.properties)
         for name, reason in left_out.items():
             say(f"{name} is left out: {reason}")
         tally.total = sum(evaluator.paintings(data) for evaluator in evaluators.values())
@@ -86,6 +90,19 @@ def evaluate(
     records = [make_record(name, found, trained.weights_sha256, step, spent[name]) for name, found in results.items()]
     append_records(run, records)
     return write_results(run, config, data, list(results.values()), spent, request.names, left_out)
+
+
+def load_data_or_none(config: RunConfig, request: EvaluationRequest, say: Say) -> EvalData:
+    """Return what a run is evaluated on; nothing if it has moved away, and the request names pictures of its own."""
+    try:
+        return load_run_data(config)
+    except UserError as error:
+        if not (request.names and request.options.data):
+            raise
+        say(f"the run's own pictures are not used: {error}")
+        side = config.model.resolution
+        empty = Split(torch.zeros(0, 3, side, side, dtype=torch.uint8), (), ())
+        return EvalData((), empty, empty)
 
 
 def choose_judges(names: Sequence[str], config: RunConfig, data: EvalData) -> list[JudgeSpec]:

@@ -19,11 +19,9 @@ from majolica.eval.evaluators.detail import Detail
 from majolica.eval.evaluators.fidelity import Fidelity
 from majolica.eval.evaluators.gallery import Gallery
 from majolica.eval.evaluators.heldout_loss import HeldOutLoss
-from majolica.eval.evaluators.image_text import ImageText
 from majolica.eval.evaluators.likeness import Likeness
 from majolica.eval.evaluators.memorisation import Memorisation
 from majolica.eval.protocol import EvalData, Evaluator
-from majolica.properties.registry import choose_measured
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ EVALUATORS: dict[str, Entry] = {
     ),
     "control-brief": Entry(
         "whether pictures have the properties that were asked for",
-        lambda c: Control(choose_measured(c.config.model.properties), brush=c.brush, name="control-brief"),
+        lambda c: Control(c.measured_briefly, brush=c.brush, name="control-brief"),
     ),
     "control-deep": Entry(
         "the same with more prompts, seeds and values",
@@ -76,7 +74,9 @@ EVALUATORS: dict[str, Entry] = {
         lambda c: Compositions(c.judges.panel, c.measured, brush=c.brush),
         judged=True,
     ),
-    "image-text": Entry("similarity of pictures and their captions", lambda c: ImageText(c.painted)),
+    "image-text": Entry(
+        "similarity of pictures and captions, also by open_clip (--extractor)", builders.build_image_text
+    ),
     "likeness": Entry(
         "the Frechet distance to real drawings, on the features of a judge",
         lambda c: Likeness(c.judges.features, c.painted, c.config.model.patch),

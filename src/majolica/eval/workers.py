@@ -21,6 +21,7 @@ from majolica.eval.halving import paint_in_halves
 from majolica.eval.judge.judge import Judge
 from majolica.eval.judge.panel import KINDS
 from majolica.eval.judge.spec import JudgeSpec
+from majolica.eval.user_properties import load_with_measures
 from majolica.machine import cores, keep_freed_memory
 from majolica.sampling.request import PaintRequest
 
@@ -74,17 +75,19 @@ class Workers:
 
 
 @contextmanager
-def open_workers(run: Path, count: int) -> Iterator[Workers | None]:
+def open_workers(run: Path, count: int, property_files: Sequence[Path] = ()) -> Iterator[Workers | None]:
     """Start `count` processes that can paint with the run (or checkpoint, or file of weights).
 
-    They are stopped at the end of the context.
+    They are stopped at the end of the context. `property_files` measure the user's own properties, to which pictures
+    are projected while they are painted.
 
     Yields None if `count` is 1, or if the system cannot start further processes.
     """
     context = multiprocessing.get_context("spawn")  # a fork would copy the locks of torch's threads
     try:
         judge_shares = context.RawArray("d", JUDGES)
-        pool = ProcessPoolExecutor(count, context, _begin, (str(run), judge_shares)) if count > 1 else None
+        begin = (str(run), tuple(property_files), judge_shares)
+        pool = ProcessPoolExecutor(count, context, _begin, begin) if count > 1 else None
     except OSError:  # the system has no shared memory for the locks
         pool = None
     if pool is None:
@@ -105,6 +108,7 @@ class _Worker:
     """The state of one process."""
 
     run: str
+    property_files: tuple[Path, ...]
     judge_shares: Any
     pipeline: Any = None
 
@@ -112,20 +116,18 @@ class _Worker:
 _this: list[_Worker] = []
 
 
-def _begin(run: str, judge_shares: Any) -> None:
+def _begin(run: str, property_files: tuple[Path, ...], judge_shares: Any) -> None:
     serve_parent()
     torch.set_num_threads(1)
     keep_freed_memory()
     warnings.simplefilter("ignore", Notice)  # as in `Painters`
-    _this[:] = [_Worker(run, judge_shares)]
+    _this[:] = [_Worker(run, property_files, judge_shares)]
 
 
 def _paint(part: PaintRequest) -> Any:
-    from majolica.sampling.pipeline import Pipeline
-
     worker = _this[0]
     if worker.pipeline is None:
-        worker.pipeline = Pipeline.load(Path(worker.run))
+        worker.pipeline = load_with_measures(Path(worker.run), worker.property_files)
     return paint_in_halves(
         worker.pipeline.paint_request, part
     ).numpy()  # an array, unlike a tensor, is sent without shared memory

@@ -17,12 +17,13 @@ from torch import Tensor
 from majolica.config.evaluation import EvaluatorConfig
 from majolica.config.run import RunConfig
 from majolica.distributed.group import any_rank, broadcast_in_place, broadcast_number
-from majolica.errors import Notice, UserError
+from majolica.errors import Notice, UserError, unknown_name
 from majolica.eval.context import make_context, without_judges
 from majolica.eval.protocol import Evaluator, Result
 from majolica.eval.records import append_records, make_record
 from majolica.eval.run_data import load_run_data
 from majolica.eval.suites import EVALUATORS, build_evaluators, choose_evaluators
+from majolica.files import write_atomic
 from majolica.launch.shared_pipeline import SharedPipeline, serve_first_rank
 from majolica.run.best import find_best, keep_best
 from majolica.run.weights import hash_averaged
@@ -45,6 +46,8 @@ class Evaluations:
     def __init__(self, run: Run, log: Log | None) -> None:
         """`log` is None on all ranks but the first. Every rank must construct it."""
         self.log = log
+        self.metrics: set[str] = set()
+        """The names of all metrics so far."""
         self.evaluators: list[tuple[int, str, Evaluator]] = []
         """How often, in steps; the name; and the evaluator itself."""
         train = run.config.train
@@ -91,6 +94,8 @@ class Evaluations:
                 start = time.perf_counter()
                 results[name] = found = evaluator(pipeline, self.data)
                 weights = hash_averaged(run.out / "checkpoints" / f"{run.step:08d}") if run.saved == run.step else ""
+                for file, content in found.files.items():
+                    write_atomic(run.out / file, content)
                 append_records(run.out, [make_record(name, found, weights, run.step, time.perf_counter() - start)])
 
             self.guard(work, NOT_EVALUATED)
@@ -104,9 +109,14 @@ class Evaluations:
 
     def _keep_best(self, run: Run, metrics: Mapping[str, float]) -> None:
         train, better = run.config.train, False
+        self.metrics |= metrics.keys()
         if self.log and train.best_metric in metrics:
             value, best = metrics[train.best_metric], find_best(run.out)
-            better = best is None or (value > best.value if train.best_is == "highest" else value < best.value)
+            better = best is None or best.metric != train.best_metric or is_better(value, best.value, train.best_is)
+        elif self.log and run.step >= run.plan.steps and train.best_metric not in self.metrics:
+            self.log.say(
+                f"no best checkpoint is kept: {unknown_name('metric', train.best_metric, sorted(self.metrics))}"
+            )
         if not any_rank(better, run.group):
             return
         say = self.log.say if self.log else lambda message: None
@@ -118,6 +128,11 @@ class Evaluations:
                 partial(keep_best, run.out, run.step, train.best_metric, value), "the best checkpoint was not kept"
             )
             self.log.say(f"step {run.step} is the best so far: {train.best_metric} {value:.4g}")
+
+
+def is_better(value: float, before: float, best_is: str) -> bool:
+    """Return whether a value is better than the one before it, if the best is the "highest" or the "lowest"."""
+    return value > before if best_is == "highest" else value < before
 
 
 def check_evaluators(config: RunConfig) -> None:

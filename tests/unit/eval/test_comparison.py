@@ -13,8 +13,9 @@ from majolica.eval.comparison import compare_runs, describe_comparison, describe
 from majolica.eval.protocol import Result
 from majolica.eval.records import FILE, Record, append_records, make_record, read_records
 
-FD = Record("fd", {"fd": 3.0}, {"fd": [2.5, 3.5]}, {"guidance": 2.0, "data_sha256": "ab"}, "w", 100, "0", "now", 1.0)
-NAMING = Record("zero-shot", {"top1": 0.9}, {}, {"data_sha256": "ab"}, "w", 100, "0", "now", 1.0)
+PROTOCOL = {"guidance": 2.0, "data_sha256": "ab"}
+FD = Record("fd", {"fd": 3.0}, {"fd": [2.5, 3.5]}, PROTOCOL, "w", 100, "0", [], "now", 1.0)
+NAMING = Record("zero-shot", {"top1": 0.9}, {}, {"data_sha256": "ab"}, "w", 100, "0", [], "now", 1.0)
 
 
 def write(run: Path, *records: Record) -> Path:
@@ -86,6 +87,16 @@ def test_the_drift_of_a_run_is_a_column_for_each_step(tmp_path: Path) -> None:
     other = replace(FD, step=75, protocol={"guidance": 1.0})
     write(tmp_path, early, other, FD, again)
     assert describe_drift(tmp_path) == "fd    step 50  step 100\n  fd  8        2"
+
+
+def test_what_a_model_measures_with_its_own_eye_is_not_compared_with_another_model(tmp_path: Path) -> None:
+    own = replace(FD, metrics={"fd": 3.0, "score": 1.0}, self_judged=["score"])
+    a, b = write(tmp_path / "a", own), write(tmp_path / "b", replace(own, weights="others"))
+    assert compare_runs([a, b]).rows() == [("fd", "fd", (3.0, 3.0))]
+    c = write(tmp_path / "c", own)
+    assert ("fd", "score", (1.0, 1.0)) in compare_runs([a, c]).rows(), "the same weights, measured twice"
+    write(a, replace(own, step=200))
+    assert "score *" in describe_drift(a) and "change from step to step" in describe_drift(a)
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

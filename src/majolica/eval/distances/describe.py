@@ -11,6 +11,8 @@ from majolica.eval.protocol import PipelineLike
 from majolica.features.extractor import Extractor
 from majolica.features.streaming import describe_all
 
+PERCEPTION = "perception"
+"""The name of the extractor that the evaluated model itself is."""
 TOGETHER = 64
 """Pictures that an extractor gets at once."""
 
@@ -30,7 +32,7 @@ def own_extractor(pipeline: PipelineLike, weights: str) -> Extractor:
     """
     width = pipeline.embed_images(torch.zeros(1, 3, 32, 32, dtype=torch.uint8)).shape[1]
     return Extractor(
-        name="perception",
+        name=PERCEPTION,
         width=width,
         describe=lambda images_B3HW: pipeline.embed_images(images_B3HW).float().cpu(),
         record={"weights_sha256": weights},

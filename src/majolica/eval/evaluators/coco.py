@@ -11,7 +11,7 @@ from majolica.eval.coco.plan import CocoPlan
 from majolica.eval.coco.prompts import write_ids
 from majolica.eval.coco.references import SIDE, load_or_describe
 from majolica.eval.distances.chunks import ChunkPainter, Painted
-from majolica.eval.distances.describe import ExtractorSource, choose_extractor
+from majolica.eval.distances.describe import PERCEPTION, ExtractorSource, choose_extractor
 from majolica.eval.distances.image_text import mean_with_interval
 from majolica.eval.distances.measures import Distances, DistanceSettings, measure_distances
 from majolica.eval.distances.table import distance_table
@@ -81,7 +81,8 @@ class CocoDistance:
         protocol = {**found.record, **self.plan.record(), **real.record, **painter.facts()}
         parts = (distance_table("Painted from captions of COCO", found), self._sheet(painted))
         note = self._describe(found, extractor, deviations)
-        return Result(_title(found, self.plan), metrics, parts, note, protocol, intervals)
+        own = tuple(metrics) if extractor.name == PERCEPTION else ("coco_image_text",)
+        return Result(_title(found, self.plan), metrics, parts, note, protocol, intervals, own)
 
     def _size(self) -> int:
         return self.size or self.resolution

@@ -84,6 +84,8 @@ class Control:
         counts = {"prompts": prompts, "seeds": self.seeds, "values": self.values, "plain": self.plain}
         intervals = choose_intervals(accuracy, "control_plain_" if self.plain else "control_")
         protocol = {**self.brush.record, **data.record, "properties": list(self.properties), **counts}
+        if files := [source for name in self.properties if (source := find_property(name).source)]:
+            protocol["property_files"] = files
         return Result(title, metrics, parts, note, protocol, intervals)
 
 

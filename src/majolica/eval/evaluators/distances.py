@@ -14,7 +14,7 @@ from majolica.data.pictures.frame import Fit
 from majolica.errors import UserError, to_printable
 from majolica.eval.brush import Brush
 from majolica.eval.distances.chunks import ChunkPainter
-from majolica.eval.distances.describe import ExtractorSource, choose_extractor, describe_pictures
+from majolica.eval.distances.describe import PERCEPTION, ExtractorSource, choose_extractor, describe_pictures
 from majolica.eval.distances.image_text import mean_with_interval
 from majolica.eval.distances.measures import Distances, DistanceSettings, describe_extractor, measure_distances, thin
 from majolica.eval.distances.patches import measure_patches
@@ -94,7 +94,8 @@ class OwnDistances:
             record |= {"crop_size": self.largest, "crop_pictures": len(large)}
         table = distance_table("Painted and real pictures", found, beside)
         note = self._describe(found, extractor, data)
-        return Result(_TITLE, metrics, (table,), note, {**found.record, **record}, intervals)
+        own = tuple(metrics) if extractor.name == PERCEPTION else ("image_text",)
+        return Result(_TITLE, metrics, (table,), note, {**found.record, **record}, intervals, own)
 
     def _describe_real(self, extractor: Extractor, data: EvalData) -> Described | Moments:
         if self.source is None:

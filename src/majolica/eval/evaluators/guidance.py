@@ -8,7 +8,7 @@ from pathlib import Path
 
 from majolica.eval.brush import Brush
 from majolica.eval.distances.chunks import ChunkPainter
-from majolica.eval.distances.describe import ExtractorSource, choose_extractor, describe_pictures
+from majolica.eval.distances.describe import PERCEPTION, ExtractorSource, choose_extractor, describe_pictures
 from majolica.eval.distances.image_text import mean_with_interval
 from majolica.eval.distances.measures import Names, bias_warnings, describe_extractor
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Split, Table
@@ -73,7 +73,8 @@ class GuidanceSweep:
             *(f"{line[0].upper()}{line[1:]}." for line in bias_warnings(real, count)),
         ]
         parts = (_draw(stops, names.title), _tabulate(stops, names.title))
-        return Result("Guidance", metrics, parts, " ".join(lines), protocol, intervals)
+        own = tuple(name for name in metrics if extractor.name == PERCEPTION or name.endswith("_image_text"))
+        return Result("Guidance", metrics, parts, " ".join(lines), protocol, intervals, own)
 
     def _paint(self, pipeline: PipelineLike, extractor: Extractor, real: Moments, data: EvalData) -> list[Stop]:
         stops, distance_to = [], frechet_to(real)

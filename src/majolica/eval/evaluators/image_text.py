@@ -60,7 +60,8 @@ class ImageText:
         note = self._describe(metrics, intervals, len(painted.prompts))
         header = ("by", "painted", "real", "prompts of others", "own prompt is nearest", "real")
         table = Table("Similarity of pictures and prompts", header, rows)
-        return Result("Pictures and their prompts", metrics, (table,), note, protocol, intervals)
+        own = tuple(name for name in metrics if name.startswith("image_text_own"))
+        return Result("Pictures and their prompts", metrics, (table,), note, protocol, intervals, own)
 
     def _describe(self, metrics: Mapping[str, float], intervals: Mapping[str, tuple[float, float]], count: int) -> str:
         low, high = intervals["image_text_own"]

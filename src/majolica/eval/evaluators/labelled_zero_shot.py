@@ -90,7 +90,7 @@ class LabelledZeroShot:
             _note(self.pictures, reading, metrics, intervals, templates["templates_used"]),
             {**reading.record(self.pictures), **templates},
             {f"labelled_{name}": bounds for name, bounds in intervals.items()},
-            {f"clip_benchmark-{Path(self.pictures.source).name}.json": self._benchmark(metrics)},
+            files={f"clip_benchmark-{Path(self.pictures.source).name}.json": self._benchmark(metrics)},
         )
 
     def _benchmark(self, metrics: Mapping[str, float]) -> str:

@@ -108,7 +108,6 @@ class Retrieval:
             "captions": len(known.captions),
             "pairs_sha256": known.sha256,
             "data_held_out": None if self.split is not None else not data.trained_on,
-            "side": self._split(data).images_B3HW.shape[-1],
             "fit": self.fit,
             "lines_are_captions": self.lines,
         }

@@ -46,7 +46,6 @@ class Reading:
             "pictures_sha256": self.sha256,
             "classes": len(pictures.names),
             "classes_sha256": pictures.classes.hash,
-            "side": pictures.side,
             "fit": pictures.fit,
         }
 

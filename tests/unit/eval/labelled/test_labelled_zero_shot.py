@@ -68,7 +68,6 @@ def test_the_protocol_says_what_was_measured(seer: Any, pictures: LabelledPictur
         "classes": 7,
         "templates": "imagenet",
         "templates_used": 80,
-        "side": 8,
         "fit": "crop",
     }.items() <= first.items()
     assert LabelledZeroShot(pictures, imagenet, batch=3)(seer({4: 5}), nothing).protocol == first
