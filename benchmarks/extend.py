@@ -39,6 +39,7 @@ from majolica.launch.start import train
 from majolica.properties.registry import is_smooth
 from majolica.sampling.pipeline import Pipeline
 from majolica.train.extend import ExtendRequest, extend
+from majolica.train.lesson import Pace
 
 
 def measure(
@@ -60,7 +61,7 @@ def measure_both(pipeline: Pipeline, name: str, data: EvalData, options: argpars
 def teach(run: Path, name: str, options: argparse.Namespace, place: Path) -> Path:
     """The file of an adapter for the property."""
     out = place / f"{name}.safetensors"
-    extend(ExtendRequest(run, name, out=out, minutes=options.minutes, seed=options.seed), _say)
+    extend(ExtendRequest(run, name, out=out, pace=Pace(options.minutes, seed=options.seed)), _say)
     return out
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -14,6 +14,22 @@ from majolica.properties.registry import add_property, find_property, known_prop
 
 KEY = "majolica_adapter"
 """Of the card in the metadata of the safetensors file, as JSON."""
+AnyCard = TypeVar("AnyCard")
+
+
+def read_fields(card: type[AnyCard], text: str) -> AnyCard:
+    """Read a card of that class, a dataclass; ValueError or TypeError for what is none."""
+    found: dict[str, Any] = json.loads(text)
+    if not isinstance(found, dict) or found.get("version") != 1:
+        raise ValueError("its card is not of version 1")
+    read = card(**found)
+    kinds: dict[str, Any] = {"str": str, "int": int, "bool": bool, "float": (int, float)}
+    for field in dataclasses.fields(card):  # type: ignore[arg-type]
+        if not isinstance(getattr(read, field.name), kinds[str(field.type)]):
+            raise ValueError(f"{field.name} of its card is {getattr(read, field.name)!r}")
+    if found["rank"] < 1:
+        raise ValueError("its card has no rank")
+    return read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,16 +62,9 @@ class Card:
     @staticmethod
     def from_json(text: str) -> Card:
         """Read a card; ValueError or TypeError for what is none."""
-        found: dict[str, Any] = json.loads(text)
-        if not isinstance(found, dict) or found.get("version") != 1:
-            raise ValueError("its card is not of version 1")
-        card = Card(**found)
-        for field in dataclasses.fields(Card):
-            kinds: dict[str, Any] = {"str": str, "int": int, "bool": bool, "float": (int, float)}
-            if not isinstance(getattr(card, field.name), kinds[str(field.type)]):
-                raise ValueError(f"{field.name} of its card is {getattr(card, field.name)!r}")
-        if card.rank < 1 or not card.low < card.high:
-            raise ValueError("its card has no rank or no range")
+        card = read_fields(Card, text)
+        if not card.low < card.high:
+            raise ValueError("its card has no range")
         return card
 
     def introduce(self) -> None:

@@ -10,27 +10,33 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save
 
 from majolica.adapters.card import KEY, Card
+from majolica.adapters.reference_card import ReferenceCard, is_reference
 from majolica.config.run import ModelConfig
 from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.models.adapter import PropertyAdapter
+from majolica.models.reference import ReferenceAdapter
 
 FOLDER = "adapters"
 """In a run folder; what lies there is loaded with the run."""
 
 
-def save_adapter(path: Path, adapter: PropertyAdapter, card: Card) -> None:
+AnyCard = Card | ReferenceCard
+
+
+def save_adapter(path: Path, adapter: PropertyAdapter | ReferenceAdapter, card: AnyCard) -> None:
     """Write an adapter with its card into one safetensors file."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in adapter.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, save(tensors, {KEY: card.to_json()}))
 
 
-def read_card(path: Path) -> Card:
+def read_card(path: Path) -> AnyCard:
     """The card of an adapter's file; UserError for a file that is no adapter."""
     try:
         with safe_open(path, "pt") as file:
-            return Card.from_json((file.metadata() or {})[KEY])
+            text = (file.metadata() or {})[KEY]
+        return ReferenceCard.from_json(text) if is_reference(text) else Card.from_json(text)
     except FileNotFoundError as error:
         raise UserError(f"the adapter {path} is not there") from error
     except KeyError as error:
@@ -38,6 +44,11 @@ def read_card(path: Path) -> Card:
     except Exception as error:  # safetensors has an exception of its own
         reason = " ".join(str(error).split())
         raise UserError(f"the adapter {path} cannot be read ({reason}): make it anew with `majolica extend`") from error
+
+
+def list_properties(paths: Sequence[Path]) -> list[str]:
+    """The names of the properties that adapters were taught."""
+    return [card.name for card in map(read_card, paths) if isinstance(card, Card)]
 
 
 def find_adapters(run: Path) -> list[Path]:
@@ -60,7 +71,7 @@ def fresh_adapters(run: Path, base: str) -> tuple[list[Path], list[str]]:
 def load_adapters(
     paths: Sequence[Path], run: Path, base: str, model: ModelConfig, device: torch.device
 ) -> list[PropertyAdapter]:
-    """Load adapters for the model of a run whose weights have the SHA-256 `base`, in the order of `paths`.
+    """Load those of properties for the model of a run whose weights have the SHA-256 `base`, in the order of `paths`.
 
     Raises UserError for an adapter of another base (both hashes are named), for two of one property,
     and for a property that the model has itself.
@@ -68,22 +79,54 @@ def load_adapters(
     adapters: list[PropertyAdapter] = []
     for path in paths:
         card = read_card(path)
-        if card.base != base:
-            raise UserError(
-                f"the adapter {path} was taught to a model with the SHA-256 {card.base}, and {run} has {base}: teach it"
-                " anew with `majolica extend`, or move it away"
-            )
+        _check_base(path, card, run, base)
+        if isinstance(card, ReferenceCard):
+            continue
         if card.name in (*model.properties, *(adapter.name for adapter in adapters)):
             raise UserError(f"the adapter {path} is for {card.name}, which the model has already: leave one out")
         card.introduce()
         adapter = PropertyAdapter(card.name, model, card.rank)
-        try:
-            adapter.load_state_dict(load_file(path))
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1].strip()
-            raise UserError(f"the adapter {path} does not fit its card ({reason}): make it anew") from error
-        whole = all(bool(value.isfinite().all()) for value in adapter.state_dict().values())
+        whole = _fill(adapter, path)
         if not whole or not bool((adapter.quantiles.diff() > 0).all()):
             raise UserError(f"the adapter {path} has values that are not finite or do not ascend: make it anew")
         adapters.append(adapter.to(device).eval().requires_grad_(False))
     return adapters
+
+
+def load_reference_adapters(
+    paths: Sequence[Path], run: Path, base: str, model: ModelConfig, device: torch.device
+) -> list[ReferenceAdapter]:
+    """Load the one among `paths` that follows reference pictures, as a list of one, or of none where there is none.
+
+    Raises UserError for one of another base (both hashes are named), and for two.
+    """
+    found = [(path, card) for path in paths if isinstance(card := read_card(path), ReferenceCard)]
+    if len(found) > 1:
+        names = " and ".join(str(path) for path, _ in found)
+        raise UserError(f"{names} are adapters for reference pictures, and a run follows one: leave the others out")
+    adapters = []
+    for path, card in found:
+        _check_base(path, card, run, base)
+        adapter = ReferenceAdapter(model, card.rank)
+        if not _fill(adapter, path) or not bool((adapter.scale > 0).all()):
+            raise UserError(f"the adapter {path} has values that are not finite or no scale: make it anew")
+        adapters.append(adapter.to(device).eval().requires_grad_(False))
+    return adapters
+
+
+def _check_base(path: Path, card: AnyCard, run: Path, base: str) -> None:
+    if card.base != base:
+        raise UserError(
+            f"the adapter {path} was taught to a model with the SHA-256 {card.base}, and {run} has {base}: teach it"
+            " anew with `majolica extend`, or move it away"
+        )
+
+
+def _fill(adapter: PropertyAdapter | ReferenceAdapter, path: Path) -> bool:
+    """Read the values of an adapter from its file; whether all are finite."""
+    try:
+        adapter.load_state_dict(load_file(path))
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise UserError(f"the adapter {path} does not fit its card ({reason}): make it anew") from error
+    return all(bool(value.isfinite().all()) for value in adapter.state_dict().values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,10 @@ def run(args: list[str]) -> None:
 
 
 def calibrate(
-    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")] = DEFAULT_RUN, /, processes: int = 0
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")] = DEFAULT_RUN,
+    /,
+    processes: int = 0,
+    property: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(metavar="FILE")] = (),
 ) -> None:
     """Measure what pictures of a run measure at each requested value, and write calibration.json in its folder.
 
@@ -29,6 +33,7 @@ def calibrate(
     Args:
         run: Folder of the trained run.
         processes: Processes that paint side by side; 0: one a core, up to 8, and one on a GPU.
+        property: A Python file that measures a property of your own, which the run was taught; may be repeated.
     """
     if processes < 0:
         raise UserError(f"--processes is {processes}: give a number of processes, or 0 for as many as fit")
@@ -37,6 +42,10 @@ def calibrate(
     from majolica.eval.calibrate import calibrate_run, describe
 
     with bar("calibrating") as progress:
-        found = calibrate_run(run, processes, progress)
+        found = calibrate_run(run, processes, progress, property, _say)
     for line in describe(found, run):
         print(line)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -46,8 +46,7 @@ def classify(
         pictures: Picture files, and folders that are searched for pictures.
         labels: What to choose from, each in quotes: "red apple" "dolphin".
         labels_file: A text file of labels, one a line.
-        templates_file: A text file of sentences, one a line, in which {} is a label with its article and
-            {label} a bare label; or imagenet, for the 80 sentences of CLIP.
+        templates_file: A text file of sentences around {} (with article) or {label}, or imagenet for the 80 of CLIP.
         run: Folder of the trained run.
         top: How many labels to print for each picture; 5 when not given, all with --json.
         json: Print a JSON object a line: picture, best, and probabilities by label, the best first.

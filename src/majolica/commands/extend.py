@@ -1,4 +1,7 @@
-"""`majolica extend RUN --property NAME`: teach a trained run a further property; its own weights stay as they are."""
+"""`majolica extend RUN --property NAME`: teach a trained run a further property; its own weights stay as they are.
+
+`majolica extend RUN --reference` teaches it to follow a reference picture.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,9 @@ from majolica.errors import UserError, unknown_name
 from majolica.files import check_writable
 from majolica.properties.registry import known_properties
 
+REFERENCE = "reference"
+"""The name of the adapter's file that follows reference pictures."""
+
 
 def run(args: list[str]) -> None:
     """Parse `args` and teach."""
@@ -27,6 +33,7 @@ def extend(
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")] = DEFAULT_RUN,
     /,
     property: str = "",
+    reference: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     data: str = "",
     minutes: float = 3.0,
     steps: int = 0,
@@ -36,14 +43,15 @@ def extend(
     seed: int = 0,
     out: Path | None = None,
 ) -> None:
-    """Teach a trained run a property that it was not trained with, through an adapter.
+    """Teach a trained run a property that it was not trained with, or to follow reference pictures, through an adapter.
 
-    From then on `majolica generate --run RUN --set NAME=VALUE` sets it. Where it is not set, the run paints what it
-    painted before, to the bit.
+    From then on `majolica generate --run RUN --set NAME=VALUE` sets the property, and `--reference picture.png` shows
+    the picture. Where neither is given, the run paints what it painted before, to the bit.
 
     Args:
         run: Folder of the trained run.
         property: A name that is built in, or a Python file that defines PROPERTY; its name is that of the file.
+        reference: Teach it to follow the subject and the style of a reference picture, in place of a property.
         data: Folder or URL of shards to learn from; those of the run if not given.
         minutes: Minutes of training.
         steps: Steps of training; if above 0, they take the place of the minutes.
@@ -51,7 +59,7 @@ def extend(
         batch: Pictures in a step.
         lr: Peak learning rate.
         seed: Seed of the first weights and of the order of the data.
-        out: File to write; adapters/NAME.safetensors in the run folder if not given.
+        out: File to write; adapters/NAME.safetensors in the run folder if not given (reference for NAME).
     """
     for name, value in (("minutes", minutes), ("rank", rank), ("batch", batch), ("lr", lr)):
         if not 0 < value < math.inf:
@@ -59,24 +67,44 @@ def extend(
     if steps < 0:
         raise UserError(f"--steps is {steps}: give a whole number, or 0 to count minutes")
     config_of_run(run, "", f"no run in {run}: train one (majolica demo), or name its folder")
-    is_file = property.endswith(".py")
-    if not property:
-        raise UserError(f"say what to teach: --property with one of {', '.join(known_properties())}, or with a file.py")
-    if not is_file and property not in known_properties():
-        raise unknown_name("property", property, known_properties())
-    name = Path(property).stem if is_file else property
+    name = REFERENCE if reference else _check_property(property)
+    if reference and property:
+        raise UserError(f"--reference and --property {property} are two things to teach: one after the other")
     check_writable(out or run / "adapters" / f"{name}.safetensors")
-    from majolica.properties.user_file import load_property_file
-    from majolica.train.extend import ExtendRequest
-    from majolica.train.extend import extend as teach
+    from majolica.train.lesson import Pace
 
-    if is_file:
-        load_property_file(Path(property))
-    request = ExtendRequest(run, name, out, data, minutes, steps, rank, batch, lr, seed=seed)
+    pace = Pace(minutes, steps, batch, lr, seed)
     with print_notices(), bar("teaching") as progress:
-        path = teach(request, _say, progress)
+        if reference:
+            from majolica.train.extend_reference import ReferenceRequest, extend_reference
+
+            path = extend_reference(ReferenceRequest(run, out, data, rank, pace=pace), _say, progress)
+        else:
+            from majolica.properties.user_file import load_property_file
+            from majolica.train.extend import ExtendRequest
+            from majolica.train.extend import extend as teach
+
+            if property.endswith(".py"):
+                load_property_file(Path(property))
+            path = teach(ExtendRequest(run, name, out, data, rank, pace=pace), _say, progress)
     named = f" --adapter {path}" if out else ""
-    print(f"written to {path}; try: majolica generate PROMPT --run {run}{named} --set {name}=VALUE")
+    wish = "--reference PICTURE" if reference else f"--set {name}=VALUE"
+    print(f"written to {path}; try: majolica generate PROMPT --run {run}{named} {wish}")
+
+
+def _check_property(property: str) -> str:
+    """The name of the property that is to be taught; UserError where there is none."""
+    if not property:
+        known = ", ".join(known_properties())
+        raise UserError(f"say what to teach: --property with one of {known}, or with a file.py; or --reference")
+    if not property.endswith(".py"):
+        if property not in known_properties():
+            raise unknown_name("property", property, known_properties())
+        return property
+    name = Path(property).stem
+    if name == REFERENCE:
+        raise UserError(f"a property cannot be called {REFERENCE}, which --reference is: give {property} another name")
+    return name
 
 
 def _say(text: str) -> None:

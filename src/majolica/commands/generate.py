@@ -14,10 +14,11 @@ import tyro
 from majolica.commands import DEFAULT_RUN
 from majolica.commands.notices import print_notices
 from majolica.commands.progress import bar
+from majolica.commands.references import describe_references
 from majolica.commands.terminal import read_texts
 from majolica.errors import UserError, unknown_name
 from majolica.files import check_writable, write_atomic
-from majolica.properties.registry import known_properties
+from majolica.properties.registry import find_property, known_properties
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,13 +53,15 @@ def generate(
     raw: bool = False,
     property: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(metavar="FILE")] = (),
     adapter: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(metavar="FILE")] = (),
+    reference: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(metavar="PICTURE")] = (),
+    reference_guidance: float | None = None,
 ) -> None:
     """Paint one picture for each prompt, or several.
 
     Args:
         prompts: What to paint, each in quotes.
         run: Folder of the trained run.
-        set: A property in its unit or as a percentile: brightness=0.8, contrast=p90; may be given several times.
+        set: A property in its unit, as a percentile or by name (brightness=0.8, contrast=p90, source=coyo), or several.
         size: Side in pixels, a multiple of the run's base resolution (the default), or WIDTHxHEIGHT up to 3:1.
         out: File to write (.png, .jpg or .webp); several pictures get numbered files.
         count: Pictures of each prompt, with the seeds SEED, SEED + 1, and so on.
@@ -74,7 +77,9 @@ def generate(
         hold: Change nothing but what --set names: other properties stay as without it. It takes twice the time.
         property: A Python file with a property of your own, for --set.
         raw: Ask for --set as it is, without the calibration of the run (majolica calibrate).
-        adapter: A property that the run was taught, by majolica extend; those in RUN/adapters are there without it.
+        adapter: A file of what the run was taught (majolica extend); those in RUN/adapters are there without it.
+        reference: A picture whose subject and style to follow, for all prompts or one for each, in their order.
+        reference_guidance: How strongly to follow --reference; 2 if not given.
         batch: Pictures painted at once: more are quicker, and may change values by 1 of 255.
     """
     prompts = read_texts(prompts, "prompt")
@@ -88,9 +93,11 @@ def generate(
     properties = _properties(set)
     _check_names(properties, property, [*adapter, *(run / "adapters").glob("*.safetensors")])
     wishes = [(prompt, seed + variant) for prompt in prompts for variant in range(count)]
+    pictures = describe_references(reference, reference_guidance, len(prompts))
     paths = [out] if len(wishes) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(wishes) + 1)]
     for path in paths:
         check_writable(path)
+    followed = reference if len(reference) < 2 else [path for path in reference for _ in range(count)]
     from majolica.adapters.store import find_adapters
     from majolica.properties.user_file import load_property_file
     from majolica.sampling.guidance import parse_property_weights
@@ -119,6 +126,8 @@ def generate(
             project=project,
             hold=hold,
             raw=raw,
+            reference=followed or None,
+            reference_guidance=reference_guidance,
             progress=progress,
         )
     height, width = images_B3HW.shape[-2:]
@@ -132,8 +141,9 @@ def generate(
         "hold": hold,
         "raw": raw,
     }
-    for path, image_3HW, (prompt, own) in zip(paths, images_B3HW, wishes, strict=True):
-        write_atomic(path, _encode(image_3HW, FORMATS[out.suffix.lower()], prompt, settings | {"seed": own}))
+    shown = [about for about in pictures for _ in range(count)] or [{}] * len(wishes)
+    for path, image_3HW, (prompt, own), about in zip(paths, images_B3HW, wishes, shown, strict=True):
+        write_atomic(path, _encode(image_3HW, FORMATS[out.suffix.lower()], prompt, settings | about | {"seed": own}))
         print(path)
 
 
@@ -147,7 +157,7 @@ def _properties(words: tuple[str, ...]) -> dict[str, float | str]:
             raise UserError(f"--set {word}: give a name and a value, as in --set brightness=0.8")
         if name in values:
             raise UserError(f"--set {word}: {name} is set already, to {values[name]}")
-        values[name] = _number(word, text)
+        values[name] = _number(name, word, text)
     return values
 
 
@@ -155,20 +165,22 @@ def _check_names(properties: dict[str, float | str], files: tuple[Path, ...], ad
     """UserError for a name that no property has; which of them the run has is known when it is loaded."""
     known = [*known_properties(), *(path.stem for path in files)]
     if unknown := [name for name in properties if name not in known]:
-        from majolica.adapters.store import read_card
+        from majolica.adapters.store import list_properties
 
-        known += [read_card(path).name for path in adapters]
+        known += list_properties(adapters)
         if still := [name for name in unknown if name not in known]:
             raise unknown_name("property", still[0], known)
 
 
-def _number(word: str, text: str) -> float | str:
+def _number(name: str, word: str, text: str) -> float | str:
     if re.fullmatch(r"\s*[pP]\d+(\.\d+)?\s*", text):
         return text.strip().lower()  # whether there is such a percentile is known where it is looked up
     try:
         value = float(text)
     except ValueError:
         value = math.nan
+    if not math.isfinite(value) and name in known_properties() and find_property(name).is_category:
+        return text.strip()
     if not math.isfinite(value):
         raise UserError(f"--set {word}: {text!r} is not a number, nor a percentile such as p90")
     return value

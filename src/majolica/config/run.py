@@ -173,6 +173,9 @@ class LossConfig:
     """Probability that each property is dropped, independently."""
     drop_properties: Annotated[float, SHARE] = 0.0
     """Probability that all properties are dropped together, so that a row shows its caption alone."""
+    property_noise: Annotated[float, SHARE] = 0.0
+    """Standard deviation of noise on the places of values among the quantiles that the model is told, as a share of all
+    pictures, so that it learns that measures are not exact; 0 leaves it out."""
     drop_all: Annotated[float, SHARE] = 0.1
     """Probability that the caption and every property are dropped together."""
 

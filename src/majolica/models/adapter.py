@@ -7,8 +7,11 @@ queries attend beside the sequence (decoupled cross-attention: IP-Adapter, arXiv
 shift the modulation. Gates that are zero at first scale what word and tokens say. A picture that does
 not set the property is computed as if there were no adapter, to the bit.
 
-Shapes: B rows, N image tokens, D their width, T tokens of a value, R their rank, H heads, E width of
-a head, F frequencies, K quantiles.
+How an adapter says what it says, a `Setting`, is the same for one that follows reference pictures
+(`models.reference`).
+
+Shapes: B rows, N image tokens, D their width, T tokens of a value, R their rank, W words, C their
+width, H heads, E width of a head, L blocks of synthesis, F frequencies, K quantiles.
 """
 
 from __future__ import annotations
@@ -40,10 +43,8 @@ class PropertyAdapter(nn.Module):
         self.name, self.rank = name, rank
         entry = find_property(name)
         self.encode = nn.Sequential(nn.Linear(2 * FEATURES, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, TOKENS * rank))
-        self.keys_values = nn.ModuleList(
-            nn.Linear(rank, 2 * config.width, bias=False) for _ in range(config.synthesis_depth)
-        )
-        self.gates = nn.Parameter(torch.zeros(2, config.synthesis_depth, config.width))
+        self.keys_values = make_keys_values(config, rank)
+        self.gates = make_gates(config)
         self.word = nn.Linear(TOKENS * rank, config.text.width)
         self.shift = nn.Linear(TOKENS * rank, config.width, bias=False)
         nn.init.zeros_(self.shift.weight)
@@ -57,47 +58,63 @@ class PropertyAdapter(nn.Module):
         values_B1 = values_B.masked_fill(~present_B, 0.0)[:, None]
         unit_B1 = to_quantile(values_B1, self.quantiles[None]).clamp(-0.25, 1.25)
         code_BC = self.encode(fourier(unit_B1, self.frequency))
-        return Setting(self, code_BC.unflatten(1, (TOKENS, -1)), self.word(code_BC), present_B)
+        tokens_BTR, words_B1C = code_BC.unflatten(1, (TOKENS, -1)), self.word(code_BC)[:, None]
+        shift_BD = self.shift(tokens_BTR.flatten(1))
+        return Setting(self.keys_values, self.gates, tokens_BTR, words_B1C, shift_BD, present_B)
+
+
+def make_keys_values(config: ModelConfig, rank: int) -> nn.ModuleList:
+    """Projections of tokens of that rank to keys and values, one for each block of synthesis."""
+    return nn.ModuleList(nn.Linear(rank, 2 * config.width, bias=False) for _ in range(config.synthesis_depth))
+
+
+def make_gates(config: ModelConfig) -> nn.Parameter:
+    """Gates of words and of tokens for each block of synthesis, `(2, L, D)`, closed."""
+    return nn.Parameter(torch.zeros(2, config.synthesis_depth, config.width))
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One property as it is set in a batch."""
+    """What one adapter says in a batch: one property as it is set, or one reference picture for each row."""
 
-    adapter: PropertyAdapter
+    keys_values: nn.ModuleList
+    """Of the adapter, one for each block."""
+    gates_2LD: Tensor
+    """Of the adapter: of words, and of tokens."""
     tokens_BTR: Tensor
-    word_BC: Tensor
+    words_BWC: Tensor
+    shift_BD: Tensor
+    """What is added to the vector that modulates synthesis."""
     present_B: Tensor
     """bool; rows in which it is False stay as they are, to the bit."""
 
     def shift_time(self, time_BD: Tensor) -> Tensor:
-        """The vector that modulates synthesis, `(B, D)`, with the property's shift."""
-        shifted_BD = time_BD + self.adapter.shift(self.tokens_BTR.flatten(1))
-        return torch.where(self.present_B[:, None], shifted_BD, time_BD)
+        """The vector that modulates synthesis, `(B, D)`, with the adapter's shift."""
+        return torch.where(self.present_B[:, None], time_BD + self.shift_BD, time_BD)
 
     def add(
         self, block: int, cross: CrossAttention, normed_BND: Tensor, heard_BND: Tensor, condition: Heard, x_BND: Tensor
     ) -> Tensor:
-        """`x_BND` with what word and tokens say to a block, by its number.
+        """`x_BND` with what words and tokens say to a block, by its number.
 
         `normed_BND` is what its queries are made of, and `heard_BND` what its cross-attention hears from
         the sequence and mask of `condition`.
         """
-        with_word_BND = cross(normed_BND, torch.cat((condition[0], self.word_BC[:, None]), 1), self._see(condition[1]))
-        by_word, by_tokens = self.adapter.gates[:, block]
-        said_BND = (with_word_BND - heard_BND) * by_word + self._attend(block, cross, normed_BND) * by_tokens
+        with_words_BND = cross(normed_BND, torch.cat((condition[0], self.words_BWC), 1), self._see(condition[1]))
+        by_words, by_tokens = self.gates_2LD[:, block]
+        said_BND = (with_words_BND - heard_BND) * by_words + self._attend(block, cross, normed_BND) * by_tokens
         return torch.where(self.present_B[:, None, None], x_BND + said_BND.to(x_BND.dtype), x_BND)
 
     def _see(self, mask_BS: Tensor) -> Tensor:
-        """The mask of the sequence with the word behind it."""
-        return torch.cat((mask_BS, mask_BS.new_ones(len(mask_BS), 1)), 1)
+        """The mask of the sequence with the words behind it."""
+        return torch.cat((mask_BS, mask_BS.new_ones(self.words_BWC.shape[:2])), 1)
 
     def _attend(self, block: int, cross: CrossAttention, normed_BND: Tensor) -> Tensor:
-        """What image tokens hear from the tokens of the value, `(B, N, D)`."""
+        """What image tokens hear from the adapter's tokens, `(B, N, D)`."""
         batch, tokens, width = normed_BND.shape
         keys, values = (
-            self.adapter.keys_values[block](self.tokens_BTR)
-            .view(batch, TOKENS, 2, cross.heads, width // cross.heads)
+            self.keys_values[block](self.tokens_BTR)
+            .view(batch, self.tokens_BTR.shape[1], 2, cross.heads, width // cross.heads)
             .permute(2, 0, 3, 1, 4)
             .unbind(0)
         )

@@ -7,7 +7,7 @@ of the sequence, C width of the text tower.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from majolica.models.layers import fourier, fourier_frequencies
+from majolica.properties.categories import NameTable
 from majolica.properties.quantiles import KNOTS, to_quantile
+from majolica.properties.registry import find_property
 
 Entry = Literal["tokens", "modulation", "both"]
 """See `ModelConfig.property_entry`."""
@@ -39,8 +41,25 @@ def property_frequencies(circular: bool) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """Reference pictures of rows, which an adapter follows (`models.reference`)."""
+
+    features_BF: Tensor
+    """What `Majolica.summarise` says of each picture, float32."""
+    present_B: Tensor
+    """bool; False hides the picture."""
+
+    def __getitem__(self, rows: slice) -> Reference:
+        return Reference(self.features_BF[rows], self.present_B[rows])
+
+    def hide(self) -> Reference:
+        """The same, hidden in all rows."""
+        return Reference(self.features_BF, torch.zeros_like(self.present_B))
+
+
+@dataclass(frozen=True)
 class Condition:
-    """What each row is to show. The caption and any of the properties may be absent."""
+    """What each row is to show. The caption, any of the properties and the reference picture may be absent."""
 
     tokens_BL: Tensor
     """Ids of SentencePiece pieces, int64; 0 is padding."""
@@ -50,27 +69,47 @@ class Condition:
     """Properties in their own units, in the order of `ModelConfig.properties`; then those of adapters."""
     has_value_BP: Tensor
     """bool; False hides the property."""
+    reference: Reference | None = None
+    """None where no row has a reference picture, and always for a model without an adapter that follows them."""
+    noise_BP: Tensor | None = None
+    """What is added in training to the places of the model's own properties among their quantiles; None for nothing."""
 
     def __getitem__(self, rows: slice) -> Condition:
-        return Condition(self.tokens_BL[rows], self.has_text_B[rows], self.values_BP[rows], self.has_value_BP[rows])
+        return Condition(
+            self.tokens_BL[rows],
+            self.has_text_B[rows],
+            self.values_BP[rows],
+            self.has_value_BP[rows],
+            self.reference and self.reference[rows],
+            None if self.noise_BP is None else self.noise_BP[rows],
+        )
 
 
 def concatenate(conditions: Sequence[Condition]) -> Condition:
-    """The rows of all conditions, one after the other."""
+    """The rows of all conditions, one after the other, without noise; all of them, or none, have a `reference`."""
+    references = [each.reference for each in conditions if each.reference]
     return Condition(
         torch.cat([each.tokens_BL for each in conditions]),
         torch.cat([each.has_text_B for each in conditions]),
         torch.cat([each.values_BP for each in conditions]),
         torch.cat([each.has_value_BP for each in conditions]),
+        _concatenate_references(references, len(conditions)) if references else None,
     )
+
+
+def _concatenate_references(references: Sequence[Reference], count: int) -> Reference:
+    if len(references) != count:
+        raise ValueError(f"{len(references)} of {count} conditions have a reference")
+    features_BF = torch.cat([each.features_BF for each in references])
+    return Reference(features_BF, torch.cat([each.present_B for each in references]))
 
 
 class ConditionEncoder(nn.Module):
     """Encodes property values as tokens, and builds the sequence that cross-attention reads.
 
-    Values enter by their quantile among the training pictures (`set_quantiles`), so that the model
-    tells common values apart as finely as they lie; and a circular one, such as a hue, by the sines
-    and cosines of its angle, so that both ends of its range are one.
+    Values enter by their quantile among the training pictures, so that the model tells common values
+    apart as finely as they lie; and a circular one, such as a hue, by the sines and cosines of its
+    angle, so that both ends of its range are one.
     """
 
     def __init__(self, names: tuple[str, ...], width: int, entry: Entry = "tokens") -> None:
@@ -86,6 +125,8 @@ class ConditionEncoder(nn.Module):
         self.register_buffer("frequency", torch.empty(slots, FEATURES), persistent=False)
         self.quantiles: Tensor
         self.frequency: Tensor
+        self.categories: Mapping[str, NameTable] = {}
+        """The names of the categories among the properties. Those who make conditions need them, as they need units."""
 
     def forward(
         self, states_BLC: Tensor, mask_BL: Tensor, pooled_BC: Tensor, condition: Condition
@@ -97,8 +138,8 @@ class ConditionEncoder(nn.Module):
         depends on that state (arXiv 2510.08532).
         """
         own = len(self.names)
-        has_BP, values_BP = condition.has_value_BP[:, :own], condition.values_BP[:, :own]
-        property_BKC = self._encode(values_BP, has_BP)
+        has_BP = condition.has_value_BP[:, :own]
+        property_BKC = self._encode(self.place(condition), has_BP)
         present_BK = F.pad(has_BP, (0, property_BKC.shape[1] - own))
         pooled_BC = pooled_BC * condition.has_text_B[:, None]
         if self.shift is not None:
@@ -110,10 +151,24 @@ class ConditionEncoder(nn.Module):
         mask_BS = torch.cat((mask_BL.new_ones(len(mask_BL), 1), text_BL, seen_BK), 1)
         return sequence_BSC, mask_BS, pooled_BC
 
-    def _encode(self, values_BP: Tensor, has_BP: Tensor) -> Tensor:
+    def place(self, condition: Condition) -> Tensor:
+        """The places that the model is told, `(B, P)`: those of the values among the quantiles, with the noise.
+
+        Noise moves a circular property around the circle. What is hidden has the place 0.
+        """
+        own = len(self.names)
+        has_BP = condition.has_value_BP[:, :own]
+        values_BP = condition.values_BP[:, :own].masked_fill(~has_BP, 0.0)  # so that a NaN cannot leak
+        place_BP = to_quantile(values_BP, self.quantiles)
+        if condition.noise_BP is not None:
+            moved_BP = place_BP + condition.noise_BP
+            circular = [find_property(name).circular for name in self.names]
+            columns = zip(moved_BP.unbind(1), circular, strict=True)
+            place_BP = torch.stack([place_B % 1 if around else place_B for place_B, around in columns], 1)
+        return place_BP.clamp(-0.25, 1.25).masked_fill(~has_BP, 0.0)
+
+    def _encode(self, unit_BP: Tensor, has_BP: Tensor) -> Tensor:
         """A token for each property and each free slot, `(B, K, C)`."""
-        values_BP = values_BP.masked_fill(~has_BP, 0.0)  # so that a NaN cannot leak
-        unit_BP = to_quantile(values_BP, self.quantiles).clamp(-0.25, 1.25).masked_fill(~has_BP, 0.0)
         # Free slots are encoded too, and then hidden: how the rows of a product are rounded may
         # depend on their number.
         spare = -len(self.names) % SLOTS

@@ -24,6 +24,7 @@ from majolica.models.layers import Norm, rope_2d
 from majolica.models.parts import BlockCall, Kind
 from majolica.models.patches import overlap_patches
 from majolica.models.pooling import details
+from majolica.models.reference import ReferenceAdapter, summarise_tokens
 from majolica.models.text_tower import TextTower
 from majolica.models.trunk import Perception, Synthesis
 
@@ -124,6 +125,8 @@ class Majolica(nn.Module):
         self.adapters: list[PropertyAdapter] = []
         """Of properties that were taught afterwards. They are no parts of this module, whose weights they leave alone;
         their values stand behind those of its own properties in a `Condition`."""
+        self.reference_adapters: list[ReferenceAdapter] = []
+        """The one that follows reference pictures, if it was taught; it is no part of this module either."""
         self._ropes: dict[tuple[int, int, torch.device], Tensor] = {}
 
     def forward(self, rows: Rows) -> Outputs:
@@ -201,6 +204,15 @@ class Majolica(nn.Module):
         tokens_BND, _ = self.perceive(images_B3HW, images_B3HW.new_ones(len(images_B3HW)))
         return self.perception.embed(tokens_BND)
 
+    def summarise(self, images_B3HW: Tensor) -> Tensor:
+        """What a reference carries of clean base-resolution images in [-1, 1]: `(B, F)`, float32, without a gradient.
+
+        See `models.reference`.
+        """
+        with torch.no_grad():
+            tokens_BND, _ = self.perceive(images_B3HW, images_B3HW.new_ones(len(images_B3HW)))
+            return summarise_tokens(tokens_BND[:, self.config.registers :], self.perception.embed(tokens_BND))
+
     def read(self, tokens_BL: Tensor) -> Text:
         """The outputs of the text tower for captions."""
         return Text(*self.text_tower(tokens_BL))
@@ -230,12 +242,17 @@ class Majolica(nn.Module):
         return grid_BHWD, base_B3HW
 
     def _settings(self, condition: Condition) -> list[Setting]:
-        """The adapters whose property is set in any row; without adapters the host never waits for a device."""
+        """What the adapters say whose property, or a reference, is set in any row.
+
+        Without adapters the host never waits for a device.
+        """
         settings = []
         for place, adapter in enumerate(self.adapters, len(self.config.properties)):
             present_B = condition.has_value_BP[:, place]
             if bool(present_B.any()):
                 settings.append(adapter(condition.values_BP[:, place], present_B))
+        if condition.reference is not None and bool(condition.reference.present_B.any()):
+            settings += [adapter(condition.reference) for adapter in self.reference_adapters]
         return settings
 
     def predict_details(

@@ -45,9 +45,9 @@ class Draws:
         """Draw unit Gaussians with the shape and the device of `like_BCHW`."""
         return fill_rows(torch.empty_like(like_BCHW), Tensor.normal_, self.noise_streams)
 
-    def normal(self) -> Tensor:
-        """Draw a unit Gaussian for each row, `(B,)`."""
-        return fill_rows(torch.empty(len(self.streams)), Tensor.normal_, self.streams)
+    def normal(self, *shape: int) -> Tensor:
+        """Draw unit Gaussians, `(B, *shape)`."""
+        return fill_rows(torch.empty(len(self.streams), *shape), Tensor.normal_, self.streams)
 
     def uniform(self, *shape: int) -> Tensor:
         """Draw numbers in [0, 1), `(B, *shape)`."""

@@ -17,7 +17,7 @@ from majolica.objectives.contrastive import caption_ids
 from majolica.objectives.draws import Draws
 from majolica.objectives.flow import add_noise, flow_time
 from majolica.objectives.windows import Corners, choose_tiles, cut
-from majolica.properties.registry import measure_all
+from majolica.properties.registry import find_property, measure_all
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,8 @@ def draw_condition(
     """Return the conditions of all rows: their captions and measured properties.
 
     A property that a picture does not have, as the hue of a grey one, is hidden. The others are dropped
-    at random, as configured, so that any subset of them can be given at inference.
+    at random, as configured, so that any subset of them can be given at inference. What the model is told
+    of the values may be noisy (`draw_noise`); the values themselves stay exact.
     """
     keep_B = draws.uniform() >= config.drop_all
     has_text_B = keep_B & (draws.uniform() >= config.drop_text)
@@ -119,4 +120,23 @@ def draw_condition(
     device = tokens_BL.device
     values_BP = measure_all(properties, images_B3HW, columns)
     has_value_BP = to_device(has_value_BP, device) & values_BP.isfinite()
-    return Condition(tokens_BL, to_device(has_text_B, device), values_BP, has_value_BP)
+    noise_BP = draw_noise(properties, config.property_noise, draws)
+    return Condition(
+        tokens_BL,
+        to_device(has_text_B, device),
+        values_BP,
+        has_value_BP,
+        noise_BP=None if noise_BP is None else to_device(noise_BP, device),
+    )
+
+
+def draw_noise(properties: tuple[str, ...], deviation: float, draws: Draws) -> Tensor | None:
+    """Gaussian noise `(B, P)` on the places of values among their quantiles, 0 for categories; None without noise.
+
+    A model that is told places with noise learns that measures are not exact. A name is exact. These are
+    the last numbers that a row draws, so that all others are the same with and without it.
+    """
+    if not deviation or not properties:
+        return None
+    exact = torch.tensor([find_property(name).is_category for name in properties])
+    return (deviation * draws.normal(len(properties))).masked_fill(exact, 0.0)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Reader = Callable[[Mapping[str, Any]], float]
+NameReader = Callable[[Mapping[str, Any]], str]
+SOURCE_FOLDER = "source_folder"
+"""Stands among the metadata of a sample when it is read: the name of the folder or of the source in a mixture."""
 
 
 def read_number(meta: Mapping[str, Any], *columns: str) -> float:
@@ -24,6 +27,12 @@ def read_number(meta: Mapping[str, Any], *columns: str) -> float:
     return math.nan
 
 
+def read_text(meta: Mapping[str, Any], *columns: str) -> str:
+    """The first of the columns that holds a text; "" where none does."""
+    found = (meta.get(column) for column in columns)
+    return next((value for value in found if isinstance(value, str) and value.strip()), "")
+
+
 def column_property(unit: str, low: float, high: float, read: Reader) -> Property:
     """A property whose value `read` finds in metadata; values beyond the range are taken for its ends."""
 
@@ -32,6 +41,11 @@ def column_property(unit: str, low: float, high: float, read: Reader) -> Propert
         return value if math.isnan(value) else min(max(value, low), high)
 
     return Property(unit, low, high, _refuse(unit), read=bounded)
+
+
+def category_property(what: str, read_name: NameReader) -> Property:
+    """A property whose values are the names that `read_name` finds in metadata; `what` says what they name."""
+    return Property(what, 0.0, 1.0, _refuse(what), read_name=read_name)
 
 
 def _refuse(unit: str) -> Callable[[Tensor], Tensor]:

@@ -34,8 +34,16 @@ class Property:
     read: Callable[[Mapping[str, Any]], float] | None = None
     """Reads the value from a sample's metadata, NaN where it has none; then pixels do not tell it (`columns`)."""
 
+    read_name: Callable[[Mapping[str, Any]], str] | None = None
+    """Reads a name from a sample's metadata, "" where it has none; then the property is a category (`categories`)."""
+
     source: str = ""
     """Of a user's property: the name of its file and the file's SHA-256."""
+
+    @property
+    def is_category(self) -> bool:
+        """Whether its values are names and not numbers."""
+        return self.read_name is not None
 
     @property
     def span(self) -> float:

@@ -9,20 +9,23 @@ Shapes: B rows, P properties, K = `KNOTS`, N pictures.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from majolica.errors import UserError
 from majolica.files import write_atomic
+from majolica.properties.categories import NameTable, fold_name
 from majolica.properties.property import Property
-from majolica.properties.registry import find_property
+from majolica.properties.registry import choose_categories, find_property
 
+Found = TypeVar("Found")
 KNOTS = 33
 FILE = "properties.json"
-"""In a run folder: the quantiles of its training pictures, by property."""
+"""In a run folder: the quantiles of its training pictures, by property, and the names of categories."""
 
 
 def spread_evenly(entry: Property) -> Tensor:
@@ -33,11 +36,11 @@ def spread_evenly(entry: Property) -> Tensor:
 def fit_quantiles(entry: Property, values_N: Tensor) -> Tensor:
     """The quantiles `(K,)` of measured values; NaN are left out.
 
-    They ascend strictly, though values may be equal. A circular property keeps its angles, and so does
-    one with fewer than `KNOTS` values its range.
+    They ascend strictly, though values may be equal. A circular property keeps its angles, a category its
+    values, and so does one with fewer than `KNOTS` values its range.
     """
     values_N = values_N[values_N.isfinite()].double()
-    if entry.circular or len(values_N) < KNOTS:
+    if entry.circular or entry.is_category or len(values_N) < KNOTS:
         return spread_evenly(entry)
     knots_K = torch.quantile(values_N, torch.linspace(0, 1, KNOTS, dtype=torch.float64))
     # A part of the even distance at least, lest a value that is common be told from its neighbours too finely.
@@ -61,11 +64,15 @@ def from_quantile(place: float, quantiles_K: Tensor) -> float:
     return low + (place * (KNOTS - 1) - index) * (high - low)
 
 
-def save_quantiles(folder: Path, quantiles: Mapping[str, Tensor]) -> None:
-    """Write `properties.json` into a run folder."""
-    found = {
+def save_quantiles(
+    folder: Path, quantiles: Mapping[str, Tensor], categories: Mapping[str, NameTable] | None = None
+) -> None:
+    """Write `properties.json` into a run folder; `categories` are the names of those properties that are some."""
+    found: dict[str, dict[str, Any]] = {
         name: {"unit": find_property(name).unit, "quantiles": knots_K.tolist()} for name, knots_K in quantiles.items()
     }
+    for name, table in (categories or {}).items():
+        found[name]["names"] = list(table.names)
     write_atomic(folder / FILE, json.dumps(found, indent=1).encode())
 
 
@@ -74,18 +81,45 @@ def load_quantiles(folder: Path, names: Sequence[str]) -> Tensor:
 
     A run of before there was this file has none. Raises UserError for a file that cannot be read.
     """
-    rows = [spread_evenly(find_property(name)) for name in names]
-    if (folder / FILE).exists():
-        try:
-            found = json.loads((folder / FILE).read_text("utf-8"))
-            if not isinstance(found, dict):
-                raise ValueError("it is no JSON object")
-            for place, name in enumerate(names):
-                if name in found:
-                    rows[place] = _check(torch.tensor(found[name]["quantiles"], dtype=torch.float32))
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise UserError(f"{folder / FILE} cannot be read ({error}): restore it from a copy of the run") from error
+
+    def read(name: str, found: Mapping[str, Any]) -> Tensor:
+        return _check(torch.tensor(found["quantiles"], dtype=torch.float32))
+
+    known = _load(folder, names, read)
+    rows = [known[name] if name in known else spread_evenly(find_property(name)) for name in names]
     return torch.stack(rows) if rows else torch.empty(0, KNOTS)
+
+
+def load_categories(folder: Path, names: Sequence[str]) -> dict[str, NameTable]:
+    """The names of those of the properties that are categories; none where `properties.json` does not have them.
+
+    Raises UserError for a file that cannot be read.
+    """
+    categories = choose_categories(names)
+    return {name: NameTable() for name in categories} | _load(folder, categories, _read_names)
+
+
+def _read_names(name: str, found: Mapping[str, Any]) -> NameTable:
+    known = found["names"]
+    if not isinstance(known, list) or any(not each or each != fold_name(each) for each in known):
+        raise ValueError(f"the names of {name} are no list of names in small letters")
+    if len(set(known)) < len(known):
+        raise ValueError(f"the names of {name} have one twice")
+    return NameTable(tuple(known))
+
+
+def _load(folder: Path, names: Sequence[str], read: Callable[[str, Mapping[str, Any]], Found]) -> dict[str, Found]:
+    """What `read` makes of the entries of those names that `properties.json` has."""
+    path = folder / FILE
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it is no JSON object")
+        return {name: read(name, found[name]) for name in names if name in found}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): restore it from a copy of the run") from error
 
 
 def _check(knots_K: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from majolica.errors import UserError, unknown_name
+from majolica.properties.categories import NO_CATEGORIES, EncodeName, fold_name
 from majolica.properties.property import Property
 
 if TYPE_CHECKING:
@@ -96,7 +97,13 @@ def measure_all(names: Sequence[str], images_B3HW: Tensor, known: Mapping[str, T
 
 def choose_columns(names: Sequence[str]) -> tuple[str, ...]:
     """Those of the properties that are read from metadata."""
-    return tuple(name for name in names if find_property(name).read is not None)
+    entries = {name: find_property(name) for name in names}
+    return tuple(name for name, entry in entries.items() if entry.read is not None or entry.is_category)
+
+
+def choose_categories(names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the properties whose values are names."""
+    return tuple(name for name in names if find_property(name).is_category)
 
 
 def choose_measured(names: Sequence[str]) -> tuple[str, ...]:
@@ -104,6 +111,32 @@ def choose_measured(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names if _probe(find_property(name))[0])
 
 
-def read_all(names: Sequence[str], meta: Mapping[str, Any]) -> tuple[float, ...]:
-    """The values of properties in the metadata of a sample, NaN where it has none."""
-    return tuple(find_property(name).read(meta) for name in names)  # type: ignore[misc]
+def explain_unmeasured(names: Sequence[str]) -> dict[str, str]:
+    """Those of the properties whose measure is in a file that nobody has named, each with what to do about it."""
+    import torch
+
+    found = {}
+    for name in names:
+        if name not in known_properties() and not choose_measured((name,)):
+            try:
+                measure(name, torch.zeros(1, 3, SIDE, SIDE))
+            except UserError as error:
+                found[name] = str(error)
+    return found
+
+
+def read_all(
+    names: Sequence[str], meta: Mapping[str, Any], categories: Mapping[str, EncodeName] = NO_CATEGORIES
+) -> tuple[float, ...]:
+    """The values of properties in the metadata of a sample, NaN where it has none.
+
+    `categories` say by property which value a name has; without them a category has no value.
+    """
+    return tuple(_read_value(name, meta, categories) for name in names)
+
+
+def _read_value(name: str, meta: Mapping[str, Any], categories: Mapping[str, EncodeName]) -> float:
+    entry = find_property(name)
+    if entry.read_name is not None:
+        return categories[name](fold_name(entry.read_name(meta))) if name in categories else float("nan")
+    return entry.read(meta)  # type: ignore[misc]

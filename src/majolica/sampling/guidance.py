@@ -1,9 +1,9 @@
-"""Classifier-free guidance with a weight for the text and one for each property.
+"""Classifier-free guidance with a weight for the text, one for a reference picture and one for each property.
 
 The prediction is pushed away from the one that is made without a condition (Ho and Salimans,
-"Classifier-free diffusion guidance", 2022), first for the text and then for the properties (Brooks,
-Holynski and Efros, "InstructPix2Pix", CVPR 2023, has the same formula for text and picture). One
-weight for all properties makes them disturb each other (arXiv 2506.14399), so each may have its own.
+"Classifier-free diffusion guidance", 2022), first for the text, then for the reference and then for the
+properties (Brooks, Holynski and Efros, "InstructPix2Pix", CVPR 2023, has the same formula for text and
+picture). One weight for all properties makes them disturb each other (arXiv 2506.14399), so each may have its own.
 
 Shapes: B rows, P properties, 3 colours, H and W pixels.
 """
@@ -31,11 +31,13 @@ TOKENS_ALONE = 3.0
 
 @dataclass(frozen=True)
 class Guidance:
-    """The weights of text and properties in classifier-free guidance.
+    """The weights of text, reference and properties in classifier-free guidance.
 
-    Where no property has a weight of its own, they are `text` and `properties` in v = v(none) + text
-    (v(text) - v(none)) + properties (v(text, properties) - v(text)). A property p with a weight w of
-    its own is left out of `properties` there, and adds w (v(text, p) - v(text)).
+    Where no property has a weight of its own, they are `text`, `reference` and `properties` in v =
+    v(none) + text (v(text) - v(none)) + reference (v(text, picture) - v(text)) + properties (v(text,
+    picture, properties) - v(text, picture)). A property p with a weight w of its own is left out of
+    `properties` there, and adds w (v(text, picture, p) - v(text, picture)). Without a picture its
+    term is 0.
 
     They apply for t >= `start`, as JiT guides in [0.1, 1]; before that the plain conditional
     prediction is used. The formula is applied to predicted images. That comes to the same, because
@@ -48,6 +50,7 @@ class Guidance:
     own: tuple[tuple[int, float], ...] = ()
     """The place of a property in `ModelConfig.properties`, and its own weight."""
     start: float = 0.1
+    reference: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,18 @@ class Branch:
     factor: float
 
 
-def read_guidance(text: float, properties: PropertyWeights, names: Sequence[str] = ()) -> Guidance:
+def read_guidance(
+    text: float, properties: PropertyWeights, names: Sequence[str] = (), reference: float | None = None
+) -> Guidance:
     """The weights from what a caller gives, for a model with the properties `names`.
 
-    Text guidance of 1 turns all guidance off, including that of properties, unless its weight is
-    given too. Raises UserError for what cannot be a weight, and for unknown properties.
+    Text guidance of 1 turns all guidance off, including that of properties and of the reference, unless
+    their weights are given too. Raises UserError for what cannot be a weight, and for unknown properties.
     """
     weight = read_weight(text, "guidance")
+    pictured = _read_reference_weight(reference, weight)
     if properties is not None and not isinstance(properties, Mapping):
-        return Guidance(weight, read_weight(properties, "property guidance"))
+        return Guidance(weight, read_weight(properties, "property guidance"), reference=pictured)
     usual, own = Guidance.properties, {names.index(name): TOKENS_ALONE for name in _left_to_tokens(names)}
     if weight == 1:
         usual, own = 1.0, {}
@@ -75,7 +81,13 @@ def read_guidance(text: float, properties: PropertyWeights, names: Sequence[str]
             find_property(str(name))  # refuses what no property is called
             raise UserError(f"{name} has no weight of guidance, because this run was not trained with it: leave it out")
         own[names.index(name)] = read_weight(given, f"guidance of {name}")
-    return Guidance(weight, usual, tuple(sorted(own.items())))
+    return Guidance(weight, usual, tuple(sorted(own.items())), reference=pictured)
+
+
+def _read_reference_weight(given: float | None, text: float) -> float:
+    if given is None:
+        return 1.0 if text == 1 else Guidance.reference
+    return read_weight(given, "reference guidance")
 
 
 def _left_to_tokens(names: Sequence[str]) -> list[str]:
@@ -115,15 +127,20 @@ def list_branches(asked: Condition, weights: Guidance, t: float) -> list[Branch]
     groups = [(_only(has_BP, place), weight) for place, weight in own]
     if bool(shared_BP.any()):
         groups.append((shared_BP, weights.properties))
-    nothing_BP = torch.zeros_like(has_BP)
-    without_text = torch.zeros_like(asked.has_text_B)
+    bare = replace(asked, has_value_BP=torch.zeros_like(has_BP))
+    by_groups = sum(weight for _, weight in groups)
     branches = [
         Branch(asked, 0.0),
         *(Branch(replace(asked, has_value_BP=mask_BP), weight) for mask_BP, weight in groups),
-        Branch(replace(asked, has_value_BP=nothing_BP), weights.text - sum(weight for _, weight in groups)),
-        Branch(replace(asked, has_value_BP=nothing_BP, has_text_B=without_text), 1 - weights.text),
     ]
-    return _merge(branches)
+    if asked.reference is None:
+        branches.append(Branch(bare, weights.text - by_groups))
+    else:
+        branches.append(Branch(bare, weights.reference - by_groups))
+        bare = replace(bare, reference=asked.reference.hide())
+        branches.append(Branch(bare, weights.text - weights.reference))
+    without_text = torch.zeros_like(asked.has_text_B)
+    return _merge([*branches, Branch(replace(bare, has_text_B=without_text), 1 - weights.text)])
 
 
 def _only(has_BP: Tensor, place: int) -> Tensor:
@@ -146,6 +163,9 @@ def _merge(branches: Sequence[Branch]) -> list[Branch]:
 
 
 def _same(one: Condition, other: Condition) -> bool:
+    pictures = [each.reference.present_B for each in (one, other) if each.reference]
+    if len(pictures) == 2 and not torch.equal(*pictures):
+        return False
     return torch.equal(one.has_value_BP, other.has_value_BP) and torch.equal(one.has_text_B, other.has_text_B)
 
 

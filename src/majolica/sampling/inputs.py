@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
@@ -12,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from majolica.errors import UserError
+from majolica.errors import UserError, unknown_name
 from majolica.plurals import counted
+from majolica.properties.categories import NameTable, fold_name
 from majolica.properties.quantiles import from_quantile
 from majolica.properties.registry import find_property
 
@@ -22,8 +24,11 @@ LONGEST_PROMPT = 2_000
 
 Texts = str | Iterable[str]
 """One text, or several."""
-Values = float | str | Sequence[float] | NDArray[Any] | Tensor
-"""One value for all pictures, or one for each; or a percentile of the training pictures for all, as "p90"."""
+Values = float | str | Sequence[float] | Sequence[str] | NDArray[Any] | Tensor
+"""One value for all pictures, or one for each; or a percentile of the training pictures for all, as "p90".
+
+Values of a category are names, in any case.
+"""
 
 
 def read_texts(given: Texts, kind: str = "prompt") -> list[str]:
@@ -75,19 +80,29 @@ def check_text(text: str, kind: str = "prompt") -> None:
 
 
 def read_properties(
-    given: Mapping[str, Values], names: tuple[str, ...], count: int, quantiles_PK: Tensor | None
+    given: Mapping[str, Values],
+    names: tuple[str, ...],
+    count: int,
+    quantiles_PK: Tensor | None,
+    categories: Mapping[str, NameTable],
 ) -> dict[str, Tensor]:
     """The values of each property that is set, in its unit, `(count,)`.
 
-    `names` are the properties of the model, and `quantiles_PK` their quantiles, None if they are not
-    known. Raises UserError for an unknown property, for a value out of its range, for another number
-    of values than pictures, and for a percentile of a property that the model has not.
+    `names` are the properties of the model, `quantiles_PK` their quantiles, None if they are not known,
+    and `categories` the names that it knows, by property. Raises UserError for an unknown property or
+    name, for a value out of its range, for another number of values than pictures, and for a percentile
+    of a category or of a property that the model has not.
     """
     if not isinstance(given, Mapping):
         raise UserError(
             f"the properties are of type {type(given).__name__}: give a dictionary, as {{'brightness': 0.8}}"
         )
-    return {name: _read_property(name, value, names, count, quantiles_PK) for name, value in given.items()}
+    return {
+        name: read_category(name, value, count, categories.get(name))
+        if find_property(str(name)).is_category
+        else _read_property(name, value, names, count, quantiles_PK)
+        for name, value in given.items()
+    }
 
 
 def read_percentile(name: str, text: str) -> float:
@@ -104,7 +119,6 @@ def read_percentile(name: str, text: str) -> float:
 
 
 def _read_property(name: str, given: Values, names: tuple[str, ...], count: int, quantiles_PK: Tensor | None) -> Tensor:
-    find_property(str(name))
     if isinstance(given, str):
         if name not in names:
             raise UserError(f"{name} is {_shown(given)}: this run was not trained with it, so give a number")
@@ -120,13 +134,51 @@ def _read_property(name: str, given: Values, names: tuple[str, ...], count: int,
     except (TypeError, ValueError, RuntimeError):
         raise UserError(f"{name} is {_shown(given)}: give a number, or one for each picture") from None
     if values.ndim > 1 or (values.ndim == 1 and len(values) != count):
-        found = f"{counted(values.numel(), 'value')} for {counted(count, 'picture')}"
-        raise UserError(f"{name} has {found}: give one, or one a picture")
+        raise _other_number(name, values.numel(), count)
     scale = find_property(name)
     low, high = torch.tensor([scale.low, scale.high])  # as float32, like the values, so that both ends are allowed
     if not bool(((low <= values) & (values <= high)).all()):
         raise UserError(f"{name} runs from {scale.low} to {scale.high} ({scale.unit}), not {_shown(given)}")
     return values.expand(count)
+
+
+def read_category(name: str, given: Values, count: int, table: NameTable | None) -> Tensor:
+    """The values `(count,)` of the names that are given for a category; `table` is None if the model has none of it.
+
+    A tensor holds values that were read from names before. Raises UserError, which names the nearest, for
+    a name that training did not see.
+    """
+    if table is None:
+        raise UserError(f"{name} is a category, and this run was not trained with it: leave it out")
+    if not table.names:
+        raise UserError(
+            f"{name} is {_shown(given)}: this run has no names of it in its properties.json, so leave it out"
+        )
+    if isinstance(given, Tensor):
+        known = torch.tensor([table(each) for each in table.names])
+        if given.shape != (count,) or not bool(torch.isin(given.cpu().float(), known).all()):
+            raise UserError(f"{name} is {_shown(given)}: give names of it, as {table.names[0]!r}")
+        return given.cpu().float()
+    words = list(given) if isinstance(given, Sequence | np.ndarray) and not isinstance(given, str) else [given]
+    if len(words) not in (1, count):
+        raise _other_number(name, len(words), count)
+    return torch.tensor([_read_name(name, word, table) for word in words]).expand(count)
+
+
+def _read_name(name: str, given: object, table: NameTable) -> float:
+    # A name that is written in digits has become a number on its way.
+    word = fold_name(f"{given:g}" if isinstance(given, int | float) else str(given))
+    value = table(word)
+    if math.isnan(value) and re.fullmatch(r"p\d+(\.\d+)?", word):
+        raise UserError(f"{name} is {word}: names have no percentiles, so give one of {', '.join(table.names)}")
+    if math.isnan(value):
+        raise unknown_name(name, _shown(given), table.names)
+    return value
+
+
+def _other_number(name: str, values: int, count: int) -> UserError:
+    found = f"{counted(values, 'value')} for {counted(count, 'picture')}"
+    return UserError(f"{name} has {found}: give one, or one a picture")
 
 
 def read_count(given: object, what: str) -> int:

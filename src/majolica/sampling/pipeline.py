@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from majolica.adapters.store import fresh_adapters, load_adapters
+from majolica.adapters.store import fresh_adapters, load_adapters, load_reference_adapters
 from majolica.config import io
 from majolica.config.resolutions import beyond_training_notes
 from majolica.config.run import RunConfig
@@ -35,6 +35,7 @@ from majolica.sampling.noise import draw_noise, read_seeds
 from majolica.sampling.notices import describe_misses, find_repeats, warn
 from majolica.sampling.painting import integrate
 from majolica.sampling.projection import Wish
+from majolica.sampling.references import read_references, tell_apart
 from majolica.sampling.request import PaintRequest, PaintSettings, Size, read_settings
 from majolica.sampling.restore import restore_model
 from majolica.sampling.solvers import Progress, Tick, make_tick
@@ -72,9 +73,10 @@ class Pipeline:
         """The model of a run folder, with its averaged weights, or with those of one of its checkpoints.
 
         `run` may also be a checkpoint folder, or a safetensors file beside a `config.yaml`. The model
-        lies on the GPU if there is one, unless `device` is named. `adapters` are files of further
-        properties (`majolica extend`); if it is None, those in the folder `adapters` of the run, but
-        for those that belong to other weights, of which a `Notice` tells.
+        lies on the GPU if there is one, unless `device` is named. `adapters` are files of what the run
+        was taught (`majolica extend`): further properties, and to follow a reference. If it is None, they
+        are those in the folder `adapters` of the run, but for those that belong to other weights, of which
+        a `Notice` tells.
 
         Raises UserError where there is no run, or where it or an adapter cannot be read.
         """
@@ -90,6 +92,7 @@ class Pipeline:
             fresh_adapters(run, weights.sha256) if adapters is None else ([Path(each) for each in adapters], [])
         )
         model.adapters = load_adapters(files, run, weights.sha256, config.model, place)
+        model.reference_adapters = load_reference_adapters(files, run, weights.sha256, config.model, place)
         calibration = load_calibration(run, weights.sha256)
         if calibration is None:
             stale.append(f"the calibration of {run} is for other weights: make it anew with `majolica calibrate {run}`")
@@ -132,6 +135,8 @@ class Pipeline:
         project: bool = True,
         hold: bool = False,
         raw: bool = False,
+        reference: Pictures | None = None,
+        reference_guidance: float | None = None,
         progress: Progress | None = None,
     ) -> Tensor:
         """Paint one picture for each prompt: uint8 `(B, 3, H, W)`. A string is one prompt.
@@ -154,6 +159,9 @@ class Pipeline:
         memory: "auto" uses tiles of 512 for pictures beyond 1024 px, and "off" decodes every picture
         at once.
         Of several `candidates` for each picture, the model's own eye chooses one early on.
+        `reference` is a picture whose subject and style are followed beside the prompt, or one for each
+        prompt, if the run was taught that (`majolica extend RUN --reference`); `reference_guidance` says
+        how strongly: 2 if it is None, and 1 where guidance is off.
         `progress` hears how many steps are done, and of how many.
 
         A picture depends on its own prompt, properties, settings and seed alone. On one machine
@@ -180,6 +188,8 @@ class Pipeline:
             project,
             hold,
             raw,
+            reference,
+            reference_guidance,
         )
         return self.paint_request(request, progress)
 
@@ -193,14 +203,15 @@ class Pipeline:
             check_memory(needed, settings, at_once, self.device)
         values = self._read_properties(request.properties, len(texts))
         wish = read_wish(values, request, self.properties, self.device)
-        condition = self.condition(texts, values, request.raw)
+        condition = self._refer(self.condition(texts, values, request.raw), request)
         read = map(tuple, condition.tokens_BL.tolist())  # "A Fox" and "a fox" are one prompt
+        pictures = tell_apart(condition.reference, len(texts))
         dials = zip(*(value_B.tolist() for value_B in values.values()), strict=True) if values else [()] * len(texts)
         warn(
             [
                 *text_notices(self.tokenizer, texts, self.config.model.text.length, self.known_words),
                 *beyond_training_notes(settings.size, self.config),
-                *find_repeats(list(zip(read, seeds, dials, strict=True))),
+                *find_repeats(list(zip(read, seeds, dials, pictures, strict=True))),
             ]
         )
         rows = [slice(start, start + at_once) for start in range(0, len(texts), at_once)]
@@ -253,11 +264,21 @@ class Pipeline:
             has_BP.to(self.device),
         )
 
+    def _refer(self, condition: Condition, request: PaintRequest) -> Condition:
+        """`condition` with the references of a request, if it has any."""
+        if request.reference is None:
+            return condition
+        with autocast_in_use(self.config.train.precision, self.device):
+            count = len(condition.tokens_BL)
+            reference = read_references(request.reference, count, self.model, self.fit, self.device)
+        return dataclasses.replace(condition, reference=reference)
+
     def _read_properties(self, given: Mapping[str, Values], count: int) -> dict[str, Tensor]:
         """The values that are set, `(count,)` each."""
         taught = [adapter.quantiles[None] for adapter in self.model.adapters]
         quantiles_PK = torch.cat((self.model.conditions.quantiles, *taught)).cpu()
-        return read_properties(given, self.properties, count, quantiles_PK if self.knows_quantiles else None)
+        known_PK = quantiles_PK if self.knows_quantiles else None
+        return read_properties(given, self.properties, count, known_PK, self.model.conditions.categories)
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """The tokens of texts, `(B, L)`, where L is the length that the model reads."""

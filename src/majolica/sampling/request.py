@@ -13,8 +13,10 @@ from majolica.config.picture_size import PictureSize, size_of
 from majolica.config.run import LossConfig, RunConfig
 from majolica.errors import UserError, unknown_name
 from majolica.sampling.guidance import Guidance, PropertyWeights, read_guidance
+from majolica.sampling.images import Pictures
 from majolica.sampling.inputs import Texts, Values, read_count, read_number, read_texts, read_whole
 from majolica.sampling.noise import read_seeds
+from majolica.sampling.references import take_references
 from majolica.sampling.solvers import SOLVERS, spread_times
 
 Size = int | str | tuple[int, int] | None
@@ -50,16 +52,26 @@ class PaintRequest:
     """Whether all other properties are kept as they are in the picture without any; this takes twice the time."""
     raw: bool = False
     """Whether properties are asked for as they are given, without the calibration of the run."""
+    reference: Pictures | None = None
+    """A picture for all prompts to follow, or one for each; see `majolica.models.reference`."""
+    reference_guidance: float | None = None
 
     def part(self, rows: slice) -> PaintRequest:
         """The request for some of its pictures, to be painted in one batch.
 
-        Each picture keeps its own seed and its own values of properties.
+        Each picture keeps its own seed, its own values of properties and its own reference.
         """
         prompts = read_texts(self.prompts)
         seeds = read_seeds(self.seed, len(prompts))[rows]
         properties = {name: _take(value, rows) for name, value in self.properties.items()}
-        return replace(self, prompts=prompts[rows], seed=seeds, properties=properties, batch=max(1, len(seeds)))
+        return replace(
+            self,
+            prompts=prompts[rows],
+            seed=seeds,
+            properties=properties,
+            batch=max(1, len(seeds)),
+            reference=take_references(self.reference, len(prompts), rows),
+        )
 
 
 @dataclass(frozen=True)
@@ -88,7 +100,7 @@ def read_settings(request: PaintRequest, config: RunConfig, properties: Sequence
     if request.solver not in SOLVERS:
         raise unknown_name("solver", str(request.solver), SOLVERS)
     steps = read_count(request.steps, "the number of steps")
-    guidance = read_guidance(request.guidance, request.property_guidance, properties)
+    guidance = read_guidance(request.guidance, request.property_guidance, properties, request.reference_guidance)
     times = spread_times(steps, read_last_time(request.last_time, config.loss))
     candidates = read_count(request.candidates, "the number of candidates")
     tile = read_tile(request.tile, size.longest)

@@ -13,7 +13,7 @@ from majolica.config.run import ModelConfig
 from majolica.errors import UserError
 from majolica.models.initialise import materialise, set_constants
 from majolica.models.majolica import Majolica
-from majolica.properties.quantiles import load_quantiles
+from majolica.properties.quantiles import load_categories, load_quantiles
 
 
 def restore_model(run: Path, weights: Mapping[str, Tensor], config: ModelConfig, vocab: int) -> Majolica:
@@ -26,6 +26,7 @@ def restore_model(run: Path, weights: Mapping[str, Tensor], config: ModelConfig,
     materialise(model, torch.device("cpu"))
     set_constants(model)
     model.conditions.quantiles.copy_(load_quantiles(run, config.properties))
+    model.conditions.categories = load_categories(run, config.properties)
     try:
         missing, unexpected = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from torch import Tensor
 
 from majolica.config.run import RunConfig
 from majolica.data.loading.loader import Loader, Size
-from majolica.properties.quantiles import fit_quantiles, load_quantiles, save_quantiles
-from majolica.properties.registry import choose_columns, find_property, measure_all
+from majolica.properties.categories import NO_CATEGORIES, EncodeName, NameTable, Numbering
+from majolica.properties.quantiles import fit_quantiles, load_categories, load_quantiles, save_quantiles
+from majolica.properties.registry import choose_categories, choose_columns, find_property, measure_all
 from majolica.run.weights import home_of
 from majolica.train.warm_start import declared_properties
 
@@ -22,31 +23,44 @@ BATCH = 64
 
 
 def measure_property_values(config: RunConfig, folder: Path) -> None:
-    """Write the quantiles of the properties, over the first pictures in the order of training, to the run folder."""
+    """Write the quantiles of the properties and the names of categories to the run folder.
+
+    They are those of the first pictures in the order of training.
+    """
     names = config.model.properties
     if not names:
         return
-    columns = zip(names, measure_first_pictures(names, config).T, strict=True)
-    found = {name: fit_quantiles(find_property(name), values_N) for name, values_N in columns}
-    save_quantiles(folder, found | _inherited(config))
+    numberings = {name: Numbering() for name in choose_categories(names)}
+    columns = dict(zip(names, measure_first_pictures(names, config, numberings).T, strict=True))
+    found = {name: fit_quantiles(find_property(name), values_N) for name, values_N in columns.items()}
+    categories = {name: numbering.choose(columns[name].tolist()) for name, numbering in numberings.items()}
+    quantiles, tables = _inherited(config)
+    save_quantiles(folder, found | quantiles, categories | tables)
 
 
-def measure_first_pictures(names: Sequence[str], config: RunConfig) -> Tensor:
-    """The properties of the first `PICTURES` in the order of training, `(N, P)`."""
+def measure_first_pictures(
+    names: Sequence[str], config: RunConfig, categories: Mapping[str, EncodeName] = NO_CATEGORIES
+) -> Tensor:
+    """The properties of the first `PICTURES` in the order of training, `(N, P)`.
+
+    `categories` say which value a name has, for those that are names.
+    """
     # Whether too many pictures cannot be read is for training to say.
     data = dataclasses.replace(config.data, cache=False, ahead=1, bad_share=1.0)
     size = Size(config.model.resolution, patch=config.model.patch)
-    with closing(Loader(data, BATCH, size, config.train.seed, columns=choose_columns(names))) as loader:
+    columns = choose_columns(names)
+    with closing(Loader(data, BATCH, size, config.train.seed, columns=columns, categories=categories)) as loader:
         batches = (next(loader) for _ in range(PICTURES // BATCH))
         parts = [measure_all(names, batch.images_B3HW.float() / 255, batch.columns) for batch in batches]
     return torch.cat(parts)
 
 
-def _inherited(config: RunConfig) -> dict[str, Tensor]:
-    """The quantiles of the run whose weights this one begins with: its encoder has learned their places."""
+def _inherited(config: RunConfig) -> tuple[dict[str, Tensor], dict[str, NameTable]]:
+    """The quantiles and names of the run whose weights this one begins with: its encoder has learned their places."""
     if not config.train.init_from:
-        return {}
+        return {}, {}
     home = home_of(Path(config.train.init_from))
     theirs = declared_properties(Path(config.train.init_from)) or ()
     shared = [name for name in config.model.properties if name in theirs]
-    return dict(zip(shared, load_quantiles(home, shared), strict=True))
+    tables = {name: table for name, table in load_categories(home, shared).items() if table.names}
+    return dict(zip(shared, load_quantiles(home, shared), strict=True)), tables

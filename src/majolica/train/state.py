@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ from majolica.files import write_atomic
 from majolica.models.majolica import Majolica
 from majolica.models.parts import freeze, hidden_matrices
 from majolica.models.precision import set_attention_by_products
-from majolica.properties.quantiles import load_quantiles
+from majolica.properties.categories import NO_CATEGORIES, EncodeName
+from majolica.properties.quantiles import load_categories, load_quantiles
 from majolica.properties.registry import choose_columns
 from majolica.run import checkpoint
 from majolica.run.resume import check_options
@@ -93,6 +94,7 @@ def build_run(config: RunConfig, out: Path, group: Group) -> Run:
     with group.device:  # never on the host first: a large model may not fit there once for each process
         model = Majolica(dataclasses.replace(config.model, text=text))
     model.conditions.quantiles.copy_(load_quantiles(out, config.model.properties))
+    model.conditions.categories = load_categories(out, config.model.properties)
     freeze(model, config.train.only)
     precision.prepare(model, config.train.precision, group.device)
     if not config.train.activation_gb:  # plans count on the fused kernel
@@ -114,7 +116,7 @@ def build_run(config: RunConfig, out: Path, group: Group) -> Run:
         ema=Ema(model, config.optim.ema, shard.owns, config.train.ema_device),
         shard=shard,
         traffic=traffic,
-        feed=Feed(loader(config, group), group.device),
+        feed=Feed(loader(config, group, model.conditions.categories), group.device),
         busy=Stopwatch(group.device),
         skipped=torch.zeros((), device=group.device),
         skipped_steps=torch.zeros((), device=group.device),
@@ -122,13 +124,13 @@ def build_run(config: RunConfig, out: Path, group: Group) -> Run:
     )
 
 
-def loader(config: RunConfig, group: Group) -> Loader:
+def loader(config: RunConfig, group: Group, categories: Mapping[str, EncodeName] = NO_CATEGORIES) -> Loader:
     """This rank's share of the data."""
-    model, loss = config.model, config.loss
-    fine = noisiest_split(loss, config.train.batch * group.world).fine
+    model, loss, train = config.model, config.loss, config.train
+    fine = noisiest_split(loss, train.batch * group.world).fine
     size = Size(model.resolution, loss.fine_scales, fine, model.patch)
     columns = choose_columns(model.properties)
-    return Loader(config.data, config.train.batch, size, config.train.seed, group.rank, group.world, columns)
+    return Loader(config.data, train.batch, size, train.seed, group.rank, group.world, columns, categories)
 
 
 def wrap(model: Majolica, config: RunConfig, group: Group, traffic: Traffic, out: Path) -> nn.Module:

@@ -23,6 +23,8 @@ USUAL = {
     "project": True,
     "hold": False,
     "raw": False,
+    "reference": None,
+    "reference_guidance": None,
 }
 """The settings that are given by name, where the command line does not say otherwise."""
 
@@ -63,6 +65,8 @@ def test_generate_variants_each_with_its_seed() -> None:
         "project": True,
         "hold": False,
         "raw": False,
+        "reference": None,
+        "reference_guidance": None,
     }
     for place, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True), start=1):
         with Image.open(f"painted-{place}.png") as picture:

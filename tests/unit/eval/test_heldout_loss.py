@@ -79,6 +79,7 @@ def test_a_model_that_only_knows_the_training_pictures_has_a_gap(trained: Pipeli
 
     class Grey(torch.nn.Module):
         logit_scale, logit_bias = trained.model.logit_scale, trained.model.logit_bias
+        conditions = trained.model.conditions
 
         def forward(self, rows: Any) -> Any:
             found = trained.model(rows)

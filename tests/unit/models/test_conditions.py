@@ -79,6 +79,6 @@ def test_common_values_are_told_apart_finely() -> None:
 
     def token(value: float) -> Tensor:
         asked = condition([value, 0.0, 0.2], [True, False, False])
-        return model.conditions._encode(asked.values_BP, asked.has_value_BP)[0, 0]
+        return model.conditions._encode(model.conditions.place(asked), asked.has_value_BP)[0, 0]
 
     assert (token(0.505) - token(0.515)).norm() > 3 * (token(0.20) - token(0.21)).norm()

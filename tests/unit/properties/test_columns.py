@@ -36,7 +36,7 @@ COLUMNS = ("aesthetic_score", "watermark", "nsfw", "text_similarity", "aspect", 
 
 
 def test_which_are_read() -> None:
-    assert set(choose_columns(known_properties())) == set(COLUMNS)
+    assert set(choose_columns(known_properties())) == {*COLUMNS, "source"}
     assert choose_measured(("hue", "aesthetic_score", "contrast")) == ("hue", "contrast")
     assert not any(is_smooth(name) for name in COLUMNS)
 

@@ -27,6 +27,28 @@ def test_places_of_the_values_themselves_are_uniform() -> None:
     assert places.quantile(torch.tensor([0.1, 0.5, 0.9]).double()).tolist() == pytest.approx([0.1, 0.5, 0.9], abs=0.03)
 
 
+NORMAL = torch.randn(1024, generator=torch.Generator().manual_seed(1)).double()
+
+
+def decile_shares(values_N: torch.Tensor) -> list[float]:
+    """The shares of values in each tenth of the places."""
+    places_N = to_quantile(values_N.float()[:, None], fit_quantiles(CONTRAST, values_N)[None]).flatten()
+    return (torch.histc(places_N.clamp(0, 1), 10, 0, 1) / len(values_N)).tolist()
+
+
+@pytest.mark.parametrize("values", [SKEWED, (0.7 * NORMAL - 2.5).exp()])
+def test_deciles_are_equally_frequent(values: torch.Tensor) -> None:
+    """So that sampling that is balanced over deciles would draw what is drawn anyhow (ADR 066)."""
+    assert decile_shares(values) == pytest.approx([0.1] * 10, abs=0.007)
+
+
+def test_equal_values_are_in_one_decile_and_a_narrow_spread_is_not_stretched() -> None:
+    half = torch.cat((torch.full((512,), 0.2).double(), torch.linspace(0, 0.4, 512).double()))
+    shares = sorted(decile_shares(half))
+    assert shares[-1] > 0.5 and shares[3] < 0.01  # four deciles are as good as empty
+    assert max(decile_shares(0.2 + 0.001 * NORMAL)) > 0.2
+
+
 def test_an_even_scale_is_a_straight_line_also_beyond_its_ends() -> None:
     values = torch.tensor([[0.05], [0.2], [0.35], [0.5], [-0.1]])
     places = to_quantile(values, spread_evenly(CONTRAST)[None]).flatten()

@@ -94,12 +94,12 @@ def test_factors_sum_to_one(weights: Guidance) -> None:
 def test_weights_are_read() -> None:
     assert parse_property_weights(None) is None and parse_property_weights("1.5") == 1.5
     assert parse_property_weights("brightness=2, contrast=1") == {"brightness": 2.0, "contrast": 1.0}
-    assert read_guidance(1.0, None, NAMES) == Guidance(1.0, 1.0)
+    assert read_guidance(1.0, None, NAMES) == Guidance(1.0, 1.0, reference=1.0)
     places = ("brightness", "subject_x")
     assert read_guidance(2.0, None, places) == Guidance(2.0, 2.0, ((1, TOKENS_ALONE),))  # which cannot be projected
     assert read_guidance(2.0, {"subject_x": 1}, places) == Guidance(2.0, 2.0, ((1, 1.0),))
     assert read_guidance(2.0, 1.5, places) == Guidance(2.0, 1.5)
-    assert read_guidance(1.0, None, places) == Guidance(1.0, 1.0)
+    assert read_guidance(1.0, None, places) == Guidance(1.0, 1.0, reference=1.0)
     assert read_guidance(2.0, {"contrast": 3}, NAMES) == Guidance(2.0, 2.0, ((1, 3.0),))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Self
@@ -26,6 +26,7 @@ from majolica.data.store.fingerprint import content, stamp
 from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 from majolica.plurals import counted
+from majolica.properties.categories import NO_CATEGORIES, EncodeName
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class Loader:
     is the same for any number of ranks, threads and batches that are read ahead. A sample that cannot be read is
     counted, and replaced by another sample of its source, which depends only on (seed, position). Raises UserError if
     the share of such samples in a source is more than `config.bad_share`. `columns` are the properties that are read
-    from metadata.
+    from metadata, and `categories` say which value a name has, for those that are names.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Loader:
         rank: int = 0,
         world: int = 1,
         columns: tuple[str, ...] = (),
+        categories: Mapping[str, EncodeName] = NO_CATEGORIES,
     ) -> None:
         if batch < 1 or not 0 <= rank < world:
             raise ValueError(f"batch {batch}, rank {rank} of {world}")
@@ -121,7 +123,7 @@ class Loader:
         self.tallies = [_Tally() for _ in self.sets]
         self._manifest = manifest(self.sets)
         self._columns = columns
-        self._reader = Reader(self.sets, max(size.scales) if size.fine else 1, seed, config, columns)
+        self._reader = Reader(self.sets, max(size.scales) if size.fine else 1, seed, config, columns, categories)
         self._threads = Threads(config.threads, "majolica-data")
         self._buffers = Buffers(config.ahead + 2)
         self._ahead: deque[_Reading] = deque()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
 from majolica.config.run import DataConfig
+from majolica.config.sources import name_sources
 from majolica.data.counter import mix
 from majolica.data.pictures.decode import Decoded, decode
 from majolica.data.pictures.faults import BadSample, explain
@@ -18,6 +20,8 @@ from majolica.data.pictures.memory import MemoryBudget, Reserve
 from majolica.data.store.record import Pair, Record
 from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
+from majolica.properties.categories import NO_CATEGORIES, EncodeName
+from majolica.properties.columns import SOURCE_FOLDER
 from majolica.properties.registry import read_all
 
 log = logging.getLogger(__name__)
@@ -64,12 +68,19 @@ class Reader:
     """Reads rows; it is safe to use from many threads.
 
     `scale` is the largest at which a row is ever needed, and `columns` are the properties that are read from metadata.
+    `categories` say which value a name has, for those that are names.
     """
 
     def __init__(
-        self, sets: list[ShardSet], scale: int, seed: int, config: DataConfig, columns: tuple[str, ...] = ()
+        self,
+        sets: list[ShardSet],
+        scale: int,
+        seed: int,
+        config: DataConfig,
+        columns: tuple[str, ...] = (),
+        categories: Mapping[str, EncodeName] = NO_CATEGORIES,
     ) -> None:
-        self._columns = columns
+        self._columns, self._categories, self._source_names = columns, categories, name_sources(config)
         self._sets, self._scale, self._seed, self._caches = sets, scale, seed, config.cache
         self._how: Fit = config.fit
         self._memory = MemoryBudget(round(config.decode_gb * 1e9))
@@ -126,7 +137,8 @@ class Reader:
         if not self._columns:
             return self._sets[source].read_pair(sample), ()  # does not parse the metadata
         record = self._sets[source].read(sample)
-        return record, read_all(self._columns, record.meta)
+        meta = {**record.meta, SOURCE_FOLDER: self._source_names[source]}
+        return record, read_all(self._columns, meta, self._categories)
 
 
 def _enlarge(shape: Shape, scale: int) -> Shape:

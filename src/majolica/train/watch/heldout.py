@@ -18,6 +18,7 @@ from torch import Tensor
 
 from majolica.config.logged import HELD_OUT, SAMPLES
 from majolica.config.run import DataConfig, RunConfig
+from majolica.config.sources import name_folder
 from majolica.data.counter import mix
 from majolica.data.loading import names
 from majolica.data.loading.held_out import find_held_out_beside
@@ -29,6 +30,8 @@ from majolica.models.precision import autocast
 from majolica.objectives.contrastive import sigmoid_loss
 from majolica.objectives.flow import by_time
 from majolica.objectives.measure import Captioned, measure_losses
+from majolica.properties.categories import NO_CATEGORIES, EncodeName
+from majolica.properties.columns import SOURCE_FOLDER
 from majolica.properties.registry import choose_columns, read_all
 from majolica.text.templates import choose_templates, embed_labels
 from majolica.text.tokenizer import Tokenizer
@@ -94,7 +97,7 @@ class HeldOut:
     def _read(self, run: Run) -> None:
         folders = find_folders(run.config.data)
         if folders:
-            self.pictures = read_pictures(folders, run.config, run.tokenizer)
+            self.pictures = read_pictures(folders, run.config, run.tokenizer, run.model.conditions.categories)
 
     def _measure(self, run: Run, average: dict[str, Tensor]) -> None:
         assert self.log and self.pictures
@@ -131,14 +134,22 @@ def check_folders(config: RunConfig) -> list[str]:
     return failures
 
 
-def read_pictures(folders: Sequence[str], config: RunConfig, tokenizer: Tokenizer) -> Pictures:
-    """Read the held-out pictures of the folders, their captions and their names."""
+def read_pictures(
+    folders: Sequence[str],
+    config: RunConfig,
+    tokenizer: Tokenizer,
+    categories: Mapping[str, EncodeName] = NO_CATEGORIES,
+) -> Pictures:
+    """Read the held-out pictures of the folders, their captions and their names.
+
+    `categories` say which value a name has, for the properties that are names.
+    """
     images, captions, metas = load_all(folders, config)
     all_names = list(dict.fromkeys(name for folder in folders for name in read_names_beside(folder)))
     index = {name: number for number, name in enumerate(all_names)}
     shown = [{index[name] for name in meta.get("names") or () if name in index} for meta in metas]
     columns = choose_columns(config.model.properties)
-    values = list(zip(*(read_all(columns, meta) for meta in metas), strict=True))
+    values = list(zip(*(read_all(columns, meta, categories) for meta in metas), strict=True))
     known = {name: torch.tensor(column) for name, column in zip(columns, values, strict=True)}
     return Pictures(images, tokenizer.encode(captions, config.model.text.length), all_names, shown, known)
 
@@ -155,7 +166,7 @@ def load_all(folders: Sequence[str], config: RunConfig) -> tuple[Tensor, list[st
         pictures_K3HW, texts, infos = load_split(folder, each, config.model.resolution, config.data.fit, spread=True)
         images.append(pictures_K3HW)
         captions += texts
-        metas += infos
+        metas += [{**info, SOURCE_FOLDER: name_folder(folder)} for info in infos]
     return torch.cat(images), captions, metas
 
 
