@@ -28,7 +28,9 @@ def main(folder: Path) -> None:
     digits = load_digits()
     for i, (strength_88, digit) in enumerate(zip(digits.images / 16, digits.target, strict=True)):
         ink = list(INKS)[i % len(INKS)]
-        shade = np.array(Image.fromarray((255 * strength_88).astype(np.uint8)).resize((SIDE, SIDE), Image.BICUBIC)) / 255
+        shade = (
+            np.array(Image.fromarray((255 * strength_88).astype(np.uint8)).resize((SIDE, SIDE), Image.BICUBIC)) / 255
+        )
         pixels = 245 * (1 - shade[..., None]) + np.array(INKS[ink]) * shade[..., None]
         Image.fromarray(pixels.round().astype(np.uint8)).save(folder / f"{i:04d}.png")
         (folder / f"{i:04d}.txt").write_text(f"a handwritten {NAMES[digit]} in {ink} ink\n")

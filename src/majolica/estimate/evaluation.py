@@ -11,7 +11,7 @@ PAINTED = {
     **{"coco": 30_000, "distances": 256, "guidance": 1_536, "image-text": 256, "memorisation": 256},
     **{"gallery": 100, "control-brief": 560, "control-deep": 2_880, "control-plain": 560, "control-weights": 800},
 }
-"""Pictures of the base resolution that evaluators paint, if the options do not say: about so many, with ten properties."""
+"""About how many pictures of the base resolution evaluators paint, if the options do not say; with ten properties."""
 READ = {"coco": 0, "zero-shot": 50_000}
 """Pictures that evaluators embed; those of zero-shot are ImageNet's."""
 READ_OTHERWISE = 1_024
@@ -22,7 +22,9 @@ GUIDED = 1.4
 
 
 def estimate_evaluation(config: RunConfig, traced: Trace, speed: float, training: float) -> list[Estimate]:
-    """Return the time of the evaluators, each time and as a share of `training`; without COCO if its folder is not named.
+    """Return the time of the evaluators, each time and as a share of `training`.
+
+    Those that need data of their own count only if these are named.
 
     `speed` is that of a GPU in FLOP/s, and `training` the time of the whole training in seconds. Pictures are
     divided among the GPUs; what evaluators compute besides, such as the features of pictures, is not counted.
