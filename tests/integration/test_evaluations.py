@@ -18,6 +18,7 @@ from majolica.distributed.group import Group
 from majolica.errors import UserError
 from majolica.eval import suites
 from majolica.eval.evaluators.gallery import Gallery
+from majolica.eval.paintings import Paintings
 from majolica.eval.protocol import EvalData, PipelineLike, Result
 from majolica.eval.records import read_records
 from majolica.launch.evaluations import Evaluations
@@ -62,6 +63,35 @@ def probes(monkeypatch: pytest.MonkeyPatch) -> None:
 def add_probes(set_item: Any) -> None:
     set_item(suites.EVALUATORS, "probe", suites.Entry("a probe", lambda context: Probe()))
     set_item(suites.EVALUATORS, "broken", suites.Entry("a broken one", lambda context: Probe(fails=True)))
+
+
+@dataclasses.dataclass(frozen=True)
+class SharedPictures:
+    """Measures the pictures that several evaluators share."""
+
+    painted: Paintings
+    name: str = "shared"
+
+    def paintings(self, data: EvalData) -> float:
+        return self.painted.count(data)
+
+    def lacks(self, data: EvalData) -> str:
+        return data.lacks_captions()
+
+    def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
+        return Result("", {"shared": float(self.painted.paint(pipeline, data).images_B3HW.double().mean())})
+
+
+def test_no_evaluation_keeps_the_pictures_of_an_earlier_one(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = suites.Entry("shared", lambda context: SharedPictures(context.painted))
+    monkeypatch.setitem(suites.EVALUATORS, "shared", entry)
+    config = with_evaluators(tiny_run(shards), "shared")
+    few = tuple(dataclasses.replace(each, pictures=4, steps=2) for each in config.train.evaluators)
+    train(changed(config, evaluators=few), tmp_path / "run")
+    values = [record.metrics["shared"] for record in read_records(tmp_path / "run")]
+    assert len(set(values)) == 3, "each is of other weights"
 
 
 def with_evaluators(config: RunConfig, *names: str, **changes: Any) -> RunConfig:

@@ -41,15 +41,19 @@ IN_TRAINING = "those of a run in training"
 
 
 class Evaluations:
-    """The evaluators of a run, built once. A failure of one does not end the run."""
+    """The evaluators of a run. A failure of one does not end the run.
+
+    They are built anew each time, so that nothing that one has kept, such as pictures that were painted with
+    earlier weights, can enter a later result.
+    """
 
     def __init__(self, run: Run, log: Log | None) -> None:
         """`log` is None on all ranks but the first. Every rank must construct it."""
         self.log = log
         self.metrics: set[str] = set()
         """The names of all metrics so far."""
-        self.evaluators: list[tuple[int, str, Evaluator]] = []
-        """How often, in steps; the name; and the evaluator itself."""
+        self.evaluators: list[tuple[int, str, EvaluatorConfig]] = []
+        """How often, in steps; the name; and the options."""
         train = run.config.train
         if log and any(train.evaluation_cadences):
             self.guard = Guard(log.say)
@@ -66,11 +70,11 @@ class Evaluations:
             if reason:
                 log.say(f"{name} will not be evaluated: {reason}")
             elif every:
-                self.evaluators.append((every, name, evaluator))
+                self.evaluators.append((every, name, options))
 
     def __call__(self, run: Run) -> None:
         """Evaluate with the evaluators that are due after this step. Every rank must call it."""
-        due = {name: evaluator for every, name, evaluator in self.evaluators if run.plan.is_due(run.step, every)}
+        due = {name: options for every, name, options in self.evaluators if run.plan.is_due(run.step, every)}
         if not self.present or not broadcast_number(len(due), run.group):
             return
         results: dict[str, Result] = {}
@@ -84,14 +88,15 @@ class Evaluations:
         if run.config.train.best_metric:
             self._keep_best(run, {name: value for each in results.values() for name, value in each.metrics.items()})
 
-    def _evaluate(self, pipeline: SharedPipeline, due: Mapping[str, Evaluator], run: Run) -> dict[str, Result]:
+    def _evaluate(self, pipeline: SharedPipeline, due: Mapping[str, EvaluatorConfig], run: Run) -> dict[str, Result]:
         assert self.log
         results: dict[str, Result] = {}
-        for name, evaluator in due.items():
+        for name, options in due.items():
             self.log.say(f"step {run.step}: evaluating {name}")
 
-            def work(name: str = name, evaluator: Evaluator = evaluator) -> None:
+            def work(name: str = name, options: EvaluatorConfig = options) -> None:
                 start = time.perf_counter()
+                evaluator = build_unjudged(options, run.config)[name]
                 results[name] = found = evaluator(pipeline, self.data)
                 weights = hash_averaged(run.out / "checkpoints" / f"{run.step:08d}") if run.saved == run.step else ""
                 for file, content in found.files.items():
