@@ -66,12 +66,14 @@ def test_zero_shot_of_a_folder_of_classes(run: Path, tmp_path: Path) -> None:
     for i, (colour, value) in enumerate(COLOURS.items()):
         (tmp_path / "classes" / colour).mkdir(parents=True)
         Image.new("RGB", (30, 20), value).save(tmp_path / "classes" / colour / f"{i}.jpg")
-    options = ["--suite", "zero-shot,probe", "--data", str(tmp_path / "classes"), "--templates-file", "imagenet"]
+    (tmp_path / "templates.txt").write_text("{label}\na {label}\n")
+    templates = ["--templates-file", str(tmp_path / "templates.txt")]
+    options = ["--suite", "zero-shot,probe", "--data", str(tmp_path / "classes"), *templates]
     assert cli.main(["eval", str(run), *options]) == 2, "a probe needs two pictures of a class"
     options[1] = "zero-shot"
     assert cli.main(["eval", str(run), *options]) == 0
     record = read_records(run)[-1]
-    assert record.protocol["pictures"] == 4 and record.protocol["templates"] == "imagenet"
+    assert record.protocol["pictures"] == 4 and record.protocol["templates"] == "templates.txt"
     written = json.loads((run / "clip_benchmark-classes.json").read_text())
     assert written["metrics"]["acc1"] == record.metrics["labelled_top1"]
     assert (written["task"], written["dataset"], written["model"]) == (
@@ -112,6 +114,9 @@ def test_distances_to_other_pictures_do_not_compare(run: Path, capsys: pytest.Ca
         (["--suite", "distances", "--extractor", "inceptoin"], "did you mean 'inception'"),
         (["--suite", "distances", "--extractor", "inception", "--weights", "none.pth"], "none.pth is no file"),
         (["--suite", "zero-shot", "--templates-file", "none.txt"], "cannot read the templates in none.txt"),
+        (["--suite", "guidance", "--data", "nowhere"], "guidance would not use the data that is given"),
+        (["--suite", "retrieval,guidance", "--data", "nowhere"], "guidance would not look at nowhere"),
+        (["--suite", "early-sight", "--labels-file", "x.txt"], "name these too, with --data"),
     ],
 )
 def test_mistakes_are_one_line(run: Path, words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:

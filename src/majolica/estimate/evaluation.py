@@ -15,6 +15,8 @@ PAINTED = {
 READ = {"coco": 0, "zero-shot": 50_000}
 """Pictures that evaluators embed; those of zero-shot are ImageNet's."""
 READ_OTHERWISE = 1_024
+TAKE_PICTURES = {"coco": 1, "distances": 1, "image-text": 1, "memorisation": 1, "guidance": 6}
+"""Evaluators whose options say how many captions they paint, and how often each."""
 NEED_DATA = ("coco", "probe")
 """Evaluators that are left out without data of their own."""
 GUIDED = 1.4
@@ -47,7 +49,9 @@ def estimate_evaluation(config: RunConfig, traced: Trace, speed: float, training
 
 def count_passes(options: EvaluatorConfig) -> float:
     """Return how many passes of the model an evaluation takes, for pictures that are painted or embedded."""
-    painted = (options.pictures or PAINTED[options.name]) if options.name in PAINTED else 0
+    painted = PAINTED.get(options.name, 0)
+    if options.pictures and options.name in TAKE_PICTURES:
+        painted = options.pictures * TAKE_PICTURES[options.name]
     guided = GUIDED if options.guidance != 1 else 1.0
     return painted * (2 * options.steps - 1) * guided + (
         READ.get(options.name, READ_OTHERWISE) if options.data else READ_OTHERWISE

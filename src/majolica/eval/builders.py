@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from majolica.errors import UserError
 from majolica.eval.coco.plan import plan_coco
 from majolica.eval.coco.references import reference_folder
 from majolica.eval.context import Context
@@ -65,6 +66,8 @@ def build_zero_shot(context: Context) -> Evaluator:
 
 def build_early_sight(context: Context) -> Evaluator:
     """Build zero-shot classification of noisy pictures, of the same pictures as `build_zero_shot`."""
+    if context.options.labels and not context.data:
+        raise UserError("early-sight reads the labels of given pictures: name these too, with --data")
     pictures = _open_labelled(context) if context.data else None
     return EarlySight(pictures, templates=_find_templates(context), tell=context.tell)
 
@@ -129,6 +132,8 @@ def build_coco(context: Context) -> Evaluator:
     options, folder = context.options, context.data
     if folder is None:
         return Missing("coco", "The folder of MS-COCO is needed: name it with --coco, or as `data` of the evaluator.")
+    if options.extractor == PERCEPTION:
+        return Missing("coco", "Its extractor cannot be the model itself: name inception, dinov2 or clip.")
     ids = Path(options.ids) if options.ids else None
     plan = plan_coco(folder, options.split, options.pictures or None, options.seed, ids=ids)
     return CocoDistance(
@@ -136,7 +141,7 @@ def build_coco(context: Context) -> Evaluator:
         context.open_extractor("inception"),
         context.weights,
         context.base,
-        reference_folder(folder, context.cache or folder),
+        reference_folder(folder, (context.folder or folder) / "references"),
         context.cache,
         context.folder,
         options.size or None,

@@ -112,13 +112,10 @@ def describe_comparison(comparison: Comparison) -> str:
     lines = [head]
     for name, records in comparison.records.items():
         compared = comparison.metrics(name)
-        lines.append([name, *([] if compared else ["(each model measures itself)"])])
+        steps = [f"step {record.step}" if record.step >= 0 else "step not known" for record in records]
+        lines.append([name, *(steps if compared else ["(each model measures itself)"])])
         lines += [[f"  {metric}", *(_cell(record, metric) for record in records)] for metric in compared]
     text = _align(lines)
-    steps = {name: [record.step for record in records] for name, records in comparison.records.items()}
-    if any(step >= 0 for found in steps.values() for step in found):
-        shown = next(iter(steps.values()))
-        text += "\nsteps: " + ", ".join(f"{run} {step}" for run, step in zip(comparison.runs, shown, strict=True))
     return text + "".join(f"\n{name} is left out: {why}" for name, why in comparison.left_out.items())
 
 
@@ -145,6 +142,8 @@ def describe_drift(run: Path, only: Sequence[str] = ()) -> str:
                 mark = " *" if metric in columns[-1].self_judged else ""
                 lines.append([f"  {metric}{mark}", *(_cell(record, metric, with_interval=False) for record in columns)])
             tables.append(_align(lines))
+    if not tables:
+        raise UserError(f"the results of {run} are of files of weights, whose steps are not known")
     text = "\n\n".join(tables)
     return f"{text}\n\n* {OWN_EYE}" if " *" in text else text
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from majolica.config.evaluation import EvaluatorConfig
@@ -48,7 +47,9 @@ class Context:
     painted: Paintings
     """Pictures of held-out captions, which several evaluators share."""
     folder: Path | None = None
-    """The run folder, in which the features of painted pictures are kept; None keeps none."""
+    """The run folder, in which features of pictures are kept; None keeps none."""
+    in_training: bool = False
+    """Whether the weights change from one evaluation to the next, so that painted pictures are not kept."""
     tell: Tell = field(default=lambda done, total: None)
     """Hears how many pictures of a set an evaluator has read, and of how many."""
 
@@ -92,13 +93,13 @@ class Context:
     @property
     def cache(self) -> Path | None:
         """The folder in which the features of painted pictures are kept."""
-        return self.folder / "painted-features" if self.folder else None
+        return self.folder / "painted-features" if self.folder and not self.in_training else None
 
     def open_extractor(self, usual: str = PERCEPTION) -> ExtractorSource:
         """Return the extractor that the options name, or else the usual one of an evaluator."""
         name = self.options.extractor or usual
         if name == PERCEPTION:
-            return partial(own_extractor, weights=self.weights)
+            return own_extractor
         weights = Path(self.options.weights) if self.options.weights else None
         return open_extractor(name, weights, find_device(None), convention=self.options.resize)
 
@@ -112,11 +113,12 @@ def make_context(
     pictures: int = 256,
     folder: Path | None = None,
     tell: Tell = lambda done, total: None,
+    in_training: bool = False,
 ) -> Context:
     """Return a context that paints as `options` say, and `pictures` captions if they do not say how many."""
     brush = Brush(options.steps, options.guidance, options.seed)
     painted = Paintings(options.pictures or pictures, brush)
-    return Context(config, properties, judges, weights, options, painted, folder, tell)
+    return Context(config, properties, judges, weights, options, painted, folder, in_training, tell)
 
 
 def without_judges(reason: str) -> Judges:

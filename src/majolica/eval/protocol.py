@@ -102,7 +102,11 @@ class EvalData:
         """The hash of all names, pictures and captions: equal hashes mean the same data."""
         found = hashlib.sha256(json.dumps(list(self.names)).encode())
         for split in (self.heldout, self.combinations):
-            found.update(json.dumps([list(split.images_B3HW.shape), list(split.captions)]).encode())
+            found.update(
+                json.dumps(
+                    [list(split.images_B3HW.shape), list(split.captions), [split.shown(i) for i in range(len(split))]]
+                ).encode()
+            )
             found.update(split.images_B3HW.contiguous().numpy().tobytes())
         return found.hexdigest()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import subprocess
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -13,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from majolica import __version__
-from majolica.errors import UserError
+from majolica.errors import Notice, UserError
 from majolica.eval.protocol import Result
 from majolica.files import append_whole
+from majolica.plurals import counted
 
 FILE = "results.jsonl"
 
@@ -88,25 +90,34 @@ def append_records(run: Path, records: Sequence[Record]) -> None:
 def read_records(run: Path) -> list[Record]:
     """Return the records of a run folder in their order.
 
-    An incomplete line, which a killed process may leave, is passed over. Raises UserError if the folder has no
-    results.
+    A line that is incomplete, because a process was killed while it wrote, or that is no result is passed over with a
+    notice. Raises UserError if the folder has no results.
     """
     try:
         lines = (run / FILE).read_text("utf-8", errors="replace").splitlines()
     except OSError as error:
         raise UserError(f"{run} has no {FILE}: evaluate the run first, with `majolica eval {run}`") from error
-    found = [record for record in map(_read, lines) if record]
+    read = [_read(line) for line in lines if line.strip()]
+    found = [record for record in read if record]
+    if found and len(found) < len(read):
+        passed = counted(len(read) - len(found), "line")
+        warnings.warn(f"{passed} of {run / FILE} cannot be read, and are passed over", Notice, stacklevel=2)
     if not found:
         raise UserError(f"{run / FILE} holds no results: evaluate the run first, with `majolica eval {run}`")
     return found
 
 
 _FIELDS = {field.name for field in fields(Record)}
+_NEWER = {"self_judged": ()}
+"""Fields that lines of earlier versions lack."""
 
 
 def _read(line: str) -> Record | None:
     try:
-        found = json.loads(line)
-        return Record(**{name: found[name] for name in _FIELDS})
-    except (ValueError, TypeError, KeyError):
+        found = {**_NEWER, **json.loads(line)}
+        record = Record(**{name: found[name] for name in _FIELDS})
+        numbers = [*record.metrics.values(), *(end for ends in record.intervals.values() for end in ends), record.step]
+        dict(record.protocol)
+        return record if all(isinstance(number, int | float) for number in numbers) else None
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None

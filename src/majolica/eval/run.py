@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -30,7 +29,7 @@ from majolica.eval.workers import open_workers
 from majolica.files import write_atomic
 from majolica.machine import cores
 from majolica.properties.registry import explain_unmeasured
-from majolica.run.weights import checkpoints, home_of, step_of
+from majolica.run.weights import AVERAGED, BEST, checkpoints, home_of, latest, step_of
 
 Say = Callable[[str], None]
 MOST_PROCESSES = 8
@@ -50,7 +49,8 @@ def evaluate(
 
     Raises UserError if the run or its data cannot be read, or if all evaluators lack what they need.
     """
-    place, run = request.weights, home_of(request.weights)
+    run = home_of(request.weights)
+    place = choose_checkpoint(request.weights, say)
     trained, config = load_with_measures(place, request.property_files), load(run / "config.yaml")
     data = load_data_or_none(config, request, say)
     summary = facts.read_json(run / "summary.json")
@@ -85,10 +85,12 @@ def evaluate(
         # Begun once the total is known, so that the progress does not fall back. The judges are asked for later.
         collect = begin_judges(find_homes(config)[0], specs, workers, tally, spent)
         pipeline = Painters(trained, config.model.resolution, workers, tally)
-        results = run_evaluators(pipeline, data, evaluators, spent, say)
-    step = step_of_weights(place)
-    records = [make_record(name, found, trained.weights_sha256, step, spent[name]) for name, found in results.items()]
-    append_records(run, records)
+        step = step_of_weights(place)
+
+        def keep(name: str, found: Result) -> None:
+            append_records(run, [make_record(name, found, trained.weights_sha256, step, spent[name])])
+
+        results = run_evaluators(pipeline, data, evaluators, spent, say, keep)
     return write_results(run, config, data, list(results.values()), spent, request.names, left_out)
 
 
@@ -131,14 +133,19 @@ def run_evaluators(
     evaluators: Mapping[str, Evaluator],
     seconds: dict[str, float],
     say: Say,
+    keep: Callable[[str, Result], None] = lambda name, result: None,
 ) -> dict[str, Result]:
-    """Call each evaluator in turn, and add the time that it took to `seconds` under its name."""
+    """Call each evaluator in turn, and add the time that it took to `seconds` under its name.
+
+    `keep` gets each result as soon as it is found, so that it is not lost if a later evaluator fails.
+    """
     results = {}
     for name, evaluator in evaluators.items():
         say(name)
         start = time.perf_counter()
         results[name] = evaluator(pipeline, data)
         seconds[name] = time.perf_counter() - start
+        keep(name, results[name])
     return results
 
 
@@ -175,13 +182,24 @@ def write_results(
     return metrics
 
 
+def choose_checkpoint(place: Path, say: Say) -> Path:
+    """Return the newest whole checkpoint of a run folder; another place as it is.
+
+    All processes load the same one, also if the run is trained meanwhile. `say` hears why newer ones are passed over.
+    """
+    if not (place.is_dir() and checkpoints(place)):
+        return place
+    folder, reasons = latest(place, [AVERAGED])
+    for reason in reasons:
+        say(f"passed over a damaged checkpoint: {reason}")
+    return folder
+
+
 def step_of_weights(place: Path) -> int:
-    """Return the optimiser step of the weights of a run or of a checkpoint; -1 for a file that does not say."""
+    """Return the optimiser step of the weights of a checkpoint; -1 for a file that does not say."""
     folder = place if place.is_dir() else place.parent
-    if re.fullmatch("[0-9]{8,}", folder.name):
-        return int(folder.name)
-    newest = checkpoints(place) if place.is_dir() else []
-    return step_of(newest[0].name) or 0 if newest else -1
+    step = step_of(folder.name) if folder.absolute().parent.name in ("checkpoints", BEST) else None
+    return -1 if step is None else step
 
 
 def _describe_left_out(left_out: Mapping[str, str], data: EvalData) -> list[Result]:

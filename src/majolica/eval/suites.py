@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from majolica.errors import unknown_name
+from majolica.errors import UserError, unknown_name
 from majolica.eval import builders
 from majolica.eval.context import Context
 from majolica.eval.evaluators.compositions import Compositions
@@ -32,7 +32,12 @@ class Entry:
     build: Callable[[Context], Evaluator]
     judged: bool = False
     """Whether it asks the judges of drawings."""
+    reads: tuple[str, ...] = ()
+    """Which of `CHOICES` it reads."""
 
+
+CHOICES = ("data", "labels", "templates", "extractor")
+"""Options that some evaluators read. To give one to evaluators that do not is a mistake."""
 
 EVALUATORS: dict[str, Entry] = {
     "gallery": Entry(
@@ -60,10 +65,24 @@ EVALUATORS: dict[str, Entry] = {
         lambda c: ControlLimits(c.measured, c.judges.panel, brush=c.brush),
         judged=True,
     ),
-    "zero-shot": Entry("naming unseen or given pictures (--data, --labels-file)", builders.build_zero_shot),
-    "early-sight": Entry("naming noisy pictures: how early it sees what it paints", builders.build_early_sight),
-    "retrieval": Entry("finding the caption of a picture, and the picture of a caption", builders.build_retrieval),
-    "probe": Entry("a linear probe and nearest neighbours on its embeddings (--data)", builders.build_probe),
+    "zero-shot": Entry(
+        "naming unseen or given pictures (--data, --labels-file)",
+        builders.build_zero_shot,
+        reads=("data", "labels", "templates"),
+    ),
+    "early-sight": Entry(
+        "naming noisy pictures: how early it sees what it paints",
+        builders.build_early_sight,
+        reads=("data", "labels", "templates"),
+    ),
+    "retrieval": Entry(
+        "finding the caption of a picture, and the picture of a caption", builders.build_retrieval, reads=("data",)
+    ),
+    "probe": Entry(
+        "a linear probe and nearest neighbours on its embeddings (--data)",
+        builders.build_probe,
+        reads=("data", "labels"),
+    ),
     "fidelity": Entry(
         "whether two judges see in pictures what the caption names",
         lambda c: Fidelity(c.judges.panel, c.painted),
@@ -75,7 +94,9 @@ EVALUATORS: dict[str, Entry] = {
         judged=True,
     ),
     "image-text": Entry(
-        "similarity of pictures and captions, also by open_clip (--extractor)", builders.build_image_text
+        "similarity of pictures and captions, also by open_clip (--extractor)",
+        builders.build_image_text,
+        reads=("extractor",),
     ),
     "likeness": Entry(
         "the Frechet distance to real drawings, on the features of a judge",
@@ -83,10 +104,14 @@ EVALUATORS: dict[str, Entry] = {
         judged=True,
     ),
     "distances": Entry(
-        "Frechet, kernel and sliced distances, precision and recall (--extractor, --data)", builders.build_distances
+        "Frechet, kernel and sliced distances, precision and recall (--extractor, --data)",
+        builders.build_distances,
+        reads=("data", "extractor"),
     ),
-    "guidance": Entry("distance and image-text score by guidance weight", builders.build_guidance),
-    "coco": Entry("FID on MS-COCO (majolica eval coco)", builders.build_coco),
+    "guidance": Entry(
+        "distance and image-text score by guidance weight", builders.build_guidance, reads=("extractor",)
+    ),
+    "coco": Entry("FID on MS-COCO (majolica eval coco)", builders.build_coco, reads=("data", "extractor")),
     "memorisation": Entry("how near pictures are to training pictures", lambda c: Memorisation(c.config, c.painted)),
     "heldout-loss": Entry("losses of held-out and of training pictures", lambda c: HeldOutLoss()),
     "detail": Entry(
@@ -124,7 +149,18 @@ def choose_evaluators(names: Sequence[str], data: EvalData | None) -> list[str]:
 
 
 def build_evaluators(names: Sequence[str], context: Context) -> dict[str, Evaluator]:
-    """Build evaluators, by name. Raises UserError if the options name data or files that cannot be used."""
+    """Build evaluators, by name.
+
+    Raises UserError if the options name data or files that cannot be used, or something that none of them reads.
+    """
+    for choice in CHOICES:
+        if getattr(context.options, choice) and not any(choice in EVALUATORS[name].reads for name in names):
+            readers = ", ".join(name for name, entry in EVALUATORS.items() if choice in entry.reads)
+            raise UserError(f"{', '.join(names)} would not use the {choice} that is given: {readers} would")
+    if context.options.data:
+        blind = [name for name in names if "data" not in EVALUATORS[name].reads]
+        if blind:
+            raise UserError(f"{', '.join(blind)} would not look at {context.options.data}: evaluate without that data")
     return {name: EVALUATORS[name].build(context) for name in names}
 
 

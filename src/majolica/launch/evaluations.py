@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -35,7 +37,6 @@ from majolica.train.watch.log import Log
 
 EVALUATED = "eval"
 """Before the slash of every metric of an evaluator in log.jsonl: `eval/zero-shot/zero_shot_top1`."""
-NOT_EVALUATED = "an evaluator failed"
 IN_TRAINING = "those of a run in training"
 """Stands for the hash of weights that change from one evaluation to the next."""
 
@@ -47,9 +48,11 @@ class Evaluations:
     earlier weights, can enter a later result.
     """
 
-    def __init__(self, run: Run, log: Log | None) -> None:
-        """`log` is None on all ranks but the first. Every rank must construct it."""
-        self.log = log
+    def __init__(self, run: Run, log: Log | None, stop: Callable[[], bool] = lambda: False) -> None:
+        """`log` is None on all ranks but the first; `stop` says whether to end. Every rank must construct it."""
+        self.log, self.stop = log, stop
+        self.guards: dict[str, Guard] = {}
+        """By evaluator, so that each says once how it fails."""
         self.metrics: set[str] = set()
         """The names of all metrics so far."""
         self.evaluators: list[tuple[int, str, EvaluatorConfig]] = []
@@ -71,6 +74,7 @@ class Evaluations:
                 log.say(f"{name} will not be evaluated: {reason}")
             elif every:
                 self.evaluators.append((every, name, options))
+                self.guards[name] = Guard(log.say)
 
     def __call__(self, run: Run) -> None:
         """Evaluate with the evaluators that are due after this step. Every rank must call it."""
@@ -92,18 +96,21 @@ class Evaluations:
         assert self.log
         results: dict[str, Result] = {}
         for name, options in due.items():
+            if self.stop():
+                self.log.say(f"step {run.step}: {name} is not evaluated, because the training is to end")
+                continue
             self.log.say(f"step {run.step}: evaluating {name}")
 
             def work(name: str = name, options: EvaluatorConfig = options) -> None:
                 start = time.perf_counter()
-                evaluator = build_unjudged(options, run.config)[name]
+                evaluator = build_unjudged(options, run.config, run.out)[name]
                 results[name] = found = evaluator(pipeline, self.data)
-                weights = hash_averaged(run.out / "checkpoints" / f"{run.step:08d}") if run.saved == run.step else ""
+                weights = find_hash(run)
                 for file, content in found.files.items():
                     write_atomic(run.out / file, content)
                 append_records(run.out, [make_record(name, found, weights, run.step, time.perf_counter() - start)])
 
-            self.guard(work, NOT_EVALUATED)
+            self.guards[name](work, f"{name} was not evaluated at step {run.step}")
             if name in results:
                 metrics = results[name].metrics
                 self.log.add(run.step, {f"{EVALUATED}/{name}/{metric}": value for metric, value in metrics.items()})
@@ -115,9 +122,13 @@ class Evaluations:
     def _keep_best(self, run: Run, metrics: Mapping[str, float]) -> None:
         train, better = run.config.train, False
         self.metrics |= metrics.keys()
-        if self.log and train.best_metric in metrics:
-            value, best = metrics[train.best_metric], find_best(run.out)
-            better = best is None or best.metric != train.best_metric or is_better(value, best.value, train.best_is)
+        if self.log and math.isfinite(metrics.get(train.best_metric, math.nan)):
+            value = metrics[train.best_metric]
+            try:
+                best = find_best(run.out)
+                better = best is None or best.metric != train.best_metric or is_better(value, best.value, train.best_is)
+            except UserError as error:
+                self.guard.say_once("best", f"no best checkpoint is kept: {error}")
         elif self.log and run.step >= run.plan.steps and train.best_metric not in self.metrics:
             self.log.say(
                 f"no best checkpoint is kept: {unknown_name('metric', train.best_metric, sorted(self.metrics))}"
@@ -128,11 +139,21 @@ class Evaluations:
         if run.saved != run.step:
             save(run, say)
         if self.log:
-            value = metrics[train.best_metric]
-            self.guard(
-                partial(keep_best, run.out, run.step, train.best_metric, value), "the best checkpoint was not kept"
-            )
-            self.log.say(f"step {run.step} is the best so far: {train.best_metric} {value:.4g}")
+            self.guard(partial(self._keep, run, metrics[train.best_metric]), "the best checkpoint was not kept")
+
+    def _keep(self, run: Run, value: float) -> None:
+        assert self.log
+        metric = run.config.train.best_metric
+        keep_best(run.out, run.step, metric, value)
+        self.log.say(f"step {run.step} is the best so far: {metric} {value:.4g}")
+
+
+def find_hash(run: Run) -> str:
+    """Return the SHA-256 of the averaged weights of the checkpoint of this step; "" if there is none."""
+    try:
+        return hash_averaged(run.out / "checkpoints" / f"{run.step:08d}") if run.saved == run.step else ""
+    except OSError:  # a full disk has cost the checkpoint
+        return ""
 
 
 def is_better(value: float, before: float, best_is: str) -> bool:
@@ -145,17 +166,22 @@ def check_evaluators(config: RunConfig) -> None:
     train = config.train
     if train.best_metric and not any(train.evaluation_cadences):
         raise UserError("--train.best-metric is set, and nothing is evaluated: set --train.eval-every and `evaluators`")
+    names: list[str] = []
     for options in train.evaluators if any(train.evaluation_cadences) else ():
-        build_unjudged(options, config)
+        names += build_unjudged(options, config)
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"`evaluators` names {twice[0]} twice, and their results could not be told apart: name it once")
 
 
-def build_unjudged(options: EvaluatorConfig, config: RunConfig) -> dict[str, Evaluator]:
+def build_unjudged(options: EvaluatorConfig, config: RunConfig, folder: Path | None = None) -> dict[str, Evaluator]:
     """Build the evaluators that options name, for use while training.
 
     Raises UserError for an unknown name, and for an evaluator that asks judges, which take minutes to learn.
     """
     nobody = without_judges("judges are not asked while a run is trained")
-    context = make_context(config, config.model.properties, nobody, IN_TRAINING, options)
+    context = make_context(
+        config, config.model.properties, nobody, IN_TRAINING, options, folder=folder, in_training=True
+    )
     if not options.name:
         raise UserError("an entry of `evaluators` has no name: `majolica eval --list` lists them all")
     names = choose_evaluators((options.name,), None)

@@ -85,7 +85,7 @@ def _fit(run: state.Run, log: Log | None, stop: Callable[[], bool]) -> bool:
             log.say(notice)
         say_notices(run, log.say)
     sampler = Sampler(run, log.say if log else lambda message: None)
-    return fit(run, log, stop, sampler, HeldOut(run, log), Evaluations(run, log))
+    return fit(run, log, stop, sampler, HeldOut(run, log), Evaluations(run, log, stop))
 
 
 def _keep_changes(config: RunConfig, saved: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from dataclasses import asdict, dataclass
@@ -34,11 +35,12 @@ def find_best(run: Path) -> Best | None:
         return None
     try:
         found = json.loads(path.read_text("utf-8"))
-        return Best(int(found["step"]), str(found["metric"]), float(found["value"]))
+        best = Best(int(found["step"]), str(found["metric"]), float(found["value"]))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"cannot read {path} ({error}): move {run / BEST} away to keep a best checkpoint anew"
         ) from error
+    return best if math.isfinite(best.value) else None
 
 
 def keep_best(run: Path, step: int, metric: str, value: float) -> None:

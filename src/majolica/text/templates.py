@@ -59,11 +59,18 @@ def choose_templates(
     length: int,
     templates: Sequence[str] = TEMPLATES,
 ) -> Sequence[str]:
-    """Those of `templates` in which no label is longer than `length` pieces; the first if it is so in all of them.
+    """Those of `templates` in which no label is longer than `length` pieces.
 
-    A small vocabulary spells the words of a sentence that it never met, and the label would fall off its end.
+    A small vocabulary spells the words of a sentence that it never met, and the label would fall off its end. If a
+    label is longer in all of the usual templates, the first, which is the bare label, is used; in all of a user's
+    own, that is a UserError.
     """
     fitting = [t for t in templates if max(count_pieces([label_prompt(t, label) for label in labels])) <= length]
+    if not fitting and tuple(templates) != TEMPLATES:
+        raise UserError(
+            f"in each of the {len(templates)} templates some label is longer than the {length} pieces that this run"
+            " reads: give shorter templates, or shorter labels"
+        )
     return fitting or [templates[0]]
 
 

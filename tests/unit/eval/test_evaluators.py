@@ -18,10 +18,12 @@ from majolica.eval.evaluators.detail import Detail
 from majolica.eval.evaluators.fidelity import Fidelity
 from majolica.eval.evaluators.gallery import Gallery
 from majolica.eval.evaluators.likeness import Likeness
-from majolica.eval.evaluators.zero_shot import ZeroShot, class_embeddings, confusion_matrix
+from majolica.eval.evaluators.zero_shot import ZeroShot, confusion_matrix
+from majolica.eval.labelled.embed import embed_classes
 from majolica.eval.paintings import Paintings
 from majolica.eval.protocol import EvalData, Figure, Split, Table, share_error
 from majolica.sampling.request import PaintRequest
+from majolica.text.template_sets import DEFAULT
 
 
 def empty(data: EvalData) -> EvalData:
@@ -60,7 +62,7 @@ def test_the_sentences_around_names_are_not_complained_of(pipeline: Any) -> None
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", Notice)
-        class_embeddings(Strict(), ("dolphin", "fox"))
+        embed_classes(Strict(), ("dolphin", "fox"), DEFAULT)
 
 
 def test_confusion_matrix(data: EvalData) -> None:

@@ -97,4 +97,5 @@ def test_templates_that_would_cut_a_label_are_left_out_and_told_of() -> None:
     assert kept == ["{label}", "one {label}"]
     assert left_out_notice(kept, templates, 3).startswith("1 of 3 templates are left out")
     assert left_out_notice(templates, templates, 3) == ""
-    assert choose_templates(count_words, ["red apple", "owl"], 1, templates) == ["see the small {label}"]
+    with pytest.raises(UserError, match="in each of the 3 templates some label is longer than the 1 pieces"):
+        choose_templates(count_words, ["red apple", "owl"], 1, templates)

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from majolica.config.run import RunConfig
-from majolica.eval.evaluators.zero_shot import class_embeddings
+from majolica.eval.labelled.embed import embed_classes
 from majolica.sampling import pipeline
 from majolica.sampling.pipeline import Pipeline
+from majolica.text.template_sets import DEFAULT
 from majolica.text.templates import TEMPLATES, choose_templates, embed_labels, label_prompt
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
 
@@ -37,13 +38,14 @@ class Recorder:
 
     _embed_texts = embed_texts
     embed_labels = Pipeline.embed_labels
+    choose_templates = Pipeline.choose_templates
 
 
 def test_classify_and_evaluation_ask_with_the_same_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "label_notices", lambda *_: [])
     use, evaluation = Recorder(), Recorder()
     used = Pipeline.embed_labels(use, LABELS)  # type: ignore[arg-type]
-    evaluated = class_embeddings(evaluation, LABELS)  # type: ignore[arg-type]
+    evaluated, _ = embed_classes(evaluation, LABELS, DEFAULT)  # type: ignore[arg-type]
     assert use.texts == evaluation.texts
     torch.testing.assert_close(used, evaluated)
 
@@ -55,7 +57,7 @@ def test_sentences_that_would_cut_a_label_are_left_out() -> None:
     assert choose_templates(count_words, ["red apple", "owl"], 6) == list(TEMPLATES)
     shorter = ("{}", "see {}", "an illustration of {}")
     assert choose_templates(count_words, ["red apple", "owl"], 4, shorter) == ["{}", "see {}"]
-    assert choose_templates(count_words, ["red apple", "owl"], 1, shorter) == ["{}"]
+    assert choose_templates(count_words, ["red apple", "owl"], 1) == ["{}"], "the bare label, whatever its length"
 
 
 def test_articles_are_right() -> None:

@@ -23,6 +23,7 @@ from majolica.eval.brush import Brush
 from majolica.eval.distances.describe import describe_pictures
 from majolica.eval.distances.image_text import image_text_scores
 from majolica.eval.protocol import PipelineLike
+from majolica.eval.records import describe_code
 from majolica.features.extractor import Extractor
 from majolica.features.resize import REFERENCE, prepare_reference
 from majolica.files import whole_file, write_atomic
@@ -132,6 +133,7 @@ class ChunkPainter:
             "captions": self._rows(start),
             "extractor": self.extractor.name,
             "extractor_record": dict(self.extractor.record),
+            "code": describe_code(),
             "shown": max(0, SHOWN - start),
         }
 

@@ -23,19 +23,18 @@ def describe_pictures(extractor: Extractor, images_B3HW: Tensor) -> Tensor:
     return torch.cat([torch.zeros(0, extractor.width), *describe_all(extractor, parts)])
 
 
-def own_extractor(pipeline: PipelineLike, weights: str) -> Extractor:
+def own_extractor(pipeline: PipelineLike) -> Extractor:
     """Return an extractor whose features are the image embeddings of the evaluated model itself.
 
-    `weights` is the SHA-256 of the model's weights, which the record names: two models measure themselves with
-    different rulers, so the distances do not compare models. They need no further weights, and compare
-    settings of one model.
+    They need no further weights, and compare settings of one model: two models measure themselves with
+    different rulers.
     """
     width = pipeline.embed_images(torch.zeros(1, 3, 32, 32, dtype=torch.uint8)).shape[1]
     return Extractor(
         name=PERCEPTION,
         width=width,
         describe=lambda images_B3HW: pipeline.embed_images(images_B3HW).float().cpu(),
-        record={"weights_sha256": weights},
+        record={},
         canonical=False,
         title="FD (the model's own perception)",
     )

@@ -28,6 +28,9 @@ from majolica.plurals import counted
 log = logging.getLogger(__name__)
 BATCH = 64
 
+NAMED = 3
+"""Files that cannot be read are named up to this number, and then counted."""
+
 
 @dataclass(frozen=True)
 class Described:
@@ -102,18 +105,23 @@ def _read_shards(folder: Path, limit: int) -> Iterator[tuple[str, bytes, str]]:
 
 def _read_files(source: Path) -> Iterator[tuple[str, bytes, str]]:
     """Yield the pictures of a folder or of a table."""
-    without = 0
+    without = unread = 0
     for row in rows(ShardConfig(source=str(source))):
         path = base(source) / str(row["path"])
         try:
             text = row["caption"] if "caption" in row else path.with_suffix(".txt").read_text("utf-8-sig")
             content = path.read_bytes()
         except (OSError, UnicodeDecodeError) as error:
-            log.warning("%s is left out: %s", to_printable(path), to_printable(error))
+            unread += 1
+            if unread <= NAMED:
+                log.warning("%s is left out: %s", to_printable(path), to_printable(error))
             continue
         if not isinstance(text, str) or is_blank(text):
             without += 1
             continue
         yield str(path), content, text.strip()
+    if unread > NAMED:
+        what = counted(unread, "picture")
+        log.warning("%s of %s are left out; each needs a .txt with its caption beside it", what, to_printable(source))
     if without:
         log.warning("%s of %s have no caption and are left out", counted(without, "picture"), to_printable(source))

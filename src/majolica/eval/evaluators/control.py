@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -84,9 +85,16 @@ class Control:
         counts = {"prompts": prompts, "seeds": self.seeds, "values": self.values, "plain": self.plain}
         intervals = choose_intervals(accuracy, "control_plain_" if self.plain else "control_")
         protocol = {**self.brush.record, **data.record, "properties": list(self.properties), **counts}
+        protocol["calibration"] = "" if self.plain else describe_calibration(pipeline)
         if files := [source for name in self.properties if (source := find_property(name).source)]:
             protocol["property_files"] = files
         return Result(title, metrics, parts, note, protocol, intervals)
+
+
+def describe_calibration(pipeline: PipelineLike) -> str:
+    """Return the hash of the calibration that a pipeline follows; "" if it has none."""
+    found = getattr(getattr(pipeline, "pipeline", pipeline), "calibration", None)
+    return hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest() if found else ""
 
 
 def choose_intervals(accuracy: Mapping[str, Mapping[str, float]], prefix: str) -> dict[str, tuple[float, float]]:

@@ -65,7 +65,8 @@ class OwnDistances:
         """Return what it needs and the data lack."""
         if self._reads_captions():
             return ""
-        return "" if len(self._split(data)) > 1 else "The data have no two held-out pictures with captions."
+        enough = min(len(self._split(data)), self.pictures) > 1
+        return "" if enough else "A distance needs two held-out pictures with captions, and two that are painted."
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         extractor = choose_extractor(self.extractor, pipeline)

@@ -91,7 +91,8 @@ class EarlySight:
         if not named:
             raise lacks_held_out("pictures to classify")
         rows = [named[i] for i in _spread(len(named), self.limit)]
-        shown = [{data.names.index(name) for name in data.heldout.shown(i)} for i in rows]
+        index = {name: place for place, name in enumerate(data.names)}
+        shown = [{index[name] for name in data.heldout.shown(i) if name in index} for i in rows]
         parts = []
         for start in range(0, len(rows), self.batch):
             numbers = range(start, min(start + self.batch, len(rows)))

@@ -48,8 +48,8 @@ class GuidanceSweep:
 
     def lacks(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""
-        enough = len(_split(data)) > 1
-        return "" if enough else "The data have no two held-out pictures with captions."
+        enough = min(len(_split(data)), self.pictures) > 1
+        return "" if enough else "A distance needs two held-out pictures with captions, and two that are painted."
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         extractor = choose_extractor(self.extractor, pipeline)

@@ -116,6 +116,8 @@ def _measure(key: str, found: Mapping[str, Similarities]) -> tuple[dict[str, flo
     for end, similar in found.items():
         name, share = f"image_text_{key}{end}", float(similar.nearest_B.double().mean())
         metrics[name], intervals[name] = float(similar.own_B.mean()), bootstrap_interval(similar.own_B)
+        if not bool(similar.others_B.isfinite().all()):
+            continue  # all prompts are one, which is the nearest to any picture
         nearest = f"image_text_{key}_nearest{end}"
         metrics[nearest], intervals[nearest] = share, wilson_interval(share, len(similar.nearest_B))
     others_B = found[""].others_B
@@ -132,5 +134,5 @@ def _row(embedder: Embedder, metrics: Mapping[str, float], intervals: Mapping[st
         cells.append("{:.3f} ({:.3f} to {:.3f})".format(metrics[name], *intervals[name]) if name in metrics else "–")
     for end in ("", "_real"):
         name = f"image_text_{embedder.key}_nearest{end}"
-        cells.append("{:.1%} ({:.1%} to {:.1%})".format(metrics[name], *intervals[name]))
+        cells.append("{:.1%} ({:.1%} to {:.1%})".format(metrics[name], *intervals[name]) if name in metrics else "–")
     return cells

@@ -100,7 +100,8 @@ class Memorisation:
         }
         note = self._describe(metrics, intervals, count, looked, total)
         parts = (_table(metrics, intervals), self._figure(painted, sides, near_P))
-        return Result("Memorisation", metrics, parts, note, protocol, intervals)
+        own = tuple(name for name in metrics if "features" in name or name.startswith("memorised"))
+        return Result("Memorisation", metrics, parts, note, protocol, intervals, own)
 
     def _describe(
         self,

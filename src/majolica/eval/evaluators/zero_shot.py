@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from majolica.errors import Notice
+from majolica.eval.labelled.embed import embed_classes
 from majolica.eval.labelled.mentions import find_mentions
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table, share_error
 from majolica.eval.recolour import to_grey, turn_hues
@@ -18,14 +17,6 @@ from majolica.html.matrices import confusion_heat
 from majolica.metrics.intervals import wilson_interval
 from majolica.plurals import counted
 from majolica.text.template_sets import DEFAULT, TemplateSet, hash_texts
-
-
-def class_embeddings(pipeline: PipelineLike, names: Sequence[str], templates: TemplateSet = DEFAULT) -> Tensor:
-    """Return the text embeddings of names in templates, those of `classify` by default, `(K, E)` of unit length."""
-    with warnings.catch_warnings():
-        # Notices about the sentences around the names do not help a user, who did not write them.
-        warnings.simplefilter("ignore", Notice)
-        return pipeline.embed_labels(names, templates.templates).float().cpu()
 
 
 def image_embeddings(pipeline: PipelineLike, images_B3HW: Tensor, chunk: int = 128) -> Tensor:
@@ -69,7 +60,8 @@ class ZeroShot:
         names, things = self.labels or data.names, self._things(data)
         known = [i for i, some in enumerate(things) if some]
         shown = [things[i] for i in known]
-        images_B3HW, classes_KE = data.heldout.images_B3HW[known], class_embeddings(pipeline, names, self.templates)
+        images_B3HW = data.heldout.images_B3HW[known]
+        classes_KE, templates = embed_classes(pipeline, names, self.templates)
         ranked_BK = rank_names(pipeline, images_B3HW, classes_KE)
         answers = ranked_BK[:, 0].tolist()
         metrics = {
@@ -93,7 +85,7 @@ class ZeroShot:
         shares = ("zero_shot_top1", "zero_shot_top5", "zero_shot_grey", "zero_shot_hue")
         intervals = {name: wilson_interval(metrics[name], len(shown)) for name in shares}
         protocol = {**data.record, "pictures": len(shown), "names_sha256": hash_texts(list(names))}
-        protocol |= {"templates": self.templates.name, "templates_sha256": hash_texts(list(self.templates.templates))}
+        protocol |= templates
         return Result("Zero-shot classification", metrics, parts, note, protocol, intervals)
 
 

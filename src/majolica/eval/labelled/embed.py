@@ -99,6 +99,7 @@ def embed_classes(
     """Return embeddings `(K, E)` of unit length, float32, of names in templates, and what a protocol says of them.
 
     Templates in which a name is longer than the model reads are left out; the protocol has the hash of the others.
+    Raises UserError if that is so in all of them.
     """
     with warnings.catch_warnings():
         # Notices about the words of names and sentences do not help whoever evaluates with a given list of classes.

@@ -22,7 +22,6 @@ from majolica.eval.painters import Painters, Workload
 from majolica.eval.protocol import EvalData, Split
 from majolica.models.majolica import Majolica
 from majolica.sampling.pipeline import Pipeline
-from majolica.text.template_sets import find_templates
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
 from tiny import CAPTIONS, TINY
 
@@ -41,7 +40,6 @@ def test_all_evaluators_run_on_a_pipeline(painters: Painters, class_folders: Pat
     images_B3HW = torch.tensor([level(k) for k in range(7)], dtype=torch.uint8).view(-1, 1, 1, 1).expand(side)
     split = Split(images_B3HW.contiguous(), [f"a {name}" for name in NAMES], [{} for _ in NAMES])
     evaluators = (
-        LabelledZeroShot(pictures, find_templates("imagenet")),
         LabelledZeroShot(pictures),
         Probes(pictures),
         Retrieval(split),
