@@ -66,7 +66,7 @@ def choose_templates(
     own, that is a UserError.
     """
     fitting = [t for t in templates if max(count_pieces([label_prompt(t, label) for label in labels])) <= length]
-    if not fitting and tuple(templates) != TEMPLATES:
+    if not fitting and not set(templates) <= set(TEMPLATES):
         raise UserError(
             f"in each of the {len(templates)} templates some label is longer than the {length} pieces that this run"
             " reads: give shorter templates, or shorter labels"
