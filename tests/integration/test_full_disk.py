@@ -80,7 +80,7 @@ def test_a_full_disk_costs_log_grids_and_summary_never_the_run(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(lines, "append", full)
+    monkeypatch.setattr(lines, "append_whole", full)
     for module in (sample, summary):
         monkeypatch.setattr(module, "write_atomic", refused)
     train_rank(config, tmp_path, resume=False, asked=[])
