@@ -63,7 +63,7 @@ def measure_losses(
     """
     count = len(pictures)
     if len(seeds) != 2 * count:
-        raise ValueError(f"{2 * count} seeds are needed for {count} pictures, got {len(seeds)}")
+        raise ValueError(f"two seeds are needed for each picture, {2 * count} in all, got {len(seeds)}")
     parts = [
         _measure_chunk(model, pictures, slice(start, min(start + chunk, count)), config, precision, seeds, device)
         for start in range(0, count, chunk)

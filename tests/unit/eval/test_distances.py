@@ -118,7 +118,7 @@ def test_features_that_cannot_be_compared_are_refused() -> None:
         measure_distances(draw(1, 0), draw(9, 0), make_extractor())
     with pytest.raises(UserError, match="have 4 features and the painted ones 3: compute both with the extractor corn"):
         measure_distances(draw(9, 0), draw(9, 0)[:, :3], make_extractor())
-    with pytest.raises(UserError, match="some features of the painted pictures are not finite"):
+    with pytest.raises(UserError, match=r"some features of pictures \(painted\) are not finite"):
         measure_distances(draw(9, 0), draw(9, 0) / 0, make_extractor())
 
 

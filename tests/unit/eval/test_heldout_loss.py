@@ -131,5 +131,5 @@ def test_it_says_what_it_lacks(home: Path) -> None:
 
 def test_another_number_of_seeds_is_refused(trained: Pipeline) -> None:
     pictures = Captioned(torch.zeros(2, 3, SIDE, SIDE).byte(), trained.tokenizer.encode(["a fox", "an owl"], 8))
-    with pytest.raises(ValueError, match="4 seeds are needed for 2 pictures, got 3"):
+    with pytest.raises(ValueError, match="two seeds are needed for each picture, 4 in all, got 3"):
         measure_losses(trained.model, pictures, trained.config, "fp32", [1, 2, 3], trained.device, 2)

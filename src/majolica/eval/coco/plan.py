@@ -10,6 +10,7 @@ from typing import Any
 from majolica.errors import UserError
 from majolica.eval.coco.annotations import Coco, CocoPicture, check_files, read_coco
 from majolica.eval.coco.prompts import FULL, Prompts, draw_prompts, read_ids
+from majolica.plurals import counted
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ class CocoPlan:
         elif not coco.is_official:
             found.append("the annotations have not as many pictures and captions as the published ones")
         if len(self.prompts.captions) != FULL:
-            found.append(f"{len(self.prompts.captions):,} captions are painted and not {FULL:,}")
+            found.append(f"{counted(len(self.prompts.captions), 'caption')} of the published {FULL:,} are painted")
         if len(self.references) != len(coco.pictures):
-            found.append(f"{len(self.references):,} real pictures are compared and not all {len(coco.pictures):,}")
+            found.append(f"{counted(len(self.references), 'real picture')} of {len(coco.pictures):,} are compared")
         return found
 
     def record(self) -> dict[str, Any]:

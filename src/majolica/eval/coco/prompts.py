@@ -59,7 +59,7 @@ def draw_prompts(coco: Coco, count: int = FULL, seed: int = 0, one_per_picture: 
     Raises UserError if there are not so many.
     """
     if count < 1:
-        raise UserError(f"{count} captions of COCO are asked for: give a number from 1 on")
+        raise UserError(f"the number of captions of COCO is {count}: give one from 1 on")
     ordered = sorted(coco.captions, key=lambda caption: (_place(seed, caption.id), caption.id))
     if one_per_picture:
         first: dict[int, CocoCaption] = {}

@@ -232,4 +232,4 @@ def _check(moments: Moments, real_BD: Tensor | None, painted_BD: Tensor, extract
         )
     for side, features in (("real", moments.mean_D if real_BD is None else real_BD), ("painted", painted_BD)):
         if not bool(torch.isfinite(features).all()):
-            raise UserError(f"some features of the {side} pictures are not finite: the extractor cannot read them")
+            raise UserError(f"some features of pictures ({side}) are not finite: the extractor cannot read them")

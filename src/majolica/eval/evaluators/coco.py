@@ -104,7 +104,7 @@ class CocoDistance:
     def _sheet(self, painted: Painted) -> Figure:
         pairs = zip(painted.shown_B3HW, self.plan.prompts.texts, strict=False)
         tiles = [figure_picture(image, text) for image, text in pairs]
-        note = f"The first {len(tiles)} captions of the list; none is chosen by hand."
+        note = f"The first {counted(len(tiles), 'caption')} of the list; none is chosen by hand."
         return Figure("Painted captions of COCO", picture_grid(tiles, wide=True), note)
 
     def _describe(self, found: Distances, extractor: Extractor, deviations: list[str]) -> str:
@@ -137,5 +137,5 @@ def _key(name: str, found: Distances) -> str:
 
 def _title(found: Distances, plan: CocoPlan) -> str:
     if found.frechet == "fid":
-        return f"FID on COCO, {len(plan.prompts.captions):,} captions"
+        return f"FID on COCO, {counted(len(plan.prompts.captions), 'caption')}"
     return "Distance to COCO's pictures (a proxy, not FID)"

@@ -57,7 +57,7 @@ def test_captions_that_are_left_out_do_not_move_the_others() -> None:
 def test_more_than_there_are_is_an_error() -> None:
     with pytest.raises(UserError, match="2,000 pictures with captions but 2,001 are asked for: give --subset 2000"):
         draw_prompts(made_up(), 2001)
-    with pytest.raises(UserError, match="give a number from 1 on"):
+    with pytest.raises(UserError, match="give one from 1 on"):
         draw_prompts(made_up(), 0)
     assert len(ids_of(made_up(), 2001, one_per_picture=False)) == 2001
 
@@ -120,8 +120,8 @@ def test_a_plan_names_what_differs_from_the_published_protocol(coco: Path) -> No
     assert len(found.references) == len({caption.picture for caption in found.prompts.captions}) == 5
     assert found.deviations == [
         "the annotations have not as many pictures and captions as the published ones",
-        "5 captions are painted and not 30,000",
-        "5 real pictures are compared and not all 12",
+        "5 captions of the published 30,000 are painted",
+        "5 real pictures of 12 are compared",
     ]
     with pytest.raises(UserError, match="12 pictures with captions but 30,000 are asked for"):
         plan_coco(coco)
