@@ -15,7 +15,7 @@ from majolica.sampling.request import PaintRequest
 @pytest.mark.parametrize("ranks", [1, 2, 3, 7, 64])
 def test_each_row_has_one_rank_and_shares_differ_by_one(count: int, ranks: int) -> None:
     parts = [list(range(count))[rows] for rows in cut_evenly(count, ranks)]
-    assert len(parts) == ranks and sum(parts, []) == list(range(count))
+    assert len(parts) == ranks and [row for part in parts for row in part] == list(range(count))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
