@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from majolica.data.loading.split import space_evenly
 from majolica.eval.brush import Brush
 from majolica.eval.protocol import EvalData, PipelineLike
 
@@ -39,8 +40,8 @@ class Paintings:
         held-out captions.
         """
         if self._done is None:
-            source, count = data.prompts(), self.count(data)
-            rows = [i * len(source) // count for i in range(count)]
+            source = data.prompts()
+            rows = space_evenly(len(source), self.pictures)
             prompts = [source.captions[i] for i in rows]
             self._done = Painted(prompts, [source.shown(i) for i in rows], self.brush.paint(pipeline, prompts))
         return self._done

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from majolica.data.loading.split import space_evenly
 from majolica.errors import UserError
 from majolica.metrics.intervals import wilson_interval
 from majolica.sampling.request import PaintRequest
@@ -133,8 +134,7 @@ class EvalData:
     def plain_prompts(self, count: int) -> list[str]:
         """Return up to `count` prompts, evenly spaced: the names with their articles, else captions."""
         source = [with_article(name) for name in self.names] or list(dict.fromkeys(self.prompts().captions))
-        count = min(count, len(source))
-        return [source[i * len(source) // count] for i in range(count)]
+        return [source[i] for i in space_evenly(len(source), count)]
 
     def prompts(self) -> Split:
         """Return the split whose captions are painted: `combinations`, else `heldout`.

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from majolica.config.run import RunConfig
 from majolica.data.loading.sources import manifest, open_sources
+from majolica.data.loading.split import space_evenly
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.faults import BadSample, explain
 from majolica.data.pictures.fit import fit
@@ -69,8 +70,7 @@ class TrainingPictures:
 
     def _spread(self, most: int) -> Iterator[tuple[ShardSet, int]]:
         """Yield the source of each sample, and its number there."""
-        count = min(most, len(self))
-        for place in (i * len(self) // count for i in range(count)):
+        for place in space_evenly(len(self), most):
             source = int(np.searchsorted(self._ends, place, side="right"))
             yield self.sets[source], place - (int(self._ends[source - 1]) if source else 0)
 

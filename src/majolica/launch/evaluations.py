@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import random
 import time
@@ -29,8 +28,8 @@ from majolica.files import write_atomic
 from majolica.launch.shared_pipeline import SharedPipeline, serve_first_rank
 from majolica.run.best import find_best, keep_best
 from majolica.run.weights import hash_averaged
-from majolica.sampling.pipeline import Pipeline
 from majolica.train.optim.ema import swap_in_ema
+from majolica.train.sample import make_pipeline
 from majolica.train.state import Run, ema_by_name, save
 from majolica.train.watch.guard import Guard
 from majolica.train.watch.log import Log
@@ -203,13 +202,6 @@ def gather_average(run: Run) -> dict[str, Tensor]:
         average = {name: average[name].cpu() for name, _ in run.model.named_parameters()}
         broadcast_in_place(average.values(), run.group)
     return average
-
-
-def make_pipeline(run: Run) -> Pipeline:
-    """Return the pipeline of a run in training, whose model has the averaged weights already."""
-    text = dataclasses.replace(run.config.model.text, vocab=run.tokenizer.vocab)
-    config = dataclasses.replace(run.config, model=dataclasses.replace(run.config.model, text=text))
-    return Pipeline(run.model, run.tokenizer, config, run.group.device)
 
 
 @contextmanager

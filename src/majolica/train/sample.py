@@ -66,12 +66,9 @@ class Sampler:
             write_atomic(path, "".join(prompt + "\n" for prompt in self.prompts))
 
     def _paint(self, run: Run, average: dict[str, torch.Tensor]) -> None:
-        text = dataclasses.replace(run.config.model.text, vocab=run.tokenizer.vocab)
-        config = dataclasses.replace(run.config, model=dataclasses.replace(run.config.model, text=text))
-        with swap_in_ema(average, run.model, config.train.compile), warnings.catch_warnings():
+        with swap_in_ema(average, run.model, run.config.train.compile), warnings.catch_warnings():
             warnings.simplefilter("ignore", Notice)  # `caption_notices` has said it when training began
-            pipeline = Pipeline(run.model, run.tokenizer, config, run.group.device)
-            images_B3HW = pipeline.paint(
+            images_B3HW = make_pipeline(run).paint(
                 self.prompts, steps=STEPS, solver="euler", seed=range(len(self.prompts)), batch=COUNT
             )
         info, content = PngInfo(), io.BytesIO()
@@ -79,3 +76,10 @@ class Sampler:
         info.add_itxt("prompts", json.dumps(self.prompts, ensure_ascii=False))
         captioned_sheet(images_B3HW, self.prompts).save(content, "PNG", pnginfo=info)
         write_atomic(self.folder / f"{run.step:08d}.png", content.getvalue())
+
+
+def make_pipeline(run: Run) -> Pipeline:
+    """Return the pipeline of a run in training, for as long as its model has the averaged weights (`swap_in_ema`)."""
+    text = dataclasses.replace(run.config.model.text, vocab=run.tokenizer.vocab)
+    config = dataclasses.replace(run.config, model=dataclasses.replace(run.config.model, text=text))
+    return Pipeline(run.model, run.tokenizer, config, run.group.device)

@@ -19,6 +19,12 @@ from majolica.errors import UserError
 log = logging.getLogger(__name__)
 
 
+def space_evenly(count: int, most: int) -> list[int]:
+    """Return at most `most` of the numbers below `count`, evenly spaced from 0 on; all of them if there are no more."""
+    kept = min(count, most)
+    return [i * count // kept for i in range(kept)]
+
+
 def load_split(
     folder: Path | str,
     limit: int | None = None,
@@ -37,8 +43,7 @@ def load_split(
     for notice in shards.notices:
         log.warning("%s", notice)
     rows: list[tuple[Tensor, str, dict[str, Any]]] = []
-    count = min(limit, len(shards)) if spread and limit else len(shards)
-    for i in (number * len(shards) // count for number in range(count)):
+    for i in space_evenly(len(shards), limit if spread and limit else len(shards)):
         if limit is not None and len(rows) >= limit:
             break
         try:

@@ -13,6 +13,7 @@ import numpy as np
 
 from majolica.data.drawings.compose import BACKGROUNDS, Sample, compose
 from majolica.data.drawings.openmoji import drawings
+from majolica.data.loading.split import space_evenly
 from majolica.errors import UserError
 from majolica.text.articles import takes_none, with_article
 
@@ -117,7 +118,7 @@ MakeTasks = Callable[[Sequence[str], int], list[Task]]
 def _take(names: Sequence[str], count: int) -> list[str]:
     """Return `count` names: evenly spaced ones, or all of them in turn."""
     if count <= len(names):
-        return [names[i * len(names) // count] for i in range(count)]
+        return [names[i] for i in space_evenly(len(names), count)]
     return [names[i % len(names)] for i in range(count)] if names else []
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from majolica.data.loading.split import space_evenly
 from majolica.errors import UserError
 from majolica.features.extractor import Extractor
 from majolica.metrics.extrapolate import frechet_at_infinity
@@ -188,9 +189,7 @@ def interval_around(value: float, reach: float, low: float | None = 0.0) -> tupl
 
 def thin(features_BD: Tensor, most: int) -> Tensor:
     """Return at most `most` rows, evenly spaced."""
-    if len(features_BD) <= most:
-        return features_BD
-    return features_BD[[i * len(features_BD) // most for i in range(most)]]
+    return features_BD if len(features_BD) <= most else features_BD[space_evenly(len(features_BD), most)]
 
 
 def bias_warnings(real: Moments, painted: int) -> list[str]:

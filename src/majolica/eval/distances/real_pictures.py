@@ -14,6 +14,7 @@ from torch import Tensor
 
 from majolica.config.shard import ShardConfig
 from majolica.data.folder.listing import base, rows
+from majolica.data.loading.split import space_evenly
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.faults import BadSample, explain
 from majolica.data.pictures.fit import fit
@@ -93,8 +94,7 @@ def _holds_shards(source: Path) -> bool:
 
 def _read_shards(folder: Path, limit: int) -> Iterator[tuple[str, bytes, str]]:
     with ShardSet(folder) as shards:
-        count = min(limit, len(shards))
-        for i in (number * len(shards) // count for number in range(count)):
+        for i in space_evenly(len(shards), limit):
             try:
                 pair = shards.read_pair(i)
             except BadSample as bad:

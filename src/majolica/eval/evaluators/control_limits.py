@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from majolica.data.loading.split import space_evenly
 from majolica.eval.brush import Brush
 from majolica.eval.control.statistics import Numbers, deviation
 from majolica.eval.control.sweep import Sweep, choose_values, paint_sweep
@@ -49,7 +50,7 @@ class ControlLimits:
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         title = "Limits of control"
         source = data.prompts()
-        chosen = [i * len(source) // min(self.captions, len(source)) for i in range(min(self.captions, len(source)))]
+        chosen = space_evenly(len(source), self.captions)
         prompts, names = [source.captions[i] for i in chosen], [source.shown(i) for i in chosen]
         plain_B3HW = self.brush.paint(pipeline, prompts)
         sweeps = {

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from majolica.data.loading.split import space_evenly
 from majolica.data.pictures.frame import Fit
 from majolica.errors import UserError, to_printable
 from majolica.eval.brush import Brush
@@ -72,8 +73,7 @@ class OwnDistances:
         extractor = choose_extractor(self.extractor, pipeline)
         real = self._describe_real(extractor, data)
         captions = real.captions if isinstance(real, Described) else list(self._split(data).captions)
-        count = min(self.pictures, len(captions))
-        captions = [captions[i * len(captions) // count] for i in range(count)]
+        captions = [captions[i] for i in space_evenly(len(captions), self.pictures)]
         size = self.resolution
         painter = ChunkPainter(captions, extractor, self.brush, self.weights, size, size, self.cache)
         painted = painter.paint_all(pipeline)

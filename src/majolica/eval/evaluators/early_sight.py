@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from majolica.data.loading.split import space_evenly
 from majolica.eval.labelled.embed import Tell, embed_classes, map_batches, tell_nobody
 from majolica.eval.labelled.pictures import LabelledPictures
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, lacks_held_out
@@ -75,7 +76,7 @@ class EarlySight:
     def _look_at(
         self, pipeline: PipelineLike, pictures: LabelledPictures, classes_KE: Tensor
     ) -> tuple[Tensor, dict[str, Any]]:
-        some = pictures.part(_spread(len(pictures), self.limit))
+        some = pictures.part(space_evenly(len(pictures), self.limit))
         (answers_BA,), reading = map_batches(
             some,
             lambda part: [self._answer(pipeline, part.images_B3HW, part.numbers, classes_KE)],
@@ -90,7 +91,7 @@ class EarlySight:
         named = _named(data)
         if not named:
             raise lacks_held_out("pictures to classify")
-        rows = [named[i] for i in _spread(len(named), self.limit)]
+        rows = [named[i] for i in space_evenly(len(named), self.limit)]
         index = {name: place for place, name in enumerate(data.names)}
         shown = [{index[name] for name in data.heldout.shown(i) if name in index} for i in rows]
         parts = []
@@ -126,12 +127,6 @@ _FIGURE_NOTE = (
 def _named(data: EvalData) -> list[int]:
     """Return the numbers of the held-out pictures of which it is known what they show."""
     return [i for i in range(len(data.heldout)) if data.heldout.shown(i)]
-
-
-def _spread(count: int, limit: int) -> list[int]:
-    """Return at most `limit` numbers below `count`, evenly spaced."""
-    kept = min(count, limit)
-    return [i * count // kept for i in range(kept)]
 
 
 def _draw(times: Sequence[float], shares: Sequence[Sequence[float]], chance: float) -> str:

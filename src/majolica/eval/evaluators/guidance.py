@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from majolica.data.loading.split import space_evenly
 from majolica.eval.brush import Brush
 from majolica.eval.distances.chunks import ChunkPainter
 from majolica.eval.distances.describe import PERCEPTION, ExtractorSource, choose_extractor, describe_pictures
@@ -86,9 +87,8 @@ class GuidanceSweep:
         return stops
 
     def _painter(self, extractor: Extractor, data: EvalData, guidance: float = 1.0) -> ChunkPainter:
-        captions = _split(data).captions
-        count, side = min(self.pictures, len(captions)), self.resolution
-        chosen = [captions[i * len(captions) // count] for i in range(count)]
+        captions, side = _split(data).captions, self.resolution
+        chosen = [captions[i] for i in space_evenly(len(captions), self.pictures)]
         brush = replace(self.brush, guidance=guidance)
         return ChunkPainter(chosen, extractor, brush, self.weights, side, side, self.cache)
 

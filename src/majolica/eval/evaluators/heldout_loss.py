@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from majolica.data.loading.split import space_evenly
 from majolica.eval.protocol import EvalData, PipelineLike, Result, Split, Table
 from majolica.eval.training_pictures import TrainingPictures, join_splits
 from majolica.metrics.intervals import bootstrap_interval, wilson_interval
@@ -61,8 +62,8 @@ class HeldOutLoss:
             total, manifest = len(training), training.manifest
         count = min(count, len(seen))
         sides = {
-            "heldout": losses_of(trained, spread(data.heldout, count), self.seed),
-            "train": losses_of(trained, spread(seen, count), self.seed),
+            "heldout": losses_of(trained, data.heldout.choose(space_evenly(len(data.heldout), count)), self.seed),
+            "train": losses_of(trained, seen.choose(space_evenly(len(seen), count)), self.seed),
         }
         metrics, intervals = _measure(trained, sides)
         precision = precision_in_use(trained)
@@ -96,12 +97,6 @@ def find_trained(pipeline: PipelineLike) -> Pipeline:
 def precision_in_use(trained: Pipeline) -> Precision:
     """Return the precision of the training, or fp32 if the device does not multiply bfloat16 in hardware."""
     return trained.config.train.precision if has_bf16(trained.device) else "fp32"
-
-
-def spread(split: Split, count: int) -> Split:
-    """Return `count` pictures of a split, evenly spaced."""
-    rows = [i * len(split) // count for i in range(count)]
-    return Split(split.images_B3HW[rows], [split.captions[i] for i in rows], [split.metas[i] for i in rows])
 
 
 def losses_of(trained: Pipeline, split: Split, seed: int) -> Measured:

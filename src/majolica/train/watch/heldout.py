@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from majolica.config.logged import HELD_OUT, SAMPLES
-from majolica.config.run import DataConfig, RunConfig
+from majolica.config.run import RunConfig
 from majolica.config.sources import name_folder
 from majolica.data.counter import mix
 from majolica.data.loading import names
-from majolica.data.loading.held_out import find_held_out_beside
+from majolica.data.loading.held_out import find_held_out
 from majolica.data.loading.split import load_split
 from majolica.device import to_device
 from majolica.distributed.group import broadcast_number
@@ -95,7 +95,7 @@ class HeldOut:
             self.guard(lambda: self._measure(run, average), "held-out losses were not measured")
 
     def _read(self, run: Run) -> None:
-        folders = find_folders(run.config.data)
+        folders = find_held_out(run.config.data)
         if folders:
             self.pictures = read_pictures(folders, run.config, run.tokenizer, run.model.conditions.categories)
 
@@ -108,20 +108,12 @@ class HeldOut:
         self.log.say(f"step {run.step} held out: {shown}")
 
 
-def find_folders(config: DataConfig) -> list[str]:
-    """Find the held-out shards.
-
-    They are in `data.heldout`, a folder or URL; if it is not set, in the folders beside the sources.
-    """
-    return [config.heldout] if config.heldout else [str(folder) for folder in find_held_out_beside(config, ["heldout"])]
-
-
 def check_folders(config: RunConfig) -> list[str]:
     """Return a line if held-out shards, or the names beside them, cannot be read.
 
     Training would only report such a failure and go on.
     """
-    folders, failures = find_folders(config.data), list[str]()
+    folders, failures = find_held_out(config.data), list[str]()
     one = dataclasses.replace(config, train=dataclasses.replace(config.train, heldout_pictures=1))
 
     def read() -> None:

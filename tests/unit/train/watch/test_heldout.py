@@ -19,6 +19,7 @@ from majolica.config import io
 from majolica.config.run import DataConfig, RunConfig, SourceConfig
 from majolica.config.split import RowSplit
 from majolica.data.counter import mix
+from majolica.data.loading.held_out import find_held_out
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.distributed.group import Group
@@ -31,7 +32,7 @@ from majolica.objectives.objective import Objective, Others, clean_pairs
 from majolica.run.step_plan import StepPlan
 from majolica.train import state
 from majolica.train.watch import heldout
-from majolica.train.watch.heldout import HeldOut, Pictures, find_folders, measure, read_pictures, zero_shot
+from majolica.train.watch.heldout import HeldOut, Pictures, measure, read_pictures, zero_shot
 from ranks import changed
 from tiny import awake, tiny_run, weights
 
@@ -92,7 +93,7 @@ def test_it_changes_nothing_that_is_learned_and_stands_in_the_log(config: RunCon
 
 def test_it_is_what_the_training_would_make_of_these_rows(run: state.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the objective of the training, in one piece; however the pictures are cut into pieces."""
-    pictures = read_pictures(find_folders(run.config.data), run.config, run.tokenizer)
+    pictures = read_pictures(find_held_out(run.config.data), run.config, run.tokenizer)
     assert len(pictures) == 9 and pictures.names == list(NAMES) and set().union(*pictures.shown) == {0, 1, 2}
     cpu, config = torch.device("cpu"), run.config
     found = measure(run.model, pictures, config, run.tokenizer, cpu)
@@ -155,21 +156,21 @@ def test_pictures_without_names_have_no_zero_shot_accuracy(run: state.Run, tmp_p
     config = dataclasses.replace(
         run.config, data=dataclasses.replace(run.config.data, heldout=str(write(tmp_path / "mine", 5, names=False)))
     )
-    pictures = read_pictures(find_folders(config.data), config, run.tokenizer)
+    pictures = read_pictures(find_held_out(config.data), config, run.tokenizer)
     assert len(pictures) == 5
     found = measure(run.model, pictures, config, run.tokenizer, torch.device("cpu"))
     assert "zero_shot_top1" not in found and 0 <= found["caption_top1"] <= 1
 
 
 def test_which_folder_is_held_out(home: Path, tmp_path: Path) -> None:
-    assert find_folders(DataConfig(shards=str(home / "train"))) == [str(home / "heldout")]
-    assert find_folders(DataConfig(shards=str(home / "train"), heldout="s3://b/held")) == ["s3://b/held"]
-    assert find_folders(DataConfig(shards=str(home / "heldout"))) == []
+    assert find_held_out(DataConfig(shards=str(home / "train"))) == [str(home / "heldout")]
+    assert find_held_out(DataConfig(shards=str(home / "train"), heldout="s3://b/held")) == ["s3://b/held"]
+    assert find_held_out(DataConfig(shards=str(home / "heldout"))) == []
     other = write(tmp_path / "train", 3)
     both = DataConfig(sources=(SourceConfig(str(home / "train")), SourceConfig(str(other))))
-    assert find_folders(both) == [str(home / "heldout")]
+    assert find_held_out(both) == [str(home / "heldout")]
     write(tmp_path / "heldout", 3)
-    assert find_folders(both) == [str(home / "heldout"), str(tmp_path / "heldout")]
+    assert find_held_out(both) == [str(home / "heldout"), str(tmp_path / "heldout")]
 
 
 def test_pictures_come_from_all_folders(run: state.Run, home: Path, tmp_path: Path) -> None:
@@ -177,7 +178,7 @@ def test_pictures_come_from_all_folders(run: state.Run, home: Path, tmp_path: Pa
     write(tmp_path / "heldout", 20, names=False)
     data = DataConfig(sources=(SourceConfig(str(home / "train")), SourceConfig(str(tmp_path / "train"))))
     config = dataclasses.replace(run.config, data=data)
-    pictures = read_pictures(find_folders(data), config, run.tokenizer)
+    pictures = read_pictures(find_held_out(data), config, run.tokenizer)
     assert len(pictures) == 10 and [bool(shown) for shown in pictures.shown] == [True] * 5 + [False] * 5
 
 
