@@ -55,6 +55,7 @@ def generate(
     adapter: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(metavar="FILE")] = (),
     reference: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(metavar="PICTURE")] = (),
     reference_guidance: float | None = None,
+    palette: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="COLOURS")] = (),
 ) -> None:
     """Paint one picture for each prompt, or several.
 
@@ -80,6 +81,7 @@ def generate(
         adapter: A file of what the run was taught (majolica extend); those in RUN/adapters are there without it.
         reference: A picture whose subject and style to follow, for all prompts or one for each, in their order.
         reference_guidance: How strongly to follow --reference; 2 if not given.
+        palette: Two to five colours to paint in ("teal, #f4a261, white"), for all prompts or one palette for each.
         batch: Pictures painted at once: more are quicker, and may change values by 1 of 255.
     """
     prompts = read_texts(prompts, "prompt")
@@ -97,6 +99,7 @@ def generate(
     paths = [out] if len(wishes) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(wishes) + 1)]
     for path in paths:
         check_writable(path)
+    palettes = palette if len(palette) < 2 else [each for each in palette for _ in range(count)]
     followed = reference if len(reference) < 2 else [path for path in reference for _ in range(count)]
     from majolica.adapters.store import find_adapters
     from majolica.properties.user_file import load_property_file
@@ -128,6 +131,7 @@ def generate(
             raw=raw,
             reference=followed or None,
             reference_guidance=reference_guidance,
+            palette=palettes or None,
             progress=progress,
         )
     height, width = images_B3HW.shape[-2:]
@@ -142,8 +146,10 @@ def generate(
         "raw": raw,
     }
     shown = [about for about in pictures for _ in range(count)] or [{}] * len(wishes)
-    for path, image_3HW, (prompt, own), about in zip(paths, images_B3HW, wishes, shown, strict=True):
-        write_atomic(path, _encode(image_3HW, FORMATS[out.suffix.lower()], prompt, settings | about | {"seed": own}))
+    coloured = [{"palette": each} for each in (palettes if len(palettes) != 1 else palettes * len(wishes))]
+    for place, (path, image_3HW, (prompt, own)) in enumerate(zip(paths, images_B3HW, wishes, strict=True)):
+        about = settings | shown[place] | (coloured[place] if coloured else {}) | {"seed": own}
+        write_atomic(path, _encode(image_3HW, FORMATS[out.suffix.lower()], prompt, about))
         print(path)
 
 

@@ -62,3 +62,11 @@ def subject_box(images_B3HW: Tensor) -> Tensor:
         sides += [first / length, last / length]
     box_B4 = torch.stack(sides, 1)[:, [0, 2, 1, 3]]
     return box_B4.masked_fill(~edges_BHW.flatten(1).any(1, keepdim=True), torch.nan)
+
+
+def shift_box(box_B4: Tensor, middle_B: Tensor, axis: int) -> Tensor:
+    """The same boxes with their middle at that place along an axis: 0 is across, 1 is down."""
+    away_B = middle_B - (box_B4[:, axis] + box_B4[:, axis + 2]) / 2
+    moved_B4 = box_B4.clone()
+    moved_B4[:, axis::2] += away_B[:, None]
+    return moved_B4

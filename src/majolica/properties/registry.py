@@ -76,6 +76,11 @@ def is_smooth(name: str) -> bool:
     return _probe(find_property(name))[1]
 
 
+def can_project(name: str) -> bool:
+    """Whether a picture can be moved to a value of the property: along a gradient, or by moving its subject."""
+    return find_property(name).frame is not None or is_smooth(name)
+
+
 def measure(name: str, images_B3HW: Tensor) -> Tensor:
     """Measure one property of `images_B3HW` in [0, 1]; `(B,)` in the property's unit, NaN where it has no value.
 

@@ -23,8 +23,8 @@ from majolica.models.majolica import Majolica
 from majolica.sampling.foresight import foresee
 from majolica.sampling.noise import draw_noise
 from majolica.sampling.painting import integrate
-from majolica.sampling.projection import Wish
 from majolica.sampling.request import PaintSettings
+from majolica.sampling.wish import Wish
 
 RANK_TIME = 0.4
 """Flow time at which candidates are compared."""

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from majolica.errors import UserError
 from majolica.models.conditions import Condition
-from majolica.properties.registry import choose_measured, find_property, is_smooth
+from majolica.properties.registry import can_project, choose_measured, find_property
 from majolica.sampling.inputs import read_weight
 
 PropertyWeights = float | Mapping[str, float] | None
@@ -92,7 +92,7 @@ def _read_reference_weight(given: float | None, text: float) -> float:
 
 def _left_to_tokens(names: Sequence[str]) -> list[str]:
     """Those of the properties that are measured on pixels and cannot be projected."""
-    return [name for name in choose_measured(names) if not is_smooth(name)]
+    return [name for name in choose_measured(names) if not can_project(name)]
 
 
 def parse_property_weights(text: str | None) -> PropertyWeights:

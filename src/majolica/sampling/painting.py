@@ -13,9 +13,11 @@ from majolica.models.majolica import Majolica, Text
 from majolica.models.pooling import pool, repeat
 from majolica.models.tiles import decode_in_tiles
 from majolica.sampling.guidance import Branch, guide, list_branches
-from majolica.sampling.projection import Wish, project
+from majolica.sampling.placement import place_subjects, split_times
+from majolica.sampling.projection import project
 from majolica.sampling.request import PaintSettings
 from majolica.sampling.solvers import SOLVERS, Tick, ignore_tick
+from majolica.sampling.wish import Wish
 
 
 @torch.inference_mode()
@@ -54,7 +56,14 @@ def integrate(
             known[t] = decode_details(model, grid_BHWD, base_B3HW, z_B3HW, t_B, settings)
         return repeat(base_B3HW, scale) + known[t]
 
-    return SOLVERS[settings.solver](denoise, noise_B3HW, settings.times, tick)
+    z_B3HW = noise_B3HW
+    for place, times in enumerate(split_times(settings.times, wish)):
+        if place and wish is not None:
+            predicted_B3HW = denoise(z_B3HW, times[0])
+            z_B3HW = z_B3HW + times[0] * (place_subjects(predicted_B3HW, wish, scale) - predicted_B3HW)
+            known.clear()
+        z_B3HW = SOLVERS[settings.solver](denoise, z_B3HW, times, tick)
+    return z_B3HW
 
 
 def paint_guided(

@@ -10,40 +10,25 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from majolica.adapters.store import fresh_adapters, load_adapters, load_reference_adapters
-from majolica.config import io
-from majolica.config.resolutions import beyond_training_notes
 from majolica.config.run import RunConfig
-from majolica.config.run_folder import config_of_run
 from majolica.data.pictures.frame import Fit
-from majolica.device import find_device
-from majolica.errors import UserError
 from majolica.models.conditions import Condition
 from majolica.models.majolica import Majolica
-from majolica.models.pooling import pool
-from majolica.models.precision import autocast_in_use, has_bf16, set_attention_by_products
-from majolica.properties.quantiles import FILE as QUANTILES
-from majolica.run.weights import home_of, load_averaged
-from majolica.sampling.calibration import Calibration, calibrate, load_calibration
-from majolica.sampling.candidates import choose_seeds
+from majolica.models.precision import autocast_in_use
+from majolica.sampling.calibration import Calibration
 from majolica.sampling.foresight import add_noise, foresee, see_noisy
 from majolica.sampling.guidance import PropertyWeights
 from majolica.sampling.images import Pictures, read_pictures
-from majolica.sampling.inputs import Texts, Values, read_count, read_labels, read_properties, read_texts
-from majolica.sampling.memory import check_memory, needed_bytes
-from majolica.sampling.noise import draw_noise, read_seeds
-from majolica.sampling.notices import describe_misses, find_repeats, warn
-from majolica.sampling.painting import integrate
-from majolica.sampling.projection import Wish
-from majolica.sampling.references import read_references, tell_apart
-from majolica.sampling.request import PaintRequest, PaintSettings, Size, read_settings
-from majolica.sampling.restore import restore_model
-from majolica.sampling.solvers import Progress, Tick, make_tick
-from majolica.sampling.wishes import read_wish
+from majolica.sampling.inputs import Texts, Values, read_labels, read_texts
+from majolica.sampling.notices import warn
+from majolica.sampling.paint_pictures import build_condition, paint_pictures
+from majolica.sampling.palettes import Palettes
+from majolica.sampling.request import PaintRequest, Size
+from majolica.sampling.solvers import Progress
 from majolica.text.notices import label_notices, text_notices
 from majolica.text.templates import choose_templates, embed_labels, left_out_notice, read_templates
 from majolica.text.tokenizer import Tokenizer
-from majolica.text.words import KnownWords, load_words
+from majolica.text.words import KnownWords
 
 TOGETHER = 256
 """Pictures or texts that are embedded at once."""
@@ -80,27 +65,9 @@ class Pipeline:
 
         Raises UserError where there is no run, or where it or an adapter cannot be read.
         """
-        source, place = Path(run), find_device(device)
-        run = home_of(source)
-        advice = f"no run in {run}: train one (majolica demo), or name its folder with --run"
-        config = io.load(config_of_run(run, "--run", advice))
-        tokenizer, weights = Tokenizer(run / "tokenizer.model"), load_averaged(source)
-        model = restore_model(run, weights.tensors, config.model, tokenizer.vocab)
-        if config.train.precision != "fp32" and has_bf16(place):
-            set_attention_by_products(model, place)
-        files, stale = (
-            fresh_adapters(run, weights.sha256) if adapters is None else ([Path(each) for each in adapters], [])
-        )
-        model.adapters = load_adapters(files, run, weights.sha256, config.model, place)
-        model.reference_adapters = load_reference_adapters(files, run, weights.sha256, config.model, place)
-        calibration = load_calibration(run, weights.sha256)
-        if calibration is None:
-            stale.append(f"the calibration of {run} is for other weights: make it anew with `majolica calibrate {run}`")
-        warn(stale)
-        knows, words = (run / QUANTILES).exists(), load_words(run)
-        return Pipeline(
-            model.to(place).eval(), tokenizer, config, place, words, calibration or {}, knows, weights.sha256
-        )
+        from majolica.sampling.load import load_pipeline
+
+        return load_pipeline(Path(run), device, None if adapters is None else [Path(each) for each in adapters])
 
     @property
     def properties(self) -> tuple[str, ...]:
@@ -137,6 +104,7 @@ class Pipeline:
         raw: bool = False,
         reference: Pictures | None = None,
         reference_guidance: float | None = None,
+        palette: Palettes | None = None,
         progress: Progress | None = None,
     ) -> Tensor:
         """Paint one picture for each prompt: uint8 `(B, 3, H, W)`. A string is one prompt.
@@ -161,7 +129,8 @@ class Pipeline:
         Of several `candidates` for each picture, the model's own eye chooses one early on.
         `reference` is a picture whose subject and style are followed beside the prompt, or one for each
         prompt, if the run was taught that (`majolica extend RUN --reference`); `reference_guidance` says
-        how strongly: 2 if it is None, and 1 where guidance is off.
+        how strongly: 2 if it is None, and 1 where guidance is off. `palette` names two to five colours of which
+        pictures are to be made, such as "teal, #f4a261, white"; by projection, on any run.
         `progress` hears how many steps are done, and of how many.
 
         A picture depends on its own prompt, properties, settings and seed alone. On one machine
@@ -190,95 +159,20 @@ class Pipeline:
             raw,
             reference,
             reference_guidance,
+            palette,
         )
         return self.paint_request(request, progress)
 
-    @torch.inference_mode()
     def paint_request(self, request: PaintRequest, progress: Progress | None = None) -> Tensor:
         """Paint what one object asks for, in the way of `paint`."""
-        texts, settings = read_texts(request.prompts), read_settings(request, self.config, self.properties)
-        at_once, seeds = read_count(request.batch, "the batch"), read_seeds(request.seed, len(texts))
-        needed = needed_bytes(settings, min(at_once, len(texts)), self.config.model.decoder)
-        if needed > self.painted_bytes:  # what has fitted before fits again, though its memory may not look free
-            check_memory(needed, settings, at_once, self.device)
-        values = self._read_properties(request.properties, len(texts))
-        wish = read_wish(values, request, self.properties, self.device)
-        condition = self._refer(self.condition(texts, values, request.raw), request)
-        read = map(tuple, condition.tokens_BL.tolist())  # "A Fox" and "a fox" are one prompt
-        pictures = tell_apart(condition.reference, len(texts))
-        dials = zip(*(value_B.tolist() for value_B in values.values()), strict=True) if values else [()] * len(texts)
-        warn(
-            [
-                *text_notices(self.tokenizer, texts, self.config.model.text.length, self.known_words),
-                *beyond_training_notes(settings.size, self.config),
-                *find_repeats(list(zip(read, seeds, dials, pictures, strict=True))),
-            ]
-        )
-        rows = [slice(start, start + at_once) for start in range(0, len(texts), at_once)]
-        with autocast_in_use(self.config.train.precision, self.device):
-            seeds = [
-                seed
-                for some in rows
-                for seed in choose_seeds(self.model, condition[some], seeds[some], settings, wish and wish[some])
-            ]
-        if request.hold:
-            plain = dataclasses.replace(request, properties={}, hold=False, candidates=1, seed=seeds)
-            without_B3HW = pool(self.paint_request(plain).float() / 255, settings.size.scale)
-            wish = (wish or Wish.of_nothing(len(texts), self.device)).hold(without_B3HW)
-        tick = make_tick(progress, len(rows) * (len(settings.times) - 1))
-        parts = [self._paint(condition[some], seeds[some], settings, tick, wish and wish[some]) for some in rows]
-        painted_B3HW = torch.cat(parts)
-        self.painted_bytes = max(self.painted_bytes, needed)
-        warn(describe_misses(values, pool(painted_B3HW.float() / 255, settings.size.scale)))
-        return painted_B3HW
-
-    def _paint(
-        self, condition: Condition, seeds: Sequence[int], settings: PaintSettings, tick: Tick, wish: Wish | None
-    ) -> Tensor:
-        size, detail_noise = settings.size, self.config.model.decoder.detail_noise
-        noise_B3HW = torch.stack([draw_noise(seed, size.base, size.scale, detail_noise) for seed in seeds])
-        with autocast_in_use(self.config.train.precision, self.device):
-            image_B3HW = integrate(self.model, noise_B3HW.to(self.device), condition, settings, tick, wish)
-        if not bool(torch.isfinite(image_B3HW).all()):
-            weight = settings.guidance.text
-            raise UserError(f"the picture has values that are not finite: lower the guidance ({weight:g})")
-        return ((image_B3HW.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
+        return paint_pictures(self, request, progress)
 
     def condition(self, prompts: Sequence[str], properties: Mapping[str, Values], raw: bool = False) -> Condition:
         """Prompts and properties in the form that the model takes; those that it does not have are left out.
 
         `raw` leaves out the calibration.
         """
-        names, batch = self.properties, len(prompts)
-        values_BP, has_BP = torch.zeros(batch, len(names)), torch.zeros(batch, len(names), dtype=torch.bool)
-        calibration = {} if raw else self.calibration
-        for name, values_B in self._read_properties(properties, batch).items():
-            if name not in names:  # it is followed by projection alone
-                continue
-            values_BP[:, names.index(name)] = torch.from_numpy(calibrate(name, values_B, calibration))
-            has_BP[:, names.index(name)] = True
-        return Condition(
-            self.encode(prompts),
-            torch.ones(batch, dtype=torch.bool, device=self.device),
-            values_BP.to(self.device),
-            has_BP.to(self.device),
-        )
-
-    def _refer(self, condition: Condition, request: PaintRequest) -> Condition:
-        """`condition` with the references of a request, if it has any."""
-        if request.reference is None:
-            return condition
-        with autocast_in_use(self.config.train.precision, self.device):
-            count = len(condition.tokens_BL)
-            reference = read_references(request.reference, count, self.model, self.fit, self.device)
-        return dataclasses.replace(condition, reference=reference)
-
-    def _read_properties(self, given: Mapping[str, Values], count: int) -> dict[str, Tensor]:
-        """The values that are set, `(count,)` each."""
-        taught = [adapter.quantiles[None] for adapter in self.model.adapters]
-        quantiles_PK = torch.cat((self.model.conditions.quantiles, *taught)).cpu()
-        known_PK = quantiles_PK if self.knows_quantiles else None
-        return read_properties(given, self.properties, count, known_PK, self.model.conditions.categories)
+        return build_condition(self, prompts, properties, raw)
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """The tokens of texts, `(B, L)`, where L is the length that the model reads."""

@@ -12,18 +12,15 @@ Shapes: B rows, P properties, C colours times pixels of a picture.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from majolica.properties.registry import find_property, is_smooth, known_properties, measure_all
+from majolica.properties.palette import move_to_palettes
+from majolica.properties.registry import find_property, is_smooth
+from majolica.sampling.wish import EARLY, Wish
 
-START = 0.3
-"""Flow time from which predictions are moved if the model has learned the property. Before, they are means of many
-pictures, without contrast or edges."""
-EARLY = 0.05
-"""The same for a property that the model does not know: nothing else makes it choose a picture that suits."""
 ITERATIONS = 6
 """Steps at most for each prediction."""
 NEAR = 0.002
@@ -36,49 +33,17 @@ SLACK, HELD_SLACK = 1e-3, 0.1
 """How much a step gives way for a property that was asked for, and for one that is held."""
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What pictures are to measure."""
-
-    names: tuple[str, ...]
-    """Properties that can be differentiated."""
-    values_BP: Tensor
-    """In their units; NaN where a row does not set them."""
-    learned: tuple[bool, ...]
-    """Whether the model knows them."""
-    held: tuple[bool, ...]
-    """Whether they are only to stay as they were: such properties give way to those that were asked for."""
-
-    @staticmethod
-    def of_nothing(count: int, device: torch.device) -> Wish:
-        """No property for so many pictures."""
-        return Wish((), torch.empty(count, 0, device=device), (), ())
-
-    def __getitem__(self, rows: slice) -> Wish:
-        return replace(self, values_BP=self.values_BP[rows])
-
-    def hold(self, images_B3HW: Tensor) -> Wish:
-        """The wish that also all other properties that are built in measure what they do in these pictures.
-
-        The pictures are at the base resolution, with values in [0, 1].
-        """
-        others = [name for name in known_properties() if name not in self.names and is_smooth(name)]
-        values_BQ = measure_all(others, images_B3HW).to(self.values_BP.device)
-        return Wish(
-            (*self.names, *others),
-            torch.cat((self.values_BP, values_BQ), 1),
-            (*self.learned, *[True] * len(others)),
-            (*self.held, *[True] * len(others)),
-        )
-
-
 def project(images_B3HW: Tensor, wish: Wish, t: float) -> Tensor:
-    """Pictures in [-1, 1] that measure what is wished, as near to the predictions at flow time `t` as possible."""
-    chosen = [place for place, learned in enumerate(wish.learned) if t >= (START if learned else EARLY)]
-    if not chosen:
+    """Pictures in [-1, 1] that measure what is wished, as near to the predictions at flow time `t` as possible.
+
+    Their colours are moved to the palette first, and then their pixels along the gradients.
+    """
+    if wish.palettes_BK3 is not None and t >= EARLY:
+        images_B3HW = move_to_palettes((images_B3HW + 1) / 2, wish.palettes_BK3) * 2 - 1
+    wish = wish.at(t).choose(is_smooth)
+    if not wish.names:
         return images_B3HW
-    names, values_BP = [wish.names[place] for place in chosen], wish.values_BP[:, chosen]
-    slack_P = torch.tensor([HELD_SLACK if wish.held[place] else SLACK for place in chosen], device=values_BP.device)
+    slack_P = torch.tensor([HELD_SLACK if held else SLACK for held in wish.held], device=images_B3HW.device)
     # Beyond what the model predicted and what a screen shows a change says nothing; and products of gradients need more
     # than the precision of bfloat16.
     least_B3HW, most_B3HW = images_B3HW.clamp(max=-1), images_B3HW.clamp(min=1)
@@ -87,7 +52,7 @@ def project(images_B3HW: Tensor, wish: Wish, t: float) -> Tensor:
         images_B3HW = images_B3HW.float().clone()  # of one that is made in inference mode no gradient can be asked for
         least_B3HW, most_B3HW = least_B3HW.float().clone(), most_B3HW.float().clone()
         for _ in range(ITERATIONS):
-            change_B3HW, miss_B = _step(images_B3HW, names, values_BP.clone(), slack_P.clone())
+            change_B3HW, miss_B = _step(images_B3HW, wish.names, wish.values_BP.clone(), slack_P.clone())
             far_B = miss_B >= NEAR  # row by row, because no picture depends on those beside it
             if not bool(far_B.any()):
                 break
@@ -96,7 +61,7 @@ def project(images_B3HW: Tensor, wish: Wish, t: float) -> Tensor:
     return images_B3HW
 
 
-def _step(images_B3HW: Tensor, names: list[str], values_BP: Tensor, slack_P: Tensor) -> tuple[Tensor, Tensor]:
+def _step(images_B3HW: Tensor, names: Sequence[str], values_BP: Tensor, slack_P: Tensor) -> tuple[Tensor, Tensor]:
     """A Gauss-Newton step of least norm towards all values together, and the largest miss of each row before it."""
     pixels = ((images_B3HW.detach() + 1) / 2).clamp(0, 1).requires_grad_()
     gradients, misses = [], []

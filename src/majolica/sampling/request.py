@@ -16,6 +16,7 @@ from majolica.sampling.guidance import Guidance, PropertyWeights, read_guidance
 from majolica.sampling.images import Pictures
 from majolica.sampling.inputs import Texts, Values, read_count, read_number, read_texts, read_whole
 from majolica.sampling.noise import read_seeds
+from majolica.sampling.palettes import Palettes, take_palettes
 from majolica.sampling.references import take_references
 from majolica.sampling.solvers import SOLVERS, spread_times
 
@@ -55,6 +56,8 @@ class PaintRequest:
     reference: Pictures | None = None
     """A picture for all prompts to follow, or one for each; see `majolica.models.reference`."""
     reference_guidance: float | None = None
+    palette: Palettes | None = None
+    """Two to five colours of which pictures are to be made, such as "teal, #f4a261, white": for all or for each."""
 
     def part(self, rows: slice) -> PaintRequest:
         """The request for some of its pictures, to be painted in one batch.
@@ -71,6 +74,7 @@ class PaintRequest:
             properties=properties,
             batch=max(1, len(seeds)),
             reference=take_references(self.reference, len(prompts), rows),
+            palette=self.palette and take_palettes(self.palette, len(prompts), rows),
         )
 
 

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from majolica.errors import UserError
-from majolica.properties.registry import is_smooth
-from majolica.sampling.projection import Wish
+from majolica.properties.registry import can_project
+from majolica.sampling.inputs import read_texts
+from majolica.sampling.palettes import read_palettes
 from majolica.sampling.request import PaintRequest
+from majolica.sampling.wish import Wish
 
 
 def read_wish(
@@ -21,12 +23,18 @@ def read_wish(
 
     Raises UserError for what nothing would follow or hold.
     """
+    count = len(read_texts(request.prompts))
+    palettes_BK3 = read_palettes(request.palette, count)
     if request.hold and not (values and request.project):
         reason = "without projection" if values else "where no property is set"
         raise UserError(f"nothing can be held {reason}: leave out either of them")
     if request.project:
         wish = make_wish(values, learned)
+        if palettes_BK3 is not None:
+            wish = replace(wish or Wish.of_nothing(count, device), palettes_BK3=palettes_BK3.to(device))
         return wish and replace(wish, values_BP=wish.values_BP.to(device))
+    if palettes_BK3 is not None:
+        raise UserError("a palette is followed by projection alone: leave out either of them")
     for name in values:
         if name not in learned:
             raise UserError(f"this run was not trained with {name}, so it can only be followed by projection")
@@ -40,7 +48,7 @@ def make_wish(values: Mapping[str, Tensor], learned: Sequence[str]) -> Wish | No
     """
     names = []
     for name in values:
-        if is_smooth(name):
+        if can_project(name):
             names.append(name)
         elif name not in learned:
             raise UserError(

@@ -9,9 +9,14 @@ from torch import Tensor
 from majolica.errors import UserError
 from majolica.models.conditions import Condition
 from majolica.models.majolica import Majolica
+from majolica.properties.property import Property
+from majolica.properties.registry import add_property
 from majolica.sampling.guidance import TOKENS_ALONE, Guidance, list_branches, parse_property_weights, read_guidance
 from majolica.sampling.painting import paint_guided
 from tiny import TINY, awake
+from warmth import forget
+
+__all__ = ["forget"]
 
 NAMES = TINY.properties
 
@@ -95,9 +100,12 @@ def test_weights_are_read() -> None:
     assert parse_property_weights(None) is None and parse_property_weights("1.5") == 1.5
     assert parse_property_weights("brightness=2, contrast=1") == {"brightness": 2.0, "contrast": 1.0}
     assert read_guidance(1.0, None, NAMES) == Guidance(1.0, 1.0, reference=1.0)
-    places = ("brightness", "subject_x")
+    largest = Property("largest value", 0.0, 1.0, lambda x: torch.from_numpy(x.numpy().max((1, 2, 3))))
+    add_property("largest", largest)
+    places = ("brightness", "largest")
     assert read_guidance(2.0, None, places) == Guidance(2.0, 2.0, ((1, TOKENS_ALONE),))  # which cannot be projected
-    assert read_guidance(2.0, {"subject_x": 1}, places) == Guidance(2.0, 2.0, ((1, 1.0),))
+    assert read_guidance(2.0, {"largest": 1}, places) == Guidance(2.0, 2.0, ((1, 1.0),))
+    assert read_guidance(2.0, None, ("brightness", "subject_x")) == Guidance(2.0, 2.0)
     assert read_guidance(2.0, 1.5, places) == Guidance(2.0, 1.5)
     assert read_guidance(1.0, None, places) == Guidance(1.0, 1.0, reference=1.0)
     assert read_guidance(2.0, {"contrast": 3}, NAMES) == Guidance(2.0, 2.0, ((1, 3.0),))

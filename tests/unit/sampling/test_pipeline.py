@@ -16,8 +16,7 @@ from majolica.errors import Notice, UserError
 from majolica.models.initialise import materialise
 from majolica.models.majolica import Majolica
 from majolica.run.checkpoint import Saved, save
-from majolica.sampling import pipeline as pipeline_module
-from majolica.sampling import restore
+from majolica.sampling import paint_pictures, restore
 from majolica.sampling.painting import integrate
 from majolica.sampling.pipeline import Pipeline
 from majolica.sampling.request import PaintRequest
@@ -71,7 +70,7 @@ def test_any_row_can_be_painted_alone(pipeline: Pipeline, monkeypatch: pytest.Mo
         floats.append(integrate(*given))
         return floats[-1]
 
-    monkeypatch.setattr(pipeline_module, "integrate", kept)
+    monkeypatch.setattr(paint_pictures, "integrate", kept)
     prompts, seeds, light = ["a fox", "an owl", "a cat", "a fox"], [3, 2**63, 0, 9], [0.2, 0.4, 0.6, 0.8]
     for size in (16, 32):
         together = pipeline.paint(prompts, size, {"brightness": light}, steps=3, seed=seeds)

@@ -10,9 +10,17 @@ from torch import Tensor
 
 from majolica.errors import Notice, UserError
 from majolica.models.pooling import pool
-from majolica.properties.registry import choose_measured, find_property, is_smooth, known_properties, measure
+from majolica.properties.registry import (
+    can_project,
+    choose_measured,
+    find_property,
+    is_smooth,
+    known_properties,
+    measure,
+)
 from majolica.sampling.pipeline import Pipeline
-from majolica.sampling.projection import EARLY, START, Wish, project
+from majolica.sampling.projection import project
+from majolica.sampling.wish import EARLY, START, Wish
 from majolica.sampling.wishes import make_wish
 
 SMOOTH = tuple(name for name in known_properties() if is_smooth(name))
@@ -37,6 +45,7 @@ def measured(name: str, images: Tensor) -> Tensor:
 def test_which_can_be_followed() -> None:
     where = {"subject_scale", "subject_x", "subject_y"}  # the place of an edge is a whole pixel
     assert set(SMOOTH) == set(choose_measured(known_properties())) - where
+    assert {name for name in known_properties() if can_project(name)} == set(SMOOTH) | where
 
 
 @pytest.mark.parametrize("name", SMOOTH)
@@ -125,8 +134,8 @@ def test_what_is_missed_is_said(pipeline: Pipeline) -> None:
     ("asked", "message"),
     [
         (
-            {"properties": {"subject_x": 0.5}},
-            r"not trained with subject_x, .* teach it with `majolica extend RUN --prop",
+            {"properties": {"watermark": 0.5}},
+            r"not trained with watermark, .* teach it with `majolica extend RUN --prop",
         ),
         ({"properties": {"hue": 90.0}, "project": False}, "not trained with hue, so it can only be followed by proj"),
         ({"properties": {"hue": "p50"}}, "hue is p50: this run was not trained with it, so give a number"),
@@ -139,11 +148,11 @@ def test_what_cannot_be_followed_is_one_line(pipeline: Pipeline, asked: dict[str
         pipeline.paint("a fox", steps=2, **asked)  # type: ignore[arg-type]
 
 
-def test_a_wish_needs_a_gradient() -> None:
+def test_a_wish_needs_a_gradient_or_a_frame() -> None:
     assert make_wish({}, ("brightness",)) is None
-    assert make_wish({"subject_x": torch.ones(2)}, ("subject_x",)) is None
-    found = make_wish({"subject_x": torch.ones(2), "hue": torch.ones(2)}, ("subject_x",))
-    assert found is not None and (found.names, found.learned) == (("hue",), (False,))
+    assert make_wish({"aesthetic_score": torch.ones(2)}, ("aesthetic_score",)) is None
+    found = make_wish({"aspect": torch.ones(2), "subject_x": torch.ones(2), "hue": torch.ones(2)}, ("aspect", "hue"))
+    assert found is not None and (found.names, found.learned) == (("subject_x", "hue"), (False, True))
 
 
 def test_larger_pictures_are_measured_and_held_as_their_base_pictures(pipeline: Pipeline) -> None:

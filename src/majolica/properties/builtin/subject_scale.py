@@ -1,5 +1,6 @@
 """Subject scale: how large a thing on a plain ground is drawn."""
 
+import torch
 from torch import Tensor
 
 from majolica.properties.pixels import subject_box
@@ -12,4 +13,12 @@ def measure(images_B3HW: Tensor) -> Tensor:
     return (right - left).maximum(bottom - top)
 
 
-PROPERTY = Property("longer side of the subject over that of the picture", 0.2, 1.0, measure)
+def frame(box_B4: Tensor, values_B: Tensor) -> Tensor:
+    """The box of that longer side with the same middle and proportions, `(B, 4)`."""
+    start_B2, end_B2 = box_B4[:, :2], box_B4[:, 2:]
+    middle_B2, half_B2 = (start_B2 + end_B2) / 2, (end_B2 - start_B2) / 2
+    half_B2 = half_B2 * (values_B / (2 * half_B2.amax(1)))[:, None]
+    return torch.cat((middle_B2 - half_B2, middle_B2 + half_B2), 1)
+
+
+PROPERTY = Property("longer side of the subject over that of the picture", 0.2, 1.0, measure, frame=frame)

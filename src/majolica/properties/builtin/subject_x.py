@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from majolica.properties.pixels import subject_box
+from majolica.properties.pixels import shift_box, subject_box
 from majolica.properties.property import Property
 
 
@@ -12,4 +12,9 @@ def measure(images_B3HW: Tensor) -> Tensor:
     return (left + right) / 2
 
 
-PROPERTY = Property("horizontal place of the subject", 0.1, 0.9, measure)
+def frame(box_B4: Tensor, values_B: Tensor) -> Tensor:
+    """The box of the same size whose middle is there, `(B, 4)`."""
+    return shift_box(box_B4, values_B, 0)
+
+
+PROPERTY = Property("horizontal place of the subject", 0.1, 0.9, measure, frame=frame)

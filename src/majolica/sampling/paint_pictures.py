@@ -1,0 +1,149 @@
+"""From a request to pictures: what is asked for is read, noise is drawn, and the model paints.
+
+Shapes: B prompts, L pieces of a prompt, P properties, K quantiles.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from majolica.config.resolutions import beyond_training_notes
+from majolica.errors import UserError
+from majolica.models.conditions import Condition
+from majolica.models.pooling import pool
+from majolica.models.precision import autocast_in_use
+from majolica.sampling.calibration import calibrate
+from majolica.sampling.candidates import choose_seeds
+from majolica.sampling.inputs import Values, read_count, read_properties, read_texts
+from majolica.sampling.memory import check_memory, needed_bytes
+from majolica.sampling.noise import draw_noise, read_seeds
+from majolica.sampling.notices import describe_misses, find_repeats, warn
+from majolica.sampling.painting import integrate
+from majolica.sampling.palettes import list_palettes
+from majolica.sampling.references import read_references, tell_apart
+from majolica.sampling.request import PaintRequest, PaintSettings, read_settings
+from majolica.sampling.solvers import Progress, Tick, make_tick
+from majolica.sampling.wish import Wish
+from majolica.sampling.wishes import read_wish
+from majolica.text.notices import text_notices
+
+if TYPE_CHECKING:
+    from majolica.sampling.pipeline import Pipeline
+
+
+@torch.inference_mode()
+def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: Progress | None = None) -> Tensor:
+    """Paint what one object asks for: uint8 `(B, 3, H, W)` on the CPU; see `Pipeline.paint`."""
+    settings = read_settings(request, pipeline.config, pipeline.properties)
+    texts, at_once = read_texts(request.prompts), read_count(request.batch, "the batch")
+    seeds = read_seeds(request.seed, len(texts))
+    needed = needed_bytes(settings, min(at_once, len(texts)), pipeline.config.model.decoder)
+    if needed > pipeline.painted_bytes:  # what has fitted before fits again, though its memory may not look free
+        check_memory(needed, settings, at_once, pipeline.device)
+    values = read_values(pipeline, request.properties, len(texts))
+    wish = read_wish(values, request, pipeline.properties, pipeline.device)
+    condition = _refer(pipeline, build_condition(pipeline, texts, values, request.raw), request)
+    warn(
+        [
+            *text_notices(pipeline.tokenizer, texts, pipeline.config.model.text.length, pipeline.known_words),
+            *beyond_training_notes(settings.size, pipeline.config),
+            *find_repeats(_tell_apart(condition, seeds, values, request)),
+        ]
+    )
+    rows = [slice(start, start + at_once) for start in range(0, len(texts), at_once)]
+    with autocast_in_use(pipeline.config.train.precision, pipeline.device):
+        seeds = [
+            seed
+            for some in rows
+            for seed in choose_seeds(pipeline.model, condition[some], seeds[some], settings, wish and wish[some])
+        ]
+    if request.hold:
+        plain = dataclasses.replace(request, properties={}, hold=False, candidates=1, seed=seeds)
+        without_B3HW = pool(paint_pictures(pipeline, plain).float() / 255, settings.size.scale)
+        wish = (wish or Wish.of_nothing(len(texts), pipeline.device)).hold(without_B3HW)
+    tick = make_tick(progress, len(rows) * (len(settings.times) - 1))
+    parts = [_paint(pipeline, condition[some], seeds[some], settings, tick, wish and wish[some]) for some in rows]
+    painted_B3HW = torch.cat(parts)
+    pipeline.painted_bytes = max(pipeline.painted_bytes, needed)
+    warn(describe_misses(values, pool(painted_B3HW.float() / 255, settings.size.scale)))
+    return painted_B3HW
+
+
+def build_condition(
+    pipeline: Pipeline, prompts: Sequence[str], properties: Mapping[str, Values], raw: bool = False
+) -> Condition:
+    """Prompts and properties in the form that the model takes; those that it does not have are left out.
+
+    `raw` leaves out the calibration.
+    """
+    names, batch = pipeline.properties, len(prompts)
+    values_BP, has_BP = torch.zeros(batch, len(names)), torch.zeros(batch, len(names), dtype=torch.bool)
+    calibration = {} if raw else pipeline.calibration
+    for name, values_B in read_values(pipeline, properties, batch).items():
+        if name not in names:  # it is followed by projection alone
+            continue
+        values_BP[:, names.index(name)] = torch.from_numpy(calibrate(name, values_B, calibration))
+        has_BP[:, names.index(name)] = True
+    return Condition(
+        pipeline.encode(prompts),
+        torch.ones(batch, dtype=torch.bool, device=pipeline.device),
+        values_BP.to(pipeline.device),
+        has_BP.to(pipeline.device),
+    )
+
+
+def read_values(pipeline: Pipeline, given: Mapping[str, Values], count: int) -> dict[str, Tensor]:
+    """The values that are set, `(count,)` each."""
+    model = pipeline.model
+    taught = [adapter.quantiles[None] for adapter in model.adapters]
+    quantiles_PK = torch.cat((model.conditions.quantiles, *taught)).cpu()
+    known_PK = quantiles_PK if pipeline.knows_quantiles else None
+    return read_properties(given, pipeline.properties, count, known_PK, model.conditions.categories)
+
+
+def _refer(pipeline: Pipeline, condition: Condition, request: PaintRequest) -> Condition:
+    """`condition` with the references of a request, if it has any."""
+    if request.reference is None:
+        return condition
+    count = len(condition.tokens_BL)
+    with autocast_in_use(pipeline.config.train.precision, pipeline.device):
+        reference = read_references(request.reference, count, pipeline.model, pipeline.fit, pipeline.device)
+    return dataclasses.replace(condition, reference=reference)
+
+
+def _tell_apart(
+    condition: Condition, seeds: Sequence[int], values: Mapping[str, Tensor], request: PaintRequest
+) -> list[tuple[object, ...]]:
+    """All that a picture depends on, for each of the pictures."""
+    count = len(seeds)
+    read = [tuple(ids) for ids in condition.tokens_BL.tolist()]  # "A Fox" and "a fox" are one prompt
+    dials = zip(*(value_B.tolist() for value_B in values.values()), strict=True) if values else [()] * count
+    palettes = list_palettes(request.palette, count) if request.palette else [""]
+    palettes = palettes * count if len(palettes) == 1 else palettes
+    return list(zip(read, seeds, dials, tell_apart(condition.reference, count), palettes, strict=True))
+
+
+def _paint(
+    pipeline: Pipeline,
+    condition: Condition,
+    seeds: Sequence[int],
+    settings: PaintSettings,
+    tick: Tick,
+    wish: Wish | None,
+) -> Tensor:
+    """The pictures of one batch."""
+    config, size = pipeline.config, settings.size
+    noise_B3HW = torch.stack(
+        [draw_noise(seed, size.base, size.scale, config.model.decoder.detail_noise) for seed in seeds]
+    )
+    with autocast_in_use(config.train.precision, pipeline.device):
+        image_B3HW = integrate(pipeline.model, noise_B3HW.to(pipeline.device), condition, settings, tick, wish)
+    if not bool(torch.isfinite(image_B3HW).all()):
+        weight = settings.guidance.text
+        raise UserError(f"the picture has values that are not finite: lower the guidance ({weight:g})")
+    return ((image_B3HW.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
