@@ -42,10 +42,12 @@ class Brush:
         size: int | None = None,
         properties: Mapping[str, float] | None = None,
         plain: bool = False,
+        palette: Sequence[str] | None = None,
     ) -> Tensor:
         """Paint one picture per prompt, `B3HW` on the CPU; equal calls give equal pictures.
 
-        `plain` leaves out calibration and projection of properties, so that the model alone follows them.
+        `plain` leaves out calibration and projection of properties, so that the model alone follows them. `palette` has
+        colours for each prompt.
         """
         request = PaintRequest(
             prompts,
@@ -59,5 +61,6 @@ class Brush:
             batch=self.batch,
             project=not plain,
             raw=plain,
+            palette=palette,
         )
         return pipeline.paint_request(request).cpu()

@@ -21,6 +21,7 @@ from majolica.eval.evaluators.gallery import Gallery
 from majolica.eval.evaluators.heldout_loss import HeldOutLoss
 from majolica.eval.evaluators.likeness import Likeness
 from majolica.eval.evaluators.memorisation import Memorisation
+from majolica.eval.evaluators.palettes import PaletteControl
 from majolica.eval.protocol import EvalData, Evaluator
 
 
@@ -64,6 +65,10 @@ EVALUATORS: dict[str, Entry] = {
         "what properties cost, and who wins if caption and property disagree",
         lambda c: ControlLimits(c.measured, c.judges.panel, brush=c.brush),
         judged=True,
+    ),
+    "palettes": Entry(
+        "whether pictures are made of the colours that were asked for",
+        lambda c: PaletteControl(brush=c.brush),
     ),
     "zero-shot": Entry(
         "naming unseen or given pictures (--data, --labels-file)",
@@ -126,7 +131,7 @@ EVALUATORS: dict[str, Entry] = {
 SUITES: dict[str, tuple[str, ...]] = {
     "drawings": ("gallery", "control-brief", "zero-shot", "fidelity", "likeness", "detail"),
     "captions": ("gallery", "control-brief", "zero-shot", "retrieval", "image-text", "distances", "heldout-loss"),
-    "control": ("control-deep", "control-plain", "control-weights", "control-limits"),
+    "control": ("control-deep", "control-plain", "control-weights", "control-limits", "palettes"),
     "everything": tuple(
         name for name in EVALUATORS if name not in ("control-deep", "control-plain", "control-weights", "coco", "probe")
     ),

@@ -16,6 +16,15 @@ Reader = Callable[[Mapping[str, Any]], float]
 NameReader = Callable[[Mapping[str, Any]], str]
 SOURCE_FOLDER = "source_folder"
 """Stands among the metadata of a sample when it is read: the name of the folder or of the source in a mixture."""
+FRAME = "frame"
+"""Stands among the metadata of a sample when it is read: width over height of the part that is cut out of a picture;
+absent where pictures are not cut."""
+
+
+def read_ratio(meta: Mapping[str, Any], width: str, height: str) -> float:
+    """Width over height by the names of their columns; NaN where either is not known or not above 0."""
+    across, down = read_number(meta, width), read_number(meta, height)
+    return across / down if across > 0 and down > 0 else math.nan
 
 
 def read_number(meta: Mapping[str, Any], *columns: str) -> float:

@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from majolica.errors import UserError
 from majolica.launch.start import train
 from majolica.objectives.draws import Draws
 from majolica.objectives.joint import draw_condition
+from majolica.properties.columns import FRAME
 from majolica.properties.registry import (
     choose_columns,
     choose_measured,
@@ -32,7 +34,7 @@ from tiny import tiny_run
 
 LAION = {"AESTHETIC_SCORE": 6.5, "pwatermark": 0.1, "punsafe": 0.02, "similarity": 0.33, "width": 300, "height": 200}
 COYO = {"aesthetic_score_laion_v2": 5, "watermark_score": 0.9, "clip_similarity_vitb32": 0.3, "nsfw_score_gantman": 0.4}
-COLUMNS = ("aesthetic_score", "watermark", "nsfw", "text_similarity", "aspect", "original_resolution")
+COLUMNS = ("aesthetic_score", "watermark", "nsfw", "text_similarity", "aspect", "original_resolution", "crop")
 
 
 def test_which_are_read() -> None:
@@ -42,13 +44,39 @@ def test_which_are_read() -> None:
 
 
 def test_names_of_laion_and_coyo() -> None:
-    assert read_all(COLUMNS, LAION) == pytest.approx((6.5, 0.1, 0.02, 0.33, 1.5, math.sqrt(60_000)))
+    assert read_all(COLUMNS, LAION) == pytest.approx((6.5, 0.1, 0.02, 0.33, 1.5, math.sqrt(60_000), 0))
     assert read_all(COLUMNS[:4], COYO) == (5.0, 0.9, 0.4, 0.3)
 
 
 def test_the_original_counts_before_what_was_stored() -> None:
     stored = {"width": 256, "height": 256, "original_width": 1200, "original_height": 400}
     assert read_all(("aspect", "original_resolution"), stored) == pytest.approx((3.0, math.sqrt(480_000)))
+
+
+@pytest.mark.parametrize(
+    ("meta", "share"),
+    [
+        ({"width": 300, "height": 200, FRAME: 1.0}, 1 / 3),
+        ({"width": 200, "height": 300, FRAME: 1.0}, 1 / 3),
+        ({"width": 300, "height": 200, FRAME: 1.25}, 1 / 6),
+        ({"width": 300, "height": 200}, 0.0),  # pictures are not cut
+        ({"width": 256, "height": 256, "original_width": 512, "original_height": 256}, 0.5),  # they were when stored
+        ({"width": 256, "height": 256, "original_width": 512, "original_height": 256, FRAME: 1.0}, 0.5),
+        ({"width": 900, "height": 100, FRAME: 1.0}, 2 / 3),
+        ({FRAME: 1.0}, math.nan),
+        ({}, math.nan),
+    ],
+)
+def test_the_share_that_is_cut_away(meta: dict[str, float], share: float) -> None:
+    assert read_all(("crop",), meta)[0] == pytest.approx(share, nan_ok=True)
+
+
+@pytest.mark.parametrize(("how", "share"), [("crop", 0.5), ("pad", 0.0)])
+def test_the_loader_knows_what_it_cuts_away(tmp_path: Path, how: Any, share: float) -> None:
+    image = encoded(Image.new("RGB", (32, 16)))
+    write_shards(tmp_path, [Record(image, "jpg", "a", {"width": 32, "height": 16})] * 4, per_shard=20)
+    loader = Loader(DataConfig(shards=str(tmp_path), fit=how), 2, Size(16), 0, columns=("crop",))
+    assert next(loader).columns["crop"].tolist() == [share] * 2
 
 
 @pytest.mark.parametrize("value", [None, "high", math.nan, math.inf, True, [1]])

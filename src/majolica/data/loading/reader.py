@@ -21,7 +21,7 @@ from majolica.data.store.record import Pair, Record
 from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 from majolica.properties.categories import NO_CATEGORIES, EncodeName
-from majolica.properties.columns import SOURCE_FOLDER
+from majolica.properties.columns import FRAME, SOURCE_FOLDER
 from majolica.properties.registry import read_all
 
 log = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ class Reader:
             return self._cache[key]
         found: _Sample | str
         try:
-            pair, columns = self._read(source, sample)
+            pair, columns = self._read(source, sample, shape)
             found = _Sample(decode(pair.image, _enlarge(shape, self._scale), self._how, reserve), pair.caption, columns)
         except BadSample as bad:
             found = str(bad)
@@ -133,11 +133,13 @@ class Reader:
             self._cache[key] = found
         return found
 
-    def _read(self, source: int, sample: int) -> tuple[Pair | Record, tuple[float, ...]]:
+    def _read(self, source: int, sample: int, shape: Shape) -> tuple[Pair | Record, tuple[float, ...]]:
         if not self._columns:
             return self._sets[source].read_pair(sample), ()  # does not parse the metadata
         record = self._sets[source].read(sample)
         meta = {**record.meta, SOURCE_FOLDER: self._source_names[source]}
+        if self._how == "crop":
+            meta[FRAME] = shape[1] / shape[0]
         return record, read_all(self._columns, meta, self._categories)
 
 

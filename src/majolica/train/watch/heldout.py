@@ -31,7 +31,7 @@ from majolica.objectives.contrastive import sigmoid_loss
 from majolica.objectives.flow import by_time
 from majolica.objectives.measure import Captioned, measure_losses
 from majolica.properties.categories import NO_CATEGORIES, EncodeName
-from majolica.properties.columns import SOURCE_FOLDER
+from majolica.properties.columns import FRAME, SOURCE_FOLDER
 from majolica.properties.registry import choose_columns, read_all
 from majolica.text.templates import choose_templates, embed_labels
 from majolica.text.tokenizer import Tokenizer
@@ -158,7 +158,10 @@ def load_all(folders: Sequence[str], config: RunConfig) -> tuple[Tensor, list[st
         pictures_K3HW, texts, infos = load_split(folder, each, config.model.resolution, config.data.fit, spread=True)
         images.append(pictures_K3HW)
         captions += texts
-        metas += [{**info, SOURCE_FOLDER: name_folder(folder)} for info in infos]
+        known: dict[str, Any] = {SOURCE_FOLDER: name_folder(folder)}
+        if config.data.fit == "crop":
+            known[FRAME] = 1.0
+        metas += [{**info, **known} for info in infos]
     return torch.cat(images), captions, metas
 
 
