@@ -4,8 +4,9 @@ For each property, in the same minutes on the same data and threads:
 
 * adapter: `majolica extend`, which leaves the run's own weights as they are;
 * everything: all weights of the run are trained on, with the property as one more of its own;
+* lora: changes of low rank to the linear layers of synthesis, whose strength is the value (`benchmarks.lora`);
+* prompt: the value is said in words of the prompt, without training (the model alone, because nothing is set);
 * nothing: the property is only followed by projection, without training.
-
 * pairs: the adapters of all the properties loaded together. For each property the other one is set to the middle of its
   values at the same time: `PROPERTY beside OTHER` says what is left of its control, which alone is that of `adapter`.
 
@@ -23,20 +24,22 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from benchmarks.lora import teach_lora
 from majolica.config import io
+from majolica.data.drawings.compose import BACKGROUNDS
 from majolica.errors import Notice
 from majolica.eval import facts
 from majolica.eval.brush import Brush
 from majolica.eval.control.sweep import Sweep, choose_values, paint_sweep
 from majolica.eval.protocol import EvalData
 from majolica.launch.start import train
-from majolica.properties.registry import is_smooth
+from majolica.properties.registry import can_project, find_property
 from majolica.sampling.pipeline import Pipeline
 from majolica.train.extend import ExtendRequest, extend
 from majolica.train.lesson import Pace
@@ -79,6 +82,31 @@ def tune_everything(run: Path, name: str, options: argparse.Namespace, place: Pa
     return Pipeline.load(place / f"all-{name}")
 
 
+def say_hue(value: float) -> str:
+    """The background of the drawings whose hue is nearest."""
+    entry, colours_B3 = find_property("hue"), torch.tensor(list(BACKGROUNDS.values())) / 255
+    hues_B = entry.measure(colours_B3.float()[:, :, None, None])
+    away_B = entry.miss(hues_B, torch.full_like(hues_B, value)).abs().nan_to_num(torch.inf)
+    return f"{{}} on a {list(BACKGROUNDS)[int(away_B.argmin())]} background"
+
+
+WORDS: dict[str, Callable[[float], str]] = {
+    "hue": say_hue,
+    "subject_scale": lambda value: "a large picture of {}" if value > 0.75 else "a small picture of {}",
+    "sharpness": lambda value: "a sharp drawing of {}" if value > 0.5 else "a blurry drawing of {}",
+}
+"""How a value is said in a prompt."""
+
+
+def measure_words(run: Path, name: str, data: EvalData, options: argparse.Namespace) -> dict[str, float]:
+    """Correlation and difference of a property that is said in the prompt."""
+    prompts, values = data.plain_prompts(options.prompts), choose_values(name, data, options.values)
+    pipeline, brush = Pipeline.load(run, adapters=()), Brush(batch=16)
+    turns = [brush.paint(pipeline, [WORDS[name](float(value)).format(each) for each in prompts]) for value in values]
+    found = Sweep(name, values, torch.stack(turns)).accuracy()
+    return {key: round(found[key], 4) for key in ("rho", "difference")}
+
+
 def measure_pairs(adapters: dict[str, Path], data: EvalData, options: argparse.Namespace) -> dict[str, object]:
     """The control of each property by its adapter, with another one loaded and set beside it; the model alone."""
     found: dict[str, object] = {}
@@ -107,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--reference", type=Path, help="trained with them")
     parser.add_argument("--properties", nargs="+", default=["hue", "subject_scale", "sharpness"])
     parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--ways", nargs="+", default=["adapter", "pairs", "everything", "nothing"])
+    parser.add_argument("--ways", nargs="+", default=["adapter", "pairs", "everything", "lora", "prompt", "nothing"])
     parser.add_argument("--prompts", type=int, default=16)
     parser.add_argument("--values", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
@@ -127,7 +155,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if "everything" in options.ways:
                 tuned = tune_everything(options.run, name, options, place)
                 result["everything"] = measure_both(tuned, name, data, options)
-            if "nothing" in options.ways and is_smooth(name):
+            if "lora" in options.ways:
+                tuned = teach_lora(options.run, name, Pace(options.minutes, seed=options.seed), _say)
+                result["lora"] = measure_both(tuned, name, data, options)
+            if "prompt" in options.ways and name in WORDS:
+                result["prompt"] = measure_words(options.run, name, data, options)
+            if "nothing" in options.ways and can_project(name):
                 untaught = Pipeline.load(options.run, adapters=())
                 result["nothing"] = measure(untaught, name, data, options, plain=False)
             if options.reference:
