@@ -29,10 +29,20 @@ class Brush:
     This is quicker than painting one by one, and changes a value by 1 of 255 at most.
     """
 
+    hold: bool = False
+    """Whether all properties that are not set are held, where some are."""
+
     @property
     def record(self) -> dict[str, Any]:
         """What a protocol says of these settings."""
-        record = {"steps": self.steps, "guidance": self.guidance, "seed": self.seed, "solver": self.solver}
+        record: dict[str, Any] = {
+            "steps": self.steps,
+            "guidance": self.guidance,
+            "seed": self.seed,
+            "solver": self.solver,
+        }
+        if self.hold:
+            record["hold"] = True
         return record if self.property_guidance is None else {**record, "property_guidance": self.property_guidance}
 
     def paint(
@@ -60,6 +70,7 @@ class Brush:
             property_guidance=self.property_guidance,
             batch=self.batch,
             project=not plain,
+            hold=self.hold and bool(properties),
             raw=plain,
             palette=palette,
         )

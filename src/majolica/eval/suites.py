@@ -6,7 +6,7 @@ A new evaluator needs a file in `eval/evaluators/` and a line in `EVALUATORS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from majolica.errors import UserError, unknown_name
 from majolica.eval import builders
@@ -56,6 +56,10 @@ EVALUATORS: dict[str, Entry] = {
     "control-plain": Entry(
         "control by the model alone, without projection and calibration",
         lambda c: Control(c.measured, brush=c.brush, plain=True, name="control-plain"),
+    ),
+    "control-held": Entry(
+        "control where all other properties are held",
+        lambda c: Control(c.measured, values=4, brush=replace(c.brush, hold=True), name="control-held"),
     ),
     "control-weights": Entry(
         "control and cross-talk by the weight of properties",
@@ -131,9 +135,11 @@ EVALUATORS: dict[str, Entry] = {
 SUITES: dict[str, tuple[str, ...]] = {
     "drawings": ("gallery", "control-brief", "zero-shot", "fidelity", "likeness", "detail"),
     "captions": ("gallery", "control-brief", "zero-shot", "retrieval", "image-text", "distances", "heldout-loss"),
-    "control": ("control-deep", "control-plain", "control-weights", "control-limits", "palettes"),
+    "control": ("control-deep", "control-plain", "control-held", "control-weights", "control-limits", "palettes"),
     "everything": tuple(
-        name for name in EVALUATORS if name not in ("control-deep", "control-plain", "control-weights", "coco", "probe")
+        name
+        for name in EVALUATORS
+        if name not in ("control-deep", "control-plain", "control-held", "control-weights", "coco", "probe")
     ),
 }
 """Suites by name. The first two are what a run gets if no other is named: `drawings` if it was trained on those of

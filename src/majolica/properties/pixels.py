@@ -65,8 +65,12 @@ def subject_box(images_B3HW: Tensor) -> Tensor:
 
 
 def shift_box(box_B4: Tensor, middle_B: Tensor, axis: int) -> Tensor:
-    """The same boxes with their middle at that place along an axis: 0 is across, 1 is down."""
-    away_B = middle_B - (box_B4[:, axis] + box_B4[:, axis + 2]) / 2
-    moved_B4 = box_B4.clone()
-    moved_B4[:, axis::2] += away_B[:, None]
-    return moved_B4
+    """The boxes with their middle at that place along an axis, 0 across and 1 down, and smaller if they must be.
+
+    They keep their proportions, and stay within the frame.
+    """
+    middle_B2, half_B2 = (box_B4[:, :2] + box_B4[:, 2:]) / 2, (box_B4[:, 2:] - box_B4[:, :2]) / 2
+    middle_B2[:, axis] = middle_B
+    room_B2 = middle_B2.minimum(1 - middle_B2)
+    half_B2 = half_B2 * (room_B2[:, axis] / half_B2[:, axis]).clamp(max=1)[:, None]
+    return torch.cat((middle_B2 - half_B2, middle_B2 + half_B2), 1)

@@ -38,7 +38,8 @@ class Property:
     """Reads a name from a sample's metadata, "" where it has none; then the property is a category (`categories`)."""
 
     frame: Callable[[Tensor, Tensor], Tensor] | None = None
-    """From the box `(B, 4)` of what is drawn (`pixels.subject_box`) to the nearest one that measures the values `(B,)`.
+    """From the box `(B, 4)` of what is drawn (`pixels.subject_box`) to the one in the frame that measures the values
+    `(B,)`.
 
     Of properties that say where the subject is: pictures are moved to such a value by moving their subject.
     """

@@ -25,6 +25,7 @@ from majolica.sampling.noise import draw_noise, read_seeds
 from majolica.sampling.notices import describe_misses, find_repeats, warn
 from majolica.sampling.painting import integrate
 from majolica.sampling.palettes import list_palettes
+from majolica.sampling.placement import place_subjects
 from majolica.sampling.references import read_references, tell_apart
 from majolica.sampling.request import PaintRequest, PaintSettings, read_settings
 from majolica.sampling.solvers import Progress, Tick, make_tick
@@ -65,7 +66,9 @@ def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: Progress
     if request.hold:
         plain = dataclasses.replace(request, properties={}, hold=False, candidates=1, seed=seeds)
         without_B3HW = pool(paint_pictures(pipeline, plain).float() / 255, settings.size.scale)
-        wish = (wish or Wish.of_nothing(len(texts), pipeline.device)).hold(without_B3HW)
+        wish = wish or Wish.of_nothing(len(texts), pipeline.device)
+        # A larger subject has more edges: what is held is what the picture measures once its subject has been moved.
+        wish = wish.hold((place_subjects(without_B3HW.to(pipeline.device) * 2 - 1, wish) + 1) / 2)
     tick = make_tick(progress, len(rows) * (len(settings.times) - 1))
     parts = [_paint(pipeline, condition[some], seeds[some], settings, tick, wish and wish[some]) for some in rows]
     painted_B3HW = torch.cat(parts)

@@ -50,12 +50,15 @@ def place_subjects(images_B3HW: Tensor, wish: Wish, scale: int = 1) -> Tensor:
     """Pictures whose subjects measure what is wished of their place and size.
 
     `images_B3HW` are in [-1, 1], at `scale` times the base resolution, at which they are measured. A picture without
-    any edge stays as it is.
+    any edge stays as it is. Subjects stay whole: one whose place leaves no room for its size becomes smaller, also if
+    its size was asked for.
     """
     wish = wish.choose(has_frame)
     box_B4 = subject_box(((pool(images_B3HW.float(), scale) + 1) / 2).clamp(0, 1))
     wanted_B4 = box_B4
-    for place, name in enumerate(wish.names):
+    # What is held gives way to what was asked for, and a size to a place.
+    for place in sorted(range(len(wish.names)), key=lambda place: (not wish.held[place], wish.names[place])):
+        name = wish.names[place]
         values_B, frame = wish.values_BP[:, place], find_property(name).frame
         assert frame is not None
         wanted_B4 = torch.where(values_B.isfinite()[:, None], frame(wanted_B4, values_B), wanted_B4)

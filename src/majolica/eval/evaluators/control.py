@@ -18,6 +18,20 @@ from majolica.html.matrices import share_matrix
 from majolica.plurals import counted
 from majolica.properties.registry import find_property
 
+PROJECTED = (
+    "Predictions were projected to them, as in use: this measures what pictures become, and not what the model has"
+    " learned of a property."
+)
+KINDS = {
+    "control_": ("Control of properties", PROJECTED),
+    "control_plain_": (
+        "Control by the model alone",
+        "The model alone followed them, without projection and calibration.",
+    ),
+    "control_held_": ("Control with all else held", f"All other properties were held. {PROJECTED}"),
+}
+"""Title and explanation by what the names of metrics begin with."""
+
 
 @dataclass(frozen=True)
 class Control:
@@ -41,7 +55,8 @@ class Control:
 
     def paintings(self, data: EvalData) -> float:
         """Return the number of pictures that it paints."""
-        return len(self.properties) * self.values * len(data.plain_prompts(self.prompts)) * self.seeds
+        count = len(self.properties) * self.values * len(data.plain_prompts(self.prompts)) * self.seeds
+        return count * (2 if self.brush.hold else 1)
 
     def lacks(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""
@@ -55,25 +70,25 @@ class Control:
         }
         accuracy = {name: sweep.accuracy() for name, sweep in sweeps.items()}
         painted_PP = measure_cross_talk(list(sweeps.values()))
-        own_PP = measure_own_cross_talk(self.properties, data.heldout if len(data.heldout) else data.combinations)
+        requested = {name: sweep.requested_V for name, sweep in sweeps.items()}
+        own_PP = measure_own_cross_talk(requested, data.heldout if len(data.heldout) else data.combinations)
         metrics = {f"control_{key}_{name}": value for name, found in accuracy.items() for key, value in found.items()}
         lead = "brightness" if "brightness" in sweeps else self.properties[0]
         beyond = np.abs(excess(painted_PP, own_PP))
         if np.isfinite(beyond).any():
-            metrics = {"control_cross_talk": float(np.nanmax(beyond)), **metrics}
+            talk = {
+                "control_cross_talk": float(np.nanmax(beyond)),
+                "control_cross_talk_mean": float(np.nanmean(beyond)),
+            }
+            metrics = talk | metrics
         metrics = {"control_rho": metrics[f"control_rho_{lead}"], **metrics}
-        if self.plain:
-            metrics = {name.replace("control_", "control_plain_", 1): value for name, value in metrics.items()}
-        how = (
-            " The model alone followed them, without projection and calibration."
-            if self.plain
-            else " Predictions were projected to them, as in use: this measures what pictures become, and not what the"
-            " model has learned of a property."
-        )
+        prefix = "control_plain_" if self.plain else "control_held_" if self.brush.hold else "control_"
+        metrics = {name.replace("control_", prefix, 1): value for name, value in metrics.items()}
+        title, how = KINDS[prefix]
         note = (
             f"Each property was set to {counted(self.values, 'value')} on {counted(len(prompts), 'prompt')}"
             f" ({counted(self.values * len(prompts) * self.seeds, 'picture')}), and then measured on the pixels."
-            f" The prompts say nothing about light or background.{how}"
+            f" The prompts say nothing about light or background. {how}"
         )
         parts: tuple[Figure | Table, ...] = (
             *(sweep.figure(prompts) for sweep in sweeps.values()),
@@ -81,9 +96,8 @@ class Control:
             Figure("Requested against measured", charts([sweep.plot() for sweep in sweeps.values()])),
             *_cross_talk_figures(self.properties, painted_PP, own_PP),
         )
-        title = "Control by the model alone" if self.plain else "Control of properties"
         counts = {"prompts": prompts, "seeds": self.seeds, "values": self.values, "plain": self.plain}
-        intervals = choose_intervals(accuracy, "control_plain_" if self.plain else "control_")
+        intervals = choose_intervals(accuracy, prefix)
         protocol = {**self.brush.record, **data.record, "properties": list(self.properties), **counts}
         protocol["calibration"] = "" if self.plain else describe_calibration(pipeline)
         if files := [source for name in self.properties if (source := find_property(name).source)]:

@@ -14,10 +14,11 @@ def measure(images_B3HW: Tensor) -> Tensor:
 
 
 def frame(box_B4: Tensor, values_B: Tensor) -> Tensor:
-    """The box of that longer side with the same middle and proportions, `(B, 4)`."""
+    """The box of that longer side with the same proportions and the nearest middle at which it is whole, `(B, 4)`."""
     start_B2, end_B2 = box_B4[:, :2], box_B4[:, 2:]
-    middle_B2, half_B2 = (start_B2 + end_B2) / 2, (end_B2 - start_B2) / 2
+    half_B2 = (end_B2 - start_B2) / 2
     half_B2 = half_B2 * (values_B / (2 * half_B2.amax(1)))[:, None]
+    middle_B2 = ((start_B2 + end_B2) / 2).maximum(half_B2).minimum(1 - half_B2)
     return torch.cat((middle_B2 - half_B2, middle_B2 + half_B2), 1)
 
 

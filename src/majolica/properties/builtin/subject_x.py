@@ -13,7 +13,7 @@ def measure(images_B3HW: Tensor) -> Tensor:
 
 
 def frame(box_B4: Tensor, values_B: Tensor) -> Tensor:
-    """The box of the same size whose middle is there, `(B, 4)`."""
+    """The box whose middle is there, of the same size or the largest at which it is whole, `(B, 4)`."""
     return shift_box(box_B4, values_B, 0)
 
 
