@@ -76,11 +76,8 @@ class Control:
         lead = "brightness" if "brightness" in sweeps else self.properties[0]
         beyond = np.abs(excess(painted_PP, own_PP))
         if np.isfinite(beyond).any():
-            talk = {
-                "control_cross_talk": float(np.nanmax(beyond)),
-                "control_cross_talk_mean": float(np.nanmean(beyond)),
-            }
-            metrics = talk | metrics
+            largest, mean = float(np.nanmax(beyond)), float(np.nanmean(beyond))
+            metrics = {"control_cross_talk": largest, "control_cross_talk_mean": mean, **metrics}
         metrics = {"control_rho": metrics[f"control_rho_{lead}"], **metrics}
         prefix = "control_plain_" if self.plain else "control_held_" if self.brush.hold else "control_"
         metrics = {name.replace("control_", prefix, 1): value for name, value in metrics.items()}
