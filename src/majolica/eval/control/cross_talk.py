@@ -52,8 +52,8 @@ def measure_own_cross_talk(requested: Mapping[str, Numbers], pictures: Split) ->
 def _move(turned: str, name: str, x: Numbers, y: Numbers, groups: np.ndarray, over: Numbers | None = None) -> float:
     """How far the measure `name` moves with the values `x` of the property `turned`, within groups of pictures.
 
-    It is the slope of a straight line. With `over`, it is the slope over these values of the parabola that fits best: as
-    much of a movement to and fro as a line through these values shows.
+    It is the slope of a straight line. With `over`, it is the slope over these values of the parabola that fits
+    best: as much of a movement to and fro as a line through these values shows.
     """
     entry, seen = find_property(turned), find_property(name)
     known = np.isfinite(x) & np.isfinite(y)
