@@ -35,7 +35,10 @@ from majolica.activation.solve import smallest_budget
 from majolica.activation.step import build_step
 from majolica.activation.usual import best_usual_placement
 from majolica.config.fitting import settle_open_options
-from majolica.config.run import DecoderConfig, LossConfig, ModelConfig, RunConfig, TextConfig, TrainConfig
+from majolica.config.loss import LossConfig
+from majolica.config.model import DecoderConfig, ModelConfig, TextConfig
+from majolica.config.run import RunConfig
+from majolica.config.training import TrainConfig
 from majolica.recipes import recipe
 
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75)

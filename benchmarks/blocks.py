@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.timing import Step, median_ratio
-from majolica.config.run import ModelConfig
+from majolica.config.model import ModelConfig
 from majolica.models import trunk
 from majolica.models.layers import swiglu_hidden
 from majolica.models.precision import Precision, autocast, set_attention_by_products

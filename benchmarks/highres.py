@@ -32,8 +32,8 @@ from torch.utils._pytree import tree_leaves
 
 from benchmarks.blocks import own_blocks
 from benchmarks.timing import Step, median_ratio, rounds, timed
+from majolica.config.model import ModelConfig
 from majolica.config.picture_size import PictureSize
-from majolica.config.run import ModelConfig
 from majolica.device import find_device
 from majolica.estimate.trace import flop_counter
 from majolica.models.conditions import Condition

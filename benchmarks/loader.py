@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.data.loading.loader import Loader, Size
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.fit import fit

@@ -27,7 +27,8 @@ from torch import Tensor, nn
 from benchmarks.blocks import same_size, times_as_fast, ways
 from benchmarks.loader import make_set
 from benchmarks.timing import Step, median_ratio, peak_flops, rounds, timed
-from majolica.config.run import ModelConfig, RunConfig
+from majolica.config.model import ModelConfig
+from majolica.config.run import RunConfig
 from majolica.config.split import split_rows
 from majolica.data.loading.loader import Batch
 from majolica.distributed.group import Group, default_device

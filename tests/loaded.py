@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.data.loading.loader import Batch, Loader, Size
 
 SMALL = Size(8)

@@ -6,16 +6,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from majolica.config.run import (
-    DataConfig,
-    DecoderConfig,
-    LossConfig,
-    ModelConfig,
-    OptimConfig,
-    RunConfig,
-    TextConfig,
-    TrainConfig,
-)
+from majolica.config.data import DataConfig
+from majolica.config.loss import LossConfig
+from majolica.config.model import DecoderConfig, ModelConfig, TextConfig
+from majolica.config.run import RunConfig
+from majolica.config.training import OptimConfig, TrainConfig
 
 TINY = ModelConfig(
     resolution=16,

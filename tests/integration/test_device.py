@@ -26,7 +26,9 @@ from majolica.activation.margin import margin_on
 from majolica.activation.plan import plan_chain
 from majolica.activation.solve import smallest_budget
 from majolica.activation.step import build_step
-from majolica.config.run import LossConfig, RunConfig, TrainConfig
+from majolica.config.loss import LossConfig
+from majolica.config.run import RunConfig
+from majolica.config.training import TrainConfig
 from majolica.distributed.group import Group, any_rank, broadcast_number
 from majolica.estimate.trace import fake_group
 from majolica.launch.prepare import prepare

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from majolica.config import io
-from majolica.config.run import TrainConfig
+from majolica.config.training import TrainConfig
 from majolica.run.weights import checkpoints, load_ema
 from majolica.sampling.pipeline import Pipeline
 from processes import ENVIRONMENT, kill_group, members, wait_for

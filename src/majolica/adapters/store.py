@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save
 
 from majolica.adapters.card import KEY, Card
 from majolica.adapters.reference_card import ReferenceCard, is_reference
-from majolica.config.run import ModelConfig
+from majolica.config.model import ModelConfig
 from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.models.adapter import PropertyAdapter

@@ -12,18 +12,14 @@ from majolica.commands.names import check_recipe
 from majolica.commands.options import parse_options
 from majolica.config import io
 from majolica.config.checks import check_config, derive_values
+from majolica.config.data import DataConfig, SourceConfig
 from majolica.config.fitting import open_options
+from majolica.config.loss import LossConfig
+from majolica.config.model import ModelConfig
 from majolica.config.resolutions import trained_sizes
-from majolica.config.run import (
-    DataConfig,
-    LossConfig,
-    ModelConfig,
-    OptimConfig,
-    RunConfig,
-    SourceConfig,
-    TrainConfig,
-)
+from majolica.config.run import RunConfig
 from majolica.config.run_folder import config_of_run
+from majolica.config.training import OptimConfig, TrainConfig
 from majolica.errors import UserError
 from majolica.files import check_folder_writable
 from majolica.recipes import RECIPES, recipe, summary

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from majolica.config.bounds import check_ranges
-from majolica.config.run import ModelConfig, RunConfig
+from majolica.config.model import ModelConfig
+from majolica.config.run import RunConfig
 from majolica.config.split import fine_on_rank, noisiest_split
 from majolica.errors import UserError, unknown_name
 from majolica.plurals import counted

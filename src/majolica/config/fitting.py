@@ -9,7 +9,8 @@ import dataclasses
 import math
 from typing import Literal
 
-from majolica.config.run import RunConfig, TrainConfig
+from majolica.config.run import RunConfig
+from majolica.config.training import TrainConfig
 
 OFTEN, FEW = 100, 10_000
 """So often each picture is seen where there are no more than so few of them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
-from majolica.config.run import LossConfig
+from majolica.config.loss import LossConfig
 
 
 def time_quantile(share: float, loss: LossConfig) -> float:

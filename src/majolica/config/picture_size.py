@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from majolica.config.run import ModelConfig
+from majolica.config.model import ModelConfig
 from majolica.errors import UserError
 
 LARGEST = 4_096

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from majolica.config.run import DataConfig, SourceConfig
+from majolica.config.data import DataConfig, SourceConfig
 
 SAYS_NOTHING = ("train", "heldout", "shards")
 """Names of folders that do not say where their pictures come from."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from majolica.config.run import LossConfig
+from majolica.config.loss import LossConfig
 
 SQRT_2 = 0x6A09E667F3BCC908
 """The fraction of the square root of 2, times 2^64."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from majolica.config.run import ModelConfig
+from majolica.config.model import ModelConfig
 from majolica.models.conditions import FEATURES, property_frequencies
 from majolica.models.layers import CrossAttention, attend, fourier
 from majolica.properties.quantiles import spread_evenly, to_quantile

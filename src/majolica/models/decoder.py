@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from majolica.config.run import DecoderConfig
+from majolica.config.model import DecoderConfig
 from majolica.models.layers import layer_norm
 from majolica.models.pooling import details
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from majolica.config.run import ModelConfig
+from majolica.config.model import ModelConfig
 from majolica.device import to_device
 from majolica.models.adapter import PropertyAdapter, Setting
 from majolica.models.conditions import Condition, ConditionEncoder

@@ -15,7 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from majolica.config.run import ModelConfig
+from majolica.config.model import ModelConfig
 from majolica.models.adapter import TOKENS, Setting, make_gates, make_keys_values
 from majolica.models.conditions import Reference
 from majolica.models.layers import layer_norm

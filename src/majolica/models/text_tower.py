@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from majolica.config.run import TextConfig
+from majolica.config.model import TextConfig
 from majolica.models.layers import AttentionPool, Norm, SelfAttention, SwiGLU
 
 PAD = 0

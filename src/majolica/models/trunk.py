@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from majolica.config.run import ModelConfig
+from majolica.config.model import ModelConfig
 from majolica.models.adapter import Setting
 from majolica.models.layers import AttentionPool, CrossAttention, Norm, SelfAttention, SwiGLU, TimeEmbedding
 from majolica.models.patches import patchify

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from majolica.config.run import DecoderConfig, LossConfig, ModelConfig
+from majolica.config.loss import LossConfig
+from majolica.config.model import DecoderConfig, ModelConfig
 from majolica.device import to_device
 from majolica.models.conditions import Condition
 from majolica.models.majolica import Crops, Rows

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from majolica.config.run import LossConfig, RunConfig
+from majolica.config.loss import LossConfig
+from majolica.config.run import RunConfig
 from majolica.config.split import RowSplit
 from majolica.models.majolica import Majolica, Outputs, Rows
 from majolica.models.precision import Precision, autocast

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from majolica.config.run import DecoderConfig
+from majolica.config.model import DecoderConfig
 from majolica.device import to_device
 from majolica.models.decoder import Window, reach_of, unit_of
 from majolica.models.tiles import span

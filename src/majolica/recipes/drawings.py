@@ -5,16 +5,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from majolica.config.run import (
-    DataConfig,
-    DecoderConfig,
-    LossConfig,
-    ModelConfig,
-    OptimConfig,
-    RunConfig,
-    TextConfig,
-    TrainConfig,
-)
+from majolica.config.data import DataConfig
+from majolica.config.loss import LossConfig
+from majolica.config.model import DecoderConfig, ModelConfig, TextConfig
+from majolica.config.run import RunConfig
+from majolica.config.training import OptimConfig, TrainConfig
 
 SHARDS = "data/openmoji/train"
 """The folder that `majolica data openmoji` writes to by default."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from majolica.config.run import ModelConfig, OptimConfig, RunConfig, TextConfig, TrainConfig
+from majolica.config.model import ModelConfig, TextConfig
+from majolica.config.run import RunConfig
+from majolica.config.training import OptimConfig, TrainConfig
 
 
 def reference() -> RunConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from majolica.config.run import DecoderConfig
+from majolica.config.model import DecoderConfig
 from majolica.errors import UserError
 from majolica.machine import free_memory
 from majolica.sampling.request import PaintSettings

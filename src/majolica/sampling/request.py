@@ -9,8 +9,9 @@ import numpy as np
 from torch import Tensor
 
 from majolica.config.flow_times import time_quantile
+from majolica.config.loss import LossConfig
 from majolica.config.picture_size import PictureSize, size_of
-from majolica.config.run import LossConfig, RunConfig
+from majolica.config.run import RunConfig
 from majolica.errors import UserError, unknown_name
 from majolica.sampling.guidance import Guidance, PropertyWeights, read_guidance
 from majolica.sampling.images import Pictures

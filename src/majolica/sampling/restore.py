@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from majolica.config.run import ModelConfig
+from majolica.config.model import ModelConfig
 from majolica.errors import UserError
 from majolica.models.initialise import materialise, set_constants
 from majolica.models.majolica import Majolica

@@ -13,7 +13,8 @@ from torch import Tensor
 from majolica.adapters.card import Card
 from majolica.adapters.store import FOLDER, save_adapter
 from majolica.config.flow_times import time_quantile
-from majolica.config.run import LossConfig, RunConfig
+from majolica.config.loss import LossConfig
+from majolica.config.run import RunConfig
 from majolica.data.loading.loader import Batch
 from majolica.errors import UserError
 from majolica.models.adapter import PropertyAdapter

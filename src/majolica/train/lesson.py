@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from majolica.config.run import LossConfig, RunConfig
+from majolica.config.loss import LossConfig
+from majolica.config.run import RunConfig
 from majolica.data.counter import mix
 from majolica.data.loading.loader import Batch, Loader, Size
 from majolica.errors import UserError

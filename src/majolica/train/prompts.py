@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.config.sources import sources_of
 from majolica.data.loading.held_out import find_held_out_beside
 from majolica.data.loading.sources import open_source

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.data.counter import uniform
 from majolica.data.pictures.transforms import augment
 

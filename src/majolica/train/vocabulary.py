@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from majolica.config.run import DataConfig, RunConfig
+from majolica.config.data import DataConfig
+from majolica.config.run import RunConfig
 from majolica.data.loading.captions import draw_captions
 from majolica.data.loading.sources import open_sources
 from majolica.data.order.shares import shares_of

@@ -23,7 +23,10 @@ from majolica.activation.solve import smallest_budget
 from majolica.activation.step import build_step
 from majolica.activation.tape import Tape
 from majolica.activation.usual import usual_placements
-from majolica.config.run import DecoderConfig, LossConfig, RunConfig, TextConfig, TrainConfig
+from majolica.config.loss import LossConfig
+from majolica.config.model import DecoderConfig, TextConfig
+from majolica.config.run import RunConfig
+from majolica.config.training import TrainConfig
 from majolica.distributed.group import Group
 from majolica.distributed.reduce import Traffic
 from majolica.errors import UserError

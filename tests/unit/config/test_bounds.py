@@ -11,9 +11,10 @@ from typing import Annotated, Any
 import pytest
 
 from majolica.config.bounds import ANY, above, at_least_or_off, at_most, between, check_ranges, numbers
+from majolica.config.data import DataConfig, SourceConfig
 from majolica.config.fetch import FetchConfig
 from majolica.config.filter import FilterConfig
-from majolica.config.run import DataConfig, RunConfig, SourceConfig
+from majolica.config.run import RunConfig
 from majolica.config.shard import ShardConfig
 from majolica.errors import UserError
 

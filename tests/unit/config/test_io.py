@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from majolica.config import io
-from majolica.config.run import OptimConfig, RunConfig, SourceConfig
+from majolica.config.data import SourceConfig
+from majolica.config.run import RunConfig
+from majolica.config.training import OptimConfig
 from majolica.errors import UserError
 from majolica.recipes import RECIPES, recipe
 

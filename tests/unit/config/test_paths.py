@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from majolica.config.data import DataConfig, SourceConfig
 from majolica.config.paths import make_paths_absolute
-from majolica.config.run import DataConfig, RunConfig, SourceConfig, TrainConfig
+from majolica.config.run import RunConfig
+from majolica.config.training import TrainConfig
 
 
 def test_local_paths_become_absolute_and_urls_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

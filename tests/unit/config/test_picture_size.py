@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from majolica.config.model import ModelConfig
 from majolica.config.picture_size import LARGEST, PictureSize, scale_of, size_of, sizes
-from majolica.config.run import ModelConfig
 from majolica.errors import UserError
 
 MODEL = ModelConfig(resolution=256, patch=16)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from majolica.config.run import LossConfig
+from majolica.config.loss import LossConfig
 from majolica.config.split import clean_by_rank, count_on_rank, fine_on_rank, noisiest_split, split_rows
 
 

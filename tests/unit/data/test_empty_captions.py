@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from majolica import cli
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.data.loading.loader import Loader, Size
 from majolica.data.store import caption_text
 from majolica.data.store.index import open_index

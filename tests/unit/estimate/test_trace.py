@@ -9,7 +9,9 @@ import torch
 from torch.autograd.graph import saved_tensors_hooks
 
 from majolica.activation.step import build_inputs
-from majolica.config.run import LossConfig, OptimConfig, RunConfig, TrainConfig
+from majolica.config.loss import LossConfig
+from majolica.config.run import RunConfig
+from majolica.config.training import OptimConfig, TrainConfig
 from majolica.distributed.group import Group
 from majolica.estimate import trace as module
 from majolica.estimate.trace import SavedTensors, last_micro_step_loss, trace

@@ -11,7 +11,8 @@ import pytest
 import simplejpeg
 import torch
 
-from majolica.config.run import DataConfig, RunConfig
+from majolica.config.data import DataConfig
+from majolica.config.run import RunConfig
 from majolica.data.loading.split import load_split
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record

@@ -14,7 +14,8 @@ from scipy.stats import mannwhitneyu
 from torch import Tensor
 from torch.nn import functional as F
 
-from majolica.config.run import DataConfig, RunConfig, SourceConfig
+from majolica.config.data import DataConfig, SourceConfig
+from majolica.config.run import RunConfig
 from majolica.data.loading.split import load_split
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record

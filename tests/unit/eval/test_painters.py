@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from majolica.config import io
-from majolica.config.run import LossConfig, RunConfig
+from majolica.config.loss import LossConfig
+from majolica.config.run import RunConfig
 from majolica.errors import UserError
 from majolica.eval import painters as module
 from majolica.eval import workers as workers_module

@@ -14,9 +14,10 @@ import pytest
 import torch
 from PIL import Image
 
+from majolica.config.data import DataConfig
 from majolica.config.evaluation import EvaluatorConfig
 from majolica.config.logged import GRADIENT_NORM
-from majolica.config.run import DataConfig, RunConfig
+from majolica.config.run import RunConfig
 from majolica.errors import UserError
 from majolica.eval import facts
 from majolica.eval.context import Judges, make_context

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.errors import UserError
 from majolica.launch.outcome import check_saved, describe_finished, describe_stopped
 from majolica.recipes.drawings import nano

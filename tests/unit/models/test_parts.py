@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 from majolica.activation.step import build_inputs
-from majolica.config.run import LossConfig, RunConfig, TrainConfig
+from majolica.config.loss import LossConfig
+from majolica.config.run import RunConfig
+from majolica.config.training import TrainConfig
 from majolica.models.majolica import Majolica
 from majolica.models.parts import HEAD, hidden_matrices, parameters_by_part
 from tiny import TINY

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from majolica.config.run import ModelConfig
+from majolica.config.model import ModelConfig
 from majolica.eval.detail import seam_index
 from majolica.models import majolica
 from majolica.models.conditions import Condition

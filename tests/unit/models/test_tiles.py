@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from majolica.config.run import DecoderConfig
+from majolica.config.model import DecoderConfig
 from majolica.models.decoder import PixelDecoder, Window
 from majolica.models.tiles import decode_in_tiles, spans
 from tiny import awake

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from majolica.config.run import LossConfig
+from majolica.config.loss import LossConfig
 from majolica.models.conditions import Condition
 from majolica.objectives.draws import Draws
 from majolica.objectives.joint import draw_condition

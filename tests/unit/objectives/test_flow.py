@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from majolica.config.flow_times import time_quantile
-from majolica.config.run import LossConfig
+from majolica.config.loss import LossConfig
 from majolica.models.pooling import details, pool, repeat, shape_noise
 from majolica.objectives.flow import add_noise, flow_time, velocity_loss
 

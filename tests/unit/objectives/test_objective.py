@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from majolica.activation.step import build_inputs
-from majolica.config.run import LossConfig, RunConfig, TrainConfig
+from majolica.config.loss import LossConfig
+from majolica.config.run import RunConfig
 from majolica.config.split import RowSplit
+from majolica.config.training import TrainConfig
 from majolica.models.majolica import Majolica
 from majolica.objectives.objective import Objective, Others, clean_pairs
 from tiny import TINY, awake

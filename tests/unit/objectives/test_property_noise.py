@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from majolica.config.run import LossConfig
+from majolica.config.loss import LossConfig
 from majolica.models.conditions import ConditionEncoder
 from majolica.objectives.draws import Draws
 from majolica.objectives.joint import draw_condition, make_rows

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from majolica.config.run import DecoderConfig
+from majolica.config.model import DecoderConfig
 from majolica.models import decoder as glaze
 from majolica.models.decoder import PixelDecoder, Window
 from majolica.models.pooling import details

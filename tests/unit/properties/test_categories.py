@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from majolica.config.run import DataConfig, RunConfig, SourceConfig
+from majolica.config.data import DataConfig, SourceConfig
+from majolica.config.run import RunConfig
 from majolica.config.sources import name_sources
 from majolica.data.loading.held_out import find_held_out
 from majolica.data.loading.loader import Loader, Size

@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from majolica.config.run import DataConfig, LossConfig
+from majolica.config.data import DataConfig
+from majolica.config.loss import LossConfig
 from majolica.data.loading.loader import Loader, Size
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record

@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from majolica.config.run import LossConfig, RunConfig
+from majolica.config.loss import LossConfig
+from majolica.config.run import RunConfig
 from majolica.models.majolica import Majolica
 from majolica.sampling.pipeline import Pipeline
 from majolica.text.tokenizer import Tokenizer, train_tokenizer

@@ -10,8 +10,8 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from majolica.activation.tape import Tape
+from majolica.config.model import DecoderConfig
 from majolica.config.picture_size import PictureSize
-from majolica.config.run import DecoderConfig
 from majolica.errors import UserError
 from majolica.machine import free_memory
 from majolica.models.decoder import PixelDecoder, Window

@@ -6,8 +6,8 @@ import warnings
 import pytest
 import torch
 
+from majolica.config.loss import LossConfig
 from majolica.config.picture_size import PictureSize
-from majolica.config.run import LossConfig
 from majolica.errors import Notice, UserError
 from majolica.models.pooling import pool
 from majolica.sampling.guidance import Guidance

@@ -7,7 +7,9 @@ from types import SimpleNamespace
 
 from PIL import Image
 
-from majolica.config.run import DataConfig, ModelConfig, RunConfig
+from majolica.config.data import DataConfig
+from majolica.config.model import ModelConfig
+from majolica.config.run import RunConfig
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.data.store.shards import ShardSet

@@ -53,7 +53,7 @@ def test_waiting_is_measured() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_to_a_gpu_the_batches_and_the_state_are_the_same(tmp_path: Path) -> None:
-    from majolica.config.run import DataConfig
+    from majolica.config.data import DataConfig
     from majolica.data.drawings.make import make_openmoji
     from majolica.data.loading.loader import Loader, Size
 

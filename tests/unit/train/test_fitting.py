@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from majolica.config.checks import check_config
+from majolica.config.data import DataConfig, SourceConfig
 from majolica.config.fitting import fit_schedule, has_open_options
 from majolica.config.io import load
-from majolica.config.run import DataConfig, RunConfig, SourceConfig
+from majolica.config.run import RunConfig
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.errors import UserError

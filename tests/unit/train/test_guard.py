@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 
-from majolica.config.run import OptimConfig
+from majolica.config.training import OptimConfig
 from majolica.models.majolica import Majolica
 from majolica.train.optim.ema import Ema
 from majolica.train.optim.optimisers import build_optimisers, state_by_name, step_if_finite

@@ -2,7 +2,7 @@
 
 import torch
 
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.train.reference_views import SMALLEST, draw_views
 
 DATA = DataConfig(flip=True, jitter=0.0)

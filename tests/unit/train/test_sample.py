@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from majolica.config.run import DataConfig, SourceConfig, TrainConfig
+from majolica.config.data import DataConfig, SourceConfig
+from majolica.config.training import TrainConfig
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.data.store.shards import ShardSet

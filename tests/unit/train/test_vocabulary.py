@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from majolica.config.run import DataConfig, RunConfig, SourceConfig
+from majolica.config.data import DataConfig, SourceConfig
+from majolica.config.run import RunConfig
 from majolica.data.pictures.faults import BadSample
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.config.sources import sources_of
 
 HELD_OUT = "heldout"

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.config.split import scale_at
 from majolica.data.loading.buffers import Buffers
 from majolica.data.loading.reader import Reader, Row, Wish

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.data.pictures.faults import BadSample
 from majolica.data.pictures.frame import Shape, lost_area, scale_of
 from majolica.data.pictures.opening import upright_size

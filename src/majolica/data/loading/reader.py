@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.config.sources import name_sources
 from majolica.data.counter import mix
 from majolica.data.pictures.decode import Decoded, decode

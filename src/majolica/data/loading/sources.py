@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.config.sources import sources_of
 from majolica.data.pictures.faults import BadSample
 from majolica.data.store.shards import ShardSet

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.data.order.buckets import BucketOrder, grids, nearest
 from majolica.data.order.reading_order import ReadingOrder
 from majolica.data.order.shares import shares_of

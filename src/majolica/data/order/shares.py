@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.config.sources import sources_of
 from majolica.data.order.mixture import by_temperature
 from majolica.errors import UserError

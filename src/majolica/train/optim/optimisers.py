@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from majolica.config.run import OptimConfig
+from majolica.config.training import OptimConfig
 from majolica.models.parts import Structured, hidden_matrices
 from majolica.train.optim.muon import Muon
 

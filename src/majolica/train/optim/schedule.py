@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from majolica.config.run import OptimConfig, RunConfig
+from majolica.config.run import RunConfig
+from majolica.config.training import OptimConfig
 
 
 def learning_rate(step: int, steps: int, config: OptimConfig) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from majolica.config.run import TrainConfig
+from majolica.config.training import TrainConfig
 from majolica.distributed.group import Group
 from majolica.plurals import counted
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from majolica import cli
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.data.inspect import measure
 from majolica.data.loading.loader import Loader, Size
 from majolica.errors import UserError

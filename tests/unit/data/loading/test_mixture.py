@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from loaded import SMALL
-from majolica.config.run import DataConfig, SourceConfig
+from majolica.config.data import DataConfig, SourceConfig
 from majolica.data.loading.loader import Batch, Loader
 from majolica.errors import UserError
 

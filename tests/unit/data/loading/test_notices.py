@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.data.drawings.phrases import WITH_BACKGROUND, WITHOUT_BACKGROUND
 from majolica.data.loading.notices import ROWS, data_notices, mirrored_words
 from majolica.data.store.pack import write_shards

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from loaded import SMALL, loader_of, rows
-from majolica.config.run import DataConfig, SourceConfig
+from majolica.config.data import DataConfig, SourceConfig
 from majolica.data.loading.loader import Loader
 from majolica.data.order.permutation import sample_index
 from majolica.data.store.pack import write_shards

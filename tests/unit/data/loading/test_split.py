@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.data.loading.sources import captions
 from majolica.data.loading.split import load_split
 from majolica.data.store.pack import write_shards

@@ -16,8 +16,8 @@ from PIL import Image, ImageCms, features
 
 import profiles
 from majolica.commands.pictures import load_pictures
+from majolica.config.data import DataConfig
 from majolica.config.fetch import PictureConfig
-from majolica.config.run import DataConfig
 from majolica.config.shard import ShardConfig
 from majolica.data.fetch.picture import make_picture
 from majolica.data.folder.gather import gather

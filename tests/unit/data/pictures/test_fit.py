@@ -14,7 +14,7 @@ from PIL import Image
 
 from majolica.commands.pictures import load_pictures
 from majolica.config import io as config_io
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.data.loading.loader import Loader, Size
 from majolica.data.loading.split import load_split
 from majolica.data.pictures.decode import decode

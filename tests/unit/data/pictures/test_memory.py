@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from majolica.config.data import DataConfig
 from majolica.config.fetch import PictureConfig, fetch_recipe
-from majolica.config.run import DataConfig
 from majolica.config.shard import ShardConfig
 from majolica.data.fetch.picture import make_picture
 from majolica.data.fetch.status import OF_PICTURES, Failure

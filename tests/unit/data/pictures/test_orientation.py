@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from majolica.commands.pictures import load_pictures
-from majolica.config.run import DataConfig
+from majolica.config.data import DataConfig
 from majolica.data.loading.loader import Loader, Size
 from majolica.data.loading.split import load_split
 from majolica.data.pictures.decode import decode

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from majolica.config.run import DataConfig, SourceConfig
+from majolica.config.data import DataConfig, SourceConfig
 from majolica.data.loading import sources
 from majolica.data.loading.loader import Loader, Size
 from majolica.data.store import remote

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from majolica.config.run import OptimConfig
+from majolica.config.training import OptimConfig
 from majolica.distributed.group import Group
 from majolica.distributed.zero import Zero1
 from majolica.models.majolica import Majolica

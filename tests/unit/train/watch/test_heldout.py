@@ -16,7 +16,8 @@ import torch
 from torch.nn import functional as F
 
 from majolica.config import io
-from majolica.config.run import DataConfig, RunConfig, SourceConfig
+from majolica.config.data import DataConfig, SourceConfig
+from majolica.config.run import RunConfig
 from majolica.config.split import RowSplit
 from majolica.data.counter import mix
 from majolica.data.loading.held_out import find_held_out

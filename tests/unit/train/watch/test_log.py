@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from majolica.config.run import RunConfig, TrainConfig
+from majolica.config.run import RunConfig
+from majolica.config.training import TrainConfig
 from majolica.files import append_whole
 from majolica.train.watch import lines, trackers
 from majolica.train.watch.lines import Lines, cut_back, drop_after

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from majolica.config.run import OptimConfig, TrainConfig
+from majolica.config.training import OptimConfig, TrainConfig
 from majolica.run.step_plan import StepPlan
 from majolica.train.watch import pace
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from majolica.config.run import RunConfig, TrainConfig
+from majolica.config.run import RunConfig
+from majolica.config.training import TrainConfig
 from majolica.train.watch.trackers import open_trackers
 
 
