@@ -46,7 +46,8 @@ class LoraDial(nn.Module):
 
     def forward(self, values_B: Tensor, present_B: Tensor) -> Silence:
         """Take the values of the rows as strengths; what synthesis computes next is changed by them."""
-        place_B = to_quantile(values_B[:, None], self.quantiles[None])[:, 0].clamp(0, 1)
+        known_B1 = values_B.masked_fill(~present_B, 0.0)[:, None]  # a grey picture has no hue
+        place_B = to_quantile(known_B1, self.quantiles[None])[:, 0].clamp(0, 1)
         angle_B = 2 * math.pi * place_B
         parts = (angle_B.cos(), angle_B.sin()) if self.circular else (2 * place_B - 1,)
         self.strength_BS = torch.stack(parts, 1) * present_B[:, None]
