@@ -39,7 +39,7 @@ from majolica.eval.detail import octave_ratios, seam_index
 from majolica.eval.facts import data_folder, read_json, read_names
 from majolica.eval.judge.judge import Judge
 from majolica.metrics.frechet import frechet_distance
-from majolica.models.decoder import Window
+from majolica.models.interpolation import Window
 from majolica.models.pooling import details, pool, repeat, shape_noise
 from majolica.models.precision import autocast_in_use
 from majolica.objectives.flow import add_noise

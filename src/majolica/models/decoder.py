@@ -16,37 +16,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from majolica.config.model import DecoderConfig
+from majolica.models.enlargement import enlarge
+from majolica.models.interpolation import Window, coordinates, interpolation, resample
 from majolica.models.layers import layer_norm
 from majolica.models.pooling import details
 
 HARMONICS = 2
 COORDINATES = 4 * HARMONICS + 1  # place inside the token, log2(k)
-
-
-@dataclass(frozen=True)
-class Window:
-    """Which pixels of each row's picture are decoded: all of it, or a part at a scale above 1."""
-
-    top_B: Tensor
-    """First row as a share of the picture's height; float. A multiple of a base pixel."""
-    left_B: Tensor
-    share: tuple[float, float]
-    """Height and width of the window over the picture's."""
-    scale: int
-    """k: picture side over base side."""
-
-    @staticmethod
-    def whole(batch: int, scale: int, device: torch.device) -> Window:
-        """The full picture of every row at scale k."""
-        zero = torch.zeros(batch, device=device)
-        return Window(zero, zero, (1.0, 1.0), scale)
 
 
 def unit_of(config: DecoderConfig) -> int:
@@ -62,51 +44,6 @@ def reach_of(config: DecoderConfig) -> int:
     """
     half = 2 * (config.half_depth + 1) if config.half_depth else 0
     return config.stride * (2 + config.depth + half) + config.stride - 1
-
-
-def centres(start_B: Tensor, share: float, pixels: int) -> Tensor:
-    """Normalised coordinates `(B, pixels)` of the pixel centres of a window."""
-    unit = (torch.arange(pixels, dtype=start_B.dtype, device=start_B.device) + 0.5) / pixels
-    return start_B[:, None] + share * unit
-
-
-def interpolation(centre_BP: Tensor, cells: int) -> Tensor:
-    """Bilinear weights `(B, P, cells)` from cell centres to the given coordinates (clamped at the border)."""
-    place_BP1 = (centre_BP * cells - 0.5).clamp(0, cells - 1)[..., None]
-    return (1 - (place_BP1 - torch.arange(cells, device=centre_BP.device)).abs()).clamp(min=0)
-
-
-def resample(grid_BHWC: Tensor, rows_BPH: Tensor, columns_BQW: Tensor) -> Tensor:
-    """Separable interpolation as two batched products: `(B, h, w, C) -> (B, P, Q, C)`.
-
-    Columns first, while the picture is small; the large product then comes out in its final layout.
-    """
-    batch, height, width, channels = grid_BHWC.shape
-    pixels = columns_BQW.shape[1]
-    x = torch.bmm(columns_BQW, grid_BHWC.transpose(1, 2).reshape(batch, width, height * channels))
-    x = x.view(batch, pixels, height, channels).transpose(1, 2).reshape(batch, height, pixels * channels)
-    return torch.bmm(rows_BPH, x).view(batch, rows_BPH.shape[1], pixels, channels)
-
-
-def snap(centre_BP: Tensor, pixels: int) -> Tensor:
-    """The centres of the pixels, of `pixels` in the whole picture, in which coordinates lie: the same in any window."""
-    return ((centre_BP * pixels).floor() + 0.5) / pixels
-
-
-def enlarge(base_B3HW: Tensor, window: Window, size: Sequence[int]) -> Tensor:
-    """The base picture, bilinearly enlarged, in a window of `size` pixels; float32 or better.
-
-    In bfloat16, to which autocast would round the products, details would not average to zero over cells.
-    """
-    height, width = base_B3HW.shape[-2:]
-    with torch.autocast(base_B3HW.device.type, enabled=False):
-        base_BHW3 = base_B3HW.permute(0, 2, 3, 1)
-        base_BHW3 = base_BHW3.float() if base_BHW3.dtype == torch.bfloat16 else base_BHW3
-        row_BP, column_BQ = coordinates(window, size)
-        rows_BPH = interpolation(snap(row_BP, height * window.scale).to(base_BHW3.dtype), height)
-        columns_BQW = interpolation(snap(column_BQ, width * window.scale).to(base_BHW3.dtype), width)
-        large = resample(base_BHW3, rows_BPH, columns_BQW)
-    return large.permute(0, 3, 1, 2)
 
 
 def convolve(layer: nn.Conv2d, x_BPQC: Tensor) -> Tensor:
@@ -236,11 +173,6 @@ def unfold(squares_BPQC: Tensor, stride: int) -> Tensor:
     channels = numbers // stride**2
     x = squares_BPQC.view(batch, height, width, channels, stride, stride).permute(0, 3, 1, 4, 2, 5)
     return x.reshape(batch, channels, height * stride, width * stride)
-
-
-def coordinates(window: Window, size: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Normalised coordinates of a window's P rows `(B, P)` and Q columns `(B, Q)`, whose numbers are `size`."""
-    return centres(window.top_B, window.share[0], size[0]), centres(window.left_B, window.share[1], size[1])
 
 
 def intra_token(row_BP: Tensor, column_BQ: Tensor, scale: int) -> Tensor:

@@ -18,8 +18,9 @@ from majolica.config.model import ModelConfig
 from majolica.device import to_device
 from majolica.models.adapter import PropertyAdapter, Setting
 from majolica.models.conditions import Condition, ConditionEncoder
-from majolica.models.decoder import PixelDecoder, Window
+from majolica.models.decoder import PixelDecoder
 from majolica.models.initialise import initialise, materialise, without_memory
+from majolica.models.interpolation import Window
 from majolica.models.layers import Norm, rope_2d
 from majolica.models.parts import BlockCall, Kind
 from majolica.models.patches import overlap_patches

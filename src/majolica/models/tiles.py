@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from majolica.models.decoder import Window
+from majolica.models.interpolation import Window
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from majolica.config.model import DecoderConfig
 from majolica.device import to_device
-from majolica.models.decoder import Window, reach_of, unit_of
+from majolica.models.decoder import reach_of, unit_of
+from majolica.models.interpolation import Window
 from majolica.models.tiles import span
 
 Corners = tuple[tuple[int, int], ...]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from majolica.models.conditions import Condition, concatenate
-from majolica.models.decoder import Window
+from majolica.models.interpolation import Window
 from majolica.models.majolica import Majolica, Text
 from majolica.models.pooling import pool, repeat
 from majolica.models.tiles import decode_in_tiles

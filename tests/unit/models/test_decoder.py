@@ -4,18 +4,8 @@ import pytest
 import torch
 
 from majolica.config.model import DecoderConfig
-from majolica.models.decoder import (
-    PixelDecoder,
-    Window,
-    centres,
-    convolve,
-    double,
-    fold,
-    interpolation,
-    pad,
-    resample,
-    unfold,
-)
+from majolica.models.decoder import PixelDecoder, convolve, double, fold, pad, unfold
+from majolica.models.interpolation import Window, centres, interpolation, resample
 from majolica.models.pooling import pool
 from tiny import awake
 

@@ -5,7 +5,7 @@ import dataclasses
 import torch
 
 from majolica.models.conditions import Condition
-from majolica.models.decoder import Window
+from majolica.models.interpolation import Window
 from majolica.models.majolica import Majolica, Rows
 from majolica.models.pooling import pool, repeat
 from tiny import TINY, awake

@@ -12,7 +12,8 @@ from majolica.config.model import ModelConfig
 from majolica.eval.detail import seam_index
 from majolica.models import majolica
 from majolica.models.conditions import Condition
-from majolica.models.decoder import Window, unit_of
+from majolica.models.decoder import unit_of
+from majolica.models.interpolation import Window
 from majolica.models.majolica import Majolica
 from majolica.models.pooling import pool, repeat
 from tiny import TINY, awake

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from majolica.config.model import DecoderConfig
-from majolica.models.decoder import PixelDecoder, Window
+from majolica.models.decoder import PixelDecoder
+from majolica.models.interpolation import Window
 from majolica.models.tiles import decode_in_tiles, spans
 from tiny import awake
 

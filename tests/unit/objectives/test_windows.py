@@ -10,7 +10,8 @@ from torch import Tensor
 
 from majolica.config.model import DecoderConfig
 from majolica.models import decoder as glaze
-from majolica.models.decoder import PixelDecoder, Window
+from majolica.models.decoder import PixelDecoder
+from majolica.models.interpolation import Window
 from majolica.models.pooling import details
 from majolica.objectives import windows
 from majolica.objectives.flow import velocity_loss

@@ -14,7 +14,8 @@ from majolica.config.model import DecoderConfig
 from majolica.config.picture_size import PictureSize
 from majolica.errors import UserError
 from majolica.machine import free_memory
-from majolica.models.decoder import PixelDecoder, Window
+from majolica.models.decoder import PixelDecoder
+from majolica.models.interpolation import Window
 from majolica.sampling import memory
 from majolica.sampling.guidance import Guidance
 from majolica.sampling.memory import check_memory, decoder_bytes, needed_bytes
