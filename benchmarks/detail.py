@@ -6,7 +6,7 @@ The drawings are vectors, so every held-out picture has a true render at any siz
   of the judge of this data set (a proxy, and not FID): of our pictures, of our base pictures enlarged in three ways,
   and of our base pictures with the details of another picture. The intervals are those of a bootstrap over pictures.
 * octaves: power above the base picture's Nyquist frequency, over that of true renders.
-* seam_index: steps where tokens meet, over steps elsewhere.
+* seam_index and cell_index: steps where tokens meet, and between pixels of the base picture, over steps elsewhere.
 * oracle: a true base picture with the detail that the decoder adds at flow time t, beside bicubic enlargement: how near
   both are to the true render. This is measured at scales without training too.
 * diversity: mean standard deviation over seeds of the details of one true base picture at t = 0.3, in shades of 255.
@@ -137,6 +137,8 @@ def measure_painting(
         "octaves": {name: [round(x, 3) for x in octave_ratios(some, real_B3HW, scale)] for name, some in sets.items()},
         "seam_index": round(seam_index(painted_B3HW, patch * scale), 4),
         "seam_index_real": round(seam_index(real_B3HW, patch * scale), 4),
+        "cell_index": round(seam_index(painted_B3HW, scale), 4),
+        "cell_index_real": round(seam_index(real_B3HW, scale), 4),
         "ssim_pooled": round(statistics.mean(map(ssim, pooled_B3HW, base_B3HW)), 4),
     }
     return found, painted_B3HW

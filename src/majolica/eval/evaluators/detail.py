@@ -59,7 +59,8 @@ class Detail:
             [(name.replace("_", " "), f"{value:.3f}", IDEALS[name[:4]]) for name, value in metrics.items()],
         )
         note = (
-            "The seam index is the mean step of luma where tokens meet over that elsewhere. The power is that of luma"
+            "The seam index is the mean step of luma where tokens meet over that elsewhere, and the cell index that"
+            " between pixels of the base picture. The power is that of luma"
             " in the octaves that the base picture cannot hold, over that of real pictures: 1 is as much detail as real"
             " pictures have, and more is not better. The difference from the base picture is in shades of 255, after"
             " the large picture has been pooled."
@@ -72,6 +73,8 @@ class Detail:
         metrics = {
             "seam_index": seam_index(painted_B3HW, self.patch * self.scale),
             "seam_index_real": seam_index(real_B3HW, self.patch * self.scale),
+            "cell_index": seam_index(painted_B3HW, self.scale),
+            "cell_index_real": seam_index(real_B3HW, self.scale),
         }
         for i, ratio in enumerate(octave_ratios(painted_B3HW, real_B3HW, self.scale), 1):
             metrics[f"power_in_octave_{i}"] = ratio
@@ -89,7 +92,7 @@ class Detail:
         return Figure("Detail beside enlargement", picture_rows(heads, lines), "All are shown equally large.")
 
 
-IDEALS = {"seam": "1, as in real pictures", "powe": "1", "base": "0"}
+IDEALS = {"seam": "as in real pictures", "cell": "as in real pictures", "powe": "1", "base": "0"}
 """What a perfect painter would have, by the first letters of a metric."""
 
 
