@@ -83,7 +83,6 @@ def teach_lora(run: Path, name: str, pace: Pace, say: Callable[[str], None], ran
     dial = LoraDial(name, pipeline.model, lesson.adapter.quantiles, rank).to(pipeline.device)
     pipeline.model.adapters = [dial]  # type: ignore[list-item]
     loader = open_loader(config, pipeline.model, pace, (name,))
-    steps, _ = learn(dial, lesson.loss, loader, pace, lambda done, total: None)
-    count = sum(value.numel() for value in dial.parameters())
-    say(f"LoRA for {name}: {count:,} parameters, {steps} steps")
+    effort = learn(dial, pipeline.model, lesson.loss, loader, pace, lambda done, total: None)
+    say(f"LoRA for {name}: {effort}")
     return pipeline

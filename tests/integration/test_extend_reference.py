@@ -97,9 +97,8 @@ def test_only_the_adapter_learns_and_its_own_reference_helps(run: Path) -> None:
     before = {name: value.clone() for name, value in pipeline.model.state_dict().items()}
     own = ReferenceLesson(pipeline, config, request)
     first = {name: value.clone() for name, value in own.adapter.named_parameters()}
-    lesson.learn(
-        own.adapter, own.loss, open_loader(config, pipeline.model, request.pace), request.pace, lambda done, total: None
-    )
+    loader = open_loader(config, pipeline.model, request.pace)
+    lesson.learn(own.adapter, pipeline.model, own.loss, loader, request.pace, lambda done, total: None)
     assert all(torch.equal(value, before[name]) for name, value in pipeline.model.state_dict().items())
     assert all(value.grad is None for value in pipeline.model.parameters())
     assert not any(torch.equal(value, first[name]) for name, value in own.adapter.named_parameters())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from majolica.sampling.pipeline import Pipeline
 from majolica.train.lesson import (
     Pace,
     Progress,
-    count_parameters,
+    describe_lesson,
     draw_noisy_rows,
     flow_loss,
     learn,
@@ -71,12 +70,10 @@ def extend(
     if find_property(name).is_category:
         raise UserError(f"{name} is a category, and only numbers can be taught afterwards: train a run that has it")
     lesson = Lesson(pipeline, config, request)
-    own, share = count_parameters(lesson.adapter, pipeline.model)
-    say(f"teaching {name}: {own:,} parameters, {share:.2%} of those of the model")
-    start = time.monotonic()
+    say(describe_lesson(name, lesson.adapter, pipeline.model))
     loader = open_loader(config, pipeline.model, request.pace, (name,))
-    steps, rows = learn(lesson.adapter, lesson.loss, loader, request.pace, progress)
-    entry, seconds = find_property(name), time.monotonic() - start
+    effort = learn(lesson.adapter, pipeline.model, lesson.loss, loader, request.pace, progress)
+    entry = find_property(name)
     card = Card(
         name=name,
         unit=entry.unit,
@@ -86,11 +83,7 @@ def extend(
         measure=entry.source or "built in",
         base=pipeline.weights_sha256,
         rank=request.rank,
-        parameters=own,
-        share=share,
-        steps=steps,
-        rows=rows,
-        seconds=round(seconds, 1),
+        **dataclasses.asdict(effort),
     )
     path = request.out or request.run / FOLDER / f"{name}.safetensors"
     save_adapter(path, lesson.adapter, card)

@@ -8,7 +8,6 @@ is what it was, to the bit, and there is nothing to learn.
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -29,7 +28,7 @@ from majolica.train.lesson import (
     NoisyRows,
     Pace,
     Progress,
-    count_parameters,
+    describe_lesson,
     draw_noisy_rows,
     flow_loss,
     learn,
@@ -72,13 +71,10 @@ def extend_reference(
     """
     pipeline, config = open_frozen(request.run, request.data)
     lesson = ReferenceLesson(pipeline, config, request)
-    own, share = count_parameters(lesson.adapter, pipeline.model)
-    say(f"teaching to follow a reference picture: {own:,} parameters, {share:.2%} of those of the model")
-    start = time.monotonic()
+    say(describe_lesson("to follow a reference picture", lesson.adapter, pipeline.model))
     loader = open_loader(config, pipeline.model, request.pace)
-    steps, rows = learn(lesson.adapter, lesson.loss, loader, request.pace, progress)
-    seconds = round(time.monotonic() - start, 1)
-    card = ReferenceCard(pipeline.weights_sha256, request.rank, own, share, steps, rows, seconds)
+    effort = learn(lesson.adapter, pipeline.model, lesson.loss, loader, request.pace, progress)
+    card = ReferenceCard(pipeline.weights_sha256, request.rank, **dataclasses.asdict(effort))
     path = request.out or request.run / FOLDER / f"{KIND}.safetensors"
     save_adapter(path, lesson.adapter, card)
     return path

@@ -57,6 +57,18 @@ class NoisyRows:
     """Where further numbers of the rows come from."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """What teaching an adapter took; part of its card."""
+
+    parameters: int
+    share: float
+    """Its parameters over those of the model."""
+    steps: int
+    rows: int
+    seconds: float
+
+
 def open_frozen(run: Path, data: str) -> tuple[Pipeline, RunConfig]:
     """The run without adapters and with frozen weights, and its configuration with other shards if `data` names some.
 
@@ -70,10 +82,15 @@ def open_frozen(run: Path, data: str) -> tuple[Pipeline, RunConfig]:
     return pipeline, config
 
 
-def count_parameters(adapter: nn.Module, model: Majolica) -> tuple[int, float]:
-    """How many parameters an adapter has, and their share of those of the model."""
-    own = sum(value.numel() for value in adapter.parameters())
-    return own, own / sum(value.numel() for value in model.parameters())
+def count_parameters(module: nn.Module) -> int:
+    """How many parameters a model or an adapter has."""
+    return sum(value.numel() for value in module.parameters())
+
+
+def describe_lesson(what: str, adapter: nn.Module, model: Majolica) -> str:
+    """A line that says what is taught, and how small the adapter is."""
+    own = count_parameters(adapter)
+    return f"teaching {what}: {own:,} parameters, {own / count_parameters(model):.2%} of those of the model"
 
 
 def open_loader(config: RunConfig, model: Majolica, pace: Pace, more: tuple[str, ...] = ()) -> Loader:
@@ -108,12 +125,13 @@ def flow_loss(predicted_B3HW: Tensor, rows: NoisyRows, loss: LossConfig) -> Tens
 
 
 def learn(
-    adapter: nn.Module, loss: Callable[[Batch], Tensor], loader: Loader, pace: Pace, progress: Progress
-) -> tuple[int, int]:
-    """Train an adapter for the minutes or the steps of `pace`; returns the steps and the rows seen.
+    adapter: nn.Module, model: Majolica, loss: Callable[[Batch], Tensor], loader: Loader, pace: Pace, progress: Progress
+) -> Effort:
+    """Train an adapter of a model for the minutes or the steps of `pace`; returns what it took.
 
     Raises UserError if its values do not stay finite.
     """
+    own = count_parameters(adapter)
     optimiser = torch.optim.AdamW(adapter.parameters(), lr=pace.lr, betas=(0.9, 0.99), weight_decay=0.0)
     start, step, share = time.monotonic(), 0, 0.0
     with closing(loader):
@@ -130,7 +148,8 @@ def learn(
             share = step / pace.steps if pace.steps else (time.monotonic() - start) / (pace.minutes * 60)
             progress(round(1000 * min(1.0, share)), 1000)
     _check_finite(adapter, pace)
-    return step, step * pace.batch
+    seconds = round(time.monotonic() - start, 1)
+    return Effort(own, own / count_parameters(model), step, step * pace.batch, seconds)
 
 
 def _check_finite(adapter: nn.Module, pace: Pace) -> None:
