@@ -77,17 +77,17 @@ def save_quantiles(
 
 
 def load_quantiles(folder: Path, names: Sequence[str]) -> Tensor:
-    """The quantiles `(P, K)` of a run; the even ones for properties that its `properties.json` does not have.
-
-    A run of before there was this file has none. Raises UserError for a file that cannot be read.
-    """
+    """The quantiles `(P, K)` of a run. Raises UserError if its `properties.json` cannot be read or lacks a property."""
 
     def read(name: str, found: Mapping[str, Any]) -> Tensor:
         return _check(torch.tensor(found["quantiles"], dtype=torch.float32))
 
     known = _load(folder, names, read)
-    rows = [known[name] if name in known else spread_evenly(find_property(name)) for name in names]
-    return torch.stack(rows) if rows else torch.empty(0, KNOTS)
+    if lost := [name for name in names if name not in known]:
+        path = folder / FILE
+        reason = f"does not say which values {lost[0]} has" if path.exists() else "is missing"
+        raise UserError(f"{path} {reason}, which the model needs: restore it from a copy of the run")
+    return torch.stack([known[name] for name in names]) if names else torch.empty(0, KNOTS)
 
 
 def load_categories(folder: Path, names: Sequence[str]) -> dict[str, NameTable]:

@@ -83,13 +83,13 @@ def read_properties(
     given: Mapping[str, Values],
     names: tuple[str, ...],
     count: int,
-    quantiles_PK: Tensor | None,
+    quantiles_PK: Tensor,
     categories: Mapping[str, NameTable],
 ) -> dict[str, Tensor]:
     """The values of each property that is set, in its unit, `(count,)`.
 
-    `names` are the properties of the model, `quantiles_PK` their quantiles, None if they are not known,
-    and `categories` the names that it knows, by property. Raises UserError for an unknown property or
+    `names` are the properties of the model, `quantiles_PK` their quantiles, and `categories` the names that it
+    knows, by property. Raises UserError for an unknown property or
     name, for a value out of its range, for another number of values than pictures, and for a percentile
     of a category or of a property that the model has not.
     """
@@ -118,14 +118,12 @@ def read_percentile(name: str, text: str) -> float:
     return percent / 100
 
 
-def _read_property(name: str, given: Values, names: tuple[str, ...], count: int, quantiles_PK: Tensor | None) -> Tensor:
+def _read_property(name: str, given: Values, names: tuple[str, ...], count: int, quantiles_PK: Tensor) -> Tensor:
     if isinstance(given, str):
         if name not in names:
             raise UserError(f"{name} is {_shown(given)}: this run was not trained with it, so give a number")
         if find_property(name).circular:
             raise UserError(f"{name} is {_shown(given)}: a circle has no percentiles, so give a number")
-        if quantiles_PK is None:
-            raise UserError(f"{name} is {_shown(given)}: this run has no properties.json, so give a number")
         value = from_quantile(read_percentile(name, given), quantiles_PK[names.index(name)])
         return torch.full((count,), min(max(value, find_property(name).low), find_property(name).high))
     try:

@@ -10,7 +10,6 @@ from majolica.config import io
 from majolica.config.run_folder import config_of_run
 from majolica.device import find_device
 from majolica.models.precision import has_bf16, set_attention_by_products
-from majolica.properties.quantiles import FILE as QUANTILES
 from majolica.run.weights import home_of, load_averaged
 from majolica.sampling.calibration import load_calibration
 from majolica.sampling.notices import warn
@@ -43,6 +42,5 @@ def load_pipeline(source: Path, device: str | None, adapters: Sequence[Path] | N
         place,
         load_words(run),
         calibration or {},
-        knows_quantiles=(run / QUANTILES).exists(),
-        weights_sha256=weights.sha256,
+        weights.sha256,
     )

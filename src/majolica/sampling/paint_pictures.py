@@ -105,8 +105,7 @@ def read_values(pipeline: Pipeline, given: Mapping[str, Values], count: int) -> 
     model = pipeline.model
     taught = [adapter.quantiles[None] for adapter in model.adapters]
     quantiles_PK = torch.cat((model.conditions.quantiles, *taught)).cpu()
-    known_PK = quantiles_PK if pipeline.knows_quantiles else None
-    return read_properties(given, pipeline.properties, count, known_PK, model.conditions.categories)
+    return read_properties(given, pipeline.properties, count, quantiles_PK, model.conditions.categories)
 
 
 def _refer(pipeline: Pipeline, condition: Condition, request: PaintRequest) -> Condition:

@@ -46,8 +46,6 @@ class Pipeline:
     """The words of the captions that it was trained on, where the run folder has them."""
     calibration: Calibration = field(default_factory=dict)
     """How its pictures respond to its properties, where that was measured."""
-    knows_quantiles: bool = True
-    """Whether it has the quantiles of its training pictures; older runs have none."""
     weights_sha256: str = ""
     """The SHA-256 of the file of its weights; "" if they were not read from a file."""
     painted_bytes: int = 0

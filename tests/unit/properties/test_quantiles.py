@@ -75,10 +75,20 @@ def test_angles_and_too_few_values_stay_even() -> None:
 
 def test_they_are_kept_by_name(tmp_path: Path) -> None:
     knots = fit_quantiles(CONTRAST, SKEWED)
-    save_quantiles(tmp_path, {"contrast": knots})
-    found = load_quantiles(tmp_path, ("brightness", "contrast"))
-    assert torch.equal(found, torch.stack((spread_evenly(find_property("brightness")), knots)))
+    even = spread_evenly(find_property("brightness"))
+    save_quantiles(tmp_path, {"contrast": knots, "brightness": even})
+    assert torch.equal(load_quantiles(tmp_path, ("brightness", "contrast")), torch.stack((even, knots)))
     assert load_quantiles(tmp_path, ()).shape == (0, KNOTS)
+
+
+def test_what_is_lost_is_not_made_up(tmp_path: Path) -> None:
+    """Other quantiles would be values that the model never learned."""
+    assert load_quantiles(tmp_path, ()).shape == (0, KNOTS)
+    with pytest.raises(UserError, match=f"{FILE} is missing, which the model needs: restore it"):
+        load_quantiles(tmp_path, ("contrast",))
+    save_quantiles(tmp_path, {"contrast": fit_quantiles(CONTRAST, SKEWED)})
+    with pytest.raises(UserError, match=f"{FILE} does not say which values hue has"):
+        load_quantiles(tmp_path, ("contrast", "hue"))
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "[]x", '{"contrast": {"quantiles": [1, 2]}}', '{"contrast": 3}'])

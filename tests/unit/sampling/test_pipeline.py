@@ -15,6 +15,7 @@ from majolica.config.run import RunConfig
 from majolica.errors import Notice, UserError
 from majolica.models.initialise import materialise
 from majolica.models.majolica import Majolica
+from majolica.properties.quantiles import save_quantiles
 from majolica.run.checkpoint import Saved, save
 from majolica.sampling import paint_pictures, restore
 from majolica.sampling.painting import integrate
@@ -41,6 +42,7 @@ def test_loading_gives_the_saved_weights_and_the_constants(
     save(tmp_path, 1, Saved({"ema": dict(saved.state_dict())}, {}), keep=1)
     io.save(config, tmp_path / "config.yaml")
     train_tokenizer(CAPTIONS, tmp_path / "tokenizer.model", 300)
+    save_quantiles(tmp_path, dict(zip(TINY.properties, saved.conditions.quantiles, strict=True)))
     monkeypatch.setattr(restore, "materialise", materialise_as_nan)
     state = torch.get_rng_state()
     loaded = Pipeline.load(tmp_path, "cpu").model
