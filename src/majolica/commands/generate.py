@@ -82,7 +82,7 @@ def generate(
         reference: A picture whose subject and style to follow, for all prompts or one for each, in their order.
         reference_guidance: How strongly to follow --reference; 2 if not given.
         palette: Two to five colours to paint in ("teal, #f4a261, white"), for all prompts or one palette for each.
-        batch: Pictures painted at once: more are quicker, and may change values by 1 of 255.
+        batch: Pictures painted at once: more are quicker, and may change values by 1 of 255 (more with a palette).
     """
     prompts = read_texts(prompts, "prompt")
     if not prompts:
@@ -99,6 +99,10 @@ def generate(
     paths = [out] if len(wishes) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(wishes) + 1)]
     for path in paths:
         check_writable(path)
+    if palette:
+        from majolica.sampling.palettes import read_palettes
+
+        read_palettes(palette, len(prompts))  # what is wrong is said before a run is loaded
     palettes = palette if len(palette) < 2 else [each for each in palette for _ in range(count)]
     followed = reference if len(reference) < 2 else [path for path in reference for _ in range(count)]
     from majolica.adapters.store import find_adapters

@@ -16,9 +16,9 @@ Reader = Callable[[Mapping[str, Any]], float]
 NameReader = Callable[[Mapping[str, Any]], str]
 SOURCE_FOLDER = "source_folder"
 """Stands among the metadata of a sample when it is read: the name of the folder or of the source in a mixture."""
-FRAME = "frame"
+FRAME = "majolica_frame"
 """Stands among the metadata of a sample when it is read: width over height of the part that is cut out of a picture;
-absent where pictures are not cut."""
+None where pictures are not cut."""
 
 
 def read_ratio(meta: Mapping[str, Any], width: str, height: str) -> float:

@@ -18,6 +18,8 @@ MOST = 5
 """Colours of a palette at most."""
 BINS = 12
 """Bins of the histogram along each of red, green and blue."""
+LEVELS = 2**16
+"""Shades of red, green and blue that are told apart."""
 ROUNDS = 10
 """Rounds of k-means."""
 APART = 0.3
@@ -92,9 +94,11 @@ def _histogram(images_B3HW: Tensor) -> tuple[Tensor, Tensor]:
     batch, count = pixels_BN3.shape[:2]
     bins_BN3 = (pixels_BN3 * BINS).long().clamp(0, BINS - 1)
     index_BN = (bins_BN3[..., 0] * BINS + bins_BN3[..., 1]) * BINS + bins_BN3[..., 2]
-    counts_BM = pixels_BN3.new_zeros(batch, BINS**3).scatter_add(1, index_BN, torch.ones_like(pixels_BN3[..., 0]))
-    sums_BM3 = pixels_BN3.new_zeros(batch, BINS**3, 3).scatter_add(1, index_BN[..., None].expand(-1, -1, 3), pixels_BN3)
-    return sums_BM3 / counts_BM.clamp(min=1)[..., None], counts_BM / count
+    counts_BM = index_BN.new_zeros(batch, BINS**3).scatter_add(1, index_BN, torch.ones_like(index_BN))
+    levels_BN3 = (pixels_BN3 * LEVELS).round().long()  # whole numbers, whose sums do not depend on their order
+    sums_BM3 = index_BN.new_zeros(batch, BINS**3, 3).scatter_add(1, index_BN[..., None].expand(-1, -1, 3), levels_BN3)
+    means_BM3 = sums_BM3 / (counts_BM.clamp(min=1) * LEVELS)[..., None]
+    return means_BM3.to(pixels_BN3), (counts_BM / count).to(pixels_BN3)
 
 
 def _choose_first(colours_BM3: Tensor, shares_BM: Tensor, count: int) -> Tensor:

@@ -25,7 +25,7 @@ from majolica.sampling.noise import draw_noise, read_seeds
 from majolica.sampling.notices import describe_misses, find_repeats, warn
 from majolica.sampling.painting import integrate
 from majolica.sampling.palettes import list_palettes
-from majolica.sampling.placement import place_subjects
+from majolica.sampling.placement import has_frame, place_subjects
 from majolica.sampling.references import read_references, tell_apart
 from majolica.sampling.request import PaintRequest, PaintSettings, read_settings
 from majolica.sampling.solvers import Progress, Tick, make_tick
@@ -43,11 +43,12 @@ def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: Progress
     settings = read_settings(request, pipeline.config, pipeline.properties)
     texts, at_once = read_texts(request.prompts), read_count(request.batch, "the batch")
     seeds = read_seeds(request.seed, len(texts))
-    needed = needed_bytes(settings, min(at_once, len(texts)), pipeline.config.model.decoder)
-    if needed > pipeline.painted_bytes:  # what has fitted before fits again, though its memory may not look free
-        check_memory(needed, settings, at_once, pipeline.device)
     values = read_values(pipeline, request.properties, len(texts))
     wish = read_wish(values, request, pipeline.properties, pipeline.device)
+    moved = wish is not None and (request.hold or any(map(has_frame, wish.names)))
+    needed = needed_bytes(settings, min(at_once, len(texts)), pipeline.config.model.decoder, moved)
+    if needed > pipeline.painted_bytes:  # what has fitted before fits again, though its memory may not look free
+        check_memory(needed, settings, at_once, pipeline.device)
     condition = _refer(pipeline, build_condition(pipeline, texts, values, request.raw), request)
     warn(
         [

@@ -33,12 +33,12 @@ def read_palettes(given: Palettes | None, count: int) -> Tensor | None:
 
 
 def list_palettes(given: Palettes, count: int) -> list[str]:
-    """The palettes of `count` pictures one by one: one for all, or one for each; UserError for another number."""
+    """The palettes of `count` prompts one by one: one for all, or one for each; UserError for another number."""
     if not isinstance(given, str | Sequence):
         raise UserError(f"a palette is {given!r}: {EXAMPLE}")
     palettes = [given] if isinstance(given, str) else list(given)
     if len(palettes) not in (1, count):
-        found = f"{counted(len(palettes), 'palette')} for {counted(count, 'picture')}"
+        found = f"{counted(len(palettes), 'palette')} for {counted(count, 'prompt')}"
         raise UserError(f"there are {found}: give one for all, or one for each")
     return palettes
 
@@ -59,9 +59,12 @@ def _read(palette: str) -> Tensor:
     colours_K3 = torch.full((MOST, 3), torch.nan)
     for place, word in enumerate(words):
         try:
-            colours_K3[place] = torch.tensor(ImageColor.getrgb(word)[:3]) / 255
-        except ValueError as error:
+            red, green, blue = ImageColor.getrgb(word)
+        except ValueError as error:  # also for a colour with transparency
             raise UserError(
                 f"the palette {palette!r} has {word!r}, which is no colour: give names such as teal, or #rrggbb"
             ) from error
+        colours_K3[place] = torch.tensor([red, green, blue]) / 255
+    if len(colours_K3[: len(words)].unique(dim=0)) < len(words):
+        raise UserError(f"the palette {palette!r} has a colour twice: give each once")
     return colours_K3

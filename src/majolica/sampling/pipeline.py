@@ -133,7 +133,8 @@ class Pipeline:
 
         A picture depends on its own prompt, properties, settings and seed alone. On one machine
         with one number of threads that holds bit for bit while pictures are painted one at a time.
-        A larger `batch` is quicker, but its rounding moves some values by 1 of 255.
+        A larger `batch` is quicker, but its rounding moves some values by 1 of 255, and more where a palette has
+        two colours that suit a pixel equally well.
 
         Raises UserError for what cannot be painted, and warns (`Notice`) of what cannot be painted
         well.

@@ -53,7 +53,11 @@ def place_subjects(images_B3HW: Tensor, wish: Wish, scale: int = 1) -> Tensor:
     any edge stays as it is. Subjects stay whole: one whose place leaves no room for its size becomes smaller, also if
     its size was asked for.
     """
-    wish = wish.choose(has_frame)
+    with torch.autocast(images_B3HW.device.type, enabled=False):  # bfloat16 has too few digits for places
+        return _place(images_B3HW, wish.choose(has_frame), scale)
+
+
+def _place(images_B3HW: Tensor, wish: Wish, scale: int) -> Tensor:
     box_B4 = subject_box(((pool(images_B3HW.float(), scale) + 1) / 2).clamp(0, 1))
     wanted_B4 = box_B4
     # What is held gives way to what was asked for, and a size to a place.
@@ -70,7 +74,8 @@ def place_subjects(images_B3HW: Tensor, wish: Wish, scale: int = 1) -> Tensor:
 def resample(images_B3HW: Tensor, box_B4: Tensor, wanted_B4: Tensor) -> Tensor:
     """The pictures with what stands in one box moved to the other; their borders go on beyond them."""
     size_B2, wanted_B2 = box_B4[:, 2:] - box_B4[:, :2], wanted_B4[:, 2:] - wanted_B4[:, :2]
-    factor_B2 = (size_B2 / wanted_B2.clamp(min=1e-3)).clamp(1 / LARGEST, LARGEST)
+    seen_B2 = (size_B2 > 0) & (wanted_B2 > 0)  # a line has a length of 0 one way
+    factor_B2 = torch.where(seen_B2, size_B2 / wanted_B2, 1.0).clamp(1 / LARGEST, LARGEST)
     middle_B2, goal_B2 = (box_B4[:, :2] + box_B4[:, 2:]) / 2, (wanted_B4[:, :2] + wanted_B4[:, 2:]) / 2
     # The place u of the new picture shows the place middle + factor (u - goal) of the old one, both in [-1, 1] here.
     start_B2 = (2 * middle_B2 - 1) - factor_B2 * (2 * goal_B2 - 1)

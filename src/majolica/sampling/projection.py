@@ -39,7 +39,8 @@ def project(images_B3HW: Tensor, wish: Wish, t: float) -> Tensor:
     Their colours are moved to the palette first, and then their pixels along the gradients.
     """
     if wish.palettes_BK3 is not None and t >= EARLY:
-        images_B3HW = move_to_palettes((images_B3HW + 1) / 2, wish.palettes_BK3) * 2 - 1
+        with torch.autocast(images_B3HW.device.type, enabled=False):
+            images_B3HW = move_to_palettes((images_B3HW.float() + 1) / 2, wish.palettes_BK3) * 2 - 1
     wish = wish.at(t).choose(is_smooth)
     if not wish.names:
         return images_B3HW

@@ -25,6 +25,7 @@ USUAL = {
     "raw": False,
     "reference": None,
     "reference_guidance": None,
+    "palette": None,
 }
 """The settings that are given by name, where the command line does not say otherwise."""
 
@@ -56,22 +57,22 @@ def test_generate_variants_each_with_its_seed() -> None:
     assert cli.main(["generate", "a", "b", "-n", "2", "--seed", str(2**62), "--guidance", "1", "--batch", "9"]) == 0
     prompts, *_, seeds, _, named = FakePipeline.asked
     assert (prompts, seeds) == (["a", "a", "b", "b"], [2**62, 2**62 + 1] * 2)
-    assert named == {
-        "property_guidance": None,
-        "batch": 9,
-        "last_time": "auto",
-        "tile": "auto",
-        "candidates": 1,
-        "project": True,
-        "hold": False,
-        "raw": False,
-        "reference": None,
-        "reference_guidance": None,
-    }
+    assert named == USUAL | {"batch": 9}
     for place, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True), start=1):
         with Image.open(f"painted-{place}.png") as picture:
             assert picture.info["prompt"] == prompt
             assert json.loads(picture.info["majolica"])["seed"] == seed
+
+
+def test_a_palette_is_for_all_pictures_or_for_the_variants_of_one_prompt() -> None:
+    assert cli.main(["generate", "a", "b", "--palette", "red blue"]) == 0
+    assert list(FakePipeline.asked[-1]["palette"]) == ["red blue"]
+    assert cli.main(["generate", "a", "b", "-n", "2", "--palette", "red blue", "--palette", "#fff, #000"]) == 0
+    asked = ["red blue", "red blue", "#fff, #000", "#fff, #000"]
+    assert FakePipeline.asked[-1]["palette"] == asked
+    for place, palette in enumerate(asked, start=1):
+        with Image.open(f"painted-{place}.png") as picture:
+            assert json.loads(picture.info["majolica"])["palette"] == palette
 
 
 def test_generate_several_numbers_the_files() -> None:
@@ -88,6 +89,8 @@ def test_generate_several_numbers_the_files() -> None:
         (["a", "--set", "brightness=high"], "'high' is not a number"),
         (["a", "--set", "brightness=nan"], "'nan' is not a number"),
         (["a", "--out", "x.gif"], "cannot write x.gif: name a file that ends in .png"),
+        (["a", "--palette", "red"], "the palette 'red' has 1 colour: give 2 to 5"),
+        (["a", "b", "c", *["--palette", "red blue"] * 2, "-n", "2"], "there are 2 palettes for 3 prompts"),
         (["a", "--steps", "0"], "--steps is 0: at least 1"),
         (["a", "-n", "0"], "--count is 0: at least 1"),
         (["a", "--batch", "-2"], "--batch is -2: at least 1"),

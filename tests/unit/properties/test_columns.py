@@ -61,6 +61,8 @@ def test_the_original_counts_before_what_was_stored() -> None:
         ({"width": 200, "height": 300, FRAME: 1.0}, 1 / 3),
         ({"width": 300, "height": 200, FRAME: 1.25}, 1 / 6),
         ({"width": 300, "height": 200}, 0.0),  # pictures are not cut
+        ({"width": 300, "height": 200, FRAME: None}, 0.0),
+        ({"width": 300, "height": 200, "frame": 120}, 0.0),  # of a video
         ({"width": 256, "height": 256, "original_width": 512, "original_height": 256}, 0.5),  # they were when stored
         ({"width": 256, "height": 256, "original_width": 512, "original_height": 256, FRAME: 1.0}, 0.5),
         ({"width": 900, "height": 100, FRAME: 1.0}, 2 / 3),

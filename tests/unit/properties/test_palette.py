@@ -77,6 +77,14 @@ def test_a_picture_of_its_palette_stays_as_it_is() -> None:
     torch.testing.assert_close(move_to_palettes(images, COLOURS[None].flip(1)), images, atol=1e-5, rtol=0)
 
 
+def test_the_order_of_the_pixels_says_nothing_about_the_palette() -> None:
+    """To the bit, because a device may add up in any order."""
+    images = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(3))
+    shuffled = images.flatten(2)[..., torch.randperm(256, generator=torch.Generator().manual_seed(4))].view_as(images)
+    for found, expected in zip(measure_palette(shuffled), measure_palette(images), strict=True):
+        assert torch.equal(found, expected)
+
+
 def test_no_picture_depends_on_those_beside_it_or_on_how_many_colours_they_have() -> None:
     images = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(2))
     wanted_BK3 = torch.full((3, MOST, 3), torch.nan)

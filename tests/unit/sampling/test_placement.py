@@ -13,7 +13,7 @@ from majolica.properties.pixels import subject_box
 from majolica.properties.registry import find_property, measure
 from majolica.sampling import paint_pictures, painting
 from majolica.sampling.pipeline import Pipeline
-from majolica.sampling.placement import NEAR, TIMES, place_subjects, split_times
+from majolica.sampling.placement import NEAR, TIMES, place_subjects, resample, split_times
 from majolica.sampling.solvers import spread_times
 from majolica.sampling.wish import Wish
 
@@ -126,3 +126,24 @@ def test_held_properties_hold_the_subject_too() -> None:
     square = draw(20, 20, 40, 40)
     held = dataclasses.replace(wish(brightness=[0.5])).hold((square + 1) / 2)
     assert {"subject_scale", "subject_x", "subject_y"} <= set(held.names)
+
+
+def test_places_are_exact_under_autocast() -> None:
+    """A large picture is moved as it is without bfloat16, in which a thousand columns are one another."""
+    ramp = torch.linspace(-1, 1, 1056).expand(1, 3, 1056, 1056).clone()
+    ramp[..., 300:600, 300:600] = 1
+    asked = wish(subject_scale=[0.45], subject_x=[0.3])
+    with torch.autocast("cpu", torch.bfloat16):
+        found = place_subjects(ramp, asked, scale=22)
+    assert torch.equal(found, place_subjects(ramp, asked, scale=22))
+
+
+def test_a_horizon_is_moved_along_one_axis() -> None:
+    start = torch.full((1, 3, SIDE, SIDE), 0.8)
+    start[:, :, 24:26, 16:48] = -0.8
+    box = torch.tensor([[0.25, 0.4, 0.75, 0.4]])
+    wanted = torch.tensor([[0.15, 0.4, 0.65, 0.4]])
+    torch.testing.assert_close(resample(start, box, box), start, atol=1e-5, rtol=0)
+    moved = resample(start, box, wanted) < 0
+    assert moved.any(3)[0, 0].nonzero()[:, 0].tolist() == [24, 25]
+    assert moved.any(2)[0, 0].nonzero()[:, 0].tolist() == pytest.approx(list(range(10, 42)), abs=1)

@@ -137,9 +137,8 @@ class Reader:
         if not self._columns:
             return self._sets[source].read_pair(sample), ()  # does not parse the metadata
         record = self._sets[source].read(sample)
-        meta = {**record.meta, SOURCE_FOLDER: self._source_names[source]}
-        if self._how == "crop":
-            meta[FRAME] = shape[1] / shape[0]
+        kept = shape[1] / shape[0] if self._how == "crop" else None
+        meta = {**record.meta, SOURCE_FOLDER: self._source_names[source], FRAME: kept}
         return record, read_all(self._columns, meta, self._categories)
 
 

@@ -11,7 +11,7 @@ def read(meta: Mapping[str, Any]) -> float:
     """Share of the original's longer side that is cut away; NaN where its size is not known."""
     stored = read_ratio(meta, "width", "height")
     original = read_ratio(meta, "original_width", "original_height")
-    whole, kept = stored if math.isnan(original) else original, float(meta.get(FRAME, stored))
+    whole, kept = stored if math.isnan(original) else original, float(meta.get(FRAME) or stored)
     return 1 - min(kept / whole, whole / kept)
 
 

@@ -158,9 +158,7 @@ def load_all(folders: Sequence[str], config: RunConfig) -> tuple[Tensor, list[st
         pictures_K3HW, texts, infos = load_split(folder, each, config.model.resolution, config.data.fit, spread=True)
         images.append(pictures_K3HW)
         captions += texts
-        known: dict[str, Any] = {SOURCE_FOLDER: name_folder(folder)}
-        if config.data.fit == "crop":
-            known[FRAME] = 1.0
+        known = {SOURCE_FOLDER: name_folder(folder), FRAME: 1.0 if config.data.fit == "crop" else None}
         metas += [{**info, **known} for info in infos]
     return torch.cat(images), captions, metas
 
