@@ -2,15 +2,14 @@
 
 Every entry says how far a measure moves, in units of its range, when a property moves over its whole
 range. Perfect control has 1 on the diagonal. Beside it some movement cannot be avoided, because a
-dark picture has little contrast, and a thing near the border is small: pictures of the same things show how
-much.
+dark picture has little contrast: pictures of the same things show how much.
 
-Shapes: P properties, N pictures or pairs, V requested values.
+Shapes: P properties, N pictures or pairs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -36,25 +35,17 @@ def measure_cross_talk(sweeps: Sequence[Sweep]) -> Numbers:
     return np.array(rows)
 
 
-def measure_own_cross_talk(requested: Mapping[str, Numbers], pictures: Split) -> Numbers:
-    """The same matrix of real pictures, compared within those that show the same things.
-
-    `requested` are the values of each property over which painted pictures move.
-    """
-    names = list(requested)
+def measure_own_cross_talk(names: Sequence[str], pictures: Split) -> Numbers:
+    """The same matrix of real pictures, compared within those that show the same things."""
     values_NP = measure_all(names, pictures.images_B3HW.float() / 255).double().numpy()
     shown = ["|".join(pictures.shown(i)) for i in range(len(pictures))]
     _, groups_N = np.unique(shown, return_inverse=True)
     columns = list(zip(names, values_NP.T, strict=True))
-    return np.array([[_move(a, b, x, y, groups_N, requested[a]) for b, y in columns] for a, x in columns])
+    return np.array([[_move(a, b, x, y, groups_N) for b, y in columns] for a, x in columns])
 
 
-def _move(turned: str, name: str, x: Numbers, y: Numbers, groups: np.ndarray, over: Numbers | None = None) -> float:
-    """How far the measure `name` moves with the values `x` of the property `turned`, within groups of pictures.
-
-    It is the slope of a straight line. With `over`, it is the slope over these values of the parabola that fits
-    best: as much of a movement to and fro as a line through these values shows.
-    """
+def _move(turned: str, name: str, x: Numbers, y: Numbers, groups: np.ndarray) -> float:
+    """How far the measure `name` moves with the values `x` of the property `turned`, within groups of pictures."""
     entry, seen = find_property(turned), find_property(name)
     known = np.isfinite(x) & np.isfinite(y)
     if seen.circular or known.sum() < 3:
@@ -63,18 +54,6 @@ def _move(turned: str, name: str, x: Numbers, y: Numbers, groups: np.ndarray, ov
     if entry.circular:
         return _amplitude(x[known] * 2 * np.pi / entry.span, y_N)
     x_N = _within(x[known] / entry.span, groups_N)
-    if over is None:
-        return _slope(x_N, y_N)
-    square_N = _within((x[known] / entry.span) ** 2, groups_N)
-    if np.linalg.matrix_rank(np.stack((x_N, square_N), 1)) < 2:
-        return _slope(x_N, y_N)
-    (line, bend), *_ = np.linalg.lstsq(np.stack((x_N, square_N), 1), y_N, rcond=None)
-    over_V = np.asarray(over) / entry.span
-    return _slope(over_V - over_V.mean(), line * over_V + bend * over_V**2)
-
-
-def _slope(x_N: Numbers, y_N: Numbers) -> float:
-    """The slope of the line through pairs of which `x_N` has the mean 0; NaN where all of them are equal."""
     spread = (x_N**2).sum()
     return float((x_N * y_N).sum() / spread) if spread > 0 else np.nan
 

@@ -43,8 +43,7 @@ class ControlWeights:
         return data.lacks_captions() if self.properties else NO_PROPERTIES
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
-        requested = {name: choose_values(name, data, self.values) for name in self.properties}
-        own_PP = measure_own_cross_talk(requested, data.heldout or data.combinations)
+        own_PP = measure_own_cross_talk(self.properties, data.heldout or data.combinations)
         stops = [self._measure(pipeline, data, weight, own_PP) for weight in self.weights]
         metrics = {}
         for weight, stop in zip(self.weights, stops, strict=True):
