@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from majolica.config.model import DecoderConfig
-from majolica.models.enlargement import enlarge
+from majolica.models.enlargement import CELLS, enlarge, project_back
 from majolica.models.interpolation import Window, coordinates, interpolation, resample
 from majolica.models.layers import layer_norm
 from majolica.models.pooling import details
@@ -36,14 +36,15 @@ def unit_of(config: DecoderConfig) -> int:
     return 2 * config.stride if config.half_depth else config.stride
 
 
-def reach_of(config: DecoderConfig) -> int:
-    """How many pixels away the noisy pixels can be on which a decoded pixel depends.
+def reach_of(config: DecoderConfig, scale: int = 1) -> int:
+    """How many pixels away the noisy pixels can be on which a decoded pixel depends, at k = `scale`.
 
     The first and the last convolution see one square beyond their own, and so does each block. A block at half
-    resolution sees two, and so do halving and doubling together.
+    resolution sees two, and so do halving and doubling together. At scales above 1 means over cells are read too.
     """
     half = 2 * (config.half_depth + 1) if config.half_depth else 0
-    return config.stride * (2 + config.depth + half) + config.stride - 1
+    cells = CELLS * scale - 1 if scale > 1 else 0
+    return config.stride * (2 + config.depth + half) + config.stride - 1 + cells
 
 
 def convolve(layer: nn.Conv2d, x_BPQC: Tensor) -> Tensor:
@@ -82,7 +83,7 @@ class PixelDecoder(nn.Module):
 
     def __init__(self, config: DecoderConfig, width_token: int) -> None:
         super().__init__()
-        self.stride, self.unit, self.reach = config.stride, unit_of(config), reach_of(config)
+        self.config, self.stride, self.unit = config, config.stride, unit_of(config)
         square = config.stride**2
         self.enter = nn.Conv2d(square * (3 + 3) + COORDINATES, config.width, 3, padding=1)
         blocks = config.half_depth + config.depth
@@ -92,6 +93,10 @@ class PixelDecoder(nn.Module):
         self.blocks = nn.ModuleList(PixelBlock(config.width) for _ in range(blocks))
         """In the order of their use: the first `half_depth` work at half resolution."""
         self.leave = nn.Conv2d(config.width, square * 3, 3, padding=1)
+
+    def reach(self, scale: int = 1) -> int:
+        """How many pixels beyond a tile are read for it, at k = `scale`."""
+        return reach_of(self.config, scale)
 
     def forward(self, token_BHWD: Tensor, estimate_B3HW: Tensor, pixels_B3HW: Tensor) -> Tensor:
         """Clean base-resolution pixels, from what a linear head reads off the tokens and the noisy base pixels.
@@ -108,7 +113,7 @@ class PixelDecoder(nn.Module):
         """
         smooth_B3HW = enlarge(base_B3HW, window, pixels_B3HW.shape[-2:])
         correction_B3HW = self.correction(token_BHWD, smooth_B3HW, pixels_B3HW, window)
-        return details(smooth_B3HW + correction_B3HW, window.scale)
+        return details(project_back(smooth_B3HW + correction_B3HW, base_B3HW, window), window.scale)
 
     def correction(self, token_BHWD: Tensor, estimate_B3HW: Tensor, pixels_B3HW: Tensor, window: Window) -> Tensor:
         """What pixels say beyond an estimate of the same size."""

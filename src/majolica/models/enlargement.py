@@ -12,9 +12,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from majolica.models.interpolation import Window, coordinates, resample
+from majolica.models.interpolation import Window, coordinates, interpolation, resample
+from majolica.models.pooling import pool
 
+CELLS = 3
+"""Cells, its own counted, along which a pixel depends on the means that `project_back` corrects."""
 SHARPNESS = 0.75
 """Of the kernel of Keys (1981), without sign; the usual one of bicubic interpolation in torch."""
 
@@ -70,3 +74,22 @@ def correct_means(base_BHW3: Tensor, scale: int) -> Tensor:
         average(cubic(places.to(base_BHW3.dtype), side), scale) for places, side in zip(centres, sides, strict=True)
     )
     return 2 * base_BHW3 - resample(base_BHW3, rows_BHH, columns_BWW)
+
+
+def project_back(large_B3PQ: Tensor, base_B3HW: Tensor, window: Window) -> Tensor:
+    """The pixels of a window, moved smoothly to where their means over cells are nearly those of the base picture.
+
+    What the means miss is enlarged and added. If it were added to whole cells alone, every cell would show.
+    """
+    scale, sides = window.scale, base_B3HW.shape[-2:]
+    with torch.autocast(base_B3HW.device.type, enabled=False):
+        large_B3PQ = large_B3PQ.float() if large_B3PQ.dtype == torch.bfloat16 else large_B3PQ
+        row_BP, column_BQ = coordinates(window, [side // scale for side in large_B3PQ.shape[-2:]])
+        rows_BPH, columns_BQW = (
+            interpolation(centre.to(large_B3PQ.dtype), side)
+            for centre, side in zip((row_BP, column_BQ), sides, strict=True)
+        )
+        base_BHW3 = base_B3HW.to(large_B3PQ.dtype).permute(0, 2, 3, 1)
+        missed_B3PQ = resample(base_BHW3, rows_BPH, columns_BQW).permute(0, 3, 1, 2) - pool(large_B3PQ, scale)
+        smooth_B3PQ = F.interpolate(missed_B3PQ, scale_factor=scale, mode="bicubic", align_corners=False)
+    return large_B3PQ + smooth_B3PQ

@@ -62,7 +62,7 @@ def first_pixels(side: int, scale: int, decoder: DecoderConfig) -> tuple[list[in
     multiple of what the decoder joins, every tile reads all of it.
     """
     unit, pixels = math.lcm(unit_of(decoder), scale), side * scale
-    found = [span(i * side, (i + 1) * side, pixels, reach_of(decoder), unit) for i in range(scale)]
+    found = [span(i * side, (i + 1) * side, pixels, reach_of(decoder, scale), unit) for i in range(scale)]
     length = max(part.last - part.first for part in found)
     if pixels % unit:
         length = pixels  # no other start than 0 reaches the end in whole units

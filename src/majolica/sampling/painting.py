@@ -95,4 +95,4 @@ def decode_details(
     scale, net = settings.size.scale, model.decoder
     if settings.tile is None:
         return decode(z_B3HW, Window.whole(len(z_B3HW), scale, z_B3HW.device))
-    return decode_in_tiles(decode, z_B3HW, scale, settings.tile, net.reach, net.unit)
+    return decode_in_tiles(decode, z_B3HW, scale, settings.tile, net.reach(scale), net.unit)

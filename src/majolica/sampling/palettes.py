@@ -65,6 +65,6 @@ def _read(palette: str) -> Tensor:
                 f"the palette {palette!r} has {word!r}, which is no colour: give names such as teal, or #rrggbb"
             ) from error
         colours_K3[place] = torch.tensor([red, green, blue]) / 255
-    if len(colours_K3[: len(words)].unique(dim=0)) < len(words):
+    if len({*map(tuple, colours_K3[: len(words)].tolist())}) < len(words):
         raise UserError(f"the palette {palette!r} has a colour twice: give each once")
     return colours_K3

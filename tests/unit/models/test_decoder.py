@@ -21,14 +21,14 @@ def test_interpolation_is_torchs_bilinear() -> None:
 def test_a_window_is_the_same_part_of_the_whole() -> None:
     """Decoding a crop gives the crop of the decoded picture, but for the border that the kernels cannot see."""
     torch.manual_seed(0)
-    config = DecoderConfig(width=8, depth=2, half_depth=1)
+    config = DecoderConfig(stride=1, width=8, depth=2, half_depth=0)
     decoder = awake(PixelDecoder(config, 16))
     tokens, estimate = torch.randn(1, 4, 4, 16), torch.randn(1, 3, 32, 32)
     pixels = torch.randn(1, 3, 64, 64)
     whole = decoder.predict_details(tokens, estimate, pixels, Window.whole(1, 2, pixels.device))
     part = Window(torch.tensor([0.25]), torch.tensor([0.5]), (0.5, 0.5), 2)
     crop = decoder.predict_details(tokens, estimate, pixels[:, :, 16:48, 32:64], part)
-    edge = decoder.reach
+    edge = decoder.reach(2)
     inner = (slice(None), slice(None), slice(edge, -edge), slice(edge, -edge))
     torch.testing.assert_close(crop[inner], whole[:, :, 16:48, 32:64][inner], atol=1e-5, rtol=1e-5)
 
@@ -70,7 +70,7 @@ def test_it_sees_its_neighbours_and_not_the_far_side(stride: int, half_depth: in
         change_HW = (decoder(tokens, estimate, other) - decoder(tokens, estimate, pixels)).abs().amax((0, 1))
         distances += (((change_HW > 0).any(1).nonzero() - place).abs().flatten()).tolist()
     assert min(distances) == 0
-    assert max(distances) == decoder.reach
+    assert max(distances) == decoder.reach()
 
 
 @pytest.mark.parametrize("bf16", [False, True])

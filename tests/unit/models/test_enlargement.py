@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from majolica.models.enlargement import cubic, enlarge
+from majolica.models.enlargement import CELLS, cubic, enlarge, project_back
 from majolica.models.interpolation import Window
 from majolica.models.pooling import details, pool, repeat
 
@@ -62,3 +62,26 @@ def test_weights_sum_to_one_and_borders_go_on() -> None:
     weights_BPH = cubic(centre_BP, 7)
     torch.testing.assert_close(weights_BPH.sum(2), torch.ones(1, 40, dtype=torch.float64))
     assert cubic(torch.tensor([[0.0, 1.0]]), 3)[0, :, [0, 2]].diagonal().min() > 1  # beyond the outermost centres
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_picture_whose_means_are_wrong_is_moved_smoothly(scale: int) -> None:
+    """Its means come nearer to those of the base picture, and one whose means are right stays as it is."""
+    zero_B = torch.zeros(2, dtype=torch.float64)
+    window = Window(zero_B, zero_B, (1.0, 1.0), scale)
+    large = whole(scale) + 0.2 * BASE.mean()
+    moved = project_back(large, BASE, window)
+    before, after = ((pool(each, scale) - BASE).abs().mean() for each in (large, moved))
+    assert after < 0.2 * before
+    torch.testing.assert_close(project_back(large, pool(large, scale), window), large)
+
+
+def test_what_is_moved_reads_no_farther_than_it_says() -> None:
+    """A pixel changes those of its own cell and of the two next to it on either side."""
+    scale, base = 4, torch.zeros(1, 3, 16, 16, dtype=torch.float64)
+    large = torch.zeros(1, 3, 64, 64, dtype=torch.float64)
+    large[..., 32, 32] = 1  # the first of its cell
+    moved = project_back(large, base, Window.whole(1, scale, base.device))
+    rows = (repeat(pool(moved, scale), scale) != 0).any(3)[0, 0].nonzero()[:, 0]
+    assert 32 - int(rows.min()) <= CELLS * scale - 1 and int(rows.max()) - 32 <= CELLS * scale - 1
+    assert int(rows.max()) - 32 == CELLS * scale - 1

@@ -29,7 +29,7 @@ def test_tiles_agree_with_the_whole(stride: int, depth: int, half_depth: int, sc
         return net.predict_details(tokens, base, part, window)
 
     whole = decode(pixels, Window(torch.zeros(2).double(), torch.zeros(2).double(), (1.0, 1.0), scale))
-    tiled = decode_in_tiles(decode, pixels, scale, tile, net.reach, net.unit)
+    tiled = decode_in_tiles(decode, pixels, scale, tile, net.reach(scale), net.unit)
     torch.testing.assert_close(tiled, whole, atol=1e-12, rtol=0)
     blind = decode_in_tiles(decode, pixels, scale, tile, 0, net.unit)
     if tile < 24 * scale:

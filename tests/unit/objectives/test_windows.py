@@ -53,7 +53,7 @@ def test_the_mean_over_tiles_is_the_loss_of_the_picture(
     tiles, whole = losses(config, base, scale)
     assert tiles.std() > 1e-3
     torch.testing.assert_close(tiles.mean(), whole[0], rtol=1e-12, atol=0)
-    monkeypatch.setattr(windows, "reach_of", lambda _: 0)
+    monkeypatch.setattr(windows, "reach_of", lambda *_: 0)
     blind, _ = losses(config, base, scale)
     if base != (30, 42):  # whose sides are no multiples of what the decoder joins, so that all of it is read
         assert abs(blind.mean() / whole[0] - 1) > 1e-6
@@ -61,4 +61,4 @@ def test_the_mean_over_tiles_is_the_loss_of_the_picture(
 
 def test_the_reach_is_that_of_the_decoder() -> None:
     config = DecoderConfig()
-    assert PixelDecoder(config, 16).reach == glaze.reach_of(config) == windows.reach_of(config)
+    assert PixelDecoder(config, 16).reach(3) == glaze.reach_of(config, 3) == windows.reach_of(config, 3)
