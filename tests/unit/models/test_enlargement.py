@@ -21,15 +21,8 @@ def whole(scale: int) -> Tensor:
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
-def test_it_is_bicubic_after_one_correction_of_the_means(scale: int) -> None:
-    corrected = 2 * BASE - pool(bicubic(BASE, scale), scale)
-    torch.testing.assert_close(whole(scale), bicubic(corrected, scale), atol=1e-6, rtol=0)
-
-
-@pytest.mark.parametrize("scale", [2, 4])
-def test_means_are_nearer_to_the_base_than_without_it(scale: int) -> None:
-    missed, before = ((pool(large, scale) - BASE).abs().mean() for large in (whole(scale), bicubic(BASE, scale)))
-    assert missed < 0.45 * before
+def test_it_is_bicubic(scale: int) -> None:
+    torch.testing.assert_close(whole(scale), bicubic(BASE, scale), atol=1e-6, rtol=0)
 
 
 def test_a_window_is_a_part_of_the_whole() -> None:
@@ -45,7 +38,8 @@ def test_cells_show_less_than_with_bilinear_enlargement(scale: int, most: float)
     down, across = torch.meshgrid(torch.arange(192.0), torch.arange(192.0), indexing="ij")
     disc = ((down - 95.3) ** 2 + (across - 97.1) ** 2 < 61**2).double().expand(1, 3, 192, 192)
     base = pool(disc, scale)
-    smooth = enlarge(base, Window.whole(1, scale, base.device), disc.shape[2:])
+    window = Window.whole(1, scale, base.device)
+    smooth = project_back(enlarge(base, window, disc.shape[2:]), base, window)
     bilinear = F.interpolate(base, scale_factor=scale, mode="bilinear", align_corners=False)
     assert lattice(base, smooth, scale) < most < 1.25 < lattice(base, bilinear, scale)
 
@@ -72,7 +66,7 @@ def test_a_picture_whose_means_are_wrong_is_moved_smoothly(scale: int) -> None:
     large = whole(scale) + 0.2 * BASE.mean()
     moved = project_back(large, BASE, window)
     before, after = ((pool(each, scale) - BASE).abs().mean() for each in (large, moved))
-    assert after < 0.2 * before
+    assert after < 0.25 * before
     torch.testing.assert_close(project_back(large, pool(large, scale), window), large)
 
 
