@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from majolica.config.model import DecoderConfig
-from majolica.models.enlargement import CELLS, enlarge, project_back
+from majolica.models.enlargement import CELLS, correct_means, enlarge
 from majolica.models.interpolation import Window, coordinates, interpolation, resample
 from majolica.models.layers import layer_norm
 from majolica.models.pooling import details
@@ -113,7 +113,7 @@ class PixelDecoder(nn.Module):
         """
         smooth_B3HW = enlarge(base_B3HW, window, pixels_B3HW.shape[-2:])
         correction_B3HW = self.correction(token_BHWD, smooth_B3HW, pixels_B3HW, window)
-        return details(project_back(smooth_B3HW + correction_B3HW, base_B3HW, window), window.scale)
+        return details(correct_means(smooth_B3HW + correction_B3HW, base_B3HW, window), window.scale)
 
     def correction(self, token_BHWD: Tensor, estimate_B3HW: Tensor, pixels_B3HW: Tensor, window: Window) -> Tensor:
         """What pixels say beyond an estimate of the same size."""

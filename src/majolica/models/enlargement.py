@@ -1,4 +1,4 @@
-"""How a base picture is enlarged smoothly, and how a larger picture is moved to the means of its base picture.
+"""How a base picture is enlarged smoothly, and how the means of a larger picture are corrected to be those of its base.
 
 Both are bicubic. Where means over cells are corrected cell by cell, every cell shows; what they miss is therefore
 enlarged too before it is added (back-projection; Irani and Peleg, "Improving resolution by image registration", 1991).
@@ -18,7 +18,7 @@ from majolica.models.interpolation import Window, coordinates, interpolation, re
 from majolica.models.pooling import pool
 
 CELLS = 3
-"""Cells, its own counted, along which a pixel depends on the means that `project_back` corrects."""
+"""Cells, its own counted, along which a pixel depends on the means that `correct_means` corrects."""
 SHARPNESS = 0.75
 """Of the kernel of Keys (1981), without sign; the one of bicubic interpolation in torch."""
 
@@ -37,7 +37,7 @@ def enlarge(base_B3HW: Tensor, window: Window, size: Sequence[int]) -> Tensor:
         return resample(base_BHW3, rows_BPH, columns_BQW).permute(0, 3, 1, 2)
 
 
-def project_back(large_B3PQ: Tensor, base_B3HW: Tensor, window: Window) -> Tensor:
+def correct_means(large_B3PQ: Tensor, base_B3HW: Tensor, window: Window) -> Tensor:
     """The pixels of a window, moved smoothly to where their means over cells are nearly those of the base picture."""
     scale, (height, width) = window.scale, base_B3HW.shape[-2:]
     with torch.autocast(base_B3HW.device.type, enabled=False):

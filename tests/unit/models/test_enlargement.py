@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from majolica.models.enlargement import CELLS, cubic, enlarge, project_back
+from majolica.models.enlargement import CELLS, correct_means, cubic, enlarge
 from majolica.models.interpolation import Window
 from majolica.models.pooling import details, pool, repeat
 
@@ -39,7 +39,7 @@ def test_cells_show_less_than_with_bilinear_enlargement(scale: int, most: float)
     disc = ((down - 95.3) ** 2 + (across - 97.1) ** 2 < 61**2).double().expand(1, 3, 192, 192)
     base = pool(disc, scale)
     window = Window.whole(1, scale, base.device)
-    smooth = project_back(enlarge(base, window, disc.shape[2:]), base, window)
+    smooth = correct_means(enlarge(base, window, disc.shape[2:]), base, window)
     bilinear = F.interpolate(base, scale_factor=scale, mode="bilinear", align_corners=False)
     assert lattice(base, smooth, scale) < most < 1.25 < lattice(base, bilinear, scale)
 
@@ -64,10 +64,10 @@ def test_a_picture_whose_means_are_wrong_is_moved_smoothly(scale: int) -> None:
     zero_B = torch.zeros(2, dtype=torch.float64)
     window = Window(zero_B, zero_B, (1.0, 1.0), scale)
     large = whole(scale) + 0.2 * BASE.mean()
-    moved = project_back(large, BASE, window)
+    moved = correct_means(large, BASE, window)
     before, after = ((pool(each, scale) - BASE).abs().mean() for each in (large, moved))
     assert after < 0.25 * before
-    torch.testing.assert_close(project_back(large, pool(large, scale), window), large)
+    torch.testing.assert_close(correct_means(large, pool(large, scale), window), large)
 
 
 def test_what_is_moved_reads_no_farther_than_it_says() -> None:
@@ -75,7 +75,7 @@ def test_what_is_moved_reads_no_farther_than_it_says() -> None:
     scale, base = 4, torch.zeros(1, 3, 16, 16, dtype=torch.float64)
     large = torch.zeros(1, 3, 64, 64, dtype=torch.float64)
     large[..., 32, 32] = 1  # the first of its cell
-    moved = project_back(large, base, Window.whole(1, scale, base.device))
+    moved = correct_means(large, base, Window.whole(1, scale, base.device))
     rows = (repeat(pool(moved, scale), scale) != 0).any(3)[0, 0].nonzero()[:, 0]
     assert 32 - int(rows.min()) <= CELLS * scale - 1 and int(rows.max()) - 32 <= CELLS * scale - 1
     assert int(rows.max()) - 32 == CELLS * scale - 1
