@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from majolica.eval.evaluators.palettes import PaletteControl, spell_palette
+from majolica.eval.evaluators.palettes import PaletteControl, choose_palettes, spell_palette
 from majolica.eval.protocol import EvalData
 from majolica.sampling.palettes import read_palettes
 from majolica.sampling.request import PaintRequest
@@ -35,6 +35,18 @@ def test_a_painter_that_obeys_and_one_that_does_not(pipeline: Any, data: EvalDat
     assert stubborn.metrics["palette_named"] == stubborn.metrics["palette_named_without"] == 1.0
     assert len(stubborn.protocol["palettes"]) == 2
     assert set(stubborn.self_judged) == {"palette_named", "palette_named_without"}
+
+
+def test_pictures_of_few_colours_have_short_palettes_or_none(data: EvalData) -> None:
+    """A colour twice is no palette, and one colour neither."""
+    images = data.heldout.images_B3HW.clone()
+    images[:] = 90
+    flat = dataclasses.replace(data, heldout=dataclasses.replace(data.heldout, images_B3HW=images))
+    assert "two colours or more" in PaletteControl(palettes=2).lacks(flat) and choose_palettes(flat, 2) == []
+    images[0, :, :4] = 200
+    (palette,) = choose_palettes(flat, len(images))
+    assert palette.tolist() == [[pytest.approx(90 / 255)] * 3, [pytest.approx(200 / 255)] * 3]
+    assert read_palettes(spell_palette(palette), 1) is not None
 
 
 def test_a_palette_is_spelt_so_that_it_can_be_read() -> None:

@@ -36,21 +36,21 @@ class PaletteControl:
 
     def paintings(self, data: EvalData) -> float:
         """Return the number of pictures that it paints."""
-        return len(data.plain_prompts(self.prompts)) * (1 + self.palettes)
+        return len(data.plain_prompts(self.prompts)) * (1 + len(choose_palettes(data, self.palettes)))
 
     def lacks(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""
-        return data.lacks_captions() or ("" if len(data.heldout) else "There are no held-out pictures with palettes.")
+        found = choose_palettes(data, self.palettes)
+        return data.lacks_captions() or ("" if found else "There are no held-out pictures of two colours or more.")
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         prompts = data.plain_prompts(self.prompts)
-        chosen = space_evenly(len(data.heldout), self.palettes)
-        wanted_VK3, _ = measure_palette(data.heldout.images_B3HW[chosen].float() / 255)
-        spelt = [spell_palette(colours_K3) for colours_K3 in wanted_VK3]
+        wanted = choose_palettes(data, self.palettes)
+        spelt = [spell_palette(colours_K3) for colours_K3 in wanted]
         plain_B3HW = self.brush.paint(pipeline, prompts)
         turns = [self.brush.paint(pipeline, prompts, palette=[palette] * len(prompts)) for palette in spelt]
         away_V, before_V = (
-            [_measure(images_B3HW, wanted_K3) for images_B3HW, wanted_K3 in zip(some, wanted_VK3, strict=True)]
+            [_measure(images_B3HW, wanted_K3) for images_B3HW, wanted_K3 in zip(some, wanted, strict=True)]
             for some in (turns, [plain_B3HW] * len(turns))
         )
         metrics, intervals = dict[str, float](), dict[str, tuple[float, float]]()
@@ -64,7 +64,7 @@ class PaletteControl:
         protocol = {**self.brush.record, **data.record, "prompts": prompts, "palettes": spelt}
         figure = self._figure(prompts, plain_B3HW, turns, spelt)
         judged = tuple(key for key in metrics if "named" in key)
-        return Result("Palettes", metrics, (figure,), self._describe(metrics), protocol, intervals, judged)
+        return Result("Palettes", metrics, (figure,), self._describe(metrics, len(wanted)), protocol, intervals, judged)
 
     def _name(self, pipeline: PipelineLike, data: EvalData, images_R3HW: Tensor) -> float:
         """The share of pictures, those of all prompts several times, in which the model itself sees the thing."""
@@ -73,9 +73,9 @@ class PaletteControl:
         right_R = similar_RK.argmax(1).cpu() == own_B.repeat(len(images_R3HW) // len(own_B))
         return float(right_R.float().mean())
 
-    def _describe(self, metrics: dict[str, float]) -> str:
+    def _describe(self, metrics: dict[str, float], count: int) -> str:
         return (
-            f"Each prompt was painted in the five colours of {counted(self.palettes, 'held-out picture')}. The colours"
+            f"Each prompt was painted in the main colours of {counted(count, 'held-out picture')}. The colours"
             f" of the paintings are {metrics['palette_difference']:.3f} away from those that were asked for, and"
             f" {metrics['palette_difference_without']:.3f} without a palette (1 is the way from black to white)."
         )
@@ -89,6 +89,17 @@ class PaletteControl:
         ]
         note = "These are the first prompts, not chosen ones."
         return Figure("In several palettes", picture_rows(["without", *spelt], rows), note)
+
+
+def choose_palettes(data: EvalData, count: int) -> list[Tensor]:
+    """The palettes `(K, 3)` of so many held-out pictures, evenly spaced; those of fewer than two colours are left out."""
+    chosen = space_evenly(len(data.heldout), count) if len(data.heldout) else []
+    palettes = []
+    for row in chosen:
+        colours_1K3, shares_1K = measure_palette(data.heldout.images_B3HW[row : row + 1].float() / 255)
+        shown_K3 = (colours_1K3[0][shares_1K[0] > 0] * 255).round().unique(dim=0) / 255
+        palettes += [shown_K3] if len(shown_K3) > 1 else []
+    return palettes
 
 
 def spell_palette(colours_K3: Tensor) -> str:
