@@ -59,12 +59,14 @@ def _read(palette: str) -> Tensor:
     colours_K3 = torch.full((MOST, 3), torch.nan)
     for place, word in enumerate(words):
         try:
-            red, green, blue = ImageColor.getrgb(word)
-        except ValueError as error:  # also for a colour with transparency
+            colour = ImageColor.getrgb(word)
+            if len(colour) > 3:
+                raise ValueError("a colour with transparency")
+        except ValueError as error:
             raise UserError(
                 f"the palette {palette!r} has {word!r}, which is no colour: give names such as teal, or #rrggbb"
             ) from error
-        colours_K3[place] = torch.tensor([red, green, blue]) / 255
+        colours_K3[place] = torch.tensor(colour) / 255
     if len({*map(tuple, colours_K3[: len(words)].tolist())}) < len(words):
         raise UserError(f"the palette {palette!r} has a colour twice: give each once")
     return colours_K3

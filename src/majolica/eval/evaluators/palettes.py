@@ -92,14 +92,12 @@ class PaletteControl:
 
 
 def choose_palettes(data: EvalData, count: int) -> list[Tensor]:
-    """The palettes `(K, 3)` of so many held-out pictures, evenly spaced; those of fewer than two colours are left out."""
+    """The palettes `(K, 3)` of so many held-out pictures, evenly spaced, but for those of fewer than two colours."""
     chosen = space_evenly(len(data.heldout), count) if len(data.heldout) else []
-    palettes = []
-    for row in chosen:
-        colours_1K3, shares_1K = measure_palette(data.heldout.images_B3HW[row : row + 1].float() / 255)
-        shown_K3 = (colours_1K3[0][shares_1K[0] > 0] * 255).round().unique(dim=0) / 255
-        palettes += [shown_K3] if len(shown_K3) > 1 else []
-    return palettes
+    colours_VK3, shares_VK = measure_palette(data.heldout.images_B3HW[chosen].float() / 255)
+    levels_VK3 = (colours_VK3 * 255).round()
+    shown = [sorted({*map(tuple, levels_VK3[row][shares_VK[row] > 0].tolist())}) for row in range(len(chosen))]
+    return [torch.tensor(levels) / 255 for levels in shown if len(levels) > 1]
 
 
 def spell_palette(colours_K3: Tensor) -> str:
