@@ -23,6 +23,7 @@ from majolica.eval.judge.spec import JudgeSpec
 from majolica.eval.painters import Painters, Workload, cut
 from majolica.eval.workers import Workers, open_workers
 from majolica.models.majolica import Majolica
+from majolica.properties.quantiles import save_quantiles
 from majolica.run.checkpoint import Saved, save
 from majolica.sampling.pipeline import Pipeline
 from majolica.sampling.request import PaintRequest
@@ -46,6 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     model = awake(Majolica(replace(TINY, text=text)))
     save(folder, 1, Saved({"ema": dict(model.state_dict())}, {}), keep=1)
+    save_quantiles(folder, dict(zip(TINY.properties, model.conditions.quantiles, strict=True)))
     return folder
 
 

@@ -34,6 +34,7 @@ from majolica.eval.workers import open_workers
 from majolica.models.adapter import PropertyAdapter
 from majolica.models.majolica import Majolica
 from majolica.properties import registry
+from majolica.properties.quantiles import save_quantiles, spread_evenly
 from majolica.properties.registry import choose_measured, explain_unmeasured, find_property
 from majolica.properties.user_file import load_property_file
 from majolica.run.checkpoint import Saved, save
@@ -67,6 +68,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Path:
     io.save(replace(RunConfig(), model=model), folder / "config.yaml")
     torch.manual_seed(0)
     save(folder, 1, Saved({"ema": dict(awake(Majolica(replace(model, text=text))).state_dict())}, {}), keep=1)
+    save_quantiles(folder, {"contrast": spread_evenly(find_property("contrast"))})
     entry = find_property(load_property_file(file))
     base = load_averaged(folder).sha256
     card = Card("warmth", entry.unit, entry.low, entry.high, False, entry.source, base, 8, 10, 0.1, 1, 4, 1.0)
