@@ -136,6 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--properties", nargs="+", default=["hue", "subject_scale", "sharpness"])
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--ways", nargs="+", default=["adapter", "pairs", "everything", "lora", "prompt", "nothing"])
+    parser.add_argument("--lora-rank", type=int, default=8)
     parser.add_argument("--prompts", type=int, default=16)
     parser.add_argument("--values", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
@@ -156,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 tuned = tune_everything(options.run, name, options, place)
                 result["everything"] = measure_both(tuned, name, data, options)
             if "lora" in options.ways:
-                tuned = teach_lora(options.run, name, Pace(options.minutes, seed=options.seed), _say)
+                tuned = teach_lora(options.run, name, Pace(options.minutes, seed=options.seed), _say, options.lora_rank)
                 result["lora"] = measure_both(tuned, name, data, options)
             if "prompt" in options.ways and name in WORDS:
                 result["prompt"] = measure_words(options.run, name, data, options)
