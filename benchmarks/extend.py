@@ -45,14 +45,19 @@ from majolica.train.extend import ExtendRequest, extend
 from majolica.train.lesson import Pace
 
 
+def summarise(sweep: Sweep) -> dict[str, float]:
+    """Correlation and difference of a sweep."""
+    found = sweep.accuracy()
+    return {key: round(found[key], 4) for key in ("rho", "difference")}
+
+
 def measure(
     pipeline: Pipeline, name: str, data: EvalData, options: argparse.Namespace, plain: bool
 ) -> dict[str, float]:
     """Correlation and difference of one property of a run."""
     prompts = data.plain_prompts(options.prompts)
     values = choose_values(name, data, options.values)
-    found = paint_sweep(pipeline, name, prompts, values, Brush(batch=16), plain).accuracy()
-    return {key: round(found[key], 4) for key in ("rho", "difference")}
+    return summarise(paint_sweep(pipeline, name, prompts, values, Brush(batch=16), plain))
 
 
 def measure_both(pipeline: Pipeline, name: str, data: EvalData, options: argparse.Namespace) -> dict[str, object]:
@@ -103,8 +108,7 @@ def measure_words(run: Path, name: str, data: EvalData, options: argparse.Namesp
     prompts, values = data.plain_prompts(options.prompts), choose_values(name, data, options.values)
     pipeline, brush = Pipeline.load(run, adapters=()), Brush(batch=16)
     turns = [brush.paint(pipeline, [WORDS[name](float(value)).format(each) for each in prompts]) for value in values]
-    found = Sweep(name, values, torch.stack(turns)).accuracy()
-    return {key: round(found[key], 4) for key in ("rho", "difference")}
+    return summarise(Sweep(name, values, torch.stack(turns)))
 
 
 def measure_pairs(adapters: dict[str, Path], data: EvalData, options: argparse.Namespace) -> dict[str, object]:
@@ -119,8 +123,7 @@ def measure_pairs(adapters: dict[str, Path], data: EvalData, options: argparse.N
             prompts = data.plain_prompts(options.prompts)
             values, brush = choose_values(name, data, options.values), Brush(batch=16)
             turns = [brush.paint(pipeline, prompts, None, {name: float(value), **beside}, True) for value in values]
-            accuracy = Sweep(name, values, torch.stack(turns)).accuracy()
-            found[f"{name} beside {other}"] = {key: round(accuracy[key], 4) for key in ("rho", "difference")}
+            found[f"{name} beside {other}"] = summarise(Sweep(name, values, torch.stack(turns)))
     return found
 
 

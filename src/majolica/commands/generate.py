@@ -6,8 +6,9 @@ import io
 import json
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import tyro
 
@@ -23,6 +24,7 @@ from majolica.properties.registry import find_property, known_properties
 if TYPE_CHECKING:
     from torch import Tensor
 
+Given = TypeVar("Given")
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
@@ -103,8 +105,7 @@ def generate(
         from majolica.sampling.palettes import read_palettes
 
         read_palettes(palette, len(prompts))  # what is wrong is said before a run is loaded
-    palettes = palette if len(palette) < 2 else [each for each in palette for _ in range(count)]
-    followed = reference if len(reference) < 2 else [path for path in reference for _ in range(count)]
+    palettes, followed = _repeat(palette, count), _repeat(reference, count)
     from majolica.adapters.store import find_adapters
     from majolica.properties.user_file import load_property_file
     from majolica.sampling.guidance import parse_property_weights
@@ -150,11 +151,16 @@ def generate(
         "raw": raw,
     }
     shown = [about for about in pictures for _ in range(count)] or [{}] * len(wishes)
-    coloured = [{"palette": each} for each in (palettes if len(palettes) != 1 else palettes * len(wishes))]
+    coloured = [{"palette": each} for each in (palettes if len(palettes) != 1 else list(palettes) * len(wishes))]
     for place, (path, image_3HW, (prompt, own)) in enumerate(zip(paths, images_B3HW, wishes, strict=True)):
         about = settings | shown[place] | (coloured[place] if coloured else {}) | {"seed": own}
         write_atomic(path, _encode(image_3HW, FORMATS[out.suffix.lower()], prompt, about))
         print(path)
+
+
+def _repeat(given: Sequence[Given], count: int) -> Sequence[Given]:
+    """Each of several for all `count` variants of its prompt; one for all prompts stays what it is."""
+    return given if len(given) < 2 else [each for each in given for _ in range(count)]
 
 
 def _properties(words: tuple[str, ...]) -> dict[str, float | str]:

@@ -35,9 +35,13 @@ class Brush:
     @property
     def record(self) -> dict[str, Any]:
         """What a protocol says of these settings."""
-        names = ("steps", "guidance", "seed", "solver", *(("hold",) if self.hold else ()))
-        record = {name: getattr(self, name) for name in names}
-        return record if self.property_guidance is None else {**record, "property_guidance": self.property_guidance}
+        record: dict[str, Any] = {"steps": self.steps, "guidance": self.guidance}
+        record |= {"seed": self.seed, "solver": self.solver}
+        if self.hold:
+            record["hold"] = True
+        if self.property_guidance is not None:
+            record["property_guidance"] = self.property_guidance
+        return record
 
     def paint(
         self,

@@ -6,7 +6,7 @@ import math
 import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from majolica.properties.registry import find_property
 LONGEST_PROMPT = 2_000
 """Characters of a prompt at most, because a longer text is a mistake and not a caption."""
 
+Item = TypeVar("Item")
 Texts = str | Iterable[str]
 """One text, or several."""
 Values = float | str | Sequence[float] | Sequence[str] | NDArray[Any] | Tensor
@@ -103,6 +104,18 @@ def read_properties(
         else _read_property(name, value, names, count, quantiles_PK)
         for name, value in given.items()
     }
+
+
+def check_one_or_each(items: Sequence[object], count: int, item: str, whole: str) -> None:
+    """Raise UserError unless there is one item for all of `count` wholes, or one for each; both are named."""
+    if len(items) not in (1, count):
+        found = f"{counted(len(items), item)} for {counted(count, whole)}"
+        raise UserError(f"there are {found}: give one for all, or one for each")
+
+
+def take_rows(items: list[Item], rows: slice) -> list[Item]:
+    """The items of some rows; one for all of them stays what it is."""
+    return items if len(items) == 1 else items[rows]
 
 
 def read_percentile(name: str, text: str) -> float:

@@ -14,6 +14,7 @@ from torch import Tensor
 from majolica.errors import UserError
 from majolica.plurals import counted
 from majolica.properties.palette import MOST
+from majolica.sampling.inputs import check_one_or_each, take_rows
 
 EXAMPLE = 'give colours such as "teal, #f4a261, white"'
 Palettes = str | Sequence[str]
@@ -37,16 +38,13 @@ def list_palettes(given: Palettes, count: int) -> list[str]:
     if not isinstance(given, str | Sequence):
         raise UserError(f"a palette is {given!r}: {EXAMPLE}")
     palettes = [given] if isinstance(given, str) else list(given)
-    if len(palettes) not in (1, count):
-        found = f"{counted(len(palettes), 'palette')} for {counted(count, 'prompt')}"
-        raise UserError(f"there are {found}: give one for all, or one for each")
+    check_one_or_each(palettes, count, "palette", "prompt")
     return palettes
 
 
 def take_palettes(given: Palettes, count: int, rows: slice) -> list[str]:
     """The palettes for some of `count` pictures; one for all of them stays what it is."""
-    palettes = list_palettes(given, count)
-    return palettes if len(palettes) == 1 else palettes[rows]
+    return take_rows(list_palettes(given, count), rows)
 
 
 def _read(palette: str) -> Tensor:

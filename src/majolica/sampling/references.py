@@ -17,8 +17,8 @@ from majolica.data.pictures.frame import Fit
 from majolica.errors import UserError
 from majolica.models.conditions import Reference
 from majolica.models.majolica import Majolica
-from majolica.plurals import counted
 from majolica.sampling.images import Picture, Pictures, read_pictures
+from majolica.sampling.inputs import check_one_or_each, take_rows
 
 TOGETHER = 64
 """Pictures that are read at once."""
@@ -51,9 +51,7 @@ def list_pictures(given: Pictures, count: int) -> list[Picture]:
     if isinstance(given, bytes | Mapping | Set) or not isinstance(given, Iterable):
         raise UserError(f"the reference is of type {type(given).__name__}: give a path, a Pillow image, or an array")
     pictures = [given] if isinstance(given, Tensor | np.ndarray) and given.ndim < 4 else list(given)
-    if len(pictures) not in (1, count):
-        found = f"{counted(len(pictures), 'reference')} for {counted(count, 'picture')}"
-        raise UserError(f"there are {found}: give one for all, or one for each")
+    check_one_or_each(pictures, count, "reference", "picture")
     return pictures
 
 
@@ -61,8 +59,7 @@ def take_references(given: Pictures | None, count: int, rows: slice) -> Pictures
     """The references for some of `count` prompts; one for all of them stays what it is."""
     if given is None:
         return None
-    pictures = list_pictures(given, count)
-    return pictures if len(pictures) == 1 else pictures[rows]
+    return take_rows(list_pictures(given, count), rows)
 
 
 def tell_apart(reference: Reference | None, count: int) -> list[bytes]:
