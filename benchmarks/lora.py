@@ -14,7 +14,6 @@ import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +31,7 @@ class LoraDial(nn.Module):
 
     def __init__(self, name: str, model: Majolica, quantiles_K: Tensor, rank: int) -> None:
         super().__init__()
-        self.name, self.quantiles = name, quantiles_K
+        self.name, self.names, self.quantiles = name, (), quantiles_K
         self.circular = find_property(name).circular
         self.strength_BS: Tensor | None = None
         layers = [part for part in model.synthesis.modules() if isinstance(part, nn.Linear)]
@@ -66,20 +65,15 @@ class LoraDial(nn.Module):
 class Silence:
     """A `Setting` that says nothing, because all is said by the layers."""
 
-    def shift_time(self, time_BD: Tensor) -> Tensor:
-        """The same."""
-        return time_BD
-
-    def add(self, *given: Any) -> Tensor:
-        """The tokens as they are, which come last."""
-        x_BND: Tensor = given[-1]
-        return x_BND
+    def modulate(self, block: int, modulation_B6D: Tensor) -> Tensor:
+        """The modulation as it is."""
+        return modulation_B6D
 
 
 def teach_lora(run: Path, name: str, pace: Pace, say: Callable[[str], None], rank: int = 8) -> Pipeline:
     """The run with a LoRA that was taught the property, loaded and ready to paint."""
     pipeline, config = open_frozen(run, "")
-    lesson = Lesson(pipeline, config, ExtendRequest(run, name, rank=rank, pace=pace))
+    lesson = Lesson(pipeline, config, ExtendRequest(run, name, pace=pace))
     dial = LoraDial(name, pipeline.model, lesson.adapter.quantiles, rank).to(pipeline.device)
     pipeline.model.adapters = [dial]  # type: ignore[list-item]
     loader = open_loader(config, pipeline.model, pace, (name,))

@@ -79,7 +79,7 @@ def test_a_run_that_was_trained_on_is_another_base(run: Path, capsys: pytest.Cap
         ([], "say what to teach: --property with one of aesthetic_score"),
         (["--property", "hu"], "unknown property 'hu': did you mean 'hue'"),
         (["--property", "contrast"], "was trained with contrast: there is nothing to teach"),
-        (["--property", "source"], "source is a category, and only numbers can be taught afterwards"),
+        (["--property", "source"], "all of the first pictures have the source 'openmoji0'"),
         (["--property", "nowhere.py"], "nowhere.py is not there"),
         (["--property", "hue", "--minutes", "0"], "--minutes is 0: give a number above 0"),
         (["--property", "hue", "--steps", "-1"], "--steps is -1"),

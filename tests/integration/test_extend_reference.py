@@ -156,7 +156,7 @@ def test_a_run_that_was_trained_on_is_another_base(
         ([], "or with a file.py; or --reference"),
         (["--reference", "--property", "hue"], "--reference and --property hue are two things to teach"),
         (["--property", "reference.py"], "a property cannot be called reference"),
-        (["--reference", "--rank", "0"], "--rank is 0: give a number above 0"),
+        (["--reference", "--batch", "0"], "--batch is 0: give a number above 0"),
         (["--reference", "--data", "nowhere", "--steps", "1"], "nowhere"),
         ([*TEACH, "--steps", "3", "--lr", "1e30"], "the adapter diverged: lower --lr"),
     ],

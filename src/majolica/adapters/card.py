@@ -9,26 +9,27 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from majolica.errors import UserError
+from majolica.properties.categories import read_names
 from majolica.properties.property import Property
 from majolica.properties.registry import add_property, find_property, known_properties
 
 KEY = "majolica_adapter"
 """Of the card in the metadata of the safetensors file, as JSON."""
+VERSION = 2
+"""Of cards; those of version 1 belong to adapters with keys and values, which are no more."""
 AnyCard = TypeVar("AnyCard")
 
 
 def read_fields(card: type[AnyCard], text: str) -> AnyCard:
     """Read a card of that class, a dataclass; ValueError or TypeError for what is none."""
     found: dict[str, Any] = json.loads(text)
-    if not isinstance(found, dict) or found.get("version") != 1:
-        raise ValueError("its card is not of version 1")
+    if not isinstance(found, dict) or found.get("version") != VERSION:
+        raise ValueError(f"its card is not of version {VERSION}")
     read = card(**found)
-    kinds: dict[str, Any] = {"str": str, "int": int, "bool": bool, "float": (int, float)}
+    kinds: dict[str, Any] = {"str": str, "int": int, "bool": bool, "float": (int, float), "list[str]": list}
     for field in dataclasses.fields(card):  # type: ignore[arg-type]
         if not isinstance(getattr(read, field.name), kinds[str(field.type)]):
             raise ValueError(f"{field.name} of its card is {getattr(read, field.name)!r}")
-    if found["rank"] < 1:
-        raise ValueError("its card has no rank")
     return read
 
 
@@ -46,14 +47,15 @@ class Card:
     """How values are measured: "built in", or the name and the SHA-256 of the user's file."""
     base: str
     """SHA-256 of the averaged weights that it was taught to."""
-    rank: int
+    names: list[str]
+    """Those of a category, in the order of its table; none for a number."""
     parameters: int
     share: float
     """Its parameters over those of the model."""
     steps: int
     rows: int
     seconds: float
-    version: int = 1
+    version: int = VERSION
 
     def to_json(self) -> str:
         """The card as one JSON object."""
@@ -65,6 +67,7 @@ class Card:
         card = read_fields(Card, text)
         if not card.low < card.high:
             raise ValueError("its card has no range")
+        read_names(card.name, card.names)
         return card
 
     def introduce(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from majolica.adapters.card import read_fields
+from majolica.adapters.card import VERSION, read_fields
 
 KIND = "reference"
 """Of such a card; the card of a property has no kind. It is also the name of the file in the folder of adapters."""
@@ -25,7 +25,7 @@ class ReferenceCard:
     rows: int
     seconds: float
     kind: str = KIND
-    version: int = 1
+    version: int = VERSION
 
     def to_json(self) -> str:
         """The card as one JSON object."""
@@ -35,6 +35,8 @@ class ReferenceCard:
     def from_json(text: str) -> ReferenceCard:
         """Read a card; ValueError or TypeError for what is none."""
         card = read_fields(ReferenceCard, text)
+        if card.rank < 1:
+            raise ValueError("its card has no rank")
         if card.kind != KIND:
             raise ValueError(f"its card is of the kind {card.kind!r}")
         return card

@@ -85,7 +85,7 @@ def load_adapters(
         if card.name in (*model.properties, *(adapter.name for adapter in adapters)):
             raise UserError(f"the adapter {path} is for {card.name}, which the model has already: leave one out")
         card.introduce()
-        adapter = PropertyAdapter(card.name, model, card.rank)
+        adapter = PropertyAdapter(card.name, model, card.names)
         whole = _fill(adapter, path)
         if not whole or not bool((adapter.quantiles.diff() > 0).all()):
             raise UserError(f"the adapter {path} has values that are not finite or do not ascend: make it anew")

@@ -37,7 +37,6 @@ def extend(
     data: str = "",
     minutes: float = 3.0,
     steps: int = 0,
-    rank: int = 8,
     batch: int = 64,
     lr: float = 3e-3,
     seed: int = 0,
@@ -55,13 +54,12 @@ def extend(
         data: Folder or URL of shards to learn from; those of the run if not given.
         minutes: Minutes of training.
         steps: Steps of training; if above 0, they take the place of the minutes.
-        rank: Rank of the keys and values of the adapter.
         batch: Pictures in a step.
         lr: Peak learning rate.
         seed: Seed of the first weights and of the order of the data.
         out: File to write; adapters/NAME.safetensors in the run folder if not given (reference for NAME).
     """
-    for name, value in (("minutes", minutes), ("rank", rank), ("batch", batch), ("lr", lr)):
+    for name, value in (("minutes", minutes), ("batch", batch), ("lr", lr)):
         if not 0 < value < math.inf:
             raise UserError(f"--{name} is {value:g}: give a number above 0")
     if steps < 0:
@@ -78,7 +76,7 @@ def extend(
         if reference:
             from majolica.train.extend_reference import ReferenceRequest, extend_reference
 
-            path = extend_reference(ReferenceRequest(run, out, data, rank, pace=pace), _say, progress)
+            path = extend_reference(ReferenceRequest(run, out, data, pace=pace), _say, progress)
         else:
             from majolica.properties.user_file import load_property_file
             from majolica.train.extend import ExtendRequest
@@ -86,7 +84,7 @@ def extend(
 
             if property.endswith(".py"):
                 load_property_file(Path(property))
-            path = teach(ExtendRequest(run, name, out, data, rank, pace=pace), _say, progress)
+            path = teach(ExtendRequest(run, name, out, data, pace=pace), _say, progress)
     named = f" --adapter {path}" if out else ""
     wish = "--reference PICTURE" if reference else f"--set {name}=VALUE"
     print(f"written to {path}; try: majolica generate PROMPT --run {run}{named} {wish}")

@@ -28,6 +28,7 @@ from majolica.models.pooling import details
 from majolica.models.reference import ReferenceAdapter, summarise_tokens
 from majolica.models.text_tower import TextTower
 from majolica.models.trunk import Perception, Synthesis
+from majolica.properties.categories import NameTable
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,12 @@ class Majolica(nn.Module):
             )
         image_CE = self.perception.embed(tokens_BND[noisy:])
         return Outputs(base_M3HW, tuple(fine), image_CE, text.embedding_BE[noisy:], tokens_BND)
+
+    @property
+    def categories(self) -> dict[str, NameTable]:
+        """The names of the categories among the properties, its own and those of adapters."""
+        taught = {adapter.name: NameTable(adapter.names) for adapter in self.adapters if adapter.names}
+        return {**self.conditions.categories, **taught}
 
     def parts(self) -> dict[str, nn.Module]:
         """The named parts. The head is what is left: from tokens to pixels and to similarities."""

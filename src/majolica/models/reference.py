@@ -2,10 +2,9 @@
 
 The frozen model itself looks at the picture: what `summarise_tokens` keeps of its perception is the
 subject, as the image embedding has it, and the style, as mean and spread of the features over the
-picture have it (the statistics that adaptive instance norm takes for style, arXiv 1703.06868).
-Where things lie in the picture is left out. A small network turns that into words behind the caption
-and into tokens of low rank, which are heard as those of a property are (`models.adapter`; the picture
-as words beside the caption is that of IP-Adapter, arXiv 2308.06721).
+picture have it (the statistics that adaptive instance norm takes for style, arXiv 1703.06868). Where
+things lie in the picture is left out. A small network turns that into a code, which offsets the
+modulation as that of a property does (`models.adapter`).
 
 Shapes: B rows, N image tokens, D their width, E numbers of an embedding, F = E + 2 D features.
 """
@@ -16,17 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from majolica.config.model import ModelConfig
-from majolica.models.adapter import TOKENS, Setting, make_gates, make_keys_values
+from majolica.models.adapter import Setting, make_offsets
 from majolica.models.conditions import Reference
 from majolica.models.layers import layer_norm
 
-WORDS = 4
-"""Words that a picture becomes."""
 HIDDEN = 64
 """Width of the hidden layer."""
-GATE_SCALE = 10.0
-"""Factor of the gates, which lets them open as many times faster: an optimiser of Adam's kind moves all values alike,
-and words and tokens learn nothing before they are heard."""
 
 
 def count_features(config: ModelConfig) -> int:
@@ -45,19 +39,14 @@ def summarise_tokens(image_BND: Tensor, embedding_BE: Tensor) -> Tensor:
 
 
 class ReferenceAdapter(nn.Module):
-    """The network from features to words and tokens, the keys and values, and the gates, for one model."""
+    """The network from features to a code of `rank` numbers, and the offsets, for one model."""
 
-    def __init__(self, config: ModelConfig, rank: int = 8) -> None:
+    def __init__(self, config: ModelConfig, rank: int = 16) -> None:
         super().__init__()
         features = count_features(config)
         self.rank = rank
-        self.encode = nn.Sequential(nn.Linear(features, HIDDEN), nn.SiLU())
-        self.tokens = nn.Linear(HIDDEN, TOKENS * rank)
-        self.words = nn.Linear(HIDDEN, WORDS * config.text.width)
-        self.keys_values = make_keys_values(config, rank)
-        self.gates = make_gates(config)
-        self.shift = nn.Linear(HIDDEN, config.width, bias=False)
-        nn.init.zeros_(self.shift.weight)
+        self.encode = nn.Sequential(nn.Linear(features, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, rank))
+        self.offsets = make_offsets(config, rank)
         self.register_buffer("middle", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
         self.middle: Tensor
@@ -74,8 +63,5 @@ class ReferenceAdapter(nn.Module):
     def forward(self, reference: Reference) -> Setting:
         """What the pictures say; the rows without one count as not set."""
         given_BF = reference.features_BF.masked_fill(~reference.present_B[:, None], 0.0)
-        code_BH = self.encode((given_BF - self.middle) / self.scale)
-        tokens_BTR = self.tokens(code_BH).unflatten(1, (TOKENS, -1))
-        words_BWC = self.words(code_BH).unflatten(1, (WORDS, -1))
-        gates_2LD, shift_BD = GATE_SCALE * self.gates, self.shift(code_BH)
-        return Setting(self.keys_values, gates_2LD, tokens_BTR, words_BWC, shift_BD, reference.present_B)
+        code_BR = self.encode((given_BF - self.middle) / self.scale)
+        return Setting(code_BR, self.offsets, reference.present_B)

@@ -6,8 +6,7 @@ tower, H and W pixels, 3 colours; 6 is shift, scale and gate of attention and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -47,8 +46,7 @@ class Block(nn.Module):
     """Pre-norm block: self-attention, cross-attention if there is a condition, and SwiGLU.
 
     Self-attention and SwiGLU are modulated by adaLN. `condition` is the sequence `(B, L, C)` and
-    its mask `(B, L)`. `listen` is called with the cross-attention, its input, its output and the
-    tokens after it, and returns these tokens with what adapters add to them.
+    its mask `(B, L)`.
     """
 
     def __init__(self, width: int, heads: int, width_condition: int = 0) -> None:
@@ -66,17 +64,12 @@ class Block(nn.Module):
         modulation_B6D: Tensor,
         rope_NF: Tensor,
         condition: tuple[Tensor, Tensor] | None = None,
-        listen: Callable[[CrossAttention, Tensor, Tensor, Tensor], Tensor] | None = None,
     ) -> Tensor:
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = (modulation_B6D + self.offset).unbind(1)
         mixed = self.attention(modulate(self.norm(x_BND), shift_a, scale_a), rope_NF)
         x_BND = torch.addcmul(x_BND, mixed, gate_a[:, None])
         if self.cross is not None and self.norm_cross is not None and condition is not None:
-            normed_BND = self.norm_cross(x_BND)
-            heard_BND = self.cross(normed_BND, *condition)
-            x_BND = x_BND + heard_BND
-            if listen is not None:
-                x_BND = listen(self.cross, normed_BND, heard_BND, x_BND)
+            x_BND = x_BND + self.cross(self.norm_cross(x_BND), *condition)
         mixed = self.mlp(modulate(self.norm(x_BND), shift_m, scale_m))
         return torch.addcmul(x_BND, mixed, gate_m[:, None])
 
@@ -152,26 +145,10 @@ class Synthesis(nn.Module):
         settings: Sequence[Setting] = (),
     ) -> Tensor:
         """Tokens `(B, N, D)`; `condition` is as for `Block`, and `settings` are those of adapters."""
-        vector_BD = time_BD + self.text(pooled_BC)
-        for setting in settings:
-            vector_BD = setting.shift_time(vector_BD)
-        modulation_B6D = self.modulation(vector_BD)
+        shared_B6D = self.modulation(time_BD + self.text(pooled_BC))
         for place, block in enumerate(self.blocks):
-            inputs = (x_BND, modulation_B6D, rope_NF, condition)
-            x_BND = block(*inputs, partial(_add_settings, settings, place, condition)) if settings else block(*inputs)
+            modulation_B6D = shared_B6D
+            for setting in settings:
+                modulation_B6D = setting.modulate(place, modulation_B6D)
+            x_BND = block(x_BND, modulation_B6D, rope_NF, condition)
         return x_BND
-
-
-def _add_settings(
-    settings: Sequence[Setting],
-    place: int,
-    condition: tuple[Tensor, Tensor],
-    cross: CrossAttention,
-    normed_BND: Tensor,
-    heard_BND: Tensor,
-    x_BND: Tensor,
-) -> Tensor:
-    """The tokens with what every adapter says to the block at that place."""
-    for setting in settings:
-        x_BND = setting.add(place, cross, normed_BND, heard_BND, condition, x_BND)
-    return x_BND

@@ -10,6 +10,7 @@ Shapes: B pictures, 3 colours, H and W pixels of a picture, N of them, K colours
 from __future__ import annotations
 
 import itertools
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -49,11 +50,17 @@ def measure_palette(images_B3HW: Tensor, count: int = MOST) -> tuple[Tensor, Ten
 def match_palettes(found_BK3: Tensor, shares_BK: Tensor, wanted_BK3: Tensor) -> Tensor:
     """The wanted colours in the order in which the pixels of those found move least in squares, `(B, K, 3)`."""
     count = found_BK3.shape[1]
-    orders_SK = torch.tensor(list(itertools.permutations(range(count))), device=found_BK3.device)
+    orders_SK = _list_orders(count).to(found_BK3.device)
     cost_BKK = (found_BK3[:, :, None] - wanted_BK3[:, None]).square().sum(3) * shares_BK[..., None]
     rows_SK = torch.arange(count, device=found_BK3.device).expand_as(orders_SK)
     best_B = cost_BKK[:, rows_SK, orders_SK].sum(2).argmin(1)
     return wanted_BK3.gather(1, orders_SK[best_B][..., None].expand(-1, -1, 3))
+
+
+@cache
+def _list_orders(count: int) -> Tensor:
+    """All orders of so many colours, `(S, K)`."""
+    return torch.tensor(list(itertools.permutations(range(count))))
 
 
 def move_to_palettes(images_B3HW: Tensor, wanted_BK3: Tensor) -> Tensor:

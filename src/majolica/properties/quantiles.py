@@ -18,7 +18,7 @@ from torch import Tensor
 
 from majolica.errors import UserError
 from majolica.files import write_atomic
-from majolica.properties.categories import NameTable, fold_name
+from majolica.properties.categories import NameTable, read_names
 from majolica.properties.property import Property
 from majolica.properties.registry import choose_categories, find_property
 
@@ -96,16 +96,11 @@ def load_categories(folder: Path, names: Sequence[str]) -> dict[str, NameTable]:
     Raises UserError for a file that cannot be read.
     """
     categories = choose_categories(names)
-    return {name: NameTable() for name in categories} | _load(folder, categories, _read_names)
+    return {name: NameTable() for name in categories} | _load(folder, categories, _read_table)
 
 
-def _read_names(name: str, found: Mapping[str, Any]) -> NameTable:
-    known = found["names"]
-    if not isinstance(known, list) or any(not each or each != fold_name(each) for each in known):
-        raise ValueError(f"the names of {name} are no list of names in small letters")
-    if len(set(known)) < len(known):
-        raise ValueError(f"the names of {name} have one twice")
-    return NameTable(tuple(known))
+def _read_table(name: str, found: Mapping[str, Any]) -> NameTable:
+    return NameTable(read_names(name, found["names"]))
 
 
 def _load(folder: Path, names: Sequence[str], read: Callable[[str, Mapping[str, Any]], Found]) -> dict[str, Found]:

@@ -160,7 +160,10 @@ def read_category(name: str, given: Values, count: int, table: NameTable | None)
     a name that training did not see.
     """
     if table is None:
-        raise UserError(f"{name} is a category, and this run was not trained with it: leave it out")
+        raise UserError(
+            f"{name} is a category, and this run was not trained with it: leave it out, or teach it with"
+            f" `majolica extend RUN --property {name}`"
+        )
     if not table.names:
         raise UserError(
             f"{name} is {_shown(given)}: this run has no names of it in its properties.json, so leave it out"

@@ -44,7 +44,7 @@ def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: Progress
     texts, at_once = read_texts(request.prompts), read_count(request.batch, "the batch")
     seeds = read_seeds(request.seed, len(texts))
     values = read_values(pipeline, request.properties, len(texts))
-    wish = read_wish(values, request, pipeline.properties, pipeline.device)
+    wish = read_wish(values, request, len(texts), pipeline.properties, pipeline.device)
     moved = wish is not None and (request.hold or any(map(has_frame, wish.names)))
     needed = needed_bytes(settings, min(at_once, len(texts)), pipeline.config.model.decoder, moved)
     if needed > pipeline.painted_bytes:  # what has fitted before fits again, though its memory may not look free
@@ -106,7 +106,7 @@ def read_values(pipeline: Pipeline, given: Mapping[str, Values], count: int) -> 
     model = pipeline.model
     taught = [adapter.quantiles[None] for adapter in model.adapters]
     quantiles_PK = torch.cat((model.conditions.quantiles, *taught)).cpu()
-    return read_properties(given, pipeline.properties, count, quantiles_PK, model.conditions.categories)
+    return read_properties(given, pipeline.properties, count, quantiles_PK, model.categories)
 
 
 def _refer(pipeline: Pipeline, condition: Condition, request: PaintRequest) -> Condition:

@@ -10,20 +10,19 @@ from torch import Tensor
 
 from majolica.errors import UserError
 from majolica.properties.registry import can_project
-from majolica.sampling.inputs import read_texts
 from majolica.sampling.palettes import read_palettes
 from majolica.sampling.request import PaintRequest
 from majolica.sampling.wish import Wish
 
 
 def read_wish(
-    values: Mapping[str, Tensor], request: PaintRequest, learned: Sequence[str], device: torch.device
+    values: Mapping[str, Tensor], request: PaintRequest, count: int, learned: Sequence[str], device: torch.device
 ) -> Wish | None:
-    """What a request keeps pictures to, with the values `(B,)` that it sets, for a model that has `learned` properties.
+    """What a request keeps its `count` pictures to, with the values `(B,)` that it sets; `learned` are the model's
+    properties.
 
     Raises UserError for what nothing would follow or hold.
     """
-    count = len(read_texts(request.prompts))
     palettes_BK3 = read_palettes(request.palette, count)
     if request.hold and not (values and request.project):
         reason = "without projection" if values else "where no property is set"

@@ -21,6 +21,7 @@ from majolica.models.conditions import Condition
 from majolica.objectives.consistency import consistency_loss
 from majolica.objectives.draws import Draws
 from majolica.objectives.joint import draw_condition
+from majolica.properties.categories import NameTable
 from majolica.properties.quantiles import fit_quantiles
 from majolica.properties.registry import find_property
 from majolica.sampling.pipeline import Pipeline
@@ -35,7 +36,7 @@ from majolica.train.lesson import (
     open_loader,
     predict_clean,
 )
-from majolica.train.property_values import measure_first_pictures
+from majolica.train.property_values import survey_values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +50,6 @@ class ExtendRequest:
     """The file to write; adapters/NAME.safetensors in the run folder if it is None."""
     data: str = ""
     """Shards to learn from; those of the run if it is empty."""
-    rank: int = 8
     consistency: float = 30.0
     """Weight of the loss on what predicted pictures measure, beside the flow-matching loss."""
     pace: Pace = dataclasses.field(default_factory=Pace)
@@ -67,8 +67,6 @@ def extend(
     (pipeline, config), name = open_frozen(request.run, request.data), request.property
     if name in config.model.properties:
         raise UserError(f"{request.run} was trained with {name}: there is nothing to teach")
-    if find_property(name).is_category:
-        raise UserError(f"{name} is a category, and only numbers can be taught afterwards: train a run that has it")
     lesson = Lesson(pipeline, config, request)
     say(describe_lesson(name, lesson.adapter, pipeline.model))
     loader = open_loader(config, pipeline.model, request.pace, (name,))
@@ -82,7 +80,7 @@ def extend(
         circular=entry.circular,
         measure=entry.source or "built in",
         base=pipeline.weights_sha256,
-        rank=request.rank,
+        names=list(lesson.adapter.names),
         **dataclasses.asdict(effort),
     )
     path = request.out or request.run / FOLDER / f"{name}.safetensors"
@@ -96,12 +94,15 @@ class Lesson:
     def __init__(self, pipeline: Pipeline, config: RunConfig, request: ExtendRequest) -> None:
         self.pipeline, self.config, self.request = pipeline, config, request
         torch.manual_seed(request.pace.seed)
-        self.adapter = PropertyAdapter(request.property, config.model, request.rank)
-        values_N = measure_first_pictures((request.property,), config)[:, 0]
+        values, categories = survey_values((request.property,), config)
+        values_N, table = values[request.property], categories.get(request.property, NameTable())
         if not bool(values_N.isfinite().any()):
             raise UserError(f"none of the first pictures has a {request.property}: name other data with --data")
+        if len(table.names) == 1:
+            only = f"all of the first pictures have the {request.property} {table.names[0]!r}"
+            raise UserError(f"{only}: name data with others too (--data)")
+        self.adapter = PropertyAdapter(request.property, config.model, table.names).to(pipeline.device)
         self.adapter.quantiles.copy_(fit_quantiles(find_property(request.property), values_N))
-        self.adapter.to(pipeline.device)
         pipeline.model.adapters = [self.adapter]
 
     def loss(self, batch: Batch) -> Tensor:

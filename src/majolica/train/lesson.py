@@ -98,7 +98,7 @@ def open_loader(config: RunConfig, model: Majolica, pace: Pace, more: tuple[str,
     size = Size(config.model.resolution, patch=config.model.patch)
     data = dataclasses.replace(config.data, threads=max(1, config.data.threads))
     columns = choose_columns((*config.model.properties, *more))
-    return Loader(data, pace.batch, size, pace.seed, columns=columns, categories=model.conditions.categories)
+    return Loader(data, pace.batch, size, pace.seed, columns=columns, categories=model.categories)
 
 
 def draw_noisy_rows(batch: Batch, config: RunConfig, seed: int, device: torch.device) -> NoisyRows:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from majolica.config.run import RunConfig
 from majolica.data.loading.loader import Loader, Size
-from majolica.properties.categories import NO_CATEGORIES, EncodeName, NameTable, Numbering
+from majolica.properties.categories import EncodeName, NameTable, Numbering
 from majolica.properties.quantiles import fit_quantiles, load_categories, load_quantiles, save_quantiles
 from majolica.properties.registry import choose_categories, choose_columns, find_property, measure_all
 from majolica.run.weights import home_of
@@ -30,21 +30,24 @@ def measure_property_values(config: RunConfig, folder: Path) -> None:
     names = config.model.properties
     if not names:
         return
-    numberings = {name: Numbering() for name in choose_categories(names)}
-    columns = dict(zip(names, measure_first_pictures(names, config, numberings).T, strict=True))
-    found = {name: fit_quantiles(find_property(name), values_N) for name, values_N in columns.items()}
-    categories = {name: numbering.choose(columns[name].tolist()) for name, numbering in numberings.items()}
+    found, categories = survey_values(names, config)
     quantiles, tables = _inherited(config)
-    save_quantiles(folder, found | quantiles, categories | tables)
+    knots = {name: fit_quantiles(find_property(name), values_N) for name, values_N in found.items()}
+    save_quantiles(folder, knots | quantiles, categories | tables)
 
 
-def measure_first_pictures(
-    names: Sequence[str], config: RunConfig, categories: Mapping[str, EncodeName] = NO_CATEGORIES
-) -> Tensor:
-    """The properties of the first `PICTURES` in the order of training, `(N, P)`.
+def survey_values(names: Sequence[str], config: RunConfig) -> tuple[dict[str, Tensor], dict[str, NameTable]]:
+    """The values `(N,)` of each property in the first `PICTURES` of training, and the names of the categories.
 
-    `categories` say which value a name has, for those that are names.
+    The values of a category are numbers of the survey, which only tell whether a picture has a name.
     """
+    numberings = {name: Numbering() for name in choose_categories(names)}
+    found = dict(zip(names, _measure_first_pictures(names, config, numberings).T, strict=True))
+    return found, {name: numbering.choose(found[name].tolist()) for name, numbering in numberings.items()}
+
+
+def _measure_first_pictures(names: Sequence[str], config: RunConfig, categories: Mapping[str, EncodeName]) -> Tensor:
+    """The properties of the first `PICTURES`, `(N, P)`; `categories` say which value a name has."""
     # Whether too many pictures cannot be read is for training to say.
     data = dataclasses.replace(config.data, cache=False, ahead=1, bad_share=1.0)
     size = Size(config.model.resolution, patch=config.model.patch)

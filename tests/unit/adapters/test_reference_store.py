@@ -25,8 +25,8 @@ from majolica.models.reference import ReferenceAdapter
 from tiny import TINY
 
 CPU = torch.device("cpu")
-CARD = ReferenceCard("a" * 64, 8, 10, 0.001, 5, 320, 1.0)
-HUE = Card("hue", "degrees of hue", 0.0, 360.0, True, "built in", "a" * 64, 8, 10, 0.001, 5, 320, 1.0)
+CARD = ReferenceCard("a" * 64, 16, 10, 0.001, 5, 320, 1.0)
+HUE = Card("hue", "degrees of hue", 0.0, 360.0, True, "built in", "a" * 64, [], 10, 0.001, 5, 320, 1.0)
 
 
 def save(folder: Path, card: ReferenceCard = CARD, file: str = "reference") -> Path:
@@ -52,15 +52,12 @@ def test_it_is_kept_with_its_card_beside_a_property(tmp_path: Path) -> None:
     assert hue.name == "hue" and list_properties(find_adapters(tmp_path)) == ["hue"]
 
 
-def test_a_card_of_a_property_is_what_it_always_was(tmp_path: Path) -> None:
-    """Files of before there were adapters of two kinds load, and those of properties are written as then."""
+def test_the_card_of_a_property_has_no_kind(tmp_path: Path) -> None:
     path = tmp_path / "adapters" / "hue.safetensors"
     save_adapter(path, PropertyAdapter("hue", TINY), HUE)
-    fields = {"name", "unit", "low", "high", "circular", "measure", "base", "rank", "parameters", "share", "steps"}
-    assert set(json.loads(HUE.to_json())) >= fields and "kind" not in json.loads(HUE.to_json())
+    assert "kind" not in json.loads(HUE.to_json())
     assert read_card(path) == HUE and load(tmp_path) == []
-    layers = {"encode.0", "encode.2", "keys_values.0", "keys_values.1", "word", "shift"}
-    assert {name.removesuffix(".weight") for name in load_file(path) if name.endswith(".weight")} == layers
+    assert set(load_file(path)) == {"offsets", "quantiles"}
 
 
 def test_one_for_another_base_is_refused_or_left_out(tmp_path: Path) -> None:
@@ -87,7 +84,7 @@ def test_a_card_that_is_none(tmp_path: Path, change: dict[str, object]) -> None:
 
 def test_values_that_are_none(tmp_path: Path) -> None:
     path = save(tmp_path)
-    for spoilt in ({"gates": torch.full((2, 2, 32), torch.nan)}, {"scale": torch.zeros(80)}):
+    for spoilt in ({"offsets": torch.full((2, 16, 6, 32), torch.nan)}, {"scale": torch.zeros(80)}):
         save_file(load_file(path) | spoilt, path, {KEY: CARD.to_json()})
         with pytest.raises(UserError, match="not finite or no scale"):
             load(tmp_path)

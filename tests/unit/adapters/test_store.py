@@ -19,7 +19,7 @@ from majolica.properties.registry import add_property, find_property, measure
 from tiny import TINY
 
 CPU = torch.device("cpu")
-CARD = Card("hue", "degrees of hue", 0.0, 360.0, True, "built in", "a" * 64, 8, 10, 0.001, 5, 320, 1.0)
+CARD = Card("hue", "degrees of hue", 0.0, 360.0, True, "built in", "a" * 64, [], 10, 0.001, 5, 320, 1.0)
 WARMTH = dataclasses.replace(CARD, name="warmth", unit="red less blue", low=-0.5, high=0.5, circular=False)
 
 
@@ -33,7 +33,7 @@ def save(folder: Path, card: Card = CARD, file: str = "") -> Path:
     card_property = Property(card.unit, card.low, card.high, lambda x: x.mean((1, 2, 3)), card.circular)
     if card.name not in registry.known_properties():
         add_property(card.name, card_property)
-    adapter = PropertyAdapter(card.name, TINY, card.rank)
+    adapter = PropertyAdapter(card.name, TINY, card.names)
     path = folder / "adapters" / f"{file or card.name}.safetensors"
     save_adapter(path, adapter, card)
     registry._ADDED.clear()
@@ -89,7 +89,9 @@ def test_a_property_of_that_name_with_another_range(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-@pytest.mark.parametrize("change", [{"rank": "8"}, {"low": "x"}, {"rank": 0}, {"low": 400.0}, {"circular": 1}])
+@pytest.mark.parametrize(
+    "change", [{"version": 1}, {"low": "x"}, {"names": "laion"}, {"names": ["A"]}, {"low": 400.0}, {"circular": 1}]
+)
 def test_a_card_that_is_none(tmp_path: Path, change: dict[str, object]) -> None:
     path = save(tmp_path)
     content = json.dumps(dataclasses.asdict(CARD) | change)
@@ -100,7 +102,7 @@ def test_a_card_that_is_none(tmp_path: Path, change: dict[str, object]) -> None:
 
 def test_weights_that_are_none(tmp_path: Path) -> None:
     path = save(tmp_path)
-    for spoilt in ({"gates": torch.full((2, 2, 32), torch.nan)}, {"quantiles": torch.zeros(33)}):
+    for spoilt in ({"offsets": torch.full((2, 2, 6, 32), torch.nan)}, {"quantiles": torch.zeros(33)}):
         save_file(load_file(path) | spoilt, path, {KEY: CARD.to_json()})
         with pytest.raises(UserError, match="not finite or do not ascend"):
             load(tmp_path)
@@ -123,6 +125,6 @@ def test_what_is_no_adapter(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, folder / "hue.safetensors")
     with pytest.raises(UserError, match="is a safetensors file, but no adapter"):
         load(tmp_path)
-    save_adapter(folder / "hue.safetensors", PropertyAdapter("hue", TINY, rank=4), CARD)
+    save_adapter(folder / "hue.safetensors", PropertyAdapter("sharpness", TINY), CARD)
     with pytest.raises(UserError, match="does not fit its card"):
         load(tmp_path)

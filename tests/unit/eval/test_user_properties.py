@@ -71,7 +71,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Path:
     save_quantiles(folder, {"contrast": spread_evenly(find_property("contrast"))})
     entry = find_property(load_property_file(file))
     base = load_averaged(folder).sha256
-    card = Card("warmth", entry.unit, entry.low, entry.high, False, entry.source, base, 8, 10, 0.1, 1, 4, 1.0)
+    card = Card("warmth", entry.unit, entry.low, entry.high, False, entry.source, base, [], 10, 0.1, 1, 4, 1.0)
     save_adapter(folder / "adapters" / "warmth.safetensors", PropertyAdapter("warmth", model), card)
     registry._ADDED.clear()
     return folder

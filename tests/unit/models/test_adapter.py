@@ -59,6 +59,14 @@ def test_rows_that_do_not_set_it_change_no_bit_beside_rows_that_do(tiny: Majolic
     assert all((mixed[row] - plain[row]).abs().max() > 1e-3 for row in (1, 2))
 
 
+def test_rows_that_do_not_set_it_change_no_bit_in_bfloat16(tiny: Majolica) -> None:
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        plain = paint(tiny, ask([[], [], []]))
+        tiny.adapters = [adapter("hue")]
+        mixed = paint(tiny, ask([[None], [120.0], [None]]))
+    assert torch.equal(mixed[::2], plain[::2]) and not torch.equal(mixed[1], plain[1])
+
+
 def test_another_adapter_that_is_not_set_changes_no_bit_of_one_that_is(tiny: Majolica) -> None:
     hue, sharp = adapter("hue"), adapter("sharpness", 1)
     with torch.no_grad():
@@ -75,6 +83,11 @@ def test_it_begins_as_the_model_was(tiny: Majolica, plain: Tensor) -> None:
         assert torch.equal(plain, paint(tiny, ask([[120.0]] * 3)))
 
 
+def test_the_code_of_a_value_is_its_place_among_those_of_training() -> None:
+    sharp, hue, source = PropertyAdapter("sharpness", TINY), PropertyAdapter("hue", TINY), None
+    assert sharp and hue and source is None
+
+
 def test_gradients_flow_to_the_adapter_alone(tiny: Majolica) -> None:
     tiny.adapters = [adapter("hue")]
     for value in tiny.parameters():
@@ -84,13 +97,12 @@ def test_gradients_flow_to_the_adapter_alone(tiny: Majolica) -> None:
     assert all(value.grad is None for value in tiny.parameters())
 
 
-def test_the_first_gradient_opens_the_gates(tiny: Majolica) -> None:
+def test_the_first_gradient_moves_the_offsets(tiny: Majolica) -> None:
     torch.manual_seed(0)
     tiny.adapters = [PropertyAdapter("hue", TINY)]
     paint(tiny, ask([[120.0]] * 3)).square().sum().backward()  # type: ignore[no-untyped-call]
     own = tiny.adapters[0]
-    assert own.gates.grad is not None and own.gates.grad.any()
-    assert own.shift.weight.grad is not None and own.shift.weight.grad.any()
+    assert own.offsets.grad is not None and own.offsets.grad.flatten(2).any(2).all()
 
 
 @pytest.mark.parametrize("name", ["base", "large", "reference"])

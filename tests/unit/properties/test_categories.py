@@ -9,15 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from PIL import Image
 
 from majolica.config.data import DataConfig, SourceConfig
 from majolica.config.run import RunConfig
 from majolica.config.sources import name_sources
 from majolica.data.loading.held_out import find_held_out
 from majolica.data.loading.loader import Loader, Size
-from majolica.data.store.pack import write_shards
-from majolica.data.store.record import Record
 from majolica.errors import UserError
 from majolica.launch.start import train
 from majolica.properties.categories import MOST, NameTable, Numbering, fold_name
@@ -36,8 +33,8 @@ from majolica.sampling.pipeline import Pipeline
 from majolica.text.tokenizer import Tokenizer
 from majolica.train.property_values import measure_property_values
 from majolica.train.watch.heldout import read_pictures
-from picture_files import encoded
 from tiny import tiny_run
+from two_sources import mix_sources, write
 
 SOURCE = find_property("source")
 TABLE = NameTable(("coyo", "laion", "my drawings"))
@@ -147,20 +144,6 @@ def test_what_is_no_name_is_one_line(given: Any, count: int, table: NameTable | 
     with pytest.raises(UserError, match=message) as raised:
         values_of(given, count, table)
     assert "\n" not in str(raised.value)
-
-
-def write(folder: Path, grey: int, **meta: str) -> str:
-    picture = encoded(Image.new("RGB", (32, 32), (grey, grey, grey)))
-    write_shards(folder, (Record(picture, "jpg", f"a fox {i}", dict(meta)) for i in range(6)), per_shard=20)
-    return str(folder)
-
-
-def mix_sources(home: Path) -> tuple[SourceConfig, ...]:
-    """Twice as many pictures of a folder without the column as of one with it."""
-    return (
-        SourceConfig(write(home / "Coyo" / "train", 40), 2.0),
-        SourceConfig(write(home / "other", 200, source="LAION"), 1.0),
-    )
 
 
 @pytest.mark.parametrize("threads", [0, 2])
