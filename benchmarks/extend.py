@@ -42,7 +42,10 @@ from majolica.launch.start import train
 from majolica.properties.registry import can_project, find_property
 from majolica.sampling.pipeline import Pipeline
 from majolica.train.extend import ExtendRequest, extend
-from majolica.train.lesson import Pace
+from majolica.train.lesson import LessonPlan
+
+LORA_RATE = 0.003
+"""Peak learning rate of LoRA."""
 
 
 def summarise(sweep: Sweep) -> dict[str, float]:
@@ -69,7 +72,7 @@ def measure_both(pipeline: Pipeline, name: str, data: EvalData, options: argpars
 def teach(run: Path, name: str, options: argparse.Namespace, place: Path) -> Path:
     """The file of an adapter for the property."""
     out = place / f"{name}.safetensors"
-    extend(ExtendRequest(run, name, out=out, pace=Pace(options.minutes, seed=options.seed)), _say)
+    extend(ExtendRequest(run, name, out=out, plan=LessonPlan(options.minutes, seed=options.seed)), _say)
     return out
 
 
@@ -160,7 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 tuned = tune_everything(options.run, name, options, place)
                 result["everything"] = measure_both(tuned, name, data, options)
             if "lora" in options.ways:
-                tuned = teach_lora(options.run, name, Pace(options.minutes, seed=options.seed), _say, options.lora_rank)
+                plan = LessonPlan(options.minutes, lr=LORA_RATE, seed=options.seed)
+                tuned = teach_lora(options.run, name, plan, _say, options.lora_rank)
                 result["lora"] = measure_both(tuned, name, data, options)
             if "prompt" in options.ways and name in WORDS:
                 result["prompt"] = measure_words(options.run, name, data, options)

@@ -23,7 +23,7 @@ from majolica.properties.quantiles import to_quantile
 from majolica.properties.registry import find_property
 from majolica.sampling.pipeline import Pipeline
 from majolica.train.extend import ExtendRequest, Lesson
-from majolica.train.lesson import Pace, learn, open_frozen, open_loader
+from majolica.train.lesson import LessonPlan, learn, open_frozen, open_loader
 
 
 class LoraDial(nn.Module):
@@ -70,13 +70,13 @@ class Silence:
         return modulation_B6D
 
 
-def teach_lora(run: Path, name: str, pace: Pace, say: Callable[[str], None], rank: int = 8) -> Pipeline:
+def teach_lora(run: Path, name: str, plan: LessonPlan, say: Callable[[str], None], rank: int = 8) -> Pipeline:
     """The run with a LoRA that was taught the property, loaded and ready to paint."""
     pipeline, config = open_frozen(run, "")
-    lesson = Lesson(pipeline, config, ExtendRequest(run, name, pace=pace))
+    lesson = Lesson(pipeline, config, ExtendRequest(run, name, plan=plan))
     dial = LoraDial(name, pipeline.model, lesson.adapter.quantiles, rank).to(pipeline.device)
     pipeline.model.adapters = [dial]  # type: ignore[list-item]
-    loader = open_loader(config, pipeline.model, pace, (name,))
-    effort = learn(dial, pipeline.model, lesson.loss, loader, pace, lambda done, total: None)
+    loader = open_loader(config, pipeline.model, plan, (name,))
+    effort = learn(dial, pipeline.model, lesson.loss, loader, plan, lambda done, total: None)
     say(f"LoRA for {name}: {effort}")
     return pipeline

@@ -35,7 +35,7 @@ from majolica.eval.protocol import EvalData
 from majolica.sampling.pipeline import Pipeline
 from majolica.text.articles import with_article
 from majolica.train.extend_reference import ReferenceRequest, extend_reference
-from majolica.train.lesson import Pace
+from majolica.train.lesson import LessonPlan
 
 BATCH = 16
 
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--adapter", type=Path, help="of that run, taught before; then nothing is taught")
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--teach-steps", type=int, default=0, help="if above 0, in place of the minutes")
-    parser.add_argument("--lr", type=float, default=Pace.lr)
+    parser.add_argument("--lr", type=float, default=LessonPlan.lr)
     parser.add_argument("--pictures", type=int, default=64)
     parser.add_argument("--prompt", default="a drawing")
     parser.add_argument("--steps", type=int, default=20)
@@ -119,8 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="majolica-reference-") as place:
         path = options.adapter or Path(place, "reference.safetensors")
         if not options.adapter:
-            pace = Pace(options.minutes, options.teach_steps, lr=options.lr, seed=options.seed)
-            extend_reference(ReferenceRequest(options.run, path, pace=pace), _say)
+            plan = LessonPlan(options.minutes, options.teach_steps, lr=options.lr, seed=options.seed)
+            extend_reference(ReferenceRequest(options.run, path, plan=plan), _say)
         pipeline, card = Pipeline.load(options.run, adapters=[path]), read_card(path)
     held = Held(pipeline, data, options.pictures)
     eye = pipeline.compare(held.embedding_BE, held.labels_KE).argmax(1) == held.things_B

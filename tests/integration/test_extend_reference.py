@@ -20,7 +20,7 @@ from majolica.run.weights import digest, load_averaged
 from majolica.sampling.pipeline import Pipeline
 from majolica.train import lesson
 from majolica.train.extend_reference import ReferenceLesson, ReferenceRequest
-from majolica.train.lesson import Pace, open_frozen, open_loader, predict_clean
+from majolica.train.lesson import LessonPlan, open_frozen, open_loader, predict_clean
 from tiny import tiny_run
 
 TEACH = ["--reference", "--batch", "4"]
@@ -92,17 +92,17 @@ def test_the_card_and_the_picture_say_what_they_are(
 
 def test_only_the_adapter_learns_and_its_own_reference_helps(run: Path) -> None:
     """After some steps the loss of rows is less with their own references than with those of other rows."""
-    request = ReferenceRequest(run, drop_text=1.0, pace=Pace(steps=60, batch=16, lr=0.01))
+    request = ReferenceRequest(run, drop_text=1.0, plan=LessonPlan(steps=60, batch=16, lr=0.01))
     pipeline, config = open_frozen(run, "")
     before = {name: value.clone() for name, value in pipeline.model.state_dict().items()}
     own = ReferenceLesson(pipeline, config, request)
     first = {name: value.clone() for name, value in own.adapter.named_parameters()}
-    loader = open_loader(config, pipeline.model, request.pace)
-    lesson.learn(own.adapter, pipeline.model, own.loss, loader, request.pace, lambda done, total: None)
+    loader = open_loader(config, pipeline.model, request.plan)
+    lesson.learn(own.adapter, pipeline.model, own.loss, loader, request.plan, lambda done, total: None)
     assert all(torch.equal(value, before[name]) for name, value in pipeline.model.state_dict().items())
     assert all(value.grad is None for value in pipeline.model.parameters())
     assert not any(torch.equal(value, first[name]) for name, value in own.adapter.named_parameters())
-    with closing(open_loader(config, pipeline.model, Pace(batch=48, seed=7))) as loader:
+    with closing(open_loader(config, pipeline.model, LessonPlan(batch=48, seed=7))) as loader:
         rows, condition = own.prepare(next(loader))
     assert condition.reference is not None and bool(condition.reference.present_B.all())
 
@@ -119,11 +119,11 @@ def test_captions_and_properties_are_dropped_as_asked(run: Path) -> None:
     pipeline, config = open_frozen(run, "")
     kept, dropped = (
         ReferenceLesson(
-            pipeline, config, ReferenceRequest(run, drop_text=share, drop_properties=share, pace=Pace(batch=64))
+            pipeline, config, ReferenceRequest(run, drop_text=share, drop_properties=share, plan=LessonPlan(batch=64))
         )
         for share in (0.0, 1.0)
     )
-    with closing(open_loader(config, pipeline.model, Pace(batch=64))) as loader:
+    with closing(open_loader(config, pipeline.model, LessonPlan(batch=64))) as loader:
         batch = next(loader)
     (_, all_told), (_, nothing_told) = kept.prepare(batch), dropped.prepare(batch)
     assert all_told.has_text_B.all()

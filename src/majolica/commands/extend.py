@@ -38,7 +38,7 @@ def extend(
     minutes: float = 3.0,
     steps: int = 0,
     batch: int = 64,
-    lr: float = 3e-3,
+    lr: float = 0.03,
     seed: int = 0,
     out: Path | None = None,
 ) -> None:
@@ -69,14 +69,14 @@ def extend(
     if reference and property:
         raise UserError(f"--reference and --property {property} are two things to teach: one after the other")
     check_writable(out or run / "adapters" / f"{name}.safetensors")
-    from majolica.train.lesson import Pace
+    from majolica.train.lesson import LessonPlan
 
-    pace = Pace(minutes, steps, batch, lr, seed)
+    plan = LessonPlan(minutes, steps, batch, lr, seed)
     with print_notices(), bar("teaching") as progress:
         if reference:
             from majolica.train.extend_reference import ReferenceRequest, extend_reference
 
-            path = extend_reference(ReferenceRequest(run, out, data, pace=pace), _say, progress)
+            path = extend_reference(ReferenceRequest(run, out, data, plan=plan), _say, progress)
         else:
             from majolica.properties.user_file import load_property_file
             from majolica.train.extend import ExtendRequest
@@ -84,7 +84,7 @@ def extend(
 
             if property.endswith(".py"):
                 load_property_file(Path(property))
-            path = teach(ExtendRequest(run, name, out, data, pace=pace), _say, progress)
+            path = teach(ExtendRequest(run, name, out, data, plan=plan), _say, progress)
     named = f" --adapter {path}" if out else ""
     wish = "--reference PICTURE" if reference else f"--set {name}=VALUE"
     print(f"written to {path}; try: majolica generate PROMPT --run {run}{named} {wish}")

@@ -26,7 +26,7 @@ from majolica.properties.quantiles import fit_quantiles
 from majolica.properties.registry import find_property
 from majolica.sampling.pipeline import Pipeline
 from majolica.train.lesson import (
-    Pace,
+    LessonPlan,
     Progress,
     describe_lesson,
     draw_noisy_rows,
@@ -52,7 +52,7 @@ class ExtendRequest:
     """Shards to learn from; those of the run if it is empty."""
     consistency: float = 30.0
     """Weight of the loss on what predicted pictures measure, beside the flow-matching loss."""
-    pace: Pace = dataclasses.field(default_factory=Pace)
+    plan: LessonPlan = dataclasses.field(default_factory=LessonPlan)
 
 
 def extend(
@@ -69,8 +69,8 @@ def extend(
         raise UserError(f"{request.run} was trained with {name}: there is nothing to teach")
     lesson = Lesson(pipeline, config, request)
     say(describe_lesson(name, lesson.adapter, pipeline.model))
-    loader = open_loader(config, pipeline.model, request.pace, (name,))
-    effort = learn(lesson.adapter, pipeline.model, lesson.loss, loader, request.pace, progress)
+    loader = open_loader(config, pipeline.model, request.plan, (name,))
+    effort = learn(lesson.adapter, pipeline.model, lesson.loss, loader, request.plan, progress)
     entry = find_property(name)
     card = Card(
         name=name,
@@ -93,7 +93,7 @@ class Lesson:
 
     def __init__(self, pipeline: Pipeline, config: RunConfig, request: ExtendRequest) -> None:
         self.pipeline, self.config, self.request = pipeline, config, request
-        torch.manual_seed(request.pace.seed)
+        torch.manual_seed(request.plan.seed)
         values, categories = survey_values((request.property,), config)
         values_N, table = values[request.property], categories.get(request.property, NameTable())
         if not bool(values_N.isfinite().any()):
@@ -109,7 +109,7 @@ class Lesson:
         """The flow-matching loss of a batch whose rows all set the property, and the consistency of the predictions."""
         loss, request, device = self.config.loss, self.request, self.pipeline.device
         tokens_BL = self.pipeline.encode(batch.captions)
-        rows = draw_noisy_rows(batch, self.config, request.pace.seed, device)
+        rows = draw_noisy_rows(batch, self.config, request.plan.seed, device)
         columns = {name: values_B.to(device) for name, values_B in batch.columns.items()}
         asked = self._ask(tokens_BL, rows.clean_B3HW, rows.draws, columns)
         clean_B3HW = predict_clean(self.pipeline.model, rows, asked, self.config.train.precision)

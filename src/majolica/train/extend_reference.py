@@ -25,8 +25,8 @@ from majolica.models.reference import ReferenceAdapter
 from majolica.objectives.joint import draw_condition
 from majolica.sampling.pipeline import Pipeline
 from majolica.train.lesson import (
+    LessonPlan,
     NoisyRows,
-    Pace,
     Progress,
     describe_lesson,
     draw_noisy_rows,
@@ -58,7 +58,7 @@ class ReferenceRequest:
     """Share of the rows whose caption is hidden."""
     drop_properties: float = 0.5
     """Share of the rows in which all of the model's own properties are hidden; else each as in its training."""
-    pace: Pace = dataclasses.field(default_factory=Pace)
+    plan: LessonPlan = dataclasses.field(default_factory=LessonPlan)
 
 
 def extend_reference(
@@ -73,8 +73,8 @@ def extend_reference(
     pipeline, config = open_frozen(request.run, request.data)
     lesson = ReferenceLesson(pipeline, config, request)
     say(describe_lesson("to follow a reference picture", lesson.adapter, pipeline.model))
-    loader = open_loader(config, pipeline.model, request.pace)
-    effort = learn(lesson.adapter, pipeline.model, lesson.loss, loader, request.pace, progress)
+    loader = open_loader(config, pipeline.model, request.plan)
+    effort = learn(lesson.adapter, pipeline.model, lesson.loss, loader, request.plan, progress)
     card = ReferenceCard(pipeline.weights_sha256, request.rank, **dataclasses.asdict(effort))
     path = request.out or request.run / FOLDER / f"{KIND}.safetensors"
     save_adapter(path, lesson.adapter, card)
@@ -86,9 +86,9 @@ class ReferenceLesson:
 
     def __init__(self, pipeline: Pipeline, config: RunConfig, request: ReferenceRequest) -> None:
         self.pipeline, self.config, self.request = pipeline, config, request
-        torch.manual_seed(request.pace.seed)
+        torch.manual_seed(request.plan.seed)
         self.adapter = ReferenceAdapter(config.model, request.rank).to(pipeline.device)
-        with closing(open_loader(config, pipeline.model, request.pace)) as loader:
+        with closing(open_loader(config, pipeline.model, request.plan)) as loader:
             batches = (next(loader) for _ in range(FITTED))
             features = [
                 self._look(
@@ -111,7 +111,7 @@ class ReferenceLesson:
         drop = dataclasses.replace(
             self.config.loss, drop_text=request.drop_text, drop_properties=request.drop_properties, drop_all=0.0
         )
-        rows = draw_noisy_rows(batch, self.config, request.pace.seed, device)
+        rows = draw_noisy_rows(batch, self.config, request.plan.seed, device)
         columns = {name: values_B.to(device) for name, values_B in batch.columns.items()}
         tokens_BL, names = self.pipeline.encode(batch.captions), self.config.model.properties
         usual = draw_condition(tokens_BL, rows.clean_B3HW, drop, names, rows.draws, columns)
@@ -121,6 +121,6 @@ class ReferenceLesson:
 
     def _look(self, images_B3HW: Tensor, positions_B: Tensor) -> Tensor:
         """The features `(B, F)` of another view of each picture."""
-        views_B3HW = draw_views(images_B3HW, positions_B, self.request.pace.seed, self.config.data)
+        views_B3HW = draw_views(images_B3HW, positions_B, self.request.plan.seed, self.config.data)
         with autocast_in_use(self.config.train.precision, self.pipeline.device):
             return self.pipeline.model.summarise(views_B3HW * 2 - 1)

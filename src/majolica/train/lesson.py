@@ -33,14 +33,14 @@ Progress = Callable[[int, int], None]
 
 
 @dataclasses.dataclass(frozen=True)
-class Pace:
+class LessonPlan:
     """How long an adapter learns, and how fast."""
 
     minutes: float = 3.0
     steps: int = 0
     """If it is above 0, so many steps are taken, whatever the minutes."""
     batch: int = 64
-    lr: float = 3e-3
+    lr: float = 0.03
     """Peak learning rate."""
     seed: int = 0
 
@@ -93,12 +93,12 @@ def describe_lesson(what: str, adapter: nn.Module, model: Majolica) -> str:
     return f"teaching {what}: {own:,} parameters, {own / count_parameters(model):.2%} of those of the model"
 
 
-def open_loader(config: RunConfig, model: Majolica, pace: Pace, more: tuple[str, ...] = ()) -> Loader:
+def open_loader(config: RunConfig, model: Majolica, plan: LessonPlan, more: tuple[str, ...] = ()) -> Loader:
     """The training pictures from the first on, with what metadata say of the run's properties and of `more`."""
     size = Size(config.model.resolution, patch=config.model.patch)
     data = dataclasses.replace(config.data, threads=max(1, config.data.threads))
     columns = choose_columns((*config.model.properties, *more))
-    return Loader(data, pace.batch, size, pace.seed, columns=columns, categories=model.categories)
+    return Loader(data, plan.batch, size, plan.seed, columns=columns, categories=model.categories)
 
 
 def draw_noisy_rows(batch: Batch, config: RunConfig, seed: int, device: torch.device) -> NoisyRows:
@@ -125,33 +125,38 @@ def flow_loss(predicted_B3HW: Tensor, rows: NoisyRows, loss: LossConfig) -> Tens
 
 
 def learn(
-    adapter: nn.Module, model: Majolica, loss: Callable[[Batch], Tensor], loader: Loader, pace: Pace, progress: Progress
+    adapter: nn.Module,
+    model: Majolica,
+    loss: Callable[[Batch], Tensor],
+    loader: Loader,
+    plan: LessonPlan,
+    progress: Progress,
 ) -> Effort:
-    """Train an adapter of a model for the minutes or the steps of `pace`; returns what it took.
+    """Train an adapter of a model for the minutes or the steps of `plan`; returns what it took.
 
     Raises UserError if its values do not stay finite.
     """
     own = count_parameters(adapter)
-    optimiser = torch.optim.AdamW(adapter.parameters(), lr=pace.lr, betas=(0.9, 0.99), weight_decay=0.0)
+    optimiser = torch.optim.AdamW(adapter.parameters(), lr=plan.lr, betas=(0.9, 0.99), weight_decay=0.0)
     start, step, share = time.monotonic(), 0, 0.0
     with closing(loader):
         while share < 1:
             for group in optimiser.param_groups:
-                group["lr"] = pace.lr * min(1.0, (step + 1) / 20, max(1 - share, 0.02) / 0.5)
+                group["lr"] = plan.lr * min(1.0, (step + 1) / 20, max(1 - share, 0.02) / 0.5)
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss(next(loader)))
             torch.nn.utils.clip_grad_norm_(adapter.parameters(), 1.0)
             optimiser.step()
             step += 1
             if step % 20 == 0:
-                _check_finite(adapter, pace)
-            share = step / pace.steps if pace.steps else (time.monotonic() - start) / (pace.minutes * 60)
+                _check_finite(adapter, plan)
+            share = step / plan.steps if plan.steps else (time.monotonic() - start) / (plan.minutes * 60)
             progress(round(1000 * min(1.0, share)), 1000)
-    _check_finite(adapter, pace)
+    _check_finite(adapter, plan)
     seconds = round(time.monotonic() - start, 1)
-    return Effort(own, own / count_parameters(model), step, step * pace.batch, seconds)
+    return Effort(own, own / count_parameters(model), step, step * plan.batch, seconds)
 
 
-def _check_finite(adapter: nn.Module, pace: Pace) -> None:
+def _check_finite(adapter: nn.Module, plan: LessonPlan) -> None:
     if not all(bool(value.isfinite().all()) for value in adapter.parameters()):
-        raise UserError(f"the adapter diverged: lower --lr, which is {pace.lr:g}")
+        raise UserError(f"the adapter diverged: lower --lr, which is {plan.lr:g}")

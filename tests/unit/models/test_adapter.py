@@ -9,6 +9,7 @@ from torch import Tensor
 from majolica.models.adapter import PropertyAdapter
 from majolica.models.conditions import Condition
 from majolica.models.majolica import Majolica
+from majolica.properties.categories import NameTable
 from majolica.recipes import recipe
 from tiny import TINY, awake
 
@@ -54,7 +55,7 @@ def test_a_property_that_is_not_set_changes_no_bit(tiny: Majolica, plain: Tensor
 def test_rows_that_do_not_set_it_change_no_bit_beside_rows_that_do(tiny: Majolica, plain: Tensor) -> None:
     tiny.adapters = [adapter("hue"), adapter("sharpness", 1)]
     with torch.no_grad():
-        mixed = paint(tiny, ask([[None, None], [120.0, None], [None, 0.4]]))
+        mixed = paint(tiny, ask([[None, None], [120.0, None], [None, 0.6]]))
     assert torch.equal(mixed[0], plain[0])
     assert all((mixed[row] - plain[row]).abs().max() > 1e-3 for row in (1, 2))
 
@@ -83,9 +84,21 @@ def test_it_begins_as_the_model_was(tiny: Majolica, plain: Tensor) -> None:
         assert torch.equal(plain, paint(tiny, ask([[120.0]] * 3)))
 
 
-def test_the_code_of_a_value_is_its_place_among_those_of_training() -> None:
-    sharp, hue, source = PropertyAdapter("sharpness", TINY), PropertyAdapter("hue", TINY), None
-    assert sharp and hue and source is None
+def test_the_code_of_a_number_is_its_place_among_those_of_training() -> None:
+    own = PropertyAdapter("sharpness", TINY)
+    own.quantiles.copy_(torch.linspace(0, 1, len(own.quantiles)).square())
+    torch.testing.assert_close(own.encode(torch.tensor([0.0, 0.25, 1.0])), torch.tensor([[-1.0], [0.0], [1.0]]))
+
+
+def test_the_code_of_an_angle_goes_around() -> None:
+    codes = PropertyAdapter("hue", TINY).encode(torch.tensor([0.0, 90.0, 360.0]))
+    torch.testing.assert_close(codes, torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]))
+
+
+def test_the_code_of_a_name_is_its_place_in_the_table() -> None:
+    table = NameTable(("coyo", "laion", "drawings"))
+    own = PropertyAdapter("source", TINY, table.names)
+    assert own.encode(torch.tensor([table(name) for name in table.names])).tolist() == torch.eye(3).tolist()
 
 
 def test_gradients_flow_to_the_adapter_alone(tiny: Majolica) -> None:
