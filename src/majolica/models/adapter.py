@@ -5,7 +5,8 @@ its modulation, which are scaled by that number and added (feature-wise modulati
 strength that is the value, as in Concept Sliders, arXiv 2311.12092). Offsets are zero at first. A
 picture that does not set the property is computed as if there were no adapter, to the bit.
 
-An adapter that follows reference pictures speaks in the same way, by a `Setting` (`models.reference`).
+An adapter that follows reference pictures speaks in the same way, by a `Setting`, and in words beside it
+(`models.reference`).
 
 Shapes: B rows, R numbers of a code, L blocks of synthesis, D their width; 6 is shift, scale and gate
 of attention and then of the MLP.
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from majolica.config.model import ModelConfig
+from majolica.models.words import Words
 from majolica.properties.quantiles import spread_evenly, to_quantile
 from majolica.properties.registry import find_property
 
@@ -32,7 +34,7 @@ class PropertyAdapter(nn.Module):
         super().__init__()
         entry = find_property(name)
         self.name, self.names, self.circular = name, tuple(names), entry.circular
-        self.offsets = make_offsets(config, len(names) or (2 if entry.circular else 1))
+        self.offsets = make_offsets(config, len(names) or (3 if entry.circular else 1))
         self.register_buffer("quantiles", spread_evenly(entry))
         self.quantiles: Tensor
 
@@ -44,14 +46,16 @@ class PropertyAdapter(nn.Module):
         """The codes of values, `(B, R)`.
 
         The code of a number runs from -1 for the least value in training to 1 for the greatest, along its
-        quantiles; that of a circular one is cosine and sine of its angle; and that of a name has a 1 in its place.
+        quantiles. That of an angle is its cosine, its sine, and 1, because a picture that has one differs from those
+        that have none. That of a name has a 1 in its place.
         """
         if self.names:
             place_B = (values_B * len(self.names)).long().clamp(0, len(self.names) - 1)
             return nn.functional.one_hot(place_B, len(self.names)).to(self.offsets.dtype)
         place_B1 = to_quantile(values_B[:, None], self.quantiles[None]).clamp(-0.25, 1.25)
         if self.circular:
-            return torch.cat(((2 * math.pi * place_B1).cos(), (2 * math.pi * place_B1).sin()), 1)
+            angle_B1 = 2 * math.pi * place_B1
+            return torch.cat((angle_B1.cos(), angle_B1.sin(), torch.ones_like(angle_B1)), 1)
         return 2 * place_B1 - 1
 
 
@@ -69,6 +73,8 @@ class Setting:
     """Of the adapter."""
     present_B: Tensor
     """bool; rows in which it is False stay as they are, to the bit."""
+    words: Words | None = None
+    """Of an adapter that also speaks in words."""
 
     def modulate(self, block: int, modulation_B6D: Tensor) -> Tensor:
         """The modulation of a block, by its number, with the offsets of the adapter."""

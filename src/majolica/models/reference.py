@@ -3,8 +3,9 @@
 The frozen model itself looks at the picture: what `summarise_tokens` keeps of its perception is the
 subject, as the image embedding has it, and the style, as mean and spread of the features over the
 picture have it (the statistics that adaptive instance norm takes for style, arXiv 1703.06868). Where
-things lie in the picture is left out. A small network turns that into a code, which offsets the
-modulation as that of a property does (`models.adapter`).
+things lie in the picture is left out. A small network turns that into words behind the caption
+(`models.words`), and into a code, which offsets the modulation as that of a property does
+(`models.adapter`).
 
 Shapes: B rows, N image tokens, D their width, E numbers of an embedding, F = E + 2 D features.
 """
@@ -18,7 +19,13 @@ from majolica.config.model import ModelConfig
 from majolica.models.adapter import Setting, make_offsets
 from majolica.models.conditions import Reference
 from majolica.models.layers import layer_norm
+from majolica.models.words import Words
 
+WORDS = 4
+"""Words that a picture becomes."""
+GATE_SCALE = 10.0
+"""Factor of the gates of words, which lets them open as many times faster: an optimiser of Adam's kind moves all values
+alike, and words learn nothing before they are heard."""
 HIDDEN = 64
 """Width of the hidden layer."""
 
@@ -39,13 +46,16 @@ def summarise_tokens(image_BND: Tensor, embedding_BE: Tensor) -> Tensor:
 
 
 class ReferenceAdapter(nn.Module):
-    """The network from features to a code of `rank` numbers, and the offsets, for one model."""
+    """The network from features to words and to a code of `rank` numbers, and the gates and offsets, for one model."""
 
-    def __init__(self, config: ModelConfig, rank: int = 16) -> None:
+    def __init__(self, config: ModelConfig, rank: int = 8) -> None:
         super().__init__()
         features = count_features(config)
         self.rank = rank
-        self.encode = nn.Sequential(nn.Linear(features, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, rank))
+        self.encode = nn.Sequential(nn.Linear(features, HIDDEN), nn.SiLU())
+        self.words = nn.Linear(HIDDEN, WORDS * config.text.width)
+        self.gates = nn.Parameter(torch.zeros(config.synthesis_depth, config.width))
+        self.code = nn.Linear(HIDDEN, rank)
         self.offsets = make_offsets(config, rank)
         self.register_buffer("middle", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
@@ -63,5 +73,7 @@ class ReferenceAdapter(nn.Module):
     def forward(self, reference: Reference) -> Setting:
         """What the pictures say; the rows without one count as not set."""
         given_BF = reference.features_BF.masked_fill(~reference.present_B[:, None], 0.0)
-        code_BR = self.encode((given_BF - self.middle) / self.scale)
-        return Setting(code_BR, self.offsets, reference.present_B)
+        hidden_BH = self.encode((given_BF - self.middle) / self.scale)
+        words_BWC = self.words(hidden_BH).unflatten(1, (WORDS, -1))
+        words = Words(words_BWC, GATE_SCALE * self.gates, reference.present_B)
+        return Setting(self.code(hidden_BH), self.offsets, reference.present_B, words)

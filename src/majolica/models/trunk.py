@@ -6,7 +6,8 @@ tower, H and W pixels, 3 colours; 6 is shift, scale and gate of attention and th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from majolica.config.model import ModelConfig
 from majolica.models.adapter import Setting
 from majolica.models.layers import AttentionPool, CrossAttention, Norm, SelfAttention, SwiGLU, TimeEmbedding
 from majolica.models.patches import patchify
+from majolica.models.words import add_words
 
 
 class Modulation(nn.Module):
@@ -46,7 +48,8 @@ class Block(nn.Module):
     """Pre-norm block: self-attention, cross-attention if there is a condition, and SwiGLU.
 
     Self-attention and SwiGLU are modulated by adaLN. `condition` is the sequence `(B, L, C)` and
-    its mask `(B, L)`.
+    its mask `(B, L)`. `listen` is called with the cross-attention, its input, its output and the
+    tokens after it, and returns these tokens with what adapters add to them.
     """
 
     def __init__(self, width: int, heads: int, width_condition: int = 0) -> None:
@@ -64,12 +67,17 @@ class Block(nn.Module):
         modulation_B6D: Tensor,
         rope_NF: Tensor,
         condition: tuple[Tensor, Tensor] | None = None,
+        listen: Callable[[CrossAttention, Tensor, Tensor, Tensor], Tensor] | None = None,
     ) -> Tensor:
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = (modulation_B6D + self.offset).unbind(1)
         mixed = self.attention(modulate(self.norm(x_BND), shift_a, scale_a), rope_NF)
         x_BND = torch.addcmul(x_BND, mixed, gate_a[:, None])
         if self.cross is not None and self.norm_cross is not None and condition is not None:
-            x_BND = x_BND + self.cross(self.norm_cross(x_BND), *condition)
+            normed_BND = self.norm_cross(x_BND)
+            heard_BND = self.cross(normed_BND, *condition)
+            x_BND = x_BND + heard_BND
+            if listen is not None:
+                x_BND = listen(self.cross, normed_BND, heard_BND, x_BND)
         mixed = self.mlp(modulate(self.norm(x_BND), shift_m, scale_m))
         return torch.addcmul(x_BND, mixed, gate_m[:, None])
 
@@ -146,9 +154,11 @@ class Synthesis(nn.Module):
     ) -> Tensor:
         """Tokens `(B, N, D)`; `condition` is as for `Block`, and `settings` are those of adapters."""
         shared_B6D = self.modulation(time_BD + self.text(pooled_BC))
+        words = [setting.words for setting in settings if setting.words is not None]
         for place, block in enumerate(self.blocks):
             modulation_B6D = shared_B6D
             for setting in settings:
                 modulation_B6D = setting.modulate(place, modulation_B6D)
-            x_BND = block(x_BND, modulation_B6D, rope_NF, condition)
+            inputs = (x_BND, modulation_B6D, rope_NF, condition)
+            x_BND = block(*inputs, partial(add_words, words, place, condition)) if words else block(*inputs)
         return x_BND

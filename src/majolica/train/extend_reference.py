@@ -52,8 +52,8 @@ class ReferenceRequest:
     """The file to write; adapters/reference.safetensors in the run folder if it is None."""
     data: str = ""
     """Shards to learn from; those of the run if it is empty."""
-    rank: int = 16
-    """Numbers that a picture becomes."""
+    rank: int = 8
+    """Numbers of the code that a picture becomes."""
     drop_text: float = 0.5
     """Share of the rows whose caption is hidden."""
     drop_properties: float = 0.5

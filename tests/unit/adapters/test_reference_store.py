@@ -25,7 +25,7 @@ from majolica.models.reference import ReferenceAdapter
 from tiny import TINY
 
 CPU = torch.device("cpu")
-CARD = ReferenceCard("a" * 64, 16, 10, 0.001, 5, 320, 1.0)
+CARD = ReferenceCard("a" * 64, 8, 10, 0.001, 5, 320, 1.0)
 HUE = Card("hue", "degrees of hue", 0.0, 360.0, True, "built in", "a" * 64, [], 10, 0.001, 5, 320, 1.0)
 
 
@@ -84,7 +84,7 @@ def test_a_card_that_is_none(tmp_path: Path, change: dict[str, object]) -> None:
 
 def test_values_that_are_none(tmp_path: Path) -> None:
     path = save(tmp_path)
-    for spoilt in ({"offsets": torch.full((2, 16, 6, 32), torch.nan)}, {"scale": torch.zeros(80)}):
+    for spoilt in ({"offsets": torch.full((2, 8, 6, 32), torch.nan)}, {"scale": torch.zeros(80)}):
         save_file(load_file(path) | spoilt, path, {KEY: CARD.to_json()})
         with pytest.raises(UserError, match="not finite or no scale"):
             load(tmp_path)

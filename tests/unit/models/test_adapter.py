@@ -92,7 +92,7 @@ def test_the_code_of_a_number_is_its_place_among_those_of_training() -> None:
 
 def test_the_code_of_an_angle_goes_around() -> None:
     codes = PropertyAdapter("hue", TINY).encode(torch.tensor([0.0, 90.0, 360.0]))
-    torch.testing.assert_close(codes, torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]))
+    torch.testing.assert_close(codes, torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 0.0, 1.0]]))
 
 
 def test_the_code_of_a_name_is_its_place_in_the_table() -> None:

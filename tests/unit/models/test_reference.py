@@ -87,7 +87,7 @@ def test_gradients_flow_to_the_adapter_alone(tiny: Majolica, asked: Condition) -
     assert all(value.grad is None for value in tiny.parameters())
 
 
-def test_the_first_gradient_moves_the_offsets(tiny: Majolica, asked: Condition) -> None:
+def test_the_first_gradient_moves_offsets_and_gates(tiny: Majolica, asked: Condition) -> None:
     torch.manual_seed(0)
     tiny.reference_adapters = [ReferenceAdapter(TINY)]
     condition = show(tiny, asked)
@@ -95,6 +95,7 @@ def test_the_first_gradient_moves_the_offsets(tiny: Majolica, asked: Condition) 
     picture.square().sum().backward()  # type: ignore[no-untyped-call]
     own = tiny.reference_adapters[0]
     assert own.offsets.grad is not None and own.offsets.grad.flatten(2).any(2).all()
+    assert own.gates.grad is not None and own.gates.grad.any(1).all()
 
 
 @pytest.mark.parametrize("name", ["base", "large", "reference"])
