@@ -124,7 +124,8 @@ def count_parameters(model: ModelConfig) -> int:
     tower = text.depth * _block(text.width) + 4 * text.width**2
     tower += (text.vocab + text.length + model.embed) * text.width
     conditions = text.width * (text.width + 32)
-    conditions += 3 * text.width**2 if model.property_entry != "tokens" else 0
+    if model.property_entry != "tokens":  # an angle has three offsets, and a category more, which are few
+        conditions += 6 * width * model.synthesis_depth * len(model.properties)
     glaze = model.decoder
     blocks = glaze.depth + glaze.half_depth
     decoder = blocks * (2 * width * glaze.width + 20 * glaze.width**2) + 9 * glaze.width * (9 * glaze.stride**2 + 9)

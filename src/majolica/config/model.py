@@ -65,7 +65,7 @@ class ModelConfig:
     """Initial bias of the sigmoid loss, about -log of how many rows each caption is compared with (SigLIP: -10)."""
     properties: tuple[str, ...] = ("brightness", "contrast", "colourfulness")
     """Visual properties that a user can set when painting: names of files in `majolica/properties/builtin`."""
-    property_entry: Literal["tokens", "modulation", "both"] = "tokens"
-    """How properties enter the synthesis half: as tokens that it attends to, through its modulation, or both."""
+    property_entry: Literal["tokens", "modulation", "both"] = "both"
+    """How properties enter synthesis: as tokens that it attends to, as offsets of its modulation, or as both."""
     text: TextConfig = field(default_factory=TextConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)

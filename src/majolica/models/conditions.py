@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from majolica.config.model import ModelConfig
 from majolica.models.layers import fourier, fourier_frequencies
+from majolica.models.offsets import Setting, count_codes, encode_place, make_setting, offsets_shape
 from majolica.properties.categories import NameTable
 from majolica.properties.quantiles import KNOTS, to_quantile
 from majolica.properties.registry import find_property
@@ -26,6 +28,8 @@ FEATURES = 16
 """Frequencies of the Fourier features of a property's value."""
 HIGHEST_FREQUENCY = 16 * math.pi
 """The highest, for values that are scaled so that their range has length 1."""
+OFFSET_SCALE = 8.0
+"""Factor of the offsets, which lets them learn as many times faster than other weights."""
 SLOTS = 8
 """Property tokens are padded to a multiple of this.
 
@@ -112,15 +116,17 @@ class ConditionEncoder(nn.Module):
     angle, so that both ends of its range are one.
     """
 
-    def __init__(self, names: tuple[str, ...], width: int, entry: Entry = "tokens") -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.names, self.entry = names, entry
+        names, width = config.properties, config.text.width
+        self.names, self.entry = names, config.property_entry
+        self.entries = [find_property(name) for name in names]
         slots = len(names) + -len(names) % SLOTS
         self.sink = nn.Parameter(torch.empty(1, 1, width))
         self.kind = nn.Parameter(torch.empty(len(names), width))
         self.encode = nn.Sequential(nn.Linear(2 * FEATURES, width), nn.SiLU(), nn.Linear(width, width))
-        hidden = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
-        self.shift = hidden if entry != "tokens" else None
+        codes = sum(map(count_codes, self.entries)) if self.entry != "tokens" else 0
+        self.offsets = nn.Parameter(torch.empty(offsets_shape(config, codes))) if codes else None
         self.register_buffer("quantiles", torch.empty(len(names), KNOTS), persistent=False)
         self.register_buffer("frequency", torch.empty(slots, FEATURES), persistent=False)
         self.quantiles: Tensor
@@ -133,23 +139,32 @@ class ConditionEncoder(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The sequence `(B, S, C)`, its mask `(B, S)`, and what modulates synthesis beside the flow time, `(B, C)`.
 
-        What is absent is hidden; the sink never is. Synthesis is modulated by the caption's pooled
-        state and, where properties enter so, by the sum of an offset for each property, which also
-        depends on that state (arXiv 2510.08532).
+        What is absent is hidden; the sink never is.
         """
         own = len(self.names)
         has_BP = condition.has_value_BP[:, :own]
         property_BKC = self._encode(self.place(condition), has_BP)
         present_BK = F.pad(has_BP, (0, property_BKC.shape[1] - own))
         pooled_BC = pooled_BC * condition.has_text_B[:, None]
-        if self.shift is not None:
-            pairs_BKC = torch.cat((property_BKC, pooled_BC[:, None].expand_as(property_BKC)), 2)
-            pooled_BC = pooled_BC + torch.where(present_BK[..., None], self.shift(pairs_BKC), 0.0).sum(1)
         seen_BK = torch.zeros_like(present_BK) if self.entry == "modulation" else present_BK
         sequence_BSC = torch.cat((self.sink.expand(len(states_BLC), -1, -1), states_BLC, property_BKC), 1)
         text_BL = mask_BL & condition.has_text_B[:, None]
         mask_BS = torch.cat((mask_BL.new_ones(len(mask_BL), 1), text_BL, seen_BK), 1)
         return sequence_BSC, mask_BS, pooled_BC
+
+    def say(self, condition: Condition) -> list[Setting]:
+        """What the properties say through offsets of the modulation, where they enter so."""
+        if self.offsets is None:
+            return []
+        has_BP = condition.has_value_BP[:, : len(self.names)]
+        codes = []
+        for name, entry, place_B, has_B in zip(
+            self.names, self.entries, self.place(condition).unbind(1), has_BP.unbind(1), strict=True
+        ):
+            names = len(self.categories[name].names) if entry.is_category and name in self.categories else 0
+            code_BR = encode_place(place_B, entry, max(1, names))
+            codes.append(F.pad(code_BR, (0, count_codes(entry) - code_BR.shape[1])) * has_B[:, None])
+        return [make_setting(torch.cat(codes, 1), OFFSET_SCALE * self.offsets, has_BP.any(1))]
 
     def place(self, condition: Condition) -> Tensor:
         """The places that the model is told, `(B, P)`: those of the values among the quantiles, with the noise.
@@ -162,9 +177,8 @@ class ConditionEncoder(nn.Module):
         place_BP = to_quantile(values_BP, self.quantiles)
         if condition.noise_BP is not None:
             moved_BP = place_BP + condition.noise_BP
-            circular = [find_property(name).circular for name in self.names]
-            columns = zip(moved_BP.unbind(1), circular, strict=True)
-            place_BP = torch.stack([place_B % 1 if around else place_B for place_B, around in columns], 1)
+            columns = zip(moved_BP.unbind(1), self.entries, strict=True)
+            place_BP = torch.stack([place_B % 1 if entry.circular else place_B for place_B, entry in columns], 1)
         return place_BP.clamp(-0.25, 1.25).masked_fill(~has_BP, 0.0)
 
     def _encode(self, unit_BP: Tensor, has_BP: Tensor) -> Tensor:

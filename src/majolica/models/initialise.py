@@ -14,7 +14,7 @@ calls only `materialise` and `set_constants`.
   arXiv 2212.09748).
 * The blocks' offsets: 0, but 1/2 for gates, where DiT has 0, because a training of a few thousand
   steps needs every block from its first step on.
-* What properties add to the modulation: 0 at first (`conditions.shift`).
+* What properties add to the modulation: 0 at first (`conditions.offsets`).
 * The layers that write pixels (`to_window`, the decoder's modulation and its last convolution): 0,
   as the last layer of DiT, so that the first picture is grey.
 * `logit_scale`: log 10; `logit_bias`: the value in the configuration (SigLIP, arXiv 2303.15343).
@@ -166,11 +166,8 @@ def _init_conditions(conditions: ConditionEncoder) -> None:
     _draw_normal(conditions.kind)
     _draw_linear(conditions.encode[0])
     _draw_linear(conditions.encode[2])
-    if conditions.shift is not None:
-        _draw_linear(conditions.shift[0])
-        last = conditions.shift[2]
-        assert isinstance(last, nn.Linear)
-        _set_to_zero(last)
+    if conditions.offsets is not None:
+        conditions.offsets.zero_()
 
 
 def _init_decoder(decoder: PixelDecoder) -> None:

@@ -16,12 +16,13 @@ from torch import Tensor, nn
 
 from majolica.config.model import ModelConfig
 from majolica.device import to_device
-from majolica.models.adapter import PropertyAdapter, Setting
+from majolica.models.adapter import PropertyAdapter
 from majolica.models.conditions import Condition, ConditionEncoder
 from majolica.models.decoder import PixelDecoder
 from majolica.models.initialise import initialise, materialise, without_memory
 from majolica.models.interpolation import Window
 from majolica.models.layers import Norm, rope_2d
+from majolica.models.offsets import Setting
 from majolica.models.parts import BlockCall, Kind
 from majolica.models.patches import overlap_patches
 from majolica.models.pooling import details
@@ -115,7 +116,7 @@ class Majolica(nn.Module):
             self.text_tower = TextTower(config.text, config.embed)
             self.perception = Perception(config)
             self.synthesis = Synthesis(config)
-            self.conditions = ConditionEncoder(config.properties, config.text.width, config.property_entry)
+            self.conditions = ConditionEncoder(config)
             self.norm = Norm(config.width)
             self.to_window = nn.Linear(config.width, 3 * (2 * config.patch) ** 2)
             self.decoder = PixelDecoder(config.decoder, config.width)
@@ -250,11 +251,11 @@ class Majolica(nn.Module):
         return grid_BHWD, base_B3HW
 
     def _settings(self, condition: Condition) -> list[Setting]:
-        """What the adapters say whose property, or a reference, is set in any row.
+        """What its own properties say through offsets, and the adapters whose property or reference is set in any row.
 
         Without adapters the host never waits for a device.
         """
-        settings = []
+        settings = self.conditions.say(condition)
         for place, adapter in enumerate(self.adapters, len(self.config.properties)):
             present_B = condition.has_value_BP[:, place]
             if bool(present_B.any()):

@@ -5,7 +5,7 @@ subject, as the image embedding has it, and the style, as mean and spread of the
 picture have it (the statistics that adaptive instance norm takes for style, arXiv 1703.06868). Where
 things lie in the picture is left out. A small network turns that into words behind the caption
 (`models.words`), and into a code, which offsets the modulation as that of a property does
-(`models.adapter`).
+(`models.offsets`).
 
 Shapes: B rows, N image tokens, D their width, E numbers of an embedding, F = E + 2 D features.
 """
@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from majolica.config.model import ModelConfig
-from majolica.models.adapter import Setting, make_offsets
 from majolica.models.conditions import Reference
 from majolica.models.layers import layer_norm
+from majolica.models.offsets import Setting, make_setting, offsets_shape
 from majolica.models.words import Words
 
 WORDS = 4
@@ -56,7 +56,7 @@ class ReferenceAdapter(nn.Module):
         self.words = nn.Linear(HIDDEN, WORDS * config.text.width)
         self.gates = nn.Parameter(torch.zeros(config.synthesis_depth, config.width))
         self.code = nn.Linear(HIDDEN, rank)
-        self.offsets = make_offsets(config, rank)
+        self.offsets = nn.Parameter(torch.zeros(offsets_shape(config, rank)))
         self.register_buffer("middle", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
         self.middle: Tensor
@@ -76,4 +76,4 @@ class ReferenceAdapter(nn.Module):
         hidden_BH = self.encode((given_BF - self.middle) / self.scale)
         words_BWC = self.words(hidden_BH).unflatten(1, (WORDS, -1))
         words = Words(words_BWC, GATE_SCALE * self.gates, reference.present_B)
-        return Setting(self.code(hidden_BH), self.offsets, reference.present_B, words)
+        return make_setting(self.code(hidden_BH), self.offsets, reference.present_B, words)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from majolica.config.model import ModelConfig
-from majolica.models.adapter import Setting
 from majolica.models.layers import AttentionPool, CrossAttention, Norm, SelfAttention, SwiGLU, TimeEmbedding
+from majolica.models.offsets import Setting
 from majolica.models.patches import patchify
 from majolica.models.words import add_words
 
@@ -152,7 +152,7 @@ class Synthesis(nn.Module):
         rope_NF: Tensor,
         settings: Sequence[Setting] = (),
     ) -> Tensor:
-        """Tokens `(B, N, D)`; `condition` is as for `Block`, and `settings` are those of adapters."""
+        """Tokens `(B, N, D)`; `condition` is as for `Block`, and `settings` are what properties and adapters say."""
         shared_B6D = self.modulation(time_BD + self.text(pooled_BC))
         words = [setting.words for setting in settings if setting.words is not None]
         for place, block in enumerate(self.blocks):

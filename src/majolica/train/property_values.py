@@ -16,7 +16,7 @@ from majolica.properties.categories import EncodeName, NameTable, Numbering
 from majolica.properties.quantiles import fit_quantiles, load_categories, load_quantiles, save_quantiles
 from majolica.properties.registry import choose_categories, choose_columns, find_property, measure_all
 from majolica.run.weights import home_of
-from majolica.train.warm_start import declared_properties
+from majolica.train.warm_properties import declared_properties
 
 PICTURES = 1024
 BATCH = 64

@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from majolica.config import io
 from majolica.config.run import RunConfig
 from majolica.distributed.group import any_rank, broadcast_in_place
 from majolica.errors import UserError
@@ -22,11 +21,10 @@ from majolica.plurals import counted
 from majolica.run.weights import home_of, load_ema
 from majolica.text.tokenizer import Tokenizer
 from majolica.train.state import Run
+from majolica.train.warm_properties import arrange_properties
 
 PIECES = "text_tower.embedding.weight"
 """One vector for each piece of the tokenizer: without the tokenizer that it was trained with it means nothing."""
-PROPERTY_KINDS = "conditions.kind"
-"""One vector for each property, in the order in which the model declares them; they are taken by its name."""
 MOST_NAMES = 5
 """Names in one line."""
 
@@ -71,7 +69,7 @@ def warm_start(run: Run, say: Callable[[str], None]) -> None:
 def begin_with(model: nn.Module, config: RunConfig, out: Path) -> list[str]:
     """Put what fits of `train.init_from` into `model` in place, and return lines on what was taken and what was not."""
     place, own = Path(config.train.init_from), dict(model.named_parameters())
-    theirs, notes = _arrange_properties(read_weights(place), own, place, config)
+    theirs, notes = arrange_properties(read_weights(place), own, place, config)
     fit = compare(own, theirs, find_foreign(place, config, out))
     if not fit.taken:
         raise UserError(
@@ -88,31 +86,6 @@ def begin_with(model: nn.Module, config: RunConfig, out: Path) -> list[str]:
         if name in fit.taken:
             value.copy_(fit.taken[name])
     return [*lines(place, fit), *notes]
-
-
-def _arrange_properties(
-    weights: dict[str, Tensor], own: Mapping[str, Tensor], place: Path, config: RunConfig
-) -> tuple[dict[str, Tensor], list[str]]:
-    """`weights` with the vectors of properties in the order of the new run, and lines on what they lack.
-
-    A property that they do not know keeps its first vector. They stay as they are where it is not known
-    of which properties their vectors are.
-    """
-    theirs, ours = declared_properties(place), config.model.properties
-    if theirs is None or theirs == ours or PROPERTY_KINDS not in weights:
-        return weights, []
-    kinds_PC, first_PC = weights[PROPERTY_KINDS], own[PROPERTY_KINDS]
-    if kinds_PC.shape[1] != first_PC.shape[1]:
-        return weights, []
-    rows_PC = kinds_PC.new_zeros(first_PC.shape)
-    if first_PC.device.type != "meta":  # a rehearsal has no values
-        rows_PC.copy_(first_PC)
-    for row, name in enumerate(ours):
-        if name in theirs:
-            rows_PC[row] = kinds_PC[theirs.index(name)]
-    said = [("starting fresh", set(ours) - set(theirs)), (f"left out of {place}", set(theirs) - set(ours))]
-    notes = [f"{what}, of the properties: {', '.join(sorted(names))}" for what, names in said if names]
-    return weights | {PROPERTY_KINDS: rows_PC}, notes
 
 
 def rehearse_warm_start(config: RunConfig, out: Path) -> list[str]:
@@ -170,12 +143,6 @@ def find_foreign(place: Path, config: RunConfig, out: Path) -> dict[str, str]:
     elif not config.data.tokenizer:
         found[PIECES] = "its tokenizer is not known"
     return found
-
-
-def declared_properties(place: Path) -> tuple[str, ...] | None:
-    """The properties of the run that the weights at `place` belong to; None where no run is known."""
-    file = home_of(place) / "config.yaml"
-    return io.load(file).model.properties if file.is_file() else None
 
 
 def compare(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], foreign: Mapping[str, str]) -> Fit:

@@ -84,7 +84,7 @@ def test_a_card_that_is_none(tmp_path: Path, change: dict[str, object]) -> None:
 
 def test_values_that_are_none(tmp_path: Path) -> None:
     path = save(tmp_path)
-    for spoilt in ({"offsets": torch.full((2, 8, 6, 32), torch.nan)}, {"scale": torch.zeros(80)}):
+    for spoilt in ({"offsets": torch.full((8, 2, 6, 32), torch.nan)}, {"scale": torch.zeros(80)}):
         save_file(load_file(path) | spoilt, path, {KEY: CARD.to_json()})
         with pytest.raises(UserError, match="not finite or no scale"):
             load(tmp_path)

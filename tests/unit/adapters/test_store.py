@@ -102,7 +102,7 @@ def test_a_card_that_is_none(tmp_path: Path, change: dict[str, object]) -> None:
 
 def test_weights_that_are_none(tmp_path: Path) -> None:
     path = save(tmp_path)
-    for spoilt in ({"offsets": torch.full((2, 3, 6, 32), torch.nan)}, {"quantiles": torch.zeros(33)}):
+    for spoilt in ({"offsets": torch.full((3, 2, 6, 32), torch.nan)}, {"quantiles": torch.zeros(33)}):
         save_file(load_file(path) | spoilt, path, {KEY: CARD.to_json()})
         with pytest.raises(UserError, match="not finite or do not ascend"):
             load(tmp_path)

@@ -25,7 +25,7 @@ def changed(section: Any, path: str) -> list[tuple[str, dict[str, Any]]]:
         if is_dataclass(value):
             found += [(name, {field.name: keys}) for name, keys in changed(value, f"{path}.{field.name}")]
         else:
-            other: Any = "both" if isinstance(value, str) else None
+            other: Any = "tokens" if isinstance(value, str) else None
             other = other or (list(reversed(value)) if isinstance(value, tuple) else value + 1)
             found.append((f"{path}.{field.name}", {field.name: other}))
     return found

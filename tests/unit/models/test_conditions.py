@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from majolica.models.conditions import Condition, Entry
+from majolica.models.conditions import OFFSET_SCALE, Condition, Entry
 from majolica.models.majolica import Majolica
+from majolica.properties.categories import NameTable
 from tiny import TINY, awake
 
 ENTRIES: tuple[Entry, ...] = ("tokens", "modulation", "both")
@@ -46,7 +47,8 @@ def test_values_change_the_painting_and_hidden_ones_do_not(entry: Entry) -> None
 def test_a_missing_property_is_bit_equal_to_one_never_declared(entry: Entry) -> None:
     more, fewer = build(entry), build(entry, NAMES[:1])
     weights = more.state_dict()
-    fewer.load_state_dict(weights | {"conditions.kind": weights["conditions.kind"][:1]})
+    first = {name: weights[name][:1] for name in ("conditions.kind", "conditions.offsets") if name in weights}
+    fewer.load_state_dict(weights | first)
     with_all = paint(more, condition([0.6, 90.0, 0.2], [True, False, False]))
     assert torch.equal(with_all, paint(fewer, condition([0.6], [True])))
 
@@ -58,9 +60,29 @@ def test_modulation_hides_the_tokens_and_tokens_alone_do_not_modulate() -> None:
         model = build(entry)
         text = model.read(asked.tokens_BL)
         with torch.no_grad():
-            _, mask_BS, pooled_BC = model.conditions(text.states_BLC, text.mask_BL, text.pooled_BC, asked)
-        seen[entry] = (int(mask_BS[0, 9:].sum()), torch.equal(pooled_BC, text.pooled_BC))
-    assert seen == {"tokens": (2, True), "modulation": (0, False), "both": (2, False)}
+            _, mask_BS, _ = model.conditions(text.states_BLC, text.mask_BL, text.pooled_BC, asked)
+            seen[entry] = (int(mask_BS[0, 9:].sum()), len(model.conditions.say(asked)))
+    assert seen == {"tokens": (2, 0), "modulation": (0, 1), "both": (2, 1)}
+
+
+def test_offsets_are_the_sum_over_codes() -> None:
+    """Of brightness, from 0.1 to 0.9, its place from -1 to 1, of a hue cosine, sine and 1; a contrast that is hidden says nothing."""
+    model = build("both")
+    offsets_RL6D = OFFSET_SCALE * model.conditions.offsets
+    with torch.no_grad():
+        [setting] = model.conditions.say(condition([0.6, 90.0, math.nan], [True, True, False]))
+    expected_L6D = 0.25 * offsets_RL6D[0] + offsets_RL6D[2] + offsets_RL6D[3]
+    torch.testing.assert_close(setting.offset_BL6D[0], expected_L6D, atol=1e-5, rtol=1e-5)
+    modulation_B6D = torch.randn(1, 6, TINY.width)
+    torch.testing.assert_close(setting.modulate(1, modulation_B6D)[0], modulation_B6D[0] + expected_L6D[1])
+
+
+def test_a_category_has_an_offset_for_each_name() -> None:
+    model = build("modulation", ("source", "brightness"))
+    model.conditions.categories = {"source": NameTable(("coyo", "laion"))}
+    with torch.no_grad():
+        [setting] = model.conditions.say(condition([0.75, 0.0], [True, False]))
+    torch.testing.assert_close(setting.offset_BL6D[0], OFFSET_SCALE * model.conditions.offsets[1])
 
 
 @pytest.mark.parametrize("entry", ENTRIES)

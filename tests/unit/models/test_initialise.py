@@ -129,6 +129,8 @@ def weights_as_ever(config: ModelConfig, seed: int) -> dict[str, Tensor]:
         yield from linear("synthesis.modulation.project", width, 6 * width, zero=True)
         for i in range(config.synthesis_depth):
             yield from block(f"synthesis.blocks.{i}", width, config.heads, text)
+        codes = len(config.properties) + 2 * ("hue" in config.properties)  # an angle has three
+        yield "conditions.offsets", torch.zeros(codes, config.synthesis_depth, 6, config.width)
         yield from small("conditions.sink", 1, 1, text)
         yield from small("conditions.kind", len(config.properties), text)
         yield from linear("conditions.encode.0", 32, text)

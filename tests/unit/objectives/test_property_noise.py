@@ -26,7 +26,7 @@ SKEWED = torch.rand(4000, generator=torch.Generator().manual_seed(0)) ** 3 * 0.8
 
 
 def encoder() -> ConditionEncoder:
-    found = ConditionEncoder(NAMES, 8)
+    found = ConditionEncoder(dataclasses.replace(TINY, properties=NAMES))
     found.quantiles = torch.stack([spread_evenly(find_property(name)) for name in NAMES])
     found.quantiles[0] = fit_quantiles(find_property("brightness"), SKEWED)
     return found

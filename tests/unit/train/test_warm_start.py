@@ -23,7 +23,8 @@ from majolica.properties.quantiles import load_quantiles
 from majolica.run.weights import home_of, load_ema
 from majolica.text.tokenizer import train_tokenizer
 from majolica.train import state
-from majolica.train.warm_start import MOST_NAMES, PIECES, PROPERTY_KINDS, begin_with, describe, warm_start
+from majolica.train.warm_properties import KINDS
+from majolica.train.warm_start import MOST_NAMES, PIECES, begin_with, describe, warm_start
 from ranks import changed
 from tiny import tiny_run, weights
 
@@ -106,14 +107,15 @@ def test_what_does_not_fit_is_named_and_starts_fresh(shards: Path, trained: Path
     source = load_file(trained / "checkpoints" / "00000002" / "ema.safetensors")
     first = dict(fresh.model.named_parameters())
     for name, value in run.model.named_parameters():
-        if name == PROPERTY_KINDS:  # by the names of the properties
+        if name == KINDS:  # by the names of the properties
             assert torch.equal(value, torch.stack((source[name][1], first[name][1])))
             continue
         taken = name in source and source[name].shape == value.shape
         assert torch.equal(value, source[name] if taken else first[name]), name
     deeper = [name for name in first if name.startswith("synthesis.blocks.1.")]
     assert said[1:] == [
-        f"starting fresh, {len(deeper)} tensors: synthesis.blocks.1 ({len(deeper)} tensors)",
+        f"left out of {trained}, 1 tensor: conditions.offsets (3 x 1 x 6 x 32 there, 4 x 2 x 6 x 32 here)",
+        f"starting fresh, {len(deeper) + 1} tensors: synthesis.blocks.1 ({len(deeper)} tensors), conditions.offsets",
         "starting fresh, of the properties: hue",
         f"left out of {trained}, of the properties: brightness, colourfulness",
     ]
@@ -241,7 +243,7 @@ def test_another_width_is_told_by_the_shapes(shards: Path, trained: Path, tmp_pa
     _, said = begun(changed(shaped(tiny_run(shards), width=64), init_from=str(trained)), tmp_path / "run")
     assert (
         "perception.squeeze.weight" not in said[1]
-        and "perception.expand.weight (32 x 16 there, 64 x 16 here)" in (said[1])
+        and "conditions.offsets (3 x 1 x 6 x 32 there, 3 x 1 x 6 x 64 here)" in said[1]
     )
 
 
