@@ -35,7 +35,7 @@ from majolica.eval.protocol import EvalData
 from majolica.sampling.pipeline import Pipeline
 from majolica.text.articles import with_article
 from majolica.train.extend_reference import ReferenceRequest, extend_reference
-from majolica.train.lesson import LessonPlan
+from majolica.train.lesson import REFERENCE_RATE, LessonPlan
 
 BATCH = 16
 
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--adapter", type=Path, help="of that run, taught before; then nothing is taught")
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--teach-steps", type=int, default=0, help="if above 0, in place of the minutes")
-    parser.add_argument("--lr", type=float, default=LessonPlan.lr)
+    parser.add_argument("--lr", type=float, default=REFERENCE_RATE)
     parser.add_argument("--pictures", type=int, default=64)
     parser.add_argument("--prompt", default="a drawing")
     parser.add_argument("--steps", type=int, default=20)

@@ -38,7 +38,7 @@ def extend(
     minutes: float = 3.0,
     steps: int = 0,
     batch: int = 64,
-    lr: float = 0.03,
+    lr: float | None = None,
     seed: int = 0,
     out: Path | None = None,
 ) -> None:
@@ -55,12 +55,12 @@ def extend(
         minutes: Minutes of training.
         steps: Steps of training; if above 0, they take the place of the minutes.
         batch: Pictures in a step.
-        lr: Peak learning rate.
+        lr: Peak learning rate; 0.03 for a property and 0.003 for a reference if not given.
         seed: Seed of the first weights and of the order of the data.
         out: File to write; adapters/NAME.safetensors in the run folder if not given (reference for NAME).
     """
     for name, value in (("minutes", minutes), ("batch", batch), ("lr", lr)):
-        if not 0 < value < math.inf:
+        if value is not None and not 0 < value < math.inf:
             raise UserError(f"--{name} is {value:g}: give a number above 0")
     if steps < 0:
         raise UserError(f"--steps is {steps}: give a whole number, or 0 to count minutes")
@@ -69,9 +69,9 @@ def extend(
     if reference and property:
         raise UserError(f"--reference and --property {property} are two things to teach: one after the other")
     check_writable(out or run / "adapters" / f"{name}.safetensors")
-    from majolica.train.lesson import LessonPlan
+    from majolica.train.lesson import PROPERTY_RATE, REFERENCE_RATE, LessonPlan
 
-    plan = LessonPlan(minutes, steps, batch, lr, seed)
+    plan = LessonPlan(minutes, steps, batch, lr or (REFERENCE_RATE if reference else PROPERTY_RATE), seed)
     with print_notices(), bar("teaching") as progress:
         if reference:
             from majolica.train.extend_reference import ReferenceRequest, extend_reference

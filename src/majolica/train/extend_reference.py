@@ -25,6 +25,7 @@ from majolica.models.reference import ReferenceAdapter
 from majolica.objectives.joint import draw_condition
 from majolica.sampling.pipeline import Pipeline
 from majolica.train.lesson import (
+    REFERENCE_RATE,
     LessonPlan,
     NoisyRows,
     Progress,
@@ -58,7 +59,7 @@ class ReferenceRequest:
     """Share of the rows whose caption is hidden."""
     drop_properties: float = 0.5
     """Share of the rows in which all of the model's own properties are hidden; else each as in its training."""
-    plan: LessonPlan = dataclasses.field(default_factory=LessonPlan)
+    plan: LessonPlan = dataclasses.field(default_factory=lambda: LessonPlan(lr=REFERENCE_RATE))
 
 
 def extend_reference(
