@@ -66,7 +66,7 @@ def test_modulation_hides_the_tokens_and_tokens_alone_do_not_modulate() -> None:
 
 
 def test_offsets_are_the_sum_over_codes() -> None:
-    """Of brightness, from 0.1 to 0.9, its place; of a hue cosine, sine and 1; and nothing of a contrast that is hidden."""
+    """Of brightness, from 0.1 to 0.9, its place; of a hue cosine, sine and 1; nothing of a hidden contrast."""
     model = build("both")
     offsets_RL6D = OFFSET_SCALE * model.conditions.offsets
     with torch.no_grad():
