@@ -28,7 +28,7 @@ FEATURES = 16
 """Frequencies of the Fourier features of a property's value."""
 HIGHEST_FREQUENCY = 16 * math.pi
 """The highest, for values that are scaled so that their range has length 1."""
-OFFSET_SCALE = 8.0
+OFFSET_SCALE = 2.0
 """Factor of the offsets, which lets them learn as many times faster than other weights."""
 SLOTS = 8
 """Property tokens are padded to a multiple of this.
