@@ -65,6 +65,8 @@ class LoraDial(nn.Module):
 class Silence:
     """A `Setting` that says nothing, because all is said by the layers."""
 
+    words = None
+
     def modulate(self, block: int, modulation_B6D: Tensor) -> Tensor:
         """The modulation as it is."""
         return modulation_B6D

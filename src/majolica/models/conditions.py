@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +21,6 @@ from majolica.properties.categories import NameTable
 from majolica.properties.quantiles import KNOTS, to_quantile
 from majolica.properties.registry import find_property
 
-Entry = Literal["tokens", "modulation", "both"]
-"""See `ModelConfig.property_entry`."""
 FEATURES = 16
 """Frequencies of the Fourier features of a property's value."""
 HIGHEST_FREQUENCY = 16 * math.pi

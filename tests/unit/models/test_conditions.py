@@ -2,16 +2,18 @@
 
 import dataclasses
 import math
+from typing import Literal
 
 import pytest
 import torch
 from torch import Tensor
 
-from majolica.models.conditions import OFFSET_SCALE, Condition, Entry
+from majolica.models.conditions import OFFSET_SCALE, Condition
 from majolica.models.majolica import Majolica
 from majolica.properties.categories import NameTable
 from tiny import TINY, awake
 
+Entry = Literal["tokens", "modulation", "both"]
 ENTRIES: tuple[Entry, ...] = ("tokens", "modulation", "both")
 NAMES = ("brightness", "hue", "contrast")
 
