@@ -29,9 +29,9 @@ import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from majolica.config.io import load
+from majolica.config.io import load_config
 from majolica.config.resolutions import trained_sizes
-from majolica.data.drawings.make import DrawingPlan, plan
+from majolica.data.drawings.make import DrawingPlan, plan_drawings
 from majolica.errors import Notice
 from majolica.eval.begin_judges import judge_spec
 from majolica.eval.brush import Brush
@@ -64,7 +64,7 @@ class Truth:
 
     def render(self, size: int) -> Tensor:
         """uint8 `B3HW`."""
-        design = plan([d.name for d in self.design.drawings], size, self.design.objects, self.design.seed)
+        design = plan_drawings([d.name for d in self.design.drawings], size, self.design.objects, self.design.seed)
         images = [design.sample("combinations", i).image for i in range(self.count)]
         return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
 
@@ -229,10 +229,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--sheet", type=Path, help="PNG to write: base, our sizes, true render, row by row")
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore", Notice)  # sizes beyond training are what is asked for
-    config, pipeline = load(options.run / "config.yaml"), Pipeline.load(options.run)
+    config, pipeline = load_config(options.run / "config.yaml"), Pipeline.load(options.run)
     folder = data_folder(config)
     made, names = read_json(folder / "dataset.json"), tuple(read_names(folder))
-    design = plan(names, pipeline.resolution, int(made.get("objects", 1)), int(made.get("seed", 0)))
+    design = plan_drawings(names, pipeline.resolution, int(made.get("objects", 1)), int(made.get("seed", 0)))
     truth = Truth(design, options.pictures)
     judge = Judge.load_or_train(folder, judge_spec(folder, names, config))
     base_B3HW = Brush().paint(pipeline, truth.captions())

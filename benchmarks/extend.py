@@ -31,7 +31,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.lora import teach_lora
-from majolica.config import io
+from majolica.config.io import load_config
 from majolica.data.drawings.compose import BACKGROUNDS
 from majolica.errors import Notice
 from majolica.eval import facts
@@ -78,7 +78,7 @@ def teach(run: Path, name: str, options: argparse.Namespace, place: Path) -> Pat
 
 def tune_everything(run: Path, name: str, options: argparse.Namespace, place: Path) -> Pipeline:
     """A run that begins with the weights of `run`, has the property too, and trains all of them."""
-    config = io.load(run / "config.yaml")
+    config = load_config(run / "config.yaml")
     minutes = replace(config.train, minutes=options.minutes, init_from=str(run), seed=options.seed, sample_every=0)
     config = replace(
         config,
@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore", Notice)
-    config = io.load(options.run / "config.yaml")
+    config = load_config(options.run / "config.yaml")
     data = facts.load_data(facts.data_folder(config), config.model.resolution)
     place, found = Path(tempfile.mkdtemp(prefix="majolica-extend-")), {}
     adapters: dict[str, Path] = {}

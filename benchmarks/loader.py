@@ -30,7 +30,7 @@ from PIL import Image
 from majolica.config.data import DataConfig
 from majolica.data.loading.loader import Loader, Size
 from majolica.data.pictures.decode import decode
-from majolica.data.pictures.fit import fit
+from majolica.data.pictures.fit import fit_picture
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.data.store.shards import ShardSet
@@ -78,7 +78,7 @@ def ours(folder: Path, workers: int, count: int) -> float:
 
 def pixels(data: bytes) -> torch.Tensor:
     """The decoding that both loaders do."""
-    return fit(decode(data, (SIDE, SIDE)).image, (SIDE, SIDE)).contiguous()
+    return fit_picture(decode(data, (SIDE, SIDE)).image, (SIDE, SIDE)).contiguous()
 
 
 def theirs(folder: Path, workers: int, count: int) -> float:

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from majolica.adapters.store import read_card
-from majolica.config import io
+from majolica.config.io import load_config
 from majolica.errors import Notice
 from majolica.eval import facts
 from majolica.eval.protocol import EvalData
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore", Notice)
-    config = io.load(options.run / "config.yaml")
+    config = load_config(options.run / "config.yaml")
     data = facts.load_data(facts.data_folder(config), config.model.resolution, how=config.data.fit)
     with tempfile.TemporaryDirectory(prefix="majolica-reference-") as place:
         path = options.adapter or Path(place, "reference.safetensors")

@@ -113,7 +113,7 @@ def make_run(folder: Path) -> Path:
     import torch
 
     from majolica.models.majolica import Majolica
-    from majolica.run.checkpoint import Saved, save
+    from majolica.run.checkpoint import Saved, save_checkpoint
     from majolica.text.tokenizer import Tokenizer, train_tokenizer
 
     config: RunConfig = recipe("demo")
@@ -121,8 +121,8 @@ def make_run(folder: Path) -> Path:
     text = replace(config.model.text, vocab=Tokenizer(folder / "tokenizer.model").vocab)
     torch.manual_seed(0)
     model = Majolica(replace(config.model, text=text))
-    save(folder, 1, Saved({"ema": dict(model.state_dict())}, {"step": 1}), keep=1)
-    io.save(config, folder / "config.yaml")
+    save_checkpoint(folder, 1, Saved({"ema": dict(model.state_dict())}, {"step": 1}), keep=1)
+    io.save_config(config, folder / "config.yaml")
     return folder
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from majolica.config.io import load
+from majolica.config.io import load_config
 from majolica.config.resolutions import trained_sizes
 from majolica.eval.brush import Brush
 from majolica.eval.facts import data_folder, load_data
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--pictures", type=int, default=24)
     parser.add_argument("--columns", type=int, default=4)
     options = parser.parse_args(arguments)
-    config = load(options.run / "config.yaml")
+    config = load_config(options.run / "config.yaml")
     size = trained_sizes(config)[-1]
     data = load_data(data_folder(config), size, how=config.data.fit).prompts()
     count = min(options.pictures, len(data))

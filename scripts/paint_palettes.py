@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from majolica.config.io import load
+from majolica.config.io import load_config
 from majolica.eval.brush import Brush
 from majolica.eval.facts import data_folder, load_data
 from majolica.sampling.pipeline import Pipeline
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--palettes", nargs="+", default=PALETTES)
     options = parser.parse_args(arguments)
-    config, pipeline = load(options.run / "config.yaml"), Pipeline.load(options.run)
+    config, pipeline = load_config(options.run / "config.yaml"), Pipeline.load(options.run)
     data = load_data(data_folder(config), config.model.resolution, how=config.data.fit)
     prompts, brush = data.plain_prompts(COLUMNS), Brush(batch=COLUMNS)
     left, step = 5 * SWATCH + GAP, SIDE + GAP

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from majolica.config.io import load
+from majolica.config.io import load_config
 from majolica.eval.brush import Brush
 from majolica.eval.control.sweep import Sweep, choose_values, paint_sweep
 from majolica.eval.facts import data_folder, load_data
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--properties", nargs="+", help="all of the run if not given")
     parser.add_argument("--prompts", nargs="+", help="two names of the data if not given")
     options = parser.parse_args(arguments)
-    config, pipeline = load(options.run / "config.yaml"), Pipeline.load(options.run)
+    config, pipeline = load_config(options.run / "config.yaml"), Pipeline.load(options.run)
     data = load_data(data_folder(config), config.model.resolution, how=config.data.fit)
     prompts = options.prompts or [with_article(name) for name in (data.names[0], data.names[len(data.names) // 2])]
     sweeps = [

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from majolica.config.run import RunConfig
 from majolica.distributed.group import Group
-from majolica.launch.prepare import prepare
+from majolica.launch.prepare import prepare_run
 from majolica.train import state, step
 from ranks import changed, on_ranks
 from tiny import tiny_run
@@ -71,7 +71,7 @@ def trained(group: Group, config: RunConfig, out: Path, steps: int, resume: bool
 
 def run_ranks(config: RunConfig, out: Path, steps: int, resume: bool = False) -> list[dict[str, Any]]:
     if not resume:
-        prepare(config, out, resume=False)
+        prepare_run(config, out, resume=False)
     return on_ranks(config.train.processes, trained, out, config, out, steps, resume)
 
 

@@ -6,7 +6,7 @@ import io
 import tarfile
 from pathlib import Path
 
-from majolica.data.store.index import scan
+from majolica.data.store.index import scan_tar
 from majolica.data.store.shards import ShardSet
 
 Members = list[tuple[str, bytes]]
@@ -27,7 +27,7 @@ def samples(path: Path) -> list[tuple[bytes, str]]:
     """Pictures and captions of a tar: all of them readable."""
     path.with_suffix(".mjidx").unlink(missing_ok=True)
     (path.parent / ".catalogue.json").unlink(missing_ok=True)
-    if not len(scan(path).rows):
+    if not len(scan_tar(path).rows):
         return []
     shards = ShardSet(path.parent, empty_captions="keep")
     found = [shards.read(i) for i in range(len(shards))]

@@ -31,7 +31,7 @@ from majolica.config.run import RunConfig
 from majolica.config.training import TrainConfig
 from majolica.distributed.group import Group, any_rank, broadcast_number
 from majolica.estimate.trace import fake_group
-from majolica.launch.prepare import prepare
+from majolica.launch.prepare import prepare_run
 from majolica.models.precision import Precision
 from majolica.objectives import draws
 from majolica.train import state, step
@@ -56,7 +56,7 @@ def run(
     monkeypatch.setattr(state, "wrap_in_ddp", lambda model, *_: model)
     config = tiny_run(shards)
     job = dataclasses.replace(config.train, processes=request.param, shard_optimizer=request.param > 1)
-    config = prepare(dataclasses.replace(config, train=job), tmp_path, resume=False)
+    config = prepare_run(dataclasses.replace(config, train=job), tmp_path, resume=False)
     with fake_group(request.param):
         yield fed(state.build_run(config, tmp_path, Group(0, request.param, ELSEWHERE)))
 
@@ -112,7 +112,7 @@ def test_state_goes_back_to_the_device_whole(run: state.Run) -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_step_on_a_gpu_never_waits(shards: Path, tmp_path: Path) -> None:
-    config = prepare(tiny_run(shards), tmp_path, resume=False)
+    config = prepare_run(tiny_run(shards), tmp_path, resume=False)
     run = fed(state.build_run(config, tmp_path, Group(0, 1, torch.device("cuda", 0))))
     step.optimiser_step(run)  # pinned memory is made once
     torch.cuda.set_sync_debug_mode("error")

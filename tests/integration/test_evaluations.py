@@ -22,7 +22,7 @@ from majolica.eval.paintings import Paintings
 from majolica.eval.protocol import EvalData, PipelineLike, Result
 from majolica.eval.records import read_records
 from majolica.launch.evaluations import Evaluations
-from majolica.launch.prepare import prepare
+from majolica.launch.prepare import prepare_run
 from majolica.launch.start import train
 from majolica.run.best import find_best
 from majolica.sampling.pipeline import Pipeline
@@ -171,7 +171,7 @@ def test_any_number_of_ranks_finds_the_same(shards: Path, tmp_path: Path) -> Non
         config = with_evaluators(
             tiny_run(shards), "broken", "probe", processes=world, batch=8 // world, shard_optimizer=world > 1
         )
-        prepare(config, tmp_path / f"run-{world}", resume=False)
+        prepare_run(config, tmp_path / f"run-{world}", resume=False)
         answers = on_ranks(world, evaluate_on_ranks, tmp_path / f"ranks-{world}", config, tmp_path / f"run-{world}")
         assert all(answer == {} for answer in answers[1:])
         found.append(answers[0])

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from majolica import cli
-from majolica.adapters.card import Card
+from majolica.adapters.card import AdapterCard
 from majolica.adapters.store import read_card
 from majolica.launch.start import train
 from majolica.sampling.pipeline import Pipeline
@@ -30,7 +30,7 @@ def test_pictures_follow_the_names(run: Path, capsys: pytest.CaptureFixture[str]
     words = ["extend", str(run), "--property", "source", "--steps", "60", "--batch", "8", "--lr", "0.03"]
     assert cli.main(words) == 0
     card = read_card(run / "adapters" / "source.safetensors")
-    assert isinstance(card, Card) and card.names == ["coyo", "laion"]
+    assert isinstance(card, AdapterCard) and card.names == ["coyo", "laion"]
     pipeline = Pipeline.load(run)
     assert torch.equal(plain, pipeline.paint("a fox", steps=4))
     both = pipeline.paint(["a fox"] * 2, steps=4, properties={"source": ["Coyo", "LAION"]}, batch=2).float()

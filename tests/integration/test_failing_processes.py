@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from majolica.config import io
+from majolica.config.io import save_config
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.launch.start import train
@@ -34,7 +34,7 @@ def test_a_process_that_fails_says_why_and_there_is_no_traceback(shards: Path, t
         config, model=dataclasses.replace(config.model, properties=())
     )  # none is measured first
     job = dataclasses.replace(config.train, processes=2, batch=4)
-    io.save(dataclasses.replace(config, train=job), tmp_path / "c.yaml")
+    save_config(dataclasses.replace(config, train=job), tmp_path / "c.yaml")
     words = [sys.executable, "-m", "majolica", "train", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "run")]
     words += ["--data.shards", str(tmp_path / "broken")]
     (tmp_path / "broken").mkdir()

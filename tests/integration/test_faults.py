@@ -17,7 +17,7 @@ from majolica.data.store.record import Record
 from majolica.data.store.shards import ShardSet
 from majolica.distributed.group import Group
 from majolica.errors import UserError
-from majolica.launch.prepare import prepare
+from majolica.launch.prepare import prepare_run
 from majolica.launch.start import train
 from majolica.objectives.objective import Objective
 from majolica.train import state, step
@@ -133,7 +133,7 @@ def trained_with_a_bad_rank(group: Group, config: RunConfig, out: Path, bad: int
 @pytest.mark.parametrize("sharded", [False, True])
 def test_one_poisoned_rank_is_all_ranks_skipped_step(shards: Path, tmp_path: Path, sharded: bool) -> None:
     config = changed(tiny_run(shards), processes=2, batch=4, shard_optimizer=sharded)
-    prepare(config, tmp_path, resume=False)
+    prepare_run(config, tmp_path, resume=False)
     ranks = on_ranks(2, trained_with_a_bad_rank, tmp_path, config, tmp_path, 1)
     for states, skipped, left_out, flow, count in ranks:
         assert (skipped, left_out, count) == ([2], 1, 2.5)  # two ranks' values of two steps and one's of the other

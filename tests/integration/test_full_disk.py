@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from majolica.errors import UserError
-from majolica.launch.prepare import prepare
+from majolica.launch.prepare import prepare_run
 from majolica.launch.rank import train_rank
 from majolica.launch.start import train
 from majolica.sampling.pipeline import Pipeline
@@ -28,10 +28,10 @@ def test_a_full_disk_costs_the_summary_and_the_activation_plan_not_the_run(
 ) -> None:
     config = tiny_run(shards, steps=2)
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, activation_gb=0.0016))
-    prepare(config, tmp_path, resume=False)
+    prepare_run(config, tmp_path, resume=False)
     for module in (state, summary):
         monkeypatch.setattr(module, "write_atomic", refused)
-    monkeypatch.setattr("majolica.launch.start.prepare", lambda config, out, resume: config)
+    monkeypatch.setattr("majolica.launch.start.prepare_run", lambda config, out, resume: config)
     train(config, tmp_path, resume=True)
     said = "".join(capsys.readouterr())
     for name in ("summary.json", "activation_plan.json"):
@@ -75,7 +75,7 @@ def test_a_full_disk_costs_log_grids_and_summary_never_the_run(
 ) -> None:
     """Full but for checkpoints from the start to the end; what is left says so once each."""
     config = changed(tiny_run(shards), sample_every=2, log_every=1)
-    prepare(config, tmp_path, resume=False)
+    prepare_run(config, tmp_path, resume=False)
 
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -8,7 +8,7 @@ from typing import Any
 
 from majolica.config.run import RunConfig
 from majolica.distributed.group import Group
-from majolica.launch.prepare import prepare
+from majolica.launch.prepare import prepare_run
 from majolica.train import state
 from majolica.train.watch.heldout import HeldOut
 from ranks import changed, on_ranks
@@ -36,7 +36,7 @@ def test_held_out_losses_are_the_same_on_any_number_of_ranks(shards: Path, tmp_p
         config = changed(
             tiny_run(shards), processes=world, batch=8 // world, shard_optimizer=world > 1, heldout_every=1
         )
-        prepare(config, tmp_path / f"run-{world}", resume=False)
+        prepare_run(config, tmp_path / f"run-{world}", resume=False)
         answers = on_ranks(world, measured, tmp_path / f"ranks-{world}", config, tmp_path / f"run-{world}")
         assert all(answer == {} for answer in answers[1:])
         found.append(answers[0])

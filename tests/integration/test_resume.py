@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from majolica.config import io
+from majolica.config.io import load_config
 from majolica.errors import UserError
-from majolica.launch.prepare import prepare
+from majolica.launch.prepare import prepare_run
 from majolica.launch.start import train
 from majolica.sampling.pipeline import Pipeline
 from mishaps import interrupt_in
@@ -41,7 +41,7 @@ def test_a_run_goes_on_from_another_folder_and_says_what_another_shape_means(
     monkeypatch.chdir(shards.parent)
     train(tiny_run(Path("train"), steps=2), tmp_path)
     monkeypatch.chdir("/")
-    config = io.load(tmp_path / "config.yaml")
+    config = load_config(tmp_path / "config.yaml")
     assert config.data.shards == str(shards)
     other = dataclasses.replace(config.train, steps=3, batch=4, accumulate=4)
     train(dataclasses.replace(config, train=other), tmp_path, resume=True)
@@ -65,7 +65,7 @@ def test_what_a_resume_changes_is_saved_and_what_it_refuses_leaves_the_run_as_it
         train(dataclasses.replace(config, train=dataclasses.replace(config.train, seed=7)), run, resume=True)
     assert (run / "config.yaml").read_bytes() == before
     train(dataclasses.replace(config, train=dataclasses.replace(config.train, steps=4)), run, resume=True)
-    assert io.load(run / "config.yaml").train.steps == 4
+    assert load_config(run / "config.yaml").train.steps == 4
 
 
 def test_a_damaged_checkpoint_is_passed_over(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,7 +96,7 @@ def test_a_run_killed_before_its_first_checkpoint_begins_anew_by_resume(
 ) -> None:
     """Both ways lead somewhere: --out names --resume, and that trains what it would have trained."""
     config = tiny_run(shards, steps=3)
-    prepare(config, tmp_path / "killed", resume=False)
+    prepare_run(config, tmp_path / "killed", resume=False)
     (tmp_path / "killed" / "log.jsonl").write_text('{"step": 2, "flow": 1.0}\n')
     with pytest.raises(UserError, match=f"already holds a run: go on with `--resume {tmp_path / 'killed'}`"):
         train(config, tmp_path / "killed")

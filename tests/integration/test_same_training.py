@@ -33,7 +33,7 @@ def test_without_a_compiler_training_goes_on(
     config = tiny_run(shards, steps=2)
     train(dataclasses.replace(config, train=dataclasses.replace(config.train, compile=True)), tmp_path)
     assert "no C++ compiler found: training without --train.compile" in capsys.readouterr().out
-    assert checkpoint.load(tmp_path)[0].state["step"] == 2
+    assert checkpoint.load_checkpoint(tmp_path)[0].state["step"] == 2
 
 
 def test_a_planned_run_learns_the_same_bits(shards: Path, tmp_path: Path) -> None:

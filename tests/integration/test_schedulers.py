@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from majolica.launch.prepare import prepare
+from majolica.launch.prepare import prepare_run
 from majolica.launch.start import train
 from majolica.signals import collect_signals
 from rank_runs import GLOBAL_BATCH, config_for, different, saved, trained
@@ -31,7 +31,7 @@ def test_a_schedulers_signals_are_heard_and_forgotten(number: signal.Signals) ->
 def test_sigterm_under_torchrun_saves_and_resume_reaches_the_same_weights(shards: Path, tmp_path: Path) -> None:
     """The signal reaches torchrun alone, as from Kubernetes; the ranks agree on the step at which they stop."""
     config = config_for(shards, 2, steps=40, log_every=1, checkpoint_every=1000, shard_optimizer=True)
-    prepare(config, tmp_path / "parts", resume=False)
+    prepare_run(config, tmp_path / "parts", resume=False)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command += ["-m", "majolica.launch.worker", str(tmp_path / "parts" / "config.yaml"), str(tmp_path / "parts")]
     worker = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
@@ -55,7 +55,7 @@ def test_sigterm_under_torchrun_saves_and_resume_reaches_the_same_weights(shards
 def test_sigusr1_to_one_rank_stops_all_at_one_step_when_a_scheduler_starts_them(shards: Path, tmp_path: Path) -> None:
     """As in examples/slurm_64gpu.sbatch: no torchrun, the rank in the environment, 130 means saved."""
     config = config_for(shards, 2, steps=4000, log_every=1, checkpoint_every=10_000)
-    prepare(config, tmp_path, resume=False)
+    prepare_run(config, tmp_path, resume=False)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from majolica.config import io
+from majolica.config.io import save_config
 from majolica.config.training import TrainConfig
 from majolica.run.weights import checkpoints, load_ema
 from majolica.sampling.pipeline import Pipeline
@@ -29,7 +29,7 @@ def started(shards: Path, folder: Path, trackers: tuple[Any, ...] = ()) -> subpr
     """An endless training of two processes in `folder`/run, in a process group of its own, when it has begun."""
     config = dataclasses.replace(tiny_run(shards), recipe="nano")
     job = changed(config, steps=100_000, processes=2, batch=4, checkpoint_every=100_000, trackers=trackers)
-    io.save(job, folder / "c.yaml")
+    save_config(job, folder / "c.yaml")
     said = subprocess.PIPE
     process = subprocess.Popen(
         words(folder / "c.yaml", "--out", folder / "run"),

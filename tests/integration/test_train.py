@@ -15,8 +15,8 @@ from majolica.eval.facts import read_log
 from majolica.eval.report import CURVES
 from majolica.launch.start import train
 from majolica.recipes import recipe
-from majolica.run import checkpoint
 from majolica.sampling.pipeline import Pipeline
+from majolica.train import state
 from tiny import tiny_run
 
 
@@ -82,8 +82,8 @@ def test_each_step_is_saved_once_and_what_comes_next_is_said(
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     saves = []
-    real = checkpoint.save
-    monkeypatch.setattr(checkpoint, "save", lambda run, step, *rest: saves.append(step) or real(run, step, *rest))
+    real = state.save_checkpoint
+    monkeypatch.setattr(state, "save_checkpoint", lambda run, step, *rest: saves.append(step) or real(run, step, *rest))
     train(tiny_run(shards), tmp_path)
     assert saves == [3, 6]
     printed = capsys.readouterr().out

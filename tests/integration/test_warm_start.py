@@ -6,11 +6,11 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from majolica.config import io
+from majolica.config.io import load_config
 from majolica.config.run import RunConfig
 from majolica.distributed.group import Group
 from majolica.errors import UserError
-from majolica.launch.prepare import prepare
+from majolica.launch.prepare import prepare_run
 from majolica.launch.start import train
 from majolica.train import state
 from majolica.train.warm_start import warm_start
@@ -36,8 +36,8 @@ def test_all_ranks_begin_with_what_the_first_one_reads(shards: Path, tmp_path: P
     trained = tmp_path / "trained"
     train(tiny_run(shards, steps=2), trained)
     config = changed(tiny_run(shards), init_from=str(trained), processes=2, batch=4, shard_optimizer=True)
-    prepare(config, tmp_path / "run", resume=False)
-    config = io.load(tmp_path / "run" / "config.yaml")
+    prepare_run(config, tmp_path / "run", resume=False)
+    config = load_config(tmp_path / "run" / "config.yaml")
     answers = on_ranks(2, started, tmp_path / "ranks", config, tmp_path / "run")
     source = load_file(trained / "checkpoints" / "00000002" / "ema.safetensors")
     for found, _ in answers:
@@ -57,7 +57,7 @@ def refused(group: Group, config: RunConfig, out: Path) -> str:
 
 def test_what_the_first_rank_refuses_all_ranks_refuse(shards: Path, tmp_path: Path) -> None:
     config = changed(tiny_run(shards), processes=2, batch=4)
-    prepare(config, tmp_path / "run", resume=False)
+    prepare_run(config, tmp_path / "run", resume=False)
     config = changed(config, init_from=str(tmp_path / "gone"))
     first, second = on_ranks(2, refused, tmp_path / "ranks", config, tmp_path / "run")
     assert "is not there" in first and "the first rank cannot read" in second

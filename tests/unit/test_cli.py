@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 from majolica import __version__, cli
-from majolica.config import io
+from majolica.config.io import load_config
 from majolica.recipes import recipe
 
 
@@ -129,7 +129,7 @@ def test_print_config_is_the_recipe_with_the_options(capsys: pytest.CaptureFixtu
     words = "train nano --print-config --optim.lr 3e-4 --loss.drop_text 0.2 --data.no-flip"
     assert cli.main(words.split()) == 0
     Path("printed.yaml").write_text(capsys.readouterr().out)
-    config = io.load(Path("printed.yaml"))
+    config = load_config(Path("printed.yaml"))
     assert (config.recipe, config.optim.lr, config.loss.drop_text, config.data.flip) == (
         "nano",
         3e-4,

@@ -103,7 +103,7 @@ assert "edges" in CURVES
 """,
     "a decoder": TRAIN
     + """
-from majolica.config.checks import count_parameters
+from majolica.config.checks import estimate_parameters
 from majolica.models.majolica import Majolica
 def bare(c):
     return replace(c, model=replace(c.model, decoder=replace(c.model.decoder, kind="convolution")))
@@ -113,7 +113,7 @@ held = sum(value.numel() for name, value in pipeline.model.named_parameters() if
 assert held == 9 * 6 * 3 + 3 and pipeline.paint("a red square", size=32, steps=1).shape == (1, 3, 32, 32)
 assert not Majolica(pipeline.config.model).decoder.leave.weight.any()
 whole = replace(pipeline.config.model, decoder=replace(pipeline.config.model.decoder, kind="glaze"))
-assert count_parameters(pipeline.config.model) < count_parameters(whole)
+assert estimate_parameters(pipeline.config.model) < estimate_parameters(whole)
 """,
     "a source of training data": """
 import sys

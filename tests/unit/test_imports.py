@@ -143,6 +143,38 @@ def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
 
 
 @cache
+def public_definitions(path: Path) -> Iterator[str]:
+    """The public functions and classes of a file."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+            yield node.name
+
+
+def shared_names(paths: list[Path]) -> dict[str, list[str]]:
+    """The names that several files give to something of their own, and these files.
+
+    Commands are named for what is typed, the files of properties all have the same few functions, and what `python -m`
+    starts is called `main`.
+    """
+    places: dict[str, list[str]] = {}
+    for path in paths:
+        if path.parent.name != "builtin" and "commands" not in path.relative_to(SOURCE).parts:
+            for name in public_definitions(path):
+                places.setdefault(name, []).append(str(path.relative_to(SOURCE)))
+    return {name: found for name, found in places.items() if len(found) > 1 and name != "main"}
+
+
+def test_no_two_things_have_one_name() -> None:
+    assert not shared_names(modules())
+
+
+def test_a_shared_name_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "SOURCE", tmp_path)
+    for file in ("one", "two"):
+        (tmp_path / f"{file}.py").write_text(f"def paint(): ...\ndef {file}(): ...\ndef _paint(): ...\n")
+    assert shared_names(modules()) == {"paint": ["one.py", "two.py"]}
+
+
 def defined(place: Path) -> set[str]:
     """What the module or package at `place`, a path without a suffix, defines itself, its modules included."""
     file = place.with_suffix(".py") if place.with_suffix(".py").is_file() else place / "__init__.py"

@@ -14,7 +14,7 @@ from majolica.files import write_atomic
 COLOURS = dict(zip(CHOICES, ("#4c9f70", "#d1495b", "#f2c14e", "#a5c85a", "#5b7db1"), strict=True))
 
 
-def draw(moments: Sequence[Moment], choices: Sequence[Choice], budget: int, path: Path) -> None:
+def draw_plan(moments: Sequence[Moment], choices: Sequence[Choice], budget: int, path: Path) -> None:
     """Draw held activations, the rest and the peak of every pass into `path`.
 
     A line shows the budget (bytes), and a strip below the choice of each block. Raises UserError if

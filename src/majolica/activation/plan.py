@@ -16,7 +16,7 @@ from majolica.activation.chain import Chain, Moment, cost, moments, peak
 from majolica.activation.chain_builder import trace_chain
 from majolica.activation.choices import CHOICES, Choice
 from majolica.activation.margin import NO_MARGIN, Margin, margin_on
-from majolica.activation.picture import draw
+from majolica.activation.picture import draw_plan
 from majolica.activation.solve import smallest_budget, solve
 from majolica.activation.step import build_step
 from majolica.config.run import RunConfig
@@ -85,7 +85,7 @@ class ActivationPlan:
 
         Raises UserError if matplotlib is missing.
         """
-        draw(self.moments, self.choices, self.budget, path)
+        draw_plan(self.moments, self.choices, self.budget, path)
 
 
 def _repeat(choice: Choice, chain: Chain[Choice]) -> tuple[Choice, ...]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from majolica.errors import UserError
-from majolica.properties.categories import read_names
+from majolica.properties.categories import parse_names
 from majolica.properties.property import Property
 from majolica.properties.registry import add_property, find_property, known_properties
 
@@ -34,7 +34,7 @@ def read_fields(card: type[AnyCard], text: str) -> AnyCard:
 
 
 @dataclasses.dataclass(frozen=True)
-class Card:
+class AdapterCard:
     """What a person and the program should know of an adapter."""
 
     name: str
@@ -62,12 +62,12 @@ class Card:
         return json.dumps(dataclasses.asdict(self), indent=1)
 
     @staticmethod
-    def from_json(text: str) -> Card:
+    def from_json(text: str) -> AdapterCard:
         """Read a card; ValueError or TypeError for what is none."""
-        card = read_fields(Card, text)
+        card = read_fields(AdapterCard, text)
         if not card.low < card.high:
             raise ValueError("its card has no range")
-        read_names(card.name, card.names)
+        parse_names(card.name, card.names)
         return card
 
     def introduce(self) -> None:
@@ -93,7 +93,7 @@ class Card:
             )
 
 
-def _cannot_measure(card: Card) -> Any:
+def _cannot_measure(card: AdapterCard) -> Any:
     def measure(images_B3HW: Tensor) -> Tensor:
         raise UserError(f"how {card.name} is measured is not built in: name its file ({card.measure}) with --property")
 

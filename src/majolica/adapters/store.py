@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 
-from majolica.adapters.card import KEY, Card
+from majolica.adapters.card import KEY, AdapterCard
 from majolica.adapters.reference_card import ReferenceCard, is_reference
 from majolica.config.model import ModelConfig
 from majolica.errors import UserError
@@ -21,7 +21,7 @@ FOLDER = "adapters"
 """In a run folder; what lies there is loaded with the run."""
 
 
-AnyCard = Card | ReferenceCard
+AnyCard = AdapterCard | ReferenceCard
 
 
 def save_adapter(path: Path, adapter: PropertyAdapter | ReferenceAdapter, card: AnyCard) -> None:
@@ -36,7 +36,7 @@ def read_card(path: Path) -> AnyCard:
     try:
         with safe_open(path, "pt") as file:
             text = (file.metadata() or {})[KEY]
-        return ReferenceCard.from_json(text) if is_reference(text) else Card.from_json(text)
+        return ReferenceCard.from_json(text) if is_reference(text) else AdapterCard.from_json(text)
     except FileNotFoundError as error:
         raise UserError(f"the adapter {path} is not there") from error
     except KeyError as error:
@@ -48,7 +48,7 @@ def read_card(path: Path) -> AnyCard:
 
 def list_properties(paths: Sequence[Path]) -> list[str]:
     """The names of the properties that adapters were taught."""
-    return [card.name for card in map(read_card, paths) if isinstance(card, Card)]
+    return [card.name for card in map(read_card, paths) if isinstance(card, AdapterCard)]
 
 
 def find_adapters(run: Path) -> list[Path]:

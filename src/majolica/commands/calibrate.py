@@ -39,11 +39,11 @@ def calibrate(
         raise UserError(f"--processes is {processes}: give a number of processes, or 0 for as many as fit")
     config_of_run(run, "", f"no run in {run}: train one (majolica demo), or name its folder")
     check_writable(run / "calibration.json")
-    from majolica.eval.calibrate import calibrate_run, describe
+    from majolica.eval.calibrate import calibrate_run, describe_corrections
 
     with bar("calibrating") as progress:
         found = calibrate_run(run, processes, progress, property, _say)
-    for line in describe(found, run):
+    for line in describe_corrections(found, run):
         print(line)
 
 

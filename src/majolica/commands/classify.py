@@ -12,7 +12,7 @@ import tyro
 from majolica.commands import DEFAULT_RUN
 from majolica.commands.notices import print_notices
 from majolica.commands.picture_files import PictureFiles, find_pictures, print_unread
-from majolica.commands.terminal import read_texts
+from majolica.commands.terminal import read_words
 from majolica.errors import UserError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def classify(
 
 def gather_labels(given: Sequence[str], file: Path | None) -> list[str]:
     """Labels of the command line and of a file, each once. UserError for fewer than two, or a file that is no text."""
-    labels = [*read_texts(given, "label"), *(_lines(file) if file else ())]
+    labels = [*read_words(given, "label"), *(_lines(file) if file else ())]
     for label in labels:
         if not label.strip():
             raise UserError("a label is empty: say what a picture may show")

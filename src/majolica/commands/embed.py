@@ -13,7 +13,7 @@ from majolica.commands import DEFAULT_RUN
 from majolica.commands.notices import print_notices
 from majolica.commands.picture_files import PictureFiles, find_pictures
 from majolica.commands.progress import bar
-from majolica.commands.terminal import read_texts
+from majolica.commands.terminal import read_words
 from majolica.errors import UserError
 from majolica.files import check_writable, write_atomic
 from majolica.plurals import counted
@@ -50,7 +50,7 @@ def embed(
         run: Folder of the trained run.
         out: File to write, .npz (NumPy) or .safetensors.
     """
-    texts = read_texts(texts, "text")
+    texts = read_words(texts, "text")
     if not pictures and not texts:
         raise UserError("nothing to embed: name picture files or folders of them, or give --texts")
     if out.suffix.lower() not in (".npz", ".safetensors"):

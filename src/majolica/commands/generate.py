@@ -16,7 +16,7 @@ from majolica.commands import DEFAULT_RUN
 from majolica.commands.notices import print_notices
 from majolica.commands.progress import bar
 from majolica.commands.references import describe_references
-from majolica.commands.terminal import read_texts
+from majolica.commands.terminal import read_words
 from majolica.errors import UserError, unknown_name
 from majolica.files import check_writable, write_atomic
 from majolica.properties.registry import find_property, known_properties
@@ -86,7 +86,7 @@ def generate(
         palette: Two to five colours to paint in ("teal, #f4a261, white"), for all prompts or one palette for each.
         batch: Pictures painted at once: more are quicker, and may change values by 1 of 255 (more with a palette).
     """
-    prompts = read_texts(prompts, "prompt")
+    prompts = read_words(prompts, "prompt")
     if not prompts:
         raise UserError('nothing to paint: give a prompt, as in majolica generate "a dolphin on a teal background"')
     if out.suffix.lower() not in FORMATS:

@@ -46,7 +46,7 @@ def _escape(error: UnicodeError) -> tuple[str | bytes, int]:
     return character.encode("ascii", "backslashreplace").decode("ascii"), error.start + 1
 
 
-def read_texts(words: Sequence[str], kind: str) -> tuple[str, ...]:
+def read_words(words: Sequence[str], kind: str) -> tuple[str, ...]:
     """Words of the command line as the UTF-8 texts that they are, in whatever locale Python read them.
 
     In an ASCII locale the bytes of an umlaut arrive as surrogates, which no tokenizer knows. Raises UserError for

@@ -22,13 +22,13 @@ from majolica.config.run_folder import config_of_run
 from majolica.config.training import OptimConfig, TrainConfig
 from majolica.errors import UserError
 from majolica.files import check_folder_writable
-from majolica.recipes import RECIPES, recipe, summary
+from majolica.recipes import RECIPES, recipe, summarise_recipe
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
 @dataclass(frozen=True)
-class Options:
+class TrainOptions:
     """Where to and whether, beside every section of a `RunConfig`."""
 
     model: ModelConfig
@@ -58,12 +58,12 @@ def run(args: list[str]) -> None:
     if options.print_config:
         print(io.to_yaml(config), end="")
     elif options.dry_run:
-        print(describe(_rehearse(config, options)))
+        print(describe_config(_rehearse(config, options)))
     else:
         _train(config, options)
 
 
-def describe(config: RunConfig) -> str:
+def describe_config(config: RunConfig) -> str:
     """A few lines on what a configuration comes to."""
     shards = ", ".join(source.shards for source in config.data.sources) or config.data.shards or "not set"
     rows = {name: f"{value:,}" for name, value in derive_values(config).items()}
@@ -81,7 +81,7 @@ def _start(args: list[str]) -> tuple[RunConfig, list[str]]:
         if not args[0].startswith("-"):
             raise UserError(f"--resume takes its configuration from {resumed}: leave {args[0]!r} out")
         advice = f"no run to resume in {resumed}: there is no config.yaml"
-        return io.load(config_of_run(resumed, "--resume", advice)), args
+        return io.load_config(config_of_run(resumed, "--resume", advice)), args
     if args and not args[0].startswith("-"):
         return find_config(args[0]), args[1:]
     if "-h" in args or "--help" in args:
@@ -92,7 +92,7 @@ def _start(args: list[str]) -> tuple[RunConfig, list[str]]:
 def find_config(name: str) -> RunConfig:
     """The recipe of that name, or the configuration in that YAML file."""
     if name.endswith((".yaml", ".yml")):
-        return io.load(Path(name), recipe)
+        return io.load_config(Path(name), recipe)
     check_recipe(name, RECIPES)
     return recipe(name)
 
@@ -108,15 +108,15 @@ def _resumed_folder(args: list[str]) -> Path | None:
     return None
 
 
-def _parse(start: RunConfig, args: list[str]) -> Options:
-    default = Options(start.model, start.data, start.loss, start.optim, start.train)
-    recipes = "\n".join(f"  {name:10} {summary(name)}" for name in RECIPES)
+def _parse(start: RunConfig, args: list[str]) -> TrainOptions:
+    default = TrainOptions(start.model, start.data, start.loss, start.optim, start.train)
+    recipes = "\n".join(f"  {name:10} {summarise_recipe(name)}" for name in RECIPES)
     text = f"Train a recipe, or a configuration file made with --print-config.\n\nRecipes:\n{recipes}"
     prog = "majolica train RECIPE|CONFIG.yaml"
     return parse_options(default, args, prog, text)
 
 
-def _begin_with(start: TrainConfig, options: Options) -> TrainConfig:
+def _begin_with(start: TrainConfig, options: TrainOptions) -> TrainConfig:
     """The section `train` with the weights that `--init-from` names; UserError where a resumed run is given others."""
     short, train = options.init_from, options.train
     if short and train.init_from not in ("", start.init_from, str(short)):
@@ -131,14 +131,14 @@ def _begin_with(start: TrainConfig, options: Options) -> TrainConfig:
     return train
 
 
-def _train(config: RunConfig, options: Options) -> None:
+def _train(config: RunConfig, options: TrainOptions) -> None:
     out = _check(config, options)
     from majolica.launch.start import train
 
     train(config, out, resume=options.resume is not None)
 
 
-def _rehearse(config: RunConfig, options: Options) -> RunConfig:
+def _rehearse(config: RunConfig, options: TrainOptions) -> RunConfig:
     """`config` with the steps for its pictures; UserError for what training would refuse before its first step."""
     out = _check(config, options)
     from majolica.launch.rehearse import rehearse
@@ -152,7 +152,7 @@ def _rehearse(config: RunConfig, options: Options) -> RunConfig:
     return fit_to_pictures(config)[0]
 
 
-def _check(config: RunConfig, options: Options) -> Path:
+def _check(config: RunConfig, options: TrainOptions) -> Path:
     """The run folder. UserError where it, or what is to be trained on, is not as it must be."""
     if options.resume and options.out and options.out != options.resume:
         raise UserError(f"--resume goes on in {options.resume}: leave --out out")

@@ -93,7 +93,7 @@ def derive_values(config: RunConfig) -> dict[str, int | float]:
     """
     model, train = config.model, config.train
     global_batch = train.batch * train.accumulate * (train.processes or 1)
-    parameters = count_parameters(model)
+    parameters = estimate_parameters(model)
     clean = round(train.batch * config.loss.clean_share)
     return {
         "tokens": (model.resolution // model.patch) ** 2,
@@ -107,7 +107,7 @@ def derive_values(config: RunConfig) -> dict[str, int | float]:
     }
 
 
-def count_parameters(model: ModelConfig) -> int:
+def estimate_parameters(model: ModelConfig) -> int:
     """Return the number of parameters by a formula, without the gains of norms and other small tensors.
 
     A block of width D has 4 D^2 in its self-attention and about 8 D^2 in its SwiGLU; cross-attention from a

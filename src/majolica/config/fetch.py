@@ -140,7 +140,7 @@ def fetch_recipe(name: str) -> FetchConfig:
     return RECIPES[name]()
 
 
-def check(config: FetchConfig) -> None:
+def check_fetch(config: FetchConfig) -> None:
     """Raise UserError for a value that cannot work, naming the option."""
     check_ranges(config)
     polite = config.polite

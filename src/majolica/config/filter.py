@@ -206,7 +206,7 @@ class FilterConfig:
     engine: EngineConfig = field(default_factory=EngineConfig)
 
 
-def check(config: FilterConfig) -> FilterConfig:
+def check_filter(config: FilterConfig) -> FilterConfig:
     """Return `config` itself. Raises UserError for values that contradict each other or lie outside of their range."""
     check_ranges(config)
     rules = config.rules

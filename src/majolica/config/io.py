@@ -22,12 +22,12 @@ RETIRED = ("train.replanned",)
 """Keys that earlier versions wrote into config.yaml and that say nothing any more: they are passed over."""
 
 
-def load(path: Path, base: Callable[[str], RunConfig] | None = None) -> RunConfig:
+def load_config(path: Path, base: Callable[[str], RunConfig] | None = None) -> RunConfig:
     """Return the run configuration in the YAML file at `path`, as `read` does, with the defaults of `RunConfig`."""
-    return read(path, RunConfig(), base)
+    return read_config(path, RunConfig(), base)
 
 
-def read(path: Path, default: T, base: Callable[[str], T] | None = None) -> T:
+def read_config(path: Path, default: T, base: Callable[[str], T] | None = None) -> T:
     """Return the configuration, a dataclass like `default`, in the YAML file at `path`.
 
     A key that is left out has its value in `default`, or in `base(recipe)` if the file names a `recipe` and `base` is
@@ -47,7 +47,7 @@ def read(path: Path, default: T, base: Callable[[str], T] | None = None) -> T:
         raise UserError(f"{path}: {error}") from error
 
 
-def save(config: Any, path: Path) -> None:
+def save_config(config: Any, path: Path) -> None:
     """Write `config` with all its fields as YAML to `path`. Raises UserError if the disk refuses."""
     write_atomic(path, to_yaml(config))
 

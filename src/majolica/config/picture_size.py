@@ -52,7 +52,7 @@ def size_of(width: int, height: int, model: ModelConfig) -> PictureSize:
     Raises UserError, with a size that can be painted, if this one cannot.
     """
     if width == height:
-        return PictureSize(height, width, scale_of(width, model.resolution))
+        return PictureSize(height, width, enlargement_of(width, model.resolution))
     asked = f"size {width}x{height}"
     if min(width, height) < 1:
         raise UserError(f"{asked} has no pixels: give two sides above 0")
@@ -95,7 +95,7 @@ def sizes(model: ModelConfig) -> Iterator[PictureSize]:
             yield PictureSize(scale * height, scale * width, scale)
 
 
-def scale_of(side: int, base: int) -> int:
+def enlargement_of(side: int, base: int) -> int:
     """Return k such that a square of `side` pixels is k times the base resolution.
 
     Raises UserError if `side` is no multiple of `base`, or too large.

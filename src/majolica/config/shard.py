@@ -48,7 +48,7 @@ class ShardConfig:
     engine: EngineConfig = field(default_factory=EngineConfig)
 
 
-def check(config: ShardConfig) -> None:
+def check_shard(config: ShardConfig) -> None:
     """Raise UserError for a value that cannot work, naming the option."""
     if not config.out:
         raise UserError("say where the shards shall go: --out DIR")

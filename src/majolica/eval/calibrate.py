@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from majolica.config.io import load
+from majolica.config.io import load_config
 from majolica.errors import UserError
 from majolica.eval.brush import Brush
 from majolica.eval.control.statistics import Numbers, deviation
@@ -25,7 +25,7 @@ from majolica.eval.workers import open_workers
 from majolica.machine import cores
 from majolica.properties.property import Property
 from majolica.properties.registry import choose_measured, explain_unmeasured, find_property
-from majolica.sampling.calibration import FILE, Response, calibrate, save_calibration
+from majolica.sampling.calibration import FILE, Response, correct_values, save_calibration
 
 VALUES = 9
 """Requested values at which a response is measured."""
@@ -59,7 +59,7 @@ def calibrate_run(
     `property_files` measure the user's own properties that the run was taught; `say` hears which others are left out.
     Raises UserError if the run has no properties, or if it, its data or a file cannot be read.
     """
-    config, trained = load(run / "config.yaml"), load_with_measures(run, property_files)
+    config, trained = load_config(run / "config.yaml"), load_with_measures(run, property_files)
     for name, reason in explain_unmeasured(trained.properties).items():
         say(f"{name} is left out: {reason}")
     names = choose_measured(trained.properties)
@@ -84,7 +84,7 @@ def correct(pipeline: PipelineLike, name: str, prompts: Sequence[str], data: Eva
     response = fit_response(entry, sweep.requested_V, sweep.measurements(name))
     others, wanted_V = prompts[1::2] or prompts, choose_values(name, data, CHECKED)
     errors = []
-    for asked_V in (wanted_V, calibrate(name, wanted_V, {name: response})):
+    for asked_V in (wanted_V, correct_values(name, wanted_V, {name: response})):
         check = paint_sweep(pipeline, name, others, asked_V, Brush(seed=2_000), plain=True)
         errors.append(float(deviation(wanted_V[:, None], check.measurements(name), entry).mean()))
     return Correction(response, *errors)
@@ -133,7 +133,7 @@ def regress_ascending(values: Numbers) -> Numbers:
     return np.concatenate([np.full(count, mean) for mean, count in pools])
 
 
-def describe(found: dict[str, Correction], run: Path) -> list[str]:
+def describe_corrections(found: dict[str, Correction], run: Path) -> list[str]:
     """Lines that say what was found, for a terminal."""
     width = max(map(len, found))
     lines = [f"{'property':{width}}  pictures measure      error  corrected  (mean, as a share of the range)"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from majolica.errors import UserError, unknown_name
-from majolica.eval.records import Record, read_records
+from majolica.eval.records import EvaluationRecord, read_records
 
 MISSING = "nothing"
 OWN_EYE = "measured with the model's own embeddings, which change from step to step"
@@ -20,7 +20,7 @@ class Comparison:
     """Records of the same evaluators of several runs."""
 
     runs: tuple[str, ...]
-    records: Mapping[str, tuple[Record, ...]]
+    records: Mapping[str, tuple[EvaluationRecord, ...]]
     """By evaluator, one record for each run."""
     left_out: Mapping[str, str]
     """By evaluator, why it is not compared."""
@@ -69,15 +69,17 @@ def compare_runs(runs: Sequence[Path], only: Sequence[str] = ()) -> Comparison:
     return Comparison(tuple(map(str, runs)), chosen, left_out)
 
 
-def _group(records: Sequence[Record]) -> dict[str, list[Record]]:
+def _group(records: Sequence[EvaluationRecord]) -> dict[str, list[EvaluationRecord]]:
     """Return the records by evaluator, the newest first."""
-    groups: dict[str, list[Record]] = {}
+    groups: dict[str, list[EvaluationRecord]] = {}
     for record in reversed(records):
         groups.setdefault(record.evaluator, []).append(record)
     return groups
 
 
-def _match(name: str, runs: Sequence[Path], candidates: Sequence[Sequence[Record]]) -> tuple[Record, ...]:
+def _match(
+    name: str, runs: Sequence[Path], candidates: Sequence[Sequence[EvaluationRecord]]
+) -> tuple[EvaluationRecord, ...]:
     first, *others = candidates
     chosen = [first[0]]
     for run, records in zip(runs[1:], others, strict=True):
@@ -148,7 +150,7 @@ def describe_drift(run: Path, only: Sequence[str] = ()) -> str:
     return f"{text}\n\n* {OWN_EYE}" if " *" in text else text
 
 
-def _cell(record: Record, metric: str, with_interval: bool = True) -> str:
+def _cell(record: EvaluationRecord, metric: str, with_interval: bool = True) -> str:
     if metric not in record.metrics:
         return "-"
     value = f"{record.metrics[metric]:.4g}"

@@ -124,7 +124,7 @@ def run_facts(config: RunConfig, data: EvalData, metrics: Mapping[str, float], m
     if data.names:
         facts["Names"] = f"{len(data.names)}: {', '.join(data.names[:40])}{' …' if len(data.names) > 40 else ''}"
     if machine:
-        facts["Machine"] = describe_machine(machine)
+        facts["Machine"] = describe_saved_machine(machine)
     return facts
 
 
@@ -133,7 +133,7 @@ def _share(config: RunConfig) -> str:
     return f"{start:.0%}" if start == end else f"{start:.0%} falling to {end:.0%}"
 
 
-def describe_machine(machine: Any) -> str:
+def describe_saved_machine(machine: Any) -> str:
     """Describe the machine in one line.
 
     The entry of summary.json is a string, or an object with an entry for each part of the machine.
@@ -143,7 +143,7 @@ def describe_machine(machine: Any) -> str:
     return str(machine)
 
 
-def quote(text: str) -> str:
+def quote_shell(text: str) -> str:
     """Return a text in double quotes where a shell reads it as it is, and quoted as `shlex.quote` does elsewhere."""
     return f'"{text}"' if not set(text) & set('"$`\\!') else shlex.quote(text)
 
@@ -155,12 +155,12 @@ def next_commands(run: Path, config: RunConfig, data: EvalData) -> list[tuple[st
     setting = " --set brightness=0.8" if "brightness" in config.model.properties else ""
     folder = shlex.quote(str(run))
     labels = " ".join(
-        quote(name) if " " in name else shlex.quote(name) for name in data.names[:3] or data.plain_prompts(3)
+        quote_shell(name) if " " in name else shlex.quote(name) for name in data.names[:3] or data.plain_prompts(3)
     )
     commands = [
         (
             "Paint a picture",
-            f"majolica generate {quote(prompt)} --run {folder}{setting} --size {size} --out picture.png",
+            f"majolica generate {quote_shell(prompt)} --run {folder}{setting} --size {size} --out picture.png",
         ),
         ("Name a picture", f"majolica classify picture.png --run {folder} --labels {labels}"),
         ("Measure it all again", f"majolica eval {folder}"),

@@ -67,7 +67,7 @@ class Painters:
 
     def paint_request(self, request: PaintRequest) -> Tensor:
         """Paint one picture per prompt, as the pipeline does, but in parts."""
-        rows = cut(len(read_texts(request.prompts)), self.workers.count if self.workers else 1, request.batch)
+        rows = cut_parts(len(read_texts(request.prompts)), self.workers.count if self.workers else 1, request.batch)
         parts = [request.part(some) for some in rows]
         width, height = read_size(request.size, self.resolution)
         unit = width * height / self.resolution**2
@@ -115,7 +115,7 @@ class Painters:
         return self.pipeline.compare(images_BE, labels_KE)
 
 
-def cut(count: int, workers: int, batch: int) -> list[slice]:
+def cut_parts(count: int, workers: int, batch: int) -> list[slice]:
     """Divide `count` pictures into parts, and return the rows of each.
 
     A part has at most `batch` and at most `PART` pictures. It is smaller if some workers would

@@ -23,7 +23,7 @@ FILE = "results.jsonl"
 
 
 @dataclass(frozen=True)
-class Record:
+class EvaluationRecord:
     """What one evaluator found, and all that is needed to say what it means."""
 
     evaluator: str
@@ -45,12 +45,12 @@ class Record:
     seconds: float
 
 
-def make_record(evaluator: str, result: Result, weights: str, step: int, seconds: float) -> Record:
+def make_record(evaluator: str, result: Result, weights: str, step: int, seconds: float) -> EvaluationRecord:
     """Return the record of a result that has just been found."""
     finite = {name: float(value) for name, value in result.metrics.items() if math.isfinite(value)}
     intervals = {name: list(ends) for name, ends in result.intervals.items() if all(map(math.isfinite, ends))}
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    return Record(
+    return EvaluationRecord(
         evaluator,
         finite,
         intervals,
@@ -78,7 +78,7 @@ def describe_code() -> str:
     return f"{__version__} {commit}"
 
 
-def append_records(run: Path, records: Sequence[Record]) -> None:
+def append_records(run: Path, records: Sequence[EvaluationRecord]) -> None:
     """Append records to `results.jsonl` of a run folder. Raises UserError if the file cannot be written."""
     lines = "".join(json.dumps(asdict(record), allow_nan=False, ensure_ascii=False) + "\n" for record in records)
     try:
@@ -87,7 +87,7 @@ def append_records(run: Path, records: Sequence[Record]) -> None:
         raise UserError(f"cannot write {run / FILE}: {error.strerror or error}") from error
 
 
-def read_records(run: Path) -> list[Record]:
+def read_records(run: Path) -> list[EvaluationRecord]:
     """Return the records of a run folder in their order.
 
     A line that is incomplete, because a process was killed while it wrote, or that is no result is passed over with a
@@ -107,15 +107,15 @@ def read_records(run: Path) -> list[Record]:
     return found
 
 
-_FIELDS = {field.name for field in fields(Record)}
+_FIELDS = {field.name for field in fields(EvaluationRecord)}
 _NEWER = {"self_judged": ()}
 """Fields that lines of earlier versions lack."""
 
 
-def _read(line: str) -> Record | None:
+def _read(line: str) -> EvaluationRecord | None:
     try:
         found = {**_NEWER, **json.loads(line)}
-        record = Record(**{name: found[name] for name in _FIELDS})
+        record = EvaluationRecord(**{name: found[name] for name in _FIELDS})
         numbers = [*record.metrics.values(), *(end for ends in record.intervals.values() for end in ends), record.step]
         dict(record.protocol)
         return record if all(isinstance(number, int | float) for number in numbers) else None

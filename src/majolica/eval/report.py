@@ -12,8 +12,8 @@ from majolica.config.logged import GRADIENT_NORM, HELD_OUT, LEARNING_RATE, SAMPL
 from majolica.eval.protocol import Figure, Result, Table
 from majolica.files import write_atomic
 from majolica.html.charts import Points, charts, line_chart
-from majolica.html.elements import code, details, heading, note, paragraph, table
-from majolica.html.numbers import count, duration
+from majolica.html.elements import code, collapsible, heading, note, paragraph, table
+from majolica.html.numbers import abbreviate_count, duration
 from majolica.html.page import Card, Page, Section, render_page
 from majolica.plurals import plural
 
@@ -81,9 +81,9 @@ def render_report(report: Report) -> str:
 def _summary(metrics: Mapping[str, float]) -> str:
     parts = []
     if "parameters" in metrics:
-        parts.append(f"{count(metrics['parameters'])} parameters")
+        parts.append(f"{abbreviate_count(metrics['parameters'])} parameters")
     if "samples_seen" in metrics:
-        parts.append(f"{count(metrics['samples_seen'])} {plural(metrics['samples_seen'], 'sample')} seen")
+        parts.append(f"{abbreviate_count(metrics['samples_seen'])} {plural(metrics['samples_seen'], 'sample')} seen")
     if "train_seconds" in metrics:
         parts.append(f"{duration(metrics['train_seconds'])} of training")
     return f"{', '.join(parts)}." if parts else ""
@@ -144,9 +144,9 @@ def _run(report: Report) -> str:
     if report.seconds:
         html += heading("How long each part took")
         html += table([(part, duration(seconds)) for part, seconds in report.seconds.items()])
-    html += details("All metrics", table([(name, f"{value:.6g}") for name, value in report.metrics.items()]))
+    html += collapsible("All metrics", table([(name, f"{value:.6g}") for name, value in report.metrics.items()]))
     if report.config:
-        html += details("The whole configuration", code(report.config))
+        html += collapsible("The whole configuration", code(report.config))
     return html
 
 

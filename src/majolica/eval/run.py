@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from majolica.config.io import load, to_yaml
+from majolica.config.io import load_config, to_yaml
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
 from majolica.eval import facts
@@ -51,7 +51,7 @@ def evaluate(
     """
     run = home_of(request.weights)
     place = choose_checkpoint(request.weights, say)
-    trained, config = load_with_measures(place, request.property_files), load(run / "config.yaml")
+    trained, config = load_with_measures(place, request.property_files), load_config(run / "config.yaml")
     data = load_data_or_none(config, request, say)
     summary = facts.read_json(run / "summary.json")
     spent = {**dict(summary.get("seconds", {})), **request.seconds}

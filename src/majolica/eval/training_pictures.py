@@ -14,8 +14,8 @@ from majolica.config.run import RunConfig
 from majolica.data.loading.sources import manifest, open_sources
 from majolica.data.loading.split import space_evenly
 from majolica.data.pictures.decode import decode
-from majolica.data.pictures.faults import BadSample, explain
-from majolica.data.pictures.fit import fit
+from majolica.data.pictures.faults import BadSample, explain_sample
+from majolica.data.pictures.fit import fit_picture
 from majolica.data.store.shards import ShardSet
 from majolica.eval.protocol import Split
 
@@ -53,7 +53,7 @@ class TrainingPictures:
             try:
                 found.append(shards.caption(number))
             except BadSample as bad:
-                log.warning("%s is left out: %s", shards.place_of(number), explain(bad))
+                log.warning("%s is left out: %s", shards.place_of(number), explain_sample(bad))
         return found
 
     def read(self, most: int, chunk: int = 256) -> Iterator[Split]:
@@ -81,9 +81,9 @@ class TrainingPictures:
             record = shards.read(number)
             image = decode(record.image).image
         except BadSample as bad:
-            log.warning("%s is left out: %s", shards.place_of(number), explain(bad))
+            log.warning("%s is left out: %s", shards.place_of(number), explain_sample(bad))
             return []
-        return [(fit(image, (side, side), self.config.data.fit).contiguous(), record.caption, record.meta)]
+        return [(fit_picture(image, (side, side), self.config.data.fit).contiguous(), record.caption, record.meta)]
 
 
 def join_splits(parts: Sequence[Split]) -> Split:

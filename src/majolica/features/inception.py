@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from majolica.features.inception_blocks import (
-    Block,
-    Branch,
     ConvNorm,
+    InceptionBlock,
+    InceptionBranch,
     average_neighbours,
     block_a,
     block_b,
@@ -41,7 +41,7 @@ class Inception(nn.Module):
         width = 192
         blocks = _list_blocks()
         for name, branches in blocks:
-            block = Block(width, branches)
+            block = InceptionBlock(width, branches)
             self.add_module(name, block)
             width = block.width
         self.block_names = tuple(name for name, _ in blocks)
@@ -61,7 +61,7 @@ class Inception(nn.Module):
         return features_BD @ self.fc.weight.T
 
 
-def _list_blocks() -> list[tuple[str, list[Branch]]]:
+def _list_blocks() -> list[tuple[str, list[InceptionBranch]]]:
     return [
         ("Mixed_5b", block_a(32)),
         ("Mixed_5c", block_a(64)),

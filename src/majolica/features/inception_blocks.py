@@ -52,7 +52,7 @@ class Conv:
 
 
 @dataclass(frozen=True)
-class Branch:
+class InceptionBranch:
     """A pool, if there is one, then convolutions in a row, then those of `fork` side by side, if there are any."""
 
     convs: tuple[Conv, ...] = ()
@@ -60,10 +60,10 @@ class Branch:
     pool: Pool | None = None
 
 
-class Block(nn.Module):
+class InceptionBlock(nn.Module):
     """Branches that all read the same input, and whose outputs are stacked in their order."""
 
-    def __init__(self, width_in: int, branches: Sequence[Branch]) -> None:
+    def __init__(self, width_in: int, branches: Sequence[InceptionBranch]) -> None:
         super().__init__()
         self.branches = tuple(branches)
         self.width = 0
@@ -79,7 +79,7 @@ class Block(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         return torch.cat([self._follow(branch, x_BCHW) for branch in self.branches], 1)
 
-    def _follow(self, branch: Branch, x_BCHW: Tensor) -> Tensor:
+    def _follow(self, branch: InceptionBranch, x_BCHW: Tensor) -> Tensor:
         if branch.pool is not None:
             x_BCHW = branch.pool(x_BCHW)
         for conv in branch.convs:
@@ -89,23 +89,25 @@ class Block(nn.Module):
         return torch.cat([self.get_submodule(conv.name)(x_BCHW) for conv in branch.fork], 1)
 
 
-def block_a(pool_width: int) -> list[Branch]:
+def block_a(pool_width: int) -> list[InceptionBranch]:
     """The branches of the blocks at 35 x 35 pixels: kernels of 1 x 1, 5 x 5 and twice 3 x 3."""
     return [
-        Branch((Conv("branch1x1", 64),)),
-        Branch((Conv("branch5x5_1", 48), Conv("branch5x5_2", 64, (5, 5)))),
-        Branch((Conv("branch3x3dbl_1", 64), Conv("branch3x3dbl_2", 96, (3, 3)), Conv("branch3x3dbl_3", 96, (3, 3)))),
-        Branch((Conv("branch_pool", pool_width),), pool=average_neighbours),
+        InceptionBranch((Conv("branch1x1", 64),)),
+        InceptionBranch((Conv("branch5x5_1", 48), Conv("branch5x5_2", 64, (5, 5)))),
+        InceptionBranch(
+            (Conv("branch3x3dbl_1", 64), Conv("branch3x3dbl_2", 96, (3, 3)), Conv("branch3x3dbl_3", 96, (3, 3)))
+        ),
+        InceptionBranch((Conv("branch_pool", pool_width),), pool=average_neighbours),
     ]
 
 
-def block_b() -> list[Branch]:
+def block_b() -> list[InceptionBranch]:
     """The branches of the block that goes from 35 x 35 to 17 x 17 pixels."""
     double = (Conv("branch3x3dbl_1", 64), Conv("branch3x3dbl_2", 96, (3, 3)), Conv("branch3x3dbl_3", 96, (3, 3), 2))
-    return [Branch((Conv("branch3x3", 384, (3, 3), 2),)), Branch(double), Branch(pool=halve)]
+    return [InceptionBranch((Conv("branch3x3", 384, (3, 3), 2),)), InceptionBranch(double), InceptionBranch(pool=halve)]
 
 
-def block_c(width: int) -> list[Branch]:
+def block_c(width: int) -> list[InceptionBranch]:
     """The branches of the blocks at 17 x 17 pixels: kernels of 1 x 7 and 7 x 1 in turn, `width` channels between."""
     flat, tall = (1, 7), (7, 1)
     single = (Conv("branch7x7_1", width), Conv("branch7x7_2", width, flat), Conv("branch7x7_3", 192, tall))
@@ -116,11 +118,11 @@ def block_c(width: int) -> list[Branch]:
         Conv("branch7x7dbl_4", width, tall),
         Conv("branch7x7dbl_5", 192, flat),
     )
-    pooled = Branch((Conv("branch_pool", 192),), pool=average_neighbours)
-    return [Branch((Conv("branch1x1", 192),)), Branch(single), Branch(double), pooled]
+    pooled = InceptionBranch((Conv("branch_pool", 192),), pool=average_neighbours)
+    return [InceptionBranch((Conv("branch1x1", 192),)), InceptionBranch(single), InceptionBranch(double), pooled]
 
 
-def block_d() -> list[Branch]:
+def block_d() -> list[InceptionBranch]:
     """The branches of the block that goes from 17 x 17 to 8 x 8 pixels."""
     wide = (
         Conv("branch7x7x3_1", 192),
@@ -128,17 +130,21 @@ def block_d() -> list[Branch]:
         Conv("branch7x7x3_3", 192, (7, 1)),
         Conv("branch7x7x3_4", 192, (3, 3), 2),
     )
-    return [Branch((Conv("branch3x3_1", 192), Conv("branch3x3_2", 320, (3, 3), 2))), Branch(wide), Branch(pool=halve)]
+    return [
+        InceptionBranch((Conv("branch3x3_1", 192), Conv("branch3x3_2", 320, (3, 3), 2))),
+        InceptionBranch(wide),
+        InceptionBranch(pool=halve),
+    ]
 
 
-def block_e(pool: Pool) -> list[Branch]:
+def block_e(pool: Pool) -> list[InceptionBranch]:
     """The branches of the blocks at 8 x 8 pixels, which end in kernels of 1 x 3 and 3 x 1 side by side."""
     fork = (Conv("branch3x3_2a", 384, (1, 3)), Conv("branch3x3_2b", 384, (3, 1)))
     double = (Conv("branch3x3dbl_1", 448), Conv("branch3x3dbl_2", 384, (3, 3)))
     double_fork = (Conv("branch3x3dbl_3a", 384, (1, 3)), Conv("branch3x3dbl_3b", 384, (3, 1)))
     return [
-        Branch((Conv("branch1x1", 320),)),
-        Branch((Conv("branch3x3_1", 384),), fork),
-        Branch(double, double_fork),
-        Branch((Conv("branch_pool", 192),), pool=pool),
+        InceptionBranch((Conv("branch1x1", 320),)),
+        InceptionBranch((Conv("branch3x3_1", 384),), fork),
+        InceptionBranch(double, double_fork),
+        InceptionBranch((Conv("branch_pool", 192),), pool=pool),
     ]

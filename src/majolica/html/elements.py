@@ -53,7 +53,7 @@ def code(text: str) -> str:
     return f"<pre>{escape_lines(text)}</pre>"
 
 
-def details(summary: str, content: str) -> str:
+def collapsible(summary: str, content: str) -> str:
     """HTML that is hidden until the reader asks for it."""
     return f"<details><summary>{escape(summary)}</summary>{content}</details>"
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from majolica.html.axes import BOTTOM, HEIGHT, TOP, WIDTH, Axis, Frame, drawing
 from majolica.html.escape import escape
-from majolica.html.numbers import short_number, span
+from majolica.html.numbers import describe_span, short_number
 
 LEFT = 14
 """Margin on the left: no numbers stand there."""
@@ -56,7 +56,7 @@ def _spans(axis: Axis, number: int, label: Callable[[float], str], whole: bool, 
     edges = [axis.value(edge / number) for edge in range(number + 1)]
     if open_ended:
         edges[0], edges[-1] = -math.inf, math.inf
-    return [span(low, high, label, whole) for low, high in pairwise(edges)]
+    return [describe_span(low, high, label, whole) for low, high in pairwise(edges)]
 
 
 def _draw_bars(bars: Bars, narrow: bool, spans: Sequence[str]) -> str:

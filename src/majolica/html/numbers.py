@@ -20,7 +20,7 @@ def duration(seconds: float) -> str:
     raise AssertionError  # the loop returns for all of 60 s and more
 
 
-def count(number: float) -> str:
+def abbreviate_count(number: float) -> str:
     """Such as 845, 12.3 k, 3.2 M, 2.5 G."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if number >= size:
@@ -58,7 +58,7 @@ def short_number(number: float) -> str:
     return f"{number:.0e}" if 0 < size < 1e-4 else f"{number:g}"
 
 
-def span(low: float, high: float, label: Callable[[float], str] = short_number, whole: bool = False) -> str:
+def describe_span(low: float, high: float, label: Callable[[float], str] = short_number, whole: bool = False) -> str:
     """The values from `low` to below `high` in words; an end that is infinite is open.
 
     With `whole` they are whole numbers above zero, and the first and the last of them are named.

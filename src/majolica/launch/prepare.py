@@ -9,8 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from majolica.config import io
 from majolica.config.checks import check_config
+from majolica.config.io import load_config, save_config
 from majolica.config.paths import make_paths_absolute
 from majolica.config.resolutions import base_only_notes
 from majolica.config.run import RunConfig
@@ -26,7 +26,7 @@ from majolica.train.vocabulary import make_vocabulary
 from majolica.train.warm_start import with_its_tokenizer
 
 
-def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
+def prepare_run(config: RunConfig, out: Path, resume: bool) -> RunConfig:
     """Write the quantiles of the properties, the tokenizer and the configuration of a run into `out`.
 
     Returns the configuration.
@@ -49,7 +49,7 @@ def prepare(config: RunConfig, out: Path, resume: bool) -> RunConfig:
         make_vocabulary(config, out)
         measure_property_values(config, out)
     if not (resume and saved.exists()):
-        io.save(config, saved)
+        save_config(config, saved)
     return config
 
 
@@ -82,7 +82,7 @@ def main(arguments: list[str]) -> int:
             if checkpoints(out):
                 raise UserError(f"{out} already holds a run: start the ranks with --resume, or choose another folder")
             with undo_failed_start(out):
-                prepare(check_config(io.load(options.config)), out, resume=False)
+                prepare_run(check_config(load_config(options.config)), out, resume=False)
     except UserError as error:
         print(f"majolica: {error}", file=sys.stderr)
         return 2

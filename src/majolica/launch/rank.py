@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from majolica.config import io
+from majolica.config.io import load_config, save_config
 from majolica.config.resolutions import trained_sizes
 from majolica.config.run import RunConfig
 from majolica.data.loading.notices import data_notices
@@ -94,8 +94,8 @@ def _keep_changes(config: RunConfig, saved: Path) -> None:
     This happens after the checkpoint has been read, because a change that is refused must not be
     saved.
     """
-    if io.load(saved) != config:
-        io.save(config, saved)
+    if load_config(saved) != config:
+        save_config(config, saved)
 
 
 def say_notices(run: state.Run, say: Callable[[str], None]) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 
-from majolica.config import io
 from majolica.config.checks import check_config
+from majolica.config.io import save_config
 from majolica.config.run import RunConfig
 from majolica.distributed.environment import is_rank
 from majolica.errors import UserError
 from majolica.launch.outcome import describe_finished
-from majolica.launch.prepare import prepare
+from majolica.launch.prepare import prepare_run
 from majolica.launch.rank import train_rank
 from majolica.launch.spawn import check_room, launch
 from majolica.launch.undo import undo_failed_start
@@ -47,7 +47,7 @@ def train(config: RunConfig, out: Path, resume: bool = False) -> None:
         if config.train.processes > 1:
             check_room(config.train.processes, torch.cuda.device_count())
         with contextlib.nullcontext() if resume else undo_failed_start(out):
-            config = prepare(config, out, resume)
+            config = prepare_run(config, out, resume)
             try:
                 _start(config, out, resume, lock)
             except KeyboardInterrupt:
@@ -64,7 +64,7 @@ def _start(config: RunConfig, out: Path, resume: bool, lock: int) -> None:
         with ScratchFolder("majolica-train-") as scratch:
             # The run's own config.yaml is only overwritten once the checkpoint has been read.
             file = scratch.path / "config.yaml"
-            io.save(config, file)
+            save_config(config, file)
             arguments = [str(file), str(out), *(["--resume"] if resume else [])]
             launch(config.train.processes, "majolica.launch.worker", arguments, inherit=[lock, scratch.lock])
         return

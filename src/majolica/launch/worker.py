@@ -23,11 +23,11 @@ def main(arguments: list[str]) -> int:
     # The signal handlers come before the imports, because these take seconds.
     with collect_signals(patient=True) as asked:
         launcher = Launcher(asked)
-        from majolica.config import io
+        from majolica.config.io import load_config
         from majolica.launch.rank import train_rank
 
         try:
-            train_rank(io.load(options.config), options.out, options.resume, asked, launcher)
+            train_rank(load_config(options.config), options.out, options.resume, asked, launcher)
         except UserError as error:
             # An error that all ranks raise is printed once, by rank 0.
             if os.environ.get("RANK", "0") == "0" or not launcher.wait_for_other_failure():

@@ -16,7 +16,7 @@ from majolica.models.interpolation import Window
 
 
 @dataclass(frozen=True)
-class Span:
+class TileSide:
     """One side of a tile: pixels [start, stop), and those around it that the decoder reads for them."""
 
     start: int
@@ -32,17 +32,17 @@ class Span:
         return slice(self.start - self.first, self.stop - self.first)
 
 
-def span(start: int, stop: int, pixels: int, reach: int, unit: int) -> Span:
+def cut_side(start: int, stop: int, pixels: int, reach: int, unit: int) -> TileSide:
     """Pixels [start, stop) of a side of `pixels`, and what is read for them; it begins and ends at multiples of `unit`,
     or at the borders of the picture."""
-    return Span(start, stop, max(0, (start - reach) // unit * unit), min(pixels, -(-(stop + reach) // unit) * unit))
+    return TileSide(start, stop, max(0, (start - reach) // unit * unit), min(pixels, -(-(stop + reach) // unit) * unit))
 
 
-def spans(pixels: int, tile: int, reach: int, unit: int) -> Iterator[Span]:
+def spans(pixels: int, tile: int, reach: int, unit: int) -> Iterator[TileSide]:
     """Cut `pixels` into spans of about `tile` pixels, which begin at multiples of `unit`."""
     step = max(1, tile // unit) * unit
     for start in range(0, pixels, step):
-        yield span(start, min(start + step, pixels), pixels, reach, unit)
+        yield cut_side(start, min(start + step, pixels), pixels, reach, unit)
 
 
 def decode_in_tiles(

@@ -121,7 +121,7 @@ def draw_condition(
     device = tokens_BL.device
     values_BP = measure_all(properties, images_B3HW, columns)
     has_value_BP = to_device(has_value_BP, device) & values_BP.isfinite()
-    noise_BP = draw_noise(properties, config.property_noise, draws)
+    noise_BP = draw_value_noise(properties, config.property_noise, draws)
     return Condition(
         tokens_BL,
         to_device(has_text_B, device),
@@ -131,7 +131,7 @@ def draw_condition(
     )
 
 
-def draw_noise(properties: tuple[str, ...], deviation: float, draws: Draws) -> Tensor | None:
+def draw_value_noise(properties: tuple[str, ...], deviation: float, draws: Draws) -> Tensor | None:
     """Gaussian noise `(B, P)` on the places of values among their quantiles, 0 for categories; None without noise.
 
     A model that is told places with noise learns that measures are not exact. A name is exact. These are

@@ -21,7 +21,7 @@ from majolica.config.model import DecoderConfig
 from majolica.device import to_device
 from majolica.models.decoder import reach_of, unit_of
 from majolica.models.interpolation import Window
-from majolica.models.tiles import span
+from majolica.models.tiles import cut_side
 
 Corners = tuple[tuple[int, int], ...]
 """The first row and column of a cut of each picture. They lie on the host, because slicing needs them there."""
@@ -62,7 +62,7 @@ def first_pixels(side: int, scale: int, decoder: DecoderConfig) -> tuple[list[in
     multiple of what the decoder joins, every tile reads all of it.
     """
     unit, pixels = math.lcm(unit_of(decoder), scale), side * scale
-    found = [span(i * side, (i + 1) * side, pixels, reach_of(decoder, scale), unit) for i in range(scale)]
+    found = [cut_side(i * side, (i + 1) * side, pixels, reach_of(decoder, scale), unit) for i in range(scale)]
     length = max(part.last - part.first for part in found)
     if pixels % unit:
         length = pixels  # no other start than 0 reaches the end in whole units

@@ -24,7 +24,7 @@ def fold_name(name: str) -> str:
     return " ".join(name.casefold().split())
 
 
-def read_names(what: str, found: object) -> tuple[str, ...]:
+def parse_names(what: str, found: object) -> tuple[str, ...]:
     """The names of a category as they were kept; ValueError, which says `what` they name, for anything else."""
     if not isinstance(found, list) or any(not each or each != fold_name(str(each)) for each in found):
         raise ValueError(f"the names of {what} are no list of names in small letters")

@@ -23,11 +23,11 @@ None where pictures are not cut."""
 
 def read_ratio(meta: Mapping[str, Any], width: str, height: str) -> float:
     """Width over height by the names of their columns; NaN where either is not known or not above 0."""
-    across, down = read_number(meta, width), read_number(meta, height)
+    across, down = find_number(meta, width), find_number(meta, height)
     return across / down if across > 0 and down > 0 else math.nan
 
 
-def read_number(meta: Mapping[str, Any], *columns: str) -> float:
+def find_number(meta: Mapping[str, Any], *columns: str) -> float:
     """The first of the columns that holds a finite number; NaN where none does."""
     for column in columns:
         value = meta.get(column)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from majolica.errors import UserError
 from majolica.files import write_atomic
-from majolica.properties.categories import NameTable, read_names
+from majolica.properties.categories import NameTable, parse_names
 from majolica.properties.property import Property
 from majolica.properties.registry import choose_categories, find_property
 
@@ -100,7 +100,7 @@ def load_categories(folder: Path, names: Sequence[str]) -> dict[str, NameTable]:
 
 
 def _read_table(name: str, found: Mapping[str, Any]) -> NameTable:
-    return NameTable(read_names(name, found["names"]))
+    return NameTable(parse_names(name, found["names"]))
 
 
 def _load(folder: Path, names: Sequence[str], read: Callable[[str, Mapping[str, Any]], Found]) -> dict[str, Found]:

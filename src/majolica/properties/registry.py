@@ -81,7 +81,7 @@ def can_project(name: str) -> bool:
     return find_property(name).frame is not None or is_smooth(name)
 
 
-def measure(name: str, images_B3HW: Tensor) -> Tensor:
+def measure_property(name: str, images_B3HW: Tensor) -> Tensor:
     """Measure one property of `images_B3HW` in [0, 1]; `(B,)` in the property's unit, NaN where it has no value.
 
     Raises UserError for an unknown property.
@@ -96,7 +96,7 @@ def measure_all(names: Sequence[str], images_B3HW: Tensor, known: Mapping[str, T
     """
     values_BP = images_B3HW.new_empty(len(images_B3HW), len(names))
     for place, name in enumerate(names):
-        values_BP[:, place] = known[name] if known and name in known else measure(name, images_B3HW)
+        values_BP[:, place] = known[name] if known and name in known else measure_property(name, images_B3HW)
     return values_BP
 
 
@@ -124,7 +124,7 @@ def explain_unmeasured(names: Sequence[str]) -> dict[str, str]:
     for name in names:
         if name not in known_properties() and not choose_measured((name,)):
             try:
-                measure(name, torch.zeros(1, 3, SIDE, SIDE))
+                measure_property(name, torch.zeros(1, 3, SIDE, SIDE))
             except UserError as error:
                 found[name] = str(error)
     return found

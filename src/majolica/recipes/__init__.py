@@ -30,6 +30,6 @@ def recipe(name: str) -> RunConfig:
     return RECIPES[name]()
 
 
-def summary(name: str) -> str:
+def summarise_recipe(name: str) -> str:
     """Return the first line of the description of a recipe."""
     return (RECIPES[name].__doc__ or "").strip().splitlines()[0]

@@ -40,7 +40,7 @@ class Saved:
     """JSON: step, seconds, samples, loader position."""
 
 
-def save(run: Path, step: int, saved: Saved, keep: int) -> Path:
+def save_checkpoint(run: Path, step: int, saved: Saved, keep: int) -> Path:
     """Write checkpoint `step` of a run and drop all older ones but `keep` - 1.
 
     At every moment, whatever ends the process, `latest` finds the old state or the new one whole. `OSError` leaves
@@ -61,7 +61,7 @@ def save(run: Path, step: int, saved: Saved, keep: int) -> Path:
         # safetensors reports a full disk as its own exception.
         raise error if isinstance(error, OSError) else OSError(f"cannot write {beside}: {error}") from error
     for old in [other for other in checkpoints(run) if (step_of(other.name) or 0) <= step][keep:]:
-        drop(old)  # newer ones can only be damaged: they were passed over when this run went on
+        delete_checkpoint(old)  # newer ones can only be damaged: they were passed over when this run went on
     return folder
 
 
@@ -69,12 +69,12 @@ def put_in_place(beside: Path, folder: Path) -> None:
     """Rename a whole checkpoint to its name; one of that name is set aside, where it still counts, and then dropped."""
     aside = folder.with_name(folder.name + REPLACED)
     if folder.exists():
-        drop(aside)
+        delete_checkpoint(aside)
     publish_folder(beside, folder, aside)
-    drop(aside)
+    delete_checkpoint(aside)
 
 
-def drop(folder: Path) -> None:
+def delete_checkpoint(folder: Path) -> None:
     """Delete a checkpoint, if it is there; half deleted it has no checkpoint's name any more."""
     if folder.exists():
         with contextlib.suppress(OSError):
@@ -99,10 +99,10 @@ def sweep(run: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
     for aside in (run / "checkpoints").glob(f"*{REPLACED}"):
         if step_of(aside.name) is not None and aside.with_name(aside.name.removesuffix(REPLACED)).is_dir():
-            drop(aside)
+            delete_checkpoint(aside)
 
 
-def load(run: Path) -> tuple[Saved, list[str]]:
+def load_checkpoint(run: Path) -> tuple[Saved, list[str]]:
     """The newest whole checkpoint, and why newer ones were passed over."""
     folder, reasons = latest(run)
     try:

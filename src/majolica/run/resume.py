@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from majolica.config import io
+from majolica.config.io import load_config
 from majolica.config.lasting import check_lasting, lasting_options
 from majolica.config.paths import make_paths_absolute
 from majolica.config.run import RunConfig
@@ -38,7 +38,7 @@ def finished_step(config: RunConfig, out: Path) -> int | None:
     state, path = check_resume(config, out), out / "config.yaml"
     if not state or state["step"] < resume_plan(config, state).steps or not path.is_file():
         return None
-    before = io.load(path)
+    before = load_config(path)
     asked = dataclasses.replace(config, train=dataclasses.replace(config.train, steps=before.train.steps))
     if make_paths_absolute(asked) != make_paths_absolute(before):  # say, a place that the data have moved to
         return None
@@ -53,7 +53,7 @@ def check_options(state: dict[str, Any], config: RunConfig, out: Path) -> None:
     checkpoint was read.
     """
     path = out / "config.yaml"
-    before = io.load(path) if path.is_file() else None
+    before = load_config(path) if path.is_file() else None
     if "options" in state:
         check_lasting(state["options"], config)
     elif before:

@@ -55,7 +55,7 @@ Calibration = Mapping[str, Response]
 """The responses of a run by property; those that it lacks are asked for as they are wanted."""
 
 
-def calibrate(name: str, wanted: ArrayLike, calibration: Calibration) -> Numbers:
+def correct_values(name: str, wanted: ArrayLike, calibration: Calibration) -> Numbers:
     """What to ask for, so that pictures measure the wanted values of a property."""
     values = np.asarray(wanted, np.float64)
     if name not in calibration:

@@ -15,7 +15,7 @@ from majolica.models.majolica import Majolica, Text
 from majolica.sampling.noise import draw_noise
 
 
-def add_noise(clean_B3HW: Tensor, t: float, seeds: Sequence[int]) -> Tensor:
+def add_seeded_noise(clean_B3HW: Tensor, t: float, seeds: Sequence[int]) -> Tensor:
     """The states z_t = t x + (1 - t) e of clean pictures x in [-1, 1] on the straight path from noise, `B3HW`.
 
     Each row has the noise e that painting starts from with its seed (`draw_noise`), at every t the same.

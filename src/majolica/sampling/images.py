@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.faults import BadPicture, to_one_line
-from majolica.data.pictures.fit import fit
+from majolica.data.pictures.fit import fit_picture
 from majolica.data.pictures.frame import Fit
-from majolica.data.pictures.opening import render
+from majolica.data.pictures.opening import decode_upright
 from majolica.errors import UserError
 
 Picture = str | Path | Image.Image | NDArray[Any] | Tensor
@@ -83,7 +83,7 @@ def load_picture(path: Path, side: int, how: Fit) -> Tensor:
     except BadPicture as bad:
         why = f"{bad.reason} ({bad.detail})" if bad.detail else bad.reason
         raise UserError(f"cannot read the picture {path}: {why}") from bad
-    return fit(pixels, (side, side), how).contiguous()
+    return fit_picture(pixels, (side, side), how).contiguous()
 
 
 def convert_picture(picture: Image.Image, side: int, how: Fit) -> Tensor:
@@ -91,10 +91,10 @@ def convert_picture(picture: Image.Image, side: int, how: Fit) -> Tensor:
     if 0 in picture.size:
         raise UserError(f"a picture of {_shown(picture.size)} pixels shows nothing")
     try:
-        flat, _ = render(picture)
+        flat, _ = decode_upright(picture)
     except Exception as error:  # decoders raise whatever they like on damaged bytes
         raise UserError(f"the picture {picture!r} cannot be decoded: {to_one_line(error)}") from error
-    return fit(np.array(flat), (side, side), how).contiguous()
+    return fit_picture(np.array(flat), (side, side), how).contiguous()
 
 
 def _to_channels_first(given: Tensor | NDArray[Any]) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from majolica.adapters.store import fresh_adapters, load_adapters, load_reference_adapters
-from majolica.config import io
+from majolica.config.io import load_config
 from majolica.config.run_folder import config_of_run
 from majolica.device import find_device
 from majolica.models.precision import has_bf16, set_attention_by_products
@@ -23,7 +23,7 @@ def load_pipeline(source: Path, device: str | None, adapters: Sequence[Path] | N
     """The model of a run folder, of a checkpoint or of a file of weights; see `Pipeline.load`."""
     run, place = home_of(source), find_device(device)
     advice = f"no run in {run}: train one (majolica demo), or name its folder with --run"
-    config = io.load(config_of_run(run, "--run", advice))
+    config = load_config(config_of_run(run, "--run", advice))
     tokenizer, weights = Tokenizer(run / "tokenizer.model"), load_averaged(source)
     model = restore_model(run, weights.tensors, config.model, tokenizer.vocab)
     if config.train.precision != "fp32" and has_bf16(place):

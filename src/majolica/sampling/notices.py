@@ -10,7 +10,7 @@ from torch import Tensor
 
 from majolica.errors import Notice
 from majolica.plurals import counted
-from majolica.properties.registry import choose_measured, find_property, measure
+from majolica.properties.registry import choose_measured, find_property, measure_property
 
 _INSIDE = ("majolica.sampling", "torch")
 """Packages whose code is not the caller's: the pipeline, and what torch wraps around its methods.
@@ -38,7 +38,7 @@ def describe_misses(values: Mapping[str, Tensor], images_B3HW: Tensor) -> list[s
     """
     lines = []
     for name in choose_measured(tuple(values)):
-        wanted_B, measured_B = values[name], measure(name, images_B3HW)
+        wanted_B, measured_B = values[name], measure_property(name, images_B3HW)
         entry = find_property(name)
         away_B = entry.miss(measured_B, wanted_B).abs()
         far = [row for row, away in enumerate(away_B.tolist()) if not away <= FAR]  # NaN is far too

@@ -17,7 +17,7 @@ from majolica.errors import UserError
 from majolica.models.conditions import Condition
 from majolica.models.pooling import pool
 from majolica.models.precision import autocast_in_use
-from majolica.sampling.calibration import calibrate
+from majolica.sampling.calibration import correct_values
 from majolica.sampling.candidates import choose_seeds
 from majolica.sampling.inputs import Values, read_count, read_properties, read_texts
 from majolica.sampling.memory import check_memory, needed_bytes
@@ -91,7 +91,7 @@ def build_condition(
     for name, values_B in read_values(pipeline, properties, batch).items():
         if name not in names:  # it is followed by projection alone
             continue
-        values_BP[:, names.index(name)] = torch.from_numpy(calibrate(name, values_B, calibration))
+        values_BP[:, names.index(name)] = torch.from_numpy(correct_values(name, values_B, calibration))
         has_BP[:, names.index(name)] = True
     return Condition(
         pipeline.encode(prompts),

@@ -16,7 +16,7 @@ from majolica.models.conditions import Condition
 from majolica.models.majolica import Majolica
 from majolica.models.precision import autocast_in_use
 from majolica.sampling.calibration import Calibration
-from majolica.sampling.foresight import add_noise, foresee, see_noisy
+from majolica.sampling.foresight import add_seeded_noise, foresee, see_noisy
 from majolica.sampling.guidance import PropertyWeights
 from majolica.sampling.images import Pictures, read_pictures
 from majolica.sampling.inputs import Texts, Values, read_labels, read_texts
@@ -200,7 +200,7 @@ class Pipeline:
         model predicts without any caption; otherwise it is the noisy picture itself.
         """
         clean_B3HW = images_B3HW.to(self.device).float() / 255 * 2 - 1  # as `embed_images` reads them
-        noisy_B3HW = add_noise(clean_B3HW, t, seeds)
+        noisy_B3HW = add_seeded_noise(clean_B3HW, t, seeds)
         t_B = torch.full((len(noisy_B3HW),), t, device=self.device)
         with autocast_in_use(self.config.train.precision, self.device):
             if not predict:

@@ -67,11 +67,11 @@ def _place(images_B3HW: Tensor, wish: Wish, scale: int) -> Tensor:
         assert frame is not None
         wanted_B4 = torch.where(values_B.isfinite()[:, None], frame(wanted_B4, values_B), wanted_B4)
     far_B = (wanted_B4 - box_B4).abs().amax(1) > NEAR  # False where there is no box
-    moved_B3HW = resample(images_B3HW.float(), box_B4.nan_to_num(0.5), wanted_B4.nan_to_num(0.5))
+    moved_B3HW = move_box(images_B3HW.float(), box_B4.nan_to_num(0.5), wanted_B4.nan_to_num(0.5))
     return torch.where(far_B[:, None, None, None], moved_B3HW.to(images_B3HW.dtype), images_B3HW)
 
 
-def resample(images_B3HW: Tensor, box_B4: Tensor, wanted_B4: Tensor) -> Tensor:
+def move_box(images_B3HW: Tensor, box_B4: Tensor, wanted_B4: Tensor) -> Tensor:
     """The pictures with what stands in one box moved to the other; their borders go on beyond them."""
     size_B2, wanted_B2 = box_B4[:, 2:] - box_B4[:, :2], wanted_B4[:, 2:] - wanted_B4[:, :2]
     seen_B2 = (size_B2 > 0) & (wanted_B2 > 0)  # a line has a length of 0 one way

@@ -31,7 +31,7 @@ def captioned_sheet(images_B3HW: Tensor, prompts: Sequence[str], columns: int = 
     font = find_font()
     times = -(-LEAST_SIDE // images_B3HW.shape[-1])
     height, width = (side * times for side in images_B3HW.shape[-2:])
-    texts = [wrap(prompt, font, width) for prompt in prompts]
+    texts = [wrap_text(prompt, font, width) for prompt in prompts]
     below = max(map(len, texts)) * (LETTERS + 3)
     columns = min(columns, len(prompts))
     rows = -(-len(prompts) // columns)
@@ -60,7 +60,7 @@ def find_font() -> Font:
     return ImageFont.load_default(LETTERS)
 
 
-def wrap(text: str, font: Font, width: int) -> list[str]:
+def wrap_text(text: str, font: Font, width: int) -> list[str]:
     """`text` in at most LINES lines of at most `width` pixels, broken between words if possible."""
     lines: list[str] = []
     rest = " ".join(text.split())

@@ -47,7 +47,7 @@ def train_tokenizer(
 
     Raises UserError where there are no captions or `vocab` cannot even hold their characters.
     """
-    drawn = draw(captions, sample)
+    drawn = sample_captions(captions, sample)
     if not drawn:
         raise UserError("cannot train a vocabulary: no captions; check that the shards hold .txt members")
     model = io.BytesIO()
@@ -74,7 +74,7 @@ def train_tokenizer(
     return Tokenizer(out).vocab
 
 
-def draw(captions: Iterable[str], sample: int, seed: int = 0) -> list[str]:
+def sample_captions(captions: Iterable[str], sample: int, seed: int = 0) -> list[str]:
     """At most `sample` of the captions, cleaned, none of them empty, each as likely as any (a reservoir)."""
     rng = random.Random(seed)
     kept: list[str] = []

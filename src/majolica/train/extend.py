@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from majolica.adapters.card import Card
+from majolica.adapters.card import AdapterCard
 from majolica.adapters.store import FOLDER, save_adapter
 from majolica.config.flow_times import time_quantile
 from majolica.config.loss import LossConfig
@@ -72,7 +72,7 @@ def extend(
     loader = open_loader(config, pipeline.model, request.plan, (name,))
     effort = learn(lesson.adapter, pipeline.model, lesson.loss, loader, request.plan, progress)
     entry = find_property(name)
-    card = Card(
+    card = AdapterCard(
         name=name,
         unit=entry.unit,
         low=entry.low,

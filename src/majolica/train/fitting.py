@@ -50,7 +50,7 @@ def this_machine() -> Machine:
     return Machine(device.type, torch.cuda.device_count() if cuda else min(cores(), MOST_PROCESSES), has_bf16(device))
 
 
-def fit(config: RunConfig, machine: Machine) -> RunConfig:
+def fit_to_machine(config: RunConfig, machine: Machine) -> RunConfig:
     """Return `config` with the processes and the precision that suit `machine`.
 
     They are only changed if `config` leaves them open, and the global batch stays the same.
@@ -69,7 +69,7 @@ def fit_new_run(config: RunConfig, machine: Machine) -> tuple[RunConfig, list[st
 
     The lines say what was chosen and what the machine lacks.
     """
-    fitted, said = fit(config, machine), []
+    fitted, said = fit_to_machine(config, machine), []
     train = fitted.train
     if has_open_options(config):
         said.append(

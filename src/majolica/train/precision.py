@@ -30,7 +30,7 @@ def check_precision(precision: Precision, device: torch.device, emulate: bool = 
         raise UserError("--train.precision fp8 needs torchao: pip install 'majolica[fp8]'") from error
 
 
-def prepare(model: Majolica, precision: Precision, device: torch.device, emulate: bool = False) -> None:
+def prepare_precision(model: Majolica, precision: Precision, device: torch.device, emulate: bool = False) -> None:
     """Set up `model` in place, before it is compiled or wrapped.
 
     TF32 serves what autocast leaves in fp32, and is off where a run asked for fp32. fp8 is torchao's dynamic recipe,

@@ -33,15 +33,15 @@ from majolica.models.precision import set_attention_by_products
 from majolica.properties.categories import NO_CATEGORIES, EncodeName
 from majolica.properties.quantiles import load_categories, load_quantiles
 from majolica.properties.registry import choose_columns
-from majolica.run import checkpoint
+from majolica.run.checkpoint import Saved, Tensors, load_checkpoint, save_checkpoint
 from majolica.run.resume import check_options
 from majolica.run.step_plan import StepPlan, resume_plan
 from majolica.run.weights import checkpoints
 from majolica.text.tokenizer import Tokenizer
-from majolica.train import precision
 from majolica.train.feed import Feed
 from majolica.train.optim.ema import Ema, assign
 from majolica.train.optim.optimisers import build_optimisers, load_state_by_name, state_by_name
+from majolica.train.precision import outside_autocast, prepare_precision
 from majolica.train.shape import shape_notes, shape_of
 from majolica.train.watch.stopwatch import Stopwatch
 from majolica.train.watch.tally import Tally
@@ -96,7 +96,7 @@ def build_run(config: RunConfig, out: Path, group: Group) -> Run:
     model.conditions.quantiles.copy_(load_quantiles(out, config.model.properties))
     model.conditions.categories = load_categories(out, config.model.properties)
     freeze(model, config.train.only)
-    precision.prepare(model, config.train.precision, group.device)
+    prepare_precision(model, config.train.precision, group.device)
     if not config.train.activation_gb:  # plans count on the fused kernel
         set_attention_by_products(model, group.device)
     shard = Zero1.without_owners(group)
@@ -109,9 +109,9 @@ def build_run(config: RunConfig, out: Path, group: Group) -> Run:
         out=out,
         group=group,
         model=model,
-        network=wrap(model, config, group, traffic, out),
+        network=wrap_model(model, config, group, traffic, out),
         optimisers=build_optimisers(
-            model, config.optim, shard.owns, precision.outside_autocast(config.train.precision, group.device)
+            model, config.optim, shard.owns, outside_autocast(config.train.precision, group.device)
         ),
         ema=Ema(model, config.optim.ema, shard.owns, config.train.ema_device),
         shard=shard,
@@ -133,7 +133,7 @@ def loader(config: RunConfig, group: Group, categories: Mapping[str, EncodeName]
     return Loader(config.data, train.batch, size, train.seed, group.rank, group.world, columns, categories)
 
 
-def wrap(model: Majolica, config: RunConfig, group: Group, traffic: Traffic, out: Path) -> nn.Module:
+def wrap_model(model: Majolica, config: RunConfig, group: Group, traffic: Traffic, out: Path) -> nn.Module:
     """Checkpoint activations, compile block by block and reduce gradients over the ranks, where asked for."""
     if config.train.activation_gb:
         checkpoint_activations(model, config, group, out)
@@ -195,7 +195,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
     if not run.group.first:
         return True
     weights = {name: value.detach().contiguous() for name, value in run.model.named_parameters()}
-    tensors: checkpoint.Tensors = {
+    tensors: Tensors = {
         "model": weights,
         "ema": average,
         "optimizer": optimizer,
@@ -214,7 +214,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
         "loader": run.feed.state(),
     }
     try:
-        checkpoint.save(run.out, run.step, checkpoint.Saved(tensors, state), run.config.train.keep)
+        save_checkpoint(run.out, run.step, Saved(tensors, state), run.config.train.keep)
     except OSError as error:
         older = "the older ones are untouched" if checkpoints(run.out) else "there is no older one yet"
         then = ", training goes on" if run.step < run.plan.steps else ""
@@ -230,7 +230,7 @@ def ema_by_name(run: Run) -> dict[str, Tensor]:
 
 def restore(run: Run, say: Callable[[str], None]) -> None:
     """Go on from the newest whole checkpoint."""
-    saved, reasons = checkpoint.load(run.out)
+    saved, reasons = load_checkpoint(run.out)
     for reason in reasons:
         say(f"passed over a damaged checkpoint: {reason}")
     check_options(saved.state, run.config, run.out)

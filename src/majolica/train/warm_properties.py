@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from majolica.config import io
+from majolica.config.io import load_config
 from majolica.config.run import RunConfig
 from majolica.models.offsets import count_codes
 from majolica.properties.registry import find_property
@@ -68,4 +68,4 @@ def _find_rows(names: Sequence[str], count: Callable[[str], int]) -> dict[str, s
 def declared_properties(place: Path) -> tuple[str, ...] | None:
     """The properties of the run that the weights at `place` belong to; None where no run is known."""
     file = home_of(place) / "config.yaml"
-    return io.load(file).model.properties if file.is_file() else None
+    return load_config(file).model.properties if file.is_file() else None

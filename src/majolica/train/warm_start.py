@@ -70,11 +70,11 @@ def begin_with(model: nn.Module, config: RunConfig, out: Path) -> list[str]:
     """Put what fits of `train.init_from` into `model` in place, and return lines on what was taken and what was not."""
     place, own = Path(config.train.init_from), dict(model.named_parameters())
     theirs, notes = arrange_properties(read_weights(place), own, place, config)
-    fit = compare(own, theirs, find_foreign(place, config, out))
+    fit = match_weights(own, theirs, find_foreign(place, config, out))
     if not fit.taken:
         raise UserError(
-            f"nothing in {place} fits this model ({describe(fit.left_out)}): name a run of the same --model.width, or "
-            "leave --init-from out"
+            f"nothing in {place} fits this model ({describe_reasons(fit.left_out)}): name a run of the same "
+            "--model.width, or leave --init-from out"
         )
     frozen = [name for name, value in model.named_parameters() if not value.requires_grad and name not in fit.taken]
     if frozen:
@@ -145,7 +145,7 @@ def find_foreign(place: Path, config: RunConfig, out: Path) -> dict[str, str]:
     return found
 
 
-def compare(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], foreign: Mapping[str, str]) -> Fit:
+def match_weights(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], foreign: Mapping[str, str]) -> Fit:
     """Which of `weights` fit the parameters `own` by name and shape, without those that are `foreign`."""
     taken, left_out = {}, {}
     for name, value in weights.items():
@@ -165,13 +165,15 @@ def lines(place: Path, fit: Fit) -> list[str]:
     total = counted(len(fit.taken) + len(fit.fresh), "tensor")
     said = [f"training begins with the weights of {place}: {len(fit.taken)} of the {total} of this model"]
     if fit.left_out:
-        said.append(f"left out of {place}, {counted(len(fit.left_out), 'tensor')}: {describe(fit.left_out)}")
+        said.append(f"left out of {place}, {counted(len(fit.left_out), 'tensor')}: {describe_reasons(fit.left_out)}")
     if fit.fresh:
-        said.append(f"starting fresh, {counted(len(fit.fresh), 'tensor')}: {describe(dict.fromkeys(fit.fresh, ''))}")
+        said.append(
+            f"starting fresh, {counted(len(fit.fresh), 'tensor')}: {describe_reasons(dict.fromkeys(fit.fresh, ''))}"
+        )
     return said
 
 
-def describe(reasons: Mapping[str, str]) -> str:
+def describe_reasons(reasons: Mapping[str, str]) -> str:
     """The first names with their reasons; the tensors of one block are one entry, with their number."""
     groups: dict[str, list[str]] = {}
     for name, reason in reasons.items():

@@ -31,7 +31,7 @@ from majolica.distributed.group import Group
 from majolica.distributed.reduce import Traffic
 from majolica.errors import UserError
 from majolica.models.majolica import Majolica
-from majolica.train.state import wrap
+from majolica.train.state import wrap_model
 from tiny import TINY, awake
 
 SMALL = dataclasses.replace(
@@ -208,7 +208,7 @@ def test_a_run_is_planned_where_its_configuration_says(tmp_path: Path) -> None:
     config = RUNS["fine"]
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, activation_gb=budget / 1e9))
     model = Majolica(config.model)
-    assert wrap(model, config, Group(0, 1, torch.device("cpu")), Traffic(), tmp_path) is model
+    assert wrap_model(model, config, Group(0, 1, torch.device("cpu")), Traffic(), tmp_path) is model
     read = json.loads((tmp_path / "activation_plan.json").read_text())
     assert read["budget_bytes"] == budget
     assert {block["choice"] for block in read["blocks"]} > {"recompute"}

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from majolica.adapters.card import KEY, Card
+from majolica.adapters.card import KEY, AdapterCard
 from majolica.adapters.reference_card import ReferenceCard
 from majolica.adapters.store import (
     find_adapters,
@@ -26,7 +26,7 @@ from tiny import TINY
 
 CPU = torch.device("cpu")
 CARD = ReferenceCard("a" * 64, 8, 10, 0.001, 5, 320, 1.0)
-HUE = Card("hue", "degrees of hue", 0.0, 360.0, True, "built in", "a" * 64, [], 10, 0.001, 5, 320, 1.0)
+HUE = AdapterCard("hue", "degrees of hue", 0.0, 360.0, True, "built in", "a" * 64, [], 10, 0.001, 5, 320, 1.0)
 
 
 def save(folder: Path, card: ReferenceCard = CARD, file: str = "reference") -> Path:

@@ -9,17 +9,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from majolica.adapters.card import KEY, Card
+from majolica.adapters.card import KEY, AdapterCard
 from majolica.adapters.store import find_adapters, fresh_adapters, load_adapters, read_card, save_adapter
 from majolica.errors import UserError
 from majolica.models.adapter import PropertyAdapter
 from majolica.properties import registry
 from majolica.properties.property import Property
-from majolica.properties.registry import add_property, find_property, measure
+from majolica.properties.registry import add_property, find_property, measure_property
 from tiny import TINY
 
 CPU = torch.device("cpu")
-CARD = Card("hue", "degrees of hue", 0.0, 360.0, True, "built in", "a" * 64, [], 10, 0.001, 5, 320, 1.0)
+CARD = AdapterCard("hue", "degrees of hue", 0.0, 360.0, True, "built in", "a" * 64, [], 10, 0.001, 5, 320, 1.0)
 WARMTH = dataclasses.replace(CARD, name="warmth", unit="red less blue", low=-0.5, high=0.5, circular=False)
 
 
@@ -29,7 +29,7 @@ def only_built_in() -> Iterator[None]:
     registry._ADDED.clear()
 
 
-def save(folder: Path, card: Card = CARD, file: str = "") -> Path:
+def save(folder: Path, card: AdapterCard = CARD, file: str = "") -> Path:
     card_property = Property(card.unit, card.low, card.high, lambda x: x.mean((1, 2, 3)), card.circular)
     if card.name not in registry.known_properties():
         add_property(card.name, card_property)
@@ -79,7 +79,7 @@ def test_a_users_property_can_be_set_and_not_measured(tmp_path: Path) -> None:
     load(tmp_path)
     assert find_property("warmth").high == 0.5
     with pytest.raises(UserError, match="how warmth is measured is not built in"):
-        measure("warmth", torch.rand(1, 3, 4, 4))
+        measure_property("warmth", torch.rand(1, 3, 4, 4))
 
 
 def test_a_property_of_that_name_with_another_range(tmp_path: Path) -> None:

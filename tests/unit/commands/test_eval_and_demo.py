@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from majolica import cli
-from majolica.config import io
+from majolica.config.io import save_config
 from majolica.recipes import recipe
 
 pytestmark = pytest.mark.usefixtures("fake_pipeline")
@@ -25,7 +25,7 @@ def test_eval_and_demo_hand_on_what_they_are_told(
     demo.run_demo = lambda **options: told.append(options)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "majolica.eval.run", evaluation)
     monkeypatch.setitem(sys.modules, "majolica.commands.main_job", demo)
-    io.save(recipe("nano"), Path("runs/demo/config.yaml"))
+    save_config(recipe("nano"), Path("runs/demo/config.yaml"))
     assert cli.main(["eval", "runs/demo"]) == 0
     assert "0.9375" in capsys.readouterr().out
     assert cli.main(["demo", "--minutes", "2.5", "--out", "x"]) == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from majolica import cli
-from majolica.config import io
+from majolica.config.io import save_config
 from majolica.recipes import RECIPES, recipe
 
 
@@ -18,7 +18,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("made/train").mkdir(parents=True)
     Path("made/train/00000.tar").touch()
     Path("rows").write_text("url\n")
-    io.save(recipe("nano"), Path("run/config.yaml"))
+    save_config(recipe("nano"), Path("run/config.yaml"))
 
 
 @pytest.mark.parametrize(

@@ -50,11 +50,11 @@ def test_help_in_three_columns_ends() -> None:
 
 
 def test_texts_are_utf8_whatever_the_locale() -> None:
-    assert terminal.read_texts(("größe", "fox"), "label") == ("größe", "fox")
-    assert terminal.read_texts((os.fsdecode("größe".encode()),), "label") == ("größe",)
+    assert terminal.read_words(("größe", "fox"), "label") == ("größe", "fox")
+    assert terminal.read_words((os.fsdecode("größe".encode()),), "label") == ("größe",)
     for word in (b"gr\xf6\xdfe".decode("utf-8", "surrogateescape"), "\ud800"):
         with pytest.raises(UserError, match=r"the label .* is not UTF-8") as found:
-            terminal.read_texts((word,), "label")
+            terminal.read_words((word,), "label")
         str(found.value).encode("ascii")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from majolica import cli
-from majolica.commands.train import Options, describe
+from majolica.commands.train import TrainOptions, describe_config
 from majolica.config import io
 from majolica.config.run import RunConfig
 from majolica.data.store.pack import write_shards
@@ -33,7 +33,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ..
 
 def test_every_section_of_a_configuration_is_an_option() -> None:
     sections = {field.name for field in fields(RunConfig)} - {"recipe"}
-    assert sections < {field.name for field in fields(Options)}
+    assert sections < {field.name for field in fields(TrainOptions)}
 
 
 def test_a_recipe_trains_in_a_folder_of_its_name(calls: list[tuple[Any, ...]]) -> None:
@@ -50,7 +50,7 @@ def test_options_and_out(calls: list[tuple[Any, ...]]) -> None:
 
 
 def test_a_run_is_not_overwritten(calls: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]) -> None:
-    io.save(recipe("nano"), Path("runs/nano/config.yaml"))
+    io.save_config(recipe("nano"), Path("runs/nano/config.yaml"))
     assert cli.main(["train", "nano"]) == 2
     assert "runs/nano already holds a run: go on with `--resume runs/nano`" in capsys.readouterr().err
     assert calls == []
@@ -58,7 +58,7 @@ def test_a_run_is_not_overwritten(calls: list[tuple[Any, ...]], capsys: pytest.C
 
 def test_resume_takes_the_runs_own_configuration(calls: list[tuple[Any, ...]]) -> None:
     config = io.from_dict({"optim": {"lr": 5e-4}}, recipe("nano"))
-    io.save(config, Path("somewhere/config.yaml"))
+    io.save_config(config, Path("somewhere/config.yaml"))
     assert cli.main(["train", "--resume", "somewhere", "--train.steps", "600"]) == 0
     [(resumed, out, resume)] = calls
     assert resumed == io.from_dict({"train": {"steps": 600}}, config)
@@ -80,7 +80,7 @@ def test_init_from_is_a_field_of_the_configuration(calls: list[tuple[Any, ...]],
 @pytest.mark.parametrize("option", ["--init-from", "--train.init-from"])
 def test_a_run_that_goes_on_is_not_given_other_weights(calls: list[tuple[Any, ...]], capsys: Any, option: str) -> None:
     """What it began with stands in its configuration, and need not be there any more."""
-    io.save(io.from_dict({"train": {"init_from": "runs/gone"}}, recipe("nano")), Path("a/config.yaml"))
+    io.save_config(io.from_dict({"train": {"init_from": "runs/gone"}}, recipe("nano")), Path("a/config.yaml"))
     Path("runs/b").mkdir(parents=True)
     assert cli.main(["train", "--resume", "a", option, "runs/b"]) == 2
     assert "--resume a goes on with the weights of that run" in capsys.readouterr().err and calls == []
@@ -92,8 +92,8 @@ def test_steps_that_follow_from_the_pictures_are_said_to(calls: list[tuple[Any, 
     assert cli.main(["train", "art", "--train.steps", "0", "--data.shards", "data/openmoji/train"]) == 0
     [(config, _, _)] = calls
     assert config.train.steps == 0
-    assert "to be fitted to the number of pictures" in describe(config)
-    assert "--train.processes 0 and --train.precision auto, to the machine" in describe(config)
+    assert "to be fitted to the number of pictures" in describe_config(config)
+    assert "--train.processes 0 and --train.precision auto, to the machine" in describe_config(config)
     Path("mine.yaml").write_text("recipe: art\ntrain: {steps: 0}")
     assert cli.main(["plan", "mine.yaml"]) == 2
     assert "--train.steps is 0" in capsys.readouterr().err
@@ -103,8 +103,8 @@ def test_what_an_option_settles_is_not_said_to_be_fitted(calls: list[tuple[Any, 
     assert cli.main(["train", "nano", "--train.processes", "1"]) == 0
     assert cli.main(["train", "nano", "--train.processes", "1", "--train.precision", "fp32", "--out", "b"]) == 0
     (one, _, _), (both, _, _) = calls
-    assert "to be fitted   --train.precision auto, to the machine" in describe(one)
-    assert "to be fitted" not in describe(both)
+    assert "to be fitted   --train.precision auto, to the machine" in describe_config(one)
+    assert "to be fitted" not in describe_config(both)
 
 
 def test_a_dry_run_describes_the_steps_that_fit_the_pictures(tmp_path: Path, capsys: Any) -> None:
@@ -153,7 +153,7 @@ def test_resume_without_a_folder_asks_for_one(calls: list[tuple[Any, ...]], caps
 
 
 def test_resume_with_another_out_is_refused(calls: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]) -> None:
-    io.save(recipe("nano"), Path("a/config.yaml"))
+    io.save_config(recipe("nano"), Path("a/config.yaml"))
     assert cli.main(["train", "--resume", "a", "--out", "b"]) == 2
     assert "leave --out out" in capsys.readouterr().err
     assert calls == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from majolica.config import io
-from majolica.config.checks import check_config, count_parameters, derive_values
+from majolica.config.checks import check_config, derive_values, estimate_parameters
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
 from majolica.recipes import RECIPES, recipe
@@ -91,4 +91,4 @@ def test_the_formula_counts_the_model_that_is_built(name: str) -> None:
     with torch.device("meta"):
         model = Majolica(recipe(name).model)
     real = sum(parameter.numel() for parameter in model.parameters())
-    assert count_parameters(recipe(name).model) == pytest.approx(real, rel=0.01)
+    assert estimate_parameters(recipe(name).model) == pytest.approx(real, rel=0.01)

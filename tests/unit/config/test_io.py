@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from majolica.config import io
 from majolica.config.data import SourceConfig
+from majolica.config.io import load_config, save_config
 from majolica.config.run import RunConfig
 from majolica.config.training import OptimConfig
 from majolica.errors import UserError
@@ -23,15 +23,15 @@ def write(folder: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_comes_back_unchanged(tmp_path: Path, name: str) -> None:
-    io.save(recipe(name), tmp_path / "run" / "config.yaml")
-    assert io.load(tmp_path / "run" / "config.yaml") == recipe(name)
+    save_config(recipe(name), tmp_path / "run" / "config.yaml")
+    assert load_config(tmp_path / "run" / "config.yaml") == recipe(name)
 
 
 def test_awkward_values_come_back_unchanged(tmp_path: Path) -> None:
     optim = OptimConfig(lr=1e-17, lr_end=0.1 + 0.2, weight_decay=0.0)
     config = dataclasses.replace(RunConfig(), recipe="no: 'yes' # ☂", optim=optim)
-    io.save(config, tmp_path / "config.yaml")
-    assert io.load(tmp_path / "config.yaml") == config
+    save_config(config, tmp_path / "config.yaml")
+    assert load_config(tmp_path / "config.yaml") == config
 
 
 def test_mixtures_come_back_unchanged(tmp_path: Path) -> None:
@@ -40,27 +40,27 @@ def test_mixtures_come_back_unchanged(tmp_path: Path) -> None:
         start.data, sources=(SourceConfig("a", 2.0), SourceConfig("s3://b")), weights_end=(1.0, 3.0)
     )
     config = dataclasses.replace(start, data=data)
-    io.save(config, tmp_path / "config.yaml")
-    assert io.load(tmp_path / "config.yaml") == config
-    short = io.load(write(tmp_path, "data: {sources: [{shards: a, weight: 2}, {shards: s3://b}]}"))
+    save_config(config, tmp_path / "config.yaml")
+    assert load_config(tmp_path / "config.yaml") == config
+    short = load_config(write(tmp_path, "data: {sources: [{shards: a, weight: 2}, {shards: s3://b}]}"))
     assert short.data.sources == data.sources
 
 
 def test_a_key_of_an_earlier_version_is_passed_over(tmp_path: Path) -> None:
-    assert io.load(write(tmp_path, "train: {steps: 5, replanned: [[40, 700]]}")).train.steps == 5
+    assert load_config(write(tmp_path, "train: {steps: 5, replanned: [[40, 700]]}")).train.steps == 5
 
 
 def test_left_out_keys_come_from_the_defaults_or_the_recipe(tmp_path: Path) -> None:
     path = write(tmp_path, "recipe: nano\ntrain: {steps: 5}\n")
-    assert io.load(path) == dataclasses.replace(
+    assert load_config(path) == dataclasses.replace(
         RunConfig(), recipe="nano", train=dataclasses.replace(RunConfig().train, steps=5)
     )
     nano = recipe("nano")
-    assert io.load(path, recipe) == dataclasses.replace(nano, train=dataclasses.replace(nano.train, steps=5))
+    assert load_config(path, recipe) == dataclasses.replace(nano, train=dataclasses.replace(nano.train, steps=5))
 
 
 def test_numbers_without_a_point_are_numbers(tmp_path: Path) -> None:
-    optim = io.load(write(tmp_path, "optim: {lr: 3e-4, lr_end: 1E-6, clip: 2}")).optim
+    optim = load_config(write(tmp_path, "optim: {lr: 3e-4, lr_end: 1E-6, clip: 2}")).optim
     assert (optim.lr, optim.lr_end, optim.clip) == (3e-4, 1e-6, 2.0)
     assert type(optim.clip) is float
 
@@ -95,16 +95,16 @@ def test_numbers_without_a_point_are_numbers(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_refused_with_its_place(tmp_path: Path, text: str, message: str) -> None:
     path = write(tmp_path, text)
     with pytest.raises(UserError, match=message) as caught:
-        io.load(path)
+        load_config(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_unreadable_files_are_the_users_business(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot read the configuration .*No such file"):
-        io.load(tmp_path / "none.yaml")
+        load_config(tmp_path / "none.yaml")
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="not UTF-8"):
-        io.load(tmp_path / "binary.yaml")
+        load_config(tmp_path / "binary.yaml")
     with pytest.raises(UserError, match="unknown recipe 'nanno': did you mean 'nano'"):
-        io.load(write(tmp_path, "recipe: nanno"), recipe)
+        load_config(write(tmp_path, "recipe: nanno"), recipe)

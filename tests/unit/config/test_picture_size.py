@@ -5,7 +5,7 @@ import re
 import pytest
 
 from majolica.config.model import ModelConfig
-from majolica.config.picture_size import LARGEST, PictureSize, scale_of, size_of, sizes
+from majolica.config.picture_size import LARGEST, PictureSize, enlargement_of, size_of, sizes
 from majolica.errors import UserError
 
 MODEL = ModelConfig(resolution=256, patch=16)
@@ -16,11 +16,11 @@ def test_advice_on_a_size_is_followed_once(base: int) -> None:
     """4144 -> 4128 -> 4096 -> 4080 took three tries with a base of 48."""
     for size in (-5, 0, 1, base - 1, base + 1, 50, 4080, 4095, 4097, 4128, 4144, 10**9):
         try:
-            assert scale_of(size, base) * base == size
+            assert enlargement_of(size, base) * base == size
         except UserError as error:
             words = str(error).replace(":", "").split()
             advised = int(words[words.index("use") + 1].strip(",") if "use" in words else words[words.index("is") + 3])
-            assert scale_of(advised, base) * base == advised
+            assert enlargement_of(advised, base) * base == advised
 
 
 @pytest.mark.parametrize(

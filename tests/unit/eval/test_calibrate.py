@@ -11,7 +11,7 @@ from torch import Tensor
 from majolica.eval.calibrate import correct, fit_response, regress_ascending
 from majolica.eval.protocol import EvalData
 from majolica.properties.registry import find_property
-from majolica.sampling.calibration import calibrate
+from majolica.sampling.calibration import correct_values
 from majolica.sampling.request import PaintRequest
 
 BRIGHTNESS, HUE = find_property("brightness"), find_property("hue")
@@ -49,11 +49,11 @@ def test_the_response_of_angles_goes_around_with_them() -> None:
     measured = (requested[:, None] + np.array([[50.0, 70.0, np.nan]])) % 360
     response = fit_response(HUE, requested, measured)
     assert response.measured == pytest.approx(requested + 60)
-    assert calibrate("hue", 60.0, {"hue": response}) == pytest.approx(0, abs=1e-9)
+    assert correct_values("hue", 60.0, {"hue": response}) == pytest.approx(0, abs=1e-9)
 
 
 def test_requests_that_no_picture_answers_are_left_out() -> None:
     response = fit_response(BRIGHTNESS, np.array([0.1, 0.5, 0.9]), np.array([[np.nan], [0.4], [0.8]]))
     assert response.requested == (0.5, 0.9)
     nothing = fit_response(BRIGHTNESS, np.array([0.1, 0.5]), np.full((2, 3), np.nan))
-    assert calibrate("brightness", 0.3, {"brightness": nothing}) == pytest.approx(0.3)
+    assert correct_values("brightness", 0.3, {"brightness": nothing}) == pytest.approx(0.3)

@@ -11,14 +11,14 @@ from majolica import cli
 from majolica.errors import UserError
 from majolica.eval.comparison import compare_runs, describe_comparison, describe_drift
 from majolica.eval.protocol import Result
-from majolica.eval.records import FILE, Record, append_records, make_record, read_records
+from majolica.eval.records import FILE, EvaluationRecord, append_records, make_record, read_records
 
 PROTOCOL = {"guidance": 2.0, "data_sha256": "ab"}
-FD = Record("fd", {"fd": 3.0}, {"fd": [2.5, 3.5]}, PROTOCOL, "w", 100, "0", [], "now", 1.0)
-NAMING = Record("zero-shot", {"top1": 0.9}, {}, {"data_sha256": "ab"}, "w", 100, "0", [], "now", 1.0)
+FD = EvaluationRecord("fd", {"fd": 3.0}, {"fd": [2.5, 3.5]}, PROTOCOL, "w", 100, "0", [], "now", 1.0)
+NAMING = EvaluationRecord("zero-shot", {"top1": 0.9}, {}, {"data_sha256": "ab"}, "w", 100, "0", [], "now", 1.0)
 
 
-def write(run: Path, *records: Record) -> Path:
+def write(run: Path, *records: EvaluationRecord) -> Path:
     run.mkdir(exist_ok=True)
     append_records(run, records)
     return run

@@ -19,7 +19,7 @@ from majolica.errors import UserError
 from majolica.eval.compositions.examiner import Examiner, Grounds, box_of
 from majolica.eval.compositions.foreground import find_things
 from majolica.eval.compositions.kinds import KINDS
-from majolica.eval.compositions.tasks import Task, make_counts, make_pairs, make_relations, pluralise, render
+from majolica.eval.compositions.tasks import Task, make_counts, make_pairs, make_relations, pluralise, render_task
 from majolica.eval.evaluators.compositions import Compositions
 from majolica.eval.protocol import EvalData, Split, Table
 from majolica.sampling.request import PaintRequest
@@ -34,7 +34,7 @@ class ShapePanel:
     names = NAMES
 
     def __init__(self) -> None:
-        alone = [render(Task("", (NAMES[i % 4],)), SIDE, [1, i]) for i in range(160)]
+        alone = [render_task(Task("", (NAMES[i % 4],)), SIDE, [1, i]) for i in range(160)]
         self.shapes = self.shape(torch.stack([picture(sample) for sample in alone]))
 
     def shape(self, images_B3HW: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ class Painter:
         found = []
         for i, prompt in enumerate(request.prompts):
             task = next(t for t in every if t.prompt == prompt and dict(t.properties) == dict(request.properties))
-            found.append(picture(render(self.change(task), SIDE, [9, i])))
+            found.append(picture(render_task(self.change(task), SIDE, [9, i])))
         self.painted += len(found)
         return torch.stack(found)
 
@@ -180,7 +180,7 @@ def test_an_empty_picture_and_a_large_one_are_looked_at(panel: Any, grounds: Gro
     sight = examiner.look(teal.expand(1, 3, 96, 128).contiguous())[0]
     assert sight.parts == () and sight.background == "teal" and np.isnan(sight.centre)
     assert sight.describe(alone=False) == "nothing on teal"
-    two = render(Task("", ("banana", "umbrella")), 192, [3])
+    two = render_task(Task("", ("banana", "umbrella")), 192, [3])
     assert examiner.look(picture(two)[None])[0].parts == ("banana", "umbrella")
 
 
@@ -189,11 +189,11 @@ def test_prompts_say_what_renders_show() -> None:
     for task in make_relations(NAMES, 8):
         first, second = (name for name in sorted(task.things, key=task.prompt.find))
         assert task.things == ((first, second) if "left" in task.prompt else (second, first))
-        names = render(task, 16, [0]).meta["names"]
+        names = render_task(task, 16, [0]).meta["names"]
         assert tuple(names) == task.things
     assert all(first != second for first, second in (task.things for task in make_pairs(NAMES, 50)))
     assert make_pairs(("fox",), 3) == []
-    boxes = render(Task("", ("fox",), side="left"), 16, [0]).meta["boxes"]
+    boxes = render_task(Task("", ("fox",), side="left"), 16, [0]).meta["boxes"]
     assert (boxes[0][0] + boxes[0][2]) / 2 < 0.46
 
 

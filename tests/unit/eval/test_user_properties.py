@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from majolica import cli
-from majolica.adapters.card import Card
+from majolica.adapters.card import AdapterCard
 from majolica.adapters.store import save_adapter
-from majolica.config import io
 from majolica.config.evaluation import EvaluatorConfig
+from majolica.config.io import load_config, save_config
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
 from majolica.eval import calibrate as calibrate_module
@@ -37,7 +37,7 @@ from majolica.properties import registry
 from majolica.properties.quantiles import save_quantiles, spread_evenly
 from majolica.properties.registry import choose_measured, explain_unmeasured, find_property
 from majolica.properties.user_file import load_property_file
-from majolica.run.checkpoint import Saved, save
+from majolica.run.checkpoint import Saved, save_checkpoint
 from majolica.run.weights import load_averaged
 from majolica.sampling.calibration import Response
 from majolica.sampling.pipeline import Pipeline
@@ -65,13 +65,15 @@ def run(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Path:
     folder, model = tmp_path_factory.mktemp("taught") / "run", replace(TINY, properties=("contrast",))
     train_tokenizer(PROMPTS, folder / "tokenizer.model", 300)
     text = replace(TINY.text, vocab=Tokenizer(folder / "tokenizer.model").vocab)
-    io.save(replace(RunConfig(), model=model), folder / "config.yaml")
+    save_config(replace(RunConfig(), model=model), folder / "config.yaml")
     torch.manual_seed(0)
-    save(folder, 1, Saved({"ema": dict(awake(Majolica(replace(model, text=text))).state_dict())}, {}), keep=1)
+    save_checkpoint(
+        folder, 1, Saved({"ema": dict(awake(Majolica(replace(model, text=text))).state_dict())}, {}), keep=1
+    )
     save_quantiles(folder, {"contrast": spread_evenly(find_property("contrast"))})
     entry = find_property(load_property_file(file))
     base = load_averaged(folder).sha256
-    card = Card("warmth", entry.unit, entry.low, entry.high, False, entry.source, base, [], 10, 0.1, 1, 4, 1.0)
+    card = AdapterCard("warmth", entry.unit, entry.low, entry.high, False, entry.source, base, [], 10, 0.1, 1, 4, 1.0)
     save_adapter(folder / "adapters" / "warmth.safetensors", PropertyAdapter("warmth", model), card)
     registry._ADDED.clear()
     return folder
@@ -153,7 +155,7 @@ def test_processes_project_to_it_as_one_process_does(run: Path, file: Path) -> N
 
 
 def test_the_brief_evaluator_has_those_that_were_asked_for(run: Path, file: Path) -> None:
-    config, judges = io.load(run / "config.yaml"), without_judges("none")
+    config, judges = load_config(run / "config.yaml"), without_judges("none")
     names = (*load_with_measures(run, [file]).properties, "hue")  # hue as an adapter that is built in
     context = make_context(config, names, judges, "", EvaluationRequest(run).options)
     assert context.measured == ("contrast", "warmth", "hue")
@@ -170,7 +172,7 @@ def test_both_commands_hand_the_files_on(run: Path, file: Path, monkeypatch: pyt
 
     vars(evaluation)["evaluate"] = lambda request, *_: note(request.property_files)
     vars(calibration)["calibrate_run"] = lambda run, processes, progress, files, say: note(files)
-    vars(calibration)["describe"] = lambda found, run: []
+    vars(calibration)["describe_corrections"] = lambda found, run: []
     monkeypatch.setitem(sys.modules, "majolica.eval.run", evaluation)
     monkeypatch.setitem(sys.modules, "majolica.eval.calibrate", calibration)
     for command in ("eval", "calibrate"):

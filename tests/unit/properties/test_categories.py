@@ -32,7 +32,7 @@ from majolica.sampling.inputs import read_properties
 from majolica.sampling.pipeline import Pipeline
 from majolica.text.tokenizer import Tokenizer
 from majolica.train.property_values import measure_property_values
-from majolica.train.watch.heldout import read_pictures
+from majolica.train.watch.heldout import read_heldout
 from tiny import tiny_run
 from two_sources import mix_sources, write
 
@@ -185,7 +185,7 @@ def test_a_run_learns_a_category_and_paints_by_its_names(run: tuple[Path, RunCon
 def test_held_out_pictures_have_the_name_of_the_folder_beside_theirs(run: tuple[Path, RunConfig]) -> None:
     folder, config = run
     tables, tokenizer = load_categories(folder, ("source",)), Tokenizer(folder / "tokenizer.model")
-    pictures = read_pictures(find_held_out(config.data), config, tokenizer, tables)
+    pictures = read_heldout(find_held_out(config.data), config, tokenizer, tables)
     assert pictures.columns["source"].tolist() == [0.25] * 6
 
 

@@ -25,8 +25,8 @@ from majolica.properties.registry import (
     choose_measured,
     is_smooth,
     known_properties,
-    measure,
     measure_all,
+    measure_property,
     read_all,
 )
 from majolica.sampling.pipeline import Pipeline
@@ -94,7 +94,7 @@ def test_values_beyond_the_range_are_its_ends() -> None:
 
 def test_pictures_do_not_tell_them() -> None:
     with pytest.raises(UserError, match="aesthetic score is known from metadata only"):
-        measure("aesthetic_score", torch.rand(1, 3, 4, 4))
+        measure_property("aesthetic_score", torch.rand(1, 3, 4, 4))
     known = {"aesthetic_score": torch.tensor([5.0])}
     assert measure_all(("aesthetic_score", "brightness"), torch.ones(1, 3, 4, 4), known).tolist() == [[5.0, 1.0]]
 

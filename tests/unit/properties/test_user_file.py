@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from majolica.errors import UserError
-from majolica.properties.registry import choose_measured, find_property, is_smooth, known_properties, measure
+from majolica.properties.registry import choose_measured, find_property, is_smooth, known_properties, measure_property
 from majolica.properties.user_file import load_property_file
 from warmth import WARMTH, forget
 
@@ -32,7 +32,7 @@ PROPERTY = Property("largest value", 0.0, 1.0, lambda x: torch.from_numpy(x.nump
 def test_its_name_is_that_of_the_file(tmp_path: Path) -> None:
     assert load_property_file(write(tmp_path, WARMTH)) == "warmth"
     assert find_property("warmth").unit == "mean red less mean blue"
-    assert measure("warmth", torch.tensor([1.0, 0.5, 0.25]).view(1, 3, 1, 1)).item() == 0.75
+    assert measure_property("warmth", torch.tensor([1.0, 0.5, 0.25]).view(1, 3, 1, 1)).item() == 0.75
     assert "warmth" not in known_properties()
 
 

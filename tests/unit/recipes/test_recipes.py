@@ -8,7 +8,7 @@ from majolica.config import io
 from majolica.config.checks import derive_values
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
-from majolica.recipes import RECIPES, recipe, summary
+from majolica.recipes import RECIPES, recipe, summarise_recipe
 from majolica.train.sample import COUNT, STEPS
 
 # The specification of the reference system, row by row.
@@ -72,7 +72,7 @@ def test_the_ladder_of_sizes(name: str, width: int, depth: int) -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_carries_its_own_name_and_says_what_it_is(name: str) -> None:
     assert recipe(name).recipe == name
-    assert summary(name)
+    assert summarise_recipe(name)
 
 
 def test_the_small_recipes_are_fitted_to_the_machine() -> None:

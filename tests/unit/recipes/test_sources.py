@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from majolica.config import io
-from majolica.config.filter import FilterConfig, check
+from majolica.config.filter import FilterConfig, check_filter
+from majolica.config.io import read_config, save_config
 from majolica.data.filter.rules import check_columns, reasons
 from majolica.errors import UserError
-from majolica.recipes.filter import SOURCES, source, summary
+from majolica.recipes.filter import SOURCES, source, summarise_source
 
 # Columns that a file of the source has, canonical names.
 HAVE = {
@@ -23,11 +23,11 @@ HAVE = {
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_valid_and_named(name: str, tmp_path: Path) -> None:
-    config = check(source(name))
+    config = check_filter(source(name))
     assert config.recipe == name
-    assert 20 < len(summary(name)) < 120
-    io.save(config, tmp_path / "c.yaml")
-    assert io.read(tmp_path / "c.yaml", FilterConfig(), source) == config
+    assert 20 < len(summarise_source(name)) < 120
+    save_config(config, tmp_path / "c.yaml")
+    assert read_config(tmp_path / "c.yaml", FilterConfig(), source) == config
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -10,12 +10,12 @@ import torch
 
 from majolica.errors import UserError
 from majolica.run.best import Best, find_best, keep_best
-from majolica.run.checkpoint import Saved, save
+from majolica.run.checkpoint import Saved, save_checkpoint
 from majolica.run.weights import load_averaged
 
 
 def write(run: Path, step: int, keep: int = 3) -> None:
-    save(
+    save_checkpoint(
         run,
         step,
         Saved(

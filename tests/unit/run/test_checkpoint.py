@@ -14,7 +14,7 @@ import torch
 
 from majolica.errors import UserError
 from majolica.run import checkpoint
-from majolica.run.checkpoint import Saved, load, save, sweep
+from majolica.run.checkpoint import Saved, load_checkpoint, save_checkpoint, sweep
 from majolica.run.weights import checkpoints, latest, load_ema, step_of
 
 
@@ -75,16 +75,16 @@ def test_killed_at_any_operation_a_whole_checkpoint_is_left(
     for operations in range(100):
         run = tmp_path / str(operations)
         for step in before:
-            save(run, step, state(step), keep=9)
+            save_checkpoint(run, step, state(step), keep=9)
         with killed_after(operations) as survived:
-            save(run, 3, state(33), keep)
-        found, reasons = load(run)
+            save_checkpoint(run, 3, state(33), keep)
+        found, reasons = load_checkpoint(run)
         assert found.state["value"] in (max(before), 33) and reasons == []
         assert load_ema(run)["w"][0] == found.state["value"]
         # The next process goes on as if nothing had been.
         sweep(run)
-        save(run, 3, state(34), keep)
-        assert load(run)[0].state["value"] == 34
+        save_checkpoint(run, 3, state(34), keep)
+        assert load_checkpoint(run)[0].state["value"] == 34
         assert len(list((run / "checkpoints").iterdir())) == min(keep, len({*before, 3}))
         if survived:
             break
@@ -97,7 +97,7 @@ def test_only_names_that_are_written_here_count_and_nothing_else_is_touched(tmp_
         (tmp_path / "checkpoints" / name).mkdir(parents=True)
     (tmp_path / "checkpoints" / "00000007").write_text("a file")
     for step in (10, 20, 100_000_000):
-        save(tmp_path, step, state(step), keep=1)
+        save_checkpoint(tmp_path, step, state(step), keep=1)
     sweep(tmp_path)
     assert [path.name for path in checkpoints(tmp_path)] == ["100000000"]
     left = {path.name for path in (tmp_path / "checkpoints").iterdir()}
@@ -107,24 +107,24 @@ def test_only_names_that_are_written_here_count_and_nothing_else_is_touched(tmp_
 
 def test_steps_are_ordered_as_numbers(tmp_path: Path) -> None:
     for step in (99_999_999, 100_000_000):
-        save(tmp_path, step, state(step), keep=2)
+        save_checkpoint(tmp_path, step, state(step), keep=2)
     assert [step_of(path.name) for path in checkpoints(tmp_path)] == [100_000_000, 99_999_999]
 
 
 def test_a_damaged_newer_checkpoint_does_not_cost_the_one_just_written(tmp_path: Path) -> None:
     """Keep one: the newest by number is damaged, was passed over, and training goes on below it."""
-    save(tmp_path, 3, state(3), keep=2)
-    save(tmp_path, 6, state(6), keep=2)
+    save_checkpoint(tmp_path, 3, state(3), keep=2)
+    save_checkpoint(tmp_path, 6, state(6), keep=2)
     (tmp_path / "checkpoints" / "00000006" / "model.safetensors").write_bytes(b"damaged")
-    save(tmp_path, 4, state(4), keep=1)
-    found, reasons = load(tmp_path)
+    save_checkpoint(tmp_path, 4, state(4), keep=1)
+    found, reasons = load_checkpoint(tmp_path)
     assert found.state["value"] == 4 and len(reasons) == 1
 
 
 def test_what_a_killed_save_left_is_swept_also_that_of_earlier_versions(tmp_path: Path) -> None:
     for name in (".00000003.tmp", ".00000003.0a1b2c3d.tmp", ".00000003.replaced.0a1b2c3d.tmp"):
         (tmp_path / "checkpoints" / name).mkdir(parents=True)
-    save(tmp_path, 5, state(5), keep=1)
+    save_checkpoint(tmp_path, 5, state(5), keep=1)
     assert len(list((tmp_path / "checkpoints").glob(".*"))) == 3  # a save leaves another's alone
     sweep(tmp_path)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["00000005"]
@@ -145,13 +145,13 @@ def test_a_checkpoint_that_a_training_deletes_meanwhile_is_no_damaged_one(
     """`generate` reads a run that is being trained: the checkpoint that it has found may go at any moment."""
     from majolica.run import weights
 
-    save(tmp_path, 1, state(1), keep=1)
+    save_checkpoint(tmp_path, 1, state(1), keep=1)
     real, step = weights.digest, [1]
 
     def digest(path: Path) -> str:
         if step[0] == 1:  # a training saves between the listing and the reading
             step[0] = 2
-            save(tmp_path, 2, state(2), keep=1)
+            save_checkpoint(tmp_path, 2, state(2), keep=1)
         return real(path)
 
     monkeypatch.setattr(weights, "digest", digest)

@@ -62,14 +62,14 @@ def test_a_checkpoint_without_a_plan_follows_the_configuration() -> None:
 
 def test_the_plan_of_a_finished_run_is_taken(tmp_path: Path) -> None:
     plan = StepPlan(700, 5.0).change(39, 650)
-    checkpoint.save(tmp_path, 650, checkpoint.Saved({}, state(plan, 650)), keep=1)
+    checkpoint.save_checkpoint(tmp_path, 650, checkpoint.Saved({}, state(plan, 650)), keep=1)
     following = config(steps=9, minutes=1.0, schedule_from=str(tmp_path))
     assert begin_plan(following) == plan
     assert resume_plan(following, state(plan, 50)) == plan
 
 
 def test_the_plan_of_an_unfinished_run_is_refused(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, 50, checkpoint.Saved({}, state(StepPlan(700, 5.0), 50)), keep=1)
+    checkpoint.save_checkpoint(tmp_path, 50, checkpoint.Saved({}, state(StepPlan(700, 5.0), 50)), keep=1)
     with pytest.raises(UserError, match="stands at step 50 of 700"):
         begin_plan(config(schedule_from=str(tmp_path)))
     with pytest.raises(UserError, match="holds no checkpoint"):

@@ -10,7 +10,7 @@ from majolica.errors import UserError
 from majolica.sampling.calibration import (
     FILE,
     Response,
-    calibrate,
+    correct_values,
     load_calibration,
     save_calibration,
 )
@@ -24,27 +24,27 @@ TURNED = {"hue": Response((0.0, 120.0, 240.0), (20.0, 150.0, 250.0))}
 
 
 def test_a_response_is_followed_backwards() -> None:
-    found = calibrate("brightness", [0.3, 0.4, 0.5, 0.55, 0.6], DULL)
+    found = correct_values("brightness", [0.3, 0.4, 0.5, 0.55, 0.6], DULL)
     assert found == pytest.approx([0.1, 0.3, 0.5, 0.7, 0.9])
 
 
 def test_beyond_its_reach_the_nearest_end_is_asked_for() -> None:
-    assert calibrate("brightness", [0.1, 0.9], DULL) == pytest.approx([0.1, 0.9])
+    assert correct_values("brightness", [0.1, 0.9], DULL) == pytest.approx([0.1, 0.9])
 
 
 def test_a_flat_part_asks_for_its_first_value() -> None:
     flat = {"brightness": Response((0.1, 0.4, 0.7, 0.9), (0.2, 0.5, 0.5, 0.8))}
-    assert calibrate("brightness", 0.5, flat) == pytest.approx(0.4)
+    assert correct_values("brightness", 0.5, flat) == pytest.approx(0.4)
 
 
 def test_angles_are_followed_around_the_circle() -> None:
-    found = calibrate("hue", [20.0, 150.0, 250.0, 315.0, 10.0], TURNED)
+    found = correct_values("hue", [20.0, 150.0, 250.0, 315.0, 10.0], TURNED)
     assert found == pytest.approx([0.0, 120.0, 240.0, 300.0, 240 + 120 * 120 / 130])
-    assert calibrate("hue", 380.0, TURNED) == pytest.approx(0.0)
+    assert correct_values("hue", 380.0, TURNED) == pytest.approx(0.0)
 
 
 def test_a_property_without_a_response_is_asked_for_as_it_is() -> None:
-    assert calibrate("contrast", [0.1, 0.2], DULL).tolist() == [0.1, 0.2]
+    assert correct_values("contrast", [0.1, 0.2], DULL).tolist() == [0.1, 0.2]
 
 
 def test_they_are_kept(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_they_are_kept(tmp_path: Path) -> None:
 
 def test_a_response_goes_around_the_circle_once_at_most() -> None:
     far = {"hue": Response((0.0, 120.0, 240.0), (-50.0, 100.0, 380.0))}
-    requests = calibrate("hue", [12.0, 16.0, 20.0, 24.0], far)
+    requests = correct_values("hue", [12.0, 16.0, 20.0, 24.0], far)
     turned = (np.diff(requests) + 180) % 360 - 180
     assert (turned >= 0).all() and turned.max() < 30
 

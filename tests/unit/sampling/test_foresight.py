@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from majolica.errors import Notice, UserError
-from majolica.sampling.foresight import add_noise
+from majolica.sampling.foresight import add_seeded_noise
 from majolica.sampling.noise import draw_noise
 from majolica.sampling.pipeline import Pipeline
 
@@ -18,9 +18,9 @@ def pictures(count: int = 3) -> torch.Tensor:
 def test_noise_is_that_of_painting_and_the_same_at_every_time() -> None:
     clean_B3HW = torch.rand(2, 3, 16, 16) * 2 - 1
     noise_B3HW = torch.stack([draw_noise(seed, (16, 16), 1, 1.0) for seed in (7, 9)])
-    assert torch.equal(add_noise(clean_B3HW, 0.0, (7, 9)), noise_B3HW)
-    assert torch.equal(add_noise(clean_B3HW, 1.0, (7, 9)), clean_B3HW)
-    torch.testing.assert_close(add_noise(clean_B3HW, 0.25, (7, 9)), 0.25 * clean_B3HW + 0.75 * noise_B3HW)
+    assert torch.equal(add_seeded_noise(clean_B3HW, 0.0, (7, 9)), noise_B3HW)
+    assert torch.equal(add_seeded_noise(clean_B3HW, 1.0, (7, 9)), clean_B3HW)
+    torch.testing.assert_close(add_seeded_noise(clean_B3HW, 0.25, (7, 9)), 0.25 * clean_B3HW + 0.75 * noise_B3HW)
 
 
 def test_without_noise_it_sees_what_it_always_sees(pipeline: Pipeline) -> None:

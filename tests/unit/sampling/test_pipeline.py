@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-from majolica.config import io
 from majolica.config.flow_times import time_quantile
+from majolica.config.io import save_config
 from majolica.config.run import RunConfig
 from majolica.errors import Notice, UserError
 from majolica.models.initialise import materialise
 from majolica.models.majolica import Majolica
 from majolica.properties.quantiles import save_quantiles
-from majolica.run.checkpoint import Saved, save
+from majolica.run.checkpoint import Saved, save_checkpoint
 from majolica.sampling import paint_pictures, restore
 from majolica.sampling.painting import integrate
 from majolica.sampling.pipeline import Pipeline
@@ -39,8 +39,8 @@ def test_loading_gives_the_saved_weights_and_the_constants(
 
     config = dataclasses.replace(RunConfig(), model=TINY)
     saved = awake(Majolica(dataclasses.replace(TINY, text=dataclasses.replace(TINY.text, vocab=tokenizer.vocab))))
-    save(tmp_path, 1, Saved({"ema": dict(saved.state_dict())}, {}), keep=1)
-    io.save(config, tmp_path / "config.yaml")
+    save_checkpoint(tmp_path, 1, Saved({"ema": dict(saved.state_dict())}, {}), keep=1)
+    save_config(config, tmp_path / "config.yaml")
     train_tokenizer(CAPTIONS, tmp_path / "tokenizer.model", 300)
     save_quantiles(tmp_path, dict(zip(TINY.properties, saved.conditions.quantiles, strict=True)))
     monkeypatch.setattr(restore, "materialise", materialise_as_nan)

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from majolica.errors import Notice
 from majolica.properties.pixels import subject_box
-from majolica.properties.registry import find_property, measure
+from majolica.properties.registry import find_property, measure_property
 from majolica.sampling import paint_pictures, painting
 from majolica.sampling.pipeline import Pipeline
-from majolica.sampling.placement import NEAR, TIMES, place_subjects, resample, split_times
+from majolica.sampling.placement import NEAR, TIMES, move_box, place_subjects, split_times
 from majolica.sampling.solvers import spread_times
 from majolica.sampling.wish import Wish
 
@@ -47,7 +47,7 @@ def test_a_drawn_square_moves_to_the_place_and_the_size(asked: dict[str, list[fl
     found = subject_box((moved + 1) / 2)[0].tolist()
     assert found == pytest.approx(box, abs=1.5 / SIDE)
     for name, (value,) in asked.items():
-        assert measure(name, (moved + 1) / 2).item() == pytest.approx(value, abs=1.5 / SIDE)
+        assert measure_property(name, (moved + 1) / 2).item() == pytest.approx(value, abs=1.5 / SIDE)
     assert moved[0, 0, 0, 0].item() == pytest.approx(0.8)  # the ground goes on
 
 
@@ -60,7 +60,7 @@ def test_the_shape_stays_as_it_is() -> None:
 def test_what_is_right_or_empty_or_not_asked_for_stays_bit_by_bit() -> None:
     box = torch.tensor([20, 20, 44, 44])
     rows = torch.cat((draw(*box.tolist()), torch.zeros(1, 3, SIDE, SIDE), draw(5, 5, 20, 20)))
-    near = measure("subject_x", (rows[:1] + 1) / 2).item() + 0.9 * NEAR
+    near = measure_property("subject_x", (rows[:1] + 1) / 2).item() + 0.9 * NEAR
     moved = place_subjects(rows, wish(subject_x=[near, 0.9, math.nan]))
     assert torch.equal(moved, rows)
     assert not torch.equal(place_subjects(rows, wish(subject_x=[0.8, 0.9, math.nan]))[0], rows[0])
@@ -69,7 +69,7 @@ def test_what_is_right_or_empty_or_not_asked_for_stays_bit_by_bit() -> None:
 def test_a_larger_picture_moves_as_its_base_picture_does() -> None:
     large = draw(20, 20, 40, 40)
     moved = place_subjects(large, wish(subject_x=[0.8]), scale=2)
-    assert measure("subject_x", (moved + 1) / 2).item() == pytest.approx(0.8, abs=2.5 / SIDE)
+    assert measure_property("subject_x", (moved + 1) / 2).item() == pytest.approx(0.8, abs=2.5 / SIDE)
 
 
 def test_no_picture_depends_on_those_beside_it() -> None:
@@ -111,7 +111,7 @@ def test_a_run_that_never_learned_it_paints_the_subject_where_it_is_asked_for(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Notice)
         painted = pipeline.paint("a fox", properties={"subject_x": 0.7})
-    assert measure("subject_x", painted / 255).item() == pytest.approx(0.7, abs=0.1)
+    assert measure_property("subject_x", painted / 255).item() == pytest.approx(0.7, abs=0.1)
 
 
 def test_a_scale_keeps_the_middle_and_a_place_the_size() -> None:
@@ -143,7 +143,7 @@ def test_a_horizon_is_moved_along_one_axis() -> None:
     start[:, :, 24:26, 16:48] = -0.8
     box = torch.tensor([[0.25, 0.4, 0.75, 0.4]])
     wanted = torch.tensor([[0.15, 0.4, 0.65, 0.4]])
-    torch.testing.assert_close(resample(start, box, box), start, atol=1e-5, rtol=0)
-    moved = resample(start, box, wanted) < 0
+    torch.testing.assert_close(move_box(start, box, box), start, atol=1e-5, rtol=0)
+    moved = move_box(start, box, wanted) < 0
     assert moved.any(3)[0, 0].nonzero()[:, 0].tolist() == [24, 25]
     assert moved.any(2)[0, 0].nonzero()[:, 0].tolist() == pytest.approx(list(range(10, 42)), abs=1)

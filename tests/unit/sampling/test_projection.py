@@ -16,7 +16,7 @@ from majolica.properties.registry import (
     find_property,
     is_smooth,
     known_properties,
-    measure,
+    measure_property,
 )
 from majolica.sampling.pipeline import Pipeline
 from majolica.sampling.projection import project
@@ -39,7 +39,7 @@ def wish(**values: float | list[float]) -> Wish:
 
 
 def measured(name: str, images: Tensor) -> Tensor:
-    return measure(name, ((images + 1) / 2).clamp(0, 1))
+    return measure_property(name, ((images + 1) / 2).clamp(0, 1))
 
 
 def test_which_can_be_followed() -> None:
@@ -109,7 +109,7 @@ def test_a_flat_picture_and_one_at_the_limits_give_finite_pictures() -> None:
 
 def test_what_the_model_has_not_learned_is_followed(pipeline: Pipeline) -> None:
     painted = pipeline.paint("a fox", properties={"saturation": 0.5}, steps=6)
-    assert measure("saturation", painted / 255).item() == pytest.approx(0.5, abs=0.03)
+    assert measure_property("saturation", painted / 255).item() == pytest.approx(0.5, abs=0.03)
 
 
 def test_learned_properties_are_met(pipeline: Pipeline) -> None:
@@ -118,7 +118,7 @@ def test_learned_properties_are_met(pipeline: Pipeline) -> None:
         warnings.simplefilter("error", Notice)
         painted = pipeline.paint(["a fox", "an owl"], properties=wanted, steps=6)
     for name, value in wanted.items():
-        assert measure(name, painted / 255).tolist() == pytest.approx([value] * 2, abs=0.02)
+        assert measure_property(name, painted / 255).tolist() == pytest.approx([value] * 2, abs=0.02)
     alone = pipeline.paint(["a fox", "an owl"], properties=wanted, steps=6, project=False)
     assert not torch.equal(painted, alone)
 
@@ -160,10 +160,12 @@ def test_larger_pictures_are_measured_and_held_as_their_base_pictures(pipeline: 
         warnings.simplefilter("error", Notice)
         large = pipeline.paint("a fox", 32, {"sharpness": 0.5, "brightness": 0.5}, steps=6, seed=3)
     base = pool(large / 255, 2)
-    assert measure("sharpness", base).item() == pytest.approx(0.5, abs=0.03)
+    assert measure_property("sharpness", base).item() == pytest.approx(0.5, abs=0.03)
     held = pool(pipeline.paint("a fox", 32, {"brightness": 0.6}, steps=6, seed=3, hold=True) / 255, 2)
     plain = pool(pipeline.paint("a fox", 32, steps=6, seed=3) / 255, 2)
-    assert measure("sharpness", held).item() == pytest.approx(measure("sharpness", plain).item(), abs=0.06)
+    assert measure_property("sharpness", held).item() == pytest.approx(
+        measure_property("sharpness", plain).item(), abs=0.06
+    )
 
 
 def test_predictions_stay_within_what_a_screen_shows() -> None:
@@ -186,12 +188,15 @@ def test_what_is_held_stays_as_it_is_without_any_property(pipeline: Pipeline) ->
 
     def moved(painted: Tensor) -> list[float]:
         return [
-            float((measure(name, painted / 255) - measure(name, plain / 255)).abs() / find_property(name).span)
+            float(
+                (measure_property(name, painted / 255) - measure_property(name, plain / 255)).abs()
+                / find_property(name).span
+            )
             for name in others
             if name != "hue"
         ]
 
-    assert measure("brightness", held / 255).item() == pytest.approx(0.6, abs=0.03)
+    assert measure_property("brightness", held / 255).item() == pytest.approx(0.6, abs=0.03)
     assert sum(moved(held)) < 0.5 * sum(moved(free))
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import ImageFont
 
-from majolica.sampling.sheet import GAP, LETTERS, LINES, captioned_sheet, wrap
+from majolica.sampling.sheet import GAP, LETTERS, LINES, captioned_sheet, wrap_text
 
 FONT = ImageFont.load_default(LETTERS)
 
@@ -38,10 +38,10 @@ def test_letters_beyond_ascii_are_letters() -> None:
 
 def test_prompts_are_broken_between_words_and_long_ones_end_in_dots() -> None:
     words = "a hamburger and two dolphins on a dark green background"
-    lines = wrap(words, FONT, 128)
+    lines = wrap_text(words, FONT, 128)
     assert " ".join(lines) == words and len(lines) > 1
     assert all(FONT.getlength(line) <= 128 for line in lines)
-    endless = wrap("word " * 400, FONT, 128)
+    endless = wrap_text("word " * 400, FONT, 128)
     assert len(endless) == LINES and endless[-1].endswith("...")
-    assert all(FONT.getlength(line) <= 128 for line in wrap("x" * 300, FONT, 128))
-    assert wrap("\n", FONT, 128) == [""]
+    assert all(FONT.getlength(line) <= 128 for line in wrap_text("x" * 300, FONT, 128))
+    assert wrap_text("\n", FONT, 128) == [""]

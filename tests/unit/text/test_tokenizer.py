@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from majolica.errors import UserError
-from majolica.text.tokenizer import EOS, PAD, UNK, Tokenizer, draw, train_tokenizer
+from majolica.text.tokenizer import EOS, PAD, UNK, Tokenizer, sample_captions, train_tokenizer
 
 NAMES = ("dolphin", "red apple", "car", "bicycle", "guitar", "mushroom", "octopus", "pizza", "rocket")
 BACKGROUNDS = ("teal", "dark green", "yellow", "grey")
@@ -94,7 +94,7 @@ def test_a_draw_is_uniform() -> None:
     """Each of 20 is among the 5 drawn about a quarter of the time, wherever it stands."""
     counts = [0] * 20
     for seed in range(2000):
-        for caption in draw(map(str, range(20)), 5, seed):
+        for caption in sample_captions(map(str, range(20)), 5, seed):
             counts[int(caption)] += 1
     assert all(430 < count < 570 for count in counts)  # 500, standard deviation 19
 
@@ -117,7 +117,9 @@ def test_bytes_that_stand_for_characters_are_counted(tokenizer: Tokenizer) -> No
 
 def test_long_captions_are_trained_on_by_their_beginning(tmp_path: Path) -> None:
     """SentencePiece itself passes over lines above 4,192 bytes; a 100 kB caption would be lost, or fill the memory."""
-    assert all(len(caption.encode()) <= 4000 for caption in draw(["ä" * 50_000, "word " * 20_000, "short"], 9))
+    assert all(
+        len(caption.encode()) <= 4000 for caption in sample_captions(["ä" * 50_000, "word " * 20_000, "short"], 9)
+    )
     train_tokenizer([f"dolphin {i} " + "mushroom " * 20_000 for i in range(10)], tmp_path / "t.model", 300)
     assert Tokenizer(tmp_path / "t.model").byte_counts(["mushroom", "日"]) == [0, 3]
 

@@ -10,15 +10,15 @@ import pytest
 from majolica.config.checks import check_config
 from majolica.config.data import DataConfig, SourceConfig
 from majolica.config.fitting import fit_schedule, has_open_options
-from majolica.config.io import load
+from majolica.config.io import load_config
 from majolica.config.run import RunConfig
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.errors import UserError
-from majolica.launch.prepare import prepare
+from majolica.launch.prepare import prepare_run
 from majolica.recipes import RECIPES, recipe
 from majolica.train import fitting
-from majolica.train.fitting import Machine, check_settled, fit, fit_new_run, fit_to_pictures, this_machine
+from majolica.train.fitting import Machine, check_settled, fit_new_run, fit_to_machine, fit_to_pictures, this_machine
 from ranks import changed
 from tiny import tiny_run
 
@@ -60,9 +60,9 @@ def test_a_recipe_fits_the_machine(name: str, machine: Machine, expected: tuple[
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("machine", [LAPTOP, SERVER, GPU, NODE], ids=str)
 def test_the_global_batch_is_what_the_recipe_says(name: str, machine: Machine) -> None:
-    asked, train = recipe(name).train, fit(recipe(name), machine).train
+    asked, train = recipe(name).train, fit_to_machine(recipe(name), machine).train
     assert train.batch * train.processes == asked.batch * (asked.processes or 1)
-    assert not has_open_options(fit(recipe(name), machine))
+    assert not has_open_options(fit_to_machine(recipe(name), machine))
 
 
 @pytest.mark.parametrize("name", CLUSTERS)
@@ -73,17 +73,17 @@ def test_a_recipe_for_a_cluster_never_shrinks_and_what_the_machine_lacks_is_said
 
 
 def test_an_explicit_option_wins() -> None:
-    one = fit(changed(recipe("demo"), processes=1), SERVER)
+    one = fit_to_machine(changed(recipe("demo"), processes=1), SERVER)
     assert chosen(one) == (1, 128, "fp32")
-    exact = fit(changed(recipe("demo"), precision="fp32"), LAPTOP)
+    exact = fit_to_machine(changed(recipe("demo"), precision="fp32"), LAPTOP)
     assert chosen(exact) == (2, 64, "fp32")
-    few = fit(changed(recipe("demo"), batch=12), SERVER)
+    few = fit_to_machine(changed(recipe("demo"), batch=12), SERVER)
     assert chosen(few) == (1, 12, "fp32")
 
 
 def test_a_run_that_has_begun_leaves_nothing_open() -> None:
-    check_settled(fit(recipe("nano"), LAPTOP))
-    settled = fit(recipe("nano"), LAPTOP)
+    check_settled(fit_to_machine(recipe("nano"), LAPTOP))
+    settled = fit_to_machine(recipe("nano"), LAPTOP)
     for config in (
         changed(recipe("nano"), precision="bf16"),
         changed(recipe("nano"), processes=1),
@@ -115,7 +115,7 @@ def test_steps_are_fitted_to_the_pictures_of_all_sources(tmp_path: Path, capsys:
     assert fitted == fit_schedule(config, 50) and fitted.train.steps == 1_000
     assert line.startswith("fitted to 50 pictures: --train.steps 1000, each with 16 rows, so that each picture is seen")
     assert "about 320 times" in line
-    prepare(config, tmp_path / "run", resume=False)
+    prepare_run(config, tmp_path / "run", resume=False)
     assert line in capsys.readouterr().err
-    assert load(tmp_path / "run" / "config.yaml").train.steps == 1_000
+    assert load_config(tmp_path / "run" / "config.yaml").train.steps == 1_000
     assert fit_to_pictures(fitted) == (fitted, [])

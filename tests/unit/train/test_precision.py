@@ -9,7 +9,7 @@ from torch import nn
 from majolica.errors import UserError
 from majolica.models.majolica import Majolica
 from majolica.models.precision import autocast
-from majolica.train.precision import prepare
+from majolica.train.precision import prepare_precision
 from tiny import TINY
 
 CPU = torch.device("cpu")
@@ -19,7 +19,7 @@ def test_fp8_takes_the_blocks_products_and_leaves_names_and_weights() -> None:
     pytest.importorskip("torchao")
     torch.manual_seed(0)
     model, plain = Majolica(TINY), Majolica(TINY)
-    prepare(model, "fp8", CPU, emulate=True)
+    prepare_precision(model, "fp8", CPU, emulate=True)
     assert [name for name, _ in model.named_parameters()] == [name for name, _ in plain.named_parameters()]
     assert all(value.dtype == torch.float32 for value in model.parameters())
     changed = {
@@ -42,15 +42,15 @@ def test_fp8_takes_the_blocks_products_and_leaves_names_and_weights() -> None:
 
 def test_fp8_needs_the_hardware() -> None:
     with pytest.raises(UserError, match="choose bf16"):
-        prepare(nn.Module(), "fp8", CPU)
+        prepare_precision(nn.Module(), "fp8", CPU)
 
 
 def test_tf32_is_off_where_fp32_was_asked_for() -> None:
     before = torch.get_float32_matmul_precision()
     try:
-        prepare(nn.Module(), "bf16", CPU)
+        prepare_precision(nn.Module(), "bf16", CPU)
         assert torch.get_float32_matmul_precision() == "high"
-        prepare(nn.Module(), "fp32", CPU)
+        prepare_precision(nn.Module(), "fp32", CPU)
         assert torch.get_float32_matmul_precision() == "highest"
     finally:
         torch.set_float32_matmul_precision(before)

@@ -15,7 +15,7 @@ from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
-from majolica.launch.prepare import prepare
+from majolica.launch.prepare import prepare_run
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
 from majolica.text.words import NAME, load_words
 from majolica.train import vocabulary
@@ -56,7 +56,7 @@ def test_all_sources_of_a_mixture_teach_the_tokenizer(
     monkeypatch.setattr(vocabulary, "train_tokenizer", noted)
     monkeypatch.setattr(vocabulary, "TOKENIZER_CAPTIONS", 80)
     config = dataclasses.replace(blind_run(tmp_path), data=DataConfig(sources=sources))
-    prepare(config, tmp_path / "run", resume=False)
+    prepare_run(config, tmp_path / "run", resume=False)
     assert len(seen) == 80
     assert sum(caption in ENGLISH for caption in seen) == 60  # as the weights say
     known = load_words(tmp_path / "run")
@@ -65,7 +65,7 @@ def test_all_sources_of_a_mixture_teach_the_tokenizer(
 
 def test_a_small_set_is_known_completely(sources: tuple[SourceConfig, ...], tmp_path: Path) -> None:
     config = dataclasses.replace(blind_run(tmp_path), data=DataConfig(sources=sources))
-    prepare(config, tmp_path / "run", resume=False)
+    prepare_run(config, tmp_path / "run", resume=False)
     known = load_words(tmp_path / "run")
     assert known and known.complete
     assert {"a", "table", "tisch", "elefant", "roten"} <= known.words and "Tisch" not in known.words
@@ -76,7 +76,7 @@ def test_words_are_counted_for_a_tokenizer_that_is_there_already(tmp_path: Path)
     model = tmp_path / "mine.model"
     train_tokenizer(ENGLISH, model, 300)
     data = DataConfig(shards=written(tmp_path / "de", GERMAN), tokenizer=str(model))
-    prepare(dataclasses.replace(blind_run(tmp_path), data=data), tmp_path / "run", resume=False)
+    prepare_run(dataclasses.replace(blind_run(tmp_path), data=data), tmp_path / "run", resume=False)
     assert (tmp_path / "run" / "tokenizer.model").read_bytes() == model.read_bytes()
     known = load_words(tmp_path / "run")
     assert known and "elefant" in known.words and "dolphin" not in known.words
@@ -91,13 +91,13 @@ def test_remote_and_local_sources_together(tmp_path: Path, monkeypatch: pytest.M
         store.pipe(f"/german/{tar.name}", tar.read_bytes())
     monkeypatch.setattr(vocabulary, "TOKENIZER_CAPTIONS", 200)
     data = DataConfig(sources=(SourceConfig(local), SourceConfig("memory://german")), remote_cache=str(tmp_path / "c"))
-    prepare(dataclasses.replace(blind_run(tmp_path), data=data), tmp_path / "run", resume=False)
+    prepare_run(dataclasses.replace(blind_run(tmp_path), data=data), tmp_path / "run", resume=False)
     known = load_words(tmp_path / "run")
     assert known and {"dolphin", "elefant"} <= known.words and not known.complete
     assert list((tmp_path / "c").iterdir()) == []
     # With a tokenizer at hand, nothing is fetched only to count words.
     named = dataclasses.replace(data, tokenizer=str(tmp_path / "run" / "tokenizer.model"))
-    prepare(dataclasses.replace(blind_run(tmp_path), data=named), tmp_path / "other", resume=False)
+    prepare_run(dataclasses.replace(blind_run(tmp_path), data=named), tmp_path / "other", resume=False)
     assert load_words(tmp_path / "other") is None and (tmp_path / "other" / "tokenizer.model").exists()
     store.rm("/german", recursive=True)
 
@@ -109,7 +109,7 @@ def test_a_bad_tokenizer_leaves_nothing_behind(tmp_path: Path, content: bytes | 
         model.write_bytes(content)
     data = DataConfig(shards=written(tmp_path / "en", ENGLISH), tokenizer=str(model))
     with pytest.raises(UserError, match=r"mine\.model"):
-        prepare(dataclasses.replace(blind_run(tmp_path), data=data), tmp_path / "run", resume=False)
+        prepare_run(dataclasses.replace(blind_run(tmp_path), data=data), tmp_path / "run", resume=False)
     assert list((tmp_path / "run").iterdir()) == []
 
 
@@ -123,7 +123,7 @@ def test_captions_that_cannot_be_read_are_passed_over(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(ShardSet, "caption", caption)
     config = blind_run(Path(written(tmp_path / "en", ENGLISH)))
-    prepare(config, tmp_path / "run", resume=False)
+    prepare_run(config, tmp_path / "run", resume=False)
     known = load_words(tmp_path / "run")
     assert known and not known.complete and (tmp_path / "run" / NAME).exists()
 

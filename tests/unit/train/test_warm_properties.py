@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from majolica.config import io
+from majolica.config.io import save_config
 from majolica.config.run import RunConfig
 from majolica.train.warm_properties import KINDS, arrange_properties
 from tiny import TINY
@@ -23,7 +23,7 @@ def number(rows: int, start: int) -> dict[str, torch.Tensor]:
 
 def test_rows_are_taken_by_name_and_an_angle_has_three_offsets(tmp_path: Path) -> None:
     theirs = RunConfig(model=dataclasses.replace(TINY, properties=("hue", "contrast")))
-    io.save(theirs, tmp_path / "config.yaml")
+    save_config(theirs, tmp_path / "config.yaml")
     (tmp_path / "ema.safetensors").write_bytes(b"")
     ours = dataclasses.replace(theirs, model=dataclasses.replace(TINY, properties=("contrast", "sharpness", "hue")))
     kept, first = number(4, 10), number(5, 20)
@@ -36,7 +36,7 @@ def test_rows_are_taken_by_name_and_an_angle_has_three_offsets(tmp_path: Path) -
 
 def test_offsets_that_they_do_not_have_stay_as_they_are(tmp_path: Path) -> None:
     theirs = RunConfig(model=dataclasses.replace(TINY, properties=("hue", "contrast")))
-    io.save(theirs, tmp_path / "config.yaml")
+    save_config(theirs, tmp_path / "config.yaml")
     ours = dataclasses.replace(theirs, model=dataclasses.replace(TINY, properties=("contrast",)))
     kept, first = number(2, 10), number(1, 20)
     del kept[OFFSETS]

@@ -10,13 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from majolica.config import io
+from majolica.config.io import load_config
 from majolica.config.run import RunConfig
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.distributed.group import Group
 from majolica.errors import UserError
-from majolica.launch.prepare import prepare
+from majolica.launch.prepare import prepare_run
 from majolica.launch.rehearse import rehearse
 from majolica.launch.start import train
 from majolica.properties.quantiles import load_quantiles
@@ -24,7 +24,7 @@ from majolica.run.weights import home_of, load_ema
 from majolica.text.tokenizer import train_tokenizer
 from majolica.train import state
 from majolica.train.warm_properties import KINDS
-from majolica.train.warm_start import MOST_NAMES, PIECES, begin_with, describe, warm_start
+from majolica.train.warm_start import MOST_NAMES, PIECES, begin_with, describe_reasons, warm_start
 from ranks import changed
 from tiny import tiny_run, weights
 
@@ -53,8 +53,8 @@ def trained(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def begun(config: RunConfig, out: Path, group: Group = ONE) -> tuple[state.Run, list[str]]:
     """A run that has begun, and what was said."""
     said: list[str] = []
-    prepare(config, out, resume=False)
-    run = state.build_run(io.load(out / "config.yaml"), out, group)
+    prepare_run(config, out, resume=False)
+    run = state.build_run(load_config(out / "config.yaml"), out, group)
     try:
         warm_start(run, said.append)
     finally:
@@ -83,9 +83,9 @@ def test_its_tokenizer_is_taken_and_stands_in_the_configuration(
 ) -> None:
     monkeypatch.chdir(trained.parent)
     config = changed(tiny_run(shards), init_from="trained")
-    prepare(config, tmp_path / "run", resume=False)
+    prepare_run(config, tmp_path / "run", resume=False)
     assert (tmp_path / "run" / "tokenizer.model").read_bytes() == (trained / "tokenizer.model").read_bytes()
-    saved = io.load(tmp_path / "run" / "config.yaml")
+    saved = load_config(tmp_path / "run" / "config.yaml")
     assert saved.train.init_from == str(trained) and saved.data.tokenizer == str(trained / "tokenizer.model")
     assert "the tokenizer is trained/tokenizer.model, with which trained was trained" in capsys.readouterr().err
 
@@ -187,7 +187,7 @@ def test_a_rehearsal_says_what_fits_and_writes_nothing(shards: Path, trained: Pa
 
 
 def test_many_names_are_counted() -> None:
-    told = describe({f"layer{i}.weight": "" for i in range(MOST_NAMES + 3)})
+    told = describe_reasons({f"layer{i}.weight": "" for i in range(MOST_NAMES + 3)})
     assert told.endswith(f"layer{MOST_NAMES - 1}.weight and 3 more")
 
 
@@ -211,9 +211,9 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_with_them_aga
 ) -> None:
     config = changed(tiny_run(shards, steps=2), init_from=str(trained))
     train(config, tmp_path / "whole")
-    prepare(config, tmp_path / "killed", resume=False)
+    prepare_run(config, tmp_path / "killed", resume=False)
     capsys.readouterr()
-    train(io.load(tmp_path / "killed" / "config.yaml"), tmp_path / "killed", resume=True)
+    train(load_config(tmp_path / "killed" / "config.yaml"), tmp_path / "killed", resume=True)
     assert "begins with the weights" in capsys.readouterr().out
     whole, again = weights(tmp_path / "whole", 2), weights(tmp_path / "killed", 2)
     assert {name for name in whole if not torch.equal(whole[name], again[name])} == set()

@@ -15,7 +15,7 @@ from majolica.commands.options import parse_options
 from majolica.commands.progress import bar
 from majolica.config import io
 from majolica.config.engine import EngineConfig
-from majolica.config.fetch import RECIPES, FetchConfig, check, fetch_recipe
+from majolica.config.fetch import RECIPES, FetchConfig, check_fetch, fetch_recipe
 from majolica.errors import UserError
 from majolica.files import check_folder_writable
 from majolica.plurals import counted, plural
@@ -24,7 +24,7 @@ Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
 @dataclass(frozen=True)
-class Options(FetchConfig):
+class FetchOptions(FetchConfig):
     """Whether, beside every field of a `FetchConfig`."""
 
     engine: tyro.conf.OmitArgPrefixes[EngineConfig] = field(default_factory=EngineConfig)  # --workers 8, as elsewhere
@@ -37,7 +37,7 @@ class Options(FetchConfig):
 def _named(name: str) -> FetchConfig:
     """The recipe of that name, or the configuration in that YAML file."""
     if name.endswith((".yaml", ".yml")):
-        return io.read(Path(name), FetchConfig())
+        return io.read_config(Path(name), FetchConfig())
     check_name(name, "recipe", RECIPES, f"majolica data fetch web256 --input {name} --out DIR")
     return fetch_recipe(name)
 
@@ -49,7 +49,7 @@ def run(args: list[str]) -> None:
         start, args = _named(args[0]), args[1:]
     options = _parse(start, args)
     config = FetchConfig(**{field.name: getattr(options, field.name) for field in fields(FetchConfig)})
-    check(config)
+    check_fetch(config)
     if options.print_config:
         print(io.to_yaml(config), end="")
         return
@@ -77,8 +77,8 @@ def run(args: list[str]) -> None:
         print(f"{what}: training leaves such samples out, unless --data.empty-captions is keep")
 
 
-def _parse(start: FetchConfig, args: list[str]) -> Options:
-    default = Options(**{field.name: getattr(start, field.name) for field in fields(FetchConfig)})
+def _parse(start: FetchConfig, args: list[str]) -> FetchOptions:
+    default = FetchOptions(**{field.name: getattr(start, field.name) for field in fields(FetchConfig)})
     recipes = "\n".join(f"  {name:10} {(make.__doc__ or '').splitlines()[0]}" for name, make in RECIPES.items())
     text = f"Download the pictures of rows with URLs and captions into shards.\n\nRecipes:\n{recipes}"
     prog = "majolica data fetch [RECIPE|CONFIG.yaml]"

@@ -21,19 +21,19 @@ from majolica.config.filter import (
     RulesConfig,
     SampleConfig,
     WorkConfig,
-    check,
+    check_filter,
 )
 from majolica.errors import UserError
 from majolica.files import check_folder_writable
 from majolica.lock import hold_folder
 from majolica.plurals import counted
-from majolica.recipes.filter import SOURCES, source, summary
+from majolica.recipes.filter import SOURCES, source, summarise_source
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
 @dataclass(frozen=True)
-class Options:
+class FilterOptions:
     """Where to and whether, beside every field of a `FilterConfig`."""
 
     inputs: tuple[str, ...]
@@ -66,7 +66,7 @@ def run(args: list[str]) -> None:
         options.work,
         options.engine,
     )
-    check(config)
+    check_filter(config)
     if options.print_config:
         print(io.to_yaml(config), end="")
         return
@@ -91,7 +91,7 @@ def _start(args: list[str]) -> tuple[FilterConfig, list[str]]:
     if args and not args[0].startswith("-"):
         name = args[0]
         if name.endswith((".yaml", ".yml")):
-            return io.read(Path(name), FilterConfig(), _base), args[1:]
+            return io.read_config(Path(name), FilterConfig(), _base), args[1:]
         check_name(name, "source", SOURCES, f"majolica data filter private --inputs {name} --out DIR")
         return source(name), args[1:]
     if "-h" in args or "--help" in args:
@@ -104,9 +104,11 @@ def _base(recipe: str) -> FilterConfig:
     return replace(FilterConfig(), recipe=recipe) if recipe == "none" else source(recipe)
 
 
-def _parse(start: FilterConfig, args: list[str]) -> Options:
-    default = Options(start.inputs, start.columns, start.rules, start.dedup, start.sample, start.work, start.engine)
-    sources = "\n".join(f"  {name:16} {summary(name)}" for name in SOURCES)
+def _parse(start: FilterConfig, args: list[str]) -> FilterOptions:
+    default = FilterOptions(
+        start.inputs, start.columns, start.rules, start.dedup, start.sample, start.work, start.engine
+    )
+    sources = "\n".join(f"  {name:16} {summarise_source(name)}" for name in SOURCES)
     text = f"Choose rows of metadata by a source's rules, or by a configuration file.\n\nSources:\n{sources}"
     prog = "majolica data filter SOURCE|CONFIG.yaml"
     return parse_options(default, args, prog, text)

@@ -89,13 +89,13 @@ def index(
 
 
 def _one(tar: Path, rebuild: bool) -> Found:
-    from majolica.data.store.index import log, open_index, scan
+    from majolica.data.store.index import log, open_index, scan_tar
 
     level = log.level
     log.setLevel(logging.ERROR)  # all of it is said below
     try:
         made = open_index(tar, rebuild)
-        damage = (made.damage or scan(tar).damage) if made.truncated else ""
+        damage = (made.damage or scan_tar(tar).damage) if made.truncated else ""
     except UserError as error:
         return Found(tar, problem=str(error).removeprefix(f"cannot read {tar}: "))
     except OSError as error:

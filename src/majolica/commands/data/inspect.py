@@ -71,14 +71,14 @@ def inspect(
 
 def _reader(tokenizer: Path | None, recipe: str, length: int | None) -> tuple[Path | None, int]:
     """The tokenizer's file, where there is one, and the pieces of a caption that are read."""
-    from majolica.config import io
+    from majolica.config.io import load_config
     from majolica.config.run_folder import config_of_run
     from majolica.recipes import recipe as named_recipe
 
     read = named_recipe(recipe).model.text.length
     if tokenizer and tokenizer.is_dir():
         advice = f"no run in {tokenizer}: name the folder of a run, or a tokenizer.model, with --tokenizer"
-        config = io.load(config_of_run(tokenizer, "--tokenizer", advice))
+        config = load_config(config_of_run(tokenizer, "--tokenizer", advice))
         read, tokenizer = config.model.text.length, tokenizer / "tokenizer.model"
     if length is not None and length < 2:
         raise UserError(f"--length is {length}: a piece and the end of the caption are the least")

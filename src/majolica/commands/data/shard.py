@@ -18,7 +18,7 @@ from majolica.plurals import counted
 
 
 @dataclass(frozen=True)
-class Options:
+class ShardOptions:
     """What to pack, and whether."""
 
     config: ShardConfig
@@ -31,7 +31,7 @@ def run(args: list[str]) -> None:
     start, args = _start(args)
     text = "Make shards of a folder or a table of local pictures, or of what a configuration file says."
     prog = "majolica data shard SOURCE|CONFIG.yaml"
-    options = parse_options(Options(start), args, prog, text, (tyro.conf.OmitArgPrefixes,))
+    options = parse_options(ShardOptions(start), args, prog, text, (tyro.conf.OmitArgPrefixes,))
     if options.print_config:
         print(io.to_yaml(options.config), end="")
     else:
@@ -45,7 +45,7 @@ def _start(args: list[str]) -> tuple[ShardConfig, list[str]]:
             return ShardConfig(), args
         raise UserError("say what to pack first: majolica data shard FOLDER|TABLE|CONFIG.yaml --out DIR")
     if args[0].endswith((".yaml", ".yml")):
-        return io.read(Path(args[0]), ShardConfig()), args[1:]
+        return io.read_config(Path(args[0]), ShardConfig()), args[1:]
     return replace(ShardConfig(), source=args[0]), args[1:]
 
 

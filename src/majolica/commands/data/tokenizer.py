@@ -86,7 +86,7 @@ def tokenizer(
         pieces = train_tokenizer(_shown(drawn, min(sample, total)), out, vocab, sample, kind)
         seconds = time.perf_counter() - start
         measured = list(_Readable(draw_captions(sources, _MEASURED, seed + 1)))
-    known = fit(Tokenizer(out), measured, length)
+    known = describe_lengths(Tokenizer(out), measured, length)
     read = min(sample, total) - drawn.left_out - faults.total()
     report = {
         "kind": kind,
@@ -126,7 +126,7 @@ class _Readable:
                 yield caption
 
 
-def fit(tokenizer: Tokenizer, captions: list[str], length: int) -> dict[str, Any]:
+def describe_lengths(tokenizer: Tokenizer, captions: list[str], length: int) -> dict[str, Any]:
     """How long captions become beside the `length` that is read, and how much of them falls back to bytes."""
     lengths = sorted(n - 1 for n in tokenizer.lengths(captions))  # without the end-of-sentence piece
     pieces = sum(lengths)

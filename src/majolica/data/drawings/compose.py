@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from majolica.data.drawings.openmoji import Drawing, render
+from majolica.data.drawings.openmoji import Drawing, render_drawing
 from majolica.data.drawings.phrases import caption
 from majolica.errors import UserError
 
@@ -203,7 +203,7 @@ def _paste(canvas: Image.Image, thing: Drawing, place: _Place, resolution: int) 
 @lru_cache(maxsize=1024)
 def _premultiply(thing: Drawing, size: int) -> Image.Image:
     """Return the rendered drawing in the mode that Pillow scales without converting it."""
-    return Image.fromarray(render(thing, size)).convert("RGBa")
+    return Image.fromarray(render_drawing(thing, size)).convert("RGBa")
 
 
 def _mean_luma(canvas: Image.Image, table: NDArray[np.uint8]) -> float:

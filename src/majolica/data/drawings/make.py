@@ -50,7 +50,9 @@ class DrawingPlan:
         return compose(rng, self.drawings, self.resolution, self.objects, avoid=self.combinations)
 
 
-def plan(names: int | Sequence[str] = 32, resolution: int = 96, objects: int = 1, seed: int = 0) -> DrawingPlan:
+def plan_drawings(
+    names: int | Sequence[str] = 32, resolution: int = 96, objects: int = 1, seed: int = 0
+) -> DrawingPlan:
     """Choose the drawings and the held-out combinations; see `make_openmoji` for the arguments."""
     if resolution < 8:
         raise UserError(f"resolution must be at least 8 px, not {resolution}")
@@ -89,7 +91,7 @@ def make_openmoji(
         raise UserError("heldout and combinations must not be negative")
     if samples < 1:
         raise UserError(f"samples must be at least 1, not {samples}")
-    design = plan(names, resolution, objects, seed)
+    design = plan_drawings(names, resolution, objects, seed)
     description = _describe(design, samples, heldout, combinations)
     if _claim(out, description):
         return

@@ -125,7 +125,7 @@ def license_text() -> str:
 
 
 @lru_cache(maxsize=64)
-def render(drawing: Drawing, size: int) -> NDArray[np.uint8]:
+def render_drawing(drawing: Drawing, size: int) -> NDArray[np.uint8]:
     """Draw a drawing without its empty margin, with a longer side of `size` pixels: uint8 RGBA, H x W x 4,
     read-only."""
     left, top, width, height = _bounds(drawing)

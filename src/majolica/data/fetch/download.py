@@ -21,7 +21,7 @@ from majolica.data.fetch.budget import Budget
 from majolica.data.fetch.hosts import Hosts
 from majolica.data.fetch.robots import MOST_BYTES, opt_out
 from majolica.data.fetch.robots_cache import RobotsCache
-from majolica.data.fetch.session import explain, open_session
+from majolica.data.fetch.session import classify_exception, open_session
 from majolica.data.fetch.status import Failure
 from majolica.data.fetch.turn import Turn, stop_clock
 from majolica.data.fetch.urls import next_url
@@ -90,7 +90,7 @@ class Downloader:
         except Exception as error:  # whatever an answer does to the library, the other URLs must go on
             if isinstance(error, TimeoutError) and not str(error):
                 error = TimeoutError(f"not done after {self._web.deadline:g} s")
-            raise self._blame(turn, explain(error)) from None
+            raise self._blame(turn, classify_exception(error)) from None
         finally:
             turn.end()
 
@@ -160,7 +160,7 @@ class Downloader:
                         return await _robots_text(response)
                 return None
         except Exception as error:
-            failure = error if isinstance(error, Failure) else explain(error)
+            failure = error if isinstance(error, Failure) else classify_exception(error)
             if url is first and failure.status in _OF_THE_WAY:
                 raise failure from None
             reason = f"robots.txt cannot be read ({failure.status}), which counts as a no (RFC 9309)"

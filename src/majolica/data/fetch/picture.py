@@ -20,7 +20,7 @@ from majolica.data.pictures.encode import encode
 from majolica.data.pictures.faults import BadPicture, to_one_line
 from majolica.data.pictures.jpeg import check_scans, scan_jpeg
 from majolica.data.pictures.memory import Reserve, jpeg_bytes, pillow_bytes, reserve_anything
-from majolica.data.pictures.opening import WEB, open_picture, render
+from majolica.data.pictures.opening import WEB, decode_upright, open_picture
 from majolica.data.pictures.orientation import is_sideways, orientation_of
 from majolica.data.pictures.phash import phash
 
@@ -116,7 +116,7 @@ def _make(data: bytes | bytearray, opened: Any, config: PictureConfig, reserve: 
         # A JPEG that is kept is decoded only for its hash, and an eighth is enough; every byte of it is still read.
         least = (64, 64) if keep else (2 * size[0], 2 * size[1])
         _reserve_jpeg(data, opened, least[::-1] if sideways else least, reserve)
-    picture, note = render(opened)
+    picture, note = decode_upright(opened)
     if not keep and picture.size != size:
         # Bicubic takes 1.6 times as long, and the difference is as small as that of JPEG: docs/adr/031-fetch.md.
         picture = picture.resize(size, Image.Resampling.HAMMING, reducing_gap=3.0)

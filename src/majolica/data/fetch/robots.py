@@ -31,7 +31,7 @@ class Robots:
         path = _normal(path)
         if path == "/robots.txt":
             return True
-        fitting = [(len(pattern), allowed) for pattern, allowed in self.rules if fits(pattern, path)]
+        fitting = [(len(pattern), allowed) for pattern, allowed in self.rules if matches_pattern(pattern, path)]
         return max(fitting, default=(0, True))[1]
 
     def size(self) -> int:
@@ -67,7 +67,7 @@ def parse_robots(text: str, agent: str) -> Robots:
     return Robots(tuple(groups.get(ours, ())), delays.get(ours, 0.0))
 
 
-def fits(pattern: str, path: str) -> bool:
+def matches_pattern(pattern: str, path: str) -> bool:
     """Return whether `path` begins as `pattern` says: * stands for anything, and a final $ for the end.
 
     It takes linear time.

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from majolica.config.fetch import FetchConfig, check
+from majolica.config.fetch import FetchConfig, check_fetch
 from majolica.data.fetch.crawl import crawl
 from majolica.data.fetch.dedup import drop_duplicates
 from majolica.data.fetch.plan import FetchPlan, hold_and_sweep, make_plan, unfinished_shards
@@ -44,7 +44,7 @@ def fetch(
     `retry_failed`, rows that failed for a reason that may have passed are asked again, into further shards. Raises
     UserError.
     """
-    check(config)
+    check_fetch(config)
     if not config.out:
         raise UserError("say where to with --out DIR")
     folder = Path(config.out)

@@ -42,7 +42,7 @@ def user_agent(config: FetchConfig) -> str:
     return f"Mozilla/5.0 (compatible; {config.polite.user_agent}/1.0{contact})"
 
 
-def explain(error: Exception) -> Failure:
+def classify_exception(error: Exception) -> Failure:
     """Return the Failure that an exception of the network stands for."""
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error

@@ -64,12 +64,12 @@ def check_hash() -> None:
     import duckdb
 
     with duckdb.connect() as connection:
-        (found,) = connection.execute(f"SELECT {digest_sql(quote('u'), 0)}").fetchone() or (None,)
+        (found,) = connection.execute(f"SELECT {digest_sql(quote_sql('u'), 0)}").fetchone() or (None,)
     if found != order("u", 0):
         raise UserError(f"DuckDB {duckdb.__version__} computes md5_number in another way: install duckdb>=2.0")
 
 
-def quote(text: str) -> str:
+def quote_sql(text: str) -> str:
     """SQL for a text."""
     return "'" + text.replace("'", "''") + "'"
 
@@ -81,12 +81,12 @@ def name(column: str) -> str:
 
 def files(paths: Sequence[Path | str]) -> str:
     """SQL for the table that parquet files hold together."""
-    return f"read_parquet([{', '.join(quote(str(path)) for path in paths)}])"
+    return f"read_parquet([{', '.join(quote_sql(str(path)) for path in paths)}])"
 
 
 def copy_to(path: Path, row_group: int = ROW_GROUP, codec: str = "snappy") -> str:
     """The end of a COPY statement that writes a parquet file."""
-    return f"TO {quote(str(path))} (FORMAT parquet, COMPRESSION {codec}, ROW_GROUP_SIZE {row_group})"
+    return f"TO {quote_sql(str(path))} (FORMAT parquet, COMPRESSION {codec}, ROW_GROUP_SIZE {row_group})"
 
 
 def scalar(connection: DuckDBPyConnection, query: str) -> Any:

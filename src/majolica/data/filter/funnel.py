@@ -20,7 +20,7 @@ from majolica.files import write_atomic
 NAME = "funnel.json"
 
 
-def funnel(
+def make_funnel(
     job: Job,
     files: Sequence[InputFile],
     counts: Sequence[dict[str, Any]],
@@ -70,12 +70,12 @@ def funnel(
     }
 
 
-def save(out: Path, found: dict[str, Any]) -> None:
+def save_funnel(out: Path, found: dict[str, Any]) -> None:
     """Write funnel.json as a whole file."""
     write_atomic(out / NAME, json.dumps(found, indent=1) + "\n")
 
 
-def load(out: Path) -> dict[str, Any]:
+def load_funnel(out: Path) -> dict[str, Any]:
     """The funnel of a finished output; UserError where there is none."""
     try:
         found: dict[str, Any] = json.loads((out / NAME).read_text(encoding="utf-8"))

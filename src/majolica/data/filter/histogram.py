@@ -74,7 +74,7 @@ HISTOGRAMS = {
 }
 
 
-def count(connection: DuckDBPyConnection, table: str) -> dict[str, list[int]]:
+def count_bins(connection: DuckDBPyConnection, table: str) -> dict[str, list[int]]:
     """The rows of `table` in each bin of each histogram; the last bin has unknown values."""
     out = {}
     for name, histogram in HISTOGRAMS.items():

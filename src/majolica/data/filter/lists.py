@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from majolica.data.filter.columns import Column, readable
-from majolica.data.filter.database import copy_to, database, name, quote, scalar
+from majolica.data.filter.database import copy_to, database, name, quote_sql, scalar
 from majolica.data.filter.order import HIGH, LOW, digest_sql
 from majolica.data.filter.storage import attach, find_inputs, open_file
 from majolica.data.filter.work import Job, once
@@ -88,7 +88,7 @@ def _columns(connection: DuckDBPyConnection, path: str) -> list[str]:
             raise UserError(f"{file.path} is not an opt-out list: it has no column url or domain, but {present}")
         for column in wanted:
             out.append(
-                f"SELECT {readable(column)}::VARCHAR AS entry FROM read_parquet({quote(file.path)}) "
+                f"SELECT {readable(column)}::VARCHAR AS entry FROM read_parquet({quote_sql(file.path)}) "
                 f"WHERE {name(column.name)} IS NOT NULL"
             )
     return out

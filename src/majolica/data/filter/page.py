@@ -9,14 +9,14 @@ import yaml
 
 from majolica.html.axes import Axis
 from majolica.html.charts import charts
-from majolica.html.elements import ShareBar, bullet_list, code, details, paragraph, table
+from majolica.html.elements import ShareBar, bullet_list, code, collapsible, paragraph, table
 from majolica.html.histogram import Bars, histogram
 from majolica.html.numbers import share
 from majolica.html.page import Card, Page, Section, render_page
 from majolica.plurals import counted, plural
 
 
-def render(found: Mapping[str, Any]) -> str:
+def render_funnel(found: Mapping[str, Any]) -> str:
     """The page for what funnel.json holds: no script, no link to the outside."""
     rows_in, rows_out = found["rows_in"], found["rows_out"]
     kept = rows_out / rows_in if rows_in else 0
@@ -108,4 +108,4 @@ def _made(found: Mapping[str, Any]) -> str:
     parts = {"Configuration": config, f"Input, {counted(len(found['inputs']), 'file')}": inputs, "Output": files}
     order = paragraph("Rows stand in ascending order of this hash of their URL:")
     order += code(f"order(url) = {found['hash']['order']}, seed {found['hash']['seed']}")
-    return order + "".join(details(title, code(text)) for title, text in parts.items())
+    return order + "".join(collapsible(title, code(text)) for title, text in parts.items())

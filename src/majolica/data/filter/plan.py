@@ -36,7 +36,7 @@ class RowStretch:
         return sum(piece.stop - piece.start for piece in self.pieces)
 
 
-def plan(config: FilterConfig, files: Sequence[InputFile]) -> tuple[list[RowStretch], list[str]]:
+def plan_stretches(config: FilterConfig, files: Sequence[InputFile]) -> tuple[list[RowStretch], list[str]]:
     """The stretches of the input, and warnings about rules for which a file has no column.
 
     Raises UserError as `find` does.

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from majolica.config.filter import FilterConfig, RulesConfig
-from majolica.data.filter.database import quote
+from majolica.data.filter.database import quote_sql
 from majolica.errors import UserError
 from majolica.plurals import counted
 
@@ -84,9 +84,9 @@ def _url(rules: RulesConfig) -> list[Reason]:
     if rules.url.schemes:
         schemes = [scheme.lower() for scheme in rules.url.schemes]
         usual = " OR ".join(
-            f"starts_with(url, {quote(f'{scheme}://')})" for scheme in schemes
+            f"starts_with(url, {quote_sql(f'{scheme}://')})" for scheme in schemes
         )  # a quicker test, made first
-        known = ", ".join(map(quote, schemes))
+        known = ", ".join(map(quote_sql, schemes))
         sql = f"NOT ({usual}) AND lower(split_part(url, '://', 1)) NOT IN ({known})"
         out.append(Reason("url", "scheme not allowed", sql))
     return out
@@ -119,7 +119,7 @@ def _caption(rules: RulesConfig) -> list[Reason]:
     ]
     out = [Reason("caption", why, sql, ("text",), rule.null) for on, why, sql in tests if on]
     if rules.language.allowed:
-        known = ", ".join(quote(language.lower()) for language in rules.language.allowed)
+        known = ", ".join(quote_sql(language.lower()) for language in rules.language.allowed)
         sql = f"lower(language) NOT IN ({known})"
         out.append(Reason("language", "another language", sql, ("language",), rules.language.null))
     return out
@@ -133,7 +133,7 @@ def _scores(rules: RulesConfig) -> list[Reason]:
     if likeness.max < 1:
         out.append(_score("similarity", "similarity", ">", likeness.max, likeness.null))
     if nsfw.allowed:
-        known = ", ".join(quote(category.lower()) for category in nsfw.allowed)
+        known = ", ".join(quote_sql(category.lower()) for category in nsfw.allowed)
         out.append(Reason("nsfw", "category", f"lower(nsfw) NOT IN ({known})", ("nsfw",), nsfw.null))
     if nsfw.max_probability < 1:
         out.append(_score("nsfw", "punsafe", ">", nsfw.max_probability, nsfw.null))

@@ -9,13 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from majolica.config.filter import FilterConfig, check
-from majolica.data.filter import duplicates, funnel, near, settle
+from majolica.config.filter import FilterConfig, check_filter
+from majolica.data.filter import duplicates, near, settle
 from majolica.data.filter.database import check_hash
+from majolica.data.filter.funnel import load_funnel, make_funnel, save_funnel
 from majolica.data.filter.lists import make_lists, versions
-from majolica.data.filter.page import render
-from majolica.data.filter.plan import buckets, plan
-from majolica.data.filter.scan import scan
+from majolica.data.filter.page import render_funnel
+from majolica.data.filter.plan import buckets, plan_stretches
+from majolica.data.filter.scan import scan_stretch
 from majolica.data.filter.storage import find_inputs
 from majolica.data.filter.work import Job, fingerprint, open_work
 from majolica.data.filter.write import PARTS, shares, write
@@ -41,10 +42,10 @@ def filter_metadata(config: FilterConfig, out: Path, restart: bool = False, repo
     away what `out` holds of another run. Raises UserError for bad input, for contradictions in the
     configuration, and where the disk refuses.
     """
-    run = _Run(check(config), report or (lambda step, done, total: None))
+    run = _Run(check_filter(config), report or (lambda step, done, total: None))
     check_hash()
     files = find_inputs(config.inputs)
-    stretches, warnings = plan(config, files)
+    stretches, warnings = plan_stretches(config, files)
     if not stretches:
         raise UserError(f"{counted(len(files), 'input file')} {plural(len(files), 'holds', 'hold')} no rows")
     domain = config.rules.domain
@@ -53,16 +54,16 @@ def filter_metadata(config: FilterConfig, out: Path, restart: bool = False, repo
     job = Job(config, out.absolute(), buckets(config, files))
     if open_work(job, mark, restart):
         log.info("%s is finished already", out)
-        return funnel.load(out)
+        return load_funnel(out)
     for warning in warnings[:10]:
         log.warning(warning)
     make_lists(job)
-    counts = run.stage("reading", partial(scan, job), stretches)
+    counts = run.stage("reading", partial(scan_stretch, job), stretches)
     counts += run.stage("repeated URLs", partial(duplicates.urls, job), range(job.buckets))
     kept, later = run.settle_buckets(job, [part["kept"] for part in counts[len(stretches) :]])
     rows = settle.within_budget(kept, config.sample.budget)
     written = run.stage("writing", partial(write, job), shares(kept, rows, config.work.rows_per_file))
-    found = funnel.funnel(job, files, counts + later, kept, written, warnings)
+    found = make_funnel(job, files, counts + later, kept, written, warnings)
     return _finish(job, {"fingerprint": mark, **found})
 
 
@@ -94,7 +95,7 @@ class _Run:
             counts += self.near(job, sum(kept))
         if config.rules.domain.cap:
             self.stage("domains", partial(settle.sites, job), every)
-            settle.quotas(job)
+            settle.count_earlier_excess(job)
         settled = self.stage("settling", partial(settle.settle, job), every)
         return [part["kept"] for part in settled], counts + settled
 
@@ -115,7 +116,7 @@ def _finish(job: Job, found: Counts) -> Counts:
                 publish_file(part, job.out / name)
     except OSError as error:
         raise UserError(f"cannot write {job.out}: {error.strerror or error}") from error
-    write_atomic(job.out / "funnel.html", render(found))
-    funnel.save(job.out, found)
+    write_atomic(job.out / "funnel.html", render_funnel(found))
+    save_funnel(job.out, found)
     shutil.rmtree(job.work, ignore_errors=True)
     return found

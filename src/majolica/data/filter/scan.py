@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from majolica.data.filter import histogram, hosts
+from majolica.data.filter import hosts
 from majolica.data.filter.columns import CANONICAL, select
-from majolica.data.filter.database import copy_to, database, quote, scalar
+from majolica.data.filter.database import copy_to, database, quote_sql, scalar
+from majolica.data.filter.histogram import count_bins
 from majolica.data.filter.lists import BLOCKED, OPTED_DOMAINS
 from majolica.data.filter.mend import MendedPiece
 from majolica.data.filter.order import HIGH, LOW, digest_sql, share_limit
@@ -29,7 +30,7 @@ TEXTS = [column for column, kind in CANONICAL.items() if kind == "VARCHAR"]
 NUMBERS = [column for column, kind in CANONICAL.items() if kind != "VARCHAR"]
 
 
-def scan(job: Job, stretch: RowStretch) -> dict[str, Any]:
+def scan_stretch(job: Job, stretch: RowStretch) -> dict[str, Any]:
     """The counts of a stretch: rows, reasons, unusable values, histograms, and rows written."""
     return once(job, STAGE, stretch.number, lambda beside: _scan(job, stretch, beside))
 
@@ -71,7 +72,7 @@ def _tag(connection: DuckDBPyConnection, job: Job, stretch: RowStretch) -> list[
 
 
 def _piece(piece: Piece) -> str:
-    source = f"read_parquet({quote(piece.path)}, file_row_number = true)"
+    source = f"read_parquet({quote_sql(piece.path)}, file_row_number = true)"
     return (
         f"SELECT {', '.join(select(piece.columns))} FROM {source} "
         f"WHERE file_row_number BETWEEN {piece.start} AND {piece.stop - 1}"
@@ -113,7 +114,7 @@ def _counts(connection: DuckDBPyConnection, job: Job, mended: list[MendedPiece])
         "rows": scalar(connection, "SELECT count(*) FROM kept"),
         "reasons": by_reason,
         "bad": bad,
-        "histograms": histogram.count(connection, "kept"),
+        "histograms": count_bins(connection, "kept"),
     }
 
 

@@ -28,7 +28,7 @@ def sites(job: Job, bucket: int) -> dict[str, Any]:
     return once(job, SITES, bucket, task)
 
 
-def quotas(job: Job) -> dict[str, Any]:
+def count_earlier_excess(job: Job) -> dict[str, Any]:
     """Find how many rows of each site above the cap stand in earlier buckets."""
 
     def task(beside: Path) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from majolica.data.filter import histogram
 from majolica.data.filter.columns import CANONICAL
 from majolica.data.filter.database import copy_to, database, files
 from majolica.data.filter.duplicates import BEST_URL, URLS
+from majolica.data.filter.histogram import count_bins
 from majolica.data.filter.rules import CHARS
 from majolica.data.filter.settle import SETTLE
 from majolica.data.filter.work import Job, once
@@ -67,7 +67,7 @@ def _write(job: Job, share: Share) -> dict[str, Any]:
             publish_file(beside, path)
             names[path.name] = rows[0] if rows else 0
         written = f"(SELECT *, {CHARS} AS chars FROM {files([folder / name for name in names])})"
-        return {"files": names, "histograms": histogram.count(connection, written)}
+        return {"files": names, "histograms": count_bins(connection, written)}
 
 
 def _query(job: Job, share: Share, first: int, rows: int) -> str:

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from majolica.config.io import to_dict
-from majolica.config.shard import ShardConfig, check
+from majolica.config.shard import ShardConfig, check_shard
 from majolica.data.fetch.picture import set_up_decoders
-from majolica.data.folder.listing import base
+from majolica.data.folder.listing import base_folder
 from majolica.data.folder.local_picture import Unusable, rules, sample
-from majolica.data.folder.report import GatherReport, write_report
-from majolica.data.folder.spool import SPLITS, ShardTask, drop_spool, read_rows, spool_rows
+from majolica.data.folder.report import GatherReport, write_shard_report
+from majolica.data.folder.spool import SPLITS, ShardTask, drop_spool, read_spool, spool_rows
 from majolica.data.store.contents import tars_inside
 from majolica.data.store.index import open_index
 from majolica.data.store.pack import write_tar
@@ -39,7 +39,7 @@ def gather(config: ShardConfig, progress: Callable[[int, int], None] | None = No
     captions have changed. Raises UserError for a source without usable pictures, for a folder that holds something
     else, or if the disk refuses.
     """
-    check(config)
+    check_shard(config)
     out = Path(config.out)
     description = {name: value for name, value in to_dict(config).items() if name not in ("out", "engine", "decode_gb")}
     _check_claim(out, description)
@@ -58,7 +58,7 @@ def gather(config: ShardConfig, progress: Callable[[int, int], None] | None = No
                 progress(done, total)
     finally:
         drop_spool(out)
-    return write_report(config, out, tasks)
+    return write_shard_report(config, out, tasks)
 
 
 def _check_claim(out: Path, description: dict[str, Any]) -> None:
@@ -102,9 +102,9 @@ def _shard(task: ShardTask, config: ShardConfig) -> None:
 
 def _records(task: ShardTask, config: ShardConfig, skipped: list[list[str]]) -> Iterator[tuple[str, Record]]:
     digits = max(4, len(str(config.per_shard - 1)))
-    for number, row in enumerate(read_rows(task, Path(config.out))):
+    for number, row in enumerate(read_spool(task, Path(config.out))):
         try:
-            yield f"{task.name}{number:0{digits}d}", sample(row, base(Path(config.source)), config)
+            yield f"{task.name}{number:0{digits}d}", sample(row, base_folder(Path(config.source)), config)
         except Unusable as why:
             skipped.append([str(row["path"]), why.reason, why.detail])
 
@@ -112,9 +112,9 @@ def _records(task: ShardTask, config: ShardConfig, skipped: list[list[str]]) -> 
 def _state(task: ShardTask, config: ShardConfig) -> str:
     """Return a hash of the rows of a shard and of the sizes and times of their files; if it is equal, nothing is to
     do."""
-    folder = base(Path(config.source))
+    folder = base_folder(Path(config.source))
     seen = hashlib.sha256()
-    for row in read_rows(task, Path(config.out)):
+    for row in read_spool(task, Path(config.out)):
         seen.update(json.dumps(row).encode())
         path = folder / str(row["path"])
         for file in (path, path.with_suffix(".txt"), path.with_suffix(".json")) if path.name else ():

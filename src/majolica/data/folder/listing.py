@@ -32,7 +32,7 @@ CAPTIONS = ("caption", "text", "TEXT", "description", "prompt", "title", "alt")
 TABLES = (".parquet", ".csv", ".tsv", ".jsonl", ".ndjson")
 
 
-def base(source: Path) -> Path:
+def base_folder(source: Path) -> Path:
     """Return the folder that relative paths start from."""
     return source if source.is_dir() else source.parent
 

@@ -26,7 +26,7 @@ class GatherReport:
     """Number of pictures that are left out, by reason; out/skipped.jsonl names each of them."""
 
 
-def write_report(config: ShardConfig, out: Path, tasks: list[ShardTask]) -> GatherReport:
+def write_shard_report(config: ShardConfig, out: Path, tasks: list[ShardTask]) -> GatherReport:
     """Write report.json and skipped.jsonl into `out`.
 
     Raises UserError if no picture can be used, or if a folder holds tars that the source no longer gives.

@@ -110,7 +110,7 @@ def _hash(row: Row) -> int:
     return int.from_bytes(hashlib.sha256(path).digest()[:8], "big")
 
 
-def read_rows(task: ShardTask, out: Path) -> Iterator[Row]:
+def read_spool(task: ShardTask, out: Path) -> Iterator[Row]:
     """Yield the rows of a shard from the spool in `out`."""
     with (out / _SPOOL / task.spool).open("rb") as file:
         file.seek(task.offset)

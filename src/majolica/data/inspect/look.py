@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from majolica.config.engine import EngineConfig
-from majolica.data.inspect.measure import Measured, SampleStretch, measure, merge
-from majolica.data.inspect.page import Content, render
+from majolica.data.inspect.measure import SampleStatistics, SampleStretch, measure_stretch, merge_statistics
+from majolica.data.inspect.page import Content, render_inspection
 from majolica.data.inspect.sets import ShardSets
 from majolica.data.inspect.sheet import thumbnail
 from majolica.data.inspect.summary import Summary, Tars, columns, summarise
@@ -66,12 +66,12 @@ def inspect_shards(
     """
     with ShardSets(folders) as shards:
         numbers = choose_samples(len(shards), look.limit, look.seed)
-        found = merge(_measure_stretches(shards, numbers, engine, progress))
+        found = merge_statistics(_measure_stretches(shards, numbers, engine, progress))
         summary = summarise(folders, _tars(shards), found, look.seed, look.distance)
         number = found.samples["number"][~found.samples["bad"]].tolist()
         words = text_remarks(shards, number, look.tokenizer, look.length, look.seed)
         summary = replace(summary, remarks=(*summary.remarks, *words))
-        content = render(_content(shards, summary, found, look))
+        content = render_inspection(_content(shards, summary, found, look))
     shown = {**summary.as_json(), "exact": summary.exact[:1000], "near": summary.near[:1000]}
     write_atomic(out.with_suffix(".json"), json.dumps(shown, indent=1))
     write_atomic(out, content)
@@ -90,14 +90,14 @@ def choose_samples(count: int, limit: int, seed: int) -> Sequence[int]:
 
 def _measure_stretches(
     shards: ShardSets, numbers: Sequence[int], engine: EngineConfig, progress: Callable[[int, int], None] | None
-) -> list[Measured]:
+) -> list[SampleStatistics]:
     cuts = range(0, len(numbers), _TOGETHER)
     stretches = [SampleStretch(shards.folders, shards.manifests, tuple(numbers[cut : cut + _TOGETHER])) for cut in cuts]
-    found: dict[SampleStretch, Measured] = {}
+    found: dict[SampleStretch, SampleStatistics] = {}
     done = 0
     # A process takes longer to start than a stretch takes to measure.
     engine = replace(engine, workers=min(engine.workers, len(stretches)))
-    for stretch, part in each(measure, stretches, engine):
+    for stretch, part in each(measure_stretch, stretches, engine):
         found[stretch] = part
         done += len(stretch.numbers)
         if progress:
@@ -126,7 +126,7 @@ def _tars(shards: ShardSets) -> Tars:
     )
 
 
-def _content(shards: ShardSets, summary: Summary, found: Measured, look: Look) -> Content:
+def _content(shards: ShardSets, summary: Summary, found: SampleStatistics, look: Look) -> Content:
     good = found.samples[~found.samples["bad"]]
     if not len(good):
         reasons = ", ".join(f"{count:,} x {reason}" for reason, count in summary.broken.items())
@@ -155,7 +155,7 @@ def _pictures(shards: ShardSets, numbers: Sequence[int]) -> list[Picture]:
     return [thumbnail(record.image, record.caption, shards.place_of(number)) for number, record in records]
 
 
-def _common(shards: ShardSets, found: Measured, most: int = 8) -> list[tuple[str, int]]:
+def _common(shards: ShardSets, found: SampleStatistics, most: int = 8) -> list[tuple[str, int]]:
     """The captions that occur most often, with their counts, if they occur more than once."""
     good = found.samples[~found.samples["bad"]]
     _, first, times = np.unique(good["caption"], return_index=True, return_counts=True)

@@ -64,7 +64,7 @@ class Field:
 
 
 @dataclass
-class Measured:
+class SampleStatistics:
     """What was measured of a stretch of samples, or of all of them."""
 
     samples: NDArray[Any] = field(default_factory=lambda: np.empty(0, SAMPLE))
@@ -90,10 +90,10 @@ class SampleStretch:
     numbers: tuple[int, ...]
 
 
-def measure(stretch: SampleStretch) -> Measured:
+def measure_stretch(stretch: SampleStretch) -> SampleStatistics:
     """Read and decode every sample of `stretch`."""
     shards = _open_sets(stretch.folders, stretch.manifests)
-    found = Measured(np.zeros(len(stretch.numbers), SAMPLE))
+    found = SampleStatistics(np.zeros(len(stretch.numbers), SAMPLE))
     for row, number in zip(found.samples, stretch.numbers, strict=True):
         row["number"] = number
         try:
@@ -105,9 +105,9 @@ def measure(stretch: SampleStretch) -> Measured:
     return found
 
 
-def merge(parts: Sequence[Measured], examples: int = 8) -> Measured:
+def merge_statistics(parts: Sequence[SampleStatistics], examples: int = 8) -> SampleStatistics:
     """All stretches as one, in their order, with at most `examples` samples of each fault."""
-    whole = Measured(np.concatenate([part.samples for part in parts]) if parts else np.empty(0, SAMPLE))
+    whole = SampleStatistics(np.concatenate([part.samples for part in parts]) if parts else np.empty(0, SAMPLE))
     for part in parts:
         whole.formats.update(part.formats)
         whole.broken.update(part.broken)
@@ -126,7 +126,7 @@ def _open_sets(folders: tuple[str, ...], manifests: tuple[str, ...]) -> ShardSet
     return ShardSets(folders)
 
 
-def _measure_one(shards: ShardSets, number: int, row: Any, found: Measured) -> None:
+def _measure_one(shards: ShardSets, number: int, row: Any, found: SampleStatistics) -> None:
     record = shards.read(number)
     decoded = decode(record.image, _SEEN)
     row["height"], row["width"] = decoded.size

@@ -35,7 +35,7 @@ class Content:
     broken: list[tuple[str, list[str]]]
 
 
-def render(content: Content) -> str:
+def render_inspection(content: Content) -> str:
     """The page as HTML."""
     summary = content.summary
     names = (Path(one).resolve().name if "://" not in one else one for one in summary.folders)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from majolica.data.inspect.duplicates import exact_groups, near_groups
-from majolica.data.inspect.measure import Measured
+from majolica.data.inspect.measure import SampleStatistics
 from majolica.plurals import counted, plural
 
 _QUANTILES = {"min": 0.0, "p5": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1.0}
@@ -63,7 +63,7 @@ class Summary:
         return asdict(self)
 
 
-def summarise(folders: Sequence[str], tars: Tars, measured: Measured, seed: int, distance: int) -> Summary:
+def summarise(folders: Sequence[str], tars: Tars, measured: SampleStatistics, seed: int, distance: int) -> Summary:
     """The summary of what was measured."""
     good = measured.samples[~measured.samples["bad"]]
     number = good["number"].tolist()

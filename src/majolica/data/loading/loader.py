@@ -17,10 +17,10 @@ from torch import Tensor
 from majolica.config.data import DataConfig
 from majolica.config.split import scale_at
 from majolica.data.loading.buffers import Buffers
-from majolica.data.loading.reader import Reader, Row, Wish
+from majolica.data.loading.reader import Reader, Row, SampleRequest
 from majolica.data.loading.sources import manifest, open_sources
-from majolica.data.loading.threads import ReadTask, Threads, drop
-from majolica.data.order.resume import check_data, check_order, unit_of
+from majolica.data.loading.threads import ReadTask, Threads, cancel_tasks
+from majolica.data.order.resume import check_data, check_order, saved_unit
 from majolica.data.order.sample_order import SampleOrder
 from majolica.data.store.fingerprint import content, stamp
 from majolica.data.store.shards import ShardSet
@@ -172,7 +172,7 @@ class Loader:
         """
         here = self.state()
         notes = check_data(state, here, [shards.folder for shards in self.sets]) + check_order(state, here)
-        self.order.use_unit(unit_of(state, self.order.signature(), self.batch * self.world))
+        self.order.use_unit(saved_unit(state, self.order.signature(), self.batch * self.world))
         self._drop()
         self.position = self._reach = int(state["position"])
         return notes
@@ -197,7 +197,7 @@ class Loader:
 
     def _drop(self) -> None:
         for reading in self._ahead:
-            drop(reading.parts)
+            cancel_tasks(reading.parts)
         self._ahead.clear()
 
     def _positions(self, start: int) -> NDArray[np.int64]:
@@ -209,21 +209,21 @@ class Loader:
         if self._remote:
             self._announce(start)
         columns = (positions, spot.source_B, spot.sample_B)
-        wishes = [
-            Wish(position, source, sample, spot.shape, self._scale_at(position - start))
+        requests = [
+            SampleRequest(position, source, sample, spot.shape, self._scale_at(position - start))
             for position, source, sample in zip(*(column.tolist() for column in columns), strict=True)
         ]
-        images_B3HW = self._buffers.take(len(wishes), *spot.shape, 3).permute(0, 3, 1, 2)
-        each = min(_PART, -(-len(wishes) // max(1, self.config.threads)))
-        parts = [slice(i, i + each) for i in range(0, len(wishes), each)]
-        work = (partial(self._read, wishes[part], images_B3HW[part]) for part in parts)
+        images_B3HW = self._buffers.take(len(requests), *spot.shape, 3).permute(0, 3, 1, 2)
+        each = min(_PART, -(-len(requests) // max(1, self.config.threads)))
+        parts = [slice(i, i + each) for i in range(0, len(requests), each)]
+        work = (partial(self._read, requests[part], images_B3HW[part]) for part in parts)
         return _Reading(start, images_B3HW, [self._threads.submit(one) for one in work])
 
     def _scale_at(self, place: int) -> int:
         return scale_at(place, self.size.scales) if place < self.size.fine else 1
 
-    def _read(self, wishes: list[Wish], images_P3HW: Tensor) -> list[Row]:
-        return [self._reader.row(wish, image_3HW) for wish, image_3HW in zip(wishes, images_P3HW, strict=True)]
+    def _read(self, requests: list[SampleRequest], images_P3HW: Tensor) -> list[Row]:
+        return [self._reader.row(request, image_3HW) for request, image_3HW in zip(requests, images_P3HW, strict=True)]
 
     def _announce(self, start: int) -> None:
         """Tell remote stores which samples come next."""

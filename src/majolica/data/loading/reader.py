@@ -13,8 +13,8 @@ from majolica.config.data import DataConfig
 from majolica.config.sources import name_sources
 from majolica.data.counter import mix
 from majolica.data.pictures.decode import Decoded, decode
-from majolica.data.pictures.faults import BadSample, explain
-from majolica.data.pictures.fit import fit
+from majolica.data.pictures.faults import BadSample, explain_sample
+from majolica.data.pictures.fit import fit_picture
 from majolica.data.pictures.frame import Fit, Shape, scale_of
 from majolica.data.pictures.memory import MemoryBudget, Reserve
 from majolica.data.store.record import Pair, Record
@@ -31,7 +31,7 @@ _STREAM = 0x5B
 
 
 @dataclass(frozen=True)
-class Wish:
+class SampleRequest:
     """What is needed at a position: which sample, in which shape, and whether also `scale` times as large."""
 
     position: int
@@ -87,33 +87,33 @@ class Reader:
         self._named: set[tuple[int, int]] = set()
         self._cache: dict[tuple[int, int], _Sample | str] = {}
 
-    def row(self, wish: Wish, image_3HW: Tensor) -> Row:
+    def row(self, request: SampleRequest, image_3HW: Tensor) -> Row:
         """Read a row, and write its picture into `image_3HW` (uint8).
 
         If its own sample cannot be read, another sample of the source takes its place; which one depends only on (seed,
         position).
         """
         with self._memory.lease() as reserve:
-            return self._fill(wish, image_3HW, reserve)
+            return self._fill(request, image_3HW, reserve)
 
-    def _fill(self, wish: Wish, image_3HW: Tensor, reserve: Reserve) -> Row:
+    def _fill(self, request: SampleRequest, image_3HW: Tensor, reserve: Reserve) -> Row:
         faults: list[str] = []
-        shards, sample = self._sets[wish.source], wish.sample
+        shards, sample = self._sets[request.source], request.sample
         for attempt in range(1, SUBSTITUTES + 1):
-            found = self._sample(wish.source, sample, wish.shape, reserve)
+            found = self._sample(request.source, sample, request.shape, reserve)
             if isinstance(found, _Sample):
-                return self._row(found, wish, image_3HW, tuple(faults))
+                return self._row(found, request, image_3HW, tuple(faults))
             faults.append(found)
-            sample = int(mix(self._seed, _STREAM, wish.position, attempt) % np.uint64(len(shards)))
+            sample = int(mix(self._seed, _STREAM, request.position, attempt) % np.uint64(len(shards)))
         raise UserError(f"{SUBSTITUTES} samples in a row of {shards.folder} cannot be read ({faults[0]})")
 
-    def _row(self, sample: _Sample, wish: Wish, image_3HW: Tensor, faults: tuple[str, ...]) -> Row:
-        picture, large = sample.picture, _enlarge(wish.shape, wish.scale)
+    def _row(self, sample: _Sample, request: SampleRequest, image_3HW: Tensor, faults: tuple[str, ...]) -> Row:
+        picture, large = sample.picture, _enlarge(request.shape, request.scale)
         fine = None
-        if wish.scale > 1 and scale_of(picture.size, large, self._how) >= 1:
-            fine = fit(picture.image, large, self._how).contiguous()
-        image_3HW.copy_(fit(picture.image, wish.shape, self._how))
-        return Row(fine, sample.caption, wish.position, wish.source, faults, sample.columns)
+        if request.scale > 1 and scale_of(picture.size, large, self._how) >= 1:
+            fine = fit_picture(picture.image, large, self._how).contiguous()
+        image_3HW.copy_(fit_picture(picture.image, request.shape, self._how))
+        return Row(fine, sample.caption, request.position, request.source, faults, sample.columns)
 
     def _sample(self, source: int, sample: int, shape: Shape, reserve: Reserve) -> _Sample | str:
         """Return a sample, or the reason why it cannot be read."""
@@ -128,7 +128,7 @@ class Reader:
             found = str(bad)
             if key not in self._named:
                 self._named.add(key)
-                log.warning("%s is replaced: %s", self._sets[source].place_of(sample), explain(bad))
+                log.warning("%s is replaced: %s", self._sets[source].place_of(sample), explain_sample(bad))
         if self._caches:
             self._cache[key] = found
         return found

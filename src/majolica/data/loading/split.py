@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from majolica.data.pictures.decode import decode
-from majolica.data.pictures.faults import BadSample, explain
-from majolica.data.pictures.fit import fit
+from majolica.data.pictures.faults import BadSample, explain_sample
+from majolica.data.pictures.fit import fit_picture
 from majolica.data.pictures.frame import Fit
 from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
@@ -50,10 +50,10 @@ def load_split(
             record = shards.read(i)
             image = decode(record.image).image
         except BadSample as bad:
-            log.warning("%s is left out: %s", shards.place_of(i), explain(bad))
+            log.warning("%s is left out: %s", shards.place_of(i), explain_sample(bad))
             continue
         resolution = resolution or min(image.shape[:2])
-        rows.append((fit(image, (resolution, resolution), how).contiguous(), record.caption, record.meta))
+        rows.append((fit_picture(image, (resolution, resolution), how).contiguous(), record.caption, record.meta))
     if not rows:
         raise UserError(f"no picture in {folder} can be read; make or fetch the data again")
     images, texts, metas = zip(*rows, strict=True)

@@ -52,7 +52,7 @@ class Threads:
             self._pool.shutdown(cancel_futures=True)
 
 
-def drop(tasks: Sequence[ReadTask[T]]) -> None:
+def cancel_tasks(tasks: Sequence[ReadTask[T]]) -> None:
     """Cancel the tasks that no thread has begun."""
     for task in tasks:
         if task.future:

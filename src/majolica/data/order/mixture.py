@@ -49,7 +49,7 @@ class Mixture:
         place = ((np.arange(changing + 1) + 0.5) / max(1, changing)).clip(max=1)[:, None]
         shares = (1 - place) * normalise(start) + place * normalise(end)
         shares[changing] = normalise(end)
-        self._quota = quotas(shares, block)
+        self._quota = round_shares(shares, block)
         """Places of each source `(K, S)` in one stream: a row for each block in which shares change, and one row for
         all blocks that follow."""
         self._before = np.vstack((np.zeros_like(self._quota[:1]), self._quota[:-1].cumsum(0)))
@@ -174,7 +174,7 @@ def normalise(weights: Sequence[float]) -> F64:
     return shares
 
 
-def quotas(shares_KS: F64, block: int) -> I64:
+def round_shares(shares_KS: F64, block: int) -> I64:
     """Return the shares as whole numbers `(K, S)` that sum to `block` in each row, by largest remainders.
 
     Raises UserError if a share above 0 gets nothing at all.

@@ -64,7 +64,7 @@ def check_order(saved: State, here: State) -> list[str]:
     ]
 
 
-def unit_of(saved: State, order: State, unit: int) -> int:
+def saved_unit(saved: State, order: State, unit: int) -> int:
     """Return how many neighbouring positions share a bucket. It is the number of the saved run, in place of `unit`.
 
     Raises UserError if that is impossible.

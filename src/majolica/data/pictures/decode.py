@@ -14,7 +14,7 @@ from majolica.data.pictures.faults import BadPicture, to_one_line
 from majolica.data.pictures.frame import Fit, Shape, scale_of
 from majolica.data.pictures.jpeg import check_scans, scan_jpeg
 from majolica.data.pictures.memory import Reserve, jpeg_bytes, pillow_bytes, reserve_anything
-from majolica.data.pictures.opening import LOCAL, open_picture, render
+from majolica.data.pictures.opening import LOCAL, decode_upright, open_picture
 from majolica.data.pictures.orientation import is_sideways, read_orientation, turn_pixels
 
 MAX_PIXELS = 64_000_000
@@ -92,7 +92,7 @@ def _other(data: bytes, reserve: Reserve) -> Decoded:
     if opened.format in ("JPEG", "MPO"):
         check_scans(data, scan_jpeg(data))
     reserve(pillow_bytes(opened.width * opened.height))
-    picture, note = render(opened)
+    picture, note = decode_upright(opened)
     return Decoded(np.array(picture), (picture.height, picture.width), note)
 
 

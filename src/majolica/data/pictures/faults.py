@@ -23,7 +23,7 @@ class BadPicture(BadSample):
         self.reason, self.detail = reason, detail
 
 
-def explain(bad: BadSample) -> str:
+def explain_sample(bad: BadSample) -> str:
     """The reason, and what more is known of this one sample."""
     detail = bad.detail if isinstance(bad, BadPicture) else ""
     return f"{bad} ({detail})" if detail and detail not in str(bad) else str(bad)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from majolica.data.pictures.frame import Fit, Shape, scale_of
 
 
-def fit(image: NDArray[np.uint8], target: Shape, how: Fit = "crop") -> Tensor:
+def fit_picture(image: NDArray[np.uint8], target: Shape, how: Fit = "crop") -> Tensor:
     """Scale a picture, H x W x 3, to `target` (bicubic, antialiased). Returns uint8, 3 x H x W, channels last in
     memory.
 

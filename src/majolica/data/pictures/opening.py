@@ -43,7 +43,7 @@ def open_picture(data: bytes | bytearray, formats: tuple[str, ...] = LOCAL) -> A
         raise BadPicture(faults.DAMAGED, to_one_line(error)) from None
 
 
-def render(opened: Any) -> tuple[Image.Image, str]:
+def decode_upright(opened: Any) -> tuple[Image.Image, str]:
     """Decode the first frame of an opened picture to upright 8-bit sRGB over white; also return why its profile was not
     used.
 

@@ -74,7 +74,7 @@ def _look(folder: Path, name: str, size: int, mtime: int) -> tuple[Tar, Any]:
     return tar, index.rows if tar.count and not isinstance(index.rows, np.memmap) else None
 
 
-def parse(data: bytes) -> list[Tar]:
+def parse_catalogue(data: bytes) -> list[Tar]:
     """Return the tars in the bytes of a saved catalogue; none if it is damaged or of another version."""
     try:
         saved = json.loads(data)
@@ -85,7 +85,7 @@ def parse(data: bytes) -> list[Tar]:
 
 def _load(path: Path) -> list[Tar]:
     try:
-        return parse(path.read_bytes())
+        return parse_catalogue(path.read_bytes())
     except OSError:
         return []
 

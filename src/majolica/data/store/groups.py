@@ -79,7 +79,7 @@ class Samples:
         if name is None:
             return
         part = _Part(member, _NOTHING)
-        if fits(name.kind, member):
+        if is_usable(name.kind, member):
             if name.kind in TEXTS:
                 # It is read now, because its bytes follow its header, and going back later is slow in a remote tar.
                 part.says = self._says(name.kind, member)
@@ -152,7 +152,7 @@ class _Groups:
         group = self._open.setdefault(key, {}) if key not in self._done else {}
         if kind in group or key in self._done:
             self.reasons["member twice"] += 1
-        elif not fits(kind, part.member):
+        elif not is_usable(kind, part.member):
             self.reasons["member too large" if part.member.plain else "not a plain file"] += 1
         else:
             group[kind] = part
@@ -206,7 +206,7 @@ class _Groups:
         return (texts[0].member, True) if texts else None
 
 
-def fits(kind: str, member: Member) -> bool:
+def is_usable(kind: str, member: Member) -> bool:
     """Return whether a member can be used as the kind that its name says: it is a plain file and not too large."""
     return member.plain and member.size <= _MOST[kind]
 

@@ -88,7 +88,7 @@ def open_index(tar: Path, rebuild: bool = False) -> Index:
     known = None if rebuild else _load(path, before)
     if known is not None:
         return known
-    index = scan(tar)
+    index = scan_tar(tar)
     if index.skipped:
         why = ", ".join(f"{count} x {reason}" for reason, count in index.reasons.items())
         log.warning("%s: some members are left out (%s)", tar, why)
@@ -108,7 +108,7 @@ def open_index(tar: Path, rebuild: bool = False) -> Index:
     return replace(mapped, damage=index.damage) if mapped else index
 
 
-def scan(tar: Path) -> Index:
+def scan_tar(tar: Path) -> Index:
     """Read all headers of `tar`. Raises UserError if it holds pictures but no caption at all."""
     try:
         with tar.open("rb") as file:
@@ -145,7 +145,7 @@ def caption_bytes(row: Any, text: bytes) -> bytes:
     return (json_caption(text) or "").encode("utf-8", "replace")
 
 
-def parse(data: bytes, size: int) -> NDArray[Any] | None:
+def parse_index(data: bytes, size: int) -> NDArray[Any] | None:
     """Return the rows in the bytes of an .mjidx file, or None if they do not belong to a tar of `size` bytes."""
     if len(data) < _HEADER.itemsize:
         return None

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from majolica.data.store import index
 from majolica.data.store.blocks import Blocks
-from majolica.data.store.catalogue import NAME, Tar, parse
+from majolica.data.store.catalogue import NAME, Tar, parse_catalogue
 from majolica.data.store.contents import compressed_notices
 from majolica.data.store.groups import ROW
+from majolica.data.store.index import count_empty, parse_index, scan_file
 from majolica.data.store.local import Opened
 from majolica.errors import UserError
 from majolica.files import whole_file
@@ -84,7 +84,7 @@ class RemoteTars:
         self._blocks.close()
 
     def _known_tars(self, sizes: dict[str, int], root: str, has_catalogue: bool) -> list[Tar]:
-        saved = parse(self._fs.cat_file(f"{root}/{NAME}")) if has_catalogue else []
+        saved = parse_catalogue(self._fs.cat_file(f"{root}/{NAME}")) if has_catalogue else []
         known = {tar.name: tar for tar in saved if sizes.get(tar.name) == tar.size and tar.name in self._has_index}
         unknown = [name for name in sizes if name not in known]
         with ThreadPoolExecutor(32) as pool:
@@ -97,7 +97,7 @@ class RemoteTars:
         if rows is None:
             rows = self._scan(name, size)
         self._keep(name, rows)
-        return Tar(name, size, 0, len(rows), index.count_empty(rows))
+        return Tar(name, size, 0, len(rows), count_empty(rows))
 
     def _rows(self, tar: Tar) -> Any:
         """Return the rows of an index. The file is memory-mapped, because all indexes together may be large."""
@@ -113,14 +113,14 @@ class RemoteTars:
 
     def _saved_index(self, name: str, size: int) -> Any:
         path = self._path[name].removesuffix(".tar") + ".mjidx"
-        return index.parse(self._fs.cat_file(path), size)
+        return parse_index(self._fs.cat_file(path), size)
 
     def _scan(self, name: str, size: int) -> Any:
         """Read a tar through once, as a stream, because there is no index of this version beside it."""
         log.info("%s/%s has no index of this version beside it and is read through", self.url, name)
         try:
             with self._fs.open(self._path[name], "rb", block_size=8 << 20, cache_type="readahead") as file:
-                return index.scan_file(file, size, f"{self.url}/{name}").rows
+                return scan_file(file, size, f"{self.url}/{name}").rows
         except OSError as error:
             raise UserError(f"{self.url}/{name} cannot be read ({error})") from error
 

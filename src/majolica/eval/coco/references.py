@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from majolica.data.pictures.decode import decode
-from majolica.data.pictures.faults import BadPicture, explain
+from majolica.data.pictures.faults import BadPicture, explain_sample
 from majolica.errors import UserError, to_printable
 from majolica.eval.coco.annotations import Coco, CocoPicture
 from majolica.eval.distances.measures import describe_extractor
@@ -37,7 +37,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Reference:
+class CocoReference:
     """The features of real pictures."""
 
     moments: Moments
@@ -86,7 +86,7 @@ def load_or_describe(
     cache: Path,
     side: int = SIDE,
     progress: Progress = lambda done, total: None,
-) -> Reference:
+) -> CocoReference:
     """Return the features of real pictures from the folder `cache`, or compute them and write them there.
 
     A picture is decoded in full (upright, sRGB), its short side becomes `side` pixels, the centre is cut
@@ -106,7 +106,7 @@ def load_or_describe(
         features_BD = torch.cat(list(described))
         write_atomic(features, save({"features_BD": features_BD.contiguous()}, {"record": json.dumps(record)}))
         statistics.unlink(missing_ok=True)
-    return Reference(_load_or_save_moments(statistics, features_BD, record), features_BD, record)
+    return CocoReference(_load_or_save_moments(statistics, features_BD, record), features_BD, record)
 
 
 def _load_or_save_moments(path: Path, features_BD: Tensor, record: dict[str, Any]) -> Moments:
@@ -150,7 +150,7 @@ def _read_square(path: Path, side: int) -> Tensor | str:
     try:
         return prepare_reference(decode(path.read_bytes()).image, side)
     except BadPicture as bad:
-        return f"{to_printable(path.name)}: {explain(bad)}"
+        return f"{to_printable(path.name)}: {explain_sample(bad)}"
     except OSError as error:
         return f"{to_printable(path.name)}: {error.strerror or error}"
 

@@ -131,7 +131,7 @@ def _take_pairs(names: Sequence[str], count: int) -> list[tuple[str, str]]:
     return [(first, str(rng.choice([name for name in names if name != first]))) for first in firsts]
 
 
-def render(task: Task, resolution: int, seed: Sequence[int]) -> Sample:
+def render_task(task: Task, resolution: int, seed: Sequence[int]) -> Sample:
     """Render a picture of a task, as `majolica data openmoji` composes them; it depends on the seed alone.
 
     Raises UserError if chance gives none in `TRIES` renders.

@@ -25,7 +25,7 @@ from majolica.eval.protocol import EvalData, Figure, PipelineLike, lacks_held_ou
 from majolica.html.charts import Points, scatter
 from majolica.html.figures import picture_rows
 from majolica.properties.property import Property
-from majolica.properties.registry import find_property, measure
+from majolica.properties.registry import find_property, measure_property
 
 CLOSE = 0.05
 """Share of the range by which a measured value may miss the requested one and still count as close."""
@@ -46,7 +46,7 @@ class Sweep:
 
     def measurements(self, name: str) -> Numbers:
         """Measure the same or another property on every picture, `(V, B)`; NaN where it has no value."""
-        values = measure(name, self.images_VB3HW.flatten(0, 1).float() / 255)
+        values = measure_property(name, self.images_VB3HW.flatten(0, 1).float() / 255)
         return values.view(self.images_VB3HW.shape[:2]).double().numpy()
 
     def accuracy(self) -> dict[str, float]:
@@ -125,7 +125,7 @@ def choose_values(name: str, data: EvalData, count: int) -> Numbers:
     pictures = data.heldout if len(data.heldout) else data.combinations
     if not len(pictures):
         raise lacks_held_out("pictures to take the range of a property from")
-    found_B = measure(name, pictures.images_B3HW.float() / 255)
+    found_B = measure_property(name, pictures.images_B3HW.float() / 255)
     found_B = found_B[found_B.isfinite()]
     if not len(found_B):
         return np.linspace(entry.low, entry.high, count)

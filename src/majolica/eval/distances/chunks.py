@@ -33,7 +33,7 @@ SHOWN = 24
 
 
 @dataclass(frozen=True)
-class Painted:
+class PaintedChunks:
     """What is known of painted pictures; the pictures themselves are not kept, but for the first ones."""
 
     features_BD: Tensor
@@ -75,14 +75,14 @@ class ChunkPainter:
             "majolica": __version__,
         }
 
-    def paint_all(self, pipeline: PipelineLike) -> Painted:
+    def paint_all(self, pipeline: PipelineLike) -> PaintedChunks:
         """Paint all captions, or take the features of those that an earlier call has painted.
 
         The picture of caption i has the seed of the brush plus i, so a longer list begins with the
         pictures of a shorter one. At most one chunk of pictures is in memory.
         """
         parts = [self._load(start) or self._paint(pipeline, start) for start in self._starts()]
-        return Painted(
+        return PaintedChunks(
             torch.cat([part.features_BD for part in parts]),
             torch.cat([part.scores_B for part in parts]),
             torch.cat([part.shown_B3HW for part in parts]),
@@ -98,7 +98,7 @@ class ChunkPainter:
     def _rows(self, start: int) -> list[str]:
         return list(self.captions[start : start + self.chunk])
 
-    def _paint(self, pipeline: PipelineLike, start: int) -> Painted:
+    def _paint(self, pipeline: PipelineLike, start: int) -> PaintedChunks:
         texts = self._rows(start)
         brush = replace(self.brush, seed=self.brush.seed + start)
         with warnings.catch_warnings():
@@ -109,7 +109,7 @@ class ChunkPainter:
         squares_B3SS = torch.stack(
             [prepare_reference(image.permute(1, 2, 0).contiguous().numpy(), self.side) for image in images_B3HW]
         )
-        painted = Painted(
+        painted = PaintedChunks(
             describe_pictures(self.extractor, squares_B3SS),
             image_text_scores(pipeline, images_B3HW, texts),
             (images_B3HW if self.size <= self.side else squares_B3SS)[: max(0, SHOWN - start)].clone(),
@@ -118,7 +118,7 @@ class ChunkPainter:
             _save_chunk(self._path(self.cache, start), painted, self._key(start))
         return painted
 
-    def _load(self, start: int) -> Painted | None:
+    def _load(self, start: int) -> PaintedChunks | None:
         """Return what an earlier call found, if it is whole and was written with the same key."""
         if self.cache is None or not all(path.is_file() for path in self._files(start)):
             return None
@@ -156,17 +156,17 @@ def _write_pictures(images_B3HW: Tensor, paths: Sequence[Path]) -> None:
             file.write(encode(picture, "png", quality=100))
 
 
-def _save_chunk(path: Path, painted: Painted, key: dict[str, Any]) -> None:
+def _save_chunk(path: Path, painted: PaintedChunks, key: dict[str, Any]) -> None:
     tensors = {name: value.contiguous() for name, value in vars(painted).items()}
     write_atomic(path, save(tensors, {"key": json.dumps(key, sort_keys=True)}))
 
 
-def _load_chunk(path: Path, key: dict[str, Any], count: int) -> Painted | None:
+def _load_chunk(path: Path, key: dict[str, Any], count: int) -> PaintedChunks | None:
     try:
         with safe_open(path, "pt") as file:
             if (file.metadata() or {}).get("key") != json.dumps(key, sort_keys=True):
                 return None
-            painted = Painted(*(file.get_tensor(field.name) for field in fields(Painted)))
+            painted = PaintedChunks(*(file.get_tensor(field.name) for field in fields(PaintedChunks)))
     except (OSError, SafetensorError):
         return None
     return painted if len(painted.features_BD) == count else None

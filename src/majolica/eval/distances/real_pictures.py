@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from majolica.config.shard import ShardConfig
-from majolica.data.folder.listing import base, rows
+from majolica.data.folder.listing import base_folder, rows
 from majolica.data.loading.split import space_evenly
 from majolica.data.pictures.decode import decode
-from majolica.data.pictures.faults import BadSample, explain
-from majolica.data.pictures.fit import fit
+from majolica.data.pictures.faults import BadSample, explain_sample
+from majolica.data.pictures.fit import fit_picture
 from majolica.data.pictures.frame import Fit
 from majolica.data.store.caption_text import is_blank
 from majolica.data.store.shards import ShardSet
@@ -55,7 +55,7 @@ def describe_source(source: Path, extractor: Extractor, side: int, how: Fit = "c
 
     def read_batches() -> Iterator[Tensor]:
         batch: list[Tensor] = []
-        for image_3HW, caption in read_pictures(source, side, how, limit):
+        for image_3HW, caption in read_real_pictures(source, side, how, limit):
             batch.append(image_3HW)
             captions.append(caption)
             seen.update(caption.encode("utf-8", "surrogatepass") + b"\0" + image_3HW.numpy().tobytes())
@@ -72,7 +72,7 @@ def describe_source(source: Path, extractor: Extractor, side: int, how: Fit = "c
     return Described(torch.cat(parts), captions, {"data_sha256": seen.hexdigest(), "real_side": side, "real_fit": how})
 
 
-def read_pictures(source: Path, side: int, how: Fit, limit: int) -> Iterator[tuple[Tensor, str]]:
+def read_real_pictures(source: Path, side: int, how: Fit, limit: int) -> Iterator[tuple[Tensor, str]]:
     """Yield pictures, uint8 `(3, side, side)`, with their captions; see `describe_source`."""
     samples = _read_shards(source, limit) if _holds_shards(source) else _read_files(source)
     found = 0
@@ -80,9 +80,9 @@ def read_pictures(source: Path, side: int, how: Fit, limit: int) -> Iterator[tup
         if found == limit:
             return
         try:
-            image_3HW = fit(decode(content).image, (side, side), how).contiguous()
+            image_3HW = fit_picture(decode(content).image, (side, side), how).contiguous()
         except BadSample as bad:
-            log.warning("%s is left out: %s", to_printable(name), explain(bad))
+            log.warning("%s is left out: %s", to_printable(name), explain_sample(bad))
             continue
         found += 1
         yield image_3HW, caption
@@ -98,7 +98,7 @@ def _read_shards(folder: Path, limit: int) -> Iterator[tuple[str, bytes, str]]:
             try:
                 pair = shards.read_pair(i)
             except BadSample as bad:
-                log.warning("%s is left out: %s", shards.place_of(i), explain(bad))
+                log.warning("%s is left out: %s", shards.place_of(i), explain_sample(bad))
                 continue
             yield shards.place_of(i), pair.image, pair.caption
 
@@ -107,7 +107,7 @@ def _read_files(source: Path) -> Iterator[tuple[str, bytes, str]]:
     """Yield the pictures of a folder or of a table."""
     without = unread = 0
     for row in rows(ShardConfig(source=str(source))):
-        path = base(source) / str(row["path"])
+        path = base_folder(source) / str(row["path"])
         try:
             text = row["caption"] if "caption" in row else path.with_suffix(".txt").read_text("utf-8-sig")
             content = path.read_bytes()

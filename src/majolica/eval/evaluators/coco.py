@@ -10,7 +10,7 @@ from majolica.eval.brush import Brush
 from majolica.eval.coco.plan import CocoPlan
 from majolica.eval.coco.prompts import write_ids
 from majolica.eval.coco.references import SIDE, load_or_describe
-from majolica.eval.distances.chunks import ChunkPainter, Painted
+from majolica.eval.distances.chunks import ChunkPainter, PaintedChunks
 from majolica.eval.distances.describe import PERCEPTION, ExtractorSource, choose_extractor
 from majolica.eval.distances.image_text import mean_with_interval
 from majolica.eval.distances.measures import Distances, DistanceSettings, measure_distances
@@ -101,7 +101,7 @@ class CocoDistance:
             self.chunk,
         )
 
-    def _sheet(self, painted: Painted) -> Figure:
+    def _sheet(self, painted: PaintedChunks) -> Figure:
         pairs = zip(painted.shown_B3HW, self.plan.prompts.texts, strict=False)
         tiles = [figure_picture(image, text) for image, text in pairs]
         note = f"The first {counted(len(tiles), 'caption')} of the list; none is chosen by hand."

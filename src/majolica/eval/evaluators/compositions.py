@@ -12,7 +12,7 @@ from majolica.errors import UserError
 from majolica.eval.brush import Brush
 from majolica.eval.compositions.examiner import Examiner, Grounds, Sight
 from majolica.eval.compositions.kinds import KINDS, SAME_PICTURES
-from majolica.eval.compositions.tasks import Task, render
+from majolica.eval.compositions.tasks import Task, render_task
 from majolica.eval.judge.panel import Panel
 from majolica.eval.judge.spec import VERSION
 from majolica.eval.pictures import figure_picture
@@ -106,7 +106,7 @@ class Compositions:
     def _examine_real(self, examiner: Examiner, some: Sequence[Task], side: int) -> list[tuple[Task, Sight]]:
         """Return what is seen in real renders of the prompts."""
         each = [(task, [RENDERS, i, again]) for i, task in enumerate(some) for again in range(self.renders)]
-        images = [torch.from_numpy(render(task, side, seed).image).permute(2, 0, 1) for task, seed in each]
+        images = [torch.from_numpy(render_task(task, side, seed).image).permute(2, 0, 1) for task, seed in each]
         return list(zip([task for task, _ in each], examiner.look(torch.stack(images)), strict=True))
 
     def _score(

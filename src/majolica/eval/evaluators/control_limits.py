@@ -16,7 +16,7 @@ from majolica.eval.control.sweep import Sweep, choose_values, paint_sweep
 from majolica.eval.judge.panel import Panel, recognise_together
 from majolica.eval.protocol import NO_PROPERTIES, EvalData, PipelineLike, Result, Table
 from majolica.plurals import counted
-from majolica.properties.registry import find_property, measure
+from majolica.properties.registry import find_property, measure_property
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Witnesses:
 def contest(sweep: Sweep, plain_B3HW: Tensor) -> float:
     """The median share of the way from what pictures measure without the property to the farther requested end."""
     entry, measured_VB = sweep.entry, sweep.measurements(sweep.name)
-    plain_B = measure(sweep.name, plain_B3HW.float() / 255).double().numpy()
+    plain_B = measure_property(sweep.name, plain_B3HW.float() / 255).double().numpy()
     away_VB = deviation(np.broadcast_to(sweep.requested_V[:, None], measured_VB.shape), plain_B[None], entry)
     left_VB = deviation(np.broadcast_to(sweep.requested_V[:, None], measured_VB.shape), measured_VB, entry)
     farthest_B, every = away_VB.argmax(0), np.arange(len(plain_B))

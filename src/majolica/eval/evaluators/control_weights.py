@@ -44,13 +44,13 @@ class ControlWeights:
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         own_PP = measure_own_cross_talk(self.properties, data.heldout or data.combinations)
-        stops = [self._measure(pipeline, data, weight, own_PP) for weight in self.weights]
+        points = [self._measure(pipeline, data, weight, own_PP) for weight in self.weights]
         metrics = {}
-        for weight, stop in zip(self.weights, stops, strict=True):
-            metrics[f"weight_{weight:g}_rho"] = float(np.mean(list(stop.rho.values())))
-            if np.isfinite(stop.beyond_PP).any():
-                metrics[f"weight_{weight:g}_cross_talk"] = stop.mean
-                metrics[f"weight_{weight:g}_cross_talk_largest"] = stop.largest
+        for weight, point in zip(self.weights, points, strict=True):
+            metrics[f"weight_{weight:g}_rho"] = float(np.mean(list(point.rho.values())))
+            if np.isfinite(point.beyond_PP).any():
+                metrics[f"weight_{weight:g}_cross_talk"] = point.mean
+                metrics[f"weight_{weight:g}_cross_talk_largest"] = point.largest
         prompts = data.plain_prompts(self.prompts)
         protocol = {**self.brush.record, **data.record, "properties": list(self.properties), "prompts": prompts}
         protocol |= {"values": self.values, "weights": list(self.weights)}
@@ -59,38 +59,38 @@ class ControlWeights:
             " weight, without projection. Cross-talk is what moves beside the property, beyond what moves with it in"
             " real pictures of the same things, in units of ranges."
         )
-        return Result("Weights of properties", metrics, self._parts(stops), note, protocol)
+        return Result("Weights of properties", metrics, self._parts(points), note, protocol)
 
-    def _measure(self, pipeline: PipelineLike, data: EvalData, weight: float, own_PP: Numbers) -> Stop:
+    def _measure(self, pipeline: PipelineLike, data: EvalData, weight: float, own_PP: Numbers) -> WeightPoint:
         brush, prompts = replace(self.brush, property_guidance=weight), data.plain_prompts(self.prompts)
         sweeps = [
             paint_sweep(pipeline, name, prompts, choose_values(name, data, self.values), brush, plain=True)
             for name in self.properties
         ]
         rho = {sweep.name: sweep.accuracy()["rho"] for sweep in sweeps}
-        return Stop(rho, np.abs(excess(measure_cross_talk(sweeps), own_PP)))
+        return WeightPoint(rho, np.abs(excess(measure_cross_talk(sweeps), own_PP)))
 
-    def _parts(self, stops: Sequence[Stop]) -> tuple[Figure | Table, ...]:
+    def _parts(self, points: Sequence[WeightPoint]) -> tuple[Figure | Table, ...]:
         labels, weights = [name.replace("_", " ") for name in self.properties], list(self.weights)
         lines = [
-            line_chart(Points(weights, [stop.rho[name] for stop in stops]), f"Rho of {label}", "weight")
+            line_chart(Points(weights, [point.rho[name] for point in points]), f"Rho of {label}", "weight")
             for name, label in zip(self.properties, labels, strict=True)
         ]
-        talk = line_chart(Points(weights, [stop.mean for stop in stops]), "Mean cross-talk", "weight")
+        talk = line_chart(Points(weights, [point.mean for point in points]), "Mean cross-talk", "weight")
         heats = [
-            Figure(f"Cross-talk at a weight of {weight:g}", share_matrix(stop.beyond_PP.tolist(), labels, labels))
-            for weight, stop in zip(weights, stops, strict=True)
+            Figure(f"Cross-talk at a weight of {weight:g}", share_matrix(point.beyond_PP.tolist(), labels, labels))
+            for weight, point in zip(weights, points, strict=True)
         ]
         rows = [
-            [f"{weight:g}", f"{np.mean(list(stop.rho.values())):.2f}", f"{stop.mean:.3f}", f"{stop.largest:.2f}"]
-            for weight, stop in zip(weights, stops, strict=True)
+            [f"{weight:g}", f"{np.mean(list(point.rho.values())):.2f}", f"{point.mean:.3f}", f"{point.largest:.2f}"]
+            for weight, point in zip(weights, points, strict=True)
         ]
         table = Table("By weight", ("weight", "mean rho", "mean cross-talk", "largest cross-talk"), rows)
         return (table, Figure("Control and cross-talk by weight", charts([talk, *lines])), *heats)
 
 
 @dataclass(frozen=True)
-class Stop:
+class WeightPoint:
     """What was found at one weight."""
 
     rho: dict[str, float]

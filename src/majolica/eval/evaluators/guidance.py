@@ -55,17 +55,17 @@ class GuidanceSweep:
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         extractor = choose_extractor(self.extractor, pipeline)
         real = Moments.of(describe_pictures(extractor, _split(data).images_B3HW))
-        stops = self._paint(pipeline, extractor, real, data)
+        points = self._paint(pipeline, extractor, real, data)
         names, count = Names(extractor, published=False), int(self.paintings(data)) // len(self.guidances)
         metrics, intervals = {}, {}
-        for stop in stops:
-            metrics[f"guidance_{stop.guidance:g}_{names.key('fd')}"] = stop.distance
-            metrics[f"guidance_{stop.guidance:g}_image_text"] = stop.score
-            intervals[f"guidance_{stop.guidance:g}_image_text"] = stop.bounds
+        for point in points:
+            metrics[f"guidance_{point.guidance:g}_{names.key('fd')}"] = point.distance
+            metrics[f"guidance_{point.guidance:g}_image_text"] = point.score
+            intervals[f"guidance_{point.guidance:g}_image_text"] = point.bounds
         how = {name: value for name, value in self._painter(extractor, data).facts().items() if name != "guidance"}
         counts = {"guidances": list(self.guidances), "painted": count, "real": real.count}
         protocol = {**how, **describe_extractor(extractor), **data.record, **counts}
-        best = min(stops, key=lambda stop: stop.distance).guidance
+        best = min(points, key=lambda point: point.distance).guidance
         lines = [
             f"{counted(count, 'caption')} are painted at each weight from the same seeds. The distance to"
             f" {counted(real.count, 'real picture')} ({names.title}) is smallest at a guidance of {best:g}. The"
@@ -73,18 +73,20 @@ class GuidanceSweep:
             " caption.",
             *(f"{line[0].upper()}{line[1:]}." for line in bias_warnings(real, count)),
         ]
-        parts = (_draw(stops, names.title), _tabulate(stops, names.title))
+        parts = (_draw(points, names.title), _tabulate(points, names.title))
         own = tuple(name for name in metrics if extractor.name == PERCEPTION or name.endswith("_image_text"))
         return Result("Guidance", metrics, parts, " ".join(lines), protocol, intervals, own)
 
-    def _paint(self, pipeline: PipelineLike, extractor: Extractor, real: Moments, data: EvalData) -> list[Stop]:
-        stops, distance_to = [], frechet_to(real)
+    def _paint(
+        self, pipeline: PipelineLike, extractor: Extractor, real: Moments, data: EvalData
+    ) -> list[GuidancePoint]:
+        points, distance_to = [], frechet_to(real)
         for guidance in self.guidances:
             painter = self._painter(extractor, data, guidance)
             painted = painter.paint_all(pipeline)
             distance = distance_to(Moments.of(painted.features_BD))
-            stops.append(Stop(guidance, distance, *mean_with_interval(painted.scores_B)))
-        return stops
+            points.append(GuidancePoint(guidance, distance, *mean_with_interval(painted.scores_B)))
+        return points
 
     def _painter(self, extractor: Extractor, data: EvalData, guidance: float = 1.0) -> ChunkPainter:
         captions, side = _split(data).captions, self.resolution
@@ -94,7 +96,7 @@ class GuidanceSweep:
 
 
 @dataclass(frozen=True)
-class Stop:
+class GuidancePoint:
     """What was found at one guidance weight."""
 
     guidance: float
@@ -109,21 +111,21 @@ def _split(data: EvalData) -> Split:
     return data.heldout or data.combinations
 
 
-def _draw(stops: Sequence[Stop], title: str) -> Figure:
-    weights = [stop.guidance for stop in stops]
-    distances = line_chart(Points(weights, [stop.distance for stop in stops]), title, "guidance")
-    scores = line_chart(Points(weights, [stop.score for stop in stops]), "Image-text score", "guidance")
+def _draw(points: Sequence[GuidancePoint], title: str) -> Figure:
+    weights = [point.guidance for point in points]
+    distances = line_chart(Points(weights, [point.distance for point in points]), title, "guidance")
+    scores = line_chart(Points(weights, [point.score for point in points]), "Image-text score", "guidance")
     return Figure("Distance and image-text score by guidance", charts([distances, scores]))
 
 
-def _tabulate(stops: Sequence[Stop], title: str) -> Table:
+def _tabulate(points: Sequence[GuidancePoint], title: str) -> Table:
     rows = [
         (
-            f"{stop.guidance:g}",
-            f"{stop.distance:.4g}",
-            f"{stop.score:.2f}",
-            f"{stop.bounds[0]:.2f} to {stop.bounds[1]:.2f}",
+            f"{point.guidance:g}",
+            f"{point.distance:.4g}",
+            f"{point.score:.2f}",
+            f"{point.bounds[0]:.2f} to {point.bounds[1]:.2f}",
         )
-        for stop in stops
+        for point in points
     ]
     return Table("Guidance weights", ("guidance", title, "image-text score", "95 % interval"), rows)

@@ -13,7 +13,7 @@ from torch import Tensor
 from majolica.eval.labelled.clip_benchmark import benchmark_result
 from majolica.eval.labelled.confusions import confusion_parts, hardest_classes
 from majolica.eval.labelled.embed import Reading, Tell, embed_classes, map_batches, tell_nobody
-from majolica.eval.labelled.pictures import Batch, LabelledPictures, describe_skipped
+from majolica.eval.labelled.pictures import LabelledBatch, LabelledPictures, describe_skipped
 from majolica.eval.labelled.scores import (
     Reliability,
     confusion_counts,
@@ -62,7 +62,7 @@ class LabelledZeroShot:
         names = self.pictures.names
         classes_KE, templates = embed_classes(pipeline, names, self.templates)
 
-        def answer(part: Batch) -> Sequence[Tensor]:
+        def answer(part: LabelledBatch) -> Sequence[Tensor]:
             images_BE = pipeline.embed_images(part.images_B3HW)
             chances_BK = pipeline.compare(images_BE, classes_KE.to(images_BE)).float().cpu()
             ranked_BK = chances_BK.argsort(dim=1, descending=True, stable=True)[:, :TOP]

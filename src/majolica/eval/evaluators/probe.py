@@ -17,7 +17,7 @@ from majolica.eval.labelled.logistic import TOLERANCE, fit_probe
 from majolica.eval.labelled.nearest import vote_of_nearest
 from majolica.eval.labelled.pictures import LabelledPictures, describe_skipped
 from majolica.eval.labelled.scores import mean_recall, mean_recall_interval
-from majolica.eval.labelled.splitting import split_rows
+from majolica.eval.labelled.splitting import split_by_class
 from majolica.eval.protocol import EvalData, PipelineLike, Result, Table
 from majolica.metrics.intervals import wilson_interval
 from majolica.plurals import counted
@@ -84,7 +84,7 @@ class Probes:
             record |= {f"test_{name}": value for name, value in test.record(self.test).items()}
             shared = len(set(reading.digests) & set(test.digests))
             return _Parts(train_NE, reading.labels_N, test_NE, test.labels_N, record, shared, (reading, test))
-        first, second = split_rows(reading.labels_N, self.share, self.seed)
+        first, second = split_by_class(reading.labels_N, self.share, self.seed)
         if not len(second):
             raise UserError(f"every class in {self.train.source} has a single picture: give two or more, or a test set")
         record["test_share"] = self.share

@@ -20,7 +20,7 @@ Change = Callable[[Tensor, Generator], Tensor]
 
 
 @dataclass(frozen=True)
-class Lesson:
+class JudgeLesson:
     """What a kind of judge learns."""
 
     build: Callable[[int], nn.Sequential]
@@ -45,9 +45,9 @@ def _damage_and_grey(images_B3HW: Tensor, generator: Generator) -> Tensor:
     return torch.where(grey_B111, luma(damaged)[:, None].expand_as(damaged), damaged)
 
 
-_strict = partial(Lesson, nonsense=24, spoil=near_misses)
-LESSONS: Mapping[Kind, Lesson] = {
-    "features": Lesson(build_residual, 16, scramble, degrade),
+_strict = partial(JudgeLesson, nonsense=24, spoil=near_misses)
+LESSONS: Mapping[Kind, JudgeLesson] = {
+    "features": JudgeLesson(build_residual, 16, scramble, degrade),
     "colours": _strict(build_residual, damage=_damage_and_grey, effort=1.5),
     "shapes": _strict(build_mixer, damage=_damage_mildly, effort=2.3),
 }

@@ -25,7 +25,11 @@ def near_misses(images_B3HW: Tensor, generator: Generator) -> Tensor:
     """Spoil the shapes: a half melts, a third becomes blobs, and a sixth is cut into tiles."""
     kinds_B = torch.randint(0, 6, (len(images_B3HW),), generator=generator)
     out = images_B3HW.clone()
-    for spoil, chosen_B in ((melt, kinds_B < 3), (blob, (kinds_B == 3) | (kinds_B == 4)), (cut, kinds_B == 5)):
+    for spoil, chosen_B in (
+        (melt, kinds_B < 3),
+        (blob, (kinds_B == 3) | (kinds_B == 4)),
+        (shuffle_and_bend, kinds_B == 5),
+    ):
         if chosen_B.any():
             out[chosen_B] = spoil(images_B3HW[chosen_B], generator)
     return out
@@ -52,6 +56,6 @@ def blob(images_B3HW: Tensor, generator: Generator) -> Tensor:
     return (soft + 1.5 * (soft - softer)).clamp(0, 1)
 
 
-def cut(images_B3HW: Tensor, generator: Generator) -> Tensor:
+def shuffle_and_bend(images_B3HW: Tensor, generator: Generator) -> Tensor:
     """Put 3 x 3 tiles in another order, and bend the picture, so that it has no straight seams."""
     return warp(shuffle_tiles(images_B3HW, 3, generator), generator)

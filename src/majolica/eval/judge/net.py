@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from majolica.data.drawings.compose import compose
 from majolica.data.drawings.openmoji import drawings
 from majolica.eval.judge.degrade import blur
-from majolica.eval.judge.lessons import LESSONS, Lesson
+from majolica.eval.judge.lessons import LESSONS, JudgeLesson
 from majolica.eval.judge.spec import JudgeSpec
 
 Progress = Callable[[int, int], None]
@@ -60,7 +60,7 @@ def measure_scores(recognise: Callable[[Tensor, Sequence[set[int]]], Tensor], sp
 
 def _learn(
     net: nn.Module,
-    lesson: Lesson,
+    lesson: JudgeLesson,
     images_B3HW: Tensor,
     targets_BK: Tensor,
     spec: JudgeSpec,

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from majolica.eval.labelled.class_list import fold
+from majolica.eval.labelled.class_list import fold_class_name
 from majolica.eval.protocol import Split
 from majolica.text.template_sets import hash_texts
 
@@ -53,7 +53,7 @@ def pair_captions(split: Split, lines: bool = False) -> CaptionedPictures:
         if picture == len(rows):
             rows.append(i)
         for caption in found:
-            place = texts.setdefault(fold(caption), len(captions))
+            place = texts.setdefault(fold_class_name(caption), len(captions))
             if place == len(captions):
                 captions.append(caption)
             pairs.add((picture, place))

@@ -45,7 +45,7 @@ class ClassList:
         """
         if isinstance(label, str):
             for form in (label, label.replace("_", " ")):
-                if (place := self.places.get(fold(form))) is not None:
+                if (place := self.places.get(fold_class_name(form))) is not None:
                     return place
             if not label.strip().isdecimal():
                 raise self._unknown(label)
@@ -58,7 +58,7 @@ class ClassList:
         return place
 
     def _unknown(self, label: str) -> UserError:
-        close = difflib.get_close_matches(fold(label), self.places, n=3, cutoff=0.5)
+        close = difflib.get_close_matches(fold_class_name(label), self.places, n=3, cutoff=0.5)
         nearest = list(dict.fromkeys(self.names[self.places[key]] for key in close)) or list(self.names[:3])
         said = "the nearest are" if close else "it begins with"
         advice = "" if self.has_keys else ", or give the names of folders beside the names, as in n01440764<tab>tench"
@@ -68,7 +68,7 @@ class ClassList:
         )
 
 
-def fold(text: str) -> str:
+def fold_class_name(text: str) -> str:
     """Return `text` in the form in which the tokenizer compares texts: without case, NFKC, with single spaces."""
     folded: str = folding_normalizer().Normalize(text)
     return folded
@@ -84,7 +84,7 @@ def list_classes(names: Sequence[str], keys: Sequence[Sequence[str]] = (), where
     if not names:
         raise UserError("the class list is empty: give one class a line")
     for place, name in enumerate(names):
-        if not fold(name).strip("\u2581"):
+        if not fold_class_name(name).strip("\u2581"):
             raise UserError(f"{spots[place]} of the class list is an empty name: say what the class shows")
         _place(places, name, place, "name", spots)
     for place, some in enumerate(keys):
@@ -94,7 +94,7 @@ def list_classes(names: Sequence[str], keys: Sequence[Sequence[str]] = (), where
 
 
 def _place(places: dict[str, int], text: str, place: int, kind: str, spots: Sequence[str]) -> None:
-    before = places.setdefault(fold(text), place)
+    before = places.setdefault(fold_class_name(text), place)
     if before != place:
         raise UserError(
             f"the class list has the {kind} {text!r} twice, in {spots[before]} and in {spots[place]}: {_ADVICE}"

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from majolica.errors import Notice
-from majolica.eval.labelled.pictures import Batch, LabelledPictures, Skipped, hash_pictures
+from majolica.eval.labelled.pictures import LabelledBatch, LabelledPictures, Skipped, hash_pictures
 from majolica.eval.protocol import PipelineLike
 from majolica.text.template_sets import TemplateSet, hash_texts
 
@@ -51,7 +51,7 @@ class Reading:
 
 
 def map_batches(
-    pictures: LabelledPictures, work: Callable[[Batch], Sequence[Tensor]], batch: int, tell: Tell = tell_nobody
+    pictures: LabelledPictures, work: Callable[[LabelledBatch], Sequence[Tensor]], batch: int, tell: Tell = tell_nobody
 ) -> tuple[list[Tensor], Reading]:
     """Read all pictures, and return what `work` makes of them, concatenated along the first axis of each tensor.
 
@@ -75,7 +75,7 @@ def map_batches(
     return results, Reading(labels_N, tuple(skipped), hash_pictures(rows), tuple(row[2] for row in rows))
 
 
-def _count(batches: Iterator[Batch], total: int, tell: Tell) -> Iterator[Batch]:
+def _count(batches: Iterator[LabelledBatch], total: int, tell: Tell) -> Iterator[LabelledBatch]:
     done = 0
     for each in batches:
         yield each

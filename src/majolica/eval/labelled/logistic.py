@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from majolica.eval.labelled.splitting import split_rows
+from majolica.eval.labelled.splitting import split_by_class
 
 PENALTIES = tuple(10.0**power for power in range(1, -7, -1))
 """Weights of the penalty that are tried, the strongest first."""
@@ -124,7 +124,7 @@ def fit_probe(
     """
     scaling = Scaling.of(features_ND)
     scaled_ND = scaling.apply(features_ND)
-    fitted, held = split_rows(labels_N, share, seed)
+    fitted, held = split_by_class(labels_N, share, seed)
     if not len(held):  # every class has a single picture
         held = fitted
     best, chosen = (-1.0, 0.0), penalties[0]

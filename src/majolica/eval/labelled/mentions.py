@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from majolica.eval.labelled.class_list import fold
+from majolica.eval.labelled.class_list import fold_class_name
 
 
 def find_mentions(caption: str, labels: Sequence[str]) -> set[int]:
@@ -20,7 +20,9 @@ def find_mentions(caption: str, labels: Sequence[str]) -> set[int]:
 
 
 def _plain(text: str) -> str:
-    return fold(text).replace("\N{LOWER ONE EIGHTH BLOCK}", " ").strip()  # which sentencepiece writes for a space
+    return (
+        fold_class_name(text).replace("\N{LOWER ONE EIGHTH BLOCK}", " ").strip()
+    )  # which sentencepiece writes for a space
 
 
 def _find(text: str, label: str) -> list[tuple[int, int]]:

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from majolica.data.pictures.decode import decode
-from majolica.data.pictures.faults import BadSample, explain
-from majolica.data.pictures.fit import fit
+from majolica.data.pictures.faults import BadSample, explain_sample
+from majolica.data.pictures.fit import fit_picture
 from majolica.data.pictures.frame import Fit
 from majolica.errors import UserError, to_printable
 from majolica.eval.labelled.class_list import ClassList
@@ -40,7 +40,7 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class Batch:
+class LabelledBatch:
     """Pictures that could be read, and those between them that could not."""
 
     numbers: tuple[int, ...]
@@ -88,7 +88,7 @@ class LabelledPictures:
             load=lambda some: self.load([rows[row] for row in some]),
         )
 
-    def read(self, batch: int = 64) -> Iterator[Batch]:
+    def read(self, batch: int = 64) -> Iterator[LabelledBatch]:
         """Yield all pictures in their order, fitted to squares, `batch` of them at a time.
 
         Broken pictures are in `Batch.skipped`. The next batch is decoded while the caller works on one. Raises
@@ -114,14 +114,14 @@ class LabelledPictures:
 
     def _decode(self, file: Encoded) -> _Read:
         if isinstance(file, BadSample):
-            return explain(file)
+            return explain_sample(file)
         try:
-            image_3HW = fit(decode(file).image, (self.side, self.side), self.fit).contiguous()
+            image_3HW = fit_picture(decode(file).image, (self.side, self.side), self.fit).contiguous()
         except BadSample as bad:
-            return explain(bad)
+            return explain_sample(bad)
         return image_3HW, hashlib.sha256(file).hexdigest()
 
-    def _collect(self, futures: Sequence[tuple[int, Future[_Read]]]) -> Batch:
+    def _collect(self, futures: Sequence[tuple[int, Future[_Read]]]) -> LabelledBatch:
         numbers, images, digests, skipped = [], [torch.zeros(0, 3, self.side, self.side, dtype=torch.uint8)], [], []
         for number, future in futures:
             read = future.result()
@@ -131,7 +131,7 @@ class LabelledPictures:
                 numbers.append(number)
                 images.append(read[0][None])
                 digests.append(read[1])
-        return Batch(tuple(numbers), torch.cat(images), tuple(digests), tuple(skipped))
+        return LabelledBatch(tuple(numbers), torch.cat(images), tuple(digests), tuple(skipped))
 
 
 _Read = tuple[Tensor, str] | str

@@ -7,7 +7,7 @@ from pathlib import Path
 from majolica.data.folder.listing import TABLES
 from majolica.data.pictures.frame import Fit
 from majolica.errors import UserError
-from majolica.eval.labelled.class_list import ClassList, fold, list_classes
+from majolica.eval.labelled.class_list import ClassList, fold_class_name, list_classes
 from majolica.eval.labelled.folders import list_folder
 from majolica.eval.labelled.listed import Label, Listed
 from majolica.eval.labelled.pictures import LabelledPictures
@@ -73,7 +73,7 @@ def _classes_of(listed: Listed, source: Path) -> ClassList:
     names: dict[str, str] = {}
     for label in sorted({str(label) for label in listed.labels}):
         name = label.replace("_", " ").strip()
-        names.setdefault(fold(name), name)
+        names.setdefault(fold_class_name(name), name)
     return list_classes(list(names.values()))
 
 

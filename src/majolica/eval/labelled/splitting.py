@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def split_rows(labels_N: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
+def split_by_class(labels_N: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
     """Divide rows into two parts, whose numbers ascend; the second has `share` of every class, drawn with `seed`.
 
     A class of two rows or more has at least one in each part; the only row of a class goes to the first part. Raises

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from majolica.properties.columns import column_property, read_number
+from majolica.properties.columns import column_property, find_number
 
 
 def read(meta: Mapping[str, Any]) -> float:
     """Width over height; NaN for a picture without height."""
-    width, height = read_number(meta, "original_width", "width"), read_number(meta, "original_height", "height")
+    width, height = find_number(meta, "original_width", "width"), find_number(meta, "original_height", "height")
     return width / height if height > 0 else float("nan")
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from majolica.properties.columns import column_property, read_number
+from majolica.properties.columns import column_property, find_number
 
 
 def read(meta: Mapping[str, Any]) -> float:
     """The probability in LAION's or COYO's metadata."""
-    return read_number(meta, "punsafe", "nsfw_score_opennsfw2", "nsfw_score_gantman")
+    return find_number(meta, "punsafe", "nsfw_score_opennsfw2", "nsfw_score_gantman")
 
 
 PROPERTY = column_property("probability of unsafe content", 0.0, 1.0, read)

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from majolica.properties.columns import column_property, read_number
+from majolica.properties.columns import column_property, find_number
 
 
 def read(meta: Mapping[str, Any]) -> float:
     """The cosine of the embeddings in LAION's or COYO's metadata."""
-    return read_number(meta, "similarity", "clip_similarity_vitb32", "clip_similarity_vitl14")
+    return find_number(meta, "similarity", "clip_similarity_vitb32", "clip_similarity_vitl14")
 
 
 PROPERTY = column_property("cosine similarity of picture and caption", 0.0, 0.6, read)

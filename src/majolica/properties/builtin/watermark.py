@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from majolica.properties.columns import column_property, read_number
+from majolica.properties.columns import column_property, find_number
 
 
 def read(meta: Mapping[str, Any]) -> float:
     """The probability in LAION's or COYO's metadata."""
-    return read_number(meta, "pwatermark", "watermark_score")
+    return find_number(meta, "pwatermark", "watermark_score")
 
 
 PROPERTY = column_property("probability of a watermark", 0.0, 1.0, read)

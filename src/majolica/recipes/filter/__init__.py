@@ -27,6 +27,6 @@ def source(name: str) -> FilterConfig:
     return SOURCES[name]()
 
 
-def summary(name: str) -> str:
+def summarise_source(name: str) -> str:
     """Return the first line of the description of a source."""
     return (SOURCES[name].__doc__ or "").strip().splitlines()[0]

@@ -97,12 +97,12 @@ class HeldOut:
     def _read(self, run: Run) -> None:
         folders = find_held_out(run.config.data)
         if folders:
-            self.pictures = read_pictures(folders, run.config, run.tokenizer, run.model.conditions.categories)
+            self.pictures = read_heldout(folders, run.config, run.tokenizer, run.model.conditions.categories)
 
     def _measure(self, run: Run, average: dict[str, Tensor]) -> None:
         assert self.log and self.pictures
         with swap_in_ema(average, run.model, run.config.train.compile):
-            values = measure(run.model, self.pictures, run.config, run.tokenizer, run.group.device)
+            values = measure_heldout(run.model, self.pictures, run.config, run.tokenizer, run.group.device)
         self.log.add(run.step, {f"{HELD_OUT}/{name}": value for name, value in values.items()} | {SAMPLES: run.samples})
         shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items() if "/" not in name)
         self.log.say(f"step {run.step} held out: {shown}")
@@ -126,7 +126,7 @@ def check_folders(config: RunConfig) -> list[str]:
     return failures
 
 
-def read_pictures(
+def read_heldout(
     folders: Sequence[str],
     config: RunConfig,
     tokenizer: Tokenizer,
@@ -170,7 +170,7 @@ def read_names_beside(folder: str) -> list[str]:
 
 
 @torch.no_grad()
-def measure(
+def measure_heldout(
     model: Majolica, pictures: Pictures, config: RunConfig, tokenizer: Tokenizer, device: torch.device
 ) -> dict[str, float]:
     """Compute the losses and accuracies of the pictures, by name.

@@ -88,7 +88,7 @@ class Tally:
         skipped = [step for (step, _), share in zip(self.steps, pieces[-2].tolist(), strict=True) if share < 1]
         not_finite = len(self.steps) - here["loss"].count if "loss" in here else 0
         return Sums(
-            merge(self.losses_before, here),
+            merge_sums(self.losses_before, here),
             self.skipped_before + skipped,
             self.left_out_before + round(not_finite * group.world),
             pieces[-1].view_as(own_RV),
@@ -129,7 +129,7 @@ class Tally:
         return norm.isfinite().double().reshape(1)
 
 
-def merge(before: Mapping[str, Sum], here: Mapping[str, Sum]) -> dict[str, Sum]:
+def merge_sums(before: Mapping[str, Sum], here: Mapping[str, Sum]) -> dict[str, Sum]:
     """Add the sums by name."""
     merged = dict(before)
     for name, new in here.items():

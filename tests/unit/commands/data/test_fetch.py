@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from majolica import cli
-from majolica.config import io
-from majolica.config.fetch import RECIPES, FetchConfig, check
+from majolica.config.fetch import RECIPES, FetchConfig, check_fetch
+from majolica.config.io import read_config
 from majolica.data.fetch import run
 from majolica.data.fetch.totals import Totals
 
@@ -28,8 +28,8 @@ def test_printed_configuration_is_read_back(name: str, capsys: pytest.CaptureFix
     assert cli.main(["data", "fetch", name, "--print-config", "--polite.per-host", "3", "--input", "a", "b"]) == 0
     printed = capsys.readouterr().out
     Path("c.yaml").write_text(printed)
-    config = io.read(Path("c.yaml"), FetchConfig())
-    check(config)
+    config = read_config(Path("c.yaml"), FetchConfig())
+    check_fetch(config)
     assert config.polite.per_host == 3 and config.input == ("a", "b")
     assert config.picture == RECIPES[name]().picture
     assert cli.main(["data", "fetch", "c.yaml", "--print-config"]) == 0

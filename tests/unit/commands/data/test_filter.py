@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from majolica import cli
-from majolica.config import io
 from majolica.config.filter import FilterConfig
+from majolica.config.io import read_config
 from majolica.recipes.filter import source
 from pages import read_page
 
@@ -59,7 +59,7 @@ def test_print_config_reads_back(table: Path, capsys: pytest.CaptureFixture[str]
     words = "coyo-700m --inputs a b --dedup.distance 3 --rules.nsfw.null keep --columns.url LINK --sample.seed 4"
     assert filtered(*words.split(), "--print-config") == 0
     Path("c.yaml").write_text(capsys.readouterr().out)
-    config = io.read(Path("c.yaml"), FilterConfig(), source)
+    config = read_config(Path("c.yaml"), FilterConfig(), source)
     assert config.inputs == ("a", "b")
     assert (config.dedup.picture, config.dedup.distance, config.sample.seed) == (True, 3, 4)
     assert (config.rules.nsfw.null, config.columns.url) == ("keep", ("LINK",))

@@ -71,8 +71,8 @@ def test_unusable_tars_are_named_and_the_others_indexed(here: Path, capsys: pyte
 def test_rebuild(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cli.main(["data", "index", "good", "--workers", "1"]) == 0
     scans: list[Path] = []
-    real = data_index.scan
-    monkeypatch.setattr(data_index, "scan", lambda path: scans.append(path) or real(path))
+    real = data_index.scan_tar
+    monkeypatch.setattr(data_index, "scan_tar", lambda path: scans.append(path) or real(path))
     assert cli.main(["data", "index", "good", "--workers", "1"]) == 0 and not scans
     assert cli.main(["data", "index", "good", "--workers", "1", "--rebuild"]) == 0 and len(scans) == 2
 

@@ -112,7 +112,7 @@ def test_a_run_says_with_what_and_how_much_is_read(
     (tmp_path / "run").mkdir()
     assert cli.main(["data", "inspect", str(worded), "--tokenizer", "run"]) == 2
     assert "no run in run" in capsys.readouterr().err
-    io_config.save(tiny_run(worded), tmp_path / "run" / "config.yaml")  # reads 12 pieces
+    io_config.save_config(tiny_run(worded), tmp_path / "run" / "config.yaml")  # reads 12 pieces
     train_tokenizer(["a dolphin", "a guitar", LONG] * 9, tmp_path / "run" / "tokenizer.model", 300)
     assert cli.main(["data", "inspect", str(worded), "--tokenizer", "run"]) == 0
     assert "are longer than 12 pieces" in capsys.readouterr().out

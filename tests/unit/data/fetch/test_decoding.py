@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from majolica.config.fetch import FetchConfig, check
+from majolica.config.fetch import FetchConfig, check_fetch
 from majolica.data.fetch.run import fetch
 from majolica.data.pictures.decode import decode
 from majolica.data.store.shards import ShardSet
@@ -35,4 +35,4 @@ def test_memory_and_colours(server: Any, table: Callable[..., str], config: Fetc
 
 def test_no_memory_at_all_is_refused() -> None:
     with pytest.raises(UserError, match="decode_gb is 0: it must be above 0"):
-        check(FetchConfig(decode_gb=0.0))
+        check_fetch(FetchConfig(decode_gb=0.0))

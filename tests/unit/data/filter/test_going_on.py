@@ -64,7 +64,7 @@ def test_a_run_stopped_while_files_are_moved_goes_on(
     expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Any
 ) -> None:
     config, wanted, _ = expected
-    monkeypatch.setattr(run_module, "render", lambda found: (_ for _ in ()).throw(Stop))
+    monkeypatch.setattr(run_module, "render_funnel", lambda found: (_ for _ in ()).throw(Stop))
     with pytest.raises(Stop):
         filter_metadata(config, tmp_path / "out")
     monkeypatch.undo()

@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from majolica.config.filter import FilterConfig, SampleConfig
-from majolica.data.filter.database import check_hash, database, quote
+from majolica.data.filter.database import check_hash, database, quote_sql
 from majolica.data.filter.order import HALF, HIGH, LOW, bucket_range, digest_sql, order, share_limit
 
 URLS = ["u", "https://example.org/a.jpg", "http://h/é ü/猫?x='1'", "x" * 3000, "https://h/\x00nul"]
@@ -53,4 +53,4 @@ def test_quoting_and_one_line_errors(tmp_path: object) -> None:
 
     config = FilterConfig(sample=SampleConfig())
     with database(config, Path(str(tmp_path)), "cannot") as connection:
-        assert connection.execute(f"SELECT {quote(chr(39) + 'a')}").fetchone() == ("'a",)
+        assert connection.execute(f"SELECT {quote_sql(chr(39) + 'a')}").fetchone() == ("'a",)

@@ -9,7 +9,7 @@ import pytest
 
 from majolica.data.filter.funnel import histograms
 from majolica.data.filter.histogram import BINS, add
-from majolica.data.filter.page import render
+from majolica.data.filter.page import render_funnel
 from pages import read_page
 
 EVIL = "<script>alert(1)</script>\udcff"
@@ -35,7 +35,7 @@ def found(rows: int) -> dict[str, Any]:
 
 
 def test_the_page_shows_every_number_and_nothing_becomes_markup() -> None:
-    page = render(found(400))
+    page = render_funnel(found(400))
     assert read_page(page).tags["svg"] == 1
     assert "<script" not in page and "&lt;script&gt;alert(1)&lt;/script&gt;\\udcff" in page
     for words in (
@@ -55,7 +55,7 @@ def test_the_page_shows_every_number_and_nothing_becomes_markup() -> None:
 
 
 def test_no_rows_are_still_a_page() -> None:
-    page = render(found(0) | {"steps": [], "warnings": [], "unusable_values": {}})
+    page = render_funnel(found(0) | {"steps": [], "warnings": [], "unusable_values": {}})
     read_page(page)
     assert "0 of 0 rows stay" in page and "Why rows went" not in page
 
@@ -73,6 +73,6 @@ def test_the_bars_say_which_values_they_count_as_a_reader_expects_them(name: str
     """Not as bounds of bins of logarithms, such as 36.7583."""
     counted = add([{name: [1] * (BINS + 1)}])
     values = histograms([{"histograms": counted}], [{"histograms": counted}])[name]
-    page = render(found(400) | {"histograms": {name: values}})
+    page = render_funnel(found(400) | {"histograms": {name: values}})
     said = re.findall("<title>(.*?): 1 read</title>", page)
     assert len(said) == BINS and [*said[:3], said[-1]] == tips

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from majolica.data.loading import threads
-from majolica.data.loading.threads import Threads, drop
+from majolica.data.loading.threads import Threads, cancel_tasks
 
 
 def gated(gate: threading.Event, who: list[str], result: int) -> int:
@@ -56,7 +56,7 @@ def test_an_error_reaches_who_waits() -> None:
 def test_what_is_dropped_is_not_done() -> None:
     made, gate, who = Threads(1, "t"), threading.Event(), list[str]()
     tasks = [made.submit(lambda: gated(gate, who, 0)) for _ in range(4)]
-    drop(tasks)
+    cancel_tasks(tasks)
     gate.set()
     made.close()
     assert len(who) <= 1  # the one that had begun

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from majolica.data.order.mixture import BLOCK, Mixture, by_temperature, quotas
+from majolica.data.order.mixture import BLOCK, Mixture, by_temperature, round_shares
 from majolica.errors import UserError
 
 START, END = (5.0, 3.0, 2.0), (1.0, 1.0, 8.0)
@@ -51,8 +51,8 @@ def test_sources_are_mixed_inside_a_block() -> None:
 
 
 def test_largest_remainders() -> None:
-    assert quotas(np.array([[1 / 3, 1 / 3, 1 / 3]]), 10).tolist() == [[4, 3, 3]]
-    assert quotas(np.array([[0.0, 0.25, 0.75]]), 10).tolist() == [[0, 3, 7]]
+    assert round_shares(np.array([[1 / 3, 1 / 3, 1 / 3]]), 10).tolist() == [[4, 3, 3]]
+    assert round_shares(np.array([[0.0, 0.25, 0.75]]), 10).tolist() == [[0, 3, 7]]
 
 
 def test_a_share_too_small_to_keep_is_refused() -> None:

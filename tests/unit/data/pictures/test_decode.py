@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from majolica.data.pictures.decode import decode
-from majolica.data.pictures.fit import fit
+from majolica.data.pictures.fit import fit_picture
 from picture_files import encoded
 
 
@@ -38,7 +38,7 @@ def test_twice_the_target_is_kept(height: int, width: int, target: tuple[int, in
 
 def test_a_scaled_decode_looks_the_same() -> None:
     data = photograph(1200, 1600)
-    quick, full = (fit(decode(data, target).image, (256, 256)).float() for target in ((256, 256), None))
+    quick, full = (fit_picture(decode(data, target).image, (256, 256)).float() for target in ((256, 256), None))
     error = float((quick - full).square().mean())
     assert 10 * np.log10(255**2 / error) > 45  # decibels
 
@@ -53,7 +53,7 @@ def test_the_cut_is_central_and_keeps_proportions(height: int, width: int, targe
     y, x = np.mgrid[0:height, 0:width]
     ramps = ((y + 0.5) * 255 / height, (x + 0.5) * 255 / width, np.zeros((height, width)))
     image = np.stack(ramps, -1).round().astype(np.uint8)
-    got = fit(image, target).float()
+    got = fit_picture(image, target).float()
     assert got.shape == (3, *target)
     scale = min(height / target[0], width / target[1])
     for channel, (side, cut) in enumerate(((height, target[0] * scale), (width, target[1] * scale))):

@@ -18,7 +18,7 @@ from majolica.config.data import DataConfig
 from majolica.data.loading.loader import Loader, Size
 from majolica.data.loading.split import load_split
 from majolica.data.pictures.decode import decode
-from majolica.data.pictures.fit import fit
+from majolica.data.pictures.fit import fit_picture
 from majolica.data.pictures.frame import Fit, lost_area, scale_of
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
@@ -46,7 +46,7 @@ def at(image: Any, *places: tuple[int, int]) -> list[tuple[int, ...]]:
 def test_what_each_does(tall: bool) -> None:
     size = (30, 90) if tall else (90, 30)
     turned = (lambda y, x: (x, y)) if tall else (lambda y, x: (y, x))
-    crop, pad, stretch = (fit(bands(*size, tall), (36, 36), how) for how in HOWS)
+    crop, pad, stretch = (fit_picture(bands(*size, tall), (36, 36), how) for how in HOWS)
     assert crop.shape == pad.shape == stretch.shape == (3, 36, 36)
     assert at(crop, turned(18, 2), turned(18, 33)) == [GREEN, GREEN]
     assert at(pad, turned(18, 4), turned(18, 18), turned(18, 31)) == [RED, GREEN, BLUE]
@@ -57,7 +57,7 @@ def test_what_each_does(tall: bool) -> None:
 @pytest.mark.parametrize("how", HOWS)
 def test_what_fits_already_is_a_view(how: Fit) -> None:
     image = bands(36, 36)
-    found = fit(image, (36, 36), how)
+    found = fit_picture(image, (36, 36), how)
     assert (found.numpy() == image.transpose(2, 0, 1)).all()
     assert found.data_ptr() == image.ctypes.data
 
@@ -65,7 +65,7 @@ def test_what_fits_already_is_a_view(how: Fit) -> None:
 @pytest.mark.parametrize(("size", "target"), [((1, 1000), (16, 16)), ((1000, 1), (16, 16)), ((7, 5), (40, 24))])
 @pytest.mark.parametrize("how", HOWS)
 def test_odd_proportions(how: Fit, size: tuple[int, int], target: tuple[int, int]) -> None:
-    assert fit(np.zeros((*size, 3), np.uint8), target, how).shape == (3, *target)
+    assert fit_picture(np.zeros((*size, 3), np.uint8), target, how).shape == (3, *target)
 
 
 def test_a_padded_picture_may_be_decoded_smaller() -> None:
@@ -91,7 +91,7 @@ def test_training_evaluation_and_use_agree(tmp_path: Path) -> None:
     for how in HOWS:
         with Loader(DataConfig(shards=str(tmp_path / "s"), threads=0, fit=how), 1, Size(24), 0) as loader:
             trained = next(loader).images_B3HW[0]
-        assert (trained == fit(bands(96, 32), (24, 24), how)).all()
+        assert (trained == fit_picture(bands(96, 32), (24, 24), how)).all()
         assert (load_split(tmp_path / "s", resolution=24, how=how)[0][0] == trained).all()
         assert (load_pictures((tmp_path / "a.png",), 24, how)[0] == trained).all()
 
@@ -113,8 +113,8 @@ def test_a_run_remembers_how(tmp_path: Path) -> None:
     config["data"]["fit"] = "pad"
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(config))
-    assert config_io.load(path).data.fit == "pad"
+    assert config_io.load_config(path).data.fit == "pad"
     config["data"]["fit"] = "squeeze"
     path.write_text(yaml.safe_dump(config))
     with pytest.raises(UserError, match="fit"):
-        config_io.load(path)
+        config_io.load_config(path)

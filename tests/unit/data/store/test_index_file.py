@@ -13,7 +13,7 @@ import pytest
 from majolica.data.pictures.faults import BadSample
 from majolica.data.store import index
 from majolica.data.store.groups import ROW
-from majolica.data.store.index import open_index, scan
+from majolica.data.store.index import open_index, scan_tar
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.data.store.shards import ShardSet
@@ -82,12 +82,12 @@ def test_written_to_while_indexed(
     path = tar(tmp_path / "a.tar", [("a.jpg", b"p"), ("a.txt", b"c")])
 
     def slow(tar_path: Path) -> index.Index:
-        found = scan(tar_path)
+        found = scan_tar(tar_path)
         tar(path, [("a.jpg", b"p"), ("a.txt", b"c"), ("b.jpg", b"p"), ("b.txt", b"c")])
         os.utime(path, ns=(1, 1))
         return found
 
-    monkeypatch.setattr(index, "scan", slow)
+    monkeypatch.setattr(index, "scan_tar", slow)
     open_index(path)
     assert "written to while" in caplog.text and not path.with_suffix(".mjidx").exists()
     monkeypatch.undo()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from majolica.data.store.index import scan
+from majolica.data.store.index import scan_tar
 from majolica.data.store.naming import understand
 from majolica.data.store.shards import ShardSet
 from tars import tar
@@ -34,13 +34,13 @@ def test_keys_with_dots(tmp_path: Path) -> None:
         ("v1.0/a.b.c.PNG", "v1.0/a.b.c.txt"),
         ("St. Ives.jpg", "in json"),
     ]
-    assert scan(path).reasons == {}
+    assert scan_tar(path).reasons == {}
 
 
 def test_halves_with_dots_are_counted(tmp_path: Path) -> None:
     path = tar_of(tmp_path / "a.tar", ["0.jpg", "0.txt", "Mt. Fuji.jpg", "Dr. No.txt", "St. A.jpg", "St. A.jpeg"])
     assert pairs(path) == [("0.jpg", "0.txt")]
-    assert scan(path).reasons == {"no caption": 2, "no picture": 1, "member twice": 1}
+    assert scan_tar(path).reasons == {"no caption": 2, "no picture": 1, "member twice": 1}
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -51,31 +51,31 @@ def test_further_parts_of_a_sample_stay_parts(tmp_path: Path, turned: bool) -> N
     path = tar_of(tmp_path / "a.tar", names[::-1] if turned else names)
     expected = [("000.jpg", "000.txt"), ("001.jpg", "001.txt")]
     assert pairs(path) == (expected[::-1] if turned else expected)
-    assert scan(path).reasons == {"no picture": 1}
+    assert scan_tar(path).reasons == {"no picture": 1}
 
 
 def test_parts_of_a_sample_whose_key_has_dots(tmp_path: Path) -> None:
     path = tar_of(tmp_path / "a.tar", ["Dr. No.cls.txt", "Dr. No.jpg", "Dr. No.txt", "Dr. No.seg.png"])
-    assert pairs(path) == [("Dr. No.jpg", "Dr. No.txt")] and scan(path).reasons == {}
+    assert pairs(path) == [("Dr. No.jpg", "Dr. No.txt")] and scan_tar(path).reasons == {}
 
 
 def test_a_pair_that_is_taken_for_parts_is_counted(tmp_path: Path) -> None:
     path = tar_of(tmp_path / "a.tar", ["a.jpg", "a.txt", "a.2.jpg", "a.2.txt", "a.3.jpg"])
-    assert pairs(path) == [("a.jpg", "a.txt")] and scan(path).reasons == {HIDDEN: 1}
+    assert pairs(path) == [("a.jpg", "a.txt")] and scan_tar(path).reasons == {HIDDEN: 1}
 
 
 def test_a_tar_of_further_parts_alone_stops_nobody(tmp_path: Path) -> None:
     tar_of(tmp_path / "masks.tar", ["000.seg.png", "001.seg.png"])
     path = tar_of(tmp_path / "pictures.tar", ["000.jpg", "000.txt"])
     assert pairs(path) == [("000.jpg", "000.txt")]
-    assert scan(tmp_path / "masks.tar").reasons == {"no caption": 2}
+    assert scan_tar(tmp_path / "masks.tar").reasons == {"no caption": 2}
 
 
 def test_a_cut_tar_of_keys_with_dots(tmp_path: Path) -> None:
     path = tar_of(tmp_path / "a.tar", [f"Mt. {i}.{kind}" for i in range(3) for kind in ("jpg", "txt")])
     path.write_bytes(path.read_bytes()[: 5 * 1024])
     assert pairs(path) == [("Mt. 0.jpg", "Mt. 0.txt"), ("Mt. 1.jpg", "Mt. 1.txt")]
-    assert scan(path).reasons == {} and scan(path).truncated
+    assert scan_tar(path).reasons == {} and scan_tar(path).truncated
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_kinds_of_pictures(tmp_path: Path, kind: str) -> None:
 def test_the_common_format_is_preferred(tmp_path: Path) -> None:
     """A mask or depth map beside a picture is not the picture, whichever comes first."""
     path = tar_of(tmp_path / "a.tar", ["0.bmp", "0.jpg", "0.txt", "1.png", "1.tif", "1.txt", "1.json"], json=b"{}")
-    assert pairs(path) == [("0.jpg", "0.txt"), ("1.png", "1.txt")] and scan(path).reasons == {}
+    assert pairs(path) == [("0.jpg", "0.txt"), ("1.png", "1.txt")] and scan_tar(path).reasons == {}
 
 
 def test_pictures_that_nothing_here_reads_are_counted(tmp_path: Path) -> None:
     path = tar_of(tmp_path / "a.tar", ["0.heic", "0.txt", "1.svg", "2.jpg", "2.txt", "2.svg"])
     assert pairs(path) == [("2.jpg", "2.txt")]
-    assert scan(path).reasons == {"picture in a format that is not read": 2}
+    assert scan_tar(path).reasons == {"picture in a format that is not read": 2}
 
 
 @pytest.mark.parametrize("name", ["._Mt. Fuji.jpg", ".hidden.jpg", "a", "a.npy", "a.b.npy", "d.jpg/", "a.", "."])

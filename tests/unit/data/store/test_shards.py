@@ -12,7 +12,7 @@ import pytest
 
 from majolica.data.pictures.faults import BadSample
 from majolica.data.store import index
-from majolica.data.store.index import open_index, scan
+from majolica.data.store.index import open_index, scan_tar
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.data.store.shards import ShardSet
@@ -79,7 +79,7 @@ def test_index_is_kept_and_rebuilt_when_the_tar_changes(
 ) -> None:
     folder = write(3)
     ShardSet(folder)
-    monkeypatch.setattr(index, "scan", lambda path: pytest.fail("scanned again"))
+    monkeypatch.setattr(index, "scan_tar", lambda path: pytest.fail("scanned again"))
     assert len(ShardSet(folder)) == 3
     monkeypatch.undo()
     tar(folder / "00000.tar", [("z.png", picture(9, 8, 8)), ("z.txt", b"other")])
@@ -96,7 +96,7 @@ def test_read_only_folder(write: Write, monkeypatch: pytest.MonkeyPatch) -> None
         raise UserError("read-only")
 
     monkeypatch.setattr(index, "write_atomic", refuse)
-    monkeypatch.setattr(index, "scan", lambda path: scans.append(path) or scan(path))
+    monkeypatch.setattr(index, "scan_tar", lambda path: scans.append(path) or scan_tar(path))
     shards = ShardSet(folder)
     assert [shards.read(i).caption for i in (0, 50, 94)] == ["number 0", "number 50", "number 94"]
     assert len(scans) == 3 and not list(folder.glob("*.mjidx"))

@@ -18,7 +18,7 @@ from majolica.eval.labelled.class_list import list_classes
 from majolica.eval.labelled.logistic import PENALTIES, TOLERANCE, Scaling, fit_probe, fit_regression
 from majolica.eval.labelled.nearest import TEMPERATURE, vote_of_nearest
 from majolica.eval.labelled.source import open_labelled
-from majolica.eval.labelled.splitting import split_rows
+from majolica.eval.labelled.splitting import split_by_class
 from majolica.eval.protocol import EvalData
 
 
@@ -80,7 +80,7 @@ def test_the_penalty_is_that_with_which_held_out_pictures_are_named_best(
 ) -> None:
     features_ND, labels_N = clouds(*case)
     scaled_ND = Scaling.of(features_ND).apply(features_ND)
-    fitted, held = split_rows(labels_N, 0.2, 0)
+    fitted, held = split_by_class(labels_N, 0.2, 0)
     scores = {}
     for penalty in PENALTIES:
         regression = fit_regression(scaled_ND[fitted], labels_N[fitted], case[1], penalty)
@@ -104,13 +104,13 @@ def test_the_scale_of_features_does_not_matter() -> None:
 
 def test_parts_have_every_class_and_no_row_twice() -> None:
     labels_N = torch.tensor([0] * 10 + [1] * 2 + [2])
-    first, second = split_rows(labels_N, 0.2, 3)
+    first, second = split_by_class(labels_N, 0.2, 3)
     assert sorted([*first.tolist(), *second.tolist()]) == list(range(13))
     assert labels_N[second].tolist() == [0, 0, 1] and 12 in first.tolist()
-    assert split_rows(labels_N, 0.2, 3)[1].tolist() == second.tolist()
-    assert {tuple(split_rows(labels_N, 0.2, seed)[1].tolist()) for seed in range(9)} != {tuple(second.tolist())}
+    assert split_by_class(labels_N, 0.2, 3)[1].tolist() == second.tolist()
+    assert {tuple(split_by_class(labels_N, 0.2, seed)[1].tolist()) for seed in range(9)} != {tuple(second.tolist())}
     with pytest.raises(ValueError, match="between 0 and 1"):
-        split_rows(labels_N, 1.0, 0)
+        split_by_class(labels_N, 1.0, 0)
 
 
 @pytest.mark.parametrize("chunk", [3, 512])

@@ -15,8 +15,8 @@ import simplejpeg
 import torch
 from torch.nn import functional as F
 
-from majolica.config import io
 from majolica.config.data import DataConfig, SourceConfig
+from majolica.config.io import load_config
 from majolica.config.run import RunConfig
 from majolica.config.split import RowSplit
 from majolica.data.counter import mix
@@ -25,7 +25,7 @@ from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.distributed.group import Group
 from majolica.eval.facts import read_log
-from majolica.launch.prepare import prepare
+from majolica.launch.prepare import prepare_run
 from majolica.launch.start import train
 from majolica.objectives.draws import Draws
 from majolica.objectives.joint import make_rows
@@ -33,7 +33,7 @@ from majolica.objectives.objective import Objective, Others, clean_pairs
 from majolica.run.step_plan import StepPlan
 from majolica.train import state
 from majolica.train.watch import heldout
-from majolica.train.watch.heldout import HeldOut, Pictures, measure, read_pictures, zero_shot
+from majolica.train.watch.heldout import HeldOut, Pictures, measure_heldout, read_heldout, zero_shot
 from ranks import changed
 from tiny import awake, tiny_run, weights
 
@@ -69,8 +69,8 @@ def config(home: Path) -> RunConfig:
 
 @pytest.fixture
 def run(config: RunConfig, tmp_path: Path) -> Any:
-    prepare(changed(config, heldout_every=2, heldout_share=1.0), tmp_path, resume=False)
-    run = state.build_run(io.load(tmp_path / "config.yaml"), tmp_path, ONE)
+    prepare_run(changed(config, heldout_every=2, heldout_share=1.0), tmp_path, resume=False)
+    run = state.build_run(load_config(tmp_path / "config.yaml"), tmp_path, ONE)
     awake(run.model)
     yield run
     run.feed.close()
@@ -94,10 +94,10 @@ def test_it_changes_nothing_that_is_learned_and_stands_in_the_log(config: RunCon
 
 def test_it_is_what_the_training_would_make_of_these_rows(run: state.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the objective of the training, in one piece; however the pictures are cut into pieces."""
-    pictures = read_pictures(find_held_out(run.config.data), run.config, run.tokenizer)
+    pictures = read_heldout(find_held_out(run.config.data), run.config, run.tokenizer)
     assert len(pictures) == 9 and pictures.names == list(NAMES) and set().union(*pictures.shown) == {0, 1, 2}
     cpu, config = torch.device("cpu"), run.config
-    found = measure(run.model, pictures, config, run.tokenizer, cpu)
+    found = measure_heldout(run.model, pictures, config, run.tokenizer, cpu)
     seeds = (mix(config.train.seed, heldout.STREAM, np.arange(18)) >> np.uint64(1)).tolist()
     images = pictures.images_N3HW.repeat(2, 1, 1, 1).float() / 255
     tokens = pictures.tokens_NL.repeat(2, 1)
@@ -116,7 +116,7 @@ def test_it_is_what_the_training_would_make_of_these_rows(run: state.Run, monkey
     by_time = {name: value for name, value in found.items() if name.startswith("flow/")}
     assert by_time and min(by_time.values()) <= found["flow"] <= max(by_time.values())
     monkeypatch.setattr(heldout, "CHUNK", 4)
-    again = measure(run.model, pictures, config, run.tokenizer, cpu)
+    again = measure_heldout(run.model, pictures, config, run.tokenizer, cpu)
     assert again == pytest.approx(found, rel=1e-4)
 
 
@@ -157,9 +157,9 @@ def test_pictures_without_names_have_no_zero_shot_accuracy(run: state.Run, tmp_p
     config = dataclasses.replace(
         run.config, data=dataclasses.replace(run.config.data, heldout=str(write(tmp_path / "mine", 5, names=False)))
     )
-    pictures = read_pictures(find_held_out(config.data), config, run.tokenizer)
+    pictures = read_heldout(find_held_out(config.data), config, run.tokenizer)
     assert len(pictures) == 5
-    found = measure(run.model, pictures, config, run.tokenizer, torch.device("cpu"))
+    found = measure_heldout(run.model, pictures, config, run.tokenizer, torch.device("cpu"))
     assert "zero_shot_top1" not in found and 0 <= found["caption_top1"] <= 1
 
 
@@ -179,7 +179,7 @@ def test_pictures_come_from_all_folders(run: state.Run, home: Path, tmp_path: Pa
     write(tmp_path / "heldout", 20, names=False)
     data = DataConfig(sources=(SourceConfig(str(home / "train")), SourceConfig(str(tmp_path / "train"))))
     config = dataclasses.replace(run.config, data=data)
-    pictures = read_pictures(find_held_out(data), config, run.tokenizer)
+    pictures = read_heldout(find_held_out(data), config, run.tokenizer)
     assert len(pictures) == 10 and [bool(shown) for shown in pictures.shown] == [True] * 5 + [False] * 5
 
 
@@ -189,7 +189,7 @@ def test_whatever_fails_is_said_once_and_the_training_goes_on(
     def out_of_memory(*_: Any) -> dict[str, float]:
         raise RuntimeError("out of memory\nand a page about it")
 
-    monkeypatch.setattr(heldout, "measure", out_of_memory)
+    monkeypatch.setattr(heldout, "measure_heldout", out_of_memory)
     train(changed(config, heldout_every=1), tmp_path / "run")
     said = capsys.readouterr().err
     assert said.count("held-out losses were not measured (out of memory); training goes on") == 1
@@ -216,7 +216,7 @@ def test_it_takes_no_more_than_its_share_of_the_time(run: state.Run, monkeypatch
         now[0] += 1.0
         return {"flow": 1.0}
 
-    monkeypatch.setattr(heldout, "measure", slow)
+    monkeypatch.setattr(heldout, "measure_heldout", slow)
     monkeypatch.setattr("majolica.train.watch.share.time", SimpleNamespace(perf_counter=lambda: now[0]))
     log: Any = SimpleNamespace(say=said.append, add=lambda step, values: steps.append(step))
     run.config = changed(run.config, heldout_share=0.05)

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from fetched import members, statuses, with_copies
-from majolica.config import io
 from majolica.config.fetch import FetchConfig
+from majolica.config.io import save_config
 from majolica.data.fetch import shard, spool
 from majolica.data.fetch.run import fetch
 from majolica.errors import UserError
@@ -29,7 +29,7 @@ def test_kill_9_then_the_same_command_completes(server: Any, table: Table, confi
     """Finished shards are not asked again, and the result is that of an uninterrupted run."""
     config = replace(config, input=(table(with_copies(server, 60)),), open_shards=1)
     config = replace(config, web=replace(config.web, connections=2))
-    io.save(config, tmp_path / "fetch.yaml")
+    save_config(config, tmp_path / "fetch.yaml")
     command = [sys.executable, "-m", "majolica", "data", "fetch", str(tmp_path / "fetch.yaml")]
     out = Path(config.out)
     process = subprocess.Popen(command, env=ENVIRONMENT, start_new_session=True)
@@ -54,7 +54,7 @@ def test_kill_9_then_the_same_command_completes(server: Any, table: Table, confi
 
 def test_interrupt_leaves_whole_shards_only(server: Any, table: Table, config: FetchConfig, tmp_path: Path) -> None:
     urls = [*(server.url(f"photo/{i}") for i in range(10)), *(server.url("slow-headers") for _ in range(10))]
-    io.save(replace(config, input=(table(urls),)), tmp_path / "fetch.yaml")
+    save_config(replace(config, input=(table(urls),)), tmp_path / "fetch.yaml")
     command = [sys.executable, "-m", "majolica", "data", "fetch", str(tmp_path / "fetch.yaml")]
     process = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, start_new_session=True)
     began = time.monotonic()

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from majolica.config import io
 from majolica.config.fetch import FetchConfig
+from majolica.config.io import save_config
 from majolica.data.fetch import crawl
 from majolica.data.fetch.run import fetch
 from processes import ENVIRONMENT
@@ -52,7 +52,7 @@ def test_memory_is_flat(server: Any, table: Table, config: FetchConfig, tmp_path
         ("few", [server.url(f"photo/{i}") for i in range(8)]),
         ("many", [server.url(f"{bad[i % len(bad)]}?{i}") for i in range(240)]),
     ):
-        io.save(
+        save_config(
             replace(config, input=(table(urls, name=f"{name}.parquet"),), out=f"{config.out}-{name}"),
             tmp_path / "f.yaml",
         )
