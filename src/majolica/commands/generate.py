@@ -39,6 +39,7 @@ def generate(
     run: Path = DEFAULT_RUN,
     set: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="NAME=VALUE")] = (),
     size: str | None = None,
+    any_size: bool = False,
     out: Path = Path("painted.png"),
     count: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 1,
     steps: int = 20,
@@ -66,6 +67,7 @@ def generate(
         run: Folder of the trained run.
         set: A property in its unit, as a percentile or by name (brightness=0.8, contrast=p90, source=coyo), or several.
         size: Side in pixels, a multiple of the run's base resolution (the default), or WIDTHxHEIGHT up to 3:1.
+        any_size: Let --size be any: a larger picture that the run can paint is cut to its proportions and scaled down.
         out: File to write (.png, .jpg or .webp); several pictures get numbered files.
         count: Pictures of each prompt, with the seeds SEED, SEED + 1, and so on.
         steps: Steps of the solver; more are slower and finer.
@@ -137,19 +139,14 @@ def generate(
             reference=followed or None,
             reference_guidance=reference_guidance,
             palette=palettes or None,
+            any_size=any_size,
             progress=progress,
         )
     height, width = images_B3HW.shape[-2:]
     settings: dict[str, Any] = {"set": properties, "size": width if width == height else f"{width}x{height}"}
     settings |= {"steps": steps, "guidance": guidance, "property_guidance": weights, "solver": solver}
-    settings |= {
-        "last_time": last_time,
-        "tile": tile,
-        "candidates": candidates,
-        "project": project,
-        "hold": hold,
-        "raw": raw,
-    }
+    settings |= {"last_time": last_time, "tile": tile, "candidates": candidates, "any_size": any_size}
+    settings |= {"project": project, "hold": hold, "raw": raw}
     shown = [about for about in pictures for _ in range(count)] or [{}] * len(wishes)
     coloured = [{"palette": each} for each in (palettes if len(palettes) != 1 else list(palettes) * len(wishes))]
     for place, (path, image_3HW, (prompt, own)) in enumerate(zip(paths, images_B3HW, wishes, strict=True)):

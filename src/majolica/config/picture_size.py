@@ -14,6 +14,8 @@ LARGEST = 4_096
 """Longest side in pixels. A painted picture is held whole in memory, if not decoded at once."""
 LONGEST_ASPECT = 3
 """The longer side over the shorter one, at most."""
+NEAR = 0.01
+"""Proportions whose logarithms differ by less count as equal where a picture is cut to others."""
 MOST_TOKENS = 1.25
 """The tokens of a picture are those of the square base picture, give or take this factor."""
 
@@ -53,6 +55,33 @@ def size_of(width: int, height: int, model: ModelConfig) -> PictureSize:
     """
     if width == height:
         return PictureSize(height, width, enlargement_of(width, model.resolution))
+    nearest = _nearest(width, height, model)
+    if (nearest.width, nearest.height) != (width, height):
+        raise UserError(
+            f"size {width}x{height} cannot be painted: sides are a whole number of times those of a base picture, whose"
+            f" sides are multiples of the patch ({model.patch}) and which has about"
+            f" {model.resolution}x{model.resolution} pixels; use {nearest}, say"
+        )
+    return nearest
+
+
+def size_around(width: int, height: int, model: ModelConfig) -> PictureSize:
+    """The size from which a picture of any `width` x `height` is cut and scaled down.
+
+    It is the smallest of those around it whose proportions are nearest, give or take `NEAR`. Raises UserError, with a
+    size that can be had, if there is none.
+    """
+    nearest = _nearest(width, height, model)
+    around = [size for size in sizes(model) if size.width >= width and size.height >= height]
+    if not around:
+        raise UserError(f"size {width}x{height} is too large for this model; use {nearest}, say")
+    turned = [abs(math.log(size.width * height / (size.height * width))) for size in around]
+    near = [size for size, turn in zip(around, turned, strict=True) if turn <= min(turned) + NEAR]
+    return min(near, key=lambda size: size.height * size.width)
+
+
+def _nearest(width: int, height: int, model: ModelConfig) -> PictureSize:
+    """The size that is nearest; UserError, which names it, for sides that no picture has."""
     asked = f"size {width}x{height}"
     if min(width, height) < 1:
         raise UserError(f"{asked} has no pixels: give two sides above 0")
@@ -64,12 +93,6 @@ def size_of(width: int, height: int, model: ModelConfig) -> PictureSize:
         )
     if max(width, height) > LARGEST:
         raise UserError(f"{asked} is too large: {LARGEST} is the longest side; use {nearest}, say")
-    if (nearest.width, nearest.height) != (width, height):
-        raise UserError(
-            f"{asked} cannot be painted: sides are a whole number of times those of a base picture, whose sides are"
-            f" multiples of the patch ({model.patch}) and which has about {model.resolution}x{model.resolution}"
-            f" pixels; use {nearest}, say"
-        )
     return nearest
 
 

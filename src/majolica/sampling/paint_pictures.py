@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from majolica.config.resolutions import beyond_training_notes
+from majolica.data.pictures.fit import fit_picture
 from majolica.errors import UserError
 from majolica.models.conditions import Condition
 from majolica.models.pooling import pool
@@ -27,7 +28,7 @@ from majolica.sampling.painting import integrate
 from majolica.sampling.palettes import list_palettes
 from majolica.sampling.placement import has_frame, place_subjects
 from majolica.sampling.references import read_references, tell_apart
-from majolica.sampling.request import PaintRequest, PaintSettings, read_settings
+from majolica.sampling.request import PaintRequest, PaintSettings, read_settings, read_size
 from majolica.sampling.solvers import Progress, Tick, make_tick
 from majolica.sampling.wish import Wish
 from majolica.sampling.wishes import read_wish
@@ -65,7 +66,10 @@ def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: Progress
             for seed in choose_seeds(pipeline.model, condition[some], seeds[some], settings, wish and wish[some])
         ]
     if request.hold:
-        plain = dataclasses.replace(request, properties={}, hold=False, candidates=1, seed=seeds)
+        whole = (settings.size.width, settings.size.height)
+        plain = dataclasses.replace(
+            request, properties={}, hold=False, candidates=1, seed=seeds, size=whole, any_size=False
+        )
         without_B3HW = pool(paint_pictures(pipeline, plain).float() / 255, settings.size.scale)
         wish = wish or Wish.of_nothing(len(texts), pipeline.device)
         # A larger subject has more edges: what is held is what the picture measures once its subject has been moved.
@@ -75,6 +79,10 @@ def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: Progress
     painted_B3HW = torch.cat(parts)
     pipeline.painted_bytes = max(pipeline.painted_bytes, needed)
     warn(describe_misses(values, pool(painted_B3HW.float() / 255, settings.size.scale)))
+    if request.any_size:
+        width, height = read_size(request.size, pipeline.resolution)
+        fitted = [fit_picture(image_HW3.numpy(), (height, width)) for image_HW3 in painted_B3HW.permute(0, 2, 3, 1)]
+        return torch.stack(fitted)
     return painted_B3HW
 
 

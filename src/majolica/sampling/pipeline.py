@@ -103,13 +103,15 @@ class Pipeline:
         reference: Pictures | None = None,
         reference_guidance: float | None = None,
         palette: Palettes | None = None,
+        any_size: bool = False,
         progress: Progress | None = None,
     ) -> Tensor:
         """Paint one picture for each prompt: uint8 `(B, 3, H, W)`. A string is one prompt.
 
         `size` is a multiple of the base resolution, or width and height between 1:3 and 3:1, as
         "640x384" or (640, 384). One seed gives the same picture at every multiple of a size, with
-        more detail at a larger one. `properties` maps names of properties to values in their
+        more detail at a larger one. With `any_size` it may be any size: the next larger one that the model can paint
+        is cut to its proportions and scaled down. `properties` maps names of properties to values in their
         units, or to percentiles of the training pictures such as "p90". They are what pictures should
         measure: predictions are kept to them while a picture is painted (`sampling.projection`), unless
         `project` is False, and where the run has been calibrated (`majolica calibrate`) the model is asked
@@ -159,6 +161,7 @@ class Pipeline:
             reference,
             reference_guidance,
             palette,
+            any_size,
         )
         return self.paint_request(request, progress)
 

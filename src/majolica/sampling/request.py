@@ -10,7 +10,7 @@ from torch import Tensor
 
 from majolica.config.flow_times import time_quantile
 from majolica.config.loss import LossConfig
-from majolica.config.picture_size import PictureSize, size_of
+from majolica.config.picture_size import PictureSize, size_around, size_of
 from majolica.config.run import RunConfig
 from majolica.errors import UserError, unknown_name
 from majolica.sampling.guidance import Guidance, PropertyWeights, read_guidance
@@ -59,6 +59,8 @@ class PaintRequest:
     reference_guidance: float | None = None
     palette: Palettes | None = None
     """Two to five colours of which pictures are to be made, such as "teal, #f4a261, white": for all or for each."""
+    any_size: bool = False
+    """Whether `size` may be any: a size around it, which the model can paint, is then cut and scaled down to it."""
 
     def part(self, rows: slice) -> PaintRequest:
         """The request for some of its pictures, to be painted in one batch.
@@ -101,7 +103,7 @@ def read_settings(request: PaintRequest, config: RunConfig, properties: Sequence
     Raises UserError for settings that cannot be followed.
     """
     model = config.model
-    size = size_of(*read_size(request.size, model.resolution), model)
+    size = (size_around if request.any_size else size_of)(*read_size(request.size, model.resolution), model)
     if request.solver not in SOLVERS:
         raise unknown_name("solver", str(request.solver), SOLVERS)
     steps = read_count(request.steps, "the number of steps")

@@ -26,6 +26,7 @@ USUAL = {
     "reference": None,
     "reference_guidance": None,
     "palette": None,
+    "any_size": False,
 }
 """The settings that are given by name, where the command line does not say otherwise."""
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from majolica.config.model import ModelConfig
-from majolica.config.picture_size import LARGEST, PictureSize, enlargement_of, size_of, sizes
+from majolica.config.picture_size import LARGEST, PictureSize, enlargement_of, size_around, size_of, sizes
 from majolica.errors import UserError
 
 MODEL = ModelConfig(resolution=256, patch=16)
@@ -64,3 +64,19 @@ def test_a_size_that_cannot_be_painted_comes_with_one_that_can(width: int, heigh
 def test_sides_must_be_positive() -> None:
     with pytest.raises(UserError, match="0x5 has no pixels"):
         size_of(0, 5, MODEL)
+
+
+@pytest.mark.parametrize(
+    ("asked", "around"),
+    [((640, 384), "640x384"), ((600, 360), "640x384"), ((300, 300), "512"), ((257, 100), "368x144"), ((7, 7), "256")],
+)
+def test_any_size_is_cut_from_the_smallest_around_it(asked: tuple[int, int], around: str) -> None:
+    assert str(size_around(*asked, MODEL)) == around
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"), [((0, 5), "no pixels"), ((100, 20), "longer than 3:1"), ((5000, 4000), "too large")]
+)
+def test_a_size_that_nothing_lies_around_is_refused(asked: tuple[int, int], words: str) -> None:
+    with pytest.raises(UserError, match=f"{words}.*give|{words}.*use"):
+        size_around(*asked, MODEL)

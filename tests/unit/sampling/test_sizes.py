@@ -5,6 +5,7 @@ import warnings
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from majolica.config.loss import LossConfig
 from majolica.config.picture_size import PictureSize
@@ -44,6 +45,19 @@ def test_a_picture_need_not_be_square(pipeline: Pipeline, size: str | tuple[int,
         large = pipeline.paint(["a fox"], size=size, steps=2)
         small = pipeline.paint(["a fox"], size="20x12", steps=2)
     assert large.shape == (1, 3, 24, 40) and small.shape == (1, 3, 12, 20)
+
+
+@pytest.mark.filterwarnings("ignore::majolica.errors.Notice")
+@pytest.mark.parametrize("hold", [False, True])
+def test_any_size_is_cut_and_scaled_from_a_larger_picture(pipeline: Pipeline, hold: bool) -> None:
+    asked = {"steps": 2, "properties": {"brightness": 0.5}, "hold": hold, "seed": 3}
+    whole = pipeline.paint(["a fox"], size=32, **asked)  # type: ignore[arg-type]
+    scaled = pipeline.paint(["a fox"], size=24, any_size=True, **asked)  # type: ignore[arg-type]
+    resized = F.interpolate(whole, (24, 24), mode="bicubic", antialias=True)
+    assert torch.equal(scaled, resized) and scaled.is_contiguous()
+    cut = pipeline.paint(["a fox"], size="30x32", any_size=True, **asked)  # type: ignore[arg-type]
+    assert torch.equal(cut, whole[..., 1:31])
+    assert torch.equal(whole, pipeline.paint(["a fox"], size=32, any_size=True, **asked))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
