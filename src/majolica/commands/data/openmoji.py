@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
+from majolica.errors import UserError
 from majolica.files import check_folder_writable
 from majolica.lock import hold_folder
 from majolica.plurals import counted
@@ -23,6 +26,7 @@ def openmoji(
     names: tuple[str, ...] = ("32",),
     objects: int = 1,
     seed: int = 0,
+    aspects: Annotated[tuple[str, ...], tyro.conf.arg(metavar="WIDTH:HEIGHT ...")] = ("1:1",),
 ) -> None:
     """Make shards of captioned pictures from OpenMoji drawings (CC BY-SA 4.0): train, heldout, combinations.
 
@@ -33,12 +37,24 @@ def openmoji(
         names: How many things to draw (up to 845), or their names.
         objects: Most things in one picture, 1 or 2.
         seed: The same seed gives the same pictures.
+        aspects: Proportions of training pictures (1:1 3:2 2:3), each as often as any, for --data.buckets.
     """
+    proportions = [_read_aspect(word) for word in aspects]
     check_folder_writable(out)
     from majolica.commands.progress import bar
     from majolica.data.drawings.make import make_openmoji
 
     chosen = int(names[0]) if len(names) == 1 and names[0].isdecimal() else names
     with hold_folder(out), bar("composing") as progress:
-        make_openmoji(out, samples, resolution, chosen, objects, seed, progress=progress)
+        make_openmoji(out, samples, resolution, chosen, objects, seed, progress=progress, aspects=proportions)
     print(f"{counted(samples, 'sample')} in {out / 'train'}; the licence of the drawings is in {out / 'LICENSE.txt'}")
+
+
+def _read_aspect(word: str) -> float:
+    """Width over height, of "3:2"; UserError for what is none."""
+    found = re.fullmatch(r"0*([1-9]\d{0,4}):0*([1-9]\d{0,4})", word)
+    if not found:
+        raise UserError(
+            f"--aspects {word}: give width and height with a colon between them, as in --aspects 1:1 3:2 2:3"
+        )
+    return int(found[1]) / int(found[2])

@@ -1,7 +1,8 @@
 """Composing pictures from drawings: one or two things, of any size and place, on a coloured ground, in any light.
 
-All random numbers are drawn before any pixel, in units of the side of the picture, so the same state of the generator
-gives the same picture at every resolution. A picture that is trained at 48 px therefore has a true reference at 256 px.
+All random numbers are drawn before any pixel, in units of the shorter side of the picture, so the same state of the
+generator gives the same picture at every resolution. A picture that is trained at 48 px therefore has a true reference
+at 256 px.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ PALETTE: Mapping[str, tuple[str, ...]] = {
 LIGHT = (0.6, 1.25)
 """Range of the light. Below 1 it is a gain, and above 1 a gamma, so that white is not clipped."""
 ALONE, PAIRED = (0.6, 0.95), (0.36, 0.5)
-"""Range of the longer side of a thing, in units of the side of the picture, if it is alone and if there are two."""
+"""Range of the longer side of a thing, in units of the shorter side of the picture, alone and beside another one."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class _Place:
-    """The place of a drawing: its longer side and its centre, in units of the side of the picture."""
+    """The place of a drawing: its longer side and its centre, in units of the shorter side of the picture."""
 
     side: float
     u: float
@@ -88,13 +89,15 @@ def compose(
     avoid: frozenset[tuple[str, str]] = frozenset(),
     only: frozenset[tuple[str, str]] | None = None,
     name_background: float = 0.6,
+    aspect: float = 1.0,
 ) -> Sample:
     """Compose one picture of some of `drawings`. With `objects` 1 it shows one thing, with 2 it shows one or two.
 
     `avoid` holds (name, background) pairs that must not occur. If `only` is given, the first thing and the background
-    must be one of its pairs. `name_background` is the probability that the caption names the background.
+    must be one of its pairs. `name_background` is the probability that the caption names the background. `aspect` is
+    width over height, of a picture with about as many pixels as the square of `resolution`.
     `meta["brightness"]` is the mean luma (Rec. 709) of the finished picture in [0, 1], and `boxes` are (left, top,
-    right, bottom) in units of the side.
+    right, bottom) as shares of its width and height.
     """
     if objects not in (1, 2):
         raise UserError(f"objects must be 1 or 2, not {objects}")
@@ -102,13 +105,14 @@ def compose(
     chosen = [int(i) for i in rng.choice(len(drawings), size=min(count, len(drawings)), replace=False)]
     things = [drawings[i] for i in chosen]
     background = _choose_background(rng, things, avoid, only)
-    places = _places(rng, len(things))
+    height, width = round(resolution / aspect**0.5), round(resolution * aspect**0.5)
+    places = _places(rng, len(things), width / min(width, height), height / min(width, height))
     ground = _Ground.draw(rng, background)
     light = float(rng.uniform(*LIGHT))
     text = caption(rng, [thing.name for thing in things], background, rng.random() < name_background)
 
-    canvas = ground.paint(resolution)
-    boxes = [_paste(canvas, thing, place, resolution) for thing, place in zip(things, places, strict=True)]
+    canvas = ground.paint(height, width)
+    boxes = [_paste(canvas, thing, place) for thing, place in zip(things, places, strict=True)]
     table = _lighting(light)
     meta = {
         "label": chosen[0],
@@ -139,15 +143,15 @@ def _choose_background(
     return allowed[int(rng.integers(len(allowed)))]
 
 
-def _places(rng: np.random.Generator, count: int) -> list[_Place]:
+def _places(rng: np.random.Generator, count: int, width: float, height: float) -> list[_Place]:
     """Choose places: one thing may be anywhere that fits, and two things are side by side, each in its half."""
     places = []
     low, high = ALONE if count == 1 else PAIRED
     for i in range(count):
         side = float(rng.uniform(low, high))
-        share = 1 / count
+        share = width / count
         u = i * share + side / 2 + float(rng.random()) * max(0.0, share - side)
-        v = side / 2 + float(rng.random()) * (1 - side)
+        v = side / 2 + float(rng.random()) * (height - side)
         places.append(_Place(side, u, v, bool(rng.random() < 0.5)))
     return places
 
@@ -167,37 +171,38 @@ class _Ground:
         gradient, angle, strength = rng.random() < 0.5, rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.3)
         return cls(colour.clip(0, 255).astype(np.float32), bool(gradient), float(angle), float(strength))
 
-    def paint(self, resolution: int) -> Image.Image:
-        size = (resolution, resolution)
+    def paint(self, height: int, width: int) -> Image.Image:
         if not self.gradient:
             red, green, blue = (int(level + 0.5) for level in self.colour)
-            return Image.new("RGB", size, (red, green, blue))
-        axis = ((np.arange(resolution, dtype=np.float32) + 0.5) / resolution - 0.5) * 2 * self.strength
-        shade = (np.cos(self.angle, dtype=np.float32) * axis + (np.sin(self.angle, dtype=np.float32) * axis)[:, None])[
-            ..., None
-        ]
+            return Image.new("RGB", (width, height), (red, green, blue))
+        across, down = (
+            ((np.arange(side, dtype=np.float32) + 0.5) / side - 0.5) * 2 * self.strength for side in (width, height)
+        )
+        right, below = np.cos(self.angle, dtype=np.float32), np.sin(self.angle, dtype=np.float32)
+        shade = (right * across + (below * down)[:, None])[..., None]
         # Towards white on one side, towards black on the other.
         pixels = self.colour + np.maximum(shade, 0) * (255 - self.colour) + np.minimum(shade, 0) * self.colour
         return Image.fromarray((pixels + 0.5).clip(0, 255).astype(np.uint8))
 
 
-def _paste(canvas: Image.Image, thing: Drawing, place: _Place, resolution: int) -> list[float]:
-    """Draw `thing` onto the canvas in place; return its box in units of the side."""
+def _paste(canvas: Image.Image, thing: Drawing, place: _Place) -> list[float]:
+    """Draw `thing` onto the canvas in place; return its box as shares of the width and height."""
+    unit = min(canvas.size)
     # The vector is rendered once, at the next power of two, and scaled from there, so that one rendering serves all
     # samples.
-    picture = _premultiply(thing, max(128, 1 << (resolution - 1).bit_length()))
-    scale = place.side * resolution / max(picture.size)
+    picture = _premultiply(thing, max(128, 1 << (unit - 1).bit_length()))
+    scale = place.side * unit / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
     picture = picture.resize((width, height), Image.Resampling.BICUBIC).convert("RGBA")
     if place.mirror:
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     # A narrow thing has more room at its sides than its longer side says. Its centre stays, unless the edge of the
     # picture would cut it.
-    left = min(max(0, round(place.u * resolution - width / 2)), resolution - width)
-    top = min(max(0, round(place.v * resolution - height / 2)), resolution - height)
+    left = min(max(0, round(place.u * unit - width / 2)), canvas.width - width)
+    top = min(max(0, round(place.v * unit - height / 2)), canvas.height - height)
     canvas.paste(picture, (left, top), picture)
     box = (left, top, left + width, top + height)
-    return [round(edge / resolution, 4) for edge in box]
+    return [round(edge / side, 4) for edge, side in zip(box, canvas.size * 2, strict=True)]
 
 
 @lru_cache(maxsize=1024)

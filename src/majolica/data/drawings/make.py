@@ -27,6 +27,8 @@ from majolica.files import sweep_unfinished, write_atomic
 
 SPLITS = ("train", "heldout", "combinations")
 LICENSE_FILE = "LICENSE.txt"
+MOST_ASPECT = 3
+"""The longer side over the shorter one, at most: that of the pictures that models paint."""
 LARGEST = 8_192
 """The largest side in pixels, because a picture is in memory several times while it is composed."""
 
@@ -40,6 +42,8 @@ class DrawingPlan:
     objects: int
     seed: int
     combinations: frozenset[tuple[str, str]]
+    aspects: tuple[float, ...] = (1.0,)
+    """Width over height of the training pictures, each as often as any. All other pictures are square."""
 
     def sample(self, split: str, index: int) -> Sample:
         """Compose sample `index` of `split`. The result depends only on (plan, split, index)."""
@@ -47,11 +51,21 @@ class DrawingPlan:
         if split == "combinations":
             only = self.combinations
             return compose(rng, self.drawings, self.resolution, 1, only=only, name_background=1.0)
-        return compose(rng, self.drawings, self.resolution, self.objects, avoid=self.combinations)
+        aspect = self._aspect(index) if split == "train" else 1.0
+        return compose(rng, self.drawings, self.resolution, self.objects, avoid=self.combinations, aspect=aspect)
+
+    def _aspect(self, index: int) -> float:
+        """That of a training picture, from a stream of its own: what it shows does not depend on it."""
+        rng = np.random.default_rng([self.seed, SPLITS.index("train"), index, 1])
+        return self.aspects[int(rng.integers(len(self.aspects)))]
 
 
 def plan_drawings(
-    names: int | Sequence[str] = 32, resolution: int = 96, objects: int = 1, seed: int = 0
+    names: int | Sequence[str] = 32,
+    resolution: int = 96,
+    objects: int = 1,
+    seed: int = 0,
+    aspects: Sequence[float] = (1.0,),
 ) -> DrawingPlan:
     """Choose the drawings and the held-out combinations; see `make_openmoji` for the arguments."""
     if resolution < 8:
@@ -62,8 +76,14 @@ def plan_drawings(
         raise UserError(f"objects must be 1 or 2, not {objects}")
     if seed < 0:
         raise UserError(f"seed must not be negative, not {seed}")
+    if not aspects:
+        raise UserError("aspects must be one or more")
+    for aspect in aspects:
+        if not 1 / MOST_ASPECT <= aspect <= MOST_ASPECT:
+            raise UserError(f"aspects must lie between 1:{MOST_ASPECT} and {MOST_ASPECT}:1, and {aspect:g} does not")
     chosen = _choose(names)
-    return DrawingPlan(tuple(chosen), resolution, objects, seed, _combinations([d.name for d in chosen], seed))
+    combinations = _combinations([d.name for d in chosen], seed)
+    return DrawingPlan(tuple(chosen), resolution, objects, seed, combinations, tuple(aspects))
 
 
 def make_openmoji(
@@ -76,14 +96,16 @@ def make_openmoji(
     heldout: int = 512,
     combinations: int = 512,
     progress: Callable[[int, int], None] | None = None,
+    aspects: Sequence[float] = (1.0,),
 ) -> None:
     """Write `samples` training pictures of `resolution` px, plus held-out ones, as tars under `out`.
 
     `out/train` and `out/heldout` hold different pictures from the same distribution; `out/combinations` shows
     (name, background) pairs that occur in neither. `names` is a count, or the names themselves; up to 32 they are those
     of the demo, and more are the others by code point. With `objects` 2, about half of the pictures show two things.
-    Sample i depends only on (seed, split, i). `progress(done, total)` is called after each sample. A folder that
-    already holds this very data set is left as it is.
+    `aspects` are width over height of training pictures, each as often as any; all have about as many pixels as the
+    square, and held-out pictures are square. Sample i depends only on (seed, split, i). `progress(done, total)` is
+    called after each sample. A folder that already holds this very data set is left as it is.
 
     Raises UserError for impossible arguments, unknown names, or a folder that holds another data set.
     """
@@ -91,7 +113,7 @@ def make_openmoji(
         raise UserError("heldout and combinations must not be negative")
     if samples < 1:
         raise UserError(f"samples must be at least 1, not {samples}")
-    design = plan_drawings(names, resolution, objects, seed)
+    design = plan_drawings(names, resolution, objects, seed, aspects)
     description = _describe(design, samples, heldout, combinations)
     if _claim(out, description):
         return
@@ -148,7 +170,8 @@ def _combinations(names: Sequence[str], seed: int) -> frozenset[tuple[str, str]]
 
 
 def _describe(design: DrawingPlan, samples: int, heldout: int, combinations: int) -> dict[str, Any]:
-    return {
+    aspects = {} if design.aspects == (1.0,) else {"aspects": list(design.aspects)}
+    return aspects | {
         "kind": "openmoji",
         "samples": samples,
         "heldout": heldout,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,6 +105,27 @@ def test_what_is_known_is_true() -> None:
     assert set(counts) == {1, 2}
 
 
+def test_pictures_of_other_proportions_have_whole_things_on_as_many_pixels() -> None:
+    square, wide = plan_drawings(32, 64, 2, 1), plan_drawings(32, 64, 2, 1, (9 / 4, 1.0, 4 / 9))
+    shapes = []
+    for i in range(30):
+        sample, plain = wide.sample("train", i), square.sample("train", i)
+        height, width = sample.image.shape[:2]
+        shapes.append((height, width))
+        assert sample.caption == plain.caption, "what a picture shows does not depend on its proportions"
+        outside = np.ones((height, width), bool)
+        for left, top, right, bottom in sample.meta["boxes"]:
+            box = [round(left * width), round(top * height), round(right * width), round(bottom * height)]
+            assert 0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height
+            outside[box[1] : box[3], box[0] : box[2]] = False
+        if not sample.meta["gradient"]:
+            assert np.ptp(sample.image[outside], axis=0).max() == 0
+        if height == width:
+            assert np.array_equal(sample.image, plain.image) and sample.meta == plain.meta
+    assert set(shapes) == {(43, 96), (64, 64), (96, 43)}
+    assert wide.sample("heldout", 0).image.shape == wide.sample("combinations", 0).image.shape == (64, 64, 3)
+
+
 def test_light_is_never_in_the_words_and_varies_in_the_picture() -> None:
     design = plan_drawings(32, 16, 1, 2)
     samples = [design.sample("train", i) for i in range(200)]
@@ -191,9 +213,11 @@ def test_make_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"objects": 3}, "1 or 2"),
         ({"seed": -1}, "negative"),
         ({"heldout": -1}, "negative"),
+        ({"aspects": ()}, "one or more"),
+        ({"aspects": (1.0, 3.5)}, "between 1:3 and 3:1, and 3.5 does not"),
     ],
 )
-def test_impossible_arguments(tmp_path: Path, arguments: dict[str, int], message: str) -> None:
+def test_impossible_arguments(tmp_path: Path, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         make_openmoji(tmp_path, **{"samples": 1, "resolution": 16, **arguments})
     assert not list(tmp_path.iterdir())
