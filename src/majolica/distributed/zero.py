@@ -31,13 +31,14 @@ class Zero1:
 
         The result depends only on names and sizes, so it is the same on every rank. The parameters
         named in `matrices` are balanced separately from the others, because Muon may step them,
-        which takes far more time per element.
+        which takes far more time per element; and so are those that are frozen, which nobody steps.
         """
         if group.world == 1:
             return Zero1.without_owners(group)
         sizes = {name: value.numel() for name, value in model.named_parameters()}
+        learned = learned_names(model)
         owner: dict[str, int] = {}
-        for names in (matrices, sizes.keys() - matrices):
+        for names in (matrices & learned, learned - matrices, sizes.keys() - learned):
             load = [0] * group.world
             for name in sorted(names, key=lambda name: (-sizes[name], name)):
                 owner[name] = load.index(min(load))
@@ -55,14 +56,15 @@ class Zero1:
 
     @torch.no_grad()
     def broadcast_parameters(self, model: nn.Module) -> None:
-        """Overwrite the parameters of `model` on every rank with those of their owners.
+        """Overwrite the parameters of `model` that learn, on every rank, with those of their owners.
 
         There is one broadcast per owner. Every rank must call it.
         """
         if not self.is_sharded:
             return
+        learned = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
         for rank in range(self.group.world):
-            values = [value for name, value in model.named_parameters() if self.owner[name] == rank]
+            values = [value for name, value in learned if self.owner[name] == rank]
             if not values:
                 continue
             flat = torch.cat([value.reshape(-1) for value in values])
@@ -71,6 +73,11 @@ class Zero1:
                 pieces = flat.split([value.numel() for value in values])  # type: ignore[no-untyped-call]
                 for value, piece in zip(values, pieces, strict=True):
                     value.copy_(piece.view_as(value))
+
+
+def learned_names(model: nn.Module) -> set[str]:
+    """The names of the parameters that are not frozen."""
+    return {name for name, value in model.named_parameters() if value.requires_grad}
 
 
 def gather_on_first(tensors: dict[str, Tensor], group: Group) -> dict[str, Tensor]:

@@ -54,7 +54,6 @@ from majolica.models.layers import (
 from majolica.models.text_tower import TextBlock, TextTower
 from majolica.models.trunk import GATES, Block, Modulation, Perception, Synthesis
 from majolica.properties.quantiles import spread_evenly
-from majolica.properties.registry import find_property
 
 if TYPE_CHECKING:
     from majolica.models.majolica import Majolica
@@ -114,11 +113,10 @@ def initialise(model: Majolica) -> None:
 def set_constants(model: Majolica) -> None:
     """Set the buffers of `model`, which no checkpoint holds, in place from its configuration."""
     time, conditions = model.perception.time, model.conditions
-    properties = [find_property(name) for name in conditions.names]
     with torch.device("cpu"):
         _set(time.frequency, fourier_frequencies(len(time.frequency)))
         frequency_KF = property_frequencies(circular=False).repeat(len(conditions.frequency), 1)
-        for place, entry in enumerate(properties):
+        for place, entry in enumerate(conditions.entries):
             _set(conditions.quantiles[place], spread_evenly(entry))
             frequency_KF[place] = property_frequencies(entry.circular)
         _set(conditions.frequency, frequency_KF)

@@ -9,7 +9,7 @@ from majolica.config.training import OptimConfig
 from majolica.distributed.group import Group
 from majolica.distributed.zero import Zero1
 from majolica.models.majolica import Majolica
-from majolica.models.parts import hidden_matrices
+from majolica.models.parts import freeze, hidden_matrices
 from majolica.train.optim.ema import Ema
 from majolica.train.optim.optimisers import build_optimisers, load_state_by_name
 from tiny import TINY
@@ -33,6 +33,16 @@ def test_owners_are_the_same_on_every_rank_and_carry_alike() -> None:
     loads = [sum(size for name, size in sizes.items() if shard.owns(name)) for shard in shards]
     assert sum(loads) == sum(sizes.values()) and max(loads) < 1.2 * sum(loads) / 4
     assert not Zero1.assign_owners(model, Group(0, 1, device), set()).is_sharded
+
+
+def test_owners_carry_alike_of_what_learns_where_parts_are_frozen() -> None:
+    model = Majolica(TINY)
+    freeze(model, ("decoder", "text"))
+    learned = {name: p.numel() for name, p in model.named_parameters() if p.requires_grad}
+    owner = Zero1.assign_owners(model, Group(0, 3, torch.device("cpu")), hidden_matrices(model)).owner
+    loads = [sum(size for name, size in learned.items() if owner[name] == rank) for rank in range(3)]
+    assert max(loads) < 1.1 * sum(loads) / 3
+    assert owner.keys() == dict(model.named_parameters()).keys(), "frozen parameters are averaged by somebody, too"
 
 
 def test_state_of_a_parameter_that_the_model_lacks_is_refused() -> None:
