@@ -141,9 +141,8 @@ def estimate_time(
     payload = traced.gradients / (2 if train.reduce == "bf16" else 1)
     of_others = (train.processes - 1) / train.processes
     reduced = 2 * of_others * payload
-    broadcast = (
-        of_others * traced.gradients if train.shard_optimizer else 0.0
-    )  # of what learns, as large as its gradients
+    # What learns is sent, as many bytes as its gradients in float32.
+    broadcast = of_others * traced.gradients if train.shard_optimizer else 0.0
     link = (gpu.node_gb_s if train.processes <= NODE else gpu.network_gb_s) * 1e9 * LINK_SHARE
     # Weights are broadcast after the optimiser's step, so no backward pass hides that.
     exposed = max(0.0, reduced / link - backward) + broadcast / link
