@@ -22,6 +22,7 @@ from majolica.eval.evaluators.probe import Probes
 from majolica.eval.evaluators.retrieval import Retrieval, load_captioned
 from majolica.eval.evaluators.zero_shot import ZeroShot
 from majolica.eval.labelled.class_list import ClassList, read_class_list
+from majolica.eval.labelled.clip_benchmark import BenchmarkedModel
 from majolica.eval.labelled.pictures import LabelledPictures
 from majolica.eval.labelled.source import open_labelled
 from majolica.eval.protocol import EvalData, Evaluator, PipelineLike, Result
@@ -59,8 +60,7 @@ def build_zero_shot(context: Context) -> Evaluator:
         _open_labelled(context),
         _find_templates(context),
         tell=context.tell,
-        model=f"majolica-{context.config.recipe}",
-        pretrained=context.weights,
+        model=_name_model(context),
     )
 
 
@@ -77,7 +77,12 @@ def build_retrieval(context: Context) -> Evaluator:
     if context.data is None:
         return Retrieval(fit=context.fit)
     limit = context.options.pictures or None
-    return Retrieval(load_captioned(context.data, context.base, context.fit, limit), fit=context.fit)
+    split = load_captioned(context.data, context.base, context.fit, limit)
+    return Retrieval(split, fit=context.fit, source=str(context.data), model=_name_model(context))
+
+
+def _name_model(context: Context) -> BenchmarkedModel:
+    return BenchmarkedModel(f"majolica-{context.config.recipe}", context.weights)
 
 
 def build_image_text(context: Context) -> Evaluator:

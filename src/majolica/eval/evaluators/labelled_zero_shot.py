@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from majolica.eval.labelled.clip_benchmark import benchmark_result
+from majolica.eval.labelled.clip_benchmark import BenchmarkedModel
 from majolica.eval.labelled.confusions import confusion_parts, hardest_classes
 from majolica.eval.labelled.embed import Reading, Tell, embed_classes, map_batches, tell_nobody
 from majolica.eval.labelled.pictures import LabelledBatch, LabelledPictures, describe_skipped
@@ -44,10 +42,7 @@ class LabelledZeroShot:
     templates: TemplateSet = DEFAULT
     batch: int = 64
     tell: Tell = tell_nobody
-    model: str = "majolica"
-    """What the model is called in the form of CLIP_benchmark."""
-    pretrained: str = ""
-    """What its weights are called there."""
+    model: BenchmarkedModel = field(default_factory=BenchmarkedModel)
     name: str = "labelled-zero-shot"
 
     def paintings(self, data: EvalData) -> float:
@@ -79,9 +74,10 @@ class LabelledZeroShot:
         intervals["mean_per_class_recall"] = mean_recall_interval(answers_N, labels_N, len(names))
         metrics |= {"calibration_error": reliability.error, "chance": 1 / len(names), "pictures": float(len(labels_N))}
         confusion_KK = confusion_counts(answers_N, labels_N, len(names))
+        named = {f"labelled_{name}": value for name, value in metrics.items()}
         return Result(
             "Zero-shot classification of labelled pictures",
-            {f"labelled_{name}": value for name, value in metrics.items()},
+            named,
             (
                 *_reliability_figure(reliability),
                 *confusion_parts(confusion_KK, names),
@@ -90,13 +86,8 @@ class LabelledZeroShot:
             _note(self.pictures, reading, metrics, intervals, templates["templates_used"]),
             {**reading.record(self.pictures), **templates},
             {f"labelled_{name}": bounds for name, bounds in intervals.items()},
-            files={f"clip_benchmark-{Path(self.pictures.source).name}.json": self._benchmark(metrics)},
+            files=self.model.files(named, "zeroshot_classification", self.pictures.source),
         )
-
-    def _benchmark(self, metrics: Mapping[str, float]) -> str:
-        named = {f"labelled_{name}": value for name, value in metrics.items()}
-        dataset = Path(self.pictures.source).name
-        return json.dumps(benchmark_result(named, "zeroshot_classification", dataset, self.model, self.pretrained))
 
 
 def lacks_classes(pictures: LabelledPictures) -> str:

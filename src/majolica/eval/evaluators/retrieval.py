@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from majolica.data.pictures.frame import Fit
 from majolica.errors import Notice, UserError
 from majolica.eval.evaluators.zero_shot import image_embeddings
 from majolica.eval.labelled.captions import CaptionedPictures, pair_captions
+from majolica.eval.labelled.clip_benchmark import BenchmarkedModel
 from majolica.eval.labelled.ranks import (
     best_ranks,
     chance_of_recall,
@@ -59,6 +60,9 @@ class Retrieval:
     """Whether each line of a caption is a caption of its own."""
     fit: str = ""
     """How pictures of other proportions were fitted, for the protocol."""
+    source: str = ""
+    """The folder of the pictures, after which the file for CLIP_benchmark is named; "" for those of the run."""
+    model: BenchmarkedModel = field(default_factory=BenchmarkedModel)
     name: str = "retrieval"
 
     def paintings(self, data: EvalData) -> float:
@@ -100,7 +104,9 @@ class Retrieval:
             intervals |= {f"{name}_{key}": value for key, value in bounds.items()}
             rows += _table_rows(name, found, bounds, chances)
         table = Table("Recall", ("from", "measure", "value", "95 % interval", "chance"), rows)
-        return Result("Retrieval", metrics, (table,), _note(known, metrics), self._record(known, data), intervals)
+        files = self.model.files(metrics, "zeroshot_retrieval", self.source) if self.source else {}
+        protocol = self._record(known, data)
+        return Result("Retrieval", metrics, (table,), _note(known, metrics), protocol, intervals, files=files)
 
     def _record(self, known: CaptionedPictures, data: EvalData) -> dict[str, Any]:
         return {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 Task = Literal["zeroshot_classification", "zeroshot_retrieval"]
@@ -18,6 +21,25 @@ RETRIEVAL = {
     for k in (1, 5, 10)
 }
 """The same for `Retrieval`. CLIP_benchmark calls it image retrieval if a caption looks for its picture."""
+FILES: Mapping[Task, str] = {
+    "zeroshot_classification": "clip_benchmark",
+    "zeroshot_retrieval": "clip_benchmark_retrieval",
+}
+"""The beginnings of the names of files."""
+
+
+@dataclass(frozen=True)
+class BenchmarkedModel:
+    """What a model and its weights are called in the form of CLIP_benchmark."""
+
+    model: str = "majolica"
+    pretrained: str = ""
+
+    def files(self, metrics: Mapping[str, float], task: Task, source: str) -> dict[str, str]:
+        """The result on the pictures in a folder, by the name of its file."""
+        dataset = Path(source).name
+        result = benchmark_result(metrics, task, dataset, self.model, self.pretrained)
+        return {f"{FILES[task]}-{dataset}.json": json.dumps(result)}
 
 
 def benchmark_result(

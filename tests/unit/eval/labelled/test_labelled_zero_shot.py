@@ -16,7 +16,7 @@ from levels import NAMES, flat
 from majolica.errors import UserError
 from majolica.eval.evaluators.labelled_zero_shot import LabelledZeroShot
 from majolica.eval.labelled.class_list import list_classes
-from majolica.eval.labelled.clip_benchmark import benchmark_result
+from majolica.eval.labelled.clip_benchmark import BenchmarkedModel, benchmark_result
 from majolica.eval.labelled.confusions import confusion_parts
 from majolica.eval.labelled.pictures import LabelledPictures
 from majolica.eval.labelled.scores import (
@@ -108,7 +108,7 @@ def test_few_classes_have_no_top5(tmp_path: Path, seer: Any, nothing: EvalData) 
 
 
 def test_the_file_of_clip_benchmark(seer: Any, pictures: LabelledPictures, nothing: EvalData) -> None:
-    evaluator = LabelledZeroShot(pictures, model="majolica", pretrained="step 100")
+    evaluator = LabelledZeroShot(pictures, model=BenchmarkedModel("majolica", "step 100"))
     [(name, content)] = evaluator(seer({4: 5}), nothing).files.items()
     assert name == f"clip_benchmark-{Path(pictures.source).name}.json"
     assert json.loads(content) == {

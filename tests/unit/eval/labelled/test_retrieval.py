@@ -20,7 +20,7 @@ from majolica.data.store.record import Record
 from majolica.errors import UserError
 from majolica.eval.evaluators.retrieval import Retrieval, load_captioned
 from majolica.eval.labelled.captions import captions_of, pair_captions
-from majolica.eval.labelled.clip_benchmark import benchmark_result
+from majolica.eval.labelled.clip_benchmark import BenchmarkedModel
 from majolica.eval.labelled.ranks import best_ranks, chance_of_recall, group_interval, weighted_median
 from majolica.eval.protocol import EvalData, Split
 
@@ -114,9 +114,24 @@ def test_any_caption_of_a_picture_is_a_hit(seer: Any, nothing: EvalData) -> None
     assert set(result.intervals) <= set(metrics)
     low, high = result.intervals["text_to_image_r1"]
     assert 0 <= low < 6 / 7 < high <= 1
-    written = benchmark_result(metrics, "zeroshot_retrieval", "coco", "majolica", "x")["metrics"]
-    assert isinstance(written, dict) and written["image_retrieval_recall@1"] == metrics["text_to_image_r1"]
-    assert written["text_retrieval_recall@5"] == 1
+    assert not result.files
+
+
+def test_other_pictures_also_give_the_file_that_clip_benchmark_reads(seer: Any, nothing: EvalData) -> None:
+    data = split([0, 1, 2], [f"a {NAMES[k]}" for k in (0, 1, 1)])
+    model = BenchmarkedModel("majolica-demo", "123abc")
+    result = Retrieval(data, source="/data/flickr30k/", model=model)(seer(), nothing)
+    ((file, content),) = result.files.items()
+    written = json.loads(content)
+    assert file == "clip_benchmark_retrieval-flickr30k.json"
+    assert written.pop("metrics")["image_retrieval_recall@1"] == result.metrics["text_to_image_r1"]
+    assert written == {
+        "dataset": "flickr30k",
+        "model": "majolica-demo",
+        "pretrained": "123abc",
+        "task": "zeroshot_retrieval",
+        "language": "en",
+    }
 
 
 def test_equal_captions_are_one_caption_and_never_wrong(seer: Any, nothing: EvalData) -> None:
