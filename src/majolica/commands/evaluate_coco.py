@@ -45,7 +45,7 @@ def evaluate_coco(
         ids: File with the captions to paint, as an earlier evaluation wrote it; drawn with the seed when not given.
         split: The split of COCO; FID-30K is on val2014.
         size: Side of the painted pictures in pixels; the base resolution when 0.
-        extractor: Whose features are compared: inception when not given, dinov2, clip, or perception.
+        extractor: Whose features are compared: inception when not given, dinov2, or clip.
         weights: File of the extractor's weights; downloaded when not given.
         resize: Whose way of resizing pictures for Inception is followed.
         steps: Steps of the solver for a picture.

@@ -72,7 +72,7 @@ def generate(
         count: Pictures of each prompt, with the seeds SEED, SEED + 1, and so on.
         steps: Steps of the solver; more are slower and finer.
         guidance: How strongly to follow the prompt; 1 turns all guidance off.
-        property_guidance: How strongly to follow --set, for all or by name (brightness=3,hue=1); 2 if not given.
+        property_guidance: How strongly to follow --set, for all or by name (brightness=3,hue=1); usually 2.
         seed: The same seed, prompt and settings give the same picture, whatever is painted beside it.
         solver: Heun evaluates the model twice a step, Euler once.
         last_time: Flow time (0 noise, 1 picture) from which the last step goes to 1; auto is as far as training went.

@@ -23,7 +23,10 @@ RETIRED = ("train.replanned",)
 
 
 def load_config(path: Path, base: Callable[[str], RunConfig] | None = None) -> RunConfig:
-    """Return the run configuration in the YAML file at `path`, as `read` does, with the defaults of `RunConfig`."""
+    """Return the run configuration in the YAML file at `path`.
+
+    It is read as `read_config` does, with the defaults of `RunConfig`.
+    """
     return read_config(path, RunConfig(), base)
 
 
@@ -53,7 +56,7 @@ def save_config(config: Any, path: Path) -> None:
 
 
 def to_yaml(config: Any) -> str:
-    """Return `config` as YAML text, from which `load` makes the same configuration."""
+    """Return `config` as YAML text, from which `load_config` makes the same configuration."""
     return yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
 
 

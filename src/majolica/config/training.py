@@ -25,7 +25,7 @@ class OptimConfig:
     weight_decay: float = 0.05
     """Decoupled weight decay, which applies to matrices only."""
     muon_lr: float = 0.0
-    """Peak learning rate of Muon for the matrices of the trunks; 0 leaves everything to AdamW."""
+    """Peak learning rate of Muon for the matrices of the transformer blocks; 0 leaves everything to AdamW."""
     clip: Annotated[float, above(0)] = 1.0
     """Largest global gradient norm; gradients beyond it are scaled down."""
     ema: Annotated[float, at_least(0), below(1)] = 0.9999
@@ -63,9 +63,9 @@ class TrainConfig:
     threads: int = 0
     """CPU threads per process; 0 shares the cores evenly among the processes."""
     precision: Literal["auto", "fp32", "bf16", "fp8"] = "bf16"
-    """`bf16` means autocast over fp32 weights. `fp8`, on Hopper or later, means fp8 products in the blocks of the
-    trunks as well. `auto` is bf16 if the machine multiplies it in hardware and fp32 otherwise; it is settled when the
-    run begins."""
+    """`bf16` means autocast over fp32 weights. `fp8` means fp8 products in the transformer blocks as well; it needs a
+    GPU of compute capability 8.9 (Ada, Hopper) or later. `auto` is bf16 if the machine multiplies it in hardware and
+    fp32 otherwise; it is settled when the run begins."""
     reduce: Literal["fp32", "bf16"] = "bf16"
     """The format in which gradients travel between processes, once in each optimiser step."""
     shard_optimizer: bool = False

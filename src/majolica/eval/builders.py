@@ -29,7 +29,7 @@ from majolica.eval.protocol import EvalData, Evaluator, PipelineLike, Result
 from majolica.text.template_sets import DEFAULT, TemplateSet, find_templates
 
 FEW = 256
-"""Captions that a sweep paints at each value, and distances paint in all, if the options do not say."""
+"""Captions that a sweep paints at each value, if the options do not say."""
 
 
 @dataclass(frozen=True)

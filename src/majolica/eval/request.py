@@ -24,7 +24,7 @@ class EvaluationRequest:
     names: tuple[str, ...] = ()
     """Suites and evaluators (`majolica.eval.suites`); those that suit the run if there are none."""
     pictures: int = 256
-    """Pictures that are painted for prompt fidelity, if the options do not say."""
+    """Held-out captions that are painted for several evaluators, if the options do not say."""
     options: EvaluatorConfig = field(default_factory=EvaluatorConfig)
     """On what data is evaluated, and how all pictures are painted."""
     property_files: tuple[Path, ...] = ()

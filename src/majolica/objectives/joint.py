@@ -111,7 +111,7 @@ def draw_condition(
 
     A property that a picture does not have, as the hue of a grey one, is hidden. The others are dropped
     at random, as configured, so that any subset of them can be given at inference. What the model is told
-    of the values may be noisy (`draw_noise`); the values themselves stay exact.
+    of the values may be noisy (`draw_value_noise`); the values themselves stay exact.
     """
     keep_B = draws.uniform() >= config.drop_all
     has_text_B = keep_B & (draws.uniform() >= config.drop_text)

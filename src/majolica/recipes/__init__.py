@@ -19,7 +19,7 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "xlarge": xlarge,
     "reference": reference,
 }
-"""The recipes, in the order of their size."""
+"""The recipes, in the order in which the help lists them."""
 
 
 def recipe(name: str) -> RunConfig:

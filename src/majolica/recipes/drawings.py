@@ -18,7 +18,7 @@ PROPERTIES = (
     *("brightness", "contrast", "colourfulness", "saturation", "hue", "sharpness", "edge_density"),
     *("subject_scale", "subject_x", "subject_y"),
 )
-"""A thing on a plain ground has all that are built in."""
+"""A thing on a plain ground has all built-in properties that are measured on pixels."""
 
 
 def demo() -> RunConfig:

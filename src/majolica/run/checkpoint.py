@@ -19,7 +19,7 @@ from majolica.files import publish_folder, sweep_unfinished
 from majolica.run.weights import MANIFEST, REPLACED, checkpoints, digest, latest, step_of
 
 LEFTOVER = re.compile(r"\.[0-9]{8,}(\.replaced)?(\.[0-9a-f]{8})?\.tmp")
-"""Names under which `save` writes and deletes; versions before this one gave them no random part."""
+"""Names under which `save_checkpoint` writes and deletes; versions before this one gave them no random part."""
 
 RUN_FILES = (
     *("config.yaml", "tokenizer.model", "words.json", "properties.json"),

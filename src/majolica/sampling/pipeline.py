@@ -121,8 +121,9 @@ class Pipeline:
         0 to 2^63; each may be one value for all pictures or a sequence with one for each.
         `guidance` of 1 turns all guidance off, including that of properties. `property_guidance` is
         one weight for all properties together, or a dictionary with weights of their own; where none
-        is given, it is 2, and 3 for what cannot be projected. `last_time` is the flow time from which
-        the last step goes to 1; "auto" is the time below which 99 % of the noisy rows of training lay.
+        is given, it is 2, and 3 for what is measured on pixels and cannot be projected. `last_time` is the
+        flow time from which the last step goes to 1; "auto" is the time below which 99 % of the noisy rows
+        of training lay.
         `tile` is the side in pixels of the parts in which a picture is decoded, which bounds the
         memory: "auto" uses tiles of 512 for pictures beyond 1024 px, and "off" decodes every picture
         at once.

@@ -81,7 +81,7 @@ def count_empty(rows: NDArray[Any]) -> int:
 def open_index(tar: Path, rebuild: bool = False) -> Index:
     """Return the index of `tar` from its .mjidx file if that fits the tar; otherwise scan the tar and save the index.
 
-    With `rebuild` the tar is always scanned. Raises UserError if the tar cannot be read, as `scan` does.
+    With `rebuild` the tar is always scanned. Raises UserError if the tar cannot be read, as `scan_tar` does.
     """
     before = _stat(tar)
     path = tar.with_suffix(".mjidx")
@@ -118,7 +118,7 @@ def scan_tar(tar: Path) -> Index:
 
 
 def scan_file(file: BinaryIO, size: int, tar: str) -> Index:
-    """Read all headers of an open tar of `size` bytes that is called `tar`, as `scan` does."""
+    """Read all headers of an open tar of `size` bytes that is called `tar`, as `scan_tar` does."""
     samples = Samples(file)
     damage = ""
     try:

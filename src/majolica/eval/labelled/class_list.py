@@ -27,7 +27,7 @@ class ClassList:
 
     names: tuple[str, ...]
     places: Mapping[str, int]
-    """The place in `names` for every name, and every key, as `fold` makes it."""
+    """The place in `names` for every name, and every key, as `fold_class_name` makes it."""
     has_keys: bool = False
     """Whether the list gives keys, such as the names of folders, beside names."""
 

@@ -91,7 +91,7 @@ class LabelledPictures:
     def read(self, batch: int = 64) -> Iterator[LabelledBatch]:
         """Yield all pictures in their order, fitted to squares, `batch` of them at a time.
 
-        Broken pictures are in `Batch.skipped`. The next batch is decoded while the caller works on one. Raises
+        Broken pictures are in `LabelledBatch.skipped`. The next batch is decoded while the caller works on one. Raises
         UserError after the last batch if not a single picture could be read.
         """
         found, skipped = 0, [*self.skipped]

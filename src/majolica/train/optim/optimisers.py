@@ -1,4 +1,4 @@
-"""AdamW for all parameters, or Muon for the trunks' matrices and AdamW for the rest."""
+"""AdamW for all parameters, or Muon for the matrices of the transformer blocks and AdamW for the rest."""
 
 from __future__ import annotations
 
