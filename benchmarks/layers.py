@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from majolica.models.layers import Norm, SwiGLU, rope_2d, rotate
 from majolica.train.optim.muon import Muon
-from majolica.train.precision import outside_autocast
+from majolica.train.precision import product_dtype
 
 ROWS, TOKENS, WIDTH, HEADS = 32, 68, 192, 6
 
@@ -54,7 +54,7 @@ def muons() -> tuple[Callable[[], None], Callable[[], None]]:
     matrices = [torch.randn(shape, requires_grad=True) for shape in shapes]
     for matrix in matrices:
         matrix.grad = torch.randn_like(matrix)
-    ours = Muon(matrices, lr=0.0, dtype=outside_autocast("bf16", torch.device("cpu")))
+    ours = Muon(matrices, lr=0.0, dtype=product_dtype("bf16", torch.device("cpu")))
     return torch.optim.Muon(matrices, lr=0.0).step, ours.step  # type: ignore[return-value]
 
 

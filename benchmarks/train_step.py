@@ -42,11 +42,11 @@ from majolica.objectives.contrastive import Pairs, caption_ids, sigmoid_loss
 from majolica.objectives.objective import Objective, Others, clean_pairs
 from majolica.recipes import recipe
 from majolica.text.tokenizer import train_tokenizer
-from majolica.train import state
+from majolica.train import network, state
 from majolica.train import step as steps
 from majolica.train.optim.ema import Ema
 from majolica.train.optim.optimisers import build_optimisers, step_if_finite
-from majolica.train.precision import outside_autocast
+from majolica.train.precision import product_dtype
 from majolica.train.watch.summary import describe_machine
 
 
@@ -123,7 +123,7 @@ def contrastive_step(config: RunConfig, rope: Tensor, batch: Batch, tokens_BL: T
     rows = round(config.loss.clean_share * config.train.batch)
     model = FullDepth(config.model).to(group.device)
     set_attention_by_products(model, group.device)
-    products = outside_autocast(config.train.precision, group.device)
+    products = product_dtype(config.train.precision, group.device)
     optimisers, ema = build_optimisers(model, config.optim, muon_dtype=products), Ema(model, config.optim.ema)
     one = torch.ones((), device=group.device)
 
@@ -155,7 +155,7 @@ def parts_of_step(run: state.Run, batch: Batch, device: torch.device, repeats: i
         found.setdefault(name, []).append(timed(lambda: result.append(work()), device))
         return result[0]
 
-    parts = split_rows(config.loss, len(batch.captions), steps.progress(run))
+    parts = split_rows(config.loss, len(batch.captions), steps.share_done(run))
     for _ in range(repeats):
         rows, targets = piece("augment, noise", lambda: steps.draw_rows(run, batch, parts))
         with autocast(config.train.precision, device):
@@ -205,7 +205,7 @@ def measure(options: argparse.Namespace, root: Path) -> dict[str, Any]:
     traced = trace(config)
     flops = (traced.forward_flops + traced.backward_flops) * config.train.accumulate
     blocks, x, missing = same_size(config.model, min(rows, 16), device)
-    block_ways = ways(blocks, x, config.train.precision, state.can_compile(device))
+    block_ways = ways(blocks, x, config.train.precision, network.can_compile(device))
     block_seconds = rounds(block_ways, options.block_repeats, device)
     joint.feed.close()
     return {

@@ -1,4 +1,4 @@
-"""Tasks for the tests of `each`: in a module of their own, for workers import them by name."""
+"""Tasks for the tests of `run_tasks`: in a module of their own, for workers import them by name."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from majolica.estimate.trace import fake_group
 from majolica.launch.prepare import prepare_run
 from majolica.models.precision import Precision
 from majolica.objectives import draws
-from majolica.train import state, step
+from majolica.train import network, state, step
 from majolica.train.optim.optimisers import load_state_by_name, state_by_name
 from reads import Reads
 from tiny import TINY, tiny_run
@@ -53,7 +53,7 @@ def run(
     monkeypatch.setattr(draws, "generator", lambda device: torch.Generator())
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(sys.modules["torch.optim.optimizer"], "_get_fused_kernels_supported_devices", lambda: ["meta"])
-    monkeypatch.setattr(state, "wrap_in_ddp", lambda model, *_: model)
+    monkeypatch.setattr(network, "wrap_in_ddp", lambda model, *_: model)
     config = tiny_run(shards)
     job = dataclasses.replace(config.train, processes=request.param, shard_optimizer=request.param > 1)
     config = prepare_run(dataclasses.replace(config, train=job), tmp_path, resume=False)

@@ -39,11 +39,11 @@ class Probe:
     fails: bool = False
     name: str = "probe"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         return 3
 
-    def lacks(self, data: EvalData) -> str:
-        return data.lacks_captions()
+    def explain_lack(self, data: EvalData) -> str:
+        return data.explain_no_captions()
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         request = PaintRequest(["a fox", "an owl", "a cat"], steps=2, seed=range(3), batch=8)
@@ -72,11 +72,11 @@ class SharedPictures:
     painted: Paintings
     name: str = "shared"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         return self.painted.count(data)
 
-    def lacks(self, data: EvalData) -> str:
-        return data.lacks_captions()
+    def explain_lack(self, data: EvalData) -> str:
+        return data.explain_no_captions()
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         return Result("", {"shared": float(self.painted.paint(pipeline, data).images_B3HW.double().mean())})
@@ -188,6 +188,6 @@ def test_evaluators_that_ask_judges_are_refused(shards: Path, tmp_path: Path) ->
 def test_what_lacks_its_data_is_left_out_with_the_reason(
     shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Gallery, "lacks", lambda self, data: "The moon is not full.")
+    monkeypatch.setattr(Gallery, "explain_lack", lambda self, data: "The moon is not full.")
     train(with_evaluators(tiny_run(shards), "gallery"), tmp_path / "run")
     assert "gallery will not be evaluated: The moon is not full." in capsys.readouterr().err

@@ -50,7 +50,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, calls: set[int], name: str = "flow")
             found |= {name: bad, "loss": found["loss"] + bad}
         return found
 
-    monkeypatch.setattr(Objective, "losses", losses)
+    monkeypatch.setattr(Objective, "compute_losses", losses)
 
 
 @pytest.mark.parametrize("name", ["flow", "contrastive"])

@@ -9,12 +9,12 @@ import torch
 
 from majolica.launch.start import train
 from majolica.run import checkpoint
-from majolica.train import state
+from majolica.train import network
 from tiny import tiny_run, weights
 
 
 def test_compiled_blocks_train_the_same(shards: Path, tmp_path: Path) -> None:
-    if not state.can_compile(torch.device("cpu")):
+    if not network.can_compile(torch.device("cpu")):
         pytest.skip("needs a C++ compiler")
     config = tiny_run(shards, steps=4)
     loss = dataclasses.replace(config.loss, fine_share=0.0)
@@ -29,7 +29,7 @@ def test_compiled_blocks_train_the_same(shards: Path, tmp_path: Path) -> None:
 def test_without_a_compiler_training_goes_on(
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(state.shutil, "which", lambda name: None)
+    monkeypatch.setattr(network.shutil, "which", lambda name: None)
     config = tiny_run(shards, steps=2)
     train(dataclasses.replace(config, train=dataclasses.replace(config.train, compile=True)), tmp_path)
     assert "no C++ compiler found: training without --train.compile" in capsys.readouterr().out

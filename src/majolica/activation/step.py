@@ -60,7 +60,7 @@ def compute_loss(model: Majolica, config: RunConfig, rows: Rows, targets: Target
     objective = Objective(config.loss, largest_split(config), rank_count(config), precision)
     outputs = objective.predict(model, rows)
     others = Others.none(clean_pairs(outputs, targets))
-    return objective.losses(model, outputs, rows, targets, others)["loss"] / config.train.accumulate
+    return objective.compute_losses(model, outputs, rows, targets, others)["loss"] / config.train.accumulate
 
 
 def largest_split(config: RunConfig) -> RowSplit:

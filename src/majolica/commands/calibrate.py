@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import tyro
 
 from majolica.commands import DEFAULT_RUN
 from majolica.commands.progress import bar
+from majolica.commands.terminal import print_status
 from majolica.config.run_folder import config_of_run
 from majolica.errors import UserError
 from majolica.files import check_writable
@@ -42,10 +42,6 @@ def calibrate(
     from majolica.eval.calibrate import calibrate_run, describe_corrections
 
     with bar("calibrating") as progress:
-        found = calibrate_run(run, processes, progress, property, _say)
+        found = calibrate_run(run, processes, progress, property, print_status)
     for line in describe_corrections(found, run):
         print(line)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +10,7 @@ import tyro
 from majolica.commands import DEFAULT_RUN
 from majolica.commands.notices import print_notices
 from majolica.commands.progress import bar
+from majolica.commands.terminal import print_status
 from majolica.config.bounds import check_ranges
 from majolica.config.evaluation import EvaluatorConfig
 from majolica.config.run_folder import config_of_run
@@ -118,11 +118,7 @@ def evaluate_place(
 
     with print_notices(), bar("evaluating") as progress:
         request = EvaluationRequest(place, names, options=options, property_files=property_files, processes=processes)
-        metrics = evaluate_run(request, _say, progress)
+        metrics = evaluate_run(request, print_status, progress)
     for name, value in metrics.items():
         print(f"{name:24} {value:,.4g}" if isinstance(value, float) else f"{name:24} {value:,}")
     print(f"report: {report}")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ import tyro
 from majolica.commands import DEFAULT_RUN
 from majolica.commands.notices import print_notices
 from majolica.commands.progress import bar
+from majolica.commands.terminal import print_status
 from majolica.config.run_folder import config_of_run
 from majolica.errors import UserError, unknown_name
 from majolica.files import check_writable
@@ -76,7 +76,7 @@ def extend(
         if reference:
             from majolica.train.extend_reference import ReferenceRequest, extend_reference
 
-            path = extend_reference(ReferenceRequest(run, out, data, plan=plan), _say, progress)
+            path = extend_reference(ReferenceRequest(run, out, data, plan=plan), print_status, progress)
         else:
             from majolica.properties.user_file import load_property_file
             from majolica.train.extend import ExtendRequest
@@ -84,7 +84,7 @@ def extend(
 
             if property.endswith(".py"):
                 load_property_file(Path(property))
-            path = teach(ExtendRequest(run, name, out, data, plan=plan), _say, progress)
+            path = teach(ExtendRequest(run, name, out, data, plan=plan), print_status, progress)
     named = f" --adapter {path}" if out else ""
     wish = "--reference PICTURE" if reference else f"--set {name}=VALUE"
     print(f"written to {path}; try: majolica generate PROMPT --run {run}{named} {wish}")
@@ -103,7 +103,3 @@ def _check_property(property: str) -> str:
     if name == REFERENCE:
         raise UserError(f"a property cannot be called {REFERENCE}, which --reference is: give {property} another name")
     return name
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

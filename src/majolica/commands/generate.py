@@ -6,7 +6,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -89,24 +89,15 @@ def generate(
         batch: Pictures painted at once: more are quicker, and may change values by 1 of 255 (more with a palette).
     """
     prompts = read_words(prompts, "prompt")
-    if not prompts:
-        raise UserError('nothing to paint: give a prompt, as in majolica generate "a dolphin on a teal background"')
-    if out.suffix.lower() not in FORMATS:
-        raise UserError(f"cannot write {out}: name a file that ends in {', '.join(FORMATS)}")
-    for name, value in (("count", count), ("steps", steps), ("batch", batch), ("candidates", candidates)):
-        if value < 1:
-            raise UserError(f"--{name} is {value}: at least 1")
+    counts = {"count": count, "steps": steps, "batch": batch, "candidates": candidates}
+    _check_options(prompts, out, counts, palette)
     properties = _properties(set)
     _check_names(properties, property, [*adapter, *(run / "adapters").glob("*.safetensors")])
+    references = describe_references(reference, reference_guidance, len(prompts))
     wishes = [(prompt, seed + variant) for prompt in prompts for variant in range(count)]
-    pictures = describe_references(reference, reference_guidance, len(prompts))
     paths = [out] if len(wishes) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(wishes) + 1)]
     for path in paths:
         check_writable(path)
-    if palette:
-        from majolica.sampling.palettes import read_palettes
-
-        read_palettes(palette, len(prompts))  # what is wrong is said before a run is loaded
     palettes, followed = _repeat(palette, count), _repeat(reference, count)
     from majolica.adapters.store import find_adapters
     from majolica.properties.user_file import load_property_file
@@ -116,43 +107,47 @@ def generate(
     for path in property:
         load_property_file(path)
     weights = parse_property_weights(property_guidance)
+    settings: dict[str, Any] = {"steps": steps, "guidance": guidance, "property_guidance": weights, "solver": solver}
+    settings |= {"last_time": last_time, "tile": tile, "candidates": candidates, "any_size": any_size}
+    settings |= {"project": project, "hold": hold, "raw": raw}
 
     with print_notices(), bar("painting") as progress:
         files = [*find_adapters(run), *adapter] if adapter else None
-        pipeline = Pipeline.load(run, adapters=files)
-        images_B3HW = pipeline.paint(
+        images_B3HW = Pipeline.load(run, adapters=files).paint(
             [prompt for prompt, _ in wishes],
             size,
             properties,
-            steps,
-            guidance,
-            [own for _, own in wishes],
-            solver,
-            property_guidance=weights,
+            seed=[own for _, own in wishes],
             batch=batch,
-            last_time=last_time,
-            tile=tile,
-            candidates=candidates,
-            project=project,
-            hold=hold,
-            raw=raw,
             reference=followed or None,
             reference_guidance=reference_guidance,
             palette=palettes or None,
-            any_size=any_size,
             progress=progress,
+            **settings,
         )
     height, width = images_B3HW.shape[-2:]
-    settings: dict[str, Any] = {"set": properties, "size": width if width == height else f"{width}x{height}"}
-    settings |= {"steps": steps, "guidance": guidance, "property_guidance": weights, "solver": solver}
-    settings |= {"last_time": last_time, "tile": tile, "candidates": candidates, "any_size": any_size}
-    settings |= {"project": project, "hold": hold, "raw": raw}
-    shown = [about for about in pictures for _ in range(count)] or [{}] * len(wishes)
+    settings |= {"set": properties, "size": width if width == height else f"{width}x{height}"}
+    shown = [about for about in references for _ in range(count)] or [{}] * len(wishes)
     coloured = [{"palette": each} for each in (palettes if len(palettes) != 1 else list(palettes) * len(wishes))]
     for place, (path, image_3HW, (prompt, own)) in enumerate(zip(paths, images_B3HW, wishes, strict=True)):
         about = settings | shown[place] | (coloured[place] if coloured else {}) | {"seed": own}
         write_atomic(path, _encode(image_3HW, FORMATS[out.suffix.lower()], prompt, about))
         print(path)
+
+
+def _check_options(prompts: Sequence[str], out: Path, counts: Mapping[str, int], palette: Sequence[str]) -> None:
+    """UserError for what is wrong in any run, before one is loaded."""
+    if not prompts:
+        raise UserError('nothing to paint: give a prompt, as in majolica generate "a dolphin on a teal background"')
+    if out.suffix.lower() not in FORMATS:
+        raise UserError(f"cannot write {out}: name a file that ends in {', '.join(FORMATS)}")
+    for name, value in counts.items():
+        if value < 1:
+            raise UserError(f"--{name} is {value}: at least 1")
+    if palette:
+        from majolica.sampling.palettes import read_palettes
+
+        read_palettes(palette, len(prompts))
 
 
 def _repeat(given: Sequence[Given], count: int) -> Sequence[Given]:

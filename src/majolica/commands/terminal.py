@@ -23,6 +23,11 @@ def keep_width_sane() -> None:
         os.environ["COLUMNS"] = str(min(max(width, NARROWEST), WIDEST))
 
 
+def print_status(text: str) -> None:
+    """Print a line on how work goes on to standard error, at once."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def print_any_text() -> None:
     """Let standard output and error take every text: what the encoding lacks is escaped, never an error.
 

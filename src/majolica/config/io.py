@@ -82,7 +82,7 @@ def _plain(value: Any) -> Any:
 
 def _build(base: Any, data: object, path: str) -> Any:
     if not isinstance(data, Mapping):
-        raise UserError(f"{path or 'it'} must be a mapping of keys to values, not {_say(data)}")
+        raise UserError(f"{path or 'it'} must be a mapping of keys to values, not {_format_value(data)}")
     kind: type = type(base)
     hints = _hints(kind)
     values = {field.name: getattr(base, field.name) for field in fields(base)}
@@ -102,27 +102,27 @@ def _value(hint: Any, base: Any, value: Any, where: str) -> Any:
     if typing.get_origin(hint) is Literal:
         choices = typing.get_args(hint)
         if value not in choices:
-            raise UserError(f"{where} must be one of {', '.join(map(str, choices))}, not {_say(value)}")
+            raise UserError(f"{where} must be one of {', '.join(map(str, choices))}, not {_format_value(value)}")
         return value
     if typing.get_origin(hint) is tuple:
         return _items(typing.get_args(hint)[0], value, where)  # all tuples are of one kind of item
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:  # the types must be equal: True is no integer here
-        raise UserError(f"{where} must be {_WORDS[hint]}, not {_say(value)}")
+        raise UserError(f"{where} must be {_WORDS[hint]}, not {_format_value(value)}")
     return value
 
 
 def _items(hint: Any, value: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        raise UserError(f"{where} must be a list, not {_say(value)}")
+        raise UserError(f"{where} must be a list, not {_format_value(value)}")
     return tuple(_value(hint, None, item, f"{where}[{i}]") for i, item in enumerate(value))
 
 
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
-def _say(value: Any) -> str:
+def _format_value(value: Any) -> str:
     """A value as an error message shows it."""
     if value is None:
         return "empty"

@@ -35,7 +35,8 @@ def check_lasting(saved: Mapping[str, Any], config: RunConfig) -> None:
     changed = [name for name, value in here.items() if name in saved and not _is_same(name, saved[name], value)]
     if changed:
         said = ", ".join(
-            f"{name} is {_say(saved[name])} in the saved run and {_say(here[name])} here" for name in changed
+            f"{name} is {_format_value(saved[name])} in the saved run and {_format_value(here[name])} here"
+            for name in changed
         )
         raise UserError(
             f"{said}: a run keeps {plural(len(changed), 'this option', 'these options')} to its end; leave"
@@ -55,5 +56,5 @@ def _flatten(section: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]
             yield f"{path}.{name}", value
 
 
-def _say(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return (", ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)

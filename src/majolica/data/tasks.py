@@ -28,7 +28,7 @@ MOST_DEATHS = 3
 """How often workers may be killed, with no task finished in between, before the work is given up."""
 
 
-def each(function: Callable[[T], R], items: Sequence[T], config: EngineConfig) -> Iterator[tuple[T, R]]:
+def run_tasks(function: Callable[[T], R], items: Sequence[T], config: EngineConfig) -> Iterator[tuple[T, R]]:
     """Yield (item, function(item)) in the order in which the tasks end.
 
     `function` must be picklable and safe to repeat, because a task whose worker was killed runs again. Raises what a

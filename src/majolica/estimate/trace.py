@@ -104,7 +104,7 @@ def last_micro_step_loss(model: Majolica, rows: Rows, targets: Targets, config: 
     window: list[Pairs] = []
     for _ in range(config.train.accumulate):
         others = gather_pairs(clean_pairs(outputs, targets), window, group, objective.split)
-    return objective.losses(model, outputs, rows, targets, others)["loss"]
+    return objective.compute_losses(model, outputs, rows, targets, others)["loss"]
 
 
 @contextmanager

@@ -39,11 +39,11 @@ class Missing:
     name: str
     reason: str
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return 0, because it paints nothing."""
         return 0
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return what is missing."""
         return self.reason
 

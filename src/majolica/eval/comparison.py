@@ -99,11 +99,11 @@ def find_difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> tupl
     for field in dict.fromkeys((*first, *second)):
         here, there = first.get(field, MISSING), second.get(field, MISSING)
         if here != there:
-            return field, _say(here), _say(there)
+            return field, _format_value(here), _format_value(there)
     return None
 
 
-def _say(value: Any) -> str:
+def _format_value(value: Any) -> str:
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

@@ -79,7 +79,7 @@ class Context:
         return choose_measured(self.properties)
 
     @property
-    def measured_briefly(self) -> tuple[str, ...]:
+    def quick_properties(self) -> tuple[str, ...]:
         """Those with which the run was trained, and those of the user's files."""
         return tuple(
             each for each in self.measured if each in self.config.model.properties or find_property(each).source

@@ -116,20 +116,20 @@ class EvalData:
         """What a protocol says of these data."""
         return {"data_sha256": self.sha256, "data_held_out": not self.trained_on}
 
-    def lacks_captions(self) -> str:
+    def explain_no_captions(self) -> str:
         """Return that there is no caption to paint, or ""."""
         return "" if self.combinations or self.heldout else "There are no captions to paint."
 
-    def lacks_names(self) -> str:
+    def explain_no_names(self) -> str:
         """Return that it is not known what the held-out pictures show, or ""."""
         known = self.names and any(self.heldout.shown(i) for i in range(len(self.heldout)))
         return "" if known else "The data have no held-out pictures of which it is known what they show."
 
-    def lacks_drawings(self) -> str:
+    def explain_no_drawings(self) -> str:
         """Return that the data are not the drawings that judges can name, or ""."""
         if not self.drawn:
             return "Its judges learn to name the drawings of `majolica data openmoji`, and these are other data."
-        return self.lacks_captions()
+        return self.explain_no_captions()
 
     def plain_prompts(self, count: int) -> list[str]:
         """Return up to `count` prompts, evenly spaced: the names with their articles, else captions."""
@@ -142,7 +142,7 @@ class EvalData:
         Raises UserError if both are empty.
         """
         if not (self.combinations or self.heldout):
-            raise lacks_held_out("captions to paint")
+            raise no_held_out_error("captions to paint")
         return self.combinations or self.heldout
 
 
@@ -186,7 +186,7 @@ class Result:
     """Further files for the run folder, such as the form that another tool reads: name and content."""
 
 
-def lacks_held_out(what: str) -> UserError:
+def no_held_out_error(what: str) -> UserError:
     """Return the error for data without held-out samples, which every data set of `majolica data openmoji` has."""
     return UserError(f"there are no held-out {what}: make the data anew with `majolica data openmoji`")
 
@@ -198,13 +198,13 @@ class Evaluator(Protocol):
     def name(self) -> str:
         """A short name for the display of progress and time."""
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return how much it will paint, counted in pictures of the base resolution.
 
         The display of progress needs this number. It is 0 for an evaluator that paints nothing.
         """
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return what the data lack that it needs, in one sentence; "" if they lack nothing."""
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:

@@ -79,7 +79,7 @@ def evaluate(
             left_out |= explain_unmeasured(trained.properties)
         for name, reason in left_out.items():
             say(f"{name} is left out: {reason}")
-        tally.total = sum(evaluator.paintings(data) for evaluator in evaluators.values())
+        tally.total = sum(evaluator.count_paintings(data) for evaluator in evaluators.values())
         if specs:
             say("the judges of pictures")
         # Begun once the total is known, so that the progress does not fall back. The judges are asked for later.
@@ -120,7 +120,7 @@ def keep_able(evaluators: Mapping[str, Evaluator], data: EvalData) -> tuple[dict
 
     Raises UserError if none is left.
     """
-    lacking = {name: reason for name, evaluator in evaluators.items() if (reason := evaluator.lacks(data))}
+    lacking = {name: reason for name, evaluator in evaluators.items() if (reason := evaluator.explain_lack(data))}
     if len(lacking) == len(evaluators):
         name, reason = next(iter(lacking.items()))
         raise UserError(f"{name} cannot evaluate this run: {reason}")

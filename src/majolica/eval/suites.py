@@ -47,7 +47,7 @@ EVALUATORS: dict[str, Entry] = {
     ),
     "control-brief": Entry(
         "whether pictures have the properties that were asked for",
-        lambda c: Control(c.measured_briefly, brush=c.brush, name="control-brief"),
+        lambda c: Control(c.quick_properties, brush=c.brush, name="control-brief"),
     ),
     "control-deep": Entry(
         "the same with more prompts, seeds and values",

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from majolica.config.run import RunConfig
-from majolica.data.loading.sources import manifest, open_sources
+from majolica.data.loading.sources import hash_manifests, open_sources
 from majolica.data.loading.split import space_evenly
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.faults import BadSample, explain_sample
@@ -32,7 +32,7 @@ class TrainingPictures:
         self.config = config
         self.sets = open_sources(config.data)
         self._ends = np.cumsum([len(shards) for shards in self.sets])
-        self.manifest = manifest(self.sets)
+        self.manifest = hash_manifests(self.sets)
         """A hash of the names, sizes and numbers of samples of all tars."""
 
     def __len__(self) -> int:

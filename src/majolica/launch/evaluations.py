@@ -68,7 +68,7 @@ class Evaluations:
     def _add(self, options: EvaluatorConfig, config: RunConfig, log: Log) -> None:
         every = options.every or config.train.eval_every
         for name, evaluator in build_unjudged(options, config).items():
-            reason = evaluator.lacks(self.data)
+            reason = evaluator.explain_lack(self.data)
             if reason:
                 log.say(f"{name} will not be evaluated: {reason}")
             elif every:

@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 
 from majolica.config.run import RunConfig
-from majolica.data.loading.sources import captions
+from majolica.data.loading.sources import read_captions
 from majolica.distributed.environment import is_rank
 from majolica.distributed.group import Group, default_device
 from majolica.errors import UserError
@@ -26,7 +26,7 @@ from majolica.run.resume import finished_step
 from majolica.run.step_plan import STATE
 from majolica.run.weights import checkpoints, latest
 from majolica.text.tokenizer import Tokenizer
-from majolica.train import state
+from majolica.train import network, state
 from majolica.train.fitting import check_settled, fit_to_pictures
 from majolica.train.precision import check_precision
 from majolica.train.shape import shape_notes
@@ -63,8 +63,8 @@ def rehearse(config: RunConfig, out: Path, resume: bool = False) -> list[str]:
     restores = resume and bool(checkpoints(out))  # without a checkpoint a resume begins at step 0
     tokenizer = _open_tokenizer(config, out, restores)
     if config.train.activation_gb:
-        state.plan_activations(config, default_device())
-    with state.loader(config, Group(0, max(1, config.train.processes), torch.device("cpu"))) as loader:
+        network.plan_activations(config, default_device())
+    with state.build_loader(config, Group(0, max(1, config.train.processes), torch.device("cpu"))) as loader:
         if not restores:
             return [*notes, *rehearse_warm_start(config, out)]
         folder, _ = latest(out)
@@ -106,6 +106,6 @@ def _open_tokenizer(config: RunConfig, out: Path, restores: bool) -> Tokenizer |
         if not os.access(path, os.R_OK) or not path.is_file():
             raise UserError(f"--data.tokenizer {path} cannot be read: name the file of a SentencePiece model")
         return Tokenizer(path)
-    if not any(caption.strip() for caption in islice(captions(config.data), 1_000)):
+    if not any(caption.strip() for caption in islice(read_captions(config.data), 1_000)):
         raise UserError("none of the first 1,000 captions says anything, so no vocabulary can be trained on them")
     return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -62,15 +60,3 @@ class Moments:
         if self.count < 2:
             raise ValueError(f"a covariance needs at least two samples, and there are {self.count}")
         return self.scatter_DD / (self.count - 1)
-
-
-def merge_all(parts: Iterable[Moments]) -> Moments:
-    """Return the moments of all parts together, for instance of chunks or of ranks.
-
-    The parts are merged from the first to the last, so the same order gives the same bits. Raises
-    ValueError if there are no parts.
-    """
-    parts = list(parts)
-    if not parts:
-        raise ValueError("there are no moments to merge")
-    return functools.reduce(Moments.merge, parts)

@@ -1,22 +1,20 @@
-"""Files in the .npz format: statistics of features, of our own and of other libraries, and pictures of ADM."""
+"""Files of statistics of features in the .npz format, of our own and of other libraries."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import json
-import math
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from majolica.errors import UserError, to_printable
 from majolica.files import write_atomic
@@ -83,66 +81,6 @@ def load_statistics(path: Path) -> Statistics:
     count = _read_count(path, arrays.get("count"))
     scatter_DD = torch.from_numpy((sigma + sigma.T) / 2) * (count - 1)
     return Statistics(Moments(count, torch.from_numpy(mu), scatter_DD), _read_record(path, arrays.get("record")))
-
-
-@dataclass(frozen=True)
-class ImageArchive:
-    """Pictures in an .npz file, as ADM's evaluator takes them: `arr_0`, uint8 of shape (count, height, width, 3)."""
-
-    path: Path
-    count: int
-    height: int
-    width: int
-
-    def __len__(self) -> int:
-        return self.count
-
-    def batches(self, size: int = 256) -> Iterator[Tensor]:
-        """Read the pictures in order as uint8 `B3HW`, `size` at a time.
-
-        No more than one batch is in memory. Raises UserError where the file turns out damaged.
-        """
-        with _report_errors(self.path), _open_pictures(self.path) as file:
-            _read_shape(self.path, file)
-            for start in range(0, self.count, size):
-                shape = (min(size, self.count - start), self.height, self.width, 3)
-                content = file.read(math.prod(shape))
-                if len(content) < math.prod(shape):
-                    raise EOFError
-                pictures_BHW3 = torch.frombuffer(bytearray(content), dtype=torch.uint8).view(shape)
-                yield pictures_BHW3.permute(0, 3, 1, 2).contiguous()
-
-
-def read_image_archive(path: Path) -> ImageArchive:
-    """Open the pictures of an .npz file (`arr_0`, uint8 BHW3), which are read only by its `batches`.
-
-    Raises UserError if the file cannot be read, or holds no pictures; statistics are named as such.
-    """
-    with _report_errors(path), _open_pictures(path) as file:
-        count, height, width = _read_shape(path, file)
-    return ImageArchive(path, count, height, width)
-
-
-@contextlib.contextmanager
-def _open_pictures(path: Path) -> Iterator[IO[bytes]]:
-    """Open the entry of the pictures. Raises UserError if there is none."""
-    with zipfile.ZipFile(path) as archive:
-        names = _list_arrays(archive)
-        if "arr_0" not in names:
-            kind = "statistics (mu, sigma)" if {"mu", "sigma"} <= set(names) else _listed(names)
-            raise UserError(f"{_called(path)} holds {kind} and no images (arr_0)")
-        with archive.open("arr_0.npy") as file:
-            yield file
-
-
-def _read_shape(path: Path, file: IO[bytes]) -> tuple[int, int, int]:
-    """Read the header of the pictures: their count, height and width. Raises UserError if they are no RGB pictures."""
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, by_columns, kind = read(file)
-    if kind != np.uint8 or len(shape) != 4 or shape[3] != 3 or by_columns:
-        raise UserError(f"{_called(path)} has arr_0 of type {kind} and shape {shape}; it must be uint8 of (B, H, W, 3)")
-    return shape[0], shape[1], shape[2]
 
 
 @contextlib.contextmanager

@@ -140,7 +140,7 @@ class ConditionEncoder(nn.Module):
         """
         own = len(self.names)
         has_BP = condition.has_value_BP[:, :own]
-        property_BKC = self._encode(self.place(condition), has_BP)
+        property_BKC = self._encode(self.compute_places(condition))
         present_BK = F.pad(has_BP, (0, property_BKC.shape[1] - own))
         pooled_BC = pooled_BC * condition.has_text_B[:, None]
         seen_BK = torch.zeros_like(present_BK) if self.entry == "modulation" else present_BK
@@ -149,21 +149,21 @@ class ConditionEncoder(nn.Module):
         mask_BS = torch.cat((mask_BL.new_ones(len(mask_BL), 1), text_BL, seen_BK), 1)
         return sequence_BSC, mask_BS, pooled_BC
 
-    def say(self, condition: Condition) -> list[Setting]:
-        """What the properties say through offsets of the modulation, where they enter so."""
+    def make_settings(self, condition: Condition) -> list[Setting]:
+        """The offsets of the modulation that properties ask for, one setting; none if they enter as tokens alone."""
         if self.offsets is None:
             return []
         has_BP = condition.has_value_BP[:, : len(self.names)]
         codes = []
         for name, entry, place_B, has_B in zip(
-            self.names, self.entries, self.place(condition).unbind(1), has_BP.unbind(1), strict=True
+            self.names, self.entries, self.compute_places(condition).unbind(1), has_BP.unbind(1), strict=True
         ):
             names = len(self.categories[name].names) if entry.is_category and name in self.categories else 0
             code_BR = encode_place(place_B, entry, max(1, names))
             codes.append(F.pad(code_BR, (0, count_codes(entry) - code_BR.shape[1])) * has_B[:, None])
         return [make_setting(torch.cat(codes, 1), OFFSET_SCALE * self.offsets, has_BP.any(1))]
 
-    def place(self, condition: Condition) -> Tensor:
+    def compute_places(self, condition: Condition) -> Tensor:
         """The places that the model is told, `(B, P)`: those of the values among the quantiles, with the noise.
 
         Noise moves a circular property around the circle. What is hidden has the place 0.
@@ -178,7 +178,7 @@ class ConditionEncoder(nn.Module):
             place_BP = torch.stack([place_B % 1 if entry.circular else place_B for place_B, entry in columns], 1)
         return place_BP.clamp(-0.25, 1.25).masked_fill(~has_BP, 0.0)
 
-    def _encode(self, unit_BP: Tensor, has_BP: Tensor) -> Tensor:
+    def _encode(self, unit_BP: Tensor) -> Tensor:
         """A token for each property and each free slot, `(B, K, C)`."""
         # Free slots are encoded too, and then hidden: how the rows of a product are rounded may
         # depend on their number.

@@ -255,7 +255,7 @@ class Majolica(nn.Module):
 
         Without adapters the host never waits for a device.
         """
-        settings = self.conditions.say(condition)
+        settings = self.conditions.make_settings(condition)
         for place, adapter in enumerate(self.adapters, len(self.config.properties)):
             present_B = condition.has_value_BP[:, place]
             if bool(present_B.any()):

@@ -65,6 +65,11 @@ def freeze(model: Structured, only: Sequence[str]) -> None:
             value.requires_grad_(not only or name in only)
 
 
+def count_parameters(module: nn.Module) -> int:
+    """How many parameters a model or an adapter has."""
+    return sum(value.numel() for value in module.parameters())
+
+
 def parameters_by_part(model: Structured) -> dict[str, list[nn.Parameter]]:
     """The parameters of every part that has any; those in no part are listed under `HEAD`."""
     parts = {name: list(part.parameters()) for name, part in model.parts().items()}

@@ -30,7 +30,7 @@ TIME_BINS = 5
 """Number of equal parts of the flow time for which the log has a loss of their own."""
 
 
-def by_time(loss_M: Tensor, t_M: Tensor) -> Tensor:
+def sum_by_time(loss_M: Tensor, t_M: Tensor) -> Tensor:
     """Return the sum of the losses and the number of rows by part of the time, `(TIME_BINS, 2)`."""
     bin_M = (t_M * TIME_BINS).long().clamp(max=TIME_BINS - 1)
     member_KM = (bin_M == torch.arange(TIME_BINS, device=t_M.device)[:, None]).to(loss_M.dtype)

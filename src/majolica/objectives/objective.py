@@ -13,7 +13,7 @@ from majolica.models.majolica import Majolica, Outputs, Rows
 from majolica.models.precision import Precision, autocast
 from majolica.objectives.consistency import consistency_loss
 from majolica.objectives.contrastive import Pairs, sigmoid_loss
-from majolica.objectives.flow import by_time, velocity_loss
+from majolica.objectives.flow import sum_by_time, velocity_loss
 from majolica.objectives.joint import Targets
 from majolica.objectives.windows import cut
 
@@ -58,7 +58,7 @@ class Objective:
             outputs: Outputs = network(rows)
         return outputs
 
-    def losses(
+    def compute_losses(
         self, model: Majolica, outputs: Outputs, rows: Rows, targets: Targets, others: Others
     ) -> dict[str, Tensor]:
         """Return `flow`, `fine`, `contrastive`, `consistency` where it has a weight, and `loss`, their weighted sum.
@@ -67,7 +67,7 @@ class Objective:
         The mean over the ranks is therefore the loss of the global micro-batch, however its rows
         are distributed. For `fine` the number is that of the rows which `split` chose to be painted
         larger. It includes those whose images are too small for that, so that the weight of a row
-        does not depend on them. `flow_by_time` is the result of `by_time`, for the log.
+        does not depend on them. `flow_by_time` is the result of `sum_by_time`, for the log.
         """
         t_M = rows.t_B[: rows.noisy]
         base_M = velocity_loss(outputs.base_M3HW, targets.base_M3HW, t_M, 1, self.loss.t_floor)
@@ -86,7 +86,7 @@ class Objective:
             asked, names, start = rows.condition[: rows.noisy], model.config.properties, self.loss.consistency_from
             named["consistency"] = consistency_loss(names, outputs.base_M3HW, asked, t_M, start).sum() / noisy
             named["loss"] = loss + self.loss.consistency * named["consistency"]
-        return named | {"flow_by_time": by_time(base_M, t_M)}
+        return named | {"flow_by_time": sum_by_time(base_M, t_M)}
 
     def sum_fine(self, outputs: Outputs, rows: Rows, targets: Targets, detail_noise: float) -> Tensor:
         """Return the sum of the flow losses of details in the tiles of larger pictures, over rows and scales."""

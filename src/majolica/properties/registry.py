@@ -140,6 +140,16 @@ def read_all(
     return tuple(_read_value(name, meta, categories) for name in names)
 
 
+def read_columns(
+    names: Sequence[str], metas: Sequence[Mapping[str, Any]], categories: Mapping[str, EncodeName] = NO_CATEGORIES
+) -> dict[str, Tensor]:
+    """The values of properties in the metadata of N samples, float32 `(N,)` by name, NaN where a sample has none."""
+    import torch
+
+    rows = [read_all(names, meta, categories) for meta in metas]
+    return {name: torch.tensor([row[place] for row in rows]) for place, name in enumerate(names)}
+
+
 def _read_value(name: str, meta: Mapping[str, Any], categories: Mapping[str, EncodeName]) -> float:
     entry = find_property(name)
     if entry.read_name is not None:

@@ -88,9 +88,10 @@ def _beside(folder: Path) -> Path:
 
 
 def sweep(run: Path) -> None:
-    """Remove what an interrupted save left behind; for the holder of the run's lock, for it could be another's.
+    """Remove what an interrupted save left behind, of checkpoints and of the other files of a run.
 
-    Also what was left beside the run's other files, but for those of evaluation, which takes no lock.
+    Only the holder of the run's lock may call it, because what lies there could be another process's unfinished save.
+    Files of evaluations stay, because evaluation takes no lock.
     """
     sweep_unfinished(run, *RUN_FILES)
     sweep_unfinished(run / "samples", "*.png", "prompts.txt")

@@ -89,7 +89,7 @@ def load_picture(path: Path, side: int, how: Fit) -> Tensor:
 def convert_picture(picture: Image.Image, side: int, how: Fit) -> Tensor:
     """A Pillow image, converted as its file would be: uint8 `(3, side, side)`."""
     if 0 in picture.size:
-        raise UserError(f"a picture of {_shown(picture.size)} pixels shows nothing")
+        raise UserError(f"a picture of {_write_shape(picture.size)} pixels shows nothing")
     try:
         flat, _ = decode_upright(picture)
     except Exception as error:  # decoders raise whatever they like on damaged bytes
@@ -114,14 +114,14 @@ def _to_channels_first(given: Tensor | NDArray[Any]) -> Tensor:
         found = next((order for order in orders if shape[-3 if order == "first" else -1] in CHANNELS), None)
         if found is None:
             raise UserError(
-                f"an array of shape {_shown(shape)} is not a picture: none of its axes holds 1, 3 or 4 channels"
+                f"an array of shape {_write_shape(shape)} is not a picture: none of its axes holds 1, 3 or 4 channels"
             )
         batched = pixels if len(shape) == 4 else pixels[None]
         images = batched if found == "first" else batched.permute(0, 3, 1, 2)
     else:
-        raise UserError(f"an array of shape {_shown(shape)} is not a picture: give HW, HWC, CHW, BHWC or BCHW")
+        raise UserError(f"an array of shape {_write_shape(shape)} is not a picture: give HW, HWC, CHW, BHWC or BCHW")
     if not images.numel():
-        raise UserError(f"an array of shape {_shown(shape)} holds no pictures")
+        raise UserError(f"an array of shape {_write_shape(shape)} holds no pictures")
     return images
 
 
@@ -178,5 +178,5 @@ def _to_squares(images_B3HW: Tensor, side: int, how: Fit) -> Tensor:
     return F.interpolate(images_B3HW, (side, side), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
 
 
-def _shown(shape: tuple[int, ...]) -> str:
+def _write_shape(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape)) or "()"

@@ -71,7 +71,7 @@ def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: Progress
             request, properties={}, hold=False, candidates=1, seed=seeds, size=whole, any_size=False
         )
         without_B3HW = pool(paint_pictures(pipeline, plain).float() / 255, settings.size.scale)
-        wish = wish or Wish.of_nothing(len(texts), pipeline.device)
+        wish = wish or Wish.empty(len(texts), pipeline.device)
         # A larger subject has more edges: what is held is what the picture measures once its subject has been moved.
         wish = wish.hold((place_subjects(without_B3HW.to(pipeline.device) * 2 - 1, wish) + 1) / 2)
     tick = make_tick(progress, len(rows) * (len(settings.times) - 1))

@@ -36,7 +36,7 @@ class Wish:
     """Colours in [0, 1], padded with NaN; None where no row has a palette."""
 
     @staticmethod
-    def of_nothing(count: int, device: torch.device) -> Wish:
+    def empty(count: int, device: torch.device) -> Wish:
         """No property for so many pictures."""
         return Wish((), torch.empty(count, 0, device=device), (), ())
 

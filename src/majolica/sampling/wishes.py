@@ -30,7 +30,7 @@ def read_wish(
     if request.project:
         wish = make_wish(values, learned)
         if palettes_BK3 is not None:
-            wish = replace(wish or Wish.of_nothing(count, device), palettes_BK3=palettes_BK3.to(device))
+            wish = replace(wish or Wish.empty(count, device), palettes_BK3=palettes_BK3.to(device))
         return wish and replace(wish, values_BP=wish.values_BP.to(device))
     if palettes_BK3 is not None:
         raise UserError("a palette is followed by projection alone: leave out either of them")

@@ -56,7 +56,7 @@ def label_notices(
     return [
         *cut_notices(tokenizer, [label_prompt(TEMPLATES[0], label) for label in labels], length, "label"),
         *unknown_notices(tokenizer, labels, known_words, "label"),
-        *_equal(tokenizer, labels),
+        *_describe_equal_labels(tokenizer, labels),
     ]
 
 
@@ -65,10 +65,10 @@ def cut_notices(tokenizer: Tokenizer, texts: Sequence[str], length: int, kind: s
     cut = [text for text, pieces in zip(texts, tokenizer.lengths(texts), strict=True) if pieces > length]
     lines = [
         f"the {kind} {quote(text)} is longer than the {counted(length, 'piece')} that this run reads:"
-        f" {quote(left_out(tokenizer, text, length), end=True)} was left out"
+        f" {quote(find_cut_end(tokenizer, text, length), end=True)} was left out"
         for text in cut[:MOST]
     ]
-    return lines + _rest(cut, kind, f"longer than the {counted(length, 'piece')} that this run reads")
+    return lines + _count_others(cut, kind, f"longer than the {counted(length, 'piece')} that this run reads")
 
 
 def cut_share_notice(tokenizer: Tokenizer, captions: Sequence[str], length: int) -> str:
@@ -79,7 +79,7 @@ def cut_share_notice(tokenizer: Tokenizer, captions: Sequence[str], length: int)
         return ""
     share = len(cut) / len(captions)
     shown = f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
-    example = left_out(tokenizer, cut[0], length)
+    example = find_cut_end(tokenizer, cut[0], length)
     return (
         f"{shown} of {counted(len(captions), 'caption')} {plural(len(captions), 'is', 'are')} longer than"
         f" {counted(length, 'piece')}, and {plural(len(captions), 'its end is', 'their ends are')} left out"
@@ -106,18 +106,19 @@ def unknown_notices(
     for text, normal, pieces, single in zip(
         texts, tokenizer.normalize(texts), tokenizer.lengths(texts), tokenizer.byte_counts(texts), strict=True
     ):
+        advice = _advise_small_letters(tokenizer, normal)
         if pieces <= 1:
             found.append(f"the {kind} {text[:_QUOTED]!a} holds nothing that can be read: it counts as empty")
-        elif known_words and (line := _unknown(known_words, normal)):
-            found.append(f"the {kind} {quote(text)} {line}{_small(tokenizer, normal)}")
+        elif known_words and (line := _describe_unknown_words(known_words, normal)):
+            found.append(f"the {kind} {quote(text)} {line}{advice}")
         elif single >= _MOSTLY * (pieces - 1):
-            found.append(f"the {kind} {quote(text)} {_spelled(tokenizer, normal)}{_small(tokenizer, normal)}")
-        elif advice := _small(tokenizer, normal):
+            found.append(f"the {kind} {quote(text)} {_describe_byte_words(tokenizer, normal)}{advice}")
+        elif advice:
             found.append(f"the {kind} {quote(text)} holds capitals, which this run's vocabulary lacks{advice}")
-    return found[:MOST] + _rest(found, kind, "empty or unknown to this run")
+    return found[:MOST] + _count_others(found, kind, "empty or unknown to this run")
 
 
-def _equal(tokenizer: Tokenizer, labels: Sequence[str]) -> list[str]:
+def _describe_equal_labels(tokenizer: Tokenizer, labels: Sequence[str]) -> list[str]:
     """One line for all labels that are read as the same text as another."""
     same: dict[str, list[str]] = {}
     for label, normal in zip(labels, tokenizer.normalize(labels), strict=True):
@@ -129,7 +130,7 @@ def _equal(tokenizer: Tokenizer, labels: Sequence[str]) -> list[str]:
     return [f"labels that this run reads as the same share their probability, so give each once: {shown}"]
 
 
-def _unknown(known: KnownWords, normal: str) -> str:
+def _describe_unknown_words(known: KnownWords, normal: str) -> str:
     words, share = unknown_words(known, normal)
     if not words or not (known.complete or share >= _MOSTLY):
         return ""
@@ -141,14 +142,14 @@ def _unknown(known: KnownWords, normal: str) -> str:
     return f"is partly unknown: {where} {_listed(words)}" if share < 1 else f"is unknown: {where} {_listed(words)}"
 
 
-def _spelled(tokenizer: Tokenizer, normal: str) -> str:
+def _describe_byte_words(tokenizer: Tokenizer, normal: str) -> str:
     """Which words of a text fall apart into bytes."""
     words = list(dict.fromkeys(split_words(normal) or normal.split()))
     words = [word for word, count in zip(words, tokenizer.byte_counts(words), strict=True) if count] or words
     return f"is mostly unknown: this run's vocabulary lacks characters of {_listed(words)}"
 
 
-def _small(tokenizer: Tokenizer, normal: str) -> str:
+def _advise_small_letters(tokenizer: Tokenizer, normal: str) -> str:
     """What to do about a vocabulary that tells capitals from small letters and knows the small ones only."""
     small = normal.lower()
     if small != normal and 2 * tokenizer.byte_counts([small])[0] < tokenizer.byte_counts([normal])[0]:
@@ -156,7 +157,7 @@ def _small(tokenizer: Tokenizer, normal: str) -> str:
     return ""
 
 
-def left_out(tokenizer: Tokenizer, text: str, length: int) -> str:
+def find_cut_end(tokenizer: Tokenizer, text: str, length: int) -> str:
     """The end of `text` that `encode` at `length` pieces cuts off, from the beginning of the word that is cut.
 
     A very long word, or a text without spaces, is cut at a character.
@@ -164,16 +165,16 @@ def left_out(tokenizer: Tokenizer, text: str, length: int) -> str:
     text = clean_caption(text)
     starts = [0, *(place + 1 for place, letter in enumerate(text) if letter == " ")]
     ends = [*(start - 1 for start in starts[1:]), len(text)]
-    whole = _fitting(lambda words: text[: ends[words - 1]] if words else "", len(starts), tokenizer, length)
+    whole = _count_fitting(lambda words: text[: ends[words - 1]] if words else "", len(starts), tokenizer, length)
     if whole == len(starts):
         return ""
     start, end = starts[whole], ends[whole]
     if end - start > _LONG_WORD:
-        start += _fitting(lambda letters: text[: start + letters], end - start, tokenizer, length)
+        start += _count_fitting(lambda letters: text[: start + letters], end - start, tokenizer, length)
     return text[start:]
 
 
-def _fitting(part: Callable[[int], str], most: int, tokenizer: Tokenizer, length: int) -> int:
+def _count_fitting(part: Callable[[int], str], most: int, tokenizer: Tokenizer, length: int) -> int:
     """The largest n up to `most` for which `part(n)` fits into `length` pieces, its end included."""
     return bisect_right(range(1, most + 1), length, key=lambda n: tokenizer.lengths([part(n)])[0])
 
@@ -194,6 +195,6 @@ def _listed(words: Sequence[str]) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
-def _rest(found: Sequence[str], kind: str, what: str) -> list[str]:
+def _count_others(found: Sequence[str], kind: str, what: str) -> list[str]:
     more = len(found) - MOST
     return [f"{counted(more, f'more {kind}')} {plural(more, 'is', 'are')} {what}"] if more > 0 else []

@@ -13,9 +13,8 @@ from majolica.errors import UserError
 from majolica.text.articles import with_article
 
 TEMPLATES = ("{}", "a picture of {}", "a drawing of {}", "an illustration of {}")
-"""Templates that are used unless others are given: `{}` is the label with its article."""
-PLACES = ("{}", "{label}")
-"""Where a template may say the label: `{}` is the label with its article ("a fox", "grapes"), `{label}` is bare."""
+"""Templates that are used unless others are given. `{}` is the label with its article ("a fox", "grapes"), `{label}`
+the bare label."""
 _TWO_ARTICLES = re.compile(r"\b(?:an?|the|my|your|one|this|that|many|some) \{\}", re.IGNORECASE)
 
 

@@ -19,6 +19,7 @@ from majolica.data.loading.loader import Batch, Loader, Size
 from majolica.errors import UserError
 from majolica.models.conditions import Condition
 from majolica.models.majolica import Majolica
+from majolica.models.parts import count_parameters
 from majolica.models.precision import Precision, autocast_in_use
 from majolica.objectives.draws import Draws
 from majolica.objectives.flow import add_noise, flow_time, velocity_loss
@@ -82,11 +83,6 @@ def open_frozen(run: Path, data: str) -> tuple[Pipeline, RunConfig]:
     if data:
         config = dataclasses.replace(config, data=dataclasses.replace(config.data, shards=data, sources=()))
     return pipeline, config
-
-
-def count_parameters(module: nn.Module) -> int:
-    """How many parameters a model or an adapter has."""
-    return sum(value.numel() for value in module.parameters())
 
 
 def describe_lesson(what: str, adapter: nn.Module, model: Majolica) -> str:

@@ -11,8 +11,9 @@ from majolica.models.parts import transformer_linears
 from majolica.models.precision import Precision, has_bf16
 
 
-def outside_autocast(precision: Precision, device: torch.device) -> torch.dtype:
-    """For products that bear low precision and are outside autocast (Muon's): bfloat16 where run and device have it."""
+def product_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """Return the type of products that autocast does not cover, such as Muon's: bfloat16 if the run uses low precision
+    and the device multiplies it, or else float32."""
     return torch.bfloat16 if precision != "fp32" and has_bf16(device) else torch.float32
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,19 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from majolica.activation.apply import apply_choices
-from majolica.activation.choices import CHOICES
-from majolica.activation.plan import ActivationPlan, plan_for
-from majolica.activation.step import painted_scales
 from majolica.config.lasting import lasting_options
 from majolica.config.run import RunConfig
 from majolica.config.split import noisiest_split
 from majolica.data.loading.loader import Loader, Size
 from majolica.distributed.group import Group, sum_counts
-from majolica.distributed.reduce import Traffic, wrap_in_ddp
+from majolica.distributed.reduce import Traffic
 from majolica.distributed.zero import Zero1, gather_on_first
 from majolica.errors import UserError
-from majolica.files import write_atomic
 from majolica.models.majolica import Majolica
 from majolica.models.parts import freeze, hidden_matrices
 from majolica.models.precision import set_attention_by_products
@@ -39,9 +33,10 @@ from majolica.run.step_plan import StepPlan, resume_plan
 from majolica.run.weights import checkpoints
 from majolica.text.tokenizer import Tokenizer
 from majolica.train.feed import Feed
+from majolica.train.network import wrap_model
 from majolica.train.optim.ema import Ema, assign
 from majolica.train.optim.optimisers import build_optimisers, load_state_by_name, state_by_name
-from majolica.train.precision import outside_autocast, prepare_precision
+from majolica.train.precision import prepare_precision, product_dtype
 from majolica.train.shape import shape_notes, shape_of
 from majolica.train.watch.stopwatch import Stopwatch
 from majolica.train.watch.tally import Tally
@@ -111,12 +106,12 @@ def build_run(config: RunConfig, out: Path, group: Group) -> Run:
         model=model,
         network=wrap_model(model, config, group, traffic, out),
         optimisers=build_optimisers(
-            model, config.optim, shard.owns, outside_autocast(config.train.precision, group.device)
+            model, config.optim, shard.owns, product_dtype(config.train.precision, group.device)
         ),
         ema=Ema(model, config.optim.ema, shard.owns, config.train.ema_device),
         shard=shard,
         traffic=traffic,
-        feed=Feed(loader(config, group, model.conditions.categories), group.device),
+        feed=Feed(build_loader(config, group, model.conditions.categories), group.device),
         busy=Stopwatch(group.device),
         skipped=torch.zeros((), device=group.device),
         skipped_steps=torch.zeros((), device=group.device),
@@ -124,64 +119,13 @@ def build_run(config: RunConfig, out: Path, group: Group) -> Run:
     )
 
 
-def loader(config: RunConfig, group: Group, categories: Mapping[str, EncodeName] = NO_CATEGORIES) -> Loader:
+def build_loader(config: RunConfig, group: Group, categories: Mapping[str, EncodeName] = NO_CATEGORIES) -> Loader:
     """This rank's share of the data."""
     model, loss, train = config.model, config.loss, config.train
     fine = noisiest_split(loss, train.batch * group.world).fine
     size = Size(model.resolution, loss.fine_scales, fine, model.patch)
     columns = choose_columns(model.properties)
     return Loader(config.data, train.batch, size, train.seed, group.rank, group.world, columns, categories)
-
-
-def wrap_model(model: Majolica, config: RunConfig, group: Group, traffic: Traffic, out: Path) -> nn.Module:
-    """Checkpoint activations, compile block by block and reduce gradients over the ranks, where asked for."""
-    if config.train.activation_gb:
-        checkpoint_activations(model, config, group, out)
-    if config.train.compile:
-        compile_blocks(model)
-    if group.world == 1:
-        return model
-    return wrap_in_ddp(model, group, torch.bfloat16 if config.train.reduce == "bf16" else torch.float32, traffic)
-
-
-def plan_activations(config: RunConfig, device: torch.device) -> ActivationPlan:
-    """The plan that keeps to `train.activation_gb` on `device`; UserError where it is too little."""
-    # Beside a CPU there is no other memory to move anything to; compiled blocks save what no hook sees.
-    offload = device.type != "cpu" and not config.train.compile
-    choices = [choice for choice in CHOICES if choice != "offload" or offload]
-    return plan_for(config, round(config.train.activation_gb * 1e9), choices, device.type)
-
-
-def checkpoint_activations(model: Majolica, config: RunConfig, group: Group, out: Path) -> None:
-    """Plan the activations of `model`, carry the plan out, and write it to `activation_plan.json`."""
-    config = dataclasses.replace(config, model=model.config)  # with the vocabulary that the tokenizer really has
-    plan = plan_activations(config, group.device)
-    apply_choices(model, model.blocks(painted_scales(config)), plan.choices)
-    if group.first:
-        print(plan)
-        try:
-            write_atomic(out / "activation_plan.json", plan.to_json())
-        except UserError as error:
-            print(f"{error}: the plan stands above and is followed", flush=True)
-
-
-def can_compile(device: torch.device) -> bool:
-    """Whether torch.compile finds what it needs."""
-    return device.type != "cpu" or bool(shutil.which("g++") or shutil.which("clang++"))
-
-
-def compile_blocks(model: Majolica) -> None:
-    """torch.compile each transformer block; where no C++ compiler is found training goes on without.
-
-    The blocks of the pixel decoder run uncompiled: Inductor 2.13 fails on the backward pass of a channels-last
-    convolution (it expects other strides) and, where sizes are symbols, on its forward pass.
-    """
-    if not can_compile(next(model.parameters()).device):
-        print("no C++ compiler found: training without --train.compile")
-        return
-    for call in model.blocks():
-        if call.kind == "transformer":
-            call.block.compile()
 
 
 def save(run: Run, say: Callable[[str], None]) -> bool:
@@ -256,11 +200,6 @@ def restore(run: Run, say: Callable[[str], None]) -> None:
     notes = [*shape_notes(saved.state.get("shape"), run.config), *run.feed.load(saved.state["loader"])]
     for note in notes if run.step < run.plan.steps else ():  # else nothing follows from them
         say(note)
-
-
-def parameters(model: nn.Module) -> int:
-    """Number of parameters."""
-    return sum(value.numel() for value in model.parameters())
 
 
 def detach_losses(losses: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -73,14 +73,14 @@ def micro_step(run: Run, window: list[Pairs], observer: StepObserver | None = No
     with run.busy:
         batch = next(run.feed)
         run.unreadable.update(batch.faults)
-        parts = split_rows(config.loss, config.train.batch * group.world, progress(run))
+        parts = split_rows(config.loss, config.train.batch * group.world, share_done(run))
         objective = Objective.of(config, parts, group.world)
         rows, targets = draw_rows(run, batch, parts)
         outputs = objective.predict(run.network, rows)
     if observer:
         observer.watch(outputs.tokens_BND, rows.noisy)
     others = gather_pairs(clean_pairs(outputs, targets), window, group, parts)
-    return objective.losses(run.model, outputs, rows, targets, others)
+    return objective.compute_losses(run.model, outputs, rows, targets, others)
 
 
 def draw_rows(run: Run, batch: Batch, parts: RowSplit) -> tuple[Rows, Targets]:
@@ -104,7 +104,7 @@ def draw_rows(run: Run, batch: Batch, parts: RowSplit) -> tuple[Rows, Targets]:
     tokens_BL = run.tokenizer.encode([batch.captions[i] for i in order], config.model.text.length)
     noisy = sum(place < parts.noisy for place in places)
     images_B3HW = augment_rows(images_B3HW, positions_B, config)
-    if config.loss.recolour and progress(run) >= config.loss.recolour_from:
+    if config.loss.recolour and share_done(run) >= config.loss.recolour_from:
         clean_C3HW = recolour(images_B3HW[noisy:], positions_B[noisy:], config.train.seed, config.loss.recolour)
         images_B3HW = torch.cat((images_B3HW[:noisy], clean_C3HW))
     return make_rows(
@@ -137,7 +137,7 @@ def augment_rows(images_B3HW: Tensor, positions_B: Tensor, config: RunConfig) ->
     return augment(images_B3HW, positions_B, config.train.seed, config.data.flip, config.data.jitter)
 
 
-def progress(run: Run) -> float:
+def share_done(run: Run) -> float:
     """Return the share of the steps after warm-up that are done; 0 during warm-up."""
     warmup = run.config.optim.warmup
     return max(0, run.step - warmup) / max(1, run.plan.at(run.step + 1) - warmup)

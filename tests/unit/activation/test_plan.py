@@ -31,7 +31,7 @@ from majolica.distributed.group import Group
 from majolica.distributed.reduce import Traffic
 from majolica.errors import UserError
 from majolica.models.majolica import Majolica
-from majolica.train.state import wrap_model
+from majolica.train.network import wrap_model
 from tiny import TINY, awake
 
 SMALL = dataclasses.replace(

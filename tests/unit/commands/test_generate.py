@@ -15,6 +15,9 @@ pytestmark = pytest.mark.usefixtures("fake_pipeline")
 
 
 USUAL = {
+    "steps": 20,
+    "guidance": 2.0,
+    "solver": "heun",
     "property_guidance": None,
     "batch": 1,
     "last_time": "auto",
@@ -42,7 +45,8 @@ def test_generate_one(capsys: pytest.CaptureFixture[str]) -> None:
     ]
     assert cli.main([*words, "--size", "64", "--steps", "3", "--seed", "5", "--solver", "euler"]) == 0
     properties = {"brightness": 0.8, "contrast": 0.2, "colourfulness": -0.1}
-    assert FakePipeline.asked == (["a dolphin, 海豚"], "64", properties, 3, 2.0, [5], "euler", USUAL)
+    named = USUAL | {"steps": 3, "seed": [5], "solver": "euler"}
+    assert FakePipeline.asked == (["a dolphin, 海豚"], "64", properties, named)
     told = capsys.readouterr()
     assert (told.out, told.err) == ("painted.png\n", "majolica: note: this is small\n")
     with Image.open("painted.png") as picture:
@@ -56,9 +60,10 @@ def test_generate_one(capsys: pytest.CaptureFixture[str]) -> None:
 def test_generate_variants_each_with_its_seed() -> None:
     """Prompts share the seed; variants count on from it, past what a float can tell apart."""
     assert cli.main(["generate", "a", "b", "-n", "2", "--seed", str(2**62), "--guidance", "1", "--batch", "9"]) == 0
-    prompts, *_, seeds, _, named = FakePipeline.asked
-    assert (prompts, seeds) == (["a", "a", "b", "b"], [2**62, 2**62 + 1] * 2)
-    assert named == USUAL | {"batch": 9}
+    prompts, *_, named = FakePipeline.asked
+    seeds = [2**62, 2**62 + 1] * 2
+    assert prompts == ["a", "a", "b", "b"]
+    assert named == USUAL | {"guidance": 1.0, "batch": 9, "seed": seeds}
     for place, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True), start=1):
         with Image.open(f"painted-{place}.png") as picture:
             assert picture.info["prompt"] == prompt

@@ -18,7 +18,7 @@ import chores
 import majolica
 from chores import always_dies, dies_once, refuse, square, where
 from majolica.config.engine import EngineConfig
-from majolica.data.tasks import MOST_DEATHS, each
+from majolica.data.tasks import MOST_DEATHS, run_tasks
 from majolica.errors import UserError
 from processes import ENVIRONMENT, kill_group, members, wait_for
 
@@ -28,30 +28,30 @@ PROCESSES = EngineConfig(workers=2)
 @pytest.mark.parametrize("workers", [0, -1])
 def test_no_workers_at_all(workers: int) -> None:
     with pytest.raises(UserError, match=f"workers is {workers}: there must be at least 1"):
-        list(each(square, [1], EngineConfig(workers=workers)))
+        list(run_tasks(square, [1], EngineConfig(workers=workers)))
 
 
 @pytest.mark.parametrize("engine", [EngineConfig(), PROCESSES], ids=["here", "processes"])
 def test_every_task_is_done_once(engine: EngineConfig) -> None:
-    assert sorted(each(square, range(9), engine)) == [(x, x * x) for x in range(9)]
-    assert list(each(square, [], engine)) == []
+    assert sorted(run_tasks(square, range(9), engine)) == [(x, x * x) for x in range(9)]
+    assert list(run_tasks(square, [], engine)) == []
 
 
 @pytest.mark.parametrize("engine", [EngineConfig(), PROCESSES], ids=["here", "processes"])
 def test_what_a_task_raises_reaches_the_caller(engine: EngineConfig) -> None:
     with pytest.raises(UserError, match="is refused"):
-        list(each(refuse, [1, 2], engine))
+        list(run_tasks(refuse, [1, 2], engine))
 
 
 def test_a_killed_worker_s_task_is_done_again(tmp_path: Path) -> None:
-    found = list(each(partial(dies_once, tmp_path), range(6), PROCESSES))
+    found = list(run_tasks(partial(dies_once, tmp_path), range(6), PROCESSES))
     assert sorted(found) == [(x, x * x) for x in range(6)]
     assert (tmp_path / "died").exists()
 
 
 def test_a_task_that_always_kills_its_worker_is_given_up(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"workers were killed {MOST_DEATHS} times, most likely for memory"):
-        list(each(partial(always_dies, tmp_path), [3], PROCESSES))
+        list(run_tasks(partial(always_dies, tmp_path), [3], PROCESSES))
     assert len(list(tmp_path.iterdir())) == MOST_DEATHS
 
 
@@ -94,7 +94,7 @@ def test_workers_end_with_their_parent_however_it_ends(tmp_path: Path, number: s
 
 def test_no_cluster_is_one_line() -> None:
     with pytest.raises(UserError, match=r"no Ray cluster at '127.0.0.1:1': start one with") as raised:
-        list(each(square, [1], EngineConfig(engine="ray", ray_address="127.0.0.1:1")))
+        list(run_tasks(square, [1], EngineConfig(engine="ray", ray_address="127.0.0.1:1")))
     assert "\n" not in str(raised.value)
 
 
@@ -122,18 +122,18 @@ def cluster() -> Iterator[EngineConfig]:
 
 
 def test_ray_does_every_task_on_both_nodes(cluster: EngineConfig, tmp_path: Path) -> None:
-    assert sorted(each(square, range(9), cluster)) == [(x, x * x) for x in range(9)]
-    assert len({node for _, node in each(where, range(8), cluster)}) == 2
+    assert sorted(run_tasks(square, range(9), cluster)) == [(x, x * x) for x in range(9)]
+    assert len({node for _, node in run_tasks(where, range(8), cluster)}) == 2
 
 
 def test_ray_raises_what_a_task_raises_and_repeats_what_was_killed(cluster: EngineConfig, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is refused"):
-        list(each(refuse, [1, 2], cluster))
-    found = list(each(partial(dies_once, tmp_path), range(6), cluster))
+        list(run_tasks(refuse, [1, 2], cluster))
+    found = list(run_tasks(partial(dies_once, tmp_path), range(6), cluster))
     assert sorted(found) == [(x, x * x) for x in range(6)]
     assert (tmp_path / "died").exists()
     with pytest.raises(UserError, match=f"Ray workers were killed {MOST_DEATHS}"):
-        list(each(partial(always_dies, tmp_path), [3], cluster))
+        list(run_tasks(partial(always_dies, tmp_path), [3], cluster))
 
 
 def test_the_filter_on_ray_gives_the_rows_of_one_process(cluster: EngineConfig, tmp_path: Path) -> None:
@@ -173,5 +173,5 @@ def test_where_there_are_no_semaphores(monkeypatch: pytest.MonkeyPatch, caplog: 
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(synchronize._multiprocessing, "SemLock", refuse)
-    assert dict(each(chores.square, range(5), EngineConfig(workers=2))) == {i: i * i for i in range(5)}
+    assert dict(run_tasks(chores.square, range(5), EngineConfig(workers=2))) == {i: i * i for i in range(5)}
     assert "works alone" in caplog.text and "/dev/shm" in caplog.text and "Read-only file system" in caplog.text

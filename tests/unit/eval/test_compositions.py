@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from majolica.data.drawings.compose import BACKGROUNDS, compose
-from majolica.data.drawings.openmoji import drawings
+from majolica.data.drawings.openmoji import find_drawings
 from majolica.errors import UserError
 from majolica.eval.compositions.examiner import Examiner, Grounds, box_of
 from majolica.eval.compositions.foreground import find_things
@@ -102,7 +102,7 @@ def measure(panel: Any, data: EvalData, change: Callable[[Task], Task] = lambda 
     painter: Any = Painter(change)
     evaluator = Compositions(panel, ("subject_x",), COUNT, renders=1)
     result = evaluator(painter, data)
-    assert painter.painted == evaluator.paintings(data) == 7 * COUNT
+    assert painter.painted == evaluator.count_paintings(data) == 7 * COUNT
     return result
 
 
@@ -156,7 +156,7 @@ def test_another_thing_is_no_binding(panel: Any, data: EvalData) -> None:
 
 def test_backgrounds_are_named_in_any_light(panel: Any, grounds: Grounds) -> None:
     examiner = Examiner(panel, grounds)
-    samples = [compose(np.random.default_rng([5, i]), drawings(list(NAMES)), SIDE) for i in range(300)]
+    samples = [compose(np.random.default_rng([5, i]), find_drawings(list(NAMES)), SIDE) for i in range(300)]
     sights = examiner.look(torch.stack([picture(sample) for sample in samples]))
     right = [sight.background == sample.meta["background"] for sight, sample in zip(sights, samples, strict=True)]
     assert sum(right) / 300 >= 0.95
@@ -166,7 +166,7 @@ def test_backgrounds_are_named_in_any_light(panel: Any, grounds: Grounds) -> Non
 
 def test_things_lie_where_they_were_drawn(panel: Any, grounds: Grounds) -> None:
     examiner = Examiner(panel, grounds)
-    samples = [compose(np.random.default_rng([6, i]), drawings(list(NAMES)), SIDE) for i in range(100)]
+    samples = [compose(np.random.default_rng([6, i]), find_drawings(list(NAMES)), SIDE) for i in range(100)]
     sights = examiner.look(torch.stack([picture(sample) for sample in samples]))
     middles = [(sample.meta["boxes"][0][0] + sample.meta["boxes"][0][2]) / 2 for sample in samples]
     away = [abs(sight.centre - middle) for sight, middle in zip(sights, middles, strict=True)]
@@ -211,8 +211,8 @@ def test_plurals(name: str, many: str) -> None:
 def test_what_is_no_drawing_is_refused(panel: Any, data: EvalData) -> None:
     photographs = dataclasses.replace(data, drawn=False)
     evaluator, painter = Compositions(panel), Painter()
-    assert "no drawings" in evaluator.lacks(photographs) and evaluator.lacks(data) == ""
-    assert evaluator.paintings(photographs) == 0
+    assert "no drawings" in evaluator.explain_lack(photographs) and evaluator.explain_lack(data) == ""
+    assert evaluator.count_paintings(photographs) == 0
     with pytest.raises(UserError, match="compositions cannot be judged: these are no drawings"):
         evaluator(painter, photographs)  # type: ignore[arg-type]
     other: Any = SimpleNamespace(names=NAMES[::-1])

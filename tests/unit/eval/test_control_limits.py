@@ -33,8 +33,10 @@ def test_a_painter_with_moods_makes_no_round_trip(pipeline: Any, judge: Any, dat
 def test_it_paints_as_many_pictures_as_it_says(pipeline: Any, judge: Any, data: EvalData) -> None:
     evaluator, painter = ControlLimits(("brightness", "contrast", "hue"), lambda: judge, captions=7), pipeline()
     evaluator(painter, data)
-    assert sum(len(call.prompts) for call in painter.calls) == evaluator.paintings(data) == 7 * (1 + 2 + 2 + 4 + 1)
+    assert (
+        sum(len(call.prompts) for call in painter.calls) == evaluator.count_paintings(data) == 7 * (1 + 2 + 2 + 4 + 1)
+    )
 
 
 def test_a_model_without_properties(judge: Any, data: EvalData) -> None:
-    assert "without properties" in ControlLimits((), lambda: judge).lacks(data)
+    assert "without properties" in ControlLimits((), lambda: judge).explain_lack(data)

@@ -76,9 +76,9 @@ def test_the_work_is_counted(evaluator: OwnDistances, world: EvalData) -> None:
     painter = Painter()
     evaluator(painter, world)
     assert painter.painted == COUNT + 6
-    assert evaluator.paintings(world) == COUNT + 6 * 4
-    assert evaluator.lacks(world) == ""
-    assert "needs two held-out" in evaluator.lacks(replace(world, heldout=world.combinations))
+    assert evaluator.count_paintings(world) == COUNT + 6 * 4
+    assert evaluator.explain_lack(world) == ""
+    assert "needs two held-out" in evaluator.explain_lack(replace(world, heldout=world.combinations))
 
 
 def test_without_larger_pictures_no_crops_are_compared(evaluator: OwnDistances, world: EvalData) -> None:
@@ -123,7 +123,7 @@ def write_source(folder: Path, kind: str, world: EvalData) -> Path:
 def test_given_pictures_are_compared(evaluator: OwnDistances, world: EvalData, tmp_path: Path, kind: str) -> None:
     source = write_source(tmp_path / "given", kind, world)
     other = replace(world, heldout=world.combinations)
-    assert replace(evaluator, source=source).lacks(other) == ""
+    assert replace(evaluator, source=source).explain_lack(other) == ""
     result = replace(evaluator, source=source)(Painter(), other)
     assert result.metrics["fd_corners"] == pytest.approx(0, abs=1e-9)
     assert result.protocol["real"] == COUNT
@@ -189,7 +189,7 @@ def test_the_sweep_finds_the_guidance_of_the_real_pictures(world: EvalData, tmp_
     sweep = GuidanceSweep(make_extractor(), "w" * 64, 8, cache=tmp_path)
     painter = Painter()
     result = sweep(painter, world)
-    assert painter.painted == sweep.paintings(world) == 6 * COUNT
+    assert painter.painted == sweep.count_paintings(world) == 6 * COUNT
     assert result.metrics["guidance_2_fd_corners"] == pytest.approx(0, abs=1e-9)
     assert result.metrics["guidance_1.5_fd_corners"] > 1e-4
     assert "smallest at a guidance of 2." in result.note

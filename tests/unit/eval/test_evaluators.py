@@ -118,16 +118,16 @@ def test_fidelity_refuses_a_judge_of_other_names(pipeline: Any, judge: Any, data
 def test_what_the_data_lack_is_said_beforehand(judge: Any, data: EvalData) -> None:
     likeness, control = Likeness(judge, Paintings(4), 4), Control(("brightness",))
     every = (ZeroShot(), Fidelity(judge), likeness, Gallery(8, 16), control, Detail(8, 2, 4))
-    lacking = [evaluator.lacks(empty(data)) for evaluator in every]
+    lacking = [evaluator.explain_lack(empty(data)) for evaluator in every]
     assert lacking == [
         "The data have no held-out pictures of which it is known what they show.",
         *["There are no captions to paint."] * 4,
         "The data have no pictures of 16 px.",
     ]
-    assert [evaluator.lacks(data) for evaluator in every[:5]] == [""] * 5
-    assert "are other data" in Fidelity(judge).lacks(replace(data, drawn=False))
-    assert "without properties" in Control(()).lacks(data)
-    assert "not trained on larger pictures" in Detail(8, 1, 4).lacks(data)
+    assert [evaluator.explain_lack(data) for evaluator in every[:5]] == [""] * 5
+    assert "are other data" in Fidelity(judge).explain_lack(replace(data, drawn=False))
+    assert "without properties" in Control(()).explain_lack(data)
+    assert "not trained on larger pictures" in Detail(8, 1, 4).explain_lack(data)
 
 
 def test_control_of_a_painter_that_follows_brightness_exactly(pipeline: Any, data: EvalData) -> None:

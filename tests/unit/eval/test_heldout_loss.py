@@ -17,7 +17,7 @@ from majolica.data.loading.split import load_split
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.eval.evaluators import heldout_loss
-from majolica.eval.evaluators.heldout_loss import HeldOutLoss, contrastive_rows, find_trained, losses_of
+from majolica.eval.evaluators.heldout_loss import HeldOutLoss, contrastive_rows, find_trained, measure_split
 from majolica.eval.painters import Painters, Workload
 from majolica.eval.protocol import EvalData, Split
 from majolica.models.majolica import Majolica
@@ -97,13 +97,13 @@ def test_the_draws_of_a_picture_do_not_depend_on_the_others(
     trained: Pipeline, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     split = data_of(home / "heldout").heldout
-    whole = losses_of(trained, split, 3)
+    whole = measure_split(trained, split, 3)
     monkeypatch.setattr(heldout_loss, "CHUNK", 5)
-    some = losses_of(trained, Split(split.images_B3HW[:7], split.captions[:7], split.metas[:7]), 3)
+    some = measure_split(trained, Split(split.images_B3HW[:7], split.captions[:7], split.metas[:7]), 3)
     assert torch.equal(some.t_N, whole.t_N[:7])
     assert torch.allclose(some.flow_N, whole.flow_N[:7], rtol=1e-4)
     assert torch.allclose(some.pairs.image_BE, whole.pairs.image_BE[:7], atol=1e-5)
-    assert not torch.equal(losses_of(trained, split, 4).t_N, whole.t_N)
+    assert not torch.equal(measure_split(trained, split, 4).t_N, whole.t_N)
 
 
 def test_rows_of_the_contrastive_loss_add_up_to_it() -> None:
@@ -125,9 +125,9 @@ def test_the_model_is_found_behind_painters_and_nothing_else_is_taken_for_one(tr
 
 def test_it_says_what_it_lacks(home: Path) -> None:
     data = data_of(home / "heldout")
-    assert HeldOutLoss().lacks(data) == "" and HeldOutLoss().paintings(data) == 0
-    assert "no held-out pictures" in HeldOutLoss().lacks(dataclasses.replace(data, heldout=data.combinations))
-    assert "trained on" in HeldOutLoss().lacks(dataclasses.replace(data, trained_on=True))
+    assert HeldOutLoss().explain_lack(data) == "" and HeldOutLoss().count_paintings(data) == 0
+    assert "no held-out pictures" in HeldOutLoss().explain_lack(dataclasses.replace(data, heldout=data.combinations))
+    assert "trained on" in HeldOutLoss().explain_lack(dataclasses.replace(data, trained_on=True))
 
 
 def test_another_number_of_seeds_is_refused(trained: Pipeline) -> None:

@@ -146,9 +146,9 @@ def test_the_protocol_says_what_was_compared(home: Path) -> None:
 def test_without_unseen_pictures_it_says_what_is_missing(home: Path) -> None:
     nothing = Split(torch.zeros(0, 3, SIDE, SIDE).byte(), (), ())
     memorisation = Memorisation(config_of(home), Paintings(4))
-    assert "no held-out pictures" in memorisation.lacks(EvalData((), nothing, nothing))
-    assert "trained on" in memorisation.lacks(dataclasses.replace(data_of(home), trained_on=True))
-    assert memorisation.lacks(data_of(home)) == "" and memorisation.paintings(data_of(home)) == 4
+    assert "no held-out pictures" in memorisation.explain_lack(EvalData((), nothing, nothing))
+    assert "trained on" in memorisation.explain_lack(dataclasses.replace(data_of(home), trained_on=True))
+    assert memorisation.explain_lack(data_of(home)) == "" and memorisation.count_paintings(data_of(home)) == 4
     with pytest.raises(UserError, match="no held-out captions"):
         memorisation(Painter(nothing.images_B3HW), EvalData((), nothing, nothing))  # type: ignore[arg-type]
 

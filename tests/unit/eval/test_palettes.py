@@ -27,7 +27,7 @@ def test_a_painter_that_obeys_and_one_that_does_not(pipeline: Any, data: EvalDat
     heldout = dataclasses.replace(data.heldout, images_B3HW=images.to(torch.uint8))
     data = dataclasses.replace(data, heldout=heldout)
     evaluator = PaletteControl(prompts=3, palettes=2)
-    assert evaluator.paintings(data) == 9 and evaluator.lacks(data) == ""
+    assert evaluator.count_paintings(data) == 9 and evaluator.explain_lack(data) == ""
     metrics = evaluator(Obedient(), data).metrics
     assert metrics["palette_difference"] < 0.02 < 0.2 < metrics["palette_difference_without"]
     stubborn = evaluator(pipeline(), data)
@@ -42,7 +42,7 @@ def test_pictures_of_few_colours_have_short_palettes_or_none(data: EvalData) -> 
     images = data.heldout.images_B3HW.clone()
     images[:] = 90
     flat = dataclasses.replace(data, heldout=dataclasses.replace(data.heldout, images_B3HW=images))
-    assert "two colours or more" in PaletteControl(palettes=2).lacks(flat) and choose_palettes(flat, 2) == []
+    assert "two colours or more" in PaletteControl(palettes=2).explain_lack(flat) and choose_palettes(flat, 2) == []
     images[0, :, :4] = 200
     (palette,) = choose_palettes(flat, len(images))
     assert palette.tolist() == [[pytest.approx(90 / 255)] * 3, [pytest.approx(200 / 255)] * 3]

@@ -83,7 +83,7 @@ def test_a_folder_without_tars(config: RunConfig, tmp_path: Path) -> None:
 
 
 def test_captions_that_say_nothing(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "captions", lambda _: iter(["", " "]))
+    monkeypatch.setattr(module, "read_captions", lambda _: iter(["", " "]))
     with pytest.raises(UserError, match="says anything"):
         rehearse(config, tmp_path / "run")
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from majolica.metrics.moments import Moments, merge_all
+from majolica.metrics.moments import Moments
 
 
 def draw(count: int, dimensions: int = 7, seed: int = 0) -> Tensor:
@@ -17,6 +19,10 @@ def draw(count: int, dimensions: int = 7, seed: int = 0) -> Tensor:
     return torch.randn(count, dimensions, generator=generator) @ torch.randn(
         dimensions, dimensions, generator=generator
     )
+
+
+def merge_all(parts: Iterable[Moments]) -> Moments:
+    return functools.reduce(Moments.merge, parts)
 
 
 def assert_moments_are_of(found: Moments, features_BD: Tensor) -> None:

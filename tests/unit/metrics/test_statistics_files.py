@@ -15,7 +15,7 @@ import torch
 from majolica.errors import UserError
 from majolica.metrics.frechet import frechet_between
 from majolica.metrics.moments import Moments
-from majolica.metrics.statistics import load_statistics, read_image_archive, save_statistics
+from majolica.metrics.statistics import load_statistics, save_statistics
 
 
 def draw(count: int = 40, dimensions: int = 6, seed: int = 0) -> Moments:
@@ -131,8 +131,6 @@ def test_pickles_are_not_run(tmp_path: Path) -> None:
     for path in (*paths, bare):
         with pytest.raises(UserError, match=r"no whole \.npz file of plain numbers"):
             load_statistics(path)
-    with pytest.raises(UserError, match="arr_0 of type object"):
-        read_image_archive(write(tmp_path / "pictures.npz", arr_0=traps))
     assert not Trap.sprung
 
 
@@ -163,62 +161,3 @@ def test_a_record_or_moments_that_cannot_be_saved_leave_no_file(tmp_path: Path) 
     with pytest.raises(TypeError):
         save_statistics(tmp_path / "a.npz", draw(), {"path": tmp_path})
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_pictures_are_read_in_order_a_batch_at_a_time(save: Any, tmp_path: Path) -> None:
-    images = np.random.default_rng(0).integers(0, 256, (10, 5, 7, 3)).astype(np.uint8)
-    save(tmp_path / "pictures.npz", images, np.arange(10))
-    archive = read_image_archive(tmp_path / "pictures.npz")
-    assert (len(archive), archive.height, archive.width) == (10, 5, 7)
-    batches = list(archive.batches(4))
-    assert [len(batch) for batch in batches] == [4, 4, 2]
-    assert all(batch.dtype == torch.uint8 and batch.is_contiguous() for batch in batches)
-    assert (torch.cat(batches).permute(0, 2, 3, 1).numpy() == images).all()
-    assert torch.equal(torch.cat(list(archive.batches())), torch.cat(batches))
-
-
-@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_a_wrong_checksum_of_pictures_is_noticed_at_their_end(save: Any, tmp_path: Path) -> None:
-    save(path := tmp_path / "pictures.npz", np.zeros((30, 16, 16, 3), np.uint8))
-    content = bytearray(path.read_bytes())
-    content[content.index(b"PK\1\2") + 16] ^= 255
-    path.write_bytes(content)
-    with pytest.raises(UserError, match=r"no whole \.npz file"):
-        list(read_image_archive(path).batches(10))
-
-
-def test_pictures_are_read_only_as_far_as_they_are_asked_for(tmp_path: Path) -> None:
-    """The end of the file is damaged, which the first batch does not notice."""
-    images = np.random.default_rng(0).integers(0, 256, (400, 16, 16, 3)).astype(np.uint8)
-    np.savez(path := tmp_path / "pictures.npz", images)
-    content = bytearray(path.read_bytes())
-    content[250_000] ^= 255
-    path.write_bytes(content)
-    batches = read_image_archive(path).batches(10)
-    assert (next(batches).permute(0, 2, 3, 1).numpy() == images[:10]).all()
-    with pytest.raises(UserError, match=r"no whole \.npz file"):
-        list(batches)
-
-
-@pytest.mark.parametrize(
-    ("arrays", "reason"),
-    [
-        ({"mu": MU, "sigma": SIGMA}, r"holds statistics \(mu, sigma\) and no images"),
-        ({"pictures": MU}, "holds pictures and no images"),
-        ({"arr_0": np.zeros((2, 3, 4, 4), np.uint8)}, r"shape \(2, 3, 4, 4\); it must be uint8 of \(B, H, W, 3\)"),
-        ({"arr_0": np.zeros((2, 4, 4, 3), np.float32)}, "type float32"),
-        ({"arr_0": np.zeros((2, 4, 4, 3), np.uint8, order="F")}, "must be uint8"),
-    ],
-)
-def test_what_holds_no_pictures_is_refused(arrays: dict[str, Any], reason: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=reason):
-        read_image_archive(write(tmp_path / "odd.npz", **arrays))
-
-
-def test_an_unreadable_file_of_pictures_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"cannot read .*none\.npz"):
-        read_image_archive(tmp_path / "none.npz")
-    (path := tmp_path / "odd.npz").write_bytes(b"PK")
-    with pytest.raises(UserError, match=r"no whole \.npz file"):
-        read_image_archive(path)

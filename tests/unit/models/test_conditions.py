@@ -63,7 +63,7 @@ def test_modulation_hides_the_tokens_and_tokens_alone_do_not_modulate() -> None:
         text = model.read(asked.tokens_BL)
         with torch.no_grad():
             _, mask_BS, _ = model.conditions(text.states_BLC, text.mask_BL, text.pooled_BC, asked)
-            seen[entry] = (int(mask_BS[0, 9:].sum()), len(model.conditions.say(asked)))
+            seen[entry] = (int(mask_BS[0, 9:].sum()), len(model.conditions.make_settings(asked)))
     assert seen == {"tokens": (2, 0), "modulation": (0, 1), "both": (2, 1)}
 
 
@@ -72,7 +72,7 @@ def test_offsets_are_the_sum_over_codes() -> None:
     model = build("both")
     offsets_RL6D = OFFSET_SCALE * model.conditions.offsets
     with torch.no_grad():
-        [setting] = model.conditions.say(condition([0.6, 90.0, math.nan], [True, True, False]))
+        [setting] = model.conditions.make_settings(condition([0.6, 90.0, math.nan], [True, True, False]))
     expected_L6D = 0.25 * offsets_RL6D[0] + offsets_RL6D[2] + offsets_RL6D[3]
     torch.testing.assert_close(setting.offset_BL6D[0], expected_L6D, atol=1e-5, rtol=1e-5)
     modulation_B6D = torch.randn(1, 6, TINY.width)
@@ -83,7 +83,7 @@ def test_a_category_has_an_offset_for_each_name() -> None:
     model = build("modulation", ("source", "brightness"))
     model.conditions.categories = {"source": NameTable(("coyo", "laion"))}
     with torch.no_grad():
-        [setting] = model.conditions.say(condition([0.75, 0.0], [True, False]))
+        [setting] = model.conditions.make_settings(condition([0.75, 0.0], [True, False]))
     torch.testing.assert_close(setting.offset_BL6D[0], OFFSET_SCALE * model.conditions.offsets[1])
 
 
@@ -103,6 +103,6 @@ def test_common_values_are_told_apart_finely() -> None:
 
     def token(value: float) -> Tensor:
         asked = condition([value, 0.0, 0.2], [True, False, False])
-        return model.conditions._encode(model.conditions.place(asked), asked.has_value_BP)[0, 0]
+        return model.conditions._encode(model.conditions.compute_places(asked))[0, 0]
 
     assert (token(0.505) - token(0.515)).norm() > 3 * (token(0.20) - token(0.21)).norm()

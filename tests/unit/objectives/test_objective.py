@@ -29,7 +29,7 @@ def compute(**weights: float) -> tuple[dict[str, torch.Tensor], Majolica]:
     model, (rows, targets) = awake(Majolica(TINY)), build_inputs(config)
     objective = Objective.of(config, RowSplit(8, 4, 2), 1)
     outputs = objective.predict(model, rows)
-    losses = objective.losses(model, outputs, rows, targets, Others.none(clean_pairs(outputs, targets)))
+    losses = objective.compute_losses(model, outputs, rows, targets, Others.none(clean_pairs(outputs, targets)))
     losses["loss"].backward()
     return losses, model
 

@@ -178,7 +178,7 @@ def test_a_run_learns_a_category_and_paints_by_its_names(run: tuple[Path, RunCon
     together = pipeline.paint(["a fox"] * 2, steps=2, seed=3, properties={"source": ["laion", "coyo"]}, batch=2)
     alone = pipeline.paint("a fox", steps=2, seed=3, properties={"source": "laion", "brightness": 0.5}, hold=True)
     assert together.shape[0] == 2 and alone.shape[0] == 1
-    tokens_BPC = pipeline.model.conditions._encode(pipeline.model.conditions.place(asked), asked.has_value_BP)
+    tokens_BPC = pipeline.model.conditions._encode(pipeline.model.conditions.compute_places(asked))
     assert (tokens_BPC[0, 1] - tokens_BPC[1, 1]).norm() > 0.1
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from majolica.config.filter import FilterConfig, check_filter
 from majolica.config.io import read_config, save_config
-from majolica.data.filter.rules import check_columns, reasons
+from majolica.data.filter.rules import check_columns, list_reasons
 from majolica.errors import UserError
 from majolica.recipes.filter import SOURCES, source, summarise_source
 
@@ -33,7 +33,7 @@ def test_valid_and_named(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", SOURCES)
 def test_the_rules_fit_the_columns_of_the_source(name: str) -> None:
     check_columns(source(name), HAVE[name], name)  # raises where a rule would drop every row
-    assert len(reasons(source(name))) >= 3
+    assert len(list_reasons(source(name))) >= 3
 
 
 @pytest.mark.parametrize("name", ["laion2b-en", "laion-aesthetic", "coyo-700m"])

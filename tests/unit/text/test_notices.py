@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sentencepiece
 
-from majolica.text.notices import MOST, label_notices, left_out, text_notices
+from majolica.text.notices import MOST, find_cut_end, label_notices, text_notices
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
 from majolica.text.words import NAME, KnownWords, count_words, load_words, save_words, split_words
 
@@ -47,7 +47,7 @@ def test_the_words_that_were_cut_are_named(tokenizer: Tokenizer, known: KnownWor
 def test_what_is_left_is_all_that_is_read(tokenizer: Tokenizer, text: str, length: int) -> None:
     """Two texts that share what is kept are the same pieces, whatever follows in the place of what was left out."""
     whole = " ".join(text.split())
-    end = left_out(tokenizer, text, length)
+    end = find_cut_end(tokenizer, text, length)
     assert end and whole.endswith(end)
     kept = whole[: len(whole) - len(end)]
     assert tokenizer.lengths([kept])[0] <= length
@@ -57,8 +57,8 @@ def test_what_is_left_is_all_that_is_read(tokenizer: Tokenizer, text: str, lengt
 
 def test_a_text_that_fits_exactly_is_not_cut(tokenizer: Tokenizer) -> None:
     length = tokenizer.lengths([LONG])[0]
-    assert left_out(tokenizer, LONG, length) == "" and text_notices(tokenizer, [LONG], length) == []
-    assert left_out(tokenizer, LONG, length - 1) == "background"
+    assert find_cut_end(tokenizer, LONG, length) == "" and text_notices(tokenizer, [LONG], length) == []
+    assert find_cut_end(tokenizer, LONG, length - 1) == "background"
 
 
 def test_many_texts_give_few_lines(tokenizer: Tokenizer, known: KnownWords) -> None:

@@ -72,7 +72,7 @@ def index(
         all: Say something about every tar, not only those with faults.
     """
     from majolica.commands.progress import bar
-    from majolica.data.tasks import each
+    from majolica.data.tasks import run_tasks
 
     if workers < 0:
         raise UserError("--workers must not be negative")
@@ -82,10 +82,10 @@ def index(
     workers = min(workers or min(8, cores()), len(tars))
     found = []
     with bar("indexing") as progress:
-        for _, one in each(partial(_one, rebuild=rebuild), tars, EngineConfig(workers=workers)):
+        for _, one in run_tasks(partial(_one, rebuild=rebuild), tars, EngineConfig(workers=workers)):
             found.append(one)
             progress(len(found), len(tars))
-    _say(sorted(found, key=lambda one: one.tar), strict, all or len(found) <= _FEW)
+    _print_findings(sorted(found, key=lambda one: one.tar), strict, all or len(found) <= _FEW)
 
 
 def _one(tar: Path, rebuild: bool) -> Found:
@@ -109,7 +109,7 @@ def _one(tar: Path, rebuild: bool) -> Found:
 
 def _tars(places: Sequence[str]) -> tuple[list[Path], list[str]]:
     """Every tar that is meant, once; and a sentence on everything that looks like one and is passed over."""
-    from majolica.data.store.contents import contents
+    from majolica.data.store.contents import list_contents
 
     if not all(places) or not places:
         raise UserError("say what to index: majolica data index DIR|TAR|PATTERN...")
@@ -120,7 +120,7 @@ def _tars(places: Sequence[str]) -> tuple[list[Path], list[str]]:
         if path.is_dir():
             if any(path.glob("*/*.tar")) and not any(path.glob("*.tar")):
                 raise UserError(f"{place} holds tars only in subfolders: give '{path}/**/*.tar', in quotes")
-            known = contents(path)
+            known = list_contents(path)
             notices += known.notices
             found = [path / name for name, _, _ in known.tars]
         elif os.path.lexists(path):
@@ -143,7 +143,7 @@ def _of_pattern(pattern: str) -> tuple[list[Path], list[str]]:
     return found, strange
 
 
-def _say(found: list[Found], strict: bool, all: bool) -> None:
+def _print_findings(found: list[Found], strict: bool, all: bool) -> None:
     width = max(len(to_printable(one.tar)) for one in found)
     for one in found:
         if all or one.problem or one.left_out or one.damage or one.empty:

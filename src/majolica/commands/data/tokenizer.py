@@ -83,7 +83,7 @@ def tokenizer(
         total = sum(map(len, sources))
         start = time.perf_counter()
         drawn = _Readable(draw_captions(sources, sample, seed, faults))
-        pieces = train_tokenizer(_shown(drawn, min(sample, total)), out, vocab, sample, kind)
+        pieces = train_tokenizer(_show_reading(drawn, min(sample, total)), out, vocab, sample, kind)
         seconds = time.perf_counter() - start
         measured = list(_Readable(draw_captions(sources, _MEASURED, seed + 1)))
     known = describe_lengths(Tokenizer(out), measured, length)
@@ -102,7 +102,7 @@ def tokenizer(
     print(f"{out}: {counted(pieces, 'piece')} from {read:,} of {counted(total, 'caption')} in {seconds:.0f} s")
     if pieces < vocab:
         print(fewer_pieces_notice(pieces, vocab, "--vocab"))
-    print(_line(known, length))
+    print(_describe_fit(known, length))
     if line := cut_share_notice(Tokenizer(out), measured, length):
         print(line)
     if drawn.left_out:
@@ -144,7 +144,7 @@ def describe_lengths(tokenizer: Tokenizer, captions: list[str], length: int) -> 
     }
 
 
-def _line(known: dict[str, Any], length: int) -> str:
+def _describe_fit(known: dict[str, Any], length: int) -> str:
     return (
         f"{known['pieces_mean']:.1f} pieces a caption (median {known['pieces_median']}, 95 % within"
         f" {known['pieces_p95']}); {known[f'share_longer_than_{length}']:.1%} do not fit into {length};"
@@ -152,16 +152,16 @@ def _line(known: dict[str, Any], length: int) -> str:
     )
 
 
-def _shown(captions: Iterable[str], total: int) -> Iterator[str]:
+def _show_reading(captions: Iterable[str], total: int) -> Iterator[str]:
     """`captions`, with a bar while they are read and a line before the training, which says nothing itself."""
     from majolica.commands.progress import bar
 
     with bar("reading captions") as progress:
-        yield from _counted(captions, lambda done: progress(done, total))
+        yield from _report_count(captions, lambda done: progress(done, total))
     print(f"training on {counted(total, 'caption')}", file=sys.stderr)
 
 
-def _counted(captions: Iterable[str], tell: Callable[[int], None]) -> Iterator[str]:
+def _report_count(captions: Iterable[str], tell: Callable[[int], None]) -> Iterator[str]:
     for done, caption in enumerate(captions, 1):
         yield caption
         if done % 1000 == 0:

@@ -17,7 +17,7 @@ from majolica.data.drawings.openmoji import (
     LICENSE_NAME,
     LICENSE_URL,
     Drawing,
-    drawings,
+    find_drawings,
     license_text,
 )
 from majolica.data.store.pack import PER_SHARD, write_shards
@@ -154,12 +154,12 @@ def _choose(names: int | Sequence[str]) -> list[Drawing]:
     if not isinstance(names, int):
         if len(names) == 0 or len(set(names)) < len(names):
             raise UserError("names must be one or more different names")
-        return drawings(list(names))
-    every = drawings()
+        return find_drawings(list(names))
+    every = find_drawings()
     if not 1 <= names <= len(every):
         raise UserError(f"there are {len(every)} drawings: names must be between 1 and that, not {names}")
     demo = set(DEMO_NAMES)
-    return [*drawings(DEMO_NAMES), *(drawing for drawing in every if drawing.name not in demo)][:names]
+    return [*find_drawings(DEMO_NAMES), *(drawing for drawing in every if drawing.name not in demo)][:names]
 
 
 def _combinations(names: Sequence[str], seed: int) -> frozenset[tuple[str, str]]:

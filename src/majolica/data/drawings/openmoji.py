@@ -102,7 +102,7 @@ class Drawing:
     svg: bytes
 
 
-def drawings(names: Sequence[str] | None = None) -> list[Drawing]:
+def find_drawings(names: Sequence[str] | None = None) -> list[Drawing]:
     """Return the drawings called `names`, in that order, or all 845 by code point.
 
     Raises UserError if the extra `demo` is not installed, or if a name is unknown.

@@ -128,7 +128,7 @@ class Downloader:
 
     async def _body(self, response: aiohttp.ClientResponse, limit: asyncio.Timeout, held: AsyncExitStack) -> Body:
         if response.status != 200:
-            raise Failure(status.of_code(response.status), response.reason or "", _retry_after(response.headers))
+            raise Failure(status.name_status(response.status), response.reason or "", _retry_after(response.headers))
         declared = response.content_length
         if declared is not None and declared > self._most:
             raise Failure(status.TOO_LARGE, f"{declared} bytes")
@@ -173,7 +173,7 @@ _OF_THE_WAY = frozenset({status.DNS, status.NO_SUCH_HOST, status.PRIVATE_ADDRESS
 
 async def _robots_text(response: aiohttp.ClientResponse) -> str | None:
     if response.status >= 500 or response.status == 429:
-        raise Failure(status.of_code(response.status))
+        raise Failure(status.name_status(response.status))
     if response.status != 200:
         return None
     data = bytearray()

@@ -15,8 +15,8 @@ from majolica.data.fetch.dedup import drop_duplicates
 from majolica.data.fetch.plan import FetchPlan, hold_and_sweep, make_plan, unfinished_shards
 from majolica.data.fetch.retry import add_retries
 from majolica.data.fetch.shard_files import stats_path
-from majolica.data.fetch.totals import Totals, of_folder
-from majolica.data.tasks import each
+from majolica.data.fetch.totals import Totals, read_totals
+from majolica.data.tasks import run_tasks
 from majolica.errors import UserError
 from majolica.plurals import counted, plural
 
@@ -51,19 +51,19 @@ def fetch(
     with hold_and_sweep(folder):
         plan = make_plan(config)
         begun = len(plan.generations) > 1 and unfinished_shards(folder, plan)  # a retry that was stopped is continued
-        _all_shards(config, plan, tell, say)
+        _fetch_shards(config, plan, tell, say)
         if retry_failed and not begun:
             more = add_retries(folder, plan)
             if more is plan:
                 say("nothing to retry: no row failed for a reason that may have passed")
             plan = more
-            _all_shards(config, plan, tell, say)
+            _fetch_shards(config, plan, tell, say)
         if config.dedup:
             drop_duplicates(folder, plan, say=say)
-        return of_folder(folder, plan)
+        return read_totals(folder, plan)
 
 
-def _all_shards(config: FetchConfig, plan: FetchPlan, tell: Tell, say: Callable[[str], None]) -> None:
+def _fetch_shards(config: FetchConfig, plan: FetchPlan, tell: Tell, say: Callable[[str], None]) -> None:
     folder = Path(config.out)
     last = plan.generations[-1]
     todo = unfinished_shards(folder, plan)
@@ -77,7 +77,7 @@ def _all_shards(config: FetchConfig, plan: FetchPlan, tell: Tell, say: Callable[
         return
     blocks = [ShardBlock(config, plan, tuple(part)) for part in _parts(todo, config)]
     with _watch_shards(folder, plan, todo, tell):
-        for _ in each(fetch_block, blocks, config.engine):
+        for _ in run_tasks(fetch_block, blocks, config.engine):
             pass
 
 

@@ -56,7 +56,7 @@ class Failure(Exception):
         """For how many seconds the host asks to be left alone."""
 
 
-def of_code(code: int) -> str:
+def name_status(code: int) -> str:
     """Return the status of an HTTP response that is neither 200 nor a redirect."""
     return f"http_{code}"
 

@@ -12,7 +12,7 @@ from typing import Any
 from majolica.data.fetch import status
 from majolica.data.fetch.plan import FetchPlan
 from majolica.data.fetch.shard_files import stats_path
-from majolica.data.store.catalogue import catalogue
+from majolica.data.store.catalogue import open_catalogue
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Totals:
         return f"{pace}; {', '.join(worst)}" if worst else pace
 
 
-def of_folder(folder: Path, plan: FetchPlan) -> Totals:
+def read_totals(folder: Path, plan: FetchPlan) -> Totals:
     """Return the counts of all finished shards of a folder."""
     totals = Totals()
     last = plan.generations[-1]
@@ -60,5 +60,5 @@ def of_folder(folder: Path, plan: FetchPlan) -> Totals:
             totals.add_shard(json.loads(path.read_text()))
     totals.rows = totals.done
     if totals.statuses[status.SUCCESS]:
-        totals.silent = sum(tar.empty for tar in catalogue(folder).tars)
+        totals.silent = sum(tar.empty for tar in open_catalogue(folder).tars)
     return totals

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from majolica.config.filter import ColumnsConfig
-from majolica.data.filter.database import name
+from majolica.data.filter.database import name_sql
 from majolica.errors import UserError
 
 CANONICAL = {
@@ -50,7 +50,7 @@ class Column:
     kind: str
 
 
-def find(config: ColumnsConfig, present: Mapping[str, str], where: str) -> dict[str, Column]:
+def match_columns(config: ColumnsConfig, present: Mapping[str, str], where: str) -> dict[str, Column]:
     """The file's column for each canonical name; `present` maps the file's names to their kinds.
 
     Raises UserError where there is no URL or no text. It says what was looked for, and how to map
@@ -97,7 +97,7 @@ def _explain(config: ColumnsConfig, present: Mapping[str, str], missing: list[st
     )
 
 
-def select(found: Mapping[str, Column]) -> list[str]:
+def select_sql(found: Mapping[str, Column]) -> list[str]:
     """SQL for each canonical column of a file, and for a column `bad`.
 
     `bad` has a bit for each column whose value is given but cannot be used.
@@ -108,20 +108,22 @@ def select(found: Mapping[str, Column]) -> list[str]:
             parts.append(f"NULL::{kind} AS {canonical}")
             continue
         column = found[canonical]
-        value = cast(canonical, column)
+        value = cast_sql(canonical, column)
         parts.append(f"{value} AS {canonical}")
         if kind != "VARCHAR" or column.kind == "bytes":
-            bad.append(f"CASE WHEN ({value}) IS NULL AND {name(column.name)} IS NOT NULL THEN {1 << bit} ELSE 0 END")
+            bad.append(
+                f"CASE WHEN ({value}) IS NULL AND {name_sql(column.name)} IS NOT NULL THEN {1 << bit} ELSE 0 END"
+            )
     return [*parts, f"({' + '.join(bad) or '0'})::USMALLINT AS bad"]
 
 
-def cast(canonical: str, column: Column) -> str:
+def cast_sql(canonical: str, column: Column) -> str:
     """SQL for the canonical value.
 
     It is NULL where the file's value makes no sense, such as text for a number, NaN, or a size
     below 1.
     """
-    value, kind = readable(column), CANONICAL[canonical]
+    value, kind = text_sql(column), CANONICAL[canonical]
     if kind == "VARCHAR":
         # A number that was stored as a float is still the same number: 12.0 is 12.
         return f"TRY_CAST({value} AS BIGINT)::VARCHAR" if column.kind == "real" else f"{value}::VARCHAR"
@@ -134,18 +136,18 @@ def cast(canonical: str, column: Column) -> str:
     return _hash(column)
 
 
-def readable(column: Column) -> str:
+def text_sql(column: Column) -> str:
     """SQL for a column as text or numbers; bytes that are not UTF-8 are NULL."""
-    return f"TRY(decode({name(column.name)}))" if column.kind == "bytes" else name(column.name)
+    return f"TRY(decode({name_sql(column.name)}))" if column.kind == "bytes" else name_sql(column.name)
 
 
 def _hash(column: Column) -> str:
-    value = readable(column)
+    value = text_sql(column)
     if column.kind in ("text", "bytes"):
         digits = f"CASE WHEN length({value}) = 16 THEN TRY_CAST('0x' || {value} AS UBIGINT) END"
         if column.kind == "text":
             return digits
-        raw = name(column.name)  # the eight bytes of the hash, the highest first
+        raw = name_sql(column.name)  # the eight bytes of the hash, the highest first
         return f"CASE WHEN octet_length({raw}) = 8 THEN TRY_CAST('0x' || hex({raw}) AS UBIGINT) ELSE {digits} END"
     # Negative numbers are hashes whose 64 bits were stored as a signed number.
     number = f"TRY_CAST({value} AS HUGEINT)"

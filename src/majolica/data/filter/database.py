@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from majolica.config.filter import FilterConfig
-from majolica.data.filter.order import digest_sql, order
+from majolica.data.filter.order import digest_sql, hash_order
 from majolica.errors import UserError
 from majolica.machine import cores
 
@@ -20,7 +20,7 @@ ROW_GROUP = 122_880
 
 
 @contextmanager
-def database(config: FilterConfig, folder: Path, what: str) -> Iterator[DuckDBPyConnection]:
+def open_database(config: FilterConfig, folder: Path, what: str) -> Iterator[DuckDBPyConnection]:
     """A connection that spills into `folder` what does not fit into memory.
 
     DuckDB's errors become UserErrors that begin with `what`.
@@ -65,7 +65,7 @@ def check_hash() -> None:
 
     with duckdb.connect() as connection:
         (found,) = connection.execute(f"SELECT {digest_sql(quote_sql('u'), 0)}").fetchone() or (None,)
-    if found != order("u", 0):
+    if found != hash_order("u", 0):
         raise UserError(f"DuckDB {duckdb.__version__} computes md5_number in another way: install duckdb>=2.0")
 
 
@@ -74,12 +74,12 @@ def quote_sql(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def name(column: str) -> str:
+def name_sql(column: str) -> str:
     """SQL for the name of a column."""
     return '"' + column.replace('"', '""') + '"'
 
 
-def files(paths: Sequence[Path | str]) -> str:
+def table_sql(paths: Sequence[Path | str]) -> str:
     """SQL for the table that parquet files hold together."""
     return f"read_parquet([{', '.join(quote_sql(str(path)) for path in paths)}])"
 
@@ -89,7 +89,7 @@ def copy_to(path: Path, row_group: int = ROW_GROUP, codec: str = "snappy") -> st
     return f"TO {quote_sql(str(path))} (FORMAT parquet, COMPRESSION {codec}, ROW_GROUP_SIZE {row_group})"
 
 
-def scalar(connection: DuckDBPyConnection, query: str) -> Any:
+def fetch_scalar(connection: DuckDBPyConnection, query: str) -> Any:
     """The one value that a query answers."""
     row = connection.execute(query).fetchone()
     return row[0] if row else None

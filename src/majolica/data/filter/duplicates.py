@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from majolica.data.filter.columns import CANONICAL
-from majolica.data.filter.database import copy_to, database, files, scalar
+from majolica.data.filter.database import copy_to, fetch_scalar, open_database, table_sql
 from majolica.data.filter.lists import OPTED_URLS
-from majolica.data.filter.order import within
-from majolica.data.filter.rules import number_of
-from majolica.data.filter.work import Job, once
+from majolica.data.filter.order import range_sql
+from majolica.data.filter.rules import find_reason
+from majolica.data.filter.work import Job, run_once
 
 URLS, KEYS, PICTURES, NEAR = "urls", "keys", "pictures", "near"
 PIXELS = "width::BIGINT * height"
@@ -28,26 +28,26 @@ BEST_URL = ", ".join(
 BEST_PICTURE = "pixels DESC NULLS LAST, h, g"
 
 
-def urls(job: Job, bucket: int) -> dict[str, Any]:
+def drop_repeated_urls(job: Job, bucket: int) -> dict[str, Any]:
     """Find the rows of a bucket that repeat a URL, or whose URL opted out.
 
     The table of the stage holds their uids.
     """
-    return once(job, URLS, bucket, lambda beside: _urls(job, bucket, beside))
+    return run_once(job, URLS, bucket, lambda beside: _drop_repeated_urls(job, bucket, beside))
 
 
-def _urls(job: Job, bucket: int, beside: Path) -> dict[str, Any]:
-    scanned = f"{files(job.tables('scan'))} WHERE {job.mine(bucket)}"
+def _drop_repeated_urls(job: Job, bucket: int, beside: Path) -> dict[str, Any]:
+    scanned = f"{table_sql(job.tables('scan'))} WHERE {job.mine(bucket)}"
     reasons = {}
-    with database(job.config, job.work, f"cannot look for repeated URLs in bucket {bucket}") as connection:
+    with open_database(job.config, job.work, f"cannot look for repeated URLs in bucket {bucket}") as connection:
         connection.execute("CREATE TEMP TABLE gone (uid UBIGINT)")
         connection.execute(f"CREATE TEMP TABLE rows AS SELECT h, g, uid FROM {scanned}")
         opted = job.path("lists", OPTED_URLS)
         if opted.exists():
-            listed = f"(SELECT h, g FROM {files([opted])} WHERE {job.mine(bucket)})"
+            listed = f"(SELECT h, g FROM {table_sql([opted])} WHERE {job.mine(bucket)})"
             connection.execute(f"INSERT INTO gone SELECT uid FROM rows SEMI JOIN {listed} USING (h, g)")
-            number = number_of(job.config, "opt_out", "URL opted out")
-            reasons[str(number)] = scalar(connection, "SELECT count(*) FROM gone")
+            number = find_reason(job.config, "opt_out", "URL opted out")
+            reasons[str(number)] = fetch_scalar(connection, "SELECT count(*) FROM gone")
         if job.config.dedup.url:
             connection.execute(
                 "CREATE TEMP TABLE twice AS SELECT h, g FROM rows ANTI JOIN gone USING (uid) "
@@ -59,29 +59,29 @@ def _urls(job: Job, bucket: int, beside: Path) -> dict[str, Any]:
                 f"INSERT INTO gone SELECT uid FROM (SELECT uid, {ranked} FROM (SELECT * FROM {scanned}) "
                 "SEMI JOIN twice USING (h, g)) WHERE place > 1"
             ).fetchall()[0]
-            reasons[str(number_of(job.config, "url_repeated"))] = repeated
-        kept = scalar(connection, "SELECT (SELECT count(*) FROM rows) - (SELECT count(*) FROM gone)")
+            reasons[str(find_reason(job.config, "url_repeated"))] = repeated
+        kept = fetch_scalar(connection, "SELECT (SELECT count(*) FROM rows) - (SELECT count(*) FROM gone)")
         connection.execute(f"COPY gone {copy_to(beside)}")
     return {"kept": kept, "reasons": reasons}
 
 
-def keys(job: Job, bucket: int) -> dict[str, Any]:
+def write_keys(job: Job, bucket: int) -> dict[str, Any]:
     """Write the few columns on which the next steps work, in the order of the perceptual hash."""
 
     def task(beside: Path) -> dict[str, Any]:
-        scanned = f"{files(job.tables('scan'))} WHERE {job.mine(bucket)}"
-        with database(job.config, job.work, f"cannot read bucket {bucket}") as connection:
+        scanned = f"{table_sql(job.tables('scan'))} WHERE {job.mine(bucket)}"
+        with open_database(job.config, job.work, f"cannot read bucket {bucket}") as connection:
             connection.execute(
                 f"COPY (SELECT h, g, uid, {PIXELS} AS pixels, phash, site FROM (SELECT * FROM {scanned}) "
-                f"ANTI JOIN {files([job.path(URLS, bucket)])} USING (uid) ORDER BY phash, h, g) "
+                f"ANTI JOIN {table_sql([job.path(URLS, bucket)])} USING (uid) ORDER BY phash, h, g) "
                 f"{copy_to(beside, row_group=20_480)}"
             )
         return {}
 
-    return once(job, KEYS, bucket, task)
+    return run_once(job, KEYS, bucket, task)
 
 
-def pictures(job: Job, bucket: int) -> dict[str, Any]:
+def drop_repeated_pictures(job: Job, bucket: int) -> dict[str, Any]:
     """Find the rows that repeat a perceptual hash, within one range of hashes.
 
     The table of the stage holds h, g and uid of those that go.
@@ -89,20 +89,20 @@ def pictures(job: Job, bucket: int) -> dict[str, Any]:
 
     def task(beside: Path) -> dict[str, Any]:
         place = f"row_number() OVER (PARTITION BY phash ORDER BY {BEST_PICTURE}) AS place"
-        keyed = f"{files(job.tables(KEYS))} WHERE {within('phash', bucket, job.buckets)}"
-        with database(job.config, job.work, f"cannot look for repeated pictures in bucket {bucket}") as connection:
+        keyed = f"{table_sql(job.tables(KEYS))} WHERE {range_sql('phash', bucket, job.buckets)}"
+        with open_database(job.config, job.work, f"cannot look for repeated pictures in bucket {bucket}") as connection:
             rows = connection.execute(
                 f"COPY (SELECT h, g, uid FROM (SELECT h, g, uid, {place} FROM {keyed}) WHERE place > 1 ORDER BY h, g) "
                 f"{copy_to(beside, row_group=20_480)}"
             ).fetchone()
-        return {"reasons": {str(number_of(job.config, "picture_repeated")): rows[0] if rows else 0}}
+        return {"reasons": {str(find_reason(job.config, "picture_repeated")): rows[0] if rows else 0}}
 
-    return once(job, PICTURES, bucket, task)
+    return run_once(job, PICTURES, bucket, task)
 
 
-def lost_pictures(job: Job, bucket: int) -> str:
+def lost_pictures_sql(job: Job, bucket: int) -> str:
     """SQL for the uids of rows of a bucket of URLs that went as repeated or similar pictures."""
     tables = [*job.tables(PICTURES), *job.tables(NEAR)]
     if not tables:
         return "SELECT NULL::UBIGINT AS uid WHERE false"
-    return f"SELECT uid FROM {files(tables)} WHERE {job.mine(bucket)}"
+    return f"SELECT uid FROM {table_sql(tables)} WHERE {job.mine(bucket)}"

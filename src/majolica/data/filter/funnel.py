@@ -10,8 +10,8 @@ from typing import Any
 from majolica.config.io import to_dict
 from majolica.data.filter import histogram
 from majolica.data.filter.columns import CANONICAL
-from majolica.data.filter.order import order
-from majolica.data.filter.rules import reasons
+from majolica.data.filter.order import hash_order
+from majolica.data.filter.rules import list_reasons
 from majolica.data.filter.storage import InputFile
 from majolica.data.filter.work import Job
 from majolica.errors import UserError
@@ -36,11 +36,11 @@ def make_funnel(
     scanned = [part for part in counts if "rows" in part]
     rows = sum(part["rows"] for part in scanned)
     names = {name: number for part in written for name, number in part["files"].items()}
-    gone = _gone(job, counts)
+    gone = _count_dropped(job, counts)
     if job.config.sample.budget:
         gone[-1] = sum(kept) - sum(names.values())
     steps, left = [], rows
-    for reason, number in zip(reasons(job.config), gone, strict=True):
+    for reason, number in zip(list_reasons(job.config), gone, strict=True):
         steps.append({"rule": reason.rule, "why": reason.why, "before": left, "gone": number, "after": left - number})
         left -= number
     if left != sum(names.values()):
@@ -58,13 +58,13 @@ def make_funnel(
             if any(part["bad"][column] for part in scanned)
         },
         "warnings": list(warnings),
-        "histograms": histograms(scanned, written),
+        "histograms": merge_histograms(scanned, written),
         "files": names,
         "inputs": [{"path": file.path, "rows": file.rows, "version": file.version} for file in files],
         "hash": {
             "order": 'int.from_bytes(hashlib.md5(f"{seed}:{url}".encode()).digest(), "little")',
             "seed": job.config.sample.seed,
-            "of https://example.org/": str(order("https://example.org/", job.config.sample.seed)),
+            "of https://example.org/": str(hash_order("https://example.org/", job.config.sample.seed)),
         },
         "config": config,
     }
@@ -84,12 +84,12 @@ def load_funnel(out: Path) -> dict[str, Any]:
     return found
 
 
-def _gone(job: Job, counts: Sequence[dict[str, Any]]) -> list[int]:
+def _count_dropped(job: Job, counts: Sequence[dict[str, Any]]) -> list[int]:
     """The rows that went for each reason.
 
     Tasks of the first step list all reasons in order; later ones give the number of theirs.
     """
-    total = [0] * len(reasons(job.config))
+    total = [0] * len(list_reasons(job.config))
     for part in counts:
         found = part.get("reasons", {})
         for number, rows in enumerate(found) if isinstance(found, list) else found.items():
@@ -97,7 +97,7 @@ def _gone(job: Job, counts: Sequence[dict[str, Any]]) -> list[int]:
     return total
 
 
-def histograms(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def merge_histograms(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What each histogram shows, and its counts of the rows that were read and of those that stay, over all tasks."""
     first = histogram.add(part["histograms"] for part in before)
     last = histogram.add(part["histograms"] for part in after)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from majolica.data.filter.database import files
+from majolica.data.filter.database import table_sql
 
 # The part of a URL between the scheme and the path, without user, port and capitals. A regular
 # expression would take four times as long.
@@ -19,7 +19,7 @@ HOST = (
 SECOND = ("ac", "co", "com", "edu", "gob", "gov", "ne", "net", "or", "org")
 
 
-def group(by: Literal["host", "site"]) -> str:
+def group_sql(by: Literal["host", "site"]) -> str:
     """SQL for what a cap counts, over the column `host`.
 
     A leading www. never counts, and of an address in digits all four parts do.
@@ -44,5 +44,5 @@ def select_covered(hosts: str, table: Path) -> str:
     return (
         f"SELECT DISTINCT host FROM (SELECT host, unnest({suffixes}) AS domain FROM "
         f"(SELECT host, string_split(host, '.') AS parts FROM {hosts} WHERE host IS NOT NULL)) "
-        f"SEMI JOIN {files([table])} USING (domain)"
+        f"SEMI JOIN {table_sql([table])} USING (domain)"
     )

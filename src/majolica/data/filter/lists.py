@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from majolica.data.filter.columns import Column, readable
-from majolica.data.filter.database import copy_to, database, name, quote_sql, scalar
+from majolica.data.filter.columns import Column, text_sql
+from majolica.data.filter.database import copy_to, fetch_scalar, name_sql, open_database, quote_sql
 from majolica.data.filter.order import HIGH, LOW, digest_sql
 from majolica.data.filter.storage import attach, find_inputs, open_file
-from majolica.data.filter.work import Job, once
+from majolica.data.filter.work import Job, run_once
 from majolica.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,16 +31,16 @@ def make_lists(job: Job) -> None:
     domain = job.config.rules.domain
     blocked = [*domain.blocked, *(line for path in domain.blocked_files for line in _lines(path))]
     if blocked:
-        once(job, "lists", BLOCKED, lambda beside: _write(job, _DOMAINS, blocked, [], beside))
+        run_once(job, "lists", BLOCKED, lambda beside: _write(job, _DOMAINS, blocked, [], beside))
     if domain.opt_out_files:
         tables = [path for path in domain.opt_out_files if path.endswith(PARQUET)]
         lines = [line for path in domain.opt_out_files if path not in tables for line in _lines(path)]
-        once(job, "lists", OPTED_DOMAINS, lambda beside: _write(job, _DOMAINS, lines, tables, beside))
+        run_once(job, "lists", OPTED_DOMAINS, lambda beside: _write(job, _DOMAINS, lines, tables, beside))
         urls = _URLS.format(digest=digest_sql("entry", job.config.sample.seed), high=HIGH, low=LOW)
-        once(job, "lists", OPTED_URLS, lambda beside: _write(job, urls, lines, tables, beside))
+        run_once(job, "lists", OPTED_URLS, lambda beside: _write(job, urls, lines, tables, beside))
 
 
-def versions(config_files: Sequence[str]) -> list[list[str]]:
+def identify_lists(config_files: Sequence[str]) -> list[list[str]]:
     """What identifies the content of each list, for the fingerprint.
 
     It is the path and a hash of the content of a text file, and the path and version of a table.
@@ -69,12 +69,12 @@ _URLS = """
 def _write(job: Job, query: str, lines: Sequence[str], tables: Sequence[str], beside: Path) -> dict[str, Any]:
     import pyarrow as pa
 
-    with database(job.config, job.work, "cannot use the block and opt-out lists") as connection:
+    with open_database(job.config, job.work, "cannot use the block and opt-out lists") as connection:
         connection.register("lines", pa.table({"entry": pa.array(lines, pa.string())}))
         parts = ["SELECT entry FROM lines", *(part for path in tables for part in _columns(connection, path))]
         connection.execute(f"CREATE TEMP VIEW entries AS {' UNION ALL '.join(parts)}")
         connection.execute(f"COPY ({query}) {copy_to(beside, row_group=20_480)}")
-        return {"entries": scalar(connection, "SELECT count(*) FROM entries")}
+        return {"entries": fetch_scalar(connection, "SELECT count(*) FROM entries")}
 
 
 def _columns(connection: DuckDBPyConnection, path: str) -> list[str]:
@@ -88,8 +88,8 @@ def _columns(connection: DuckDBPyConnection, path: str) -> list[str]:
             raise UserError(f"{file.path} is not an opt-out list: it has no column url or domain, but {present}")
         for column in wanted:
             out.append(
-                f"SELECT {readable(column)}::VARCHAR AS entry FROM read_parquet({quote_sql(file.path)}) "
-                f"WHERE {name(column.name)} IS NOT NULL"
+                f"SELECT {text_sql(column)}::VARCHAR AS entry FROM read_parquet({quote_sql(file.path)}) "
+                f"WHERE {name_sql(column.name)} IS NOT NULL"
             )
     return out
 

@@ -18,17 +18,17 @@ from math import comb
 from pathlib import Path
 from typing import Any
 
-from majolica.data.filter.database import copy_to, database, files
-from majolica.data.filter.duplicates import KEYS, NEAR, lost_pictures
-from majolica.data.filter.order import within
-from majolica.data.filter.rules import number_of
-from majolica.data.filter.work import Job, once
+from majolica.data.filter.database import copy_to, open_database, table_sql
+from majolica.data.filter.duplicates import KEYS, NEAR, lost_pictures_sql
+from majolica.data.filter.order import range_sql
+from majolica.data.filter.rules import find_reason
+from majolica.data.filter.work import Job, run_once
 
 BANDS, PAIRS = "bands", "pairs"
 BITS = 64
 
 
-def tables(distance: int, rows: int) -> list[tuple[tuple[int, int], ...]]:
+def choose_block_tables(distance: int, rows: int) -> list[tuple[tuple[int, int], ...]]:
     """The choices of blocks as (first bit, bits), each of about log2(rows) bits or more.
 
     With fewer bits, too many rows would agree by chance; with more bits, there would be too many
@@ -55,32 +55,32 @@ def key_sql(blocks: tuple[tuple[int, int], ...]) -> str:
     return f"({' | '.join(parts)})"
 
 
-def bands(job: Job, number: tuple[int, int], rows: int) -> dict[str, Any]:
+def sort_by_blocks(job: Job, number: tuple[int, int], rows: int) -> dict[str, Any]:
     """Sort the rows of a bucket by the bits of a table; `number` is that of table and bucket."""
     table, bucket = number
 
     def task(beside: Path) -> dict[str, Any]:
-        key = key_sql(tables(job.config.dedup.distance, rows)[table])
-        with database(job.config, job.work, f"cannot sort the pictures of bucket {bucket}") as connection:
+        key = key_sql(choose_block_tables(job.config.dedup.distance, rows)[table])
+        with open_database(job.config, job.work, f"cannot sort the pictures of bucket {bucket}") as connection:
             connection.execute(
-                f"COPY (SELECT {key} AS key, phash, pixels, h, g, uid FROM {files([job.path(KEYS, bucket)])} "
-                f"ANTI JOIN ({lost_pictures(job, bucket)}) USING (uid) WHERE phash IS NOT NULL ORDER BY key) "
+                f"COPY (SELECT {key} AS key, phash, pixels, h, g, uid FROM {table_sql([job.path(KEYS, bucket)])} "
+                f"ANTI JOIN ({lost_pictures_sql(job, bucket)}) USING (uid) WHERE phash IS NOT NULL ORDER BY key) "
                 f"{copy_to(beside, row_group=20_480)}"
             )
         return {}
 
-    return once(job, f"{BANDS}{table:03d}", bucket, task)
+    return run_once(job, f"{BANDS}{table:03d}", bucket, task)
 
 
-def pairs(job: Job, number: tuple[int, int]) -> dict[str, Any]:
+def find_near_pairs(job: Job, number: tuple[int, int]) -> dict[str, Any]:
     """Find the pairs of a better and a worse row within the distance, in one range of one table."""
     table, bucket = number
 
     def task(beside: Path) -> dict[str, Any]:
-        with database(job.config, job.work, f"cannot compare the pictures of bucket {bucket}") as connection:
+        with open_database(job.config, job.work, f"cannot compare the pictures of bucket {bucket}") as connection:
             connection.execute(
                 "CREATE TEMP TABLE rows AS SELECT *, (-coalesce(pixels, -1), h, g) AS rank FROM "
-                f"{files(job.tables(f'{BANDS}{table:03d}'))} WHERE {within('key', bucket, job.buckets)}"
+                f"{table_sql(job.tables(f'{BANDS}{table:03d}'))} WHERE {range_sql('key', bucket, job.buckets)}"
             )
             connection.execute(
                 "COPY (SELECT a.uid AS better, b.uid AS uid, b.pixels, b.h, b.g FROM rows a JOIN rows b USING (key) "
@@ -89,10 +89,10 @@ def pairs(job: Job, number: tuple[int, int]) -> dict[str, Any]:
             )
         return {}
 
-    return once(job, f"{PAIRS}{table:03d}", bucket, task)
+    return run_once(job, f"{PAIRS}{table:03d}", bucket, task)
 
 
-def near(job: Job, table_count: int) -> dict[str, Any]:
+def drop_near_pictures(job: Job, table_count: int) -> dict[str, Any]:
     """Decide over all pairs which rows go.
 
     Their ids are held in memory, which takes 100 bytes for each.
@@ -103,9 +103,9 @@ def near(job: Job, table_count: int) -> dict[str, Any]:
 
         found = [path for table in range(table_count) for path in job.tables(f"{PAIRS}{table:03d}")]
         gone: set[int] = set()
-        with database(job.config, job.work, "cannot choose among near-duplicates") as connection:
+        with open_database(job.config, job.work, "cannot choose among near-duplicates") as connection:
             result = connection.execute(
-                f"SELECT uid, better FROM {files(found)} ORDER BY pixels DESC NULLS LAST, h, g, better"
+                f"SELECT uid, better FROM {table_sql(found)} ORDER BY pixels DESC NULLS LAST, h, g, better"
             )
             while rows := result.fetchmany(100_000):
                 for worse, better in rows:
@@ -114,9 +114,9 @@ def near(job: Job, table_count: int) -> dict[str, Any]:
                         gone.add(worse)
             connection.register("gone", pa.table({"uid": pa.array(sorted(gone), pa.uint64())}))
             connection.execute(
-                f"COPY (SELECT DISTINCT h, g, uid FROM {files(found)} SEMI JOIN gone USING (uid) ORDER BY h, g) "
+                f"COPY (SELECT DISTINCT h, g, uid FROM {table_sql(found)} SEMI JOIN gone USING (uid) ORDER BY h, g) "
                 f"{copy_to(beside, row_group=20_480)}"
             )
-        return {"reasons": {str(number_of(job.config, "picture_near")): len(gone)}}
+        return {"reasons": {str(find_reason(job.config, "picture_near")): len(gone)}}
 
-    return once(job, NEAR, 0, task)
+    return run_once(job, NEAR, 0, task)

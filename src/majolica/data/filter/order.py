@@ -18,13 +18,13 @@ import hashlib
 HALF = 2**64
 
 
-def order(url: str, seed: int) -> int:
+def hash_order(url: str, seed: int) -> int:
     """The place of a URL in the order, in [0, 2**128)."""
     return int.from_bytes(hashlib.md5(f"{seed}:{url}".encode(), usedforsecurity=False).digest(), "little")
 
 
 def digest_sql(url: str, seed: int) -> str:
-    """DuckDB's expression for `order` as a 128-bit number."""
+    """DuckDB's expression for `hash_order` as a 128-bit number."""
     return f"md5_number('{seed}:' || {url})"
 
 
@@ -51,7 +51,7 @@ def bucket_range(bucket: int, buckets: int, share: float = 1.0) -> tuple[int, in
     return bucket * end // buckets, (bucket + 1) * end // buckets - 1
 
 
-def within(column: str, bucket: int, buckets: int, share: float = 1.0) -> str:
+def range_sql(column: str, bucket: int, buckets: int, share: float = 1.0) -> str:
     """SQL for the condition that `column` lies in a bucket.
 
     DuckDB skips row groups that lie outside, by their statistics.

@@ -43,7 +43,7 @@ def render_funnel(found: Mapping[str, Any]) -> str:
                     charts([_chart(values) for values in found["histograms"].values()]),
                     "Pale: all rows read. Blue: rows that stay. Each to the scale of its own highest bar.",
                 ),
-                Section("How it was made", _made(found)),
+                Section("How it was made", _describe_origin(found)),
             ],
         )
     )
@@ -101,7 +101,7 @@ def _chart(values: Mapping[str, Any]) -> str:
     return histogram(axis, bars, values["title"], label, below, whole=values["whole"], open_ended=True)
 
 
-def _made(found: Mapping[str, Any]) -> str:
+def _describe_origin(found: Mapping[str, Any]) -> str:
     inputs = "\n".join(f"{file['rows']:>12,}  {file['path']}" for file in found["inputs"])
     files = "\n".join(f"{rows:>12,}  {name}" for name, rows in found["files"].items())
     config = yaml.safe_dump(found["config"], sort_keys=False, allow_unicode=True)

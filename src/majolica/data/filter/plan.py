@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from majolica.config.filter import FilterConfig
-from majolica.data.filter.columns import Column, find
+from majolica.data.filter.columns import Column, match_columns
 from majolica.data.filter.rules import check_columns
 from majolica.data.filter.storage import InputFile
 
@@ -39,18 +39,18 @@ class RowStretch:
 def plan_stretches(config: FilterConfig, files: Sequence[InputFile]) -> tuple[list[RowStretch], list[str]]:
     """The stretches of the input, and warnings about rules for which a file has no column.
 
-    Raises UserError as `find` does.
+    Raises UserError as `match_columns` does.
     """
     pieces: list[Piece] = []
     warnings: list[str] = []
     for file in files:
-        columns = find(config.columns, dict(file.columns), file.path)
+        columns = match_columns(config.columns, dict(file.columns), file.path)
         warnings += check_columns(config, columns, file.path)
         pieces += [Piece(file.path, start, stop, columns) for start, stop in _cuts(file.groups, config)]
     return list(_stretches(pieces, config.work.rows_at_once)), warnings
 
 
-def buckets(config: FilterConfig, files: Sequence[InputFile]) -> int:
+def count_buckets(config: FilterConfig, files: Sequence[InputFile]) -> int:
     """The number of ranges of the hash into which the rows are divided."""
     rows = int(sum(file.rows for file in files) * config.sample.share)
     return min(MOST_BUCKETS, max(1, -(-rows // config.work.rows_per_bucket)))

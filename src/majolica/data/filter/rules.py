@@ -44,10 +44,15 @@ WORDS = (
 )
 
 
-def reasons(config: FilterConfig) -> list[Reason]:
+def list_reasons(config: FilterConfig) -> list[Reason]:
     """Every reason that the configuration can give, in order."""
     out: list[Reason] = []
-    for reason in [*_url(config.rules), *_picture(config.rules), *_caption(config.rules), *_scores(config.rules)]:
+    for reason in [
+        *_url_reasons(config.rules),
+        *_picture_reasons(config.rules),
+        *_caption_reasons(config.rules),
+        *_score_reasons(config.rules),
+    ]:
         out.append(reason)
     whole: list[Reason] = []
     for i, reason in enumerate(out):  # rows with unknown values go after the last reason of a rule
@@ -55,7 +60,7 @@ def reasons(config: FilterConfig) -> list[Reason]:
         if reason.null == "drop" and (i + 1 == len(out) or out[i + 1].needs != reason.needs):
             unknown = " OR ".join(f"{column} IS NULL" for column in reason.needs)
             whole.append(Reason(reason.rule, f"{' or '.join(reason.needs)} unknown", unknown, reason.needs))
-    return [*whole, *_later(config)]
+    return [*whole, *_later_reasons(config)]
 
 
 def check_columns(config: FilterConfig, present: Collection[str], where: str) -> list[str]:
@@ -64,7 +69,7 @@ def check_columns(config: FilterConfig, present: Collection[str], where: str) ->
     Raises UserError where they would drop every row.
     """
     warnings = []
-    for reason in reasons(config):
+    for reason in list_reasons(config):
         absent = [column for column in reason.needs if column not in present]
         if not absent:
             continue
@@ -79,7 +84,7 @@ def check_columns(config: FilterConfig, present: Collection[str], where: str) ->
     return warnings
 
 
-def _url(rules: RulesConfig) -> list[Reason]:
+def _url_reasons(rules: RulesConfig) -> list[Reason]:
     out = [Reason("url", "no URL", "url IS NULL OR url = ''")]
     if rules.url.schemes:
         schemes = [scheme.lower() for scheme in rules.url.schemes]
@@ -92,7 +97,7 @@ def _url(rules: RulesConfig) -> list[Reason]:
     return out
 
 
-def _picture(rules: RulesConfig) -> list[Reason]:
+def _picture_reasons(rules: RulesConfig) -> list[Reason]:
     rule, sides = rules.resolution, ("width", "height")
     tests = [
         (rule.min_side, f"a side below {rule.min_side} px", f"least(width, height) < {rule.min_side}"),
@@ -109,7 +114,7 @@ def _picture(rules: RulesConfig) -> list[Reason]:
     return [Reason("resolution", why, f"{known} AND {sql}", sides, rule.null) for on, why, sql in tests if on]
 
 
-def _caption(rules: RulesConfig) -> list[Reason]:
+def _caption_reasons(rules: RulesConfig) -> list[Reason]:
     rule = rules.caption
     tests = [
         (rule.min_chars, f"fewer than {counted(rule.min_chars, 'character')}", f"chars < {rule.min_chars}"),
@@ -125,32 +130,32 @@ def _caption(rules: RulesConfig) -> list[Reason]:
     return out
 
 
-def _scores(rules: RulesConfig) -> list[Reason]:
+def _score_reasons(rules: RulesConfig) -> list[Reason]:
     out = []
     likeness, nsfw, mark, beauty = rules.similarity, rules.nsfw, rules.watermark, rules.aesthetic
     if likeness.min > -1:
-        out.append(_score("similarity", "similarity", "<", likeness.min, likeness.null))
+        out.append(_score_reason("similarity", "similarity", "<", likeness.min, likeness.null))
     if likeness.max < 1:
-        out.append(_score("similarity", "similarity", ">", likeness.max, likeness.null))
+        out.append(_score_reason("similarity", "similarity", ">", likeness.max, likeness.null))
     if nsfw.allowed:
         known = ", ".join(quote_sql(category.lower()) for category in nsfw.allowed)
         out.append(Reason("nsfw", "category", f"lower(nsfw) NOT IN ({known})", ("nsfw",), nsfw.null))
     if nsfw.max_probability < 1:
-        out.append(_score("nsfw", "punsafe", ">", nsfw.max_probability, nsfw.null))
+        out.append(_score_reason("nsfw", "punsafe", ">", nsfw.max_probability, nsfw.null))
     if mark.max_probability < 1:
-        out.append(_score("watermark", "pwatermark", ">", mark.max_probability, mark.null))
+        out.append(_score_reason("watermark", "pwatermark", ">", mark.max_probability, mark.null))
     if beauty.min > 0:
-        out.append(_score("aesthetic", "aesthetic", "<", beauty.min, beauty.null))
+        out.append(_score_reason("aesthetic", "aesthetic", "<", beauty.min, beauty.null))
     return out
 
 
-def _score(rule: str, column: str, sign: str, limit: float, null: str) -> Reason:
+def _score_reason(rule: str, column: str, sign: str, limit: float, null: str) -> Reason:
     # Compared as float32, so that copies in float32 and in float64 lose the same rows.
     word = "below" if sign == "<" else "above"
     return Reason(rule, f"{word} {limit:g}", f"{column} {sign} {limit!r}::FLOAT", (column,), null)
 
 
-def _later(config: FilterConfig) -> list[Reason]:
+def _later_reasons(config: FilterConfig) -> list[Reason]:
     """The reasons that need more than the row; later steps give them, in this order."""
     domain, out = config.rules.domain, []
     if config.sample.share < 1:
@@ -172,12 +177,12 @@ def _later(config: FilterConfig) -> list[Reason]:
     return out
 
 
-def number_of(config: FilterConfig, rule: str, why: str = "") -> int:
+def find_reason(config: FilterConfig, rule: str, why: str = "") -> int:
     """The number of a reason in the list, from 0."""
-    return next(i for i, r in enumerate(reasons(config)) if r.rule == rule and (not why or r.why == why))
+    return next(i for i, r in enumerate(list_reasons(config)) if r.rule == rule and (not why or r.why == why))
 
 
-def case(config: FilterConfig) -> str:
+def reason_sql(config: FilterConfig) -> str:
     """SQL for the number of the first reason that holds for a single row, or NULL."""
-    tests = [f"WHEN {reason.sql} THEN {i}" for i, reason in enumerate(reasons(config)) if reason.sql]
+    tests = [f"WHEN {reason.sql} THEN {i}" for i, reason in enumerate(list_reasons(config)) if reason.sql]
     return f"(CASE {' '.join(tests)} END)::UTINYINT"

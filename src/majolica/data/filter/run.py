@@ -13,14 +13,14 @@ from majolica.config.filter import FilterConfig, check_filter
 from majolica.data.filter import duplicates, near, settle
 from majolica.data.filter.database import check_hash
 from majolica.data.filter.funnel import load_funnel, make_funnel, save_funnel
-from majolica.data.filter.lists import make_lists, versions
+from majolica.data.filter.lists import identify_lists, make_lists
 from majolica.data.filter.page import render_funnel
-from majolica.data.filter.plan import buckets, plan_stretches
+from majolica.data.filter.plan import count_buckets, plan_stretches
 from majolica.data.filter.scan import scan_stretch
 from majolica.data.filter.storage import find_inputs
 from majolica.data.filter.work import Job, fingerprint, open_work
-from majolica.data.filter.write import PARTS, shares, write
-from majolica.data.tasks import each
+from majolica.data.filter.write import PARTS, plan_files, write_bucket
+from majolica.data.tasks import run_tasks
 from majolica.errors import UserError
 from majolica.files import publish_file, write_atomic
 from majolica.plurals import counted, plural
@@ -49,9 +49,9 @@ def filter_metadata(config: FilterConfig, out: Path, restart: bool = False, repo
     if not stretches:
         raise UserError(f"{counted(len(files), 'input file')} {plural(len(files), 'holds', 'hold')} no rows")
     domain = config.rules.domain
-    listed = versions([*domain.blocked_files, *domain.opt_out_files])
+    listed = identify_lists([*domain.blocked_files, *domain.opt_out_files])
     mark = fingerprint(config, [*([file.path, file.version] for file in files), *listed])
-    job = Job(config, out.absolute(), buckets(config, files))
+    job = Job(config, out.absolute(), count_buckets(config, files))
     if open_work(job, mark, restart):
         log.info("%s is finished already", out)
         return load_funnel(out)
@@ -59,10 +59,10 @@ def filter_metadata(config: FilterConfig, out: Path, restart: bool = False, repo
         log.warning(warning)
     make_lists(job)
     counts = run.stage("reading", partial(scan_stretch, job), stretches)
-    counts += run.stage("repeated URLs", partial(duplicates.urls, job), range(job.buckets))
+    counts += run.stage("repeated URLs", partial(duplicates.drop_repeated_urls, job), range(job.buckets))
     kept, later = run.settle_buckets(job, [part["kept"] for part in counts[len(stretches) :]])
-    rows = settle.within_budget(kept, config.sample.budget)
-    written = run.stage("writing", partial(write, job), shares(kept, rows, config.work.rows_per_file))
+    rows = settle.cap_by_budget(kept, config.sample.budget)
+    written = run.stage("writing", partial(write_bucket, job), plan_files(kept, rows, config.work.rows_per_file))
     found = make_funnel(job, files, counts + later, kept, written, warnings)
     return _finish(job, {"fingerprint": mark, **found})
 
@@ -78,7 +78,7 @@ class _Run:
         places = {repr(item): place for place, item in enumerate(items)}
         counts: list[Counts] = [{}] * len(items)
         self.report(name, 0, len(items))
-        for done, (item, found) in enumerate(each(function, items, self.config.engine), 1):
+        for done, (item, found) in enumerate(run_tasks(function, items, self.config.engine), 1):
             counts[places[repr(item)]] = found
             self.report(name, done, len(items))
         return counts
@@ -88,23 +88,23 @@ class _Run:
         config, every = self.config, range(job.buckets)
         if not (config.dedup.picture or config.rules.domain.cap):
             return kept, []
-        counts = self.stage("keys", partial(duplicates.keys, job), every)
+        counts = self.stage("keys", partial(duplicates.write_keys, job), every)
         if config.dedup.picture:
-            counts += self.stage("repeated pictures", partial(duplicates.pictures, job), every)
+            counts += self.stage("repeated pictures", partial(duplicates.drop_repeated_pictures, job), every)
         if config.dedup.distance:
             counts += self.near(job, sum(kept))
         if config.rules.domain.cap:
-            self.stage("domains", partial(settle.sites, job), every)
+            self.stage("domains", partial(settle.count_sites, job), every)
             settle.count_earlier_excess(job)
-        settled = self.stage("settling", partial(settle.settle, job), every)
+        settled = self.stage("settling", partial(settle.settle_bucket, job), every)
         return [part["kept"] for part in settled], counts + settled
 
     def near(self, job: Job, rows: int) -> list[Counts]:
-        number = len(near.tables(self.config.dedup.distance, rows))
+        number = len(near.choose_block_tables(self.config.dedup.distance, rows))
         tasks = [(table, bucket) for table in range(number) for bucket in range(job.buckets)]
-        self.stage("near pictures, sorting", partial(near.bands, job, rows=rows), tasks)
-        self.stage("near pictures, comparing", partial(near.pairs, job), tasks)
-        return [near.near(job, number)]
+        self.stage("near pictures, sorting", partial(near.sort_by_blocks, job, rows=rows), tasks)
+        self.stage("near pictures, comparing", partial(near.find_near_pairs, job), tasks)
+        return [near.drop_near_pictures(job, number)]
 
 
 def _finish(job: Job, found: Counts) -> Counts:

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from majolica.data.filter import hosts
-from majolica.data.filter.columns import CANONICAL, select
-from majolica.data.filter.database import copy_to, database, quote_sql, scalar
+from majolica.data.filter.columns import CANONICAL, select_sql
+from majolica.data.filter.database import copy_to, fetch_scalar, open_database, quote_sql
 from majolica.data.filter.histogram import count_bins
 from majolica.data.filter.lists import BLOCKED, OPTED_DOMAINS
 from majolica.data.filter.mend import MendedPiece
 from majolica.data.filter.order import HIGH, LOW, digest_sql, share_limit
 from majolica.data.filter.plan import Piece, RowStretch
-from majolica.data.filter.rules import CHARS, case, number_of, reasons
+from majolica.data.filter.rules import CHARS, find_reason, list_reasons, reason_sql
 from majolica.data.filter.storage import attach
-from majolica.data.filter.work import Job, once
+from majolica.data.filter.work import Job, run_once
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -32,18 +32,18 @@ NUMBERS = [column for column, kind in CANONICAL.items() if kind != "VARCHAR"]
 
 def scan_stretch(job: Job, stretch: RowStretch) -> dict[str, Any]:
     """The counts of a stretch: rows, reasons, unusable values, histograms, and rows written."""
-    return once(job, STAGE, stretch.number, lambda beside: _scan(job, stretch, beside))
+    return run_once(job, STAGE, stretch.number, lambda beside: _scan(job, stretch, beside))
 
 
 def _scan(job: Job, stretch: RowStretch, beside: Path) -> dict[str, Any]:
     paths = dict.fromkeys(piece.path for piece in stretch.pieces)
     what = f"cannot filter {next(iter(paths))}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
-    with database(job.config, job.work, what) as connection:
+    with open_database(job.config, job.work, what) as connection:
         attach(connection, paths)
         mended = _tag(connection, job, stretch)
         counts = _counts(connection, job, mended)
         _lists(connection, job, counts)
-        group = hosts.group(job.config.rules.domain.cap_by) if job.config.rules.domain.cap else "NULL::VARCHAR"
+        group = hosts.group_sql(job.config.rules.domain.cap_by) if job.config.rules.domain.cap else "NULL::VARCHAR"
         columns = ", ".join([*CANONICAL, f"{group} AS site", "h", "g"])
         row = f"{stretch.number << 32}::UBIGINT + rowid AS uid"
         rows = connection.execute(
@@ -66,7 +66,7 @@ def _tag(connection: DuckDBPyConnection, job: Job, stretch: RowStretch) -> list[
     mended = [MendedPiece(piece) for piece in stretch.pieces]
     for i, part in enumerate(mended):
         connection.register(f"mended_{i}", part.reader())
-    queries = [f"SELECT {', '.join(select(part.piece.columns))} FROM mended_{i}" for i, part in enumerate(mended)]
+    queries = [f"SELECT {', '.join(select_sql(part.piece.columns))} FROM mended_{i}" for i, part in enumerate(mended)]
     connection.execute(f"CREATE TEMP TABLE kept AS {_query(job, queries)}")
     return mended
 
@@ -74,7 +74,7 @@ def _tag(connection: DuckDBPyConnection, job: Job, stretch: RowStretch) -> list[
 def _piece(piece: Piece) -> str:
     source = f"read_parquet({quote_sql(piece.path)}, file_row_number = true)"
     return (
-        f"SELECT {', '.join(select(piece.columns))} FROM {source} "
+        f"SELECT {', '.join(select_sql(piece.columns))} FROM {source} "
         f"WHERE file_row_number BETWEEN {piece.start} AND {piece.stop - 1}"
     )
 
@@ -82,7 +82,7 @@ def _piece(piece: Piece) -> str:
 def _query(job: Job, pieces: list[str]) -> str:
     config = job.config
     limit = share_limit(config.sample.share)
-    outside = f"WHEN h >= {limit}::UBIGINT THEN {number_of(config, 'share')}" if config.sample.share < 1 else ""
+    outside = f"WHEN h >= {limit}::UBIGINT THEN {find_reason(config, 'share')}" if config.sample.share < 1 else ""
     need_host = (
         job.path("lists", BLOCKED).exists() or job.path("lists", OPTED_DOMAINS).exists() or config.rules.domain.cap
     )
@@ -95,12 +95,12 @@ def _query(job: Job, pieces: list[str]) -> str:
         FROM (SELECT *, (CASE WHEN rule IS NOT NULL THEN rule {outside} END)::UTINYINT AS reason
         FROM (SELECT * EXCLUDE (digest), {HIGH}, {LOW}
         FROM (SELECT *, {digest}
-        FROM (SELECT *, {case(config)} AS rule
+        FROM (SELECT *, {reason_sql(config)} AS rule
         FROM (SELECT *, {CHARS} AS chars FROM ({" UNION ALL ".join(pieces)}))))))"""
 
 
 def _counts(connection: DuckDBPyConnection, job: Job, mended: list[MendedPiece]) -> dict[str, Any]:
-    by_reason = [0] * len(reasons(job.config))
+    by_reason = [0] * len(list_reasons(job.config))
     for reason, number in connection.execute("SELECT reason, count(*) FROM kept GROUP BY reason").fetchall():
         if reason is not None:
             by_reason[reason] = number
@@ -111,7 +111,7 @@ def _counts(connection: DuckDBPyConnection, job: Job, mended: list[MendedPiece])
     for part in mended:
         bad = {column: number + part.bad[column] for column, number in bad.items()}
     return {
-        "rows": scalar(connection, "SELECT count(*) FROM kept"),
+        "rows": fetch_scalar(connection, "SELECT count(*) FROM kept"),
         "reasons": by_reason,
         "bad": bad,
         "histograms": count_bins(connection, "kept"),
@@ -123,7 +123,7 @@ def _lists(connection: DuckDBPyConnection, job: Job, counts: dict[str, Any]) -> 
     for number, rule, why in ((BLOCKED, "blocked", ""), (OPTED_DOMAINS, "opt_out", "domain opted out")):
         table = job.path("lists", number)
         if table.exists():
-            reason = number_of(job.config, rule, why)
+            reason = find_reason(job.config, rule, why)
             covered = hosts.select_covered("(SELECT DISTINCT host FROM kept WHERE reason IS NULL)", table)
             update = f"UPDATE kept SET reason = {reason} WHERE reason IS NULL AND host IN ({covered})"
             counts["reasons"][reason] += connection.execute(update).fetchall()[0][0]

@@ -6,34 +6,34 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from majolica.data.filter.database import copy_to, database, files, scalar
-from majolica.data.filter.duplicates import KEYS, lost_pictures
-from majolica.data.filter.rules import number_of
-from majolica.data.filter.work import Job, once
+from majolica.data.filter.database import copy_to, fetch_scalar, open_database, table_sql
+from majolica.data.filter.duplicates import KEYS, lost_pictures_sql
+from majolica.data.filter.rules import find_reason
+from majolica.data.filter.work import Job, run_once
 
 SITES, QUOTAS, SETTLE = "sites", "quotas", "settle"
 
 
-def sites(job: Job, bucket: int) -> dict[str, Any]:
+def count_sites(job: Job, bucket: int) -> dict[str, Any]:
     """Count the rows of each site in a bucket."""
 
     def task(beside: Path) -> dict[str, Any]:
-        with database(job.config, job.work, f"cannot count the domains of bucket {bucket}") as connection:
+        with open_database(job.config, job.work, f"cannot count the domains of bucket {bucket}") as connection:
             connection.execute(
                 f"COPY (SELECT site, {bucket} AS bucket, count(*) AS rows FROM {_select_left(job, bucket)} "
                 f"WHERE site <> '' GROUP BY site ORDER BY site) {copy_to(beside)}"
             )
         return {}
 
-    return once(job, SITES, bucket, task)
+    return run_once(job, SITES, bucket, task)
 
 
 def count_earlier_excess(job: Job) -> dict[str, Any]:
     """Find how many rows of each site above the cap stand in earlier buckets."""
 
     def task(beside: Path) -> dict[str, Any]:
-        with database(job.config, job.work, "cannot add up the domains") as connection:
-            counted = files(job.tables(SITES))
+        with open_database(job.config, job.work, "cannot add up the domains") as connection:
+            counted = table_sql(job.tables(SITES))
             above = f"SELECT site FROM {counted} GROUP BY site HAVING sum(rows) > {job.config.rules.domain.cap}"
             before = "sum(rows) OVER (PARTITION BY site ORDER BY bucket) - rows"
             connection.execute(
@@ -42,37 +42,37 @@ def count_earlier_excess(job: Job) -> dict[str, Any]:
             )
         return {}
 
-    return once(job, QUOTAS, 0, task)
+    return run_once(job, QUOTAS, 0, task)
 
 
-def settle(job: Job, bucket: int) -> dict[str, Any]:
-    """List the rows of a bucket that go since `urls`, and count those that stay."""
+def settle_bucket(job: Job, bucket: int) -> dict[str, Any]:
+    """List the rows of a bucket that go since `drop_repeated_urls`, and count those that stay."""
 
     def task(beside: Path) -> dict[str, Any]:
         cap, reasons = job.config.rules.domain.cap, {}
-        with database(job.config, job.work, f"cannot settle bucket {bucket}") as connection:
-            connection.execute(f"CREATE TEMP TABLE gone AS {lost_pictures(job, bucket)}")
+        with open_database(job.config, job.work, f"cannot settle bucket {bucket}") as connection:
+            connection.execute(f"CREATE TEMP TABLE gone AS {lost_pictures_sql(job, bucket)}")
             if cap:
-                quota = f"(SELECT site, before FROM {files([job.path(QUOTAS, 0)])} WHERE bucket = {bucket})"
+                quota = f"(SELECT site, before FROM {table_sql([job.path(QUOTAS, 0)])} WHERE bucket = {bucket})"
                 place = "before + row_number() OVER (PARTITION BY site ORDER BY h, g)"
                 (beyond,) = connection.execute(
                     f"INSERT INTO gone SELECT uid FROM (SELECT uid, {place} AS place FROM {_select_left(job, bucket)} "
                     f"JOIN {quota} USING (site)) WHERE place > {cap}"
                 ).fetchall()[0]
-                reasons[str(number_of(job.config, "domain_cap"))] = beyond
-            rows = scalar(connection, f"SELECT count(*) FROM {files([job.path(KEYS, bucket)])}")
-            kept = rows - scalar(connection, "SELECT count(*) FROM gone")
+                reasons[str(find_reason(job.config, "domain_cap"))] = beyond
+            rows = fetch_scalar(connection, f"SELECT count(*) FROM {table_sql([job.path(KEYS, bucket)])}")
+            kept = rows - fetch_scalar(connection, "SELECT count(*) FROM gone")
             connection.execute(f"COPY gone {copy_to(beside)}")
         return {"kept": kept, "reasons": reasons}
 
-    return once(job, SETTLE, bucket, task)
+    return run_once(job, SETTLE, bucket, task)
 
 
 def _select_left(job: Job, bucket: int) -> str:
-    return f"{files([job.path(KEYS, bucket)])} ANTI JOIN ({lost_pictures(job, bucket)}) USING (uid)"
+    return f"{table_sql([job.path(KEYS, bucket)])} ANTI JOIN ({lost_pictures_sql(job, bucket)}) USING (uid)"
 
 
-def within_budget(kept: Sequence[int], budget: int) -> list[int]:
+def cap_by_budget(kept: Sequence[int], budget: int) -> list[int]:
     """The rows that each bucket contributes, the first in the order of the hash.
 
     They sum to the budget; a budget of 0 takes all.

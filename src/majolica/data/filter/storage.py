@@ -83,7 +83,7 @@ def _expand(text: str) -> dict[str, str]:
         elif fs.isdir(path):
             inside = [name for name in fs.find(path) if not _hidden(name, path)]
             names = [name for name in inside if name.endswith((".parquet", ".parq"))]
-            advice = explain_text_tables(_full(fs, name) for name in inside) or ": give parquet files"
+            advice = explain_text_tables(_full_path(fs, name) for name in inside) or ": give parquet files"
             what = f"holds no .parquet file{advice}"
         else:
             names, what = [path], ""
@@ -94,7 +94,7 @@ def _expand(text: str) -> dict[str, str]:
         raise UserError(f"cannot read {text}: {_reason(error, text)}") from error
     if not infos:
         raise UserError(f"{text} {what}")
-    return {_full(fs, name): _version(info) for name, info in infos.items()}
+    return {_full_path(fs, name): _version(info) for name, info in infos.items()}
 
 
 def _hidden(name: str, folder: str) -> bool:
@@ -117,7 +117,7 @@ def _filesystem(text: str) -> tuple[Any, str]:
     return fs, path
 
 
-def _full(fs: Any, name: str) -> str:
+def _full_path(fs: Any, name: str) -> str:
     protocol = fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0]
     return name if protocol in LOCAL else str(fs.unstrip_protocol(name))
 
@@ -138,7 +138,7 @@ def _footer(path: str, version: str) -> InputFile:
         try:
             footer = pq.read_metadata(file)
             groups = tuple(footer.row_group(i).num_rows for i in range(footer.num_row_groups))
-            columns = tuple((field.name, _kind(field.type)) for field in footer.schema.to_arrow_schema())
+            columns = tuple((field.name, _column_kind(field.type)) for field in footer.schema.to_arrow_schema())
         except (pa.ArrowException, OSError, ValueError) as error:
             file.seek(0)
             if line := explain_not_parquet(path, file.read(HEAD)):
@@ -149,7 +149,7 @@ def _footer(path: str, version: str) -> InputFile:
     return InputFile(path, version, groups, columns)
 
 
-def _kind(kind: Any) -> str:
+def _column_kind(kind: Any) -> str:
     import pyarrow.types as types
 
     if text := text_kind(kind):

@@ -13,7 +13,7 @@ from typing import Any
 
 from majolica.config.filter import FilterConfig
 from majolica.data.filter.database import first_line
-from majolica.data.filter.order import within
+from majolica.data.filter.order import range_sql
 from majolica.errors import UserError
 from majolica.files import publish_file, write_atomic
 
@@ -36,14 +36,14 @@ class Job:
 
     def mine(self, bucket: int) -> str:
         """SQL for the condition that a row's URL lies in a bucket."""
-        return within("h", bucket, self.buckets, self.config.sample.share)
+        return range_sql("h", bucket, self.buckets, self.config.sample.share)
 
     def tables(self, stage: str) -> list[Path]:
         """The tables that a stage has left, in the order of their numbers."""
         return sorted((self.work / stage).glob("*.parquet"))
 
 
-def once(job: Job, stage: str, number: int, task: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+def run_once(job: Job, stage: str, number: int, task: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
     """The counts that `task(beside)` returns, or those of its record if it was done before.
 
     The task writes its table, if it has one, to `beside`. The table is renamed before the record is

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from majolica.data.filter.columns import CANONICAL
-from majolica.data.filter.database import copy_to, database, files
+from majolica.data.filter.database import copy_to, open_database, table_sql
 from majolica.data.filter.duplicates import BEST_URL, URLS
 from majolica.data.filter.histogram import count_bins
 from majolica.data.filter.rules import CHARS
 from majolica.data.filter.settle import SETTLE
-from majolica.data.filter.work import Job, once
+from majolica.data.filter.work import Job, run_once
 from majolica.files import publish_file
 
 STAGE, PARTS = "write", "parts"
@@ -31,7 +31,7 @@ class Share:
     part: int
 
 
-def shares(kept: Sequence[int], rows: Sequence[int], per_file: int) -> list[Share]:
+def plan_files(kept: Sequence[int], rows: Sequence[int], per_file: int) -> list[Share]:
     """Number the files over all buckets.
 
     A bucket without rows has no file, but there is always a first file.
@@ -48,16 +48,16 @@ def part_name(number: int) -> str:
     return f"part-{number:05d}.parquet"
 
 
-def write(job: Job, share: Share) -> dict[str, Any]:
+def write_bucket(job: Job, share: Share) -> dict[str, Any]:
     """Write the files of a bucket; the counts are the rows in each file, and histograms."""
-    return once(job, STAGE, share.bucket, lambda _: _write(job, share))
+    return run_once(job, STAGE, share.bucket, lambda _: _write_bucket(job, share))
 
 
-def _write(job: Job, share: Share) -> dict[str, Any]:
+def _write_bucket(job: Job, share: Share) -> dict[str, Any]:
     per_file, folder = job.config.work.rows_per_file, job.work / PARTS
     folder.mkdir(exist_ok=True)
     names: dict[str, int] = {}
-    with database(job.config, job.work, f"cannot write bucket {share.bucket}") as connection:
+    with open_database(job.config, job.work, f"cannot write bucket {share.bucket}") as connection:
         for first in range(0, max(share.rows, 1), per_file):
             path = folder / part_name(share.part + first // per_file)
             beside = path.with_name(f".{path.name}.tmp")
@@ -66,16 +66,16 @@ def _write(job: Job, share: Share) -> dict[str, Any]:
             ).fetchone()
             publish_file(beside, path)
             names[path.name] = rows[0] if rows else 0
-        written = f"(SELECT *, {CHARS} AS chars FROM {files([folder / name for name in names])})"
+        written = f"(SELECT *, {CHARS} AS chars FROM {table_sql([folder / name for name in names])})"
         return {"files": names, "histograms": count_bins(connection, written)}
 
 
 def _query(job: Job, share: Share, first: int, rows: int) -> str:
     # Where URLs may repeat, their order must depend on the rows alone.
     order = "h, g" if job.config.dedup.url else f"h, g, {BEST_URL}"
-    scanned = f"{files(job.tables('scan'))} WHERE {job.mine(share.bucket)}"
+    scanned = f"{table_sql(job.tables('scan'))} WHERE {job.mine(share.bucket)}"
     tables = [path for path in (job.path(URLS, share.bucket), job.path(SETTLE, share.bucket)) if path.exists()]
-    left = " ".join(f"ANTI JOIN {files([path])} USING (uid)" for path in tables)
+    left = " ".join(f"ANTI JOIN {table_sql([path])} USING (uid)" for path in tables)
     hexed = "CASE WHEN phash IS NOT NULL THEN lpad(lower(to_hex(phash)), 16, '0') END AS phash"
     columns = ", ".join(hexed if column == "phash" else column for column in CANONICAL)
     # A limit over all rows would make DuckDB keep them in a heap, which is slower than sorting.

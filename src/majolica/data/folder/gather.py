@@ -27,7 +27,7 @@ from majolica.data.store.contents import tars_inside
 from majolica.data.store.index import open_index
 from majolica.data.store.pack import write_tar
 from majolica.data.store.record import Record
-from majolica.data.tasks import each
+from majolica.data.tasks import run_tasks
 from majolica.errors import UserError, to_printable
 from majolica.files import sweep_unfinished, write_atomic
 
@@ -52,7 +52,7 @@ def gather(config: ShardConfig, progress: Callable[[int, int], None] | None = No
             raise UserError(_no_pictures(config.source))
         write_atomic(out / "dataset.json", json.dumps(description, indent=1))
         done = 0
-        for task, _ in each(partial(_shard, config=config), tasks, config.engine):
+        for task, _ in run_tasks(partial(_shard, config=config), tasks, config.engine):
             done += task.rows
             if progress:
                 progress(done, total)

@@ -40,7 +40,7 @@ def sample(row: Row, folder: Path, config: ShardConfig) -> Record:
     caption = _caption(row, path, beside, config)
     try:
         with MemoryBudget(round(config.decode_gb * 1e9)).lease() as reserve:
-            picture = make_picture(_readable(path), rules(config), LOCAL, reserve)
+            picture = make_picture(_read_picture(path), rules(config), LOCAL, reserve)
     except Failure as failure:
         raise Unusable(failure.status, failure.reason) from None
     known = {
@@ -53,7 +53,7 @@ def sample(row: Row, folder: Path, config: ShardConfig) -> Record:
         "phash": picture.phash,
         **({"colour_note": picture.note} if picture.note else {}),
     }
-    return Record(picture.data, picture.extension, caption, {**_theirs(beside), **known})
+    return Record(picture.data, picture.extension, caption, {**_prefix_fields(beside), **known})
 
 
 def rules(config: ShardConfig) -> PictureConfig:
@@ -68,7 +68,7 @@ def rules(config: ShardConfig) -> PictureConfig:
     )
 
 
-def _readable(path: Path) -> bytes:
+def _read_picture(path: Path) -> bytes:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise Unusable("too_large", f"{path.stat().st_size} bytes")
@@ -95,7 +95,7 @@ def _caption(row: Row, path: Path, beside: dict[str, Any], config: ShardConfig) 
         if place == "empty":
             return ""
         if place == "given":
-            text = row["caption"] if "caption" in row else _text_beside(path, beside)
+            text = row["caption"] if "caption" in row else _read_caption_file(path, beside)
         else:
             text = path.stem if place == "name" else path.parent.name
             text = text.replace("_", " ").replace("-", " ").encode("utf-8", "replace").decode()
@@ -114,7 +114,7 @@ def _check(text: str) -> str:
     return text
 
 
-def _text_beside(path: Path, beside: dict[str, Any]) -> str | None:
+def _read_caption_file(path: Path, beside: dict[str, Any]) -> str | None:
     try:
         text = _read(path.with_suffix(".txt")).decode("utf-8-sig")
         return (field_caption(beside) or text) if is_blank(text) else text
@@ -135,6 +135,6 @@ def _sidecar(path: Path) -> dict[str, Any]:
     return known if isinstance(known, dict) else {}
 
 
-def _theirs(beside: dict[str, Any]) -> dict[str, Any]:
+def _prefix_fields(beside: dict[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in beside.items() if name not in CAPTION_FIELDS}
     return {f"source_{name}" if name in _OURS else name: value for name, value in kept.items()}

@@ -19,7 +19,7 @@ from majolica.data.inspect.sheet import thumbnail
 from majolica.data.inspect.summary import Summary, Tars, columns, summarise
 from majolica.data.inspect.text import text_remarks
 from majolica.data.store.index import open_index
-from majolica.data.tasks import each
+from majolica.data.tasks import run_tasks
 from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.html.figures import Picture
@@ -97,7 +97,7 @@ def _measure_stretches(
     done = 0
     # A process takes longer to start than a stretch takes to measure.
     engine = replace(engine, workers=min(engine.workers, len(stretches)))
-    for stretch, part in each(measure_stretch, stretches, engine):
+    for stretch, part in run_tasks(measure_stretch, stretches, engine):
         found[stretch] = part
         done += len(stretch.numbers)
         if progress:

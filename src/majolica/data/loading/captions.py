@@ -43,7 +43,7 @@ def draw_captions(
                     faults[str(bad)] += 1
 
 
-def quotas(sizes: Sequence[int], most: int, weights: Sequence[float]) -> list[int]:
+def split_by_weights(sizes: Sequence[int], most: int, weights: Sequence[float]) -> list[int]:
     """Return how many of `most` each source gives: in proportion to `weights`, but no more than its size.
 
     What a source lacks is shared, in the same proportion, among the sources that have more and a weight above 0.
@@ -67,7 +67,7 @@ def _choose_numbers(
     if sum(sizes) <= most:
         yield from map(range, sizes)
     elif weights is not None:
-        for size, count in zip(sizes, quotas(sizes, most, weights), strict=True):
+        for size, count in zip(sizes, split_by_weights(sizes, most, weights), strict=True):
             yield sorted(rng.sample(range(size), count))
     else:
         drawn, start = sorted(rng.sample(range(sum(sizes)), most)), 0

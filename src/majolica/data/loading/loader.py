@@ -18,11 +18,11 @@ from majolica.config.data import DataConfig
 from majolica.config.split import scale_at
 from majolica.data.loading.buffers import Buffers
 from majolica.data.loading.reader import Reader, Row, SampleRequest
-from majolica.data.loading.sources import manifest, open_sources
+from majolica.data.loading.sources import hash_manifests, open_sources
 from majolica.data.loading.threads import ReadTask, Threads, cancel_tasks
 from majolica.data.order.resume import check_data, check_order, saved_unit
 from majolica.data.order.sample_order import SampleOrder
-from majolica.data.store.fingerprint import content, stamp
+from majolica.data.store.fingerprint import hash_content, hash_stamps
 from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 from majolica.plurals import counted
@@ -121,7 +121,7 @@ class Loader:
         self.order = SampleOrder(sizes, dimensions, config, size.resolution, size.patch, seed, batch * world)
         self.position = 0
         self.tallies = [_Tally() for _ in self.sets]
-        self._manifest = manifest(self.sets)
+        self._manifest = hash_manifests(self.sets)
         self._columns = columns
         self._reader = Reader(self.sets, max(size.scales) if size.fine else 1, seed, config, columns, categories)
         self._threads = Threads(config.threads, "majolica-data")
@@ -180,7 +180,10 @@ class Loader:
     @cached_property
     def _identity(self) -> dict[str, list[str]]:
         """Hashes of what the sources hold, by which they are recognised later."""
-        return {"content": [content(shards) for shards in self.sets], "stamps": [stamp(shards) for shards in self.sets]}
+        return {
+            "content": [hash_content(shards) for shards in self.sets],
+            "stamps": [hash_stamps(shards) for shards in self.sets],
+        }
 
     def close(self) -> None:
         """Stop the threads, and remove what was kept of remote shards on the local disk."""
@@ -232,7 +235,7 @@ class Loader:
         for begin in range(max(start, self._reach), end, step):
             spot = self.order.at(self._positions(begin))
             for source, sample in zip(spot.source_B, spot.sample_B, strict=True):
-                self.sets[source].ahead(int(sample))
+                self.sets[source].prefetch(int(sample))
             self._reach = begin + step
 
     def _count(self, rows: list[Row]) -> None:

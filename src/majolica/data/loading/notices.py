@@ -57,7 +57,11 @@ def data_notices(sets: Sequence[ShardSet], config: DataConfig, shape: Shape, lar
     rows = [row for shards in sets for row in _look(shards, ROWS // len(sets) or 1)]
     if not rows:
         return []
-    return [*_on_size(rows, config, large), *_on_cutting(rows, config, shape), *_on_flips(rows, config)]
+    return [
+        *_describe_small(rows, config, large),
+        *_describe_cropped(rows, config, shape),
+        *_describe_flipped(rows, config),
+    ]
 
 
 def mirrored_words(text: str) -> str:
@@ -87,7 +91,7 @@ def _text_of(record: Record) -> str:
     return record.caption if mirrored_words(record.caption) or not isinstance(name, str) else name
 
 
-def _on_size(rows: Sequence[_Row], config: DataConfig, large: Shape | None) -> list[str]:
+def _describe_small(rows: Sequence[_Row], config: DataConfig, large: Shape | None) -> list[str]:
     small = sum(scale_of(row.size, large, config.fit) < 1 for row in rows) if large else 0
     if not large or small < MANY_CUT * len(rows):
         return []
@@ -98,7 +102,7 @@ def _on_size(rows: Sequence[_Row], config: DataConfig, large: Shape | None) -> l
     ]
 
 
-def _on_cutting(rows: Sequence[_Row], config: DataConfig, shape: Shape) -> list[str]:
+def _describe_cropped(rows: Sequence[_Row], config: DataConfig, shape: Shape) -> list[str]:
     if config.fit == "crop" and not config.buckets:
         lost = [lost_area(row.size, shape) for row in rows]
         large = sum(loss > LARGE_LOSS for loss in lost)
@@ -111,7 +115,7 @@ def _on_cutting(rows: Sequence[_Row], config: DataConfig, shape: Shape) -> list[
     return []
 
 
-def _on_flips(rows: Sequence[_Row], config: DataConfig) -> list[str]:
+def _describe_flipped(rows: Sequence[_Row], config: DataConfig) -> list[str]:
     if not config.flip:
         return []
     found = [(word, row.text) for row in rows if (word := mirrored_words(row.text))]

@@ -33,7 +33,7 @@ def open_source(config: DataConfig, number: int) -> ShardSet:
     return ShardSet(sources[number].shards, cache, limit, config.empty_captions)
 
 
-def captions(config: DataConfig) -> Iterator[str]:
+def read_captions(config: DataConfig) -> Iterator[str]:
     """Yield every readable caption of every source, in the order of the shards.
 
     One source is open at a time, and none is left open when the iterator ends or is dropped.
@@ -50,7 +50,7 @@ def captions(config: DataConfig) -> Iterator[str]:
                 log.warning("%s in %s cannot be read", counted(bad, "caption"), shards.folder)
 
 
-def manifest(sets: Sequence[ShardSet]) -> str:
+def hash_manifests(sets: Sequence[ShardSet]) -> str:
     """Return a hash of what all sources hold; equal manifests mean the same numbering of samples."""
     if len(sets) == 1:
         return sets[0].manifest

@@ -27,13 +27,13 @@ BLOCK = 1000
 """Units in a block; each bucket has an exact quota of units in it."""
 
 
-def grids(side: int) -> list[Grid]:
+def list_grids(side: int) -> list[Grid]:
     """Return grids of at most side^2 tokens, from three times as wide as high to three times as high as wide."""
     heights = range(math.ceil(side / math.sqrt(LONGEST_ASPECT)), math.floor(side * math.sqrt(LONGEST_ASPECT)) + 1)
     return [(height, side**2 // height) for height in heights]
 
 
-def nearest(sizes_N2: NDArray[np.integer], shapes: Sequence[Grid]) -> I64:
+def assign_buckets(sizes_N2: NDArray[np.integer], shapes: Sequence[Grid]) -> I64:
     """Return the number of the shape whose proportions are nearest, in the logarithm, to each picture's (height,
     width)."""
     wanted = np.log(sizes_N2[:, 0] / sizes_N2[:, 1])

@@ -74,19 +74,19 @@ class Mixture:
             )
         return source, number
 
-    def in_stream(self, positions: I64, source: I64) -> I64:
+    def count_in_stream(self, positions: I64, source: I64) -> I64:
         """Return how many earlier positions of the same stream have this `source` `(N,)`."""
         count = np.empty_like(positions)
         block, place = np.divmod(positions, self.block * self.streams)
         for b in np.unique(block):
             here = block == b
             turn, stream = np.divmod(place[here], self.streams)
-            count[here] = self._count(b, source[here]) + self._deals(int(b)).in_stream(turn, stream, source[here])
+            count[here] = self._count(b, source[here]) + self._deals(int(b)).count_in_stream(turn, stream, source[here])
         return count
 
-    def reached(self, source: int, number: int) -> I64:
-        """Return how many positions of `source` each stream `(streams,)` has had when the source has had `number` in
-        all."""
+    def count_per_stream(self, source: int, number: int) -> I64:
+        """Return how many of its positions each stream has given to `source`, `(streams,)`, once all streams together
+        have given it `number`."""
         starts = self.streams * self._before[:, source]
         row = int(np.searchsorted(starts, number, side="right")) - 1
         left, quota = number - int(starts[row]), self.streams * int(self._quota[row, source])
@@ -99,7 +99,7 @@ class Mixture:
         mine = deal.round(np.array([turn]))[0] == source
         gone = mine & (mine.cumsum() <= left - deal.before[turn, source])
         streams = np.arange(self.streams)
-        in_block = deal.in_stream(np.full_like(streams, turn), streams, np.full_like(streams, source))
+        in_block = deal.count_in_stream(np.full_like(streams, turn), streams, np.full_like(streams, source))
         count: I64 = self._count(block, source) + in_block + gone
         return count
 
@@ -147,7 +147,7 @@ class Deal:
         found: I64 = self.pattern[(turns[:, None] + self.shift) % len(self.pattern)]
         return found
 
-    def in_stream(self, turn: I64, stream: I64, source: I64) -> I64:
+    def count_in_stream(self, turn: I64, stream: I64, source: I64) -> I64:
         """Return how often each stream has had the source in this block before its round `turn`."""
         first = self.shift[stream]
         wrapped, last = np.divmod(first + turn, len(self.pattern))

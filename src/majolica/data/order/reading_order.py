@@ -36,27 +36,27 @@ class ReadingOrder:
     def locate(self, positions: I64) -> tuple[I64, I64]:
         """Return the source, and the sample in it, at each of the positions `(N,)`."""
         if not self._mixture:
-            return np.zeros_like(positions), self._alone(positions, 0)
+            return np.zeros_like(positions), self._locate_alone(positions, 0)
         source, number = self._mixture.locate(positions)
         sample = np.empty_like(positions)
         for i in np.unique(source):
             mine = source == i
             if streams_of(self.sizes[i]) > 1:
-                sample[mine] = self._in_streams(self._mixture, positions[mine], number[mine], int(i))
+                sample[mine] = self._locate_in_streams(self._mixture, positions[mine], number[mine], int(i))
             else:
-                sample[mine] = self._alone(number[mine], int(i))
+                sample[mine] = self._locate_alone(number[mine], int(i))
         return source, sample
 
-    def _alone(self, number: I64, source: int) -> I64:
+    def _locate_alone(self, number: I64, source: int) -> I64:
         size = self.sizes[source]
         streams = streams_of(size)
         window = STREAM_WINDOW if streams > 1 else WINDOW
         return sample_index(number, size, self._seed(source), window=window, streams=streams)
 
-    def _in_streams(self, mixture: Mixture, positions: I64, number: I64, source: int) -> I64:
+    def _locate_in_streams(self, mixture: Mixture, positions: I64, number: I64, source: int) -> I64:
         """Return samples of a large source in a mixture: in each epoch every stream has a run of places of its own."""
         epoch, stream = number // self.sizes[source], positions % self.streams
-        place = mixture.in_stream(positions, np.full_like(positions, source))
+        place = mixture.count_in_stream(positions, np.full_like(positions, source))
         for e in np.unique(epoch):
             here = epoch == e
             before, start = self._runs(mixture, source, int(e))
@@ -67,7 +67,7 @@ class ReadingOrder:
         """Return how many samples each stream has read before an epoch of a source, and where its run of places
         begins."""
         size = self.sizes[source]
-        before, after = (mixture.reached(source, number * size) for number in (epoch, epoch + 1))
+        before, after = (mixture.count_per_stream(source, number * size) for number in (epoch, epoch + 1))
         length = after - before
         return before, length.cumsum() - length
 

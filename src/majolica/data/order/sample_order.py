@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from majolica.config.data import DataConfig
-from majolica.data.order.buckets import BucketOrder, grids, nearest
+from majolica.data.order.buckets import BucketOrder, assign_buckets, list_grids
 from majolica.data.order.reading_order import ReadingOrder
 from majolica.data.order.shares import shares_of
 from majolica.data.pictures.frame import Shape
@@ -52,8 +52,8 @@ class SampleOrder:
         """
         self.sizes, self.square, self.seed = tuple(sizes), (resolution, resolution), seed
         self.shares = shares_of(config, sizes)
-        self.shapes = [(h * patch, w * patch) for h, w in grids(resolution // patch)] if config.buckets else []
-        self._of = [nearest(sizes_N2, self.shapes) for sizes_N2 in dimensions] if config.buckets else []
+        self.shapes = [(h * patch, w * patch) for h, w in list_grids(resolution // patch)] if config.buckets else []
+        self._of = [assign_buckets(sizes_N2, self.shapes) for sizes_N2 in dimensions] if config.buckets else []
         self._order = ReadingOrder(sizes, self.shares, seed)
         self.use_unit(unit)
 

@@ -48,7 +48,7 @@ def decode(data: bytes, target: Shape | None = None, how: Fit = "crop", reserve:
                 return found
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _other(data, reserve)
+            return _decode_with_pillow(data, reserve)
     except BadPicture:
         raise
     except Exception as error:  # decoders raise any exception on damaged bytes
@@ -86,7 +86,7 @@ def _jpeg(data: bytes, target: Shape | None, how: Fit, reserve: Reserve) -> Deco
     return Decoded(turn_pixels(image, orientation), size, note)
 
 
-def _other(data: bytes, reserve: Reserve) -> Decoded:
+def _decode_with_pillow(data: bytes, reserve: Reserve) -> Decoded:
     opened = open_picture(data, LOCAL)
     _check_size(*opened.size)
     if opened.format in ("JPEG", "MPO"):

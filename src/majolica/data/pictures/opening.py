@@ -31,11 +31,11 @@ def open_picture(data: bytes | bytearray, formats: tuple[str, ...] = LOCAL) -> A
     if not data:
         raise BadPicture(faults.UNKNOWN, "the file is empty", faults.DAMAGED)
     try:
-        return Image.open(io.BytesIO(data), formats=_known(formats))
+        return Image.open(io.BytesIO(data), formats=_select_supported(formats))
     except Image.DecompressionBombError as error:
         raise BadPicture(faults.TOO_LARGE, to_one_line(error)) from None
     except UnidentifiedImageError:
-        kind = _kind(bytes(data[:512]))
+        kind = _recognise_format(bytes(data[:512]))
         if kind:
             raise BadPicture(faults.UNKNOWN, kind, f"picture is {kind}") from None
         raise BadPicture(faults.UNKNOWN, f"begins with {data[:8].hex()}", faults.DAMAGED) from None
@@ -51,7 +51,7 @@ def decode_upright(opened: Any) -> tuple[Image.Image, str]:
     """
     opened.load()
     orientation = orientation_of(opened)  # in some formats it comes after the pixels
-    flat, alpha = _apart(opened)
+    flat, alpha = _split_alpha(opened)
     flat, note = to_srgb(flat, opened.info.get("icc_profile"))
     if flat.mode != "RGB":
         flat = flat.convert("RGB")
@@ -61,7 +61,7 @@ def decode_upright(opened: Any) -> tuple[Image.Image, str]:
     return (flat.transpose(TURNS[orientation]) if orientation in TURNS else flat), note
 
 
-def _apart(opened: Any) -> tuple[Image.Image, Image.Image | None]:
+def _split_alpha(opened: Any) -> tuple[Image.Image, Image.Image | None]:
     """Return the colours in one of the modes that `to_srgb` takes, and the opacity, if there is any."""
     picture: Image.Image = to_8_bits(opened) if is_deep(opened.mode) else opened
     if picture.mode == "La":
@@ -79,13 +79,13 @@ def _apart(opened: Any) -> tuple[Image.Image, Image.Image | None]:
 
 
 @lru_cache(maxsize=8)
-def _known(formats: tuple[str, ...]) -> tuple[str, ...]:
+def _select_supported(formats: tuple[str, ...]) -> tuple[str, ...]:
     """Return those of `formats` that this Pillow supports."""
     Image.init()
     return tuple(name for name in formats if name in Image.OPEN)
 
 
-def _kind(head: bytes) -> str:
+def _recognise_format(head: bytes) -> str:
     """Return what kind of file it is that no decoder knows; "" if that is not clear."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     brand = _BRANDS.get(head[8:12]) if head[4:8] == b"ftyp" else None

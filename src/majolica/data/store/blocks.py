@@ -56,7 +56,7 @@ class Blocks:
         start = offset - first * self._block
         return data[start : start + size]
 
-    def ahead(self, file: str, offset: int, size: int) -> None:
+    def prefetch(self, file: str, offset: int, size: int) -> None:
         """Begin to fetch bytes that `read` will be asked for."""
         for number in range(offset // self._block, (offset + max(1, size) - 1) // self._block + 1):
             self._start((file, number))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from majolica.data.store.contents import contents
+from majolica.data.store.contents import list_contents
 from majolica.data.store.index import MAGIC, open_index
 from majolica.errors import UserError
 from majolica.files import write_atomic
@@ -49,9 +49,9 @@ class Catalogue:
     """One sentence for each thing in the folder that is passed over."""
 
 
-def catalogue(folder: Path) -> Catalogue:
+def open_catalogue(folder: Path) -> Catalogue:
     """Return what `folder` holds, and index every tar that has no index yet. Raises UserError if there is no tar."""
-    listed = contents(folder)
+    listed = list_contents(folder)
     known = {(tar.name, tar.size, tar.mtime): tar for tar in _load(folder / NAME)}
     fresh = [entry for entry in listed.tars if entry not in known]
     with ThreadPoolExecutor(min(16, cores())) as pool:

@@ -33,7 +33,7 @@ class Contents:
     """One sentence for each thing that is passed over."""
 
 
-def contents(folder: Path) -> Contents:
+def list_contents(folder: Path) -> Contents:
     """List `folder`. Raises UserError if it cannot be listed or holds no tar; the error says what it holds instead."""
     tars, notices, others = [], [], []
     try:

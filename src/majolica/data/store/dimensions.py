@@ -21,7 +21,7 @@ HEAD = 4096
 """Bytes that hold the dimensions of most pictures. If they do not, the whole picture is read."""
 
 
-def dimensions(opened: Opened, path: Path | None, size: int) -> NDArray[np.uint16]:
+def read_dimensions(opened: Opened, path: Path | None, size: int) -> NDArray[np.uint16]:
     """Return height and width `(N, 2)` of the samples of a tar of `size` bytes; (1, 1) for what is no picture.
 
     They are kept in the file `path`, if one is given.
@@ -32,14 +32,14 @@ def dimensions(opened: Opened, path: Path | None, size: int) -> NDArray[np.uint1
         saved = path.read_bytes()
         if saved[: len(head)] == head and len(saved) == len(head) + 4 * count:
             return np.frombuffer(saved[len(head) :], np.uint16).reshape(count, 2)
-    found = np.array([_of(opened, int(r["image"]), int(r["image_size"])) for r in opened.rows], np.uint16)
+    found = np.array([_read_size(opened, int(r["image"]), int(r["image_size"])) for r in opened.rows], np.uint16)
     if path:
         with contextlib.suppress(UserError):  # a folder that cannot be written to can still be read
             write_atomic(path, head + found.tobytes())
     return found.reshape(count, 2)
 
 
-def _of(opened: Opened, offset: int, size: int) -> tuple[int, int]:
+def _read_size(opened: Opened, offset: int, size: int) -> tuple[int, int]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for length in (min(HEAD, size), size):

@@ -27,7 +27,7 @@ _LAYOUT = ("image", "image_size", "text", "text_size")
 Read = Callable[[int, int], bytes]
 
 
-def content(shards: ShardSet) -> str:
+def hash_content(shards: ShardSet) -> str:
     """Return a hash of the layout and of some of the content; sets with the same samples have the same hash."""
     filled = np.array([t for t, tar in enumerate(shards.tars) if tar.count])
     chosen = filled[np.linspace(0, len(filled) - 1, min(LOOKS, len(filled)), dtype=np.int64)]
@@ -37,7 +37,7 @@ def content(shards: ShardSet) -> str:
     return hashlib.sha256(b"".join(looks)).hexdigest()
 
 
-def stamp(shards: ShardSet) -> str:
+def hash_stamps(shards: ShardSet) -> str:
     """Return a hash of the times at which the tars were changed, or of their ETags in a store.
 
     It stays the same as long as nobody writes to any of them.

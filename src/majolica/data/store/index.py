@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from majolica.data.store.caption_text import json_caption
 from majolica.data.store.groups import REASONS, ROW, Samples
-from majolica.data.store.tar import DamagedTar, members
+from majolica.data.store.tar import DamagedTar, read_members
 from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.plurals import counted
@@ -81,7 +81,8 @@ def count_empty(rows: NDArray[Any]) -> int:
 def open_index(tar: Path, rebuild: bool = False) -> Index:
     """Return the index of `tar` from its .mjidx file if that fits the tar; otherwise scan the tar and save the index.
 
-    With `rebuild` the tar is always scanned. Raises UserError if the tar cannot be read, as `scan_tar` does.
+    With `rebuild` the tar is always scanned. Raises UserError if the tar cannot be read, or if it holds
+    pictures but no captions.
     """
     before = _stat(tar)
     path = tar.with_suffix(".mjidx")
@@ -122,7 +123,7 @@ def scan_file(file: BinaryIO, size: int, tar: str) -> Index:
     samples = Samples(file)
     damage = ""
     try:
-        for member in members(file, size):
+        for member in read_members(file, size):
             samples.add(member)
     except DamagedTar as error:
         damage = str(error)

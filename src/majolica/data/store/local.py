@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from majolica.data.store.catalogue import Tar, catalogue
+from majolica.data.store.catalogue import Tar, open_catalogue
 from majolica.data.store.index import open_index
 
 
@@ -17,12 +17,13 @@ from majolica.data.store.index import open_index
 class Opened:
     """A tar that can be read.
 
-    `rows` is its index, `read(offset, size)` returns bytes, and `ahead(offset, size)` says which bytes are needed soon.
+    `rows` is its index, `read(offset, size)` returns bytes, and `prefetch(offset, size)` says which bytes are
+    needed soon.
     """
 
     rows: Any
     read: Callable[[int, int], bytes]
-    ahead: Callable[[int, int], None]
+    prefetch: Callable[[int, int], None]
     peek: Callable[[int, int], bytes] | None = None
     """Like `read`, for a few bytes only, if `read` would fetch more than it is asked for."""
 
@@ -32,7 +33,7 @@ class LocalTars:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        known = catalogue(folder)
+        known = open_catalogue(folder)
         self.tars, self._held, self.notices = known.tars, known.held, known.notices
 
     def open(self, tar: Tar) -> Opened:

@@ -65,7 +65,7 @@ class RemoteTars:
         file = self._path[tar.name]
         blocks = self._blocks
         return Opened(
-            self._rows(tar), partial(blocks.read, file), partial(blocks.ahead, file), partial(self._peek, file)
+            self._rows(tar), partial(blocks.read, file), partial(blocks.prefetch, file), partial(self._peek, file)
         )
 
     def stamps(self) -> list[str]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from majolica.data.pictures.faults import BadSample
 from majolica.data.store.caption_text import EmptyCaptions, json_mapping
 from majolica.data.store.catalogue import Tar
-from majolica.data.store.dimensions import dimensions
+from majolica.data.store.dimensions import read_dimensions
 from majolica.data.store.index import caption_bytes
 from majolica.data.store.local import LocalTars, Opened
 from majolica.data.store.naming import understand
@@ -95,10 +95,10 @@ class ShardSet:
         """Return the caption of sample `i` alone; bytes that are not UTF-8 are replaced. Raises BadSample."""
         return self._read(i, ("text",))[0].decode("utf-8", "replace")
 
-    def ahead(self, i: int) -> None:
+    def prefetch(self, i: int) -> None:
         """Begin to fetch sample `i`, if it lies in a remote store."""
         shard, row = self._row(i)
-        shard.ahead(int(row["image"]), int(row["image_size"]))
+        shard.prefetch(int(row["image"]), int(row["image_size"]))
 
     def place_of(self, i: int) -> str:
         """Where sample `i` lies, for people: its tar and its key; its number in the tar where no header can be read."""
@@ -125,7 +125,7 @@ class ShardSet:
             opened = self._tars.open(tar)
         except OSError as error:
             raise UserError(f"cannot read {tar.name} in {self.folder}: {error.strerror}") from error
-        return dimensions(opened, path, tar.size)[self._numbered(opened.rows)]
+        return read_dimensions(opened, path, tar.size)[self._numbered(opened.rows)]
 
     def open_tar(self, tar: int) -> Opened:
         """Return a tar, by its place among `tars`, ready to be read; its rows are in the order of the numbers of the

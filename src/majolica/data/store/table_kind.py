@@ -23,10 +23,10 @@ def explain_not_parquet(path: str, head: bytes) -> str:
     """
     packer = next((name for magic, name in _PACKERS.items() if head.startswith(magic)), "")
     if packer == "gzip":
-        head = _unpacked(head)
+        head = _unpack_head(head)
     if packer and head.startswith(_MAGIC):
         return f"{path} is a parquet file inside of gzip: unpack it (parquet compresses its own columns)"
-    kind = _kind(path, head) if packer in ("", "gzip") else _kind_by_name(path)
+    kind = _recognise_table(path, head) if packer in ("", "gzip") else _kind_by_name(path)
     if kind == "HTML":
         return f"{path} is an HTML page, not a parquet file: whoever sent it sent a message; fetch it again"
     what = f"{kind}, compressed with {packer}" if kind and packer else kind
@@ -61,7 +61,7 @@ def parquet_name(path: str) -> str:
     return f"{path.removesuffix('.parquet')}.new.parquet" if path.endswith(".parquet") else f"{path}.parquet"
 
 
-def _kind(path: str, head: bytes) -> str:
+def _recognise_table(path: str, head: bytes) -> str:
     text = head.decode("utf-8-sig", "replace").lstrip()
     if not text or "\0" in text or text.startswith("PAR1"):
         return ""
@@ -81,7 +81,7 @@ def _kind_by_name(path: str) -> str:
     return "JSON lines" if path.endswith(TEXT_TABLES) else ""
 
 
-def _unpacked(head: bytes) -> bytes:
+def _unpack_head(head: bytes) -> bytes:
     """The beginning of what gzip has packed."""
     try:
         return zlib.decompressobj(wbits=31).decompress(head, HEAD)

@@ -41,7 +41,7 @@ class Member:
     """Whether it is a file whose bytes are stored as they are, not a link, device, folder or sparse file."""
 
 
-def members(file: BinaryIO, size: int) -> Iterator[Member]:
+def read_members(file: BinaryIO, size: int) -> Iterator[Member]:
     """Yield the members of a tar of `size` bytes, in their order. Raises Damaged after the last whole member."""
     place = 0
     special: dict[str, str] = {}
@@ -53,7 +53,7 @@ def members(file: BinaryIO, size: int) -> Iterator[Member]:
         length = _check(header, place)
         kind, data = header[156:157], place + BLOCK
         if kind in (b"L", b"K", b"x", b"X"):
-            special |= _special(kind, _read(file, data, _small(length, place), size))
+            special |= _is_special(kind, _read(file, data, _read_small(length, place), size))
         elif kind != b"g":
             data = _after_map(file, data, size) if kind == b"S" and header[482] else data
             length = 0 if kind in _BODILESS else _pax_size(special, place) or length
@@ -79,7 +79,7 @@ def name_at(read: Callable[[int, int], bytes], offset: int) -> str:
     for place in range(len(headers) - 2):
         head, behind = headers[place], b"".join(headers[place + 1 : -1])
         special = head[156:157] in (b"L", b"x") and _is_header(head, len(behind))
-        if special and (path := _special(head[156:157], behind[: _octal(head[124:136])]).get("path")):
+        if special and (path := _is_special(head[156:157], behind[: _octal(head[124:136])]).get("path")):
             return path
     return _name(headers[-1])
 
@@ -111,8 +111,8 @@ def _check(header: bytes, place: int) -> int:
         raise _no_header(header, place)
     field = header[124:136]
     if field[0] in (0x80, 0xFF):  # GNU's binary numbers, for 8 GiB and more
-        return _positive(int.from_bytes(field[1:], "big", signed=True) if field[0] == 0x80 else -1, place)
-    return _positive(_octal(field), place)
+        return _read_positive(int.from_bytes(field[1:], "big", signed=True) if field[0] == 0x80 else -1, place)
+    return _read_positive(_octal(field), place)
 
 
 def _no_header(header: bytes, place: int) -> DamagedTar:
@@ -134,16 +134,16 @@ def _octal(field: bytes) -> int | None:
 def _pax_size(special: dict[str, str], place: int) -> int:
     """Return a size that is too large for the old header; 0 if there is none."""
     size = special.get("size", "0")
-    return _positive(int(size) if size.isascii() and size.isdigit() and len(size) < 20 else None, place)
+    return _read_positive(int(size) if size.isascii() and size.isdigit() and len(size) < 20 else None, place)
 
 
-def _positive(size: int | None, place: int) -> int:
+def _read_positive(size: int | None, place: int) -> int:
     if size is None or size < 0:
         raise DamagedTar(f"it is damaged at byte {place:,}: a size is negative or no number")
     return size
 
 
-def _small(length: int, place: int) -> int:
+def _read_small(length: int, place: int) -> int:
     if length > LONGEST:
         raise DamagedTar(f"it is damaged at byte {place:,}: a name of {length:,} bytes")
     return length
@@ -159,7 +159,7 @@ def _text(field: bytes) -> str:
     return field.split(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
-def _special(kind: bytes, data: bytes) -> dict[str, str]:
+def _is_special(kind: bytes, data: bytes) -> dict[str, str]:
     """Return what a special header says about the next member: its path, its size, or that it is sparse."""
     if kind == b"K":
         return {}

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from majolica.data.drawings.compose import BACKGROUNDS, compose
-from majolica.data.drawings.openmoji import drawings
+from majolica.data.drawings.openmoji import find_drawings
 from majolica.eval.compositions.foreground import Scene, dilate, find_parts, find_things
 from majolica.eval.judge.panel import Panel
 
@@ -60,7 +60,7 @@ class Grounds:
     @classmethod
     def learn(cls, names: Sequence[str], resolution: int, seed: int = 0, renders: int = 600) -> Grounds:
         """Learn the colours from renders of things of these names."""
-        chosen, images, found = drawings(list(names)), [], []
+        chosen, images, found = find_drawings(list(names)), [], []
         grounds = list(BACKGROUNDS)
         for i in range(renders):
             rng = np.random.default_rng([seed, STREAM, i])

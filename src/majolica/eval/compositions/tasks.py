@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from majolica.data.drawings.compose import BACKGROUNDS, Sample, compose
-from majolica.data.drawings.openmoji import drawings
+from majolica.data.drawings.openmoji import find_drawings
 from majolica.data.loading.split import space_evenly
 from majolica.errors import UserError
 from majolica.text.articles import takes_none, with_article
@@ -136,7 +136,7 @@ def render_task(task: Task, resolution: int, seed: Sequence[int]) -> Sample:
 
     Raises UserError if chance gives none in `TRIES` renders.
     """
-    chosen = drawings(list(task.things))
+    chosen = find_drawings(list(task.things))
     only = frozenset({(task.things[0], task.background)}) if task.background else None
     for attempt in range(TRIES):
         rng = np.random.default_rng([*seed, attempt])

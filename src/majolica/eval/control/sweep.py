@@ -21,7 +21,7 @@ from majolica.eval.control.statistics import (
     share_of_right_steps,
 )
 from majolica.eval.pictures import figure_picture
-from majolica.eval.protocol import EvalData, Figure, PipelineLike, lacks_held_out
+from majolica.eval.protocol import EvalData, Figure, PipelineLike, no_held_out_error
 from majolica.html.charts import Points, scatter
 from majolica.html.figures import picture_rows
 from majolica.properties.property import Property
@@ -124,7 +124,7 @@ def choose_values(name: str, data: EvalData, count: int) -> Numbers:
         return np.linspace(entry.low, entry.high, count, endpoint=False)
     pictures = data.heldout if len(data.heldout) else data.combinations
     if not len(pictures):
-        raise lacks_held_out("pictures to take the range of a property from")
+        raise no_held_out_error("pictures to take the range of a property from")
     found_B = measure_property(name, pictures.images_B3HW.float() / 255)
     found_B = found_B[found_B.isfinite()]
     if not len(found_B):

@@ -54,13 +54,13 @@ class CocoDistance:
     chunk: int = 250
     name: str = "coco"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return how much it still has to paint, counted in pictures of the base resolution."""
         known = isinstance(self.extractor, Extractor)
         count = self._painter(self.extractor).count_missing() if known else len(self.plan.prompts.captions)  # type: ignore[arg-type]
         return count * (self._size() / self.resolution) ** 2
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return "", because COCO was checked when it was read."""
         return ""
 

@@ -50,17 +50,17 @@ class Compositions:
     brush: Brush = field(default_factory=Brush)
     name: str = "compositions"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return the number of pictures that it paints."""
         return sum(map(len, self._painted_tasks(data).values()))
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return why it cannot be measured, if the truth of a picture cannot be known."""
         known = data.drawn and data.names
         return "" if known else "these are no drawings, so there are no renders of which it is known what they show"
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
-        if reason := self.lacks(data):
+        if reason := self.explain_lack(data):
             raise UserError(f"compositions cannot be judged: {reason}; make data with `majolica data openmoji`")
         asked = self._painted_tasks(data)
         painted = {name: self._paint(pipeline, some) for name, some in asked.items()}
@@ -88,7 +88,7 @@ class Compositions:
 
     def _painted_tasks(self, data: EvalData) -> dict[str, list[Task]]:
         """Return the prompts of each kind that has pictures of its own."""
-        if self.lacks(data):
+        if self.explain_lack(data):
             return {}
         return {
             name: KINDS[name].make(data.names, self.pictures) for name in self._kinds(data) if name not in SAME_PICTURES

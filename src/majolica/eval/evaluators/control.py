@@ -53,14 +53,14 @@ class Control:
     """Whether the model alone follows the properties, without projection and calibration."""
     name: str = "control"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return the number of pictures that it paints."""
         count = len(self.properties) * self.values * len(data.plain_prompts(self.prompts)) * self.seeds
         return count * (2 if self.brush.hold else 1)
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""
-        return data.lacks_captions() if self.properties else NO_PROPERTIES
+        return data.explain_no_captions() if self.properties else NO_PROPERTIES
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         prompts = data.plain_prompts(self.prompts)  # they name no background, so that it can change

@@ -37,15 +37,15 @@ class ControlLimits:
     brush: Brush = field(default_factory=Brush)
     name: str = "control-limits"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return the number of pictures that it paints."""
         ends = sum(len(self._ends(name, data)) for name in self.properties)
         count = min(self.captions, len(data.prompts()))
         return count * (1 + ends) + (count if self.properties else 0)
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""
-        return data.lacks_drawings() if self.properties else NO_PROPERTIES
+        return data.explain_no_drawings() if self.properties else NO_PROPERTIES
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         title = "Limits of control"
@@ -68,7 +68,7 @@ class ControlLimits:
         rows = [["none", "–", f"{seen:.0%}", f"{named:.0%}", "–"]]
         for name, sweep in sweeps.items():
             seen, named = judges.ask(sweep.images_VB3HW.flatten(0, 1))
-            won = contest(sweep, plain_B3HW)
+            won = measure_contest(sweep, plain_B3HW)
             metrics |= {f"content_{name}": seen, f"content_own_eye_{name}": named}
             if np.isfinite(won):
                 metrics[f"contest_{name}"] = won
@@ -111,7 +111,7 @@ class Witnesses:
         return float(seen), float(np.mean(named))
 
 
-def contest(sweep: Sweep, plain_B3HW: Tensor) -> float:
+def measure_contest(sweep: Sweep, plain_B3HW: Tensor) -> float:
     """The median share of the way from what pictures measure without the property to the farther requested end."""
     entry, measured_VB = sweep.entry, sweep.measurements(sweep.name)
     plain_B = measure_property(sweep.name, plain_B3HW.float() / 255).double().numpy()

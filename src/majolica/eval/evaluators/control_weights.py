@@ -34,13 +34,13 @@ class ControlWeights:
     brush: Brush = field(default_factory=Brush)
     name: str = "control-weights"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return the number of pictures that it paints."""
         return len(self.weights) * len(self.properties) * self.values * len(data.plain_prompts(self.prompts))
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""
-        return data.lacks_captions() if self.properties else NO_PROPERTIES
+        return data.explain_no_captions() if self.properties else NO_PROPERTIES
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         own_PP = measure_own_cross_talk(self.properties, data.heldout or data.combinations)

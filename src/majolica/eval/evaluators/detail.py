@@ -31,11 +31,11 @@ class Detail:
     brush: Brush = field(default_factory=Brush)
     name: str = "detail"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return how much it paints, counted in pictures of the base resolution."""
         return min(self.pictures, len(data.prompts())) * (self.scale**2 + 1)
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""
         if self.scale == 1:
             return "The run was not trained on larger pictures."

@@ -57,12 +57,12 @@ class OwnDistances:
     settings: DistanceSettings = field(default_factory=DistanceSettings)
     name: str = "distances"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return how much it paints, counted in pictures of the base resolution."""
         whole = self.pictures if self._reads_captions() else min(self.pictures, len(self._split(data)))
         return whole + len(self._large(data)) * (self.largest / self.resolution) ** 2
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""
         if self._reads_captions():
             return ""

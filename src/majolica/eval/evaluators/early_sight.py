@@ -15,7 +15,7 @@ from torch import Tensor
 from majolica.data.loading.split import space_evenly
 from majolica.eval.labelled.embed import Tell, embed_classes, map_batches, tell_nobody
 from majolica.eval.labelled.pictures import LabelledPictures
-from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, lacks_held_out
+from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, no_held_out_error
 from majolica.html.axes import Axis, Frame, drawing
 from majolica.metrics.intervals import wilson_interval
 from majolica.plurals import counted
@@ -44,11 +44,11 @@ class EarlySight:
     tell: Tell = tell_nobody
     name: str = "early-sight"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return 0, because nothing is painted."""
         return 0
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return that there are no pictures, or that there is only one class, if so."""
         if self.pictures is None and not _named(data):
             return "There are no held-out pictures of which it is known what they show."
@@ -90,7 +90,7 @@ class EarlySight:
     ) -> tuple[Tensor, dict[str, Any]]:
         named = _named(data)
         if not named:
-            raise lacks_held_out("pictures to classify")
+            raise no_held_out_error("pictures to classify")
         rows = [named[i] for i in space_evenly(len(named), self.limit)]
         index = {name: place for place, name in enumerate(data.names)}
         shown = [{index[name] for name in data.heldout.shown(i) if name in index} for i in rows]

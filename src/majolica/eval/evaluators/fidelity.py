@@ -37,13 +37,13 @@ class Fidelity:
     painted: Paintings = field(default_factory=Paintings)
     name: str = "fidelity"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return the number of pictures that it paints."""
         return self.painted.count(data)
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""
-        return data.lacks_drawings()
+        return data.explain_no_drawings()
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         painted = self.painted.paint(pipeline, data)

@@ -29,13 +29,13 @@ class Gallery:
     brush: Brush = field(default_factory=Brush)
     name: str = "gallery"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return how much it paints, counted in pictures of the base resolution."""
         return len(_choose_captions(data, self.pictures)) + self.prompts * sum(scale**2 for scale in self.scales)
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""
-        return data.lacks_captions()
+        return data.explain_no_captions()
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         chosen = _choose_captions(data, self.pictures)

@@ -43,11 +43,11 @@ class GuidanceSweep:
     cache: Path | None = None
     name: str = "guidance"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return the number of pictures that it paints."""
         return len(self.guidances) * min(self.pictures, len(_split(data)))
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""
         enough = min(len(_split(data)), self.pictures) > 1
         return "" if enough else "A distance needs two held-out pictures with captions, and two that are painted."
@@ -56,7 +56,7 @@ class GuidanceSweep:
         extractor = choose_extractor(self.extractor, pipeline)
         real = Moments.of(describe_pictures(extractor, _split(data).images_B3HW))
         points = self._paint(pipeline, extractor, real, data)
-        names, count = Names(extractor, published=False), int(self.paintings(data)) // len(self.guidances)
+        names, count = Names(extractor, published=False), int(self.count_paintings(data)) // len(self.guidances)
         metrics, intervals = {}, {}
         for point in points:
             metrics[f"guidance_{point.guidance:g}_{names.key('fd')}"] = point.distance

@@ -19,7 +19,7 @@ from majolica.models.precision import Precision, has_bf16
 from majolica.objectives.contrastive import Pairs
 from majolica.objectives.measure import Captioned, Measured, measure_losses
 from majolica.plurals import counted
-from majolica.properties.registry import choose_columns, read_all
+from majolica.properties.registry import choose_columns, read_columns
 
 if TYPE_CHECKING:
     from majolica.sampling.pipeline import Pipeline
@@ -44,11 +44,11 @@ class HeldOutLoss:
     seed: int = 0
     name: str = "heldout-loss"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return 0, because nothing is painted."""
         return 0
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return why it cannot be measured, if there are no held-out pictures."""
         if not data.heldout:
             return "there are no held-out pictures whose loss could be compared with that of training pictures"
@@ -62,8 +62,8 @@ class HeldOutLoss:
             total, manifest = len(training), training.manifest
         count = min(count, len(seen))
         sides = {
-            "heldout": losses_of(trained, data.heldout.choose(space_evenly(len(data.heldout), count)), self.seed),
-            "train": losses_of(trained, seen.choose(space_evenly(len(seen), count)), self.seed),
+            "heldout": measure_split(trained, data.heldout.choose(space_evenly(len(data.heldout), count)), self.seed),
+            "train": measure_split(trained, seen.choose(space_evenly(len(seen), count)), self.seed),
         }
         metrics, intervals = _measure(trained, sides)
         precision = precision_in_use(trained)
@@ -99,12 +99,11 @@ def precision_in_use(trained: Pipeline) -> Precision:
     return trained.config.train.precision if has_bf16(trained.device) else "fp32"
 
 
-def losses_of(trained: Pipeline, split: Split, seed: int) -> Measured:
+def measure_split(trained: Pipeline, split: Split, seed: int) -> Measured:
     """Measure the losses of the pictures of a split; the draws of a picture depend on `seed` and its place alone."""
     config, columns = trained.config, choose_columns(trained.config.model.properties)
     categories = trained.model.conditions.categories
-    values = list(zip(*(read_all(columns, meta, categories) for meta in split.metas), strict=True))
-    known = {name: torch.tensor(column) for name, column in zip(columns, values, strict=True)}
+    known = read_columns(columns, split.metas, categories)
     tokens_NL = trained.tokenizer.encode(list(split.captions), config.model.text.length)
     # Row i of the draws is that of picture i, so that fewer pictures get the same draws.
     seeds_N2 = np.stack(

@@ -31,11 +31,11 @@ class ImageText:
     """Functions that load further embedders, such as `open_clip_embedder` with its arguments."""
     name: str = "image-text"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return the number of pictures that it paints, if no other evaluator has painted them."""
         return self.painted.count(data)
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return why it cannot be measured, if there are no captions to paint."""
         return "" if data.combinations or data.heldout else "there are no held-out captions to paint"
 

@@ -45,13 +45,13 @@ class LabelledZeroShot:
     model: BenchmarkedModel = field(default_factory=BenchmarkedModel)
     name: str = "labelled-zero-shot"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return what reading the pictures takes, in painted pictures."""
         return READING * len(self.pictures)
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return that there is only one class, if so."""
-        return lacks_classes(self.pictures)
+        return explain_one_class(self.pictures)
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         names = self.pictures.names
@@ -90,7 +90,7 @@ class LabelledZeroShot:
         )
 
 
-def lacks_classes(pictures: LabelledPictures) -> str:
+def explain_one_class(pictures: LabelledPictures) -> str:
     """Return, in one sentence, that a set of pictures has one class only; "" if it has more."""
     if len(pictures.names) > 1:
         return ""

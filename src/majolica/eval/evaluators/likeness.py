@@ -30,13 +30,13 @@ class Likeness:
     """Side of a patch in pixels."""
     name: str = "likeness"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return 0, because prompt fidelity has already painted the pictures."""
         return 0
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""
-        return data.lacks_drawings()
+        return data.explain_no_drawings()
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         painted_B3HW = self.painted.paint(pipeline, data).images_B3HW

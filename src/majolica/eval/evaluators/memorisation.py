@@ -61,11 +61,11 @@ class Memorisation:
     """Pairs that the figure shows."""
     name: str = "memorisation"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return the number of pictures that it paints, if no other evaluator has painted them."""
         return self.painted.count(data)
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return why it cannot be measured, if there are no unseen pictures to compare with."""
         if not (data.combinations or data.heldout):
             return "there are no held-out pictures to compare painted ones with"

@@ -34,14 +34,14 @@ class PaletteControl:
     brush: Brush = field(default_factory=Brush)
     name: str = "palettes"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return the number of pictures that it paints."""
         return len(data.plain_prompts(self.prompts)) * (1 + len(choose_palettes(data, self.palettes)))
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""
         found = choose_palettes(data, self.palettes)
-        return data.lacks_captions() or ("" if found else "There are no held-out pictures of two colours or more.")
+        return data.explain_no_captions() or ("" if found else "There are no held-out pictures of two colours or more.")
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         prompts = data.plain_prompts(self.prompts)

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from majolica.errors import UserError
-from majolica.eval.evaluators.labelled_zero_shot import lacks_classes
+from majolica.eval.evaluators.labelled_zero_shot import explain_one_class
 from majolica.eval.labelled.embed import Reading, Tell, embed_labelled, tell_nobody
 from majolica.eval.labelled.logistic import TOLERANCE, fit_probe
 from majolica.eval.labelled.nearest import vote_of_nearest
@@ -40,13 +40,13 @@ class Probes:
     tell: Tell = tell_nobody
     name: str = "probe"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return 0, because nothing is painted."""
         return 0
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return that there is only one class, if so."""
-        return lacks_classes(self.train)
+        return explain_one_class(self.train)
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         if self.test is not None and self.test.names != self.train.names:

@@ -31,7 +31,7 @@ from majolica.eval.labelled.ranks import (
     weighted_median,
     weighted_recall,
 )
-from majolica.eval.protocol import EvalData, PipelineLike, Result, Split, Table, lacks_held_out
+from majolica.eval.protocol import EvalData, PipelineLike, Result, Split, Table, no_held_out_error
 from majolica.plurals import counted
 
 DEPTHS = (1, 5, 10)
@@ -65,11 +65,11 @@ class Retrieval:
     model: BenchmarkedModel = field(default_factory=BenchmarkedModel)
     name: str = "retrieval"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return 0, because nothing is painted."""
         return 0
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return that there are no pictures with captions, if so."""
         return "" if len(self._split(data)) else "There are no held-out pictures with captions."
 
@@ -79,7 +79,7 @@ class Retrieval:
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         split = self._split(data)
         if not len(split):
-            raise lacks_held_out("captions to find")
+            raise no_held_out_error("captions to find")
         known = pair_captions(split, self.lines)
         if len(known.captions) < 2 or len(known.rows) < 2:
             raise UserError(

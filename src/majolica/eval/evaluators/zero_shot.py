@@ -39,14 +39,14 @@ class ZeroShot:
     templates: TemplateSet = DEFAULT
     name: str = "zero-shot"
 
-    def paintings(self, data: EvalData) -> float:
+    def count_paintings(self, data: EvalData) -> float:
         """Return 0, because nothing is painted."""
         return 0
 
-    def lacks(self, data: EvalData) -> str:
+    def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""
         if not self.labels:
-            return data.lacks_names()
+            return data.explain_no_names()
         return "" if any(self._things(data)) else "No caption of the held-out pictures mentions any of the labels."
 
     def _things(self, data: EvalData) -> list[set[int]]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from majolica.data.drawings.compose import compose
-from majolica.data.drawings.openmoji import drawings
+from majolica.data.drawings.openmoji import find_drawings
 from majolica.eval.judge.degrade import blur
 from majolica.eval.judge.lessons import LESSONS, JudgeLesson
 from majolica.eval.judge.spec import JudgeSpec
@@ -36,7 +36,7 @@ class Scores:
 def train_net(spec: JudgeSpec, progress: Progress | None = None) -> tuple[nn.Module, Scores]:
     """Train a network, and score it on held-out renders; see `train_judge` for `progress`."""
     lesson = LESSONS[spec.kind]
-    images_B3HW, targets_BK, _ = renders(spec, [spec.seed, STREAM, 0], spec.renders)
+    images_B3HW, targets_BK, _ = render_drawings(spec, [spec.seed, STREAM, 0], spec.renders)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
         net = lesson.build(len(spec.names))
@@ -50,7 +50,7 @@ def measure_scores(recognise: Callable[[Tensor, Sequence[set[int]]], Tensor], sp
 
     `recognise` says for each picture, with values in [0, 1], whether it shows what is wanted, bool `(B,)`.
     """
-    test_B3HW, _, wanted = renders(spec, [spec.seed, STREAM, 1], max(64, spec.renders // 6))
+    test_B3HW, _, wanted = render_drawings(spec, [spec.seed, STREAM, 1], max(64, spec.renders // 6))
     pictures = test_B3HW.float() / 255
     damaged = _damage(pictures, spec.seed)
     nonsense = LESSONS[spec.kind].spoil(pictures, torch.Generator().manual_seed(spec.seed))
@@ -91,14 +91,14 @@ def _learn(
             progress(step + 1, steps)
 
 
-def renders(spec: JudgeSpec, stream: Sequence[int], count: int) -> tuple[Tensor, Tensor, list[set[int]]]:
+def render_drawings(spec: JudgeSpec, stream: Sequence[int], count: int) -> tuple[Tensor, Tensor, list[set[int]]]:
     """Draw `count` new renders of the names of `spec`; `stream` is the seed.
 
     Returns uint8 pictures `B3HW`, target distributions `(B, K + 1)` over the names and none of
     them, and the indices of the names that each picture shows.
     """
     names = spec.names
-    chosen = drawings(list(names))
+    chosen = find_drawings(list(names))
     index = {name: i for i, name in enumerate(names)}
     pictures, wanted = [], []
     for i in range(count):

@@ -13,9 +13,9 @@ from typing import BinaryIO
 
 from majolica.data.pictures.faults import BadSample
 from majolica.data.store.caption_text import json_mapping
-from majolica.data.store.contents import contents
+from majolica.data.store.contents import list_contents
 from majolica.data.store.naming import IMAGE, META, OTHER_IMAGE, understand
-from majolica.data.store.tar import DamagedTar, Member, members
+from majolica.data.store.tar import DamagedTar, Member, read_members
 from majolica.errors import UserError
 from majolica.eval.labelled.listed import LABELS, Label, Listed, read_label
 from majolica.eval.labelled.pictures import Encoded, Skipped
@@ -61,7 +61,7 @@ def list_tars(folder: Path, label_field: str = "") -> Listed:
     a label, or with several, is left out. Raises UserError for a folder without tars, and for one without pictures.
     """
     found = _Found()
-    for name, size, _ in contents(folder).tars:
+    for name, size, _ in list_contents(folder).tars:
         _list_tar(folder / name, size, label_field, found)
     if not found.ids:
         raise UserError(_nothing(folder, found))
@@ -82,7 +82,7 @@ def _list_tar(path: Path, size: int, label_field: str, found: _Found) -> None:
     samples: dict[str, _Sample] = {}
     with path.open("rb") as file:
         try:
-            for member in members(file, size):
+            for member in read_members(file, size):
                 _add(samples, member)
         except DamagedTar as damage:  # what stands before the damage is whole
             found.skipped.append(Skipped(path.name, f"the rest of the tar is left out, because {damage}"))

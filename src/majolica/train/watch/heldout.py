@@ -28,11 +28,11 @@ from majolica.distributed.group import broadcast_number
 from majolica.models.majolica import Majolica
 from majolica.models.precision import autocast
 from majolica.objectives.contrastive import sigmoid_loss
-from majolica.objectives.flow import by_time
+from majolica.objectives.flow import sum_by_time
 from majolica.objectives.measure import Captioned, measure_losses
 from majolica.properties.categories import NO_CATEGORIES, EncodeName
 from majolica.properties.columns import FRAME, SOURCE_FOLDER
-from majolica.properties.registry import choose_columns, read_all
+from majolica.properties.registry import choose_columns, read_columns
 from majolica.text.templates import choose_templates, embed_labels
 from majolica.text.tokenizer import Tokenizer
 from majolica.train.optim.ema import swap_in_ema
@@ -140,9 +140,7 @@ def read_heldout(
     all_names = list(dict.fromkeys(name for folder in folders for name in read_names_beside(folder)))
     index = {name: number for number, name in enumerate(all_names)}
     shown = [{index[name] for name in meta.get("names") or () if name in index} for meta in metas]
-    columns = choose_columns(config.model.properties)
-    values = list(zip(*(read_all(columns, meta, categories) for meta in metas), strict=True))
-    known = {name: torch.tensor(column) for name, column in zip(columns, values, strict=True)}
+    known = read_columns(choose_columns(config.model.properties), metas, categories)
     return Pictures(images, tokenizer.encode(captions, config.model.text.length), all_names, shown, known)
 
 
@@ -189,7 +187,7 @@ def measure_heldout(
     found = measure_losses(model, captioned, config, config.train.precision, seeds, device, CHUNK)
     clean = found.pairs
     none = clean.empty()
-    values = scalars_by_name({"flow": found.flow_N.mean(), "flow_by_time": by_time(found.flow_N, found.t_N)})
+    values = scalars_by_name({"flow": found.flow_N.mean(), "flow_by_time": sum_by_time(found.flow_N, found.t_N)})
     contrastive = sigmoid_loss(clean, model.logit_scale.exp(), model.logit_bias, none, none, len(clean))
     values["contrastive"] = contrastive.item()
     nearest_N = (clean.image_BE @ clean.text_BE.T).argmax(1)

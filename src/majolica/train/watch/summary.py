@@ -14,6 +14,7 @@ import torch
 from majolica.distributed.group import Group
 from majolica.errors import UserError
 from majolica.files import write_atomic
+from majolica.models.parts import count_parameters
 from majolica.plurals import counted, plural
 from majolica.train import state
 
@@ -30,7 +31,7 @@ def write_summary(run: state.Run, unreadable: Mapping[str, int], say: Callable[[
         "train_seconds": round(run.seconds, 1),
         "samples_seen": run.samples,
         "unreadable_samples": dict(unreadable),
-        "parameters": state.parameters(run.model),
+        "parameters": count_parameters(run.model),
         "processes": run.group.world,
         "machine": describe_machine(run.group),
     }

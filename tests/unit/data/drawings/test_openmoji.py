@@ -16,14 +16,14 @@ pytest.importorskip("resvg_py")
 
 from majolica.data.drawings.compose import BACKGROUNDS, compose
 from majolica.data.drawings.make import make_openmoji, plan_drawings
-from majolica.data.drawings.openmoji import DEMO_NAMES, drawings, render_drawing
+from majolica.data.drawings.openmoji import DEMO_NAMES, find_drawings, render_drawing
 from majolica.data.loading.split import load_split
 from majolica.errors import UserError
 from majolica.text.articles import with_article
 
 
 def test_845_drawings_with_names_of_their_own() -> None:
-    every = drawings()
+    every = find_drawings()
     assert len(every) == 845
     assert len({d.name for d in every}) == len({d.codepoint for d in every}) == 845
     assert len({d.category for d in every}) == 5
@@ -31,19 +31,19 @@ def test_845_drawings_with_names_of_their_own() -> None:
 
 
 def test_demo_names() -> None:
-    chosen = drawings(DEMO_NAMES)
+    chosen = find_drawings(DEMO_NAMES)
     assert len(set(DEMO_NAMES)) == 32 and "dolphin" in DEMO_NAMES
     assert len({d.category for d in chosen}) >= 4
 
 
 def test_unknown_drawing() -> None:
     with pytest.raises(UserError, match="'dolphins'; the nearest is 'dolphin'"):
-        drawings(["fox", "dolphins"])
+        find_drawings(["fox", "dolphins"])
 
 
 @pytest.mark.parametrize("size", [40, 333])
 def test_render_fills_its_size(size: int) -> None:
-    for drawing in drawings(["palm tree", "car"]):
+    for drawing in find_drawings(["palm tree", "car"]):
         pixels = render_drawing(drawing, size)
         assert pixels.dtype == np.uint8 and max(pixels.shape[:2]) == size and pixels.shape[2] == 4
         alpha = pixels[..., 3] > 0

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from majolica.config.filter import ColumnsConfig
-from majolica.data.filter.columns import CANONICAL, Column, find
+from majolica.data.filter.columns import CANONICAL, Column, match_columns
 from majolica.data.filter.run import filter_metadata
 from majolica.errors import UserError
 
@@ -150,7 +150,7 @@ def test_copies_of_both_kinds_in_one_run(tmp_path: Path, read: Any, small: Any) 
 def test_an_unknown_schema_is_explained_in_one_line() -> None:
     present = {"LINK": "text", "Captions": "text", "w": "whole"}
     with pytest.raises(UserError) as raised:
-        find(ColumnsConfig(), present, "x.parquet")
+        match_columns(ColumnsConfig(), present, "x.parquet")
     message = str(raised.value)
     assert "\n" not in message
     for part in (
@@ -164,19 +164,19 @@ def test_an_unknown_schema_is_explained_in_one_line() -> None:
 
 def test_a_mapping_from_the_configuration_and_exact_names_come_first() -> None:
     config = ColumnsConfig(url=("LINK",), text=("words", "text"))
-    assert find(config, {"link": "text", "text": "text"}, "") == {
+    assert match_columns(config, {"link": "text", "text": "text"}, "") == {
         "url": Column("link", "text"),
         "text": Column("text", "text"),
     }
     both = {"URL": "text", "url": "text", "text": "text"}
-    assert find(ColumnsConfig(), both, "")["url"].name == "url"
+    assert match_columns(ColumnsConfig(), both, "")["url"].name == "url"
 
 
 def test_a_list_is_no_text() -> None:
     with pytest.raises(
         UserError, match=r"the column TEXT of x holds list<element: string>, which cannot be a text: .*--columns.text"
     ):
-        find(ColumnsConfig(), {"url": "text", "TEXT": "list<element: string>"}, "x")
+        match_columns(ColumnsConfig(), {"url": "text", "TEXT": "list<element: string>"}, "x")
 
 
 TEXTS = {str(kind): kind for kind in (pa.string(), pa.large_string(), pa.string_view())}

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from majolica.config.filter import DomainRule, RulesConfig
-from majolica.data.filter.hosts import HOST, group
+from majolica.data.filter.hosts import HOST, group_sql
 from majolica.data.filter.run import filter_metadata
 from majolica.errors import UserError
 
@@ -34,7 +34,9 @@ from majolica.errors import UserError
     ],
 )
 def test_host_and_site(url: str, host: str, site: str) -> None:
-    found = duckdb.execute(f"SELECT host, {group('site')} FROM (SELECT {HOST} AS host FROM (SELECT ? AS url))", [url])
+    found = duckdb.execute(
+        f"SELECT host, {group_sql('site')} FROM (SELECT {HOST} AS host FROM (SELECT ? AS url))", [url]
+    )
     assert found.fetchone() == (host, site)
 
 

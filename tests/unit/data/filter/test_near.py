@@ -10,13 +10,13 @@ import duckdb
 import pytest
 
 from majolica.config.filter import FARTHEST
-from majolica.data.filter.near import BITS, key_sql, tables
+from majolica.data.filter.near import BITS, choose_block_tables, key_sql
 
 
 @pytest.mark.parametrize("distance", range(1, FARTHEST + 1))
 @pytest.mark.parametrize("rows", [10, 5_000_000, 10**9])
 def test_two_hashes_within_the_distance_agree_on_some_table(distance: int, rows: int) -> None:
-    chosen = tables(distance, rows)
+    chosen = choose_block_tables(distance, rows)
     blocks = {block for table in chosen for block in table}
     assert sum(bits for _, bits in blocks) == BITS
     assert len(chosen) == comb(len(blocks), distance) <= 250
@@ -31,7 +31,7 @@ def test_two_hashes_within_the_distance_agree_on_some_table(distance: int, rows:
 
 
 def test_more_rows_ask_for_longer_keys() -> None:
-    lengths = [sum(bits for _, bits in tables(3, rows)[0]) for rows in (100, 10**5, 10**8)]
+    lengths = [sum(bits for _, bits in choose_block_tables(3, rows)[0]) for rows in (100, 10**5, 10**8)]
     assert lengths == sorted(lengths)
     assert lengths[-1] >= 25
 

@@ -8,18 +8,18 @@ import itertools
 import pytest
 
 from majolica.config.filter import FilterConfig, SampleConfig
-from majolica.data.filter.database import check_hash, database, quote_sql
-from majolica.data.filter.order import HALF, HIGH, LOW, bucket_range, digest_sql, order, share_limit
+from majolica.data.filter.database import check_hash, open_database, quote_sql
+from majolica.data.filter.order import HALF, HIGH, LOW, bucket_range, digest_sql, hash_order, share_limit
 
 URLS = ["u", "https://example.org/a.jpg", "http://h/é ü/猫?x='1'", "x" * 3000, "https://h/\x00nul"]
 
 
 def test_pinned() -> None:
     # Changing these changes which rows every seed selects.
-    assert order("https://example.org/", 0) == 245043659592215689007539409638131861508
-    assert order("https://example.org/", 1) == 212942789078612931538045613800223874289
+    assert hash_order("https://example.org/", 0) == 245043659592215689007539409638131861508
+    assert hash_order("https://example.org/", 1) == 212942789078612931538045613800223874289
     digest = hashlib.md5(b"7:https://example.org/").digest()
-    assert order("https://example.org/", 7) == int.from_bytes(digest, "little")
+    assert hash_order("https://example.org/", 7) == int.from_bytes(digest, "little")
 
 
 @pytest.mark.parametrize("seed", [0, 7, -3])
@@ -30,7 +30,7 @@ def test_duckdb_agrees(seed: int, tmp_path: object) -> None:
     for url in URLS:
         query = f"SELECT {HIGH}, {LOW} FROM (SELECT {digest_sql('url', seed)} AS digest FROM (SELECT ? AS url))"
         found = duckdb.execute(query, [url]).fetchone()
-        assert found == divmod(order(url, seed), HALF)
+        assert found == divmod(hash_order(url, seed), HALF)
 
 
 @pytest.mark.parametrize("buckets", [1, 2, 3, 7, 64, 1000])
@@ -52,5 +52,5 @@ def test_quoting_and_one_line_errors(tmp_path: object) -> None:
     from pathlib import Path
 
     config = FilterConfig(sample=SampleConfig())
-    with database(config, Path(str(tmp_path)), "cannot") as connection:
+    with open_database(config, Path(str(tmp_path)), "cannot") as connection:
         assert connection.execute(f"SELECT {quote_sql(chr(39) + 'a')}").fetchone() == ("'a",)

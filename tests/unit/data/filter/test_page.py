@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from majolica.data.filter.funnel import histograms
+from majolica.data.filter.funnel import merge_histograms
 from majolica.data.filter.histogram import BINS, add
 from majolica.data.filter.page import render_funnel
 from pages import read_page
@@ -72,7 +72,7 @@ def test_no_rows_are_still_a_page() -> None:
 def test_the_bars_say_which_values_they_count_as_a_reader_expects_them(name: str, tips: list[str]) -> None:
     """Not as bounds of bins of logarithms, such as 36.7583."""
     counted = add([{name: [1] * (BINS + 1)}])
-    values = histograms([{"histograms": counted}], [{"histograms": counted}])[name]
+    values = merge_histograms([{"histograms": counted}], [{"histograms": counted}])[name]
     page = render_funnel(found(400) | {"histograms": {name: values}})
     said = re.findall("<title>(.*?): 1 read</title>", page)
     assert len(said) == BINS and [*said[:3], said[-1]] == tips

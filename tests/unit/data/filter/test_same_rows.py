@@ -63,13 +63,13 @@ def test_many_rows_leave_in_order_from_many_threads(tmp_path: Path, write: Any, 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from majolica.data.filter.order import order
+    from majolica.data.filter.order import hash_order
 
     n = 300_000
     pq.write_table(pa.table({"url": [f"http://h/{i}" for i in range(n)], "text": ["t"] * n}), tmp_path / "a.parquet")
     config = small(tmp_path / "a.parquet")
     big = replace(config.work, rows_at_once=10**6, rows_per_bucket=10**6, rows_per_file=10**6, threads=4)
     filter_metadata(replace(config, work=big), tmp_path / "out")
-    places = [order(url, 0) for url in pq.read_table(tmp_path / "out/part-00000.parquet")["url"].to_pylist()]
+    places = [hash_order(url, 0) for url in pq.read_table(tmp_path / "out/part-00000.parquet")["url"].to_pylist()]
     assert len(places) == n
     assert places == sorted(places)

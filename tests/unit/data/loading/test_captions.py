@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from majolica.data.loading.captions import STRETCH, draw_captions, quotas
+from majolica.data.loading.captions import STRETCH, draw_captions, split_by_weights
 from majolica.data.pictures.faults import BadSample
 from majolica.data.store.shards import ShardSet
 
@@ -63,7 +63,7 @@ def test_each_source_gives_its_share_of_the_mixture(write: Write) -> None:
     ],
 )
 def test_quotas(sizes: tuple[int, ...], most: int, weights: tuple[float, ...], expected: list[int] | None) -> None:
-    given = quotas(sizes, most, weights)
+    given = split_by_weights(sizes, most, weights)
     if expected is None:
         assert sum(given) == most and max(given) - min(given) <= 1
     else:

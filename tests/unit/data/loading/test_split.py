@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from majolica.config.data import DataConfig
-from majolica.data.loading.sources import captions
+from majolica.data.loading.sources import read_captions
 from majolica.data.loading.split import load_split
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
@@ -34,7 +34,7 @@ def test_load_split_and_captions_keep_the_order_of_the_shards(write: Write) -> N
     assert [meta["label"] for meta in metas] == [0, *range(2, 51)]
     assert images[:, 0, 0, 0].tolist() == [0, *range(2, 51)]
     assert texts[1] == "number 2"
-    assert list(captions(DataConfig(shards=str(folder)))) == [f"number {i}" for i in range(90)]
+    assert list(read_captions(DataConfig(shards=str(folder)))) == [f"number {i}" for i in range(90)]
     assert load_split(folder, limit=2, resolution=4)[0].shape == (2, 3, 4, 4)
 
 

@@ -95,9 +95,9 @@ def test_what_each_stream_has_read_when_a_source_has_reached_a_number() -> None:
     for s in range(3):
         for reached in (0, 1, 17, 60, 99):
             expected = np.bincount(positions[(source == s) & (number < reached)] % 4, minlength=4)
-            assert np.array_equal(mixture.reached(s, reached), expected)
+            assert np.array_equal(mixture.count_per_stream(s, reached), expected)
     for stream in range(4):
         mine = positions[stream::4]
         for s in range(3):
-            counted = mixture.in_stream(mine, np.full_like(mine, s))
+            counted = mixture.count_in_stream(mine, np.full_like(mine, s))
             assert np.array_equal(counted[1:], (source[mine] == s).cumsum()[:-1])

@@ -7,7 +7,7 @@ import pytest
 
 from majolica.data.order import permutation as order
 from majolica.data.order import reading_order
-from majolica.data.order.buckets import BucketOrder, grids, nearest
+from majolica.data.order.buckets import BucketOrder, assign_buckets, list_grids
 from majolica.data.order.permutation import sample_index
 from majolica.data.order.reading_order import ReadingOrder
 from majolica.data.order.shares import Shares
@@ -93,7 +93,7 @@ def test_streams_keep_every_sample_once_where_they_do_not_divide_the_set() -> No
 
 
 def test_grids_have_about_the_same_tokens() -> None:
-    shapes = grids(16)
+    shapes = list_grids(16)
     assert (16, 16) in shapes and len(set(shapes)) == len(shapes)
     assert all(0.9 * 256 <= h * w <= 256 for h, w in shapes)
     assert max(w / h for h, w in shapes) >= 1.7 and max(h / w for h, w in shapes) >= 1.9
@@ -102,7 +102,7 @@ def test_grids_have_about_the_same_tokens() -> None:
 def test_the_nearest_shape_by_proportion() -> None:
     shapes = [(8, 32), (16, 16), (32, 8)]
     sizes = np.array([[100, 390], [512, 500], [4000, 1000], [100, 190], [100, 210]], np.uint16)
-    assert nearest(sizes, shapes).tolist() == [0, 1, 2, 1, 0]
+    assert assign_buckets(sizes, shapes).tolist() == [0, 1, 2, 1, 0]
 
 
 @pytest.mark.parametrize("shares", [EVEN, Shares((3.0, 1.0), (0.0, 1.0), 50_000)])

@@ -91,19 +91,19 @@ def test_a_format_that_is_not_read_is_named(head: bytes, word: str) -> None:
 
 def test_a_pillow_without_avif_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening.features, "check", lambda name: False)
-    monkeypatch.setattr(opening, "_known", lambda formats: tuple(name for name in formats if name != "AVIF"))
+    monkeypatch.setattr(opening, "_select_supported", lambda formats: tuple(name for name in formats if name != "AVIF"))
     for brand in (b"avif", b"avis"):
         with pytest.raises(BadPicture, match=r"AVIF, which this Pillow cannot read: install Pillow 11\.3"):
             decode(b"\0\0\0\x1cftyp" + brand + bytes(100))
 
 
 def test_a_pillow_that_lacks_a_format_reads_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    opening._known.cache_clear()
+    opening._select_supported.cache_clear()
     monkeypatch.delitem(Image.OPEN, "QOI")
     try:
         assert decode(GOOD["TGA"]).size == (64, 64)
     finally:
-        opening._known.cache_clear()
+        opening._select_supported.cache_clear()
     assert set(WEB) < set(LOCAL)
 
 

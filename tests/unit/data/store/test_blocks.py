@@ -71,8 +71,8 @@ def test_it_stays_within_its_limit_and_forgets_the_least_recently_used(
 
 def test_ahead_is_fetched_before_it_is_read_and_only_once(store: Store, cache: Blocks) -> None:
     store.gate.clear()
-    cache.ahead("a", 500, 1000)
-    cache.ahead("a", 0, 10)
+    cache.prefetch("a", 500, 1000)
+    cache.prefetch("a", 0, 10)
     with ThreadPoolExecutor(4) as pool:
         reads = [pool.submit(cache.read, "a", 100 * i, 100) for i in range(4)]
         store.gate.set()

@@ -11,8 +11,8 @@ import pytest
 
 from majolica import cli
 from majolica.data.pictures.faults import BadSample
-from majolica.data.store.catalogue import catalogue
-from majolica.data.store.contents import compressed_notices, contents
+from majolica.data.store.catalogue import open_catalogue
+from majolica.data.store.contents import compressed_notices, list_contents
 from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 
@@ -52,12 +52,12 @@ def test_what_is_no_file(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_compressed_tars(write: Write, tmp_path: Path, name: str, command: str) -> None:
     folder = write(10)
     (folder / name).write_bytes(b"")
-    (notice,) = contents(folder).notices
+    (notice,) = list_contents(folder).notices
     assert f"compressed tars (1: {name})" in notice and command.format(folder) in notice
     (tmp_path / "only").mkdir()
     (tmp_path / "only" / name).write_bytes(b"")
     with pytest.raises(UserError) as refused:
-        contents(tmp_path / "only")
+        list_contents(tmp_path / "only")
     assert command.format(tmp_path / "only") in str(refused.value) and "\n" not in str(refused.value)
 
 
@@ -156,7 +156,7 @@ def test_more_tars_than_files_may_be_open(tmp_path: Path) -> None:
     used = len(os.listdir("/proc/self/fd"))
     resource.setrlimit(resource.RLIMIT_NOFILE, (used + 60, hard))
     try:
-        known = catalogue(tmp_path)
+        known = open_catalogue(tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert len(known.tars) == 120 and not known.held

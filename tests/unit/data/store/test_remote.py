@@ -11,7 +11,7 @@ from majolica.config.data import DataConfig, SourceConfig
 from majolica.data.loading import sources
 from majolica.data.loading.loader import Loader, Size
 from majolica.data.store import remote
-from majolica.data.store.fingerprint import content, stamp
+from majolica.data.store.fingerprint import hash_content, hash_stamps
 from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 
@@ -61,9 +61,9 @@ def test_remote_samples_are_the_local_ones(write: Write, bucket: str, indexes: b
         assert far.read(i) == local.read(i) and far.caption(i) == local.caption(i)
     assert (far.dimensions() == local.dimensions()).all()
     fetched = far._tars._blocks.fetched  # type: ignore[union-attr]
-    assert content(far) == content(local)
+    assert hash_content(far) == hash_content(local)
     assert far._tars._blocks.fetched == fetched  # type: ignore[union-attr]  # a few bytes of each, not blocks
-    assert stamp(far) != stamp(local)
+    assert hash_stamps(far) != hash_stamps(local)
     far.close()
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -131,8 +131,8 @@ def test_nothing_is_left_behind(memory: str, tmp_path: Path) -> None:
     """Whether captions are read to their end or not, and where a source cannot be opened."""
     cache = tmp_path / "cache"
     config = DataConfig(sources=(SourceConfig(memory), SourceConfig(memory)), remote_cache=str(cache))
-    assert len(list(sources.captions(config))) == 200
-    some = sources.captions(config)
+    assert len(list(sources.read_captions(config))) == 200
+    some = sources.read_captions(config)
     assert next(some) == "number 0" and len(list(cache.iterdir())) == 1
     del some  # let go of before its end
     broken = DataConfig(sources=(SourceConfig(memory), SourceConfig("memory://nowhere")), remote_cache=str(cache))

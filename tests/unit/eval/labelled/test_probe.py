@@ -154,4 +154,4 @@ def test_sets_that_do_not_suit_are_refused(class_folders: Path, tmp_path: Path, 
         Probes(single)(seer(), nothing)
     (tmp_path / "one" / "fox").mkdir(parents=True)
     (tmp_path / "one" / "fox" / "a.png").write_bytes(flat(4))
-    assert "one class only" in Probes(open_labelled(tmp_path / "one", None, 8)).lacks(nothing)
+    assert "one class only" in Probes(open_labelled(tmp_path / "one", None, 8)).explain_lack(nothing)

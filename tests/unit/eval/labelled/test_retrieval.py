@@ -179,8 +179,8 @@ def test_shards_with_a_broken_picture_and_a_caption_in_another_encoding(
 
 
 def test_too_little_to_find_is_said(seer: Any, nothing: EvalData) -> None:
-    assert Retrieval().lacks(nothing) == "There are no held-out pictures with captions."
-    assert Retrieval(split([0], ["a fox"])).lacks(nothing) == ""
+    assert Retrieval().explain_lack(nothing) == "There are no held-out pictures with captions."
+    assert Retrieval(split([0], ["a fox"])).explain_lack(nothing) == ""
     with pytest.raises(UserError, match="no held-out captions to find"):
         Retrieval()(seer(), nothing)
     with pytest.raises(UserError, match="there are 2 pictures and 1 caption: give more"):

@@ -107,7 +107,7 @@ def test_it_is_what_the_training_would_make_of_these_rows(run: state.Run, monkey
         outputs = run.model(rows)
     clean = clean_pairs(outputs, targets)
     objective = Objective(config.loss, RowSplit(18, 9, 0), 1, "fp32")
-    losses = objective.losses(run.model, outputs, rows, targets, Others.none(clean))
+    losses = objective.compute_losses(run.model, outputs, rows, targets, Others.none(clean))
     assert found["flow"] == pytest.approx(losses["flow"].item(), rel=1e-5)
     assert found["contrastive"] == pytest.approx(losses["contrastive"].item(), rel=1e-5)
     nearest = (clean.image_BE @ clean.text_BE.T).argmax(1).tolist()

@@ -10,7 +10,7 @@ from majolica.gpus import GPUS, find_gpu_of_device
 from majolica.models.conditions import Condition
 from majolica.models.majolica import Majolica, Rows
 from majolica.models.parts import parameters_by_part
-from majolica.objectives.flow import by_time
+from majolica.objectives.flow import sum_by_time
 from majolica.recipes import recipe
 from majolica.train.watch.observe import StepObserver, agreement, sample_entries
 from majolica.train.watch.report import ideal_seconds, scalars_by_name, straggler
@@ -82,12 +82,12 @@ def test_large_tensors_are_sampled_evenly() -> None:
 def test_flow_by_time_is_the_mean_of_each_part() -> None:
     torch.manual_seed(0)
     loss, t = torch.rand(200), torch.rand(200) * 0.79  # none in the last part
-    log = scalars_by_name({"flow_by_time": by_time(loss, t)})
+    log = scalars_by_name({"flow_by_time": sum_by_time(loss, t)})
     for k in range(4):
         inside = loss[(t >= k / 5) & (t < (k + 1) / 5)]
         assert abs(log[f"flow/{k / 5:g}-{(k + 1) / 5:g}"] - inside.mean()) < 1e-6
     assert len(log) == 4
-    assert scalars_by_name({"flow_by_time": by_time(torch.ones(1), torch.ones(1))}) == {"flow/0.8-1": 1.0}
+    assert scalars_by_name({"flow_by_time": sum_by_time(torch.ones(1), torch.ones(1))}) == {"flow/0.8-1": 1.0}
 
 
 def test_mfu_is_known_where_the_gpu_is() -> None:
