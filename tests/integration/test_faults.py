@@ -40,7 +40,7 @@ def differing(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> set[str
 
 def poison(monkeypatch: pytest.MonkeyPatch, calls: set[int], name: str = "flow") -> None:
     """Let one loss of the micro-steps with these numbers be no number."""
-    real, count = Objective.losses, [0]
+    real, count = Objective.compute_losses, [0]
 
     def losses(*args: Any) -> dict[str, torch.Tensor]:
         found = real(*args)
@@ -102,7 +102,7 @@ def test_too_many_in_a_row_end_the_run_after_their_line(
 
 def trained_with_a_bad_rank(group: Group, config: RunConfig, out: Path, bad: int) -> Any:
     """Three steps, the second poisoned on rank `bad` alone: all states after each, and the sums of the tally."""
-    count, real = [0], Objective.losses
+    count, real = [0], Objective.compute_losses
 
     def losses(*args: Any) -> dict[str, torch.Tensor]:
         found = real(*args)
@@ -111,7 +111,7 @@ def trained_with_a_bad_rank(group: Group, config: RunConfig, out: Path, bad: int
             found |= {"flow": found["flow"] * NAN, "loss": found["loss"] * NAN}
         return found
 
-    Objective.losses = losses  # type: ignore[method-assign]
+    Objective.compute_losses = losses  # type: ignore[method-assign]
     run = state.build_run(config, out, group)
     states = []
     for number in (1, 2, 3):

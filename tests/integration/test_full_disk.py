@@ -12,7 +12,7 @@ from majolica.launch.prepare import prepare_run
 from majolica.launch.rank import train_rank
 from majolica.launch.start import train
 from majolica.sampling.pipeline import Pipeline
-from majolica.train import sample, state
+from majolica.train import network, sample
 from majolica.train.watch import lines, summary
 from mishaps import disk_full_at, interrupt_in
 from ranks import changed
@@ -29,7 +29,7 @@ def test_a_full_disk_costs_the_summary_and_the_activation_plan_not_the_run(
     config = tiny_run(shards, steps=2)
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, activation_gb=0.0016))
     prepare_run(config, tmp_path, resume=False)
-    for module in (state, summary):
+    for module in (network, summary):
         monkeypatch.setattr(module, "write_atomic", refused)
     monkeypatch.setattr("majolica.launch.start.prepare_run", lambda config, out, resume: config)
     train(config, tmp_path, resume=True)

@@ -42,8 +42,9 @@ class LossConfig:
     """Probability that a noisy row is trained without its caption, which guidance needs."""
     drop_property: Annotated[float, SHARE] = 0.5
     """Probability that each property is dropped, independently."""
-    drop_properties: Annotated[float, SHARE] = 0.0
-    """Probability that all properties are dropped together, so that a row shows its caption alone."""
+    drop_properties: Annotated[float, SHARE] = 0.1
+    """Probability that all properties are dropped together, so that a row shows its caption alone. Pictures that are
+    painted without any property want such rows (docs/adr/073)."""
     property_noise: Annotated[float, SHARE] = 0.0
     """Standard deviation of noise on the places of values among the quantiles that the model is told, as a share of all
     pictures, so that it learns that measures are not exact; 0 leaves it out."""

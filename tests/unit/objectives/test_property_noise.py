@@ -39,7 +39,7 @@ def draw(noise: float, config: LossConfig = NEVER, seeds: range = range(ROWS)) -
     known = {"source": torch.full((rows,), 0.25)}
     asked = draw_condition(tokens, RED.expand(rows, 3, 2, 2), config, NAMES, Draws.seeded(seeds), known)
     noise_BP = torch.zeros(rows, len(NAMES)) if asked.noise_BP is None else asked.noise_BP
-    return encoder().place(asked), noise_BP
+    return encoder().compute_places(asked), noise_BP
 
 
 def test_the_places_have_the_deviation_that_was_asked_for() -> None:
