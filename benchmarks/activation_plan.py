@@ -23,7 +23,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from benchmarks.knapsack import draw_frontier, knapsack, six_blocks
-from benchmarks.timing import timed
+from benchmarks.timing import time_call
 from majolica.activation.allocator import measure_peak
 from majolica.activation.apply import apply_choices
 from majolica.activation.chain import Chain, peak
@@ -135,7 +135,7 @@ def gpu_runs() -> dict[str, RunConfig]:
     }
 
 
-def measured(config: RunConfig, device: str) -> list[dict[str, Any]]:
+def measure_plans(config: RunConfig, device: str) -> list[dict[str, Any]]:
     """Plans of a run, carried out: off-loading below the least that recomputing needs, recomputing above."""
     links = chain(config)
     plain = without_offload(links)
@@ -146,10 +146,10 @@ def measured(config: RunConfig, device: str) -> list[dict[str, Any]]:
     below, least = (margin.budget_for(smallest_budget(found)) for found in (links, plain))
     between = (below,) if below == least else (below, (below + least) // 2)
     plans += [plan_chain(links, budget, margin) for budget in between]
-    return [row(plan) | carried_out(step, plan, device) for plan in plans]
+    return [row(plan) | execute_plan(step, plan, device) for plan in plans]
 
 
-def carried_out(step: Step, plan: ActivationPlan, device: str) -> dict[str, Any]:
+def execute_plan(step: Step, plan: ActivationPlan, device: str) -> dict[str, Any]:
     """What a plan takes when it is carried out, by both counters; on a GPU also its time, to the end of the step."""
     counted = record(step, plan.choices).peak + persistent_gradient_bytes(step)
 
@@ -169,7 +169,7 @@ def carried_out(step: Step, plan: ActivationPlan, device: str) -> dict[str, Any]
     if device == "cuda" or "offload" not in plan.choices:  # on a CPU the host's copies come from the same allocator
         found |= {"allocator_mb": round(took / 1e6, 3), "allocator_over_peak": round(took / plan.peak - 1, 5)}
     if device == "cuda":
-        found["seconds"] = round(statistics.median(timed(run, torch.device(device)) for _ in range(5)), 4)
+        found["seconds"] = round(statistics.median(time_call(run, torch.device(device)) for _ in range(5)), 4)
     undo()
     step.model.zero_grad(set_to_none=True)
     return found
@@ -187,7 +187,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     runs = gpu_runs() if options.device == "cuda" else small_runs()
-    small = {name: measured(config, options.device) for name, config in runs.items() if options.only in name}
+    small = {name: measure_plans(config, options.device) for name, config in runs.items() if options.only in name}
     large, plan = {}, None
     for name, config in large_runs().items() if options.large else ():
         links = without_offload(chain(config))

@@ -22,7 +22,7 @@ from majolica.models.precision import Precision, autocast, set_attention_by_prod
 Block = Callable[[Tensor], Tensor]
 
 
-def ways(blocks: Mapping[str, Block], x: Tensor, precision: Precision, compiled: bool) -> dict[str, Step]:
+def list_steps(blocks: Mapping[str, Block], x: Tensor, precision: Precision, compiled: bool) -> dict[str, Step]:
     """Each block forward and backward, as it is and, where asked for, as torch.compile makes it."""
     steps = {name: forward_backward(block, x, precision) for name, block in blocks.items()}
     if compiled:

@@ -172,13 +172,13 @@ def measure_oracle(pipeline: Pipeline, truth: Truth, scale: int) -> dict[str, di
     base_B3HW = pool(true_B3HW.float(), scale).round().to(torch.uint8)
     sets = {f"t {t}": add_detail(pipeline, captions, true_B3HW, scale, t, seed=0) for t in TIMES}
     sets["bicubic"] = resize(base_B3HW, scale, Image.Resampling.BICUBIC)
-    return {name: nearness(some, true_B3HW) for name, some in sets.items()}
+    return {name: measure_similarity(some, true_B3HW) for name, some in sets.items()}
 
 
-def nearness(images_B3HW: Tensor, true_B3HW: Tensor) -> dict[str, float]:
+def measure_similarity(images_B3HW: Tensor, true_B3HW: Tensor) -> dict[str, float]:
     """PSNR in dB, structural similarity, and the mean error of the gradient of luma in shades of 255."""
     error_B = (images_B3HW.float() - true_B3HW.float()).square().mean((1, 2, 3)).clamp(min=1e-3)
-    edges = (steep(images_B3HW) - steep(true_B3HW)).abs().mean()
+    edges = (gradient_length(images_B3HW) - gradient_length(true_B3HW)).abs().mean()
     return {
         "psnr": round(float((10 * (255**2 / error_B).log10()).mean()), 2),
         "ssim": round(statistics.mean(map(ssim, images_B3HW, true_B3HW)), 4),
@@ -186,7 +186,7 @@ def nearness(images_B3HW: Tensor, true_B3HW: Tensor) -> dict[str, float]:
     }
 
 
-def steep(images_B3HW: Tensor) -> Tensor:
+def gradient_length(images_B3HW: Tensor) -> Tensor:
     """The length of the gradient of the mean over colours."""
     grey_BHW = images_B3HW.float().mean(1)
     down_BHW, right_BHW = torch.gradient(grey_BHW, dim=(1, 2))

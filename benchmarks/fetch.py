@@ -75,7 +75,7 @@ def serve(port: Any, ready: Any) -> None:
     asyncio.run(main())
 
 
-def family(pid: int) -> list[int]:
+def list_processes(pid: int) -> list[int]:
     """A process and all below it."""
     found = [pid]
     for each in found:
@@ -90,7 +90,7 @@ def family(pid: int) -> list[int]:
 def pss_mb(pid: int) -> float:
     """Memory of a process and all below it; what several share is counted once."""
     total = 0
-    for each in family(pid):
+    for each in list_processes(pid):
         try:
             text = Path(f"/proc/{each}/smaps_rollup").read_text()
         except OSError:
@@ -99,7 +99,7 @@ def pss_mb(pid: int) -> float:
     return total / 1024
 
 
-def measured(command: list[str], environment: dict[str, str], seconds: float) -> tuple[float, float, float]:
+def measure_command(command: list[str], environment: dict[str, str], seconds: float) -> tuple[float, float, float]:
     """Seconds, peak MB and seconds of CPU of a command and its children."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
@@ -179,7 +179,7 @@ def compare(options: argparse.Namespace, port: int, folder: Path) -> dict[str, A
     for repeat in range(options.repeats):
         for name, (command, environment) in kinds.items():
             out = folder / f"{name}-{repeat}"
-            took, peak, cpu = measured(command(rows, out, options), environment, options.limit)
+            took, peak, cpu = measure_command(command(rows, out, options), environment, options.limit)
             if (good := successes(out)) != options.urls:
                 raise SystemExit(f"{name}: {good} of {options.urls} pictures")
             seconds[name].append(took)

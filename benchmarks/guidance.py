@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.highres import continue_to, shallow
-from benchmarks.timing import rounds
+from benchmarks.timing import time_in_turn
 from majolica.device import find_device
 from majolica.models.conditions import Condition
 from majolica.models.majolica import Majolica
@@ -60,7 +60,7 @@ class Evaluation:
         return [branch for branch in list_branches(self.asked, weights, TIME) if branch.factor]
 
 
-def batched(model: Majolica, given: Evaluation, weights: Guidance) -> Callable[[], Tensor]:
+def build_batched(model: Majolica, given: Evaluation, weights: Guidance) -> Callable[[], Tensor]:
     """Our way: one pass of the perception trunk, and the branches as rows of one batch behind it."""
     text, t_B = model.read(given.asked.tokens_BL), given.noisy_B3HW.new_full((1,), TIME)
     branches = given.branches(weights)
@@ -103,13 +103,13 @@ def measure(options: argparse.Namespace, device: torch.device) -> dict[str, obje
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
         for place, model in enumerate(models):
             plain = Evaluation.draw(model, 0, device)
-            steps[f"unguided {place}"] = batched(model, plain, Guidance(1.0, 1.0))
-            steps[f"text {place}"] = batched(model, plain, Guidance())
+            steps[f"unguided {place}"] = build_batched(model, plain, Guidance(1.0, 1.0))
+            steps[f"text {place}"] = build_batched(model, plain, Guidance())
             asked = Evaluation.draw(model, options.properties, device)
-            steps[f"properties {place}"] = batched(model, asked, weigh(options.properties))
+            steps[f"properties {place}"] = build_batched(model, asked, weigh(options.properties))
             steps[f"usual {place}"] = one_by_one(model, asked, weigh(options.properties))
             steps[f"usual text {place}"] = one_by_one(model, plain, Guidance())
-        found = rounds(steps, options.repeats, device)
+        found = time_in_turn(steps, options.repeats, device)
     times = {
         name: continue_to(found[f"{name} 0"], found[f"{name} 1"], depth)
         for name in ("unguided", "text", "properties", "usual", "usual text")
@@ -119,12 +119,12 @@ def measure(options: argparse.Namespace, device: torch.device) -> dict[str, obje
 
 def largest_difference(model: Majolica, properties: int, device: torch.device) -> float:
     """Of the two ways, in float32, with weights in the layers that begin at zero."""
-    waken(model)
+    fill_zero_layers(model)
     given, weights = Evaluation.draw(model, properties, device), weigh(properties)
-    return float((batched(model, given, weights)() - one_by_one(model, given, weights)()).abs().max())
+    return float((build_batched(model, given, weights)() - one_by_one(model, given, weights)()).abs().max())
 
 
-def waken(model: nn.Module) -> None:
+def fill_zero_layers(model: nn.Module) -> None:
     """Give layers that are zero at first, and so would hide what differs before them, weights."""
     for value in model.parameters():
         if not bool(value.any()):

@@ -31,7 +31,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from benchmarks.blocks import own_blocks
-from benchmarks.timing import Step, median_ratio, rounds, timed
+from benchmarks.timing import Step, median_ratio, time_call, time_in_turn
 from majolica.config.model import ModelConfig
 from majolica.config.picture_size import PictureSize
 from majolica.device import find_device
@@ -157,7 +157,7 @@ def measure(name: str, options: argparse.Namespace, device: torch.device) -> dic
         steps |= {f"{side} {i}": guided_step(model, side, precision, device) for i, model in enumerate(models)}
         if side <= options.largest_peer:
             steps[f"{side} block"] = block_step(config, side, precision, device)
-    found = rounds(steps, options.repeats, device)
+    found = time_in_turn(steps, options.repeats, device)
     ours = {side: continue_to(found[f"{side} 0"], found[f"{side} 1"], depth) for side in sides}
     peers = {
         side: [EVALUATIONS * BRANCHES * 2 * depth * t for t in found[f"{side} block"]]
@@ -214,7 +214,7 @@ def glaze_bandwidth(model: Majolica, side: int, precision: Precision, device: to
             step()
         return counter.bytes
 
-    seconds = min(timed(full, device) for _ in range(3)) - min(timed(base, device) for _ in range(3))
+    seconds = min(time_call(full, device) for _ in range(3)) - min(time_call(base, device) for _ in range(3))
     return (traffic(full) - traffic(base)) / seconds
 
 
@@ -242,7 +242,7 @@ def main(arguments: list[str] | None = None) -> None:
     else:
         sides = [256 * k for k in options.scales if 256 * k <= options.largest_peer]
         found["autoencoder_decoder_seconds_per_step"] = {
-            str(side): round(timed(decode(side), device) / options.steps, 4) for side in sides
+            str(side): round(time_call(decode(side), device) / options.steps, 4) for side in sides
         }
     if options.json:
         print(json.dumps(found))

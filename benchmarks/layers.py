@@ -36,7 +36,7 @@ def rotate_halves(x_BHND: Tensor, rope_NF: Tensor) -> Tensor:
     return torch.cat((first * cos - second * sin, second * cos + first * sin), -1)
 
 
-def one_product(layer: SwiGLU) -> Callable[[Tensor], Tensor]:
+def build_one_product(layer: SwiGLU) -> Callable[[Tensor], Tensor]:
     """SwiGLU as a single product cut in half."""
     weight = torch.cat((layer.gate.weight, layer.up.weight)).detach().requires_grad_()
 
@@ -48,7 +48,7 @@ def one_product(layer: SwiGLU) -> Callable[[Tensor], Tensor]:
     return run
 
 
-def muons() -> tuple[Callable[[], None], Callable[[], None]]:
+def build_muons() -> tuple[Callable[[], None], Callable[[], None]]:
     """torch's Muon and ours over the matrices of six small blocks, ours in the precision that runs give it here."""
     shapes = [(3 * 128, 128), (128, 128), (352, 128), (352, 128), (128, 352)] * 6
     matrices = [torch.randn(shape, requires_grad=True) for shape in shapes]
@@ -74,8 +74,8 @@ def pairs() -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
             forward_backward(lambda x: rotate_halves(x, turn), heads),
             forward_backward(lambda x: rotate(x, turn), heads),
         ),
-        "two_products_over_one_swiglu": (forward_backward(one_product(swiglu), x), forward_backward(swiglu, x)),
-        "batched_muon_over_torch": muons(),
+        "two_products_over_one_swiglu": (forward_backward(build_one_product(swiglu), x), forward_backward(swiglu, x)),
+        "batched_muon_over_torch": build_muons(),
     }
 
 

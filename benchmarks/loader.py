@@ -117,7 +117,7 @@ def bare(folder: Path, workers: int, count: int) -> float:
         return len(images) / (time.perf_counter() - start)
 
 
-def rounds(ways: Mapping[str, Callable[[], float]], repeat: int) -> dict[str, list[float]]:
+def measure_in_turn(ways: Mapping[str, Callable[[], float]], repeat: int) -> dict[str, list[float]]:
     """Every way once a round, so that a busy machine hurts all alike."""
     found: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(repeat):
@@ -155,14 +155,14 @@ def start_seconds(folder: Path, shards: int) -> float:
 
 
 def measure(options: argparse.Namespace, root: Path) -> dict[str, Any]:
-    """All figures."""
+    """Measure everything and return the figures as one object for JSON."""
     folder = root / "set"
     make_set(folder, options.pictures, options.shorter)
     figures: dict[str, Any] = {"samples_per_s": {}, "ratio_to_webdataset": {}, "share_of_bare_decode": {}}
     for workers in (0, 1, 2):
         ways = {"ours": ours, "webdataset": theirs, "bare": bare}
-        timed = {name: partial(way, folder, workers, options.samples) for name, way in ways.items()}
-        found = rounds(timed, options.repeat)
+        steps = {name: partial(way, folder, workers, options.samples) for name, way in ways.items()}
+        found = measure_in_turn(steps, options.repeat)
         figures["samples_per_s"][workers] = {name: round(statistics.median(r)) for name, r in found.items()}
         for key, other in (("ratio_to_webdataset", "webdataset"), ("share_of_bare_decode", "bare")):
             pairs = zip(found["ours"], found[other], strict=True)

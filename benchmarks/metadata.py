@@ -162,7 +162,7 @@ def measure(kind: str, inputs: Path, folder: Path, memory_mb: int) -> dict[str, 
 
 
 def _checksum(out: Path) -> int:
-    """Of the rows, whatever their order and files."""
+    """Return a hash of all rows that does not depend on their order or files."""
     import duckdb
 
     row = duckdb.execute(f"SELECT bit_xor(hash(rows)) FROM '{out}/*.parquet' AS rows").fetchone()

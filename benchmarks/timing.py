@@ -14,7 +14,7 @@ from majolica.gpus import find_gpu_of_device
 Step = Callable[[], object]
 
 
-def timed(step: Step, device: torch.device) -> float:
+def time_call(step: Step, device: torch.device) -> float:
     """Seconds of one call, to the end of what it has queued."""
     start = time.perf_counter()
     step()
@@ -22,12 +22,12 @@ def timed(step: Step, device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def rounds(steps: Mapping[str, Step], repeats: int, device: torch.device) -> dict[str, list[float]]:
+def time_in_turn(steps: Mapping[str, Step], repeats: int, device: torch.device) -> dict[str, list[float]]:
     """Every step once a round, so that a busy machine hurts all alike; the first round is thrown away."""
     found: dict[str, list[float]] = {name: [] for name in steps}
     for repeat in range(repeats + 1):
         for name, step in steps.items():
-            seconds = timed(step, device)
+            seconds = time_call(step, device)
             if repeat:
                 found[name].append(seconds)
     return found
@@ -48,6 +48,6 @@ def peak_flops(device: torch.device, dtype: torch.dtype) -> tuple[float, str]:
         return float("nan"), f"unknown for {name}"
     side = 4096
     a, b = torch.randn(2, side, side).to(dtype)
-    fastest = min(timed(lambda: a @ b, device) for _ in range(5))
+    fastest = min(time_call(lambda: a @ b, device) for _ in range(5))
     name = str(dtype).removeprefix("torch.")
     return 2 * side**3 / fastest, f"measured: {side}^3 product in {name} on {torch.get_num_threads()} threads"

@@ -24,9 +24,9 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
-from benchmarks.blocks import same_size, times_as_fast, ways
+from benchmarks.blocks import list_steps, same_size, times_as_fast
 from benchmarks.loader import make_set
-from benchmarks.timing import Step, median_ratio, peak_flops, rounds, timed
+from benchmarks.timing import Step, median_ratio, peak_flops, time_call, time_in_turn
 from majolica.config.model import ModelConfig
 from majolica.config.run import RunConfig
 from majolica.config.split import split_rows
@@ -67,7 +67,7 @@ def first_rows(batch: Batch, rows: int) -> Batch:
     return dataclasses.replace(batch, **parts, large_rows=large_rows)
 
 
-def configured(options: argparse.Namespace, shards: Path, device: torch.device) -> RunConfig:
+def build_config(options: argparse.Namespace, shards: Path, device: torch.device) -> RunConfig:
     """The recipe's model and losses, one process, with the batch and the clean share asked for."""
     start = recipe(options.recipe)
     loss = dataclasses.replace(start.loss, clean_share=options.clean_share, clean_share_end=options.clean_share)
@@ -109,11 +109,11 @@ class FullDepth(nn.Module):
         self.logit_bias = nn.Parameter(torch.tensor(-10.0))
 
     def parts(self) -> dict[str, nn.Module]:
-        """As of `Majolica`."""
+        """Return the same as the method of `Majolica`."""
         return {"perception": self.perception, "text_tower": self.text_tower}
 
     def blocks(self) -> list[BlockCall]:
-        """As of `Majolica`."""
+        """Return the same as the method of `Majolica`."""
         blocks = (*self.perception.blocks, *self.text_tower.blocks)
         return [BlockCall(str(index), block, "transformer") for index, block in enumerate(blocks)]
 
@@ -152,7 +152,7 @@ def parts_of_step(run: state.Run, batch: Batch, device: torch.device, repeats: i
 
     def piece(name: str, work: Callable[[], Any]) -> Any:
         result: list[Any] = []
-        found.setdefault(name, []).append(timed(lambda: result.append(work()), device))
+        found.setdefault(name, []).append(time_call(lambda: result.append(work()), device))
         return result[0]
 
     parts = split_rows(config.loss, len(batch.captions), steps.share_done(run))
@@ -163,7 +163,7 @@ def parts_of_step(run: state.Run, batch: Batch, device: torch.device, repeats: i
             piece("text forward", lambda r=rows: model.read(r.condition.tokens_BL))
             outputs = piece("forward, all", lambda r=rows: run.network(r))
         others = Others.none(clean_pairs(outputs, targets))
-        losses = Objective.of(config, parts, 1).losses(model, outputs, rows, targets, others)
+        losses = Objective.of(config, parts, 1).compute_losses(model, outputs, rows, targets, others)
         piece("backward, all", lambda x=losses: torch.autograd.backward(x["loss"]))
         piece("update", lambda: steps.update(run, 1e-6))
     return {name: round(1e3 * statistics.median(seconds[1:]), 2) for name, seconds in found.items()}
@@ -173,16 +173,16 @@ def data_wait_share(run: state.Run, count: int, device: torch.device) -> float:
     """Share of the time that training waits for the loader, over steps that follow each other at once."""
     steps.optimiser_step(run)
     run.feed.reset()
-    seconds = sum(timed(lambda: steps.optimiser_step(run), device) for _ in range(count))
+    seconds = sum(time_call(lambda: steps.optimiser_step(run), device) for _ in range(count))
     return round(run.feed.reset() / seconds, 4)
 
 
 def measure(options: argparse.Namespace, root: Path) -> dict[str, Any]:
-    """All figures."""
+    """Measure everything and return the figures as one object for JSON."""
     group = Group(0, 1, default_device())
     device = group.device
     make_set(root / "shards", options.pictures, recipe(options.recipe).model.resolution)
-    config = configured(options, root / "shards", device)
+    config = build_config(options, root / "shards", device)
     train_tokenizer((f"photograph {i}" for i in range(2000)), root / "tokenizer.model", VOCAB)
     joint, generation = state.build_run(config, root, group), state.build_run(generation_only(config), root, group)
     batch = next(joint.feed)
@@ -196,7 +196,7 @@ def measure(options: argparse.Namespace, root: Path) -> dict[str, Any]:
         "generation": lambda: steps.optimiser_step(generation),
         "contrastive": contrastive_step(config, rope, batch, tokens_BL, group),
     }
-    seconds = rounds(trainings, options.repeats, device)
+    seconds = time_in_turn(trainings, options.repeats, device)
     waited = data_wait_share(joint, options.repeats, device)
     both = [a + b for a, b in zip(seconds["generation"], seconds["contrastive"], strict=True)]
     joint_seconds = statistics.median(seconds["joint"])
@@ -205,8 +205,8 @@ def measure(options: argparse.Namespace, root: Path) -> dict[str, Any]:
     traced = trace(config)
     flops = (traced.forward_flops + traced.backward_flops) * config.train.accumulate
     blocks, x, missing = same_size(config.model, min(rows, 16), device)
-    block_ways = ways(blocks, x, config.train.precision, network.can_compile(device))
-    block_seconds = rounds(block_ways, options.block_repeats, device)
+    block_ways = list_steps(blocks, x, config.train.precision, network.can_compile(device))
+    block_seconds = time_in_turn(block_ways, options.block_repeats, device)
     joint.feed.close()
     return {
         "recipe": options.recipe,
