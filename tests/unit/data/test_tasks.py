@@ -61,12 +61,12 @@ from functools import partial
 from pathlib import Path
 from chores import sleeps
 from majolica.config.engine import EngineConfig
-from majolica.data.tasks import each
+from majolica.data.tasks import run_tasks
 from majolica.signals import interrupt_on_signals
 if __name__ == "__main__":
     try:
         with interrupt_on_signals():
-            list(each(partial(sleeps, Path(sys.argv[1])), range(8), EngineConfig(workers=2)))
+            list(run_tasks(partial(sleeps, Path(sys.argv[1])), range(8), EngineConfig(workers=2)))
     except KeyboardInterrupt:
         sys.exit(130)
 """
