@@ -101,8 +101,8 @@ def _keep_changes(config: RunConfig, saved: Path) -> None:
 def say_notices(run: state.Run, say: Callable[[str], None]) -> None:
     """Call `say` with each notice about the data that the user should see before training."""
     side, *larger = trained_sizes(run.config)
-    large = (larger[-1], larger[-1]) if larger else None
-    for line in data_notices(run.feed.loader.sets, run.config.data, (side, side), large):
+    shapes, scale = run.feed.loader.order.shapes or [(side, side)], larger[-1] // side if larger else 1
+    for line in data_notices(run.feed.loader.sets, run.config.data, shapes, scale):
         say(line)
 
 

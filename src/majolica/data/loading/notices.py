@@ -10,7 +10,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from majolica.config.data import DataConfig
+from majolica.data.order.buckets import assign_buckets
 from majolica.data.pictures.faults import BadSample
 from majolica.data.pictures.frame import Shape, lost_area, scale_of
 from majolica.data.pictures.opening import upright_size
@@ -48,18 +51,18 @@ class _Row:
     size: Shape
 
 
-def data_notices(sets: Sequence[ShardSet], config: DataConfig, shape: Shape, large: Shape | None = None) -> list[str]:
-    """Return what to say of these sources before training at `shape` (height and width in pixels), and some rows at
-    `large`.
+def data_notices(sets: Sequence[ShardSet], config: DataConfig, shapes: Sequence[Shape], scale: int = 1) -> list[str]:
+    """Return what to say of these sources before training at `shapes` (height and width in pixels), and some rows
+    `scale` times as large.
 
-    There is at most one line on each matter.
+    `shapes` are those of buckets, or one square. There is at most one line on each matter.
     """
     rows = [row for shards in sets for row in _look(shards, ROWS // len(sets) or 1)]
     if not rows:
         return []
     return [
-        *_describe_small(rows, config, large),
-        *_describe_cropped(rows, config, shape),
+        *_describe_small(rows, config, shapes, scale),
+        *_describe_cropped(rows, config, shapes[0]),
         *_describe_flipped(rows, config),
     ]
 
@@ -91,13 +94,19 @@ def _text_of(record: Record) -> str:
     return record.caption if mirrored_words(record.caption) or not isinstance(name, str) else name
 
 
-def _describe_small(rows: Sequence[_Row], config: DataConfig, large: Shape | None) -> list[str]:
-    small = sum(scale_of(row.size, large, config.fit) < 1 for row in rows) if large else 0
-    if not large or small < MANY_CUT * len(rows):
+def _describe_small(rows: Sequence[_Row], config: DataConfig, shapes: Sequence[Shape], scale: int) -> list[str]:
+    if scale == 1:
         return []
+    places = assign_buckets(np.array([row.size for row in rows]), shapes)
+    large = [(scale * height, scale * width) for height, width in shapes]
+    small = sum(scale_of(row.size, large[place], config.fit) < 1 for row, place in zip(rows, places, strict=True))
+    if small < MANY_CUT * len(rows):
+        return []
+    whole = f"{large[0][1]} x {large[0][0]}"
+    asked = whole if len(large) == 1 else f"{scale} times the base picture of their proportions"
     return [
-        f"{small / len(rows):.0%} of the pictures ({small} of {len(rows)} looked at) are smaller than {large[1]} x "
-        f"{large[0]}, and rows of --loss.fine-share that get them are painted at the base resolution only: this run "
+        f"{small / len(rows):.0%} of the pictures ({small} of {len(rows)} looked at) are smaller than {asked}, and rows "
+        "of --loss.fine-share that get them are painted at the base resolution only: this run "
         "learns less of larger pictures, or nothing; use larger pictures, or --loss.fine-share 0"
     ]
 

@@ -30,7 +30,7 @@ def notices(tmp_path: Path, picture: Picture) -> Notices:
             for i, (size, text) in enumerate(zip(sizes, captions, strict=True))
         )
         write_shards(tmp_path / "s", records)
-        return data_notices([ShardSet(tmp_path / "s")], DataConfig(shards="s", **config), SQUARE)
+        return data_notices([ShardSet(tmp_path / "s")], DataConfig(shards="s", **config), [SQUARE])
 
     return say
 
@@ -98,13 +98,13 @@ def test_the_sample_is_bounded(tmp_path: Path, picture: Picture, monkeypatch: py
     read = ShardSet.read
     monkeypatch.setattr(ShardSet, "read", lambda self, i: asked.append(i) or read(self, i))
     sets = [ShardSet(tmp_path / "s"), ShardSet(tmp_path / "s")]
-    assert data_notices(sets, DataConfig(shards="s"), SQUARE) == []
+    assert data_notices(sets, DataConfig(shards="s"), [SQUARE]) == []
     assert len(asked) == ROWS and max(asked) > 2 * ROWS  # spread over the whole set
 
 
 def test_samples_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
     write_shards(tmp_path / "s", [Record(b"no picture", "jpg", "left", {})] * 4)
-    assert data_notices([ShardSet(tmp_path / "s")], DataConfig(shards="s"), SQUARE) == []
+    assert data_notices([ShardSet(tmp_path / "s")], DataConfig(shards="s"), [SQUARE]) == []
 
 
 def test_pictures_too_small_for_the_larger_rows(tmp_path: Path, picture: Picture) -> None:
@@ -112,6 +112,15 @@ def test_pictures_too_small_for_the_larger_rows(tmp_path: Path, picture: Picture
         tmp_path / "s", [Record(picture(i, side, side), "png", "a fox", {}) for i, side in enumerate([48, 64])]
     )
     sets, config = [ShardSet(tmp_path / "s")], DataConfig(shards="s")
-    (line,) = data_notices(sets, config, SQUARE, (64, 64))
+    (line,) = data_notices(sets, config, [SQUARE], 2)
     assert "50% of the pictures (1 of 2 looked at) are smaller than 64 x 64" in line
-    assert data_notices(sets, config, SQUARE, (48, 48)) == data_notices(sets, config, SQUARE) == []
+    assert data_notices(sets, config, [(24, 24)], 2) == data_notices(sets, config, [SQUARE]) == []
+
+
+def test_pictures_of_buckets_are_compared_with_their_own_bucket(tmp_path: Path, picture: Picture) -> None:
+    """A picture of 130 x 90 is lower than the large square, and large enough for its proportions."""
+    write_shards(tmp_path / "s", [Record(picture(i, 130, 90), "png", "a fox", {}) for i in range(3)])
+    sets, config = [ShardSet(tmp_path / "s")], DataConfig(shards="s", buckets=True)
+    assert data_notices(sets, config, [(48, 48), (40, 58)], 2) == []
+    (line,) = data_notices(sets, config, [(48, 48), (48, 69)], 2)
+    assert "100% of the pictures (3 of 3 looked at) are smaller than 2 times the base picture of their" in line
