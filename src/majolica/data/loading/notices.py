@@ -105,9 +105,9 @@ def _describe_small(rows: Sequence[_Row], config: DataConfig, shapes: Sequence[S
     whole = f"{large[0][1]} x {large[0][0]}"
     asked = whole if len(large) == 1 else f"{scale} times the base picture of their proportions"
     return [
-        f"{small / len(rows):.0%} of the pictures ({small} of {len(rows)} looked at) are smaller than {asked}, and rows "
-        "of --loss.fine-share that get them are painted at the base resolution only: this run "
-        "learns less of larger pictures, or nothing; use larger pictures, or --loss.fine-share 0"
+        f"{small / len(rows):.0%} of the pictures ({small} of {len(rows)} looked at) are smaller than {asked}, and "
+        "rows of --loss.fine-share that get them are painted at the base resolution only: this run learns less of "
+        "larger pictures, or nothing; use larger pictures, or --loss.fine-share 0"
     ]
 
 
