@@ -23,7 +23,7 @@ def wide_png() -> bytes:
 
 def test_notices_reach_the_log(tmp_path: Path) -> None:
     write_shards(tmp_path / "s", [Record(wide_png(), "png", "turn left", {}) for _ in range(4)])
-    loader = SimpleNamespace(sets=[ShardSet(tmp_path / "s")])
+    loader = SimpleNamespace(sets=[ShardSet(tmp_path / "s")], order=SimpleNamespace(shapes=[]))
     config = RunConfig(model=ModelConfig(resolution=32), data=DataConfig(shards=str(tmp_path / "s")))
     said: list[str] = []
     say_notices(SimpleNamespace(config=config, feed=SimpleNamespace(loader=loader)), said.append)  # type: ignore[arg-type]
