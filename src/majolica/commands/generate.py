@@ -136,7 +136,7 @@ def generate(
 
 
 def _check_options(prompts: Sequence[str], out: Path, counts: Mapping[str, int], palette: Sequence[str]) -> None:
-    """UserError for what is wrong in any run, before one is loaded."""
+    """Raise UserError for options that no run can follow, before a run is loaded, which takes seconds."""
     if not prompts:
         raise UserError('nothing to paint: give a prompt, as in majolica generate "a dolphin on a teal background"')
     if out.suffix.lower() not in FORMATS:

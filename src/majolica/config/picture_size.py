@@ -66,10 +66,10 @@ def size_of(width: int, height: int, model: ModelConfig) -> PictureSize:
 
 
 def size_around(width: int, height: int, model: ModelConfig) -> PictureSize:
-    """The size from which a picture of any `width` x `height` is cut and scaled down.
+    """Return the size from which a picture of any `width` x `height` can be cut and scaled down.
 
-    It is the smallest of those around it whose proportions are nearest, give or take `NEAR`. Raises UserError, with a
-    size that can be had, if there is none.
+    Of the sizes that are as large in both directions, it is the smallest whose proportions are nearest, give or take
+    `NEAR`. Raises UserError, with a size that can be had, if there is none.
     """
     nearest = _nearest(width, height, model)
     around = [size for size in sizes(model) if size.width >= width and size.height >= height]
@@ -81,7 +81,7 @@ def size_around(width: int, height: int, model: ModelConfig) -> PictureSize:
 
 
 def _nearest(width: int, height: int, model: ModelConfig) -> PictureSize:
-    """The size that is nearest; UserError, which names it, for sides that no picture has."""
+    """Return the nearest size that can be painted. Raises UserError, which names it, for sides that no picture has."""
     asked = f"size {width}x{height}"
     if min(width, height) < 1:
         raise UserError(f"{asked} has no pixels: give two sides above 0")

@@ -36,7 +36,7 @@ class Zero1:
         if group.world == 1:
             return Zero1.without_owners(group)
         sizes = {name: value.numel() for name, value in model.named_parameters()}
-        learned = learned_names(model)
+        learned = {name for name, value in model.named_parameters() if value.requires_grad}
         owner: dict[str, int] = {}
         for names in (matrices & learned, learned - matrices, sizes.keys() - learned):
             load = [0] * group.world
@@ -73,11 +73,6 @@ class Zero1:
                 pieces = flat.split([value.numel() for value in values])  # type: ignore[no-untyped-call]
                 for value, piece in zip(values, pieces, strict=True):
                     value.copy_(piece.view_as(value))
-
-
-def learned_names(model: nn.Module) -> set[str]:
-    """The names of the parameters that are not frozen."""
-    return {name for name, value in model.named_parameters() if value.requires_grad}
 
 
 def gather_on_first(tensors: dict[str, Tensor], group: Group) -> dict[str, Tensor]:

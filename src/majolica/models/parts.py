@@ -66,7 +66,7 @@ def freeze(model: Structured, only: Sequence[str]) -> None:
 
 
 def count_parameters(module: nn.Module) -> int:
-    """How many parameters a model or an adapter has."""
+    """Return how many parameters a model or an adapter has."""
     return sum(value.numel() for value in module.parameters())
 
 

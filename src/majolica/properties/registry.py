@@ -143,7 +143,7 @@ def read_all(
 def read_columns(
     names: Sequence[str], metas: Sequence[Mapping[str, Any]], categories: Mapping[str, EncodeName] = NO_CATEGORIES
 ) -> dict[str, Tensor]:
-    """The values of properties in the metadata of N samples, float32 `(N,)` by name, NaN where a sample has none."""
+    """Return the values of properties in the metadata of N samples by name, float32 `(N,)`; NaN if one has none."""
     import torch
 
     rows = [read_all(names, meta, categories) for meta in metas]

@@ -51,7 +51,7 @@ def openmoji(
 
 
 def _read_aspect(word: str) -> float:
-    """Width over height, of "3:2"; UserError for what is none."""
+    """Return width over height of a word such as "3:2". Raises UserError for any other word."""
     found = re.fullmatch(r"0*([1-9]\d{0,4}):0*([1-9]\d{0,4})", word)
     if not found:
         raise UserError(

@@ -55,7 +55,7 @@ class DrawingPlan:
         return compose(rng, self.drawings, self.resolution, self.objects, avoid=self.combinations, aspect=aspect)
 
     def _aspect(self, index: int) -> float:
-        """That of a training picture, from a stream of its own: what it shows does not depend on it."""
+        """Return the aspect of a training picture. It has a stream of its own, so that what is shown stays the same."""
         rng = np.random.default_rng([self.seed, SPLITS.index("train"), index, 1])
         return self.aspects[int(rng.integers(len(self.aspects)))]
 

@@ -25,7 +25,7 @@ FILES: Mapping[Task, str] = {
     "zeroshot_classification": "clip_benchmark",
     "zeroshot_retrieval": "clip_benchmark_retrieval",
 }
-"""The beginnings of the names of files."""
+"""What the name of a file begins with, so that two tasks on one folder have two files."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class BenchmarkedModel:
     pretrained: str = ""
 
     def files(self, metrics: Mapping[str, float], task: Task, source: str) -> dict[str, str]:
-        """The result on the pictures in a folder, by the name of its file."""
+        """Return the file for a result on the pictures in the folder `source`: its name and its content."""
         dataset = Path(source).name
         result = benchmark_result(metrics, task, dataset, self.model, self.pretrained)
         return {f"{FILES[task]}-{dataset}.json": json.dumps(result)}
