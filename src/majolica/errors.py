@@ -25,6 +25,12 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     return UserError(f"unknown {kind} {name!r}: {hint} are {', '.join(names) or 'none'}")
 
 
+def shorten_value(value: object) -> str:
+    """Return a value as a message shows it: on one line, and at most 60 characters."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def to_printable(name: object) -> str:
     """A file name in a form that any terminal can print.
 

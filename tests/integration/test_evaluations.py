@@ -73,7 +73,7 @@ class SharedPictures:
     name: str = "shared"
 
     def count_paintings(self, data: EvalData) -> float:
-        return self.painted.count(data)
+        return self.painted.claim(data)
 
     def explain_lack(self, data: EvalData) -> str:
         return data.explain_no_captions()

@@ -67,8 +67,9 @@ ALLOWED = {
     "estimate": {"activation", "config", "distributed", "gpus", "models", "objectives", "train"},
 }
 TOP = {"cli", "commands", "__main__"}
-FOR_ALL = {"errors", "files", "lock", "scratch", "machine", "plurals", "signals", "device", "__version__"}
+FOR_ALL = {"callbacks", "errors", "files", "lock", "scratch", "machine", "plurals", "signals", "device", "__version__"}
 LIGHT = (
+    "callbacks.py",
     "cli.py",
     "errors.py",
     "files.py",

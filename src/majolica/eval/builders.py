@@ -59,7 +59,7 @@ def build_zero_shot(context: Context) -> Evaluator:
     return LabelledZeroShot(
         _open_labelled(context),
         _find_templates(context),
-        tell=context.tell,
+        progress=context.progress,
         model=_name_model(context),
     )
 
@@ -69,7 +69,7 @@ def build_early_sight(context: Context) -> Evaluator:
     if context.options.labels and not context.data:
         raise UserError("early-sight reads the labels of given pictures: name these too, with --data")
     pictures = _open_labelled(context) if context.data else None
-    return EarlySight(pictures, templates=_find_templates(context), tell=context.tell)
+    return EarlySight(pictures, templates=_find_templates(context), progress=context.progress)
 
 
 def build_retrieval(context: Context) -> Evaluator:
@@ -101,7 +101,7 @@ def build_probe(context: Context) -> Evaluator:
     """Build the linear probe and k-NN on labelled pictures, of which a part is the test set."""
     if context.data is None:
         return Missing("probe", "Labelled pictures are needed: name them with --data.")
-    return Probes(_open_labelled(context), tell=context.tell)
+    return Probes(_open_labelled(context), progress=context.progress)
 
 
 def build_distances(context: Context) -> Evaluator:
@@ -151,7 +151,7 @@ def build_coco(context: Context) -> Evaluator:
         context.folder,
         options.size or None,
         context.brush,
-        progress=context.tell,
+        progress=context.progress,
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from majolica.callbacks import ReportProgress, ignore_progress
 from majolica.config.io import load_config
 from majolica.errors import UserError
 from majolica.eval.brush import Brush
@@ -50,7 +51,7 @@ class Correction:
 def calibrate_run(
     run: Path,
     processes: int = 0,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: ReportProgress = ignore_progress,
     property_files: Sequence[Path] = (),
     say: Callable[[str], None] = lambda message: None,
 ) -> dict[str, Correction]:

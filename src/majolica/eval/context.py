@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from majolica.callbacks import ReportProgress, ignore_progress
 from majolica.config.evaluation import EvaluatorConfig
 from majolica.config.resolutions import trained_sizes
 from majolica.config.run import RunConfig
@@ -19,8 +20,6 @@ from majolica.eval.judge.panel import Panel
 from majolica.eval.paintings import Paintings
 from majolica.features.extractor import open_extractor
 from majolica.properties.registry import choose_measured, find_property
-
-Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Context:
     """The run folder, in which features of pictures are kept; None keeps none."""
     in_training: bool = False
     """Whether the weights change from one evaluation to the next, so that painted pictures are not kept."""
-    tell: Tell = field(default=lambda done, total: None)
+    progress: ReportProgress = ignore_progress
     """Hears how many pictures of a set an evaluator has read, and of how many."""
 
     @property
@@ -112,13 +111,13 @@ def make_context(
     options: EvaluatorConfig,
     pictures: int = 256,
     folder: Path | None = None,
-    tell: Tell = lambda done, total: None,
+    progress: ReportProgress = ignore_progress,
     in_training: bool = False,
 ) -> Context:
     """Return a context that paints as `options` say, and `pictures` captions if they do not say how many."""
     brush = Brush(options.steps, options.guidance, options.seed)
     painted = Paintings(options.pictures or pictures, brush)
-    return Context(config, properties, judges, weights, options, painted, folder, in_training, tell)
+    return Context(config, properties, judges, weights, options, painted, folder, in_training, progress)
 
 
 def without_judges(reason: str) -> Judges:

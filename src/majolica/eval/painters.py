@@ -10,6 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from majolica.callbacks import ReportProgress
 from majolica.errors import Notice
 from majolica.eval.halving import paint_in_halves
 from majolica.eval.protocol import READING, PipelineLike
@@ -37,7 +38,7 @@ class Workload:
     """How much of an evaluation is done, counted in pictures of the base resolution."""
 
     total: float
-    tell: Callable[[int, int], None]
+    progress: ReportProgress
     painted: float = 0.0
     judge_share: Callable[[], float] = field(default=lambda: 1.0)
     """Returns the share of the judges' training that is done, from 0 to 1."""
@@ -51,9 +52,9 @@ class Workload:
         self.show()
 
     def show(self) -> None:
-        """Call `tell` with the work that is done and the whole work."""
+        """Call `progress` with the work that is done and the whole work."""
         whole = round(self.total) + JUDGE
-        self.tell(min(whole, round(self.painted + JUDGE * self.judge_share())), whole)
+        self.progress(min(whole, round(self.painted + JUDGE * self.judge_share())), whole)
 
 
 class Painters:

@@ -28,10 +28,15 @@ class Paintings:
     pictures: int = 256
     brush: Brush = field(default_factory=Brush)
     _done: Painted | None = None
+    _claimed: bool = False
 
-    def count(self, data: EvalData) -> int:
-        """Return how many pictures it paints, which is at most the number of captions."""
-        return min(self.pictures, len(data.prompts()))
+    def claim(self, data: EvalData) -> int:
+        """Return how many pictures it will paint, to the first evaluator that asks; 0 to the others, which share them.
+
+        So the sum over all evaluators is what will be painted.
+        """
+        first, self._claimed = not self._claimed, True
+        return min(self.pictures, len(data.prompts())) if first else 0
 
     def paint(self, pipeline: PipelineLike, data: EvalData) -> Painted:
         """Return the pictures, which are painted at the first call.

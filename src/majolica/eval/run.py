@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from majolica.callbacks import ReportProgress, ignore_progress
 from majolica.config.io import load_config, to_yaml
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
@@ -40,7 +41,7 @@ CONTROL = ("control-brief", *SUITES["control"])
 def evaluate(
     request: EvaluationRequest,
     say: Say = lambda message: None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: ReportProgress = ignore_progress,
 ) -> dict[str, float]:
     """Evaluate a run, write its results into its folder, and return its metrics.
 

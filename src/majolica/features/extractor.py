@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from majolica.callbacks import ReportProgress
 from majolica.errors import unknown_name
 from majolica.features.conventions import SIDE, find_convention
 from majolica.features.inception import WIDTH
-from majolica.features.inception_download import Progress, fetch_inception
+from majolica.features.inception_download import fetch_inception
 from majolica.features.inception_weights import load_inception
 from majolica.features.resize import check_images
 from majolica.features.vision_towers import TOWERS, load_tower
@@ -46,7 +47,7 @@ def open_extractor(
     device: torch.device,
     *,
     convention: str = "clean-fid",
-    progress: Progress | None = None,
+    progress: ReportProgress | None = None,
 ) -> Extractor:
     """Return the extractor called `name` ("inception", "dinov2" or "clip"), whose network runs on `device`.
 
@@ -64,7 +65,7 @@ def open_extractor(
 
 
 def _open_inception(
-    weights: Path | None, device: torch.device, convention: str, progress: Progress | None
+    weights: Path | None, device: torch.device, convention: str, progress: ReportProgress | None
 ) -> Extractor:
     found = find_convention(convention)
     loaded = load_inception(weights or fetch_inception(progress), device)

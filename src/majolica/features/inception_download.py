@@ -6,16 +6,14 @@ import hashlib
 import http.client
 import os
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+from majolica.callbacks import ReportProgress, ignore_progress
 from majolica.errors import UserError
 from majolica.features.inception_weights import CANONICAL
 from majolica.files import whole_file
 from majolica.run.weights import digest
-
-Progress = Callable[[int, int], None]
-"""Called with the bytes that have arrived and their total (0 if the server does not say it)."""
 
 URLS = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
@@ -36,7 +34,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("MAJOLICA_CACHE") or Path.home() / ".cache" / "majolica")
 
 
-def fetch_inception(progress: Progress | None = None) -> Path:
+def fetch_inception(progress: ReportProgress | None = None) -> Path:
     """Return the file with the published weights of Inception; download it if the cache does not have it (96 MB).
 
     A file counts only if its SHA-256 is the published one. Raises UserError if it cannot be downloaded or written.
@@ -49,7 +47,7 @@ def fetch_inception(progress: Progress | None = None) -> Path:
     for url in URLS:
         path = folder / url.rsplit("/", 1)[1]
         try:
-            _download(url, path, CANONICAL[path.name], progress or (lambda done, total: None))
+            _download(url, path, CANONICAL[path.name], progress or ignore_progress)
             return path
         except _Failed as failure:
             reasons.append(f"{url} ({failure})")
@@ -59,7 +57,7 @@ def fetch_inception(progress: Progress | None = None) -> Path:
     )
 
 
-def _download(url: str, path: Path, sha256: str, progress: Progress) -> None:
+def _download(url: str, path: Path, sha256: str, progress: ReportProgress) -> None:
     """Download `url` to `path`, which appears only if all of it has arrived as published."""
     hasher = hashlib.sha256()
     with whole_file(path, "set MAJOLICA_CACHE to another folder") as file:
@@ -70,7 +68,7 @@ def _download(url: str, path: Path, sha256: str, progress: Progress) -> None:
             raise _Failed(f"its SHA-256 is {hasher.hexdigest()} and not {sha256}")
 
 
-def _receive(url: str, progress: Progress) -> Iterator[bytes]:
+def _receive(url: str, progress: ReportProgress) -> Iterator[bytes]:
     done = 0
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from majolica.errors import UserError, unknown_name
+from majolica.errors import UserError, shorten_value, unknown_name
 from majolica.plurals import counted
 from majolica.properties.categories import NameTable, fold_name
 from majolica.properties.quantiles import from_quantile
@@ -127,29 +127,29 @@ def read_percentile(name: str, text: str) -> float:
         percent = math.nan
     if not 0 <= percent <= 100:
         wanted = "a number, or a percentile of the training pictures from p0 to p100"
-        raise UserError(f"{name} is {_shorten_value(text)}: give {wanted}")
+        raise UserError(f"{name} is {shorten_value(text)}: give {wanted}")
     return percent / 100
 
 
 def _read_property(name: str, given: Values, names: tuple[str, ...], count: int, quantiles_PK: Tensor) -> Tensor:
     if isinstance(given, str):
         if name not in names:
-            raise UserError(f"{name} is {_shorten_value(given)}: this run was not trained with it, so give a number")
+            raise UserError(f"{name} is {shorten_value(given)}: this run was not trained with it, so give a number")
         if find_property(name).circular:
-            raise UserError(f"{name} is {_shorten_value(given)}: a circle has no percentiles, so give a number")
+            raise UserError(f"{name} is {shorten_value(given)}: a circle has no percentiles, so give a number")
         value = from_quantile(read_percentile(name, given), quantiles_PK[names.index(name)])
         return torch.full((count,), min(max(value, find_property(name).low), find_property(name).high))
     try:
         values = torch.as_tensor(np.asarray(given, dtype=np.float64) if isinstance(given, Sequence) else given)
         values = values.to("cpu", torch.float32)
     except (TypeError, ValueError, RuntimeError):
-        raise UserError(f"{name} is {_shorten_value(given)}: give a number, or one for each picture") from None
+        raise UserError(f"{name} is {shorten_value(given)}: give a number, or one for each picture") from None
     if values.ndim > 1 or (values.ndim == 1 and len(values) != count):
         raise _other_number(name, values.numel(), count)
     scale = find_property(name)
     low, high = torch.tensor([scale.low, scale.high])  # as float32, like the values, so that both ends are allowed
     if not bool(((low <= values) & (values <= high)).all()):
-        raise UserError(f"{name} runs from {scale.low} to {scale.high} ({scale.unit}), not {_shorten_value(given)}")
+        raise UserError(f"{name} runs from {scale.low} to {scale.high} ({scale.unit}), not {shorten_value(given)}")
     return values.expand(count)
 
 
@@ -166,12 +166,12 @@ def read_category(name: str, given: Values, count: int, table: NameTable | None)
         )
     if not table.names:
         raise UserError(
-            f"{name} is {_shorten_value(given)}: this run has no names of it in its properties.json, so leave it out"
+            f"{name} is {shorten_value(given)}: this run has no names of it in its properties.json, so leave it out"
         )
     if isinstance(given, Tensor):
         known = torch.tensor([table(each) for each in table.names])
         if given.shape != (count,) or not bool(torch.isin(given.cpu().float(), known).all()):
-            raise UserError(f"{name} is {_shorten_value(given)}: give names of it, as {table.names[0]!r}")
+            raise UserError(f"{name} is {shorten_value(given)}: give names of it, as {table.names[0]!r}")
         return given.cpu().float()
     words = list(given) if isinstance(given, Sequence | np.ndarray) and not isinstance(given, str) else [given]
     if len(words) not in (1, count):
@@ -186,7 +186,7 @@ def _read_name(name: str, given: object, table: NameTable) -> float:
     if math.isnan(value) and re.fullmatch(r"p\d+(\.\d+)?", word):
         raise UserError(f"{name} is {word}: names have no percentiles, so give one of {', '.join(table.names)}")
     if math.isnan(value):
-        raise unknown_name(name, _shorten_value(given), table.names)
+        raise unknown_name(name, shorten_value(given), table.names)
     return value
 
 
@@ -210,7 +210,7 @@ def read_whole(given: object, what: str) -> int:
             raise TypeError
         return operator.index(given)  # type: ignore[arg-type]
     except TypeError:
-        raise UserError(f"{what} is {_shorten_value(given)}: give a whole number") from None
+        raise UserError(f"{what} is {shorten_value(given)}: give a whole number") from None
 
 
 def read_number(given: object, what: str, wanted: str) -> float:
@@ -220,7 +220,7 @@ def read_number(given: object, what: str, wanted: str) -> float:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise UserError(f"{what} is {_shorten_value(given)}: give {wanted}")
+        raise UserError(f"{what} is {shorten_value(given)}: give {wanted}")
     return number
 
 
@@ -230,9 +230,3 @@ def read_weight(given: object, what: str) -> float:
     if weight < 0:
         raise UserError(f"{what} is {weight:g}: give 0 or more, 1 for none, 2 as a rule")
     return weight
-
-
-def _shorten_value(given: object) -> str:
-    """A value as it stands in an error message: on one line, and at most 60 characters."""
-    text = " ".join(str(given).split())
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from majolica.callbacks import ReportProgress
 from majolica.config.resolutions import beyond_training_notes
 from majolica.data.pictures.fit import fit_picture
 from majolica.errors import UserError
@@ -29,7 +30,7 @@ from majolica.sampling.palettes import list_palettes
 from majolica.sampling.placement import has_frame, place_subjects
 from majolica.sampling.references import read_references, tell_apart
 from majolica.sampling.request import PaintRequest, PaintSettings, read_settings, read_size
-from majolica.sampling.solvers import Progress, Tick, make_tick
+from majolica.sampling.solvers import Tick, make_tick
 from majolica.sampling.wish import Wish
 from majolica.sampling.wishes import read_wish
 from majolica.text.notices import text_notices
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 
 @torch.inference_mode()
-def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: Progress | None = None) -> Tensor:
+def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: ReportProgress | None = None) -> Tensor:
     """Paint what one object asks for: uint8 `(B, 3, H, W)` on the CPU; see `Pipeline.paint`."""
     settings = read_settings(request, pipeline.config, pipeline.properties)
     texts, at_once = read_texts(request.prompts), read_count(request.batch, "the batch")

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from majolica.callbacks import ReportProgress
 from majolica.config.run import RunConfig
 from majolica.data.pictures.frame import Fit
 from majolica.models.conditions import Condition
@@ -24,7 +25,6 @@ from majolica.sampling.notices import warn
 from majolica.sampling.paint_pictures import build_condition, paint_pictures
 from majolica.sampling.palettes import Palettes
 from majolica.sampling.request import PaintRequest, Size
-from majolica.sampling.solvers import Progress
 from majolica.text.notices import label_notices, text_notices
 from majolica.text.templates import choose_templates, embed_labels, left_out_notice, read_templates
 from majolica.text.tokenizer import Tokenizer
@@ -104,43 +104,53 @@ class Pipeline:
         reference_guidance: float | None = None,
         palette: Palettes | None = None,
         any_size: bool = False,
-        progress: Progress | None = None,
+        progress: ReportProgress | None = None,
     ) -> Tensor:
-        """Paint one picture for each prompt: uint8 `(B, 3, H, W)`. A string is one prompt.
+        """Paint one picture for each prompt.
 
-        `size` is a multiple of the base resolution, or width and height between 1:3 and 3:1, as
-        "640x384" or (640, 384). One seed gives the same picture at every multiple of a size, with
-        more detail at a larger one. With `any_size` it may be any size: the next larger one that the model can paint
-        is cut to its proportions and scaled down. `properties` maps names of properties to values in their
-        units, or to percentiles of the training pictures such as "p90". They are what pictures should
-        measure: predictions are kept to them while a picture is painted (`sampling.projection`), unless
-        `project` is False, and where the run has been calibrated (`majolica calibrate`) the model is asked
-        for what makes pictures measure so, unless `raw` is set. By projection also properties are
-        followed that the model has not learned; with `hold` all others stay what they are in the picture
-        without any, which takes twice the time. `seed` is a whole number from
-        0 to 2^63; each may be one value for all pictures or a sequence with one for each.
-        `guidance` of 1 turns all guidance off, including that of properties. `property_guidance` is
-        one weight for all properties together, or a dictionary with weights of their own; where none
-        is given, it is 2, and 3 for what is measured on pixels and cannot be projected. `last_time` is the
-        flow time from which the last step goes to 1; "auto" is the time below which 99 % of the noisy rows
-        of training lay.
-        `tile` is the side in pixels of the parts in which a picture is decoded, which bounds the
-        memory: "auto" uses tiles of 512 for pictures beyond 1024 px, and "off" decodes every picture
-        at once.
-        Of several `candidates` for each picture, the model's own eye chooses one early on.
-        `reference` is a picture whose subject and style are followed beside the prompt, or one for each
-        prompt, if the run was taught that (`majolica extend RUN --reference`); `reference_guidance` says
-        how strongly: 2 if it is None, and 1 where guidance is off. `palette` names two to five colours of which
-        pictures are to be made, such as "teal, #f4a261, white"; by projection, on any run.
-        `progress` hears how many steps are done, and of how many.
+        A picture depends on its own prompt, properties, settings and seed alone. On one machine with one number of
+        threads that holds bit for bit while pictures are painted one at a time. `seed`, `properties`, `reference` and
+        `palette` may each be one for all pictures, or a sequence with one for each.
 
-        A picture depends on its own prompt, properties, settings and seed alone. On one machine
-        with one number of threads that holds bit for bit while pictures are painted one at a time.
-        A larger `batch` is quicker, but its rounding moves some values by 1 of 255, and more where a palette has
-        two colours that suit a pixel equally well.
+        Args:
+            prompts: What to paint; a string is one prompt.
+            size: A multiple of the base resolution (the default), or width and height between 1:3 and 3:1, as "640x384"
+                or (640, 384). One seed gives the same picture at every multiple of a size, with more detail at a
+                larger one.
+            properties: Values by name, in the unit of the property, or percentiles of the training pictures such as
+                "p90". They are what pictures should measure.
+            steps: Steps of the solver; more are slower and finer.
+            guidance: How strongly to follow the prompt. 1 turns all guidance off, that of properties too.
+            seed: A whole number from 0 to 2^63.
+            solver: "heun", which evaluates the model twice a step, or "euler".
+            property_guidance: One weight for all properties together, or a weight for each name. The usual ones are 2,
+                and 3 for what is measured on pixels and cannot be projected.
+            batch: Pictures painted at once. More are quicker, but their rounding moves some values by 1 of 255, and
+                more where a palette has two colours that suit a pixel equally well.
+            last_time: The flow time, 0 for noise and 1 for the picture, from which the last step goes to 1. "auto" is
+                the time below which 99 % of the noisy rows of training lay.
+            tile: The side in pixels of the parts in which a picture is decoded, which bounds the memory. "auto" uses
+                512 for pictures beyond 1024 px, and "off" decodes every picture at once.
+            candidates: Beginnings of each picture, of which the model's own eye chooses one early on.
+            project: Keep predictions to `properties` while a picture is painted (`sampling.projection`). So also
+                properties are followed that the model has not learned.
+            hold: Keep all other properties what they are in the picture without any. It takes twice the time.
+            raw: Leave out the calibration of the run (`majolica calibrate`), by which the model is asked for what makes
+                pictures measure the values.
+            reference: A picture whose subject and style are followed beside the prompt, if the run was taught that
+                (`majolica extend RUN --reference`).
+            reference_guidance: How strongly to follow `reference`: 2 if it is None, and 1 where guidance is off.
+            palette: Two to five colours of which pictures are to be made, such as "teal, #f4a261, white". Predictions
+                are projected onto them, so any run can.
+            any_size: Let `size` be any: the smallest size around it that the model can paint is cut to its proportions
+                and scaled down.
+            progress: Called with how many steps are done, and of how many.
 
-        Raises UserError for what cannot be painted, and warns (`Notice`) of what cannot be painted
-        well.
+        Returns:
+            The pictures, uint8 `(B, 3, H, W)`.
+
+        Raises:
+            UserError: for what cannot be painted. A `Notice` warns of what cannot be painted well.
         """
         chosen = {} if properties is None else properties
         request = PaintRequest(
@@ -166,7 +176,7 @@ class Pipeline:
         )
         return self.paint_request(request, progress)
 
-    def paint_request(self, request: PaintRequest, progress: Progress | None = None) -> Tensor:
+    def paint_request(self, request: PaintRequest, progress: ReportProgress | None = None) -> Tensor:
         """Paint what one object asks for, in the way of `paint`."""
         return paint_pictures(self, request, progress)
 

@@ -27,14 +27,13 @@ Size = int | str | tuple[int, int] | None
 
 @dataclass(frozen=True)
 class PaintRequest:
-    """What `Pipeline.paint` is asked for, in the same words.
+    """What `Pipeline.paint` is asked for; its arguments are explained there.
 
     Nothing of it is checked before it is painted.
     """
 
     prompts: Texts
     size: Size = None
-    """See `read_size`."""
     properties: Mapping[str, Values] = field(default_factory=dict)
     steps: int = 20
     guidance: float = 2.0
@@ -43,24 +42,15 @@ class PaintRequest:
     property_guidance: PropertyWeights = None
     batch: int = 1
     last_time: float | str = "auto"
-    """Flow time from which the last step goes to 1; see `read_last_time`."""
     tile: int | str = "auto"
-    """Side in pixels of the parts in which a large picture is decoded; see `read_tile`."""
     candidates: int = 1
-    """How many beginnings of each picture the model chooses from; see `sampling.candidates`."""
     project: bool = True
-    """Whether predicted pictures are kept to the properties that are set; see `sampling.projection`."""
     hold: bool = False
-    """Whether all other properties are kept as they are in the picture without any; this takes twice the time."""
     raw: bool = False
-    """Whether properties are asked for as they are given, without the calibration of the run."""
     reference: Pictures | None = None
-    """A picture for all prompts to follow, or one for each; see `majolica.models.reference`."""
     reference_guidance: float | None = None
     palette: Palettes | None = None
-    """Two to five colours of which pictures are to be made, such as "teal, #f4a261, white": for all or for each."""
     any_size: bool = False
-    """Whether `size` may be any: a size around it, which the model can paint, is then cut and scaled down to it."""
 
     def part(self, rows: slice) -> PaintRequest:
         """The request for some of its pictures, to be painted in one batch.

@@ -13,19 +13,19 @@ from itertools import count, pairwise
 import torch
 from torch import Tensor
 
+from majolica.callbacks import ReportProgress
+
 Denoiser = Callable[[Tensor, float], Tensor]
 """From a noisy image and a flow time to the predicted clean image."""
 Tick = Callable[[], None]
 """Called after each step."""
-Progress = Callable[[int, int], None]
-"""Hears how many steps are done, and of how many."""
 
 
 def ignore_tick() -> None:
     """The tick where nobody watches."""
 
 
-def make_tick(progress: Progress | None, total: int) -> Tick:
+def make_tick(progress: ReportProgress | None, total: int) -> Tick:
     """A tick that tells `progress` how many of `total` steps are done."""
     if progress is None:
         return ignore_tick

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from majolica.adapters.card import AdapterCard
 from majolica.adapters.store import FOLDER, save_adapter
+from majolica.callbacks import ReportProgress, ignore_progress
 from majolica.config.flow_times import time_quantile
 from majolica.config.loss import LossConfig
 from majolica.config.run import RunConfig
@@ -27,7 +28,6 @@ from majolica.properties.registry import find_property
 from majolica.sampling.pipeline import Pipeline
 from majolica.train.lesson import (
     LessonPlan,
-    Progress,
     describe_lesson,
     draw_noisy_rows,
     flow_loss,
@@ -58,7 +58,7 @@ class ExtendRequest:
 def extend(
     request: ExtendRequest,
     say: Callable[[str], None] = lambda message: None,
-    progress: Progress = lambda done, total: None,
+    progress: ReportProgress = ignore_progress,
 ) -> Path:
     """Teach the property, write the adapter, and return its path.
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from majolica.adapters.reference_card import KIND, ReferenceCard
 from majolica.adapters.store import FOLDER, save_adapter
+from majolica.callbacks import ReportProgress, ignore_progress
 from majolica.config.run import RunConfig
 from majolica.data.loading.loader import Batch
 from majolica.models.conditions import Condition, Reference
@@ -28,7 +29,6 @@ from majolica.train.lesson import (
     REFERENCE_RATE,
     LessonPlan,
     NoisyRows,
-    Progress,
     describe_lesson,
     draw_noisy_rows,
     flow_loss,
@@ -65,7 +65,7 @@ class ReferenceRequest:
 def extend_reference(
     request: ReferenceRequest,
     say: Callable[[str], None] = lambda message: None,
-    progress: Progress = lambda done, total: None,
+    progress: ReportProgress = ignore_progress,
 ) -> Path:
     """Teach the run to follow a reference picture, write the adapter, and return its path.
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from majolica.callbacks import ReportProgress
 from majolica.config.loss import LossConfig
 from majolica.config.run import RunConfig
 from majolica.data.counter import mix
@@ -31,8 +32,6 @@ STREAM = 0xADA9
 """Makes the random draws of a row differ from those of other trainings."""
 PROPERTY_RATE, REFERENCE_RATE = 0.03, 0.003
 """Peak learning rates: offsets learn faster than words."""
-Progress = Callable[[int, int], None]
-"""Hears how much of how much is done."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +127,7 @@ def learn(
     loss: Callable[[Batch], Tensor],
     loader: Loader,
     plan: LessonPlan,
-    progress: Progress,
+    progress: ReportProgress,
 ) -> Effort:
     """Train an adapter of a model for the minutes or the steps of `plan`; returns what it took.
 

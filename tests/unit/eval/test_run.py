@@ -18,6 +18,7 @@ from majolica.data.loading.split import load_split
 from majolica.errors import UserError
 from majolica.eval import begin_judges, run_data
 from majolica.eval import run as run_module
+from majolica.eval.painters import JUDGE
 from majolica.eval.records import read_records
 from majolica.eval.request import EvaluationRequest
 from majolica.eval.run import evaluate
@@ -98,6 +99,13 @@ def test_a_run_on_other_pictures_is_evaluated_without_names_and_judges(folder: P
     assert "control_rho" in metrics and "zero_shot_top1" not in metrics
     with pytest.raises(UserError, match="fidelity cannot evaluate this run: Its judges learn to name the drawings"):
         evaluate(EvaluationRequest(folder, ("fidelity",)))
+
+
+@pytest.mark.parametrize("names", [("likeness",), ("fidelity", "likeness")])
+def test_pictures_that_evaluators_share_are_counted_once(folder: Path, names: tuple[str, ...]) -> None:
+    shown: list[tuple[int, int]] = []
+    evaluate(EvaluationRequest(folder, names, pictures=7), progress=lambda done, total: shown.append((done, total)))
+    assert shown[-1] == (JUDGE + 7, JUDGE + 7)
 
 
 def test_no_run_at_all(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -57,22 +57,11 @@ def tokenizer(
         recipe: The recipe that will train with it: captions are measured against the length that it reads.
         length: That length in pieces, where model.text.length is set to something else.
     """
-    if not folders:
-        raise UserError("say whose captions: majolica data tokenizer DIR... --out tokenizer.model")
     text = named_recipe(recipe).model.text
     vocab, length = text.vocab if vocab is None else vocab, text.length if length is None else length
-    if sample < 1 or vocab < 1:
-        raise UserError("--sample and --vocab must be at least 1")
-    if length < 2:
-        raise UserError(f"--length is {length}: a piece and the end of the caption are the least")
-    if vocab > _MOST_PIECES:
-        raise UserError(f"--vocab is {vocab}: {_MOST_PIECES:,} are the most")
-    if out.exists():
-        raise UserError(f"{out} exists, and models may depend on it: remove it, or name another with --out")
-    check_writable(out)
+    _check_request(folders, out, vocab, sample, length)
     from majolica.data.loading.captions import draw_captions
     from majolica.data.store.shards import ShardSet
-    from majolica.text.notices import cut_share_notice, fewer_pieces_notice
     from majolica.text.tokenizer import Tokenizer, train_tokenizer
 
     with ExitStack() as opened:
@@ -86,12 +75,12 @@ def tokenizer(
         pieces = train_tokenizer(_show_reading(drawn, min(sample, total)), out, vocab, sample, kind)
         seconds = time.perf_counter() - start
         measured = list(_Readable(draw_captions(sources, _MEASURED, seed + 1)))
-    known = describe_lengths(Tokenizer(out), measured, length)
-    read = min(sample, total) - drawn.left_out - faults.total()
+    model = Tokenizer(out)
+    known = describe_lengths(model, measured, length)
     report = {
         "kind": kind,
         "pieces": pieces,
-        "captions": read,
+        "captions": min(sample, total) - drawn.left_out - faults.total(),
         "captions_in_all": total,
         "not_utf8": drawn.left_out,
         "seed": seed,
@@ -99,15 +88,42 @@ def tokenizer(
         **known,
     }
     write_atomic(out.with_suffix(".report.json"), json.dumps(report, indent=1))
-    print(f"{out}: {counted(pieces, 'piece')} from {read:,} of {counted(total, 'caption')} in {seconds:.0f} s")
-    if pieces < vocab:
-        print(fewer_pieces_notice(pieces, vocab, "--vocab"))
+    read, whole = report["captions"], counted(total, "caption")
+    print(f"{out}: {counted(pieces, 'piece')} from {read:,} of {whole} in {seconds:.0f} s")
+    _print_fit(model, measured, known, vocab, length)
+    _print_left_out(drawn.left_out, faults)
+
+
+def _check_request(folders: Sequence[str], out: Path, vocab: int, sample: int, length: int) -> None:
+    """Raise UserError for a request that no captions can fulfil, before they are read."""
+    if not folders:
+        raise UserError("say whose captions: majolica data tokenizer DIR... --out tokenizer.model")
+    if sample < 1 or vocab < 1:
+        raise UserError("--sample and --vocab must be at least 1")
+    if length < 2:
+        raise UserError(f"--length is {length}: a piece and the end of the caption are the least")
+    if vocab > _MOST_PIECES:
+        raise UserError(f"--vocab is {vocab}: {_MOST_PIECES:,} are the most")
+    if out.exists():
+        raise UserError(f"{out} exists, and models may depend on it: remove it, or name another with --out")
+    check_writable(out)
+
+
+def _print_fit(model: Tokenizer, captions: list[str], known: dict[str, Any], vocab: int, length: int) -> None:
+    """Print how well the vocabulary fits the captions, and notices of what fits badly."""
+    from majolica.text.notices import cut_share_notice, fewer_pieces_notice
+
+    if model.vocab < vocab:
+        print(fewer_pieces_notice(model.vocab, vocab, "--vocab"))
     print(_describe_fit(known, length))
-    if line := cut_share_notice(Tokenizer(out), measured, length):
+    if line := cut_share_notice(model, captions, length):
         print(line)
-    if drawn.left_out:
-        is_are = plural(drawn.left_out, "is", "are")
-        print(f"left out: {counted(drawn.left_out, 'caption')} that {is_are} not UTF-8")
+
+
+def _print_left_out(not_utf8: int, faults: Counter[str]) -> None:
+    """Print which captions taught the vocabulary nothing, if there are any."""
+    if not_utf8:
+        print(f"left out: {counted(not_utf8, 'caption')} that {plural(not_utf8, 'is', 'are')} not UTF-8")
     if faults:
         print("left out: " + ", ".join(f"{count:,} x {reason}" for reason, count in faults.most_common()))
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from majolica.callbacks import ReportProgress
 from majolica.data.drawings.compose import BACKGROUNDS, Sample, compose
 from majolica.data.drawings.openmoji import (
     ATTRIBUTION,
@@ -95,7 +96,7 @@ def make_openmoji(
     seed: int = 0,
     heldout: int = 512,
     combinations: int = 512,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ReportProgress | None = None,
     aspects: Sequence[float] = (1.0,),
 ) -> None:
     """Write `samples` training pictures of `resolution` px, plus held-out ones, as tars under `out`.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -25,14 +25,12 @@ from majolica.data.fetch.rows import read_rows
 from majolica.data.fetch.session import raise_file_limit
 from majolica.data.fetch.shard import Shard
 from majolica.data.fetch.status import EMPTY_CAPTION, Failure, worth_repeating
-from majolica.data.fetch.totals import Totals
+from majolica.data.fetch.totals import ReportTotals, Totals
 from majolica.data.fetch.urls import first_url
 from majolica.data.pictures.memory import MemoryBudget
 from majolica.data.pictures.opening import WEB
 from majolica.errors import UserError
 from majolica.machine import cores
-
-Tell = Callable[[Totals], None]
 
 
 @dataclass(slots=True)
@@ -47,18 +45,18 @@ class _CrawlRow:
     attempts: int = 0
 
 
-def crawl(config: FetchConfig, plan: FetchPlan, shards: Sequence[int], tell: Tell) -> list[dict[str, Any]]:
-    """Fetch and write `shards`, and return their statistics. `tell` is called with the progress about twice a
+def crawl(config: FetchConfig, plan: FetchPlan, shards: Sequence[int], report: ReportTotals) -> list[dict[str, Any]]:
+    """Fetch and write `shards`, and return their statistics. `report` is called with the progress about twice a
     second."""
     try:
-        return asyncio.run(_Crawl(config, plan, tell).run(shards))
+        return asyncio.run(_Crawl(config, plan, report).run(shards))
     except BaseExceptionGroup as group:  # the first failure stops the others, so it is the one to report
         raise _first(group) from None
 
 
 class _Crawl:
-    def __init__(self, config: FetchConfig, plan: FetchPlan, tell: Tell) -> None:
-        self._config, self._plan, self._tell = config, plan, tell
+    def __init__(self, config: FetchConfig, plan: FetchPlan, report: ReportTotals) -> None:
+        self._config, self._plan, self._report_totals = config, plan, report
         self._folder = Path(config.out)
         self._totals = Totals()
         self._threads = ThreadPoolExecutor(config.threads or cores(), thread_name_prefix="majolica-decode")
@@ -83,7 +81,7 @@ class _Crawl:
                     tasks = [feeders.create_task(self._feed(numbers)) for _ in range(some)]
                 for task in lasting:
                     task.cancel()
-            self._tell(self._totals)
+            self._report_totals(self._totals)
             return [statistics for task in tasks for statistics in task.result()]
         finally:
             self._threads.shutdown(cancel_futures=True)
@@ -176,7 +174,7 @@ class _Crawl:
     async def _report(self) -> None:
         parent = multiprocessing.parent_process()
         while True:
-            self._tell(self._totals)
+            self._report_totals(self._totals)
             await asyncio.sleep(0.5)
             if parent is not None and not parent.is_alive():
                 # Another run may have begun meanwhile, and two runs must not write the same shard.

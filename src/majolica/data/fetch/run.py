@@ -15,12 +15,10 @@ from majolica.data.fetch.dedup import drop_duplicates
 from majolica.data.fetch.plan import FetchPlan, hold_and_sweep, make_plan, unfinished_shards
 from majolica.data.fetch.retry import add_retries
 from majolica.data.fetch.shard_files import stats_path
-from majolica.data.fetch.totals import Totals, read_totals
+from majolica.data.fetch.totals import ReportTotals, Totals, read_totals
 from majolica.data.tasks import run_tasks
 from majolica.errors import UserError
 from majolica.plurals import counted, plural
-
-Tell = Callable[[Totals], None]
 
 
 @dataclass(frozen=True)
@@ -34,13 +32,13 @@ class ShardBlock:
 
 def fetch(
     config: FetchConfig,
-    tell: Tell = lambda totals: None,
+    report: ReportTotals = lambda totals: None,
     say: Callable[[str], None] = lambda text: None,
     retry_failed: bool = False,
 ) -> Totals:
     """Fetch what `config` says, as far as it is not there yet, into shards in `config.out`; return the folder's counts.
 
-    `tell` is called with the progress about twice a second, and `say` with sentences on what happens. With
+    `report` is called with the progress about twice a second, and `say` with sentences on what happens. With
     `retry_failed`, rows that failed for a reason that may have passed are asked again, into further shards. Raises
     UserError.
     """
@@ -51,19 +49,19 @@ def fetch(
     with hold_and_sweep(folder):
         plan = make_plan(config)
         begun = len(plan.generations) > 1 and unfinished_shards(folder, plan)  # a retry that was stopped is continued
-        _fetch_shards(config, plan, tell, say)
+        _fetch_shards(config, plan, report, say)
         if retry_failed and not begun:
             more = add_retries(folder, plan)
             if more is plan:
                 say("nothing to retry: no row failed for a reason that may have passed")
             plan = more
-            _fetch_shards(config, plan, tell, say)
+            _fetch_shards(config, plan, report, say)
         if config.dedup:
             drop_duplicates(folder, plan, say=say)
         return read_totals(folder, plan)
 
 
-def _fetch_shards(config: FetchConfig, plan: FetchPlan, tell: Tell, say: Callable[[str], None]) -> None:
+def _fetch_shards(config: FetchConfig, plan: FetchPlan, report: ReportTotals, say: Callable[[str], None]) -> None:
     folder = Path(config.out)
     last = plan.generations[-1]
     todo = unfinished_shards(folder, plan)
@@ -73,10 +71,10 @@ def _fetch_shards(config: FetchConfig, plan: FetchPlan, tell: Tell, say: Callabl
     if not todo:
         return
     if config.engine.engine == "local" and config.engine.workers == 1:
-        crawl(config, plan, todo, tell)
+        crawl(config, plan, todo, report)
         return
     blocks = [ShardBlock(config, plan, tuple(part)) for part in _parts(todo, config)]
-    with _watch_shards(folder, plan, todo, tell):
+    with _watch_shards(folder, plan, todo, report):
         for _ in run_tasks(fetch_block, blocks, config.engine):
             pass
 
@@ -97,8 +95,8 @@ def _parts(todo: Sequence[int], config: FetchConfig) -> Iterator[Sequence[int]]:
 
 
 @contextmanager
-def _watch_shards(folder: Path, plan: FetchPlan, todo: Sequence[int], tell: Tell) -> Iterator[None]:
-    """Tell how it stands by the statistics that other processes leave in `folder`."""
+def _watch_shards(folder: Path, plan: FetchPlan, todo: Sequence[int], report: ReportTotals) -> Iterator[None]:
+    """Report how it stands by the statistics that other processes leave in `folder`."""
     totals = Totals(rows=sum(stop - start for _, start, stop in map(plan.place, todo)))
     left = {shard: stats_path(folder, plan.name(shard)) for shard in todo}
     over = threading.Event()
@@ -108,7 +106,7 @@ def _watch_shards(folder: Path, plan: FetchPlan, todo: Sequence[int], tell: Tell
             if path.exists():
                 totals.add_shard(json.loads(path.read_text()))
                 del left[shard]
-        tell(totals)
+        report(totals)
 
     def watch() -> None:
         while not over.wait(1.0):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,10 @@ class Totals:
         worst = [f"{word} {count}" for word, count in self.statuses.most_common(4) if word != status.SUCCESS][:3]
         pace = f"{self.done / seconds:,.0f}/s, {good:.1%} good, {self.bytes / seconds / 1e6:.1f} MB/s"
         return f"{pace}; {', '.join(worst)}" if worst else pace
+
+
+ReportTotals = Callable[[Totals], None]
+"""Called with the counts of a fetch that goes on."""
 
 
 def read_totals(folder: Path, plan: FetchPlan) -> Totals:

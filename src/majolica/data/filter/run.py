@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Counts = dict[str, Any]
-Report = Callable[[str, int, int], None]
-"""Hears the name of the step, how many of its tasks are done, and how many there are."""
+ReportStep = Callable[[str, int, int], None]
+"""Called with the name of the step, how many of its tasks are done, and how many there are."""
 
 
-def filter_metadata(config: FilterConfig, out: Path, restart: bool = False, report: Report | None = None) -> Counts:
+def filter_metadata(config: FilterConfig, out: Path, restart: bool = False, report: ReportStep | None = None) -> Counts:
     """Write the chosen rows to `out` as part-*.parquet, and funnel.json and funnel.html.
 
     Returns the funnel.
@@ -70,7 +70,7 @@ def filter_metadata(config: FilterConfig, out: Path, restart: bool = False, repo
 class _Run:
     """The configuration, and the function that hears of the progress."""
 
-    def __init__(self, config: FilterConfig, report: Report) -> None:
+    def __init__(self, config: FilterConfig, report: ReportStep) -> None:
         self.config, self.report = config, report
 
     def stage(self, name: str, function: Callable[[T], Counts], items: Sequence[T]) -> list[Counts]:

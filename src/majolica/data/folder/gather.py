@@ -11,11 +11,12 @@ import hashlib
 import json
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from majolica.callbacks import ReportProgress
 from majolica.config.io import to_dict
 from majolica.config.shard import ShardConfig, check_shard
 from majolica.data.fetch.picture import set_up_decoders
@@ -32,7 +33,7 @@ from majolica.errors import UserError, to_printable
 from majolica.files import sweep_unfinished, write_atomic
 
 
-def gather(config: ShardConfig, progress: Callable[[int, int], None] | None = None) -> GatherReport:
+def gather(config: ShardConfig, progress: ReportProgress | None = None) -> GatherReport:
     """Write the pictures of `config.source` as shards under `config.out`, and call `progress(rows done, rows in all)`.
 
     The same source and configuration give the same bytes. Shards that are finished are kept, unless pictures or

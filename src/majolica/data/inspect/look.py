@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from majolica.callbacks import ReportProgress
 from majolica.config.engine import EngineConfig
 from majolica.data.inspect.measure import SampleStatistics, SampleStretch, measure_stretch, merge_statistics
 from majolica.data.inspect.page import Content, render_inspection
@@ -55,7 +56,7 @@ def inspect_shards(
     out: Path,
     look: Look,
     engine: EngineConfig,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ReportProgress | None = None,
 ) -> Summary:
     """Write the page `out`, and a .json of its numbers with the same name.
 
@@ -89,7 +90,7 @@ def choose_samples(count: int, limit: int, seed: int) -> Sequence[int]:
 
 
 def _measure_stretches(
-    shards: ShardSets, numbers: Sequence[int], engine: EngineConfig, progress: Callable[[int, int], None] | None
+    shards: ShardSets, numbers: Sequence[int], engine: EngineConfig, progress: ReportProgress | None
 ) -> list[SampleStatistics]:
     cuts = range(0, len(numbers), _TOGETHER)
     stretches = [SampleStretch(shards.folders, shards.manifests, tuple(numbers[cut : cut + _TOGETHER])) for cut in cuts]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from majolica.callbacks import ReportProgress, ignore_progress
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.faults import BadPicture, explain_sample
 from majolica.errors import UserError, to_printable
@@ -33,7 +34,6 @@ from majolica.plurals import counted
 SIDE = 256
 """Side in pixels of the real pictures in the published protocol."""
 BATCH = 64
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def load_or_describe(
     extractor: Extractor,
     cache: Path,
     side: int = SIDE,
-    progress: Progress = lambda done, total: None,
+    progress: ReportProgress = ignore_progress,
 ) -> CocoReference:
     """Return the features of real pictures from the folder `cache`, or compute them and write them there.
 

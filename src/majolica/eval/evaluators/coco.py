@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from majolica.callbacks import ReportProgress, ignore_progress
 from majolica.eval.brush import Brush
 from majolica.eval.coco.plan import CocoPlan
 from majolica.eval.coco.prompts import write_ids
 from majolica.eval.coco.references import SIDE, load_or_describe
 from majolica.eval.distances.chunks import ChunkPainter, PaintedChunks
-from majolica.eval.distances.describe import PERCEPTION, ExtractorSource, choose_extractor
+from majolica.eval.distances.describe import ExtractorSource, choose_extractor
 from majolica.eval.distances.image_text import mean_with_interval
 from majolica.eval.distances.measures import Distances, DistanceSettings, measure_distances
 from majolica.eval.distances.table import distance_table
@@ -49,7 +49,7 @@ class CocoDistance:
     pictures: Path | None = None
     """Folder for the painted pictures as PNG files."""
     settings: DistanceSettings = field(default_factory=DistanceSettings)
-    progress: Callable[[int, int], None] = lambda done, total: None
+    progress: ReportProgress = ignore_progress
     """Hears how many real pictures are described, and of how many."""
     chunk: int = 250
     name: str = "coco"
@@ -81,8 +81,7 @@ class CocoDistance:
         protocol = {**found.record, **self.plan.record(), **real.record, **painter.facts()}
         parts = (distance_table("Painted from captions of COCO", found), self._sheet(painted))
         note = self._describe(found, extractor, deviations)
-        own = tuple(metrics) if extractor.name == PERCEPTION else ("coco_image_text",)
-        return Result(_title(found, self.plan), metrics, parts, note, protocol, intervals, own)
+        return Result(_title(found, self.plan), metrics, parts, note, protocol, intervals, ("coco_image_text",))
 
     def _size(self) -> int:
         return self.size or self.resolution

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from majolica.callbacks import ReportProgress, ignore_progress
 from majolica.data.loading.split import space_evenly
-from majolica.eval.labelled.embed import Tell, embed_classes, map_batches, tell_nobody
+from majolica.eval.labelled.embed import embed_classes, map_batches
 from majolica.eval.labelled.pictures import LabelledPictures
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, no_held_out_error
 from majolica.html.axes import Axis, Frame, drawing
@@ -41,7 +42,7 @@ class EarlySight:
     limit: int = 512
     seed: int = 0
     batch: int = 64
-    tell: Tell = tell_nobody
+    progress: ReportProgress = ignore_progress
     name: str = "early-sight"
 
     def count_paintings(self, data: EvalData) -> float:
@@ -81,7 +82,7 @@ class EarlySight:
             some,
             lambda part: [self._answer(pipeline, part.images_B3HW, part.numbers, classes_KE)],
             self.batch,
-            self.tell,
+            self.progress,
         )
         return answers_BA == reading.labels_N[:, None], reading.record(some)
 
@@ -99,7 +100,7 @@ class EarlySight:
             numbers = range(start, min(start + self.batch, len(rows)))
             images_B3HW = data.heldout.images_B3HW[[rows[i] for i in numbers]]
             parts.append(self._answer(pipeline, images_B3HW, numbers, classes_KE))
-            self.tell(numbers.stop, len(rows))
+            self.progress(numbers.stop, len(rows))
         answers_BA = torch.cat(parts)
         # A picture of several things is right if any of them is named.
         right = [[answer in things for answer in row] for row, things in zip(answers_BA.tolist(), shown, strict=True)]

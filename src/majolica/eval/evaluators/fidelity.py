@@ -39,7 +39,7 @@ class Fidelity:
 
     def count_paintings(self, data: EvalData) -> float:
         """Return the number of pictures that it paints."""
-        return self.painted.count(data)
+        return self.painted.claim(data)
 
     def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""

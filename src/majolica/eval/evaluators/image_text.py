@@ -33,7 +33,7 @@ class ImageText:
 
     def count_paintings(self, data: EvalData) -> float:
         """Return the number of pictures that it paints, if no other evaluator has painted them."""
-        return self.painted.count(data)
+        return self.painted.claim(data)
 
     def explain_lack(self, data: EvalData) -> str:
         """Return why it cannot be measured, if there are no captions to paint."""

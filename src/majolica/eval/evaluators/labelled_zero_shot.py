@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from majolica.callbacks import ReportProgress, ignore_progress
 from majolica.eval.labelled.clip_benchmark import BenchmarkedModel
 from majolica.eval.labelled.confusions import confusion_parts, hardest_classes
-from majolica.eval.labelled.embed import Reading, Tell, embed_classes, map_batches, tell_nobody
+from majolica.eval.labelled.embed import Reading, embed_classes, map_batches
 from majolica.eval.labelled.pictures import LabelledBatch, LabelledPictures, describe_skipped
 from majolica.eval.labelled.scores import (
     Reliability,
@@ -41,7 +42,7 @@ class LabelledZeroShot:
     pictures: LabelledPictures
     templates: TemplateSet = DEFAULT
     batch: int = 64
-    tell: Tell = tell_nobody
+    progress: ReportProgress = ignore_progress
     model: BenchmarkedModel = field(default_factory=BenchmarkedModel)
     name: str = "labelled-zero-shot"
 
@@ -63,7 +64,7 @@ class LabelledZeroShot:
             ranked_BK = chances_BK.argsort(dim=1, descending=True, stable=True)[:, :TOP]
             return ranked_BK, chances_BK.amax(1)
 
-        (ranked_NR, confidence_N), reading = map_batches(self.pictures, answer, self.batch, self.tell)
+        (ranked_NR, confidence_N), reading = map_batches(self.pictures, answer, self.batch, self.progress)
         labels_N, answers_N = reading.labels_N, ranked_NR[:, 0]
         reliability = measure_reliability(confidence_N, answers_N == labels_N)
         metrics = {"top1": share_among(ranked_NR, labels_N, 1)}

@@ -31,8 +31,8 @@ class Likeness:
     name: str = "likeness"
 
     def count_paintings(self, data: EvalData) -> float:
-        """Return 0, because prompt fidelity has already painted the pictures."""
-        return 0
+        """Return the number of pictures that it paints, if no other evaluator has painted them."""
+        return self.painted.claim(data)
 
     def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""

@@ -10,9 +10,10 @@ from typing import Any
 
 from torch import Tensor
 
+from majolica.callbacks import ReportProgress, ignore_progress
 from majolica.errors import UserError
 from majolica.eval.evaluators.labelled_zero_shot import explain_one_class
-from majolica.eval.labelled.embed import Reading, Tell, embed_labelled, tell_nobody
+from majolica.eval.labelled.embed import Reading, embed_labelled
 from majolica.eval.labelled.logistic import TOLERANCE, fit_probe
 from majolica.eval.labelled.nearest import vote_of_nearest
 from majolica.eval.labelled.pictures import LabelledPictures, describe_skipped
@@ -37,7 +38,7 @@ class Probes:
     neighbours: tuple[int, ...] = (1, 5, 20)
     seed: int = 0
     batch: int = 64
-    tell: Tell = tell_nobody
+    progress: ReportProgress = ignore_progress
     name: str = "probe"
 
     def count_paintings(self, data: EvalData) -> float:
@@ -77,10 +78,10 @@ class Probes:
         return Result("Linear probe and nearest neighbours", metrics, (table,), note, parts.record, intervals)
 
     def _embed(self, pipeline: PipelineLike) -> _Parts:
-        train_NE, reading = embed_labelled(pipeline, self.train, self.batch, self.tell)
+        train_NE, reading = embed_labelled(pipeline, self.train, self.batch, self.progress)
         record = {f"train_{name}": value for name, value in reading.record(self.train).items()} | {"seed": self.seed}
         if self.test is not None:
-            test_NE, test = embed_labelled(pipeline, self.test, self.batch, self.tell)
+            test_NE, test = embed_labelled(pipeline, self.test, self.batch, self.progress)
             record |= {f"test_{name}": value for name, value in test.record(self.test).items()}
             shared = len(set(reading.digests) & set(test.digests))
             return _Parts(train_NE, reading.labels_N, test_NE, test.labels_N, record, shared, (reading, test))

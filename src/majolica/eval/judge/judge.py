@@ -21,9 +21,10 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from majolica.callbacks import ReportProgress
 from majolica.errors import UserError
 from majolica.eval.judge.lessons import LESSONS
-from majolica.eval.judge.net import Progress, Scores, pooled_features, predict, train_net
+from majolica.eval.judge.net import Scores, pooled_features, predict, train_net
 from majolica.eval.judge.spec import VERSION, JudgeSpec, Kind
 from majolica.files import write_atomic
 
@@ -101,7 +102,7 @@ class Judge:
             raise UserError(f"cannot read the judge {path} ({reason}); delete it to train it again") from error
 
     @classmethod
-    def load_or_train(cls, folder: Path, spec: JudgeSpec, progress: Progress | None = None) -> Judge:
+    def load_or_train(cls, folder: Path, spec: JudgeSpec, progress: ReportProgress | None = None) -> Judge:
         """Load the judge of `spec` from its file in `folder`, or train it and write the file.
 
         A file that cannot be read is replaced.
@@ -118,7 +119,7 @@ class Judge:
         return judge
 
 
-def train_judge(spec: JudgeSpec, progress: Progress | None = None) -> Judge:
+def train_judge(spec: JudgeSpec, progress: ReportProgress | None = None) -> Judge:
     """Train and score a judge; `progress` is called with the steps that are done and all steps."""
     net, scores = train_net(spec, progress)
     return Judge(net, spec.names, spec.resolution, scores, spec.kind)

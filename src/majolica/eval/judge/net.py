@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from majolica.callbacks import ReportProgress
 from majolica.data.drawings.compose import compose
 from majolica.data.drawings.openmoji import find_drawings
 from majolica.eval.judge.degrade import blur
 from majolica.eval.judge.lessons import LESSONS, JudgeLesson
 from majolica.eval.judge.spec import JudgeSpec
 
-Progress = Callable[[int, int], None]
 STREAM = 0x6A756467
 """Part of the seed, so that a data set of the same seed has other renders than its judges."""
 
@@ -33,7 +33,7 @@ class Scores:
     """The share whose names the judge still gives after their shapes are spoiled; it should be low."""
 
 
-def train_net(spec: JudgeSpec, progress: Progress | None = None) -> tuple[nn.Module, Scores]:
+def train_net(spec: JudgeSpec, progress: ReportProgress | None = None) -> tuple[nn.Module, Scores]:
     """Train a network, and score it on held-out renders; see `train_judge` for `progress`."""
     lesson = LESSONS[spec.kind]
     images_B3HW, targets_BK, _ = render_drawings(spec, [spec.seed, STREAM, 0], spec.renders)
@@ -64,7 +64,7 @@ def _learn(
     images_B3HW: Tensor,
     targets_BK: Tensor,
     spec: JudgeSpec,
-    progress: Progress | None,
+    progress: ReportProgress | None,
 ) -> None:
     """Train with AdamW, one cycle of the learning rate, and batches of 64 newly damaged renders.
 

@@ -14,17 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from majolica.callbacks import ReportProgress, ignore_progress
 from majolica.errors import Notice
 from majolica.eval.labelled.pictures import LabelledBatch, LabelledPictures, Skipped, hash_pictures
 from majolica.eval.protocol import PipelineLike
 from majolica.text.template_sets import TemplateSet, hash_texts
-
-Tell = Callable[[int, int], None]
-"""Hears how many pictures are done, and of how many."""
-
-
-def tell_nobody(done: int, total: int) -> None:
-    """Show no progress."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +45,10 @@ class Reading:
 
 
 def map_batches(
-    pictures: LabelledPictures, work: Callable[[LabelledBatch], Sequence[Tensor]], batch: int, tell: Tell = tell_nobody
+    pictures: LabelledPictures,
+    work: Callable[[LabelledBatch], Sequence[Tensor]],
+    batch: int,
+    progress: ReportProgress = ignore_progress,
 ) -> tuple[list[Tensor], Reading]:
     """Read all pictures, and return what `work` makes of them, concatenated along the first axis of each tensor.
 
@@ -61,7 +58,7 @@ def map_batches(
     numbers: list[int] = []
     rows: list[tuple[str, str, str]] = []
     skipped = [*pictures.skipped]
-    for done in _count(pictures.read(batch), len(pictures), tell):
+    for done in _count(pictures.read(batch), len(pictures), progress):
         skipped += done.skipped
         if done.numbers:
             parts.append(work(done))
@@ -75,20 +72,20 @@ def map_batches(
     return results, Reading(labels_N, tuple(skipped), hash_pictures(rows), tuple(row[2] for row in rows))
 
 
-def _count(batches: Iterator[LabelledBatch], total: int, tell: Tell) -> Iterator[LabelledBatch]:
+def _count(batches: Iterator[LabelledBatch], total: int, progress: ReportProgress) -> Iterator[LabelledBatch]:
     done = 0
     for each in batches:
         yield each
         done += len(each.numbers) + len(each.skipped)
-        tell(done, total)
+        progress(done, total)
 
 
 def embed_labelled(
-    pipeline: PipelineLike, pictures: LabelledPictures, batch: int = 64, tell: Tell = tell_nobody
+    pipeline: PipelineLike, pictures: LabelledPictures, batch: int = 64, progress: ReportProgress = ignore_progress
 ) -> tuple[Tensor, Reading]:
     """Return embeddings `(N, E)` of unit length, float32, of the pictures that can be read."""
     (images_NE,), reading = map_batches(
-        pictures, lambda part: [pipeline.embed_images(part.images_B3HW).float().cpu()], batch, tell
+        pictures, lambda part: [pipeline.embed_images(part.images_B3HW).float().cpu()], batch, progress
     )
     return F.normalize(images_NE, dim=-1), reading
 

@@ -71,12 +71,12 @@ def test_the_last_word_and_the_plain_progress_line(
 ) -> None:
     asked: list[Any] = []
 
-    def fetch(config: FetchConfig, tell: Any, say: Any, retry_failed: bool) -> Totals:
+    def fetch(config: FetchConfig, report: Any, say: Any, retry_failed: bool) -> Totals:
         asked.append((config, retry_failed))
         now = time.monotonic()
         totals = Totals(1000, 400, 80_000_000, Counter(success=300, http_404=80, timeout=20), started=now)
         monkeypatch.setattr("time.monotonic", lambda: now + 20)
-        tell(totals)
+        report(totals)
         say("a word")
         return totals
 

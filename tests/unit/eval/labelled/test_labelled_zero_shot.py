@@ -83,7 +83,9 @@ def test_broken_pictures_and_empty_classes_are_in_the_note(seer: Any, class_fold
     (class_folders / "fox" / "0.png").write_bytes(b"no picture")
     pictures = open_labelled(class_folders, list_classes([*NAMES, "red apple tree"]), 8)
     told: list[tuple[int, int]] = []
-    result = LabelledZeroShot(pictures, batch=10, tell=lambda done, total: told.append((done, total)))(seer(), nothing)
+    result = LabelledZeroShot(pictures, batch=10, progress=lambda done, total: told.append((done, total)))(
+        seer(), nothing
+    )
     assert result.metrics["labelled_pictures"] == 27
     assert "1 picture is left out: fox/0.png (picture cannot be decoded" in result.note
     assert "1 class without pictures" in result.note

@@ -75,5 +75,5 @@ def test_the_loop_is_never_blocked(
     monkeypatch.setattr(crawl, "make_picture", lambda *args: time.sleep(0.3) or make(*args))
     told: list[float] = []
     config = replace(config, input=(table([server.url(f"photo/{i}") for i in range(6)]),))
-    fetch(config, tell=lambda totals: told.append(time.monotonic()))
+    fetch(config, report=lambda totals: told.append(time.monotonic()))
     assert max(b - a for a, b in pairwise(told)) < 1.2

@@ -34,7 +34,7 @@ def test_processes_make_the_same_shards(server: Any, table: Table, config: Fetch
     fetch(config)
     other = replace(config, out=config.out + "-two", engine=EngineConfig(workers=2))
     told: list[int] = []
-    fetch(other, tell=lambda totals: told.append(totals.done))
+    fetch(other, report=lambda totals: told.append(totals.done))
     assert members(config.out) == members(other.out) and statuses(config.out) == statuses(other.out)
     assert told[-1] == 45
 
