@@ -28,7 +28,7 @@ import torch
 from PIL import Image
 
 from majolica.config.data import DataConfig
-from majolica.data.loading.loader import Loader, Size
+from majolica.data.loading.loader import Loader, LoaderSizes
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.fit import fit_picture
 from majolica.data.store.pack import write_shards
@@ -72,7 +72,7 @@ def rate(batches: Iterator[Any], count: int) -> float:
 
 def ours(folder: Path, workers: int, count: int) -> float:
     """Our loader with `workers` threads, helped by the caller."""
-    with Loader(DataConfig(shards=str(folder), threads=workers), BATCH, Size(SIDE), 0) as loader:
+    with Loader(DataConfig(shards=str(folder), threads=workers), BATCH, LoaderSizes(SIDE), 0) as loader:
         return rate(loader, count)
 
 
@@ -134,7 +134,7 @@ def rss_mb() -> float:
 def rss_slope(folder: Path, samples: int) -> float:
     """Growth of resident memory in MB per 100,000 samples, by least squares after the first fifth."""
     seen, memory = [], []
-    with Loader(DataConfig(shards=str(folder), threads=2), BATCH, Size(SIDE), 0) as loader:
+    with Loader(DataConfig(shards=str(folder), threads=2), BATCH, LoaderSizes(SIDE), 0) as loader:
         for batch in range(samples // BATCH):
             next(loader)
             if batch % 20 == 0 and batch * BATCH > samples / 5:
@@ -149,7 +149,7 @@ def start_seconds(folder: Path, shards: int) -> float:
     write_shards(folder, (Record(picture, "jpg", f"picture {i}", {}) for i in range(shards)), 1)
     ShardSet(folder)
     start = time.perf_counter()
-    with Loader(DataConfig(shards=str(folder), threads=2), BATCH, Size(SIDE), 0) as loader:
+    with Loader(DataConfig(shards=str(folder), threads=2), BATCH, LoaderSizes(SIDE), 0) as loader:
         next(loader)
         return time.perf_counter() - start
 

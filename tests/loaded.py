@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from majolica.config.data import DataConfig
-from majolica.data.loading.loader import Batch, Loader, Size
+from majolica.data.loading.loader import Batch, Loader, LoaderSizes
 
-SMALL = Size(8)
+SMALL = LoaderSizes(8)
 Rows = dict[int, tuple[bytes, str, int]]
 
 
@@ -31,7 +31,7 @@ def rows(batches: list[Batch]) -> Rows:
 
 
 def loader_of(
-    folder: Path, batch: int, size: Size = SMALL, seed: int = 0, rank: int = 0, world: int = 1, **config: Any
+    folder: Path, batch: int, size: LoaderSizes = SMALL, seed: int = 0, rank: int = 0, world: int = 1, **config: Any
 ) -> Loader:
     return Loader(DataConfig(shards=str(folder), **config), batch, size, seed, rank, world)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -145,10 +146,13 @@ def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
 
 @cache
 def public_definitions(path: Path) -> Iterator[str]:
-    """The public functions and classes of a file."""
+    """The public functions, classes and aliases of types of a file."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
             yield node.name
+        if isinstance(node, ast.Assign):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            yield from (name for name in names if re.match("[A-Z][A-Z0-9]*[a-z]", name))
 
 
 def shared_names(paths: list[Path]) -> dict[str, list[str]]:
@@ -172,8 +176,10 @@ def test_no_two_things_have_one_name() -> None:
 def test_a_shared_name_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "SOURCE", tmp_path)
     for file in ("one", "two"):
-        (tmp_path / f"{file}.py").write_text(f"def paint(): ...\ndef {file}(): ...\ndef _paint(): ...\n")
-    assert shared_names(modules()) == {"paint": ["one.py", "two.py"]}
+        (tmp_path / f"{file}.py").write_text(
+            f"def paint(): ...\ndef {file}(): ...\ndef _paint(): ...\nSize = int\nMOST = 1\n"
+        )
+    assert shared_names(modules()) == {name: ["one.py", "two.py"] for name in ("paint", "Size")}
 
 
 def defined(place: Path) -> set[str]:

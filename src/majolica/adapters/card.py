@@ -17,10 +17,10 @@ KEY = "majolica_adapter"
 """Of the card in the metadata of the safetensors file, as JSON."""
 VERSION = 2
 """Of cards; those of version 1 belong to adapters with keys and values, which are no more."""
-AnyCard = TypeVar("AnyCard")
+CardType = TypeVar("CardType")
 
 
-def read_fields(card: type[AnyCard], text: str) -> AnyCard:
+def read_fields(card: type[CardType], text: str) -> CardType:
     """Read a card of that class, a dataclass; ValueError or TypeError for what is none."""
     found: dict[str, Any] = json.loads(text)
     if not isinstance(found, dict) or found.get("version") != VERSION:

@@ -11,6 +11,7 @@ import tyro
 
 from majolica.commands import DEFAULT_RUN
 from majolica.commands.notices import print_notices
+from majolica.commands.options import Flag
 from majolica.commands.picture_files import PictureFiles, find_pictures, print_unread
 from majolica.commands.terminal import read_words
 from majolica.errors import UserError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 TOP = 5
 """Labels that are printed of each picture, unless something else is asked for."""
-Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
 def run(args: list[str]) -> None:

@@ -9,6 +9,7 @@ import tyro
 
 from majolica.commands import DEFAULT_RUN
 from majolica.commands.notices import print_notices
+from majolica.commands.options import Flag
 from majolica.commands.progress import bar
 from majolica.commands.terminal import print_status
 from majolica.config.bounds import check_ranges
@@ -16,8 +17,6 @@ from majolica.config.evaluation import EvaluatorConfig
 from majolica.config.run_folder import config_of_run
 from majolica.errors import UserError, unknown_name
 from majolica.files import check_writable
-
-Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
 def run(args: list[str]) -> None:

@@ -7,11 +7,13 @@ import inspect
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
 T = TypeVar("T")
+Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+"""An option that is only given to turn something on: it has no form that turns it off."""
 
 
 def parse_options(default: T, args: list[str], prog: str, description: str, config: tuple[Any, ...] = ()) -> T:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from majolica.commands.options import Flag
 from majolica.commands.train import find_config
 from majolica.config.checks import check_config
 from majolica.errors import UserError
@@ -18,8 +19,6 @@ from majolica.plurals import counted
 
 if TYPE_CHECKING:
     from majolica.estimate.figures import Estimate
-
-Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
 def run(args: list[str]) -> None:

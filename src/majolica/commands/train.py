@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 from majolica.commands.names import check_recipe
-from majolica.commands.options import parse_options
+from majolica.commands.options import Flag, parse_options
 from majolica.config import io
 from majolica.config.checks import check_config, derive_values
 from majolica.config.data import DataConfig, SourceConfig
@@ -23,8 +20,6 @@ from majolica.config.training import OptimConfig, TrainConfig
 from majolica.errors import UserError
 from majolica.files import check_folder_writable
 from majolica.recipes import RECIPES, recipe, summarise_recipe
-
-Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from majolica.callbacks import ReportProgress, ignore_progress
 from majolica.config.io import load_config
 from majolica.errors import UserError
 from majolica.eval.brush import Brush
-from majolica.eval.control.statistics import Numbers, deviation
+from majolica.eval.control.statistics import FloatArray, deviation
 from majolica.eval.control.sweep import choose_values, paint_sweep
 from majolica.eval.painters import Painters, Workload
 from majolica.eval.protocol import EvalData, PipelineLike
@@ -91,7 +91,7 @@ def correct(pipeline: PipelineLike, name: str, prompts: Sequence[str], data: Eva
     return Correction(response, *errors)
 
 
-def _choose_requests(name: str, data: EvalData) -> Numbers:
+def _choose_requests(name: str, data: EvalData) -> FloatArray:
     """Values to ask for: somewhat further than those of real pictures, within the range of the property."""
     entry, values = find_property(name), choose_values(name, data, VALUES)
     if entry.circular:
@@ -100,7 +100,7 @@ def _choose_requests(name: str, data: EvalData) -> Numbers:
     return np.linspace(max(entry.low, values[0] - more), min(entry.high, values[-1] + more), VALUES)
 
 
-def fit_response(entry: Property, requested_V: Numbers, measured_VB: Numbers) -> Response:
+def fit_response(entry: Property, requested_V: FloatArray, measured_VB: FloatArray) -> Response:
     """The ascending response that is nearest to the mean measured values, by least squares.
 
     Pictures without a value are left out; a request at which none has one is left out too.
@@ -119,7 +119,7 @@ def fit_response(entry: Property, requested_V: Numbers, measured_VB: Numbers) ->
     return Response(tuple(requested_V.tolist()), tuple(regress_ascending(measured_V).tolist()))
 
 
-def regress_ascending(values: Numbers) -> Numbers:
+def regress_ascending(values: FloatArray) -> FloatArray:
     """Isotonic regression by pooling adjacent violators: the ascending values that are nearest by least squares.
 
     Source: Barlow et al., "Statistical inference under order restrictions", 1972.

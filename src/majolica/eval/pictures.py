@@ -8,13 +8,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from majolica.html.figures import Picture, data_url
+from majolica.html.figures import FigurePicture, data_url
 
 
-def figure_picture(image_3HW: Tensor, caption: str = "", verdict: str = "", right: bool | None = None) -> Picture:
+def figure_picture(image_3HW: Tensor, caption: str = "", verdict: str = "", right: bool | None = None) -> FigurePicture:
     """Return a uint8 tensor `3HW` as a picture of the report, without loss."""
     height, width = image_3HW.shape[1:]
-    return Picture(data_url(encode_png(image_3HW), "png"), width, height, caption, verdict, right)
+    return FigurePicture(data_url(encode_png(image_3HW), "png"), width, height, caption, verdict, right)
 
 
 def encode_png(image_3HW: Tensor) -> bytes:

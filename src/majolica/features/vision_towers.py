@@ -22,7 +22,7 @@ from majolica.errors import UserError
 from majolica.features.resize import ANTIALIASED, resize_antialiased
 from majolica.run.weights import digest
 
-Numbers = tuple[float, float, float]
+ChannelValues = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Tower:
     name: str
     title: str
     side: int
-    mean: Numbers
+    mean: ChannelValues
     """Of the red, green and blue of its training pictures, from 0 to 1."""
-    std: Numbers
+    std: ChannelValues
     model_class: str
     """Its class in transformers."""
     output: str

@@ -13,7 +13,7 @@ LONGEST_CAPTION = 300
 
 
 @dataclass(frozen=True)
-class Picture:
+class FigurePicture:
     """An encoded picture, with what stands below it."""
 
     source: str
@@ -35,19 +35,19 @@ def data_url(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def img(picture: Picture) -> str:
+def img(picture: FigurePicture) -> str:
     """An `<img>` with the picture inside it."""
     alt = escape(picture.caption or picture.verdict, LONGEST_CAPTION)
     tip = f' title="{escape(picture.tip)}"' if picture.tip else ""
     return f'<img src="{picture.source}" width="{picture.width}" height="{picture.height}" alt="{alt}"{tip}>'
 
 
-def picture_grid(pictures: Sequence[Picture], wide: bool = False) -> str:
+def picture_grid(pictures: Sequence[FigurePicture], wide: bool = False) -> str:
     """Square tiles with their captions below; `wide` for fewer and larger ones."""
     return f'<div class="tiles{" wide" if wide else ""}">{"".join(map(_tile, pictures))}</div>'
 
 
-def picture_rows(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[Picture]]]) -> str:
+def picture_rows(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[FigurePicture]]]) -> str:
     """Rows of pictures under common headings, each row below its prompt.
 
     Many columns scroll sideways on a phone.
@@ -62,7 +62,7 @@ def picture_rows(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[Pictur
     )
 
 
-def picture_wall(pictures: Sequence[Picture], without_caption: str) -> str:
+def picture_wall(pictures: Sequence[FigurePicture], without_caption: str) -> str:
     """Pictures of any shape, in rows of one height.
 
     `without_caption` stands below those that have no caption.
@@ -70,7 +70,7 @@ def picture_wall(pictures: Sequence[Picture], without_caption: str) -> str:
     return f'<div class="wall">{"".join(_wall_tile(picture, without_caption) for picture in pictures)}<s></s></div>'
 
 
-def _tile(picture: Picture) -> str:
+def _tile(picture: FigurePicture) -> str:
     lines = []
     if picture.caption:
         lines.append(f"<span>{escape(picture.caption, LONGEST_CAPTION)}</span>")
@@ -82,7 +82,7 @@ def _tile(picture: Picture) -> str:
     return f"<figure>{img(picture)}{caption}</figure>"
 
 
-def _wall_tile(picture: Picture, without_caption: str) -> str:
+def _wall_tile(picture: FigurePicture, without_caption: str) -> str:
     ratio = min(max(picture.width / max(1, picture.height), 0.4), 3.0)
     words = escape(picture.caption, LONGEST_CAPTION) or f"<em>{escape(without_caption)}</em>"
     tip = f' title="{escape(picture.tip)}"' if picture.tip else ""

@@ -23,7 +23,7 @@ from majolica.models.initialise import initialise, materialise, without_memory
 from majolica.models.interpolation import Window
 from majolica.models.layers import Norm, rope_2d
 from majolica.models.offsets import Setting
-from majolica.models.parts import BlockCall, Kind
+from majolica.models.parts import BlockCall, StackKind
 from majolica.models.patches import overlap_patches
 from majolica.models.pooling import details
 from majolica.models.reference import ReferenceAdapter, summarise_tokens
@@ -175,7 +175,7 @@ class Majolica(nn.Module):
 
     def blocks(self, scales: Sequence[int] = ()) -> list[BlockCall]:
         """The calls of blocks in `forward`, in order, where rows are painted larger at these scales."""
-        stacks: list[tuple[str, Kind, nn.ModuleList]] = [
+        stacks: list[tuple[str, StackKind, nn.ModuleList]] = [
             ("perception", "transformer", self.perception.blocks),
             ("text", "transformer", self.text_tower.blocks),
             ("synthesis", "transformer", self.synthesis.blocks),

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from torch import nn
 
-Kind = Literal["transformer", "pixel"]
+StackKind = Literal["transformer", "pixel"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class BlockCall:
     name: str
     """The stack and the number of the block in it, such as "perception 3"."""
     block: nn.Module
-    kind: Kind
+    kind: StackKind
     """Transformer blocks work on tokens, pixel blocks on squares of pixels."""
 
 

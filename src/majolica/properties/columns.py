@@ -12,7 +12,7 @@ from majolica.properties.property import Property
 if TYPE_CHECKING:
     from torch import Tensor
 
-Reader = Callable[[Mapping[str, Any]], float]
+NumberReader = Callable[[Mapping[str, Any]], float]
 NameReader = Callable[[Mapping[str, Any]], str]
 SOURCE_FOLDER = "source_folder"
 """Stands among the metadata of a sample when it is read: the name of the folder or of the source in a mixture."""
@@ -42,7 +42,7 @@ def read_text(meta: Mapping[str, Any], *columns: str) -> str:
     return next((value for value in found if isinstance(value, str) and value.strip()), "")
 
 
-def column_property(unit: str, low: float, high: float, read: Reader) -> Property:
+def column_property(unit: str, low: float, high: float, read: NumberReader) -> Property:
     """A property whose value `read` finds in metadata; values beyond the range are taken for its ends."""
 
     def bounded(meta: Mapping[str, Any]) -> float:

@@ -21,7 +21,6 @@ from majolica.files import write_atomic
 from majolica.properties.registry import find_property
 
 FILE = "calibration.json"
-Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -40,14 +39,14 @@ class Response:
         if (np.diff(self.requested) <= 0).any() or (np.diff(self.measured) < 0).any():
             raise ValueError("the values of a response ascend")
 
-    def invert(self, wanted: ArrayLike, period: float | None = None) -> Numbers:
+    def invert(self, wanted: ArrayLike, period: float | None = None) -> NDArray[np.float64]:
         """The requests at which pictures measure the wanted values; angles have a `period`."""
         x, y = np.asarray(self.measured), np.asarray(self.requested)
         if period is not None:
             x = np.minimum(x, x[0] + period * (1 - 1e-9))  # it goes around once, and no further
             x, y = (np.concatenate([values + turn * period for turn in (-1, 0, 1)]) for values in (x, y))
         kept = np.concatenate(([True], np.diff(x) > 0))  # of equal measured values the first request
-        found: Numbers = np.interp(np.asarray(wanted, np.float64), x[kept], y[kept])
+        found: NDArray[np.float64] = np.interp(np.asarray(wanted, np.float64), x[kept], y[kept])
         return found if period is None else found % period
 
 
@@ -55,7 +54,7 @@ Calibration = Mapping[str, Response]
 """The responses of a run by property; those that it lacks are asked for as they are wanted."""
 
 
-def correct_values(name: str, wanted: ArrayLike, calibration: Calibration) -> Numbers:
+def correct_values(name: str, wanted: ArrayLike, calibration: Calibration) -> NDArray[np.float64]:
     """What to ask for, so that pictures measure the wanted values of a property."""
     values = np.asarray(wanted, np.float64)
     if name not in calibration:

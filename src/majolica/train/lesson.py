@@ -16,7 +16,7 @@ from majolica.callbacks import ReportProgress
 from majolica.config.loss import LossConfig
 from majolica.config.run import RunConfig
 from majolica.data.counter import mix
-from majolica.data.loading.loader import Batch, Loader, Size
+from majolica.data.loading.loader import Batch, Loader, LoaderSizes
 from majolica.errors import UserError
 from majolica.models.conditions import Condition
 from majolica.models.majolica import Majolica
@@ -92,7 +92,7 @@ def describe_lesson(what: str, adapter: nn.Module, model: Majolica) -> str:
 
 def open_loader(config: RunConfig, model: Majolica, plan: LessonPlan, more: tuple[str, ...] = ()) -> Loader:
     """The training pictures from the first on, with what metadata say of the run's properties and of `more`."""
-    size = Size(config.model.resolution, patch=config.model.patch)
+    size = LoaderSizes(config.model.resolution, patch=config.model.patch)
     data = dataclasses.replace(config.data, threads=max(1, config.data.threads))
     columns = choose_columns((*config.model.properties, *more))
     return Loader(data, plan.batch, size, plan.seed, columns=columns, categories=model.categories)

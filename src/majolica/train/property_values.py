@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from majolica.config.run import RunConfig
-from majolica.data.loading.loader import Loader, Size
+from majolica.data.loading.loader import Loader, LoaderSizes
 from majolica.properties.categories import EncodeName, NameTable, Numbering
 from majolica.properties.quantiles import fit_quantiles, load_categories, load_quantiles, save_quantiles
 from majolica.properties.registry import choose_categories, choose_columns, find_property, measure_all
@@ -50,7 +50,7 @@ def _measure_first_pictures(names: Sequence[str], config: RunConfig, categories:
     """The properties of the first `PICTURES`, `(N, P)`; `categories` say which value a name has."""
     # Whether too many pictures cannot be read is for training to say.
     data = dataclasses.replace(config.data, cache=False, ahead=1, bad_share=1.0)
-    size = Size(config.model.resolution, patch=config.model.patch)
+    size = LoaderSizes(config.model.resolution, patch=config.model.patch)
     columns = choose_columns(names)
     with closing(Loader(data, BATCH, size, config.train.seed, columns=columns, categories=categories)) as loader:
         batches = (next(loader) for _ in range(PICTURES // BATCH))

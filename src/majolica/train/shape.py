@@ -7,16 +7,16 @@ from typing import Any
 from majolica.config.run import RunConfig
 from majolica.plurals import counted
 
-Shape = dict[str, int]
+TrainingShape = dict[str, int]
 
 
-def shape_of(config: RunConfig) -> Shape:
+def shape_of(config: RunConfig) -> TrainingShape:
     """JSON: rows per process and micro-step, micro-steps per optimiser step, processes."""
     train = config.train
     return {"batch": train.batch, "accumulate": train.accumulate, "processes": train.processes or 1}
 
 
-def shape_notes(saved: Shape | None, config: RunConfig) -> list[str]:
+def shape_notes(saved: TrainingShape | None, config: RunConfig) -> list[str]:
     """One sentence on what another shape than the saved one leaves as it was, and what not; none where it is the same.
 
     Older checkpoints have saved none.
@@ -34,7 +34,7 @@ def _words(shape: dict[str, Any]) -> str:
     )
 
 
-def _effect(saved: Shape, here: Shape) -> str:
+def _effect(saved: TrainingShape, here: TrainingShape) -> str:
     before, now = (shape["batch"] * shape["accumulate"] * shape["processes"] for shape in (saved, here))
     if before != now:
         return (

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from majolica.config.lasting import lasting_options
 from majolica.config.run import RunConfig
 from majolica.config.split import noisiest_split
-from majolica.data.loading.loader import Loader, Size
+from majolica.data.loading.loader import Loader, LoaderSizes
 from majolica.distributed.group import Group, sum_counts
 from majolica.distributed.reduce import Traffic
 from majolica.distributed.zero import Zero1, gather_on_first
@@ -123,7 +123,7 @@ def build_loader(config: RunConfig, group: Group, categories: Mapping[str, Encod
     """This rank's share of the data."""
     model, loss, train = config.model, config.loss, config.train
     fine = noisiest_split(loss, train.batch * group.world).fine
-    size = Size(model.resolution, loss.fine_scales, fine, model.patch)
+    size = LoaderSizes(model.resolution, loss.fine_scales, fine, model.patch)
     columns = choose_columns(model.properties)
     return Loader(config.data, train.batch, size, train.seed, group.rank, group.world, columns, categories)
 

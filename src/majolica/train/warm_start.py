@@ -30,7 +30,7 @@ MOST_NAMES = 5
 
 
 @dataclass(frozen=True)
-class Fit:
+class WeightFit:
     """How weights fit a model."""
 
     taken: Mapping[str, Tensor]
@@ -145,7 +145,7 @@ def find_foreign(place: Path, config: RunConfig, out: Path) -> dict[str, str]:
     return found
 
 
-def match_weights(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], foreign: Mapping[str, str]) -> Fit:
+def match_weights(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], foreign: Mapping[str, str]) -> WeightFit:
     """Which of `weights` fit the parameters `own` by name and shape, without those that are `foreign`."""
     taken, left_out = {}, {}
     for name, value in weights.items():
@@ -157,10 +157,10 @@ def match_weights(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], fore
             left_out[name] = f"{_shape(value)} there, {_shape(own[name])} here"
         else:
             taken[name] = value
-    return Fit(taken, left_out, [name for name in own if name not in taken])
+    return WeightFit(taken, left_out, [name for name in own if name not in taken])
 
 
-def lines(place: Path, fit: Fit) -> list[str]:
+def lines(place: Path, fit: WeightFit) -> list[str]:
     """What a person should know of a beginning with the weights at `place`."""
     total = counted(len(fit.taken) + len(fit.fresh), "tensor")
     said = [f"training begins with the weights of {place}: {len(fit.taken)} of the {total} of this model"]

@@ -10,7 +10,7 @@ import pytest
 
 from majolica import cli
 from majolica.config.data import DataConfig
-from majolica.data.loading.loader import Loader, Size
+from majolica.data.loading.loader import Loader, LoaderSizes
 from majolica.data.store import caption_text
 from majolica.data.store.index import open_index
 from majolica.data.store.pack import write_shards
@@ -56,7 +56,7 @@ def test_the_order_is_that_of_a_set_without_them(folder: Path, tmp_path: Path) -
     write_shards(tmp_path / "clean", kept, per_shard=1000)
 
     def labels(shards: Path) -> list[int]:
-        with Loader(DataConfig(shards=str(shards), threads=0), 5, Size(8), seed=3) as loader:
+        with Loader(DataConfig(shards=str(shards), threads=0), 5, LoaderSizes(8), seed=3) as loader:
             return [number for _ in range(9) for number in next(loader).images_B3HW[:, 0, 0, 0].tolist()]
 
     assert labels(folder) == labels(tmp_path / "clean")
@@ -66,10 +66,10 @@ def test_the_start_of_training_says_so(folder: Path, caplog: pytest.LogCaptureFi
     for empty_captions, what, size in (("skip", "left out", 20), ("keep", "kept", 30)):
         caplog.clear()
         config = DataConfig(shards=str(folder), empty_captions=empty_captions)  # type: ignore[arg-type]
-        with caplog.at_level(logging.WARNING), Loader(config, 4, Size(8), 0) as loader:
+        with caplog.at_level(logging.WARNING), Loader(config, 4, LoaderSizes(8), 0) as loader:
             assert len(loader) == size
         assert f"10 of 30 captions in {folder} are empty: such samples are {what}" in caplog.text
-        with Loader(config, 4, Size(8), 0, rank=1, world=2):
+        with Loader(config, 4, LoaderSizes(8), 0, rank=1, world=2):
             assert caplog.text.count("captions in") == 1  # one process says it
 
 

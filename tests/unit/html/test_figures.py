@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import re
 
-from majolica.html.figures import Picture, data_url, img, picture_grid, picture_rows, picture_wall
+from majolica.html.figures import FigurePicture, data_url, img, picture_grid, picture_rows, picture_wall
 from majolica.html.matrices import confusion_heat, share_matrix
 
-PICTURE = Picture(data_url(b"content", "png"), 7, 5, 'say "hi" <b>', tip='a "tip"')
+PICTURE = FigurePicture(data_url(b"content", "png"), 7, 5, 'say "hi" <b>', tip='a "tip"')
 
 
 def test_a_picture_holds_its_content_and_says_its_size() -> None:
@@ -20,16 +20,16 @@ def test_a_picture_holds_its_content_and_says_its_size() -> None:
 
 
 def test_what_stands_below_a_picture() -> None:
-    judged = Picture("", 2, 2, "a fox", "fox, 90% sure", right=True)
+    judged = FigurePicture("", 2, 2, "a fox", "fox, 90% sure", right=True)
     html = picture_grid([judged])
     assert "<span>a fox</span>" in html and '<span class="good">✓ fox, 90% sure</span>' in html
-    assert "figcaption" not in picture_grid([Picture("", 2, 2)])
-    assert "<em>no words</em>" in picture_wall([Picture("", 2, 2)], "no words")
-    assert len(picture_wall([Picture("", 2, 2, "long " * 20_000)], "no words")) < 2_000
+    assert "figcaption" not in picture_grid([FigurePicture("", 2, 2)])
+    assert "<em>no words</em>" in picture_wall([FigurePicture("", 2, 2)], "no words")
+    assert len(picture_wall([FigurePicture("", 2, 2, "long " * 20_000)], "no words")) < 2_000
 
 
 def test_a_wall_keeps_the_shapes_of_pictures_within_reason() -> None:
-    wall = picture_wall([Picture("", *size) for size in ((30, 20), (1, 900), (900, 1), (1, 0))], "no words")
+    wall = picture_wall([FigurePicture("", *size) for size in ((30, 20), (1, 900), (900, 1), (1, 0))], "no words")
     assert re.findall(r"--r:([\d.]+)", wall) == ["1.500", "0.400", "3.000", "1.000"]
 
 

@@ -14,7 +14,7 @@ from majolica.config.data import DataConfig, SourceConfig
 from majolica.config.run import RunConfig
 from majolica.config.sources import name_sources
 from majolica.data.loading.held_out import find_held_out
-from majolica.data.loading.loader import Loader, Size
+from majolica.data.loading.loader import Loader, LoaderSizes
 from majolica.errors import UserError
 from majolica.launch.start import train
 from majolica.properties.categories import MOST, NameTable, Numbering, fold_name
@@ -149,7 +149,9 @@ def test_what_is_no_name_is_one_line(given: Any, count: int, table: NameTable | 
 @pytest.mark.parametrize("threads", [0, 2])
 def test_rows_carry_the_names_of_their_own_samples(tmp_path: Path, threads: int) -> None:
     config = DataConfig(sources=mix_sources(tmp_path), threads=threads)
-    with Loader(config, 6, Size(16), 0, columns=("source",), categories={"source": NameTable(("coyo",))}) as loader:
+    with Loader(
+        config, 6, LoaderSizes(16), 0, columns=("source",), categories={"source": NameTable(("coyo",))}
+    ) as loader:
         for batch in itertools.islice(loader, 4):
             bright_B = batch.images_B3HW[:, 0, 0, 0] > 100
             assert torch.equal(batch.columns["source"].isnan(), bright_B)

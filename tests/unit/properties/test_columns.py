@@ -12,7 +12,7 @@ from PIL import Image
 
 from majolica.config.data import DataConfig
 from majolica.config.loss import LossConfig
-from majolica.data.loading.loader import Loader, Size
+from majolica.data.loading.loader import Loader, LoaderSizes
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.errors import UserError
@@ -78,7 +78,7 @@ def test_the_share_that_is_cut_away(meta: dict[str, float], share: float) -> Non
 def test_the_loader_knows_what_it_cuts_away(tmp_path: Path, how: Any, share: float) -> None:
     image = encoded(Image.new("RGB", (32, 16)))
     write_shards(tmp_path, [Record(image, "jpg", "a", {"width": 32, "height": 16})] * 4, per_shard=20)
-    loader = Loader(DataConfig(shards=str(tmp_path), fit=how), 2, Size(16), 0, columns=("crop",))
+    loader = Loader(DataConfig(shards=str(tmp_path), fit=how), 2, LoaderSizes(16), 0, columns=("crop",))
     assert next(loader).columns["crop"].tolist() == [share] * 2
 
 
@@ -110,7 +110,7 @@ def write(folder: Path) -> Path:
 @pytest.mark.parametrize(("threads", "cache"), [(0, False), (2, True)])
 def test_rows_carry_the_values_of_their_own_samples(tmp_path: Path, threads: int, cache: bool) -> None:
     config = DataConfig(shards=str(write(tmp_path)), threads=threads, cache=cache)
-    with Loader(config, 6, Size(16), 0, columns=("aesthetic_score",)) as loader:
+    with Loader(config, 6, LoaderSizes(16), 0, columns=("aesthetic_score",)) as loader:
         for batch in (next(loader) for _ in range(4)):
             numbers = [int(caption.split()[-1]) for caption in batch.captions]
             expected = [math.nan if i % 3 == 2 else max(1.0, i / 2) for i in numbers]

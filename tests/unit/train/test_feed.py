@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +54,11 @@ def test_waiting_is_measured() -> None:
 def test_to_a_gpu_the_batches_and_the_state_are_the_same(tmp_path: Path) -> None:
     from majolica.config.data import DataConfig
     from majolica.data.drawings.make import make_openmoji
-    from majolica.data.loading.loader import Loader, Size
+    from majolica.data.loading.loader import Loader, LoaderSizes
 
     make_openmoji(tmp_path, samples=64, resolution=32, names=4, heldout=4, combinations=4)
-    made: Callable[[], Loader] = lambda: Loader(DataConfig(shards=str(tmp_path / "train")), 8, Size(16, (2,), 4), 0)  # noqa: E731
-    plain, feed = Feed(made(), torch.device("cpu")), Feed(made(), torch.device("cuda"))
+    config, sizes = DataConfig(shards=str(tmp_path / "train")), LoaderSizes(16, (2,), 4)
+    plain, feed = (Feed(Loader(config, 8, sizes, 0), torch.device(name)) for name in ("cpu", "cuda"))
     for _ in range(5):
         here, there = next(plain), next(feed)
         assert torch.equal(here.images_B3HW, there.images_B3HW.cpu())

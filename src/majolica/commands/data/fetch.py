@@ -6,12 +6,11 @@ import importlib.util
 import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated
 
 import tyro
 
 from majolica.commands.names import check_name
-from majolica.commands.options import parse_options
+from majolica.commands.options import Flag, parse_options
 from majolica.commands.progress import bar
 from majolica.config import io
 from majolica.config.engine import EngineConfig
@@ -19,8 +18,6 @@ from majolica.config.fetch import RECIPES, FetchConfig, check_fetch, fetch_recip
 from majolica.errors import UserError
 from majolica.files import check_folder_writable
 from majolica.plurals import counted, plural
-
-Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
 
 import tyro
 
 from majolica.commands.names import check_name
-from majolica.commands.options import parse_options
+from majolica.commands.options import Flag, parse_options
 from majolica.commands.progress import bars
 from majolica.config import io
 from majolica.config.engine import EngineConfig
@@ -28,8 +27,6 @@ from majolica.files import check_folder_writable
 from majolica.lock import hold_folder
 from majolica.plurals import counted
 from majolica.recipes.filter import SOURCES, source, summarise_source
-
-Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
 @dataclass(frozen=True)

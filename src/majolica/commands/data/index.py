@@ -13,12 +13,12 @@ from typing import Annotated
 
 import tyro
 
+from majolica.commands.options import Flag
 from majolica.config.engine import EngineConfig
 from majolica.errors import UserError, to_printable
 from majolica.machine import cores
 from majolica.plurals import counted, plural
 
-Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 _FEW = 30
 
 

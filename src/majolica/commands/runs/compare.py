@@ -8,9 +8,8 @@ from typing import Annotated
 
 import tyro
 
+from majolica.commands.options import Flag
 from majolica.errors import UserError
-
-Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
 def run(args: list[str]) -> None:

@@ -16,7 +16,7 @@ from majolica.errors import UserError, unknown_name
 
 log = logging.getLogger(__name__)
 
-Row = dict[str, Any]
+ListedRow = dict[str, Any]
 """`path` is the path of the picture, absolute or relative to `base`; `caption` and `meta` are there if a table gives
 them.
 
@@ -37,7 +37,7 @@ def base_folder(source: Path) -> Path:
     return source if source.is_dir() else source.parent
 
 
-def rows(config: ShardConfig) -> Iterator[Row]:
+def rows(config: ShardConfig) -> Iterator[ListedRow]:
     """Yield every picture of the source. Only one row, and the names in one folder, are in memory at a time.
 
     Folders are read in the order of names; links to folders and names that begin with a dot are passed over. Raises
@@ -69,7 +69,7 @@ def _walk(folder: Path, within: str) -> Iterator[str]:
             yield f"{within}{name}"
 
 
-def _table(source: Path, config: ShardConfig) -> Iterator[Row]:
+def _table(source: Path, config: ShardConfig) -> Iterator[ListedRow]:
     kind = source.suffix.lower()
     read = {".parquet": _parquet, ".csv": _csv, ".tsv": _csv}.get(kind, _json_lines)
     try:
@@ -141,7 +141,7 @@ def _no_header(source: Path, names: Sequence[str]) -> str:
     return ""
 
 
-def _parquet(source: Path) -> Iterator[Row]:
+def _parquet(source: Path) -> Iterator[ListedRow]:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -169,7 +169,7 @@ def _decode(value: Any, errors: str) -> Any:
     return value.decode("utf-8", errors) if isinstance(value, bytes) else value
 
 
-def _csv(source: Path) -> Iterator[Row]:
+def _csv(source: Path) -> Iterator[ListedRow]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a caption of some megabytes is unusual, but no error
     with source.open(encoding="utf-8-sig", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t" if source.suffix.lower() == ".tsv" else ","):
@@ -178,7 +178,7 @@ def _csv(source: Path) -> Iterator[Row]:
             }  # the name None stands for surplus fields
 
 
-def _json_lines(source: Path) -> Iterator[Row]:
+def _json_lines(source: Path) -> Iterator[ListedRow]:
     with source.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():

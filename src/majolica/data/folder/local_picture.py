@@ -11,7 +11,7 @@ from majolica.config.fetch import PictureConfig
 from majolica.config.shard import ShardConfig
 from majolica.data.fetch.picture import make_picture
 from majolica.data.fetch.status import Failure
-from majolica.data.folder.listing import Row
+from majolica.data.folder.listing import ListedRow
 from majolica.data.pictures.memory import MemoryBudget
 from majolica.data.pictures.opening import LOCAL
 from majolica.data.store.caption_text import CAPTION_FIELDS, field_caption, is_blank
@@ -31,7 +31,7 @@ class Unusable(Exception):
         self.reason, self.detail = reason, detail
 
 
-def sample(row: Row, folder: Path, config: ShardConfig) -> Record:
+def sample(row: ListedRow, folder: Path, config: ShardConfig) -> Record:
     """Return the picture and the caption of `row`. Raises Unusable."""
     if not isinstance(row["path"], str) or not Path(row["path"]).name or "\0" in row["path"]:
         raise Unusable("no_path", repr(row["path"])[:200])
@@ -89,7 +89,7 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _caption(row: Row, path: Path, beside: dict[str, Any], config: ShardConfig) -> str:
+def _caption(row: ListedRow, path: Path, beside: dict[str, Any], config: ShardConfig) -> str:
     found = False
     for place in config.caption:
         if place == "empty":

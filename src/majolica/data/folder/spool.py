@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from majolica.config.shard import ShardConfig
-from majolica.data.folder.listing import Row, rows
+from majolica.data.folder.listing import ListedRow, rows
 from majolica.errors import UserError
 from majolica.files import whole_file
 from majolica.plurals import counted, plural
@@ -104,13 +104,13 @@ def _threshold(config: ShardConfig) -> int:
     return 1 - largest[0]
 
 
-def _hash(row: Row) -> int:
+def _hash(row: ListedRow) -> int:
     """Return the first 8 bytes, big-endian, of the SHA-256 of the path of a picture as it is written."""
     path = str(row["path"]).encode("utf-8", "surrogateescape")
     return int.from_bytes(hashlib.sha256(path).digest()[:8], "big")
 
 
-def read_spool(task: ShardTask, out: Path) -> Iterator[Row]:
+def read_spool(task: ShardTask, out: Path) -> Iterator[ListedRow]:
     """Yield the rows of a shard from the spool in `out`."""
     with (out / _SPOOL / task.spool).open("rb") as file:
         file.seek(task.offset)

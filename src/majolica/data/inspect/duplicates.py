@@ -8,16 +8,15 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-U64 = NDArray[np.uint64]
 _BITS = np.array([value.bit_count() for value in range(256)], np.uint8)
 
 
-def exact_groups(content: U64) -> list[list[int]]:
+def exact_groups(content: NDArray[np.uint64]) -> list[list[int]]:
     """Groups of places with equal values, each in order, the largest groups first."""
     return _groups(np.unique(content, return_inverse=True)[1])
 
 
-def near_groups(hashes: U64, content: U64, distance: int) -> list[list[int]]:
+def near_groups(hashes: NDArray[np.uint64], content: NDArray[np.uint64], distance: int) -> list[list[int]]:
     """Groups of places whose hashes differ in at most `distance` bits, including chains of them.
 
     Of places with the same `content`, one stands for all.
@@ -37,13 +36,13 @@ def near_groups(hashes: U64, content: U64, distance: int) -> list[list[int]]:
     return [[int(first[place]) for place in group] for group in _groups(roots)]
 
 
-def bits_apart(one: U64, other: U64) -> NDArray[np.int64]:
+def bits_apart(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.int64]:
     """The number of bits in which two arrays of hashes differ, element by element."""
     bits: NDArray[np.int64] = _BITS[(one ^ other).view(np.uint8)].reshape(-1, 8).sum(axis=1, dtype=np.int64)
     return bits
 
 
-def _close_pairs(values: U64, distance: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _close_pairs(values: NDArray[np.uint64], distance: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     edges = [round(64 * i / (distance + 1)) for i in range(distance + 2)]
     for low, high in pairwise(edges):
         band = (values >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from majolica.html.axes import Axis
 from majolica.html.histogram import Bars, density_map, histogram
 
-Values = NDArray[np.float64]
 _CELLS = 48
 """Columns and rows of the map of sizes."""
 
 
 def value_histogram(
-    values: Values, title: str, label: Callable[[float], str], bins: int = 36, whole: bool = False
+    values: NDArray[np.float64], title: str, label: Callable[[float], str], bins: int = 36, whole: bool = False
 ) -> str:
     """A histogram of `values` above zero, over a logarithmic axis with ticks as `label` says.
 
@@ -34,7 +33,7 @@ def value_histogram(
     return histogram(axis, [Bars(counts.tolist())], title, label, f"median {label(middle)}", middle, whole)
 
 
-def size_map(width: Values, height: Values) -> str:
+def size_map(width: NDArray[np.float64], height: NDArray[np.float64]) -> str:
     """A map of how many pictures are so wide and so high; square ones lie on the diagonal."""
     if not len(width):
         return ""
@@ -45,7 +44,7 @@ def size_map(width: Values, height: Values) -> str:
     return density_map(axis, _CELLS, found, "Width and height", "px", ("width", "height"))
 
 
-def _axis_of(values: Values) -> Axis:
+def _axis_of(values: NDArray[np.float64]) -> Axis:
     """A logarithmic axis that holds all `values`, even where all of them are nearly the same."""
     low, high = float(values.min()), float(values.max())
     return Axis(low / 1.5, high * 1.5, True) if high / low < 1.05 else Axis(low, high * 1.0001, True)

@@ -23,7 +23,7 @@ from majolica.data.store.index import open_index
 from majolica.data.tasks import run_tasks
 from majolica.errors import UserError
 from majolica.files import write_atomic
-from majolica.html.figures import Picture
+from majolica.html.figures import FigurePicture
 from majolica.plurals import counted
 
 _TOGETHER = 200
@@ -151,7 +151,7 @@ def _content(shards: ShardSets, summary: Summary, found: SampleStatistics, look:
     )
 
 
-def _pictures(shards: ShardSets, numbers: Sequence[int]) -> list[Picture]:
+def _pictures(shards: ShardSets, numbers: Sequence[int]) -> list[FigurePicture]:
     records = ((number, shards.read(number)) for number in numbers)
     return [thumbnail(record.image, record.caption, shards.place_of(number)) for number, record in records]
 

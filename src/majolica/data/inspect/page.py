@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from majolica.data.inspect.figures import Values, size_map, value_histogram
+import numpy as np
+from numpy.typing import NDArray
+
+from majolica.data.inspect.figures import size_map, value_histogram
 from majolica.data.inspect.summary import Summary
 from majolica.html.charts import charts
 from majolica.html.elements import bullet_list, heading, note, numbered_list, paragraph, table
 from majolica.html.escape import shorten
-from majolica.html.figures import Picture, picture_wall
+from majolica.html.figures import FigurePicture, picture_wall
 from majolica.html.numbers import aspect_ratio, byte_size
 from majolica.html.page import Card, Page, Section, render_page
 from majolica.plurals import counted, plural
@@ -24,14 +27,14 @@ class Content:
     """All that the page shows."""
 
     summary: Summary
-    columns: dict[str, Values]
-    width: Values
-    height: Values
-    wall: list[Picture]
+    columns: dict[str, NDArray[np.float64]]
+    width: NDArray[np.float64]
+    height: NDArray[np.float64]
+    wall: list[FigurePicture]
     captions: list[str]
     common: list[tuple[str, int]]
-    exact: list[list[Picture]]
-    near: list[list[Picture]]
+    exact: list[list[FigurePicture]]
+    near: list[list[FigurePicture]]
     broken: list[tuple[str, list[str]]]
 
 

@@ -35,7 +35,7 @@ _PART = 16
 
 
 @dataclass(frozen=True)
-class Size:
+class LoaderSizes:
     """The sizes in which pictures are needed: all at the base resolution, and some larger as well."""
 
     resolution: int
@@ -101,7 +101,7 @@ class Loader:
         self,
         config: DataConfig,
         batch: int,
-        size: Size,
+        size: LoaderSizes,
         seed: int,
         rank: int = 0,
         world: int = 1,

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from majolica.config.picture_size import LONGEST_ASPECT
-from majolica.data.counter import mix
+from majolica.data.counter import I64, mix
 from majolica.data.order.mixture import Mixture
 from majolica.data.order.reading_order import ReadingOrder
 from majolica.data.order.shares import Shares
 
-I64 = NDArray[np.int64]
 Grid = tuple[int, int]
 """Rows and columns of tokens."""
 

@@ -15,11 +15,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from majolica.data.counter import mix
+from majolica.data.counter import I64, mix
 from majolica.data.order.permutation import permute
 from majolica.errors import UserError
 
-I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
 BLOCK = 10_000

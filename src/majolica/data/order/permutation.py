@@ -10,9 +10,9 @@ and yet all ranks together read one order.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from majolica.data.counter import U64, mix, splitmix64
+from majolica.data.counter import I64, U64, mix, splitmix64
 
 CHUNK = 100
 """Contiguous samples that stay together; this is about what a disk reads ahead at once."""
@@ -26,8 +26,6 @@ STREAM_WINDOW = 16
 LARGE = 1 << 20
 """A set with at least so many samples is large."""
 ROUNDS = 6
-
-I64 = NDArray[np.int64]
 
 
 def streams_of(n: int) -> int:

@@ -9,14 +9,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from majolica.data.counter import mix
+from majolica.data.counter import I64, mix
 from majolica.data.order.mixture import BLOCK, Mixture
 from majolica.data.order.permutation import STREAM_WINDOW, WINDOW, sample_index, shuffle, streams_of
 from majolica.data.order.shares import Shares
-
-I64 = NDArray[np.int64]
 
 
 class ReadingOrder:

@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from majolica.config.data import DataConfig
+from majolica.data.counter import I64
 from majolica.data.order.buckets import BucketOrder, assign_buckets, list_grids
 from majolica.data.order.reading_order import ReadingOrder
 from majolica.data.order.shares import shares_of
 from majolica.data.pictures.frame import Shape
-
-I64 = NDArray[np.int64]
 
 _BLOCK = 4096
 VERSION = 2

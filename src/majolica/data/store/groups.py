@@ -35,7 +35,7 @@ ROW = np.dtype(
         ("json_size", "<u4"),
     ]
 )
-Row = tuple[int, ...]
+IndexRow = tuple[int, ...]
 # The most bytes of a member of each kind, so that reading a hostile member does not exhaust the memory.
 _MOST = dict.fromkeys((IMAGE, OTHER_IMAGE, UNREAD), 1 << 30) | {META: 1 << 24} | dict.fromkeys(TEXTS, 1 << 20)
 _FAR = 2**31
@@ -93,7 +93,7 @@ class Samples:
         else:
             self._plain.add(name.key, name.kind, part)
 
-    def finish(self, damage: str) -> tuple[list[Row], dict[str, int]]:
+    def finish(self, damage: str) -> tuple[list[IndexRow], dict[str, int]]:
         """At the end of the tar, return the rows in the order of their pictures, and how many were left out by reason.
 
         `damage` says why the tar is cut, if it is.
@@ -132,7 +132,7 @@ class _Groups:
         self.captions = 0
         self.reasons: Counter[str] = Counter()
         self._says = says
-        self._rows: list[Row] = []
+        self._rows: list[IndexRow] = []
         self._open: dict[str, dict[str, _Part]] = {}
         self._done: set[str] = set()
         self._last = ""
@@ -159,7 +159,7 @@ class _Groups:
             self.pictures += kind == IMAGE
             self.captions += kind in TEXTS
 
-    def finish(self, damage: str) -> list[Row]:
+    def finish(self, damage: str) -> list[IndexRow]:
         """Return the rows. If the tar is cut, samples that may lack members are left out."""
         usual = self._usual()
         for key in list(self._open):
@@ -219,7 +219,7 @@ def _is_pair(kinds: set[str]) -> bool:
     return bool(kinds & {IMAGE, OTHER_IMAGE}) and bool(kinds & set(TEXTS))
 
 
-def _row(image: Member, caption: tuple[Member, bool], meta: _Part | None) -> Row:
+def _row(image: Member, caption: tuple[Member, bool], meta: _Part | None) -> IndexRow:
     text, blank = caption
     where = (0, 0) if blank else (text.offset - image.offset, text.size)
     about = (meta.member.offset - image.offset, meta.member.size) if meta else (0, 0)

@@ -41,7 +41,7 @@ def shows_in_order(sight: Sight, task: Task) -> bool:
 
 
 @dataclass(frozen=True)
-class Kind:
+class CompositionKind:
     """A kind of composition."""
 
     title: str
@@ -53,15 +53,17 @@ class Kind:
     """Whether training shows such captions, if it shows so many things."""
 
 
-KINDS: Mapping[str, Kind] = {
-    "single": Kind("a single thing", tasks.make_single, shows_thing),
-    "background": Kind("the colour of the background", tasks.make_backgrounds, has_background),
-    "binding": Kind("thing and background together", tasks.make_backgrounds, binds),
-    "pair": Kind("two things", tasks.make_pairs, shows_all, things=2),
-    "count": Kind("two of a kind", tasks.make_counts, shows_all, things=2, worded=False),
-    "place": Kind("a side, in words", tasks.make_places, shows_at_side, worded=False),
-    "relation": Kind("left and right of each other", tasks.make_relations, shows_in_order, things=2, worded=False),
-    "place_property": Kind("a side, by the property subject_x", tasks.make_property_places, shows_at_side),
+KINDS: Mapping[str, CompositionKind] = {
+    "single": CompositionKind("a single thing", tasks.make_single, shows_thing),
+    "background": CompositionKind("the colour of the background", tasks.make_backgrounds, has_background),
+    "binding": CompositionKind("thing and background together", tasks.make_backgrounds, binds),
+    "pair": CompositionKind("two things", tasks.make_pairs, shows_all, things=2),
+    "count": CompositionKind("two of a kind", tasks.make_counts, shows_all, things=2, worded=False),
+    "place": CompositionKind("a side, in words", tasks.make_places, shows_at_side, worded=False),
+    "relation": CompositionKind(
+        "left and right of each other", tasks.make_relations, shows_in_order, things=2, worded=False
+    ),
+    "place_property": CompositionKind("a side, by the property subject_x", tasks.make_property_places, shows_at_side),
 }
 """The kinds by their names among the metrics, in the order of the report."""
 SAME_PICTURES = {"binding": "background"}

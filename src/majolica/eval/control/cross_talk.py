@@ -13,13 +13,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from majolica.eval.control.statistics import Numbers
+from majolica.eval.control.statistics import FloatArray
 from majolica.eval.control.sweep import Sweep
 from majolica.eval.protocol import Split
 from majolica.properties.registry import find_property, measure_all
 
 
-def measure_cross_talk(sweeps: Sequence[Sweep]) -> Numbers:
+def measure_cross_talk(sweeps: Sequence[Sweep]) -> FloatArray:
     """The matrix `(P, P)` of painted pictures: the row is the property that was set.
 
     NaN in the columns of circular properties, whose movement has no sign.
@@ -35,7 +35,7 @@ def measure_cross_talk(sweeps: Sequence[Sweep]) -> Numbers:
     return np.array(rows)
 
 
-def measure_own_cross_talk(names: Sequence[str], pictures: Split) -> Numbers:
+def measure_own_cross_talk(names: Sequence[str], pictures: Split) -> FloatArray:
     """The same matrix of real pictures, compared within those that show the same things."""
     values_NP = measure_all(names, pictures.images_B3HW.float() / 255).double().numpy()
     shown = ["|".join(pictures.shown(i)) for i in range(len(pictures))]
@@ -44,7 +44,7 @@ def measure_own_cross_talk(names: Sequence[str], pictures: Split) -> Numbers:
     return np.array([[_move(a, b, x, y, groups_N) for b, y in columns] for a, x in columns])
 
 
-def _move(turned: str, name: str, x: Numbers, y: Numbers, groups: np.ndarray) -> float:
+def _move(turned: str, name: str, x: FloatArray, y: FloatArray, groups: np.ndarray) -> float:
     """How far the measure `name` moves with the values `x` of the property `turned`, within groups of pictures."""
     entry, seen = find_property(turned), find_property(name)
     known = np.isfinite(x) & np.isfinite(y)
@@ -58,21 +58,21 @@ def _move(turned: str, name: str, x: Numbers, y: Numbers, groups: np.ndarray) ->
     return float((x_N * y_N).sum() / spread) if spread > 0 else np.nan
 
 
-def _within(values_N: Numbers, groups_N: np.ndarray) -> Numbers:
+def _within(values_N: FloatArray, groups_N: np.ndarray) -> FloatArray:
     """The values less the means of their groups."""
     totals = np.bincount(groups_N, values_N)
-    means: Numbers = (totals / np.maximum(np.bincount(groups_N), 1))[groups_N]
+    means: FloatArray = (totals / np.maximum(np.bincount(groups_N), 1))[groups_N]
     return values_N - means
 
 
-def _amplitude(angle_N: Numbers, y_N: Numbers) -> float:
+def _amplitude(angle_N: FloatArray, y_N: FloatArray) -> float:
     """Twice the amplitude of the wave of one period that fits best: the distance from its trough to its crest."""
     waves = np.stack((np.ones_like(angle_N), np.cos(angle_N), np.sin(angle_N)), 1)
     fitted, *_ = np.linalg.lstsq(waves, y_N, rcond=None)
     return float(2 * np.hypot(fitted[1], fitted[2]))
 
 
-def excess(painted_PP: Numbers, own_PP: Numbers) -> Numbers:
+def excess(painted_PP: FloatArray, own_PP: FloatArray) -> FloatArray:
     """What cannot be blamed on the data: the way from each entry to the nearest between 0 and the data's own.
 
     Less movement than in the data is no fault. NaN on the diagonal.

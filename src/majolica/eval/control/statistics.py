@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from majolica.metrics.intervals import resample_interval
 from majolica.properties.property import Property
 
-Numbers = NDArray[np.float64]
+FloatArray = NDArray[np.float64]
 
 
 def correlate(requested: ArrayLike, measured: ArrayLike, entry: Property) -> float:
@@ -37,10 +37,10 @@ def spearman(first: ArrayLike, second: ArrayLike) -> float:
     return float((centred[0] * centred[1]).sum() / scale) if scale > 0 else 0.0
 
 
-def _ranks(values: Numbers) -> Numbers:
+def _ranks(values: FloatArray) -> FloatArray:
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = counts.cumsum()
-    mean: Numbers = (last - (counts - 1) / 2)[inverse]
+    mean: FloatArray = (last - (counts - 1) / 2)[inverse]
     return mean
 
 
@@ -59,7 +59,7 @@ def circular_correlation(first: ArrayLike, second: ArrayLike) -> float:
     return float(4 * cross / scale) if scale > 1e-9 * max(count, 1) ** 2 else 0.0
 
 
-def deviation(requested: ArrayLike, measured: ArrayLike, entry: Property) -> Numbers:
+def deviation(requested: ArrayLike, measured: ArrayLike, entry: Property) -> FloatArray:
     """|requested - measured| as a share of the range, the short way round for angles.
 
     A picture without a value has the largest there is: 1, and 1/2 for angles.

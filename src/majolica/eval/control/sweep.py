@@ -14,7 +14,7 @@ from torch import Tensor
 
 from majolica.eval.brush import Brush
 from majolica.eval.control.statistics import (
-    Numbers,
+    FloatArray,
     bootstrap,
     correlate,
     deviation,
@@ -36,7 +36,7 @@ class Sweep:
     """The pictures of one property that was set to V values, B pictures at each."""
 
     name: str
-    requested_V: Numbers
+    requested_V: FloatArray
     images_VB3HW: Tensor
 
     @property
@@ -44,7 +44,7 @@ class Sweep:
         """The property."""
         return find_property(self.name)
 
-    def measurements(self, name: str) -> Numbers:
+    def measurements(self, name: str) -> FloatArray:
         """Measure the same or another property on every picture, `(V, B)`; NaN where it has no value."""
         values = measure_property(name, self.images_VB3HW.flatten(0, 1).float() / 255)
         return values.view(self.images_VB3HW.shape[:2]).double().numpy()
@@ -104,7 +104,7 @@ class Sweep:
 
 
 def paint_sweep(
-    pipeline: PipelineLike, name: str, prompts: Sequence[str], values: Numbers, brush: Brush, plain: bool = False
+    pipeline: PipelineLike, name: str, prompts: Sequence[str], values: FloatArray, brush: Brush, plain: bool = False
 ) -> Sweep:
     """Paint every prompt at every value; a prompt keeps its seed, so that only the property changes.
 
@@ -114,7 +114,7 @@ def paint_sweep(
     return Sweep(name, values, torch.stack(turns))
 
 
-def choose_values(name: str, data: EvalData, count: int) -> Numbers:
+def choose_values(name: str, data: EvalData, count: int) -> FloatArray:
     """Values spread evenly over those that the held-out pictures have, from the 2nd to the 98th percentile.
 
     They are within the range of the property. Those of a circular one go once around.

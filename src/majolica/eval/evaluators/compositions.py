@@ -17,7 +17,7 @@ from majolica.eval.judge.panel import Panel
 from majolica.eval.judge.spec import VERSION
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table
-from majolica.html.figures import Picture, picture_rows
+from majolica.html.figures import FigurePicture, picture_rows
 from majolica.metrics.intervals import bootstrap_interval, wilson_interval
 from majolica.plurals import counted
 
@@ -139,7 +139,7 @@ class Compositions:
         sights: Mapping[str, Sequence[Sight]],
     ) -> Figure:
         """Show the first pictures of each kind, without a choice, and what is seen in each."""
-        rows: list[tuple[str, list[Picture]]] = []
+        rows: list[tuple[str, list[FigurePicture]]] = []
         for name, some in asked.items():
             kind = KINDS["binding" if name == "background" else name]
             line = [

@@ -10,7 +10,7 @@ import numpy as np
 
 from majolica.eval.brush import Brush
 from majolica.eval.control.cross_talk import excess, measure_cross_talk, measure_own_cross_talk
-from majolica.eval.control.statistics import Numbers
+from majolica.eval.control.statistics import FloatArray
 from majolica.eval.control.sweep import Sweep, choose_values, paint_sweep
 from majolica.eval.protocol import NO_PROPERTIES, EvalData, Figure, PipelineLike, Result, Table
 from majolica.html.charts import charts
@@ -140,7 +140,7 @@ def _accuracy_table(sweeps: Mapping[str, Sweep], accuracy: Mapping[str, Mapping[
     return Table("Accuracy", header, rows, note)
 
 
-def _cross_talk_figures(names: Sequence[str], painted_PP: Numbers, own_PP: Numbers) -> list[Figure]:
+def _cross_talk_figures(names: Sequence[str], painted_PP: FloatArray, own_PP: FloatArray) -> list[Figure]:
     labels = [name.replace("_", " ") for name in names]
     painted = (
         "The row is the property that was set, the column how far each measure moved, in units of its range, when"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from majolica.data.loading.split import space_evenly
 from majolica.eval.brush import Brush
-from majolica.eval.control.statistics import Numbers, deviation
+from majolica.eval.control.statistics import FloatArray, deviation
 from majolica.eval.control.sweep import Sweep, choose_values, paint_sweep
 from majolica.eval.judge.panel import Panel, recognise_together
 from majolica.eval.protocol import NO_PROPERTIES, EvalData, PipelineLike, Result, Table
@@ -82,7 +82,7 @@ class ControlLimits:
         protocol = {**self.brush.record, **data.record, "properties": list(self.properties), "captions": len(prompts)}
         return Result(title, metrics, (Table("Content and contest", header, rows),), note, protocol)
 
-    def _ends(self, name: str, data: EvalData) -> Numbers:
+    def _ends(self, name: str, data: EvalData) -> FloatArray:
         """The ends of the values that real pictures have; four angles around the circle."""
         values = choose_values(name, data, 4)
         return values if find_property(name).circular else values[[0, -1]]

@@ -9,7 +9,7 @@ import numpy as np
 
 from majolica.eval.brush import Brush
 from majolica.eval.control.cross_talk import excess, measure_cross_talk, measure_own_cross_talk
-from majolica.eval.control.statistics import Numbers
+from majolica.eval.control.statistics import FloatArray
 from majolica.eval.control.sweep import choose_values, paint_sweep
 from majolica.eval.protocol import NO_PROPERTIES, EvalData, Figure, PipelineLike, Result, Table
 from majolica.html.charts import Points, charts, line_chart
@@ -61,7 +61,7 @@ class ControlWeights:
         )
         return Result("Weights of properties", metrics, self._parts(points), note, protocol)
 
-    def _measure(self, pipeline: PipelineLike, data: EvalData, weight: float, own_PP: Numbers) -> WeightPoint:
+    def _measure(self, pipeline: PipelineLike, data: EvalData, weight: float, own_PP: FloatArray) -> WeightPoint:
         brush, prompts = replace(self.brush, property_guidance=weight), data.plain_prompts(self.prompts)
         sweeps = [
             paint_sweep(pipeline, name, prompts, choose_values(name, data, self.values), brush, plain=True)
@@ -94,7 +94,7 @@ class WeightPoint:
     """What was found at one weight."""
 
     rho: dict[str, float]
-    beyond_PP: Numbers
+    beyond_PP: FloatArray
     """Cross-talk beyond the data's own, without sign; the row is the property that was set."""
 
     @property

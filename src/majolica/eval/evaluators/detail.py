@@ -14,7 +14,7 @@ from majolica.eval.brush import Brush
 from majolica.eval.detail import octave_ratios, seam_index
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table
-from majolica.html.figures import Picture, picture_rows
+from majolica.html.figures import FigurePicture, picture_rows
 from majolica.models.pooling import pool
 
 
@@ -84,7 +84,7 @@ class Detail:
 
     def _sheet(self, prompts: list[str], base_B3HW: Tensor, painted_B3HW: Tensor, real_B3HW: Tensor) -> Figure:
         smooth_B3HW = enlarge_smoothly(base_B3HW, self.scale)
-        lines: list[tuple[str, list[Picture]]] = [
+        lines: list[tuple[str, list[FigurePicture]]] = [
             (prompt, [figure_picture(sets[i]) for sets in (base_B3HW, smooth_B3HW, painted_B3HW, real_B3HW)])
             for i, prompt in enumerate(prompts[: self.shown])
         ]

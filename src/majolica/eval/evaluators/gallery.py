@@ -10,7 +10,7 @@ from majolica.errors import Notice
 from majolica.eval.brush import Brush
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result
-from majolica.html.figures import Picture, picture_grid, picture_rows
+from majolica.html.figures import FigurePicture, picture_grid, picture_rows
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Gallery:
         images_B3HW = self.brush.paint(pipeline, chosen)
         tiles = [figure_picture(image, prompt) for image, prompt in zip(images_B3HW, chosen, strict=True)]
         prompts = chosen[: self.prompts]
-        rows: list[tuple[str, list[Picture]]] = [(prompt, []) for prompt in prompts]
+        rows: list[tuple[str, list[FigurePicture]]] = [(prompt, []) for prompt in prompts]
         metrics = {}
         for scale in self.scales:
             size = self.resolution * scale

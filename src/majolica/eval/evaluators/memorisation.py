@@ -16,7 +16,7 @@ from majolica.eval.paintings import Painted, Paintings
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table
 from majolica.eval.training_pictures import TrainingPictures
-from majolica.html.figures import Picture, picture_rows
+from majolica.html.figures import FigurePicture, picture_rows
 from majolica.metrics.intervals import wilson_interval
 from majolica.plurals import counted
 
@@ -132,7 +132,7 @@ class Memorisation:
         """Show the painted pictures that are nearest to training pictures, relative to real ones."""
         distance_P = sides["pixels"].painted.distance_Q
         order = sorted(range(len(near_P)), key=lambda i: (float(near_P[i]), float(distance_P[i])))[: self.pairs]
-        rows: list[tuple[str, list[Picture]]] = []
+        rows: list[tuple[str, list[FigurePicture]]] = []
         for i in order:
             line = [figure_picture(painted.images_B3HW[i], verdict=_verdict(near_P[i], self.quantile), right=None)]
             for side in sides.values():

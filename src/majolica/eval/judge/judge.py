@@ -25,7 +25,7 @@ from majolica.callbacks import ReportProgress
 from majolica.errors import UserError
 from majolica.eval.judge.lessons import LESSONS
 from majolica.eval.judge.net import Scores, pooled_features, predict, train_net
-from majolica.eval.judge.spec import VERSION, JudgeSpec, Kind
+from majolica.eval.judge.spec import VERSION, JudgeKind, JudgeSpec
 from majolica.files import write_atomic
 
 
@@ -33,10 +33,10 @@ class Judge:
     """A trained judge: the `names` it knows, the `resolution` it reads, its scores, and its kind."""
 
     def __init__(
-        self, net: nn.Module, names: Sequence[str], resolution: int, scores: Scores, kind: Kind = "features"
+        self, net: nn.Module, names: Sequence[str], resolution: int, scores: Scores, kind: JudgeKind = "features"
     ) -> None:
         self.net, self.names, self.resolution, self.scores = net.eval(), tuple(names), resolution, scores
-        self.kind: Kind = kind
+        self.kind: JudgeKind = kind
 
     def classify(self, images_B3HW: Tensor) -> Tensor:
         """Return the probabilities `(B, len(names) + 1)` of each name, and of none of them.
@@ -83,7 +83,7 @@ class Judge:
         """
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         facts = json.loads(header["__metadata__"]["judge"])
-        kind: Kind = facts.get("kind", "features")
+        kind: JudgeKind = facts.get("kind", "features")
         net = LESSONS[kind].build(len(facts["names"]))
         net.load_state_dict(load(content))
         return cls(net, facts["names"], facts["resolution"], Scores(**facts["scores"]), kind)

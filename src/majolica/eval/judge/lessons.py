@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from majolica.eval.judge.architectures import build_mixer, build_residual
 from majolica.eval.judge.degrade import degrade, scramble
 from majolica.eval.judge.near_misses import MILD, near_misses
-from majolica.eval.judge.spec import Kind
+from majolica.eval.judge.spec import JudgeKind
 from majolica.properties.pixels import luma
 
 Change = Callable[[Tensor, Generator], Tensor]
@@ -46,7 +46,7 @@ def _damage_and_grey(images_B3HW: Tensor, generator: Generator) -> Tensor:
 
 
 _strict = partial(JudgeLesson, nonsense=24, spoil=near_misses)
-LESSONS: Mapping[Kind, JudgeLesson] = {
+LESSONS: Mapping[JudgeKind, JudgeLesson] = {
     "features": JudgeLesson(build_residual, 16, scramble, degrade),
     "colours": _strict(build_residual, damage=_damage_and_grey, effort=1.5),
     "shapes": _strict(build_mixer, damage=_damage_mildly, effort=2.3),

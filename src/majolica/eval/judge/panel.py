@@ -14,9 +14,9 @@ from torch import Tensor
 
 from majolica.eval.judge.judge import Judge
 from majolica.eval.judge.net import Scores, check_answers, measure_scores
-from majolica.eval.judge.spec import JudgeSpec, Kind
+from majolica.eval.judge.spec import JudgeKind, JudgeSpec
 
-KINDS: tuple[Kind, ...] = ("colours", "shapes")
+KINDS: tuple[JudgeKind, ...] = ("colours", "shapes")
 
 
 def panel_specs(spec: JudgeSpec) -> list[JudgeSpec]:

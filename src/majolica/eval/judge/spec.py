@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["features", "colours", "shapes"]
+JudgeKind = Literal["features", "colours", "shapes"]
 """`features` describes pictures. `colours` and `shapes` are strict: see `majolica.eval.judge.lessons`."""
 
 VERSION = 2
@@ -32,7 +32,7 @@ class JudgeSpec:
 
     1.0 takes about a minute on two cores at 48 px and 32 names.
     """
-    kind: Kind = "features"
+    kind: JudgeKind = "features"
 
     @property
     def renders(self) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Task = Literal["zeroshot_classification", "zeroshot_retrieval"]
+BenchmarkTask = Literal["zeroshot_classification", "zeroshot_retrieval"]
 CLASSIFICATION = {
     "acc1": "labelled_top1",
     "acc5": "labelled_top5",
@@ -21,7 +21,7 @@ RETRIEVAL = {
     for k in (1, 5, 10)
 }
 """The same for `Retrieval`. CLIP_benchmark calls it image retrieval if a caption looks for its picture."""
-FILES: Mapping[Task, str] = {
+FILES: Mapping[BenchmarkTask, str] = {
     "zeroshot_classification": "clip_benchmark",
     "zeroshot_retrieval": "clip_benchmark_retrieval",
 }
@@ -35,7 +35,7 @@ class BenchmarkedModel:
     model: str = "majolica"
     pretrained: str = ""
 
-    def files(self, metrics: Mapping[str, float], task: Task, source: str) -> dict[str, str]:
+    def files(self, metrics: Mapping[str, float], task: BenchmarkTask, source: str) -> dict[str, str]:
         """Return the file for a result on the pictures in the folder `source`: its name and its content."""
         dataset = Path(source).name
         result = benchmark_result(metrics, task, dataset, self.model, self.pretrained)
@@ -43,7 +43,7 @@ class BenchmarkedModel:
 
 
 def benchmark_result(
-    metrics: Mapping[str, float], task: Task, dataset: str, model: str, pretrained: str, language: str = "en"
+    metrics: Mapping[str, float], task: BenchmarkTask, dataset: str, model: str, pretrained: str, language: str = "en"
 ) -> dict[str, object]:
     """Return what CLIP_benchmark (github.com/LAION-AI/CLIP_benchmark) writes for one model and one data set.
 

@@ -50,7 +50,7 @@ STREAM = 0x4E1D
 
 
 @dataclass(frozen=True)
-class Pictures:
+class HeldOutPictures:
     """The held-out pictures, read once and measured many times."""
 
     images_N3HW: Tensor
@@ -73,7 +73,7 @@ class HeldOut:
     def __init__(self, run: Run, log: Log | None) -> None:
         """`log` is None on all ranks but the first. Every rank must construct a `HeldOut`."""
         self.log = log
-        self.pictures: Pictures | None = None
+        self.pictures: HeldOutPictures | None = None
         self.time = TimeShare(run.config.train.heldout_share, "--train.heldout-share", run)
         if log and run.config.train.heldout_every:
             self.guard = Guard(log.say)
@@ -131,7 +131,7 @@ def read_heldout(
     config: RunConfig,
     tokenizer: Tokenizer,
     categories: Mapping[str, EncodeName] = NO_CATEGORIES,
-) -> Pictures:
+) -> HeldOutPictures:
     """Read the held-out pictures of the folders, their captions and their names.
 
     `categories` say which value a name has, for the properties that are names.
@@ -141,7 +141,7 @@ def read_heldout(
     index = {name: number for number, name in enumerate(all_names)}
     shown = [{index[name] for name in meta.get("names") or () if name in index} for meta in metas]
     known = read_columns(choose_columns(config.model.properties), metas, categories)
-    return Pictures(images, tokenizer.encode(captions, config.model.text.length), all_names, shown, known)
+    return HeldOutPictures(images, tokenizer.encode(captions, config.model.text.length), all_names, shown, known)
 
 
 def load_all(folders: Sequence[str], config: RunConfig) -> tuple[Tensor, list[str], list[dict[str, Any]]]:
@@ -169,7 +169,7 @@ def read_names_beside(folder: str) -> list[str]:
 
 @torch.no_grad()
 def measure_heldout(
-    model: Majolica, pictures: Pictures, config: RunConfig, tokenizer: Tokenizer, device: torch.device
+    model: Majolica, pictures: HeldOutPictures, config: RunConfig, tokenizer: Tokenizer, device: torch.device
 ) -> dict[str, float]:
     """Compute the losses and accuracies of the pictures, by name.
 
@@ -197,7 +197,9 @@ def measure_heldout(
     return values
 
 
-def zero_shot(model: Majolica, pictures: Pictures, image_NE: Tensor, config: RunConfig, tokenizer: Tokenizer) -> float:
+def zero_shot(
+    model: Majolica, pictures: HeldOutPictures, image_NE: Tensor, config: RunConfig, tokenizer: Tokenizer
+) -> float:
     """Return the share of pictures whose nearest name, embedded as by `classify`, is one of theirs.
 
     Pictures without known names do not count; `image_NE` holds the image embeddings.

@@ -15,7 +15,7 @@ from PIL import Image
 from majolica import cli
 from majolica.config.data import DataConfig
 from majolica.data.inspect import measure
-from majolica.data.loading.loader import Loader, Size
+from majolica.data.loading.loader import Loader, LoaderSizes
 from majolica.errors import UserError
 from majolica.plurals import counted, plural
 from majolica.text.tokenizer import Tokenizer
@@ -197,11 +197,11 @@ def test_the_loader_answers(case: str, here: Path) -> None:
     (here / "set/a.tar").write_bytes(make())
     config = DataConfig(shards="set", threads=1, bad_share=1.0)
     if counted.startswith("majolica: "):
-        with pytest.raises(UserError) as refused, Loader(config, 4, Size(8), 0) as loader:
+        with pytest.raises(UserError) as refused, Loader(config, 4, LoaderSizes(8), 0) as loader:
             next(loader)
         assert counted.removeprefix("majolica: ") in str(refused.value) and "\n" not in str(refused.value)
         return
-    with Loader(config, 13, Size(8), 0) as loader:
+    with Loader(config, 13, LoaderSizes(8), 0) as loader:
         next(loader)
         assert set(loader.faults) == ({counted} if counted else set())
 
@@ -220,5 +220,5 @@ def test_cut_in_every_member(here: Path, capsys: pytest.CaptureFixture[str]) -> 
         told(capsys, read, "inspect", "set", "--workers", "1", "--pictures", "1")
         (here / "tokenizer.model").unlink(missing_ok=True)
         told(capsys, f"from {samples} of {counted(samples, 'caption')}", "tokenizer", "set", "--vocab", "280")
-        with Loader(DataConfig(shards="set", threads=1), samples, Size(8), 0) as loader:
+        with Loader(DataConfig(shards="set", threads=1), samples, LoaderSizes(8), 0) as loader:
             assert len(set(next(loader).captions)) == samples

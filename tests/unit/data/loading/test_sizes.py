@@ -12,7 +12,7 @@ import torch
 
 from loaded import loader_of, rows
 from majolica.config.split import scale_at
-from majolica.data.loading.loader import Batch, Loader, Size
+from majolica.data.loading.loader import Batch, Loader, LoaderSizes
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.errors import UserError
@@ -29,7 +29,7 @@ def test_pictures_are_cut_to_the_square_and_scaled(tmp_path: Path) -> None:
     data = (tmp_path / "a.png").read_bytes()
     write_shards(tmp_path / "s", [Record(data, "png", "stripes", {"label": 0})])
     for resolution in (10, 40, 64):
-        with loader_of(tmp_path / "s", 2, Size(resolution)) as loader:
+        with loader_of(tmp_path / "s", 2, LoaderSizes(resolution)) as loader:
             images = next(loader).images_B3HW
         assert images.shape == (2, 3, resolution, resolution) and images.dtype == torch.uint8
         assert (images == 200).all()
@@ -38,7 +38,7 @@ def test_pictures_are_cut_to_the_square_and_scaled(tmp_path: Path) -> None:
 def test_fine_pictures_are_kept_where_there_are_pixels(tmp_path: Path, picture: Picture) -> None:
     records = [Record(picture(i, *((32, 32) if i % 2 else (20, 40))), "png", str(i), {}) for i in range(40)]
     write_shards(tmp_path / "s", records)
-    size = Size(8, scales=(4,), fine=12)
+    size = LoaderSizes(8, scales=(4,), fine=12)
     with loader_of(tmp_path / "s", 40, size, seed=1) as loader:
         batches = [next(loader) for _ in range(3)]
     found: dict[int, bool] = {}
@@ -61,7 +61,7 @@ def test_fine_pictures_are_kept_where_there_are_pixels(tmp_path: Path, picture: 
 
 def test_scales_take_turns_by_place(tmp_path: Path, picture: Picture) -> None:
     write_shards(tmp_path / "s", [Record(picture(i, 32, 32), "png", str(i), {}) for i in range(40)])
-    with loader_of(tmp_path / "s", 20, Size(8, scales=(2, 4), fine=12), seed=1) as loader:
+    with loader_of(tmp_path / "s", 20, LoaderSizes(8, scales=(2, 4), fine=12), seed=1) as loader:
         batch = next(loader)
     rows = {scale: [place for place in range(12) if scale_at(place, (2, 4)) == scale] for scale in (2, 4)}
     for scale in (2, 4):
@@ -74,7 +74,7 @@ def test_buckets_keep_proportions(tmp_path: Path, picture: Picture) -> None:
     sizes = [(64, 32), (32, 64), (48, 48)]
     records = [Record(picture(i, *sizes[i % 3]), "png", str(i), {}) for i in range(90)]
     write_shards(tmp_path / "s", records)
-    with loader_of(tmp_path / "s", 6, Size(16, patch=2), seed=1, buckets=True) as loader:
+    with loader_of(tmp_path / "s", 6, LoaderSizes(16, patch=2), seed=1, buckets=True) as loader:
         batches = [next(loader) for _ in range(45)]
     shapes = {tuple(batch.images_B3HW.shape[2:]) for batch in batches}
     assert len(shapes) == 3 and all(h * w <= 256 and h % 2 == w % 2 == 0 for h, w in shapes)
@@ -90,7 +90,7 @@ def test_buckets_keep_their_order_on_resume_where_the_batch_is_cut_up(tmp_path: 
     write_shards(tmp_path / "s", records)
 
     def loader(batch: int, rank: int = 0, world: int = 1) -> Loader:
-        return loader_of(tmp_path / "s", batch, Size(8, patch=2), 1, rank, world, buckets=True)
+        return loader_of(tmp_path / "s", batch, LoaderSizes(8, patch=2), 1, rank, world, buckets=True)
 
     with loader(12) as whole:
         next(whole), next(whole)

@@ -22,7 +22,7 @@ from majolica.config.shard import ShardConfig
 from majolica.data.fetch.picture import make_picture
 from majolica.data.folder.gather import gather
 from majolica.data.inspect.sheet import thumbnail
-from majolica.data.loading.loader import Loader, Size
+from majolica.data.loading.loader import Loader, LoaderSizes
 from majolica.data.loading.split import load_split
 from majolica.data.pictures import colour
 from majolica.data.pictures.decode import decode
@@ -142,7 +142,7 @@ def test_a_profile_of_many_segments() -> None:
 
 def train(data: bytes, tmp_path: Path) -> NDArray[np.float64]:
     write_shards(tmp_path / "s", [Record(data, "jpg", "red", {})])
-    with Loader(DataConfig(shards=str(tmp_path / "s"), threads=0), 1, Size(8), 0) as loader:
+    with Loader(DataConfig(shards=str(tmp_path / "s"), threads=0), 1, LoaderSizes(8), 0) as loader:
         return mean(next(loader).images_B3HW.permute(0, 2, 3, 1))
 
 

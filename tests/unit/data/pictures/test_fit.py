@@ -15,7 +15,7 @@ from PIL import Image
 from majolica.commands.pictures import load_pictures
 from majolica.config import io as config_io
 from majolica.config.data import DataConfig
-from majolica.data.loading.loader import Loader, Size
+from majolica.data.loading.loader import Loader, LoaderSizes
 from majolica.data.loading.split import load_split
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.fit import fit_picture
@@ -89,7 +89,7 @@ def test_training_evaluation_and_use_agree(tmp_path: Path) -> None:
     write_shards(tmp_path / "s", [Record(out.getvalue(), "png", "bands", {})])
     (tmp_path / "a.png").write_bytes(out.getvalue())
     for how in HOWS:
-        with Loader(DataConfig(shards=str(tmp_path / "s"), threads=0, fit=how), 1, Size(24), 0) as loader:
+        with Loader(DataConfig(shards=str(tmp_path / "s"), threads=0, fit=how), 1, LoaderSizes(24), 0) as loader:
             trained = next(loader).images_B3HW[0]
         assert (trained == fit_picture(bands(96, 32), (24, 24), how)).all()
         assert (load_split(tmp_path / "s", resolution=24, how=how)[0][0] == trained).all()
@@ -103,7 +103,9 @@ def test_padded_rows_are_fine_where_they_have_the_pixels(tmp_path: Path) -> None
     write_shards(tmp_path / "s", [Record(out.getvalue(), "png", "bands", {})])
     found = {}
     for how in HOWS:
-        with Loader(DataConfig(shards=str(tmp_path / "s"), threads=0, fit=how), 1, Size(32, (2,), 1), 0) as loader:
+        with Loader(
+            DataConfig(shards=str(tmp_path / "s"), threads=0, fit=how), 1, LoaderSizes(32, (2,), 1), 0
+        ) as loader:
             found[how] = next(loader).large[2].shape[0]
     assert found == {"crop": 0, "pad": 1, "stretch": 0}
 

@@ -20,7 +20,7 @@ from majolica.config.shard import ShardConfig
 from majolica.data.fetch.picture import make_picture
 from majolica.data.fetch.status import OF_PICTURES, Failure
 from majolica.data.folder.gather import gather
-from majolica.data.loading.loader import Loader, Size
+from majolica.data.loading.loader import Loader, LoaderSizes
 from majolica.data.pictures.decode import MAX_PIXELS, decode
 from majolica.data.pictures.faults import OVER_BUDGET, BadPicture
 from majolica.data.pictures.memory import SMALL, MemoryBudget, jpeg_bytes, pillow_bytes
@@ -115,7 +115,7 @@ def test_what_is_over_the_whole_budget_is_refused_and_counted(tmp_path: Path) ->
     assert gather(replace(config, decode_gb=1.0)).skipped  # the same data set: it is kept as it is
     write_shards(tmp_path / "s", [Record(data, "webp", "bomb", {}), Record(bomb(64), "webp", "good", {})])
     tight = DataConfig(shards=str(tmp_path / "s"), threads=2, bad_share=1.0, decode_gb=0.05, ahead=0)
-    with Loader(tight, 4, Size(8), 0) as loader, pytest.raises(UserError, match=f"x {OVER_BUDGET}"):
+    with Loader(tight, 4, LoaderSizes(8), 0) as loader, pytest.raises(UserError, match=f"x {OVER_BUDGET}"):
         next(loader)
 
 

@@ -16,7 +16,7 @@ from PIL import Image, features
 
 from majolica.commands.pictures import load_pictures
 from majolica.config.data import DataConfig
-from majolica.data.loading.loader import Loader, Size
+from majolica.data.loading.loader import Loader, LoaderSizes
 from majolica.data.loading.split import load_split
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.orientation import TURNS, orientation_of, read_orientation, turn_pixels
@@ -77,7 +77,7 @@ def test_a_scaled_decode_knows_which_side_is_which(value: int) -> None:
 
 def train(data: bytes, folder: Path, buckets: bool) -> NDArray[Any]:
     config = DataConfig(shards=str(folder), threads=0, buckets=buckets)
-    with Loader(config, 1, Size(32, patch=8), 0) as loader:
+    with Loader(config, 1, LoaderSizes(32, patch=8), 0) as loader:
         return next(loader).images_B3HW[0].permute(1, 2, 0).numpy()
 
 

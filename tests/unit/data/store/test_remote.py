@@ -9,7 +9,7 @@ import pytest
 
 from majolica.config.data import DataConfig, SourceConfig
 from majolica.data.loading import sources
-from majolica.data.loading.loader import Loader, Size
+from majolica.data.loading.loader import Loader, LoaderSizes
 from majolica.data.store import remote
 from majolica.data.store.fingerprint import hash_content, hash_stamps
 from majolica.data.store.shards import ShardSet
@@ -74,7 +74,7 @@ def test_the_loader_reads_ahead_and_gives_the_same_batches(write: Write, bucket:
 
     def rows(shards: str) -> list[tuple[str, int]]:
         config = DataConfig(shards=shards, remote_cache=str(tmp_path / "cache"), remote_ahead=30)
-        with Loader(config, 12, Size(8), seed=1) as loader:
+        with Loader(config, 12, LoaderSizes(8), seed=1) as loader:
             batches = [next(loader) for _ in range(10)]
         return [(c, int(p)) for b in batches for c, p in zip(b.captions, b.positions_B, strict=True)]
 

@@ -33,7 +33,7 @@ from majolica.objectives.objective import Objective, Others, clean_pairs
 from majolica.run.step_plan import StepPlan
 from majolica.train import state
 from majolica.train.watch import heldout
-from majolica.train.watch.heldout import HeldOut, Pictures, measure_heldout, read_heldout, zero_shot
+from majolica.train.watch.heldout import HeldOut, HeldOutPictures, measure_heldout, read_heldout, zero_shot
 from ranks import changed
 from tiny import awake, tiny_run, weights
 
@@ -149,7 +149,7 @@ def test_a_picture_is_named_right_where_its_nearest_name_is_among_what_it_shows(
     model: Any = SimpleNamespace(read=lambda tokens: SimpleNamespace(embedding_BE=table[tokens[:, 0]]))
     images = F.normalize(torch.tensor([[1.0, 0.2, 0], [0.3, 1, 0], [0, 0, 1], [0, 1, 0]]), dim=-1)
     shown: list[set[int]] = [{0}, {0}, {1, 2}, set()]
-    pictures = Pictures(torch.zeros(4, 3, 1, 1), torch.zeros(4, 1), NAMES, shown)
+    pictures = HeldOutPictures(torch.zeros(4, 3, 1, 1), torch.zeros(4, 1), NAMES, shown)
     assert zero_shot(model, pictures, images, RunConfig(), tokenizer) == pytest.approx(2 / 3)
 
 
