@@ -8,13 +8,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from majolica.config.flow_times import early_until
+from majolica.config.loss import LossConfig
+from majolica.objectives.draws import Draws
 
-def flow_time(normal_B: Tensor, mean: float, std: float) -> Tensor:
-    """Return flow times with logit(t) ~ N(mean, std^2), computed from unit Gaussians `(B,)`.
 
-    The distribution is that of JiT (arXiv 2511.13720, section 4).
+def draw_times(draws: Draws, loss: LossConfig) -> Tensor:
+    """Return flow times `(B,)` with logit(t) ~ N(t_mean, t_std^2), as in JiT (arXiv 2511.13720, section 4).
+
+    A share of them, `loss.t_early`, is uniform from 0 to `early_until` instead.
     """
-    return torch.sigmoid(mean + std * normal_B)
+    t_B = torch.sigmoid(loss.t_mean + loss.t_std * draws.normal())
+    if not loss.t_early:
+        return t_B
+    place_B = draws.uniform() / loss.t_early
+    return torch.where(place_B < 1, place_B * early_until(loss), t_B)
 
 
 def add_noise(clean_BCHW: Tensor, t_B: Tensor, noise_BCHW: Tensor) -> Tensor:

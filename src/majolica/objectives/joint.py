@@ -16,7 +16,7 @@ from majolica.models.majolica import Crops, Rows
 from majolica.models.pooling import details, pool, shape_noise
 from majolica.objectives.contrastive import caption_ids
 from majolica.objectives.draws import Draws
-from majolica.objectives.flow import add_noise, flow_time
+from majolica.objectives.flow import add_noise, draw_times
 from majolica.objectives.windows import Corners, choose_tiles, cut
 from majolica.properties.registry import find_property, measure_all
 
@@ -60,7 +60,7 @@ def make_rows(
     the properties `(B,)` that are read from metadata.
     """
     batch, device = len(images_B3HW), images_B3HW.device
-    t_M = to_device(flow_time(draws[:noisy].normal(), config.t_mean, config.t_std), device)
+    t_M = to_device(draw_times(draws[:noisy], config), device)
     clean, noised, fine, targets, start = [], [], [], [], 0
     for scale, full_F3HW in large.items():
         rows = slice(start, start + len(full_F3HW))

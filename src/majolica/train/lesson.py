@@ -23,7 +23,7 @@ from majolica.models.majolica import Majolica
 from majolica.models.parts import count_parameters
 from majolica.models.precision import Precision, autocast_in_use
 from majolica.objectives.draws import Draws
-from majolica.objectives.flow import add_noise, flow_time, velocity_loss
+from majolica.objectives.flow import add_noise, draw_times, velocity_loss
 from majolica.properties.registry import choose_columns
 from majolica.sampling.pipeline import Pipeline
 from majolica.train.step import augment_rows
@@ -103,7 +103,7 @@ def draw_noisy_rows(batch: Batch, config: RunConfig, seed: int, device: torch.de
     seeds_B = mix(seed, STREAM, batch.positions_B.numpy()) >> np.uint64(1)
     draws = Draws.seeded(seeds_B.tolist(), device)
     images_B3HW = augment_rows(batch.images_B3HW, batch.positions_B, config).to(device)
-    t_B = flow_time(draws.normal(), config.loss.t_mean, config.loss.t_std).to(device)
+    t_B = draw_times(draws, config.loss).to(device)
     return NoisyRows(images_B3HW, add_noise(images_B3HW * 2 - 1, t_B, draws.noise(images_B3HW)), t_B, draws)
 
 

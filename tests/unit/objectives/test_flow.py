@@ -1,12 +1,16 @@
 """Pool-consistent noising and the velocity loss."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
-from majolica.config.flow_times import time_quantile
+from majolica.config.flow_times import early_until, time_quantile
 from majolica.config.loss import LossConfig
 from majolica.models.pooling import details, pool, repeat, shape_noise
-from majolica.objectives.flow import add_noise, flow_time, velocity_loss
+from majolica.objectives.draws import Draws
+from majolica.objectives.flow import add_noise, draw_times, velocity_loss
 
 
 @pytest.mark.parametrize("scale", [2, 4])
@@ -41,12 +45,16 @@ def test_pooled_noise_has_the_distribution_of_the_base_resolution(scale: int) ->
     assert abs((pooled**4).mean() - 3) < 5 * (96 / count) ** 0.5
 
 
-def test_quantiles_of_the_flow_times() -> None:
-    assert time_quantile(0.5, LossConfig(t_mean=0.0, t_std=2.0)) == pytest.approx(0.5)
-    t_B = flow_time(torch.randn(100_000, generator=torch.Generator().manual_seed(0)), -0.8, 0.8)
-    for share in (0.1, 0.9, 0.99):
-        below_B = t_B < time_quantile(share, LossConfig(t_mean=-0.8, t_std=0.8))
-        assert float(below_B.float().mean()) == pytest.approx(share, abs=0.003)
+@pytest.mark.parametrize("early", [0.0, 0.2])
+def test_quantiles_of_the_flow_times(early: float) -> None:
+    loss = LossConfig(t_mean=-0.8, t_std=0.8, t_early=early)
+    t_B = draw_times(Draws.seeded(range(100_000)), loss)
+    for share in (0.01, 0.1, 0.5, 0.9, 0.99):
+        assert float((t_B < time_quantile(share, loss)).float().mean()) == pytest.approx(share, abs=0.004)
+
+
+def test_the_median_time_is_the_logistic_of_the_mean() -> None:
+    assert time_quantile(0.5, LossConfig(t_mean=-0.8, t_std=2.0)) == pytest.approx(1 / (1 + np.exp(0.8)), abs=1e-12)
 
 
 def test_velocity_loss_is_the_velocity_error() -> None:
@@ -67,6 +75,17 @@ def test_the_floor_bounds_the_weight() -> None:
 
 
 def test_times_are_logit_normal() -> None:
-    logit = torch.logit(flow_time(torch.randn(100_000, generator=torch.Generator().manual_seed(1)), -0.8, 0.8).double())
+    logit = torch.logit(draw_times(Draws.seeded(range(100_000)), LossConfig(t_mean=-0.8, t_std=0.8)).double())
     assert logit.mean().item() == pytest.approx(-0.8, abs=0.02)
     assert logit.std().item() == pytest.approx(0.8, abs=0.02)
+
+
+def test_a_share_of_the_times_is_early_and_the_others_are_what_they_were() -> None:
+    """The early times are uniform, a fifth of the rows here, and no other row gets another time."""
+    loss = LossConfig(t_mean=-0.8, t_std=0.8, t_early=0.2)
+    t_B, without_B = (draw_times(Draws.seeded(range(20_000)), each) for each in (loss, replace(loss, t_early=0.0)))
+    moved_B = t_B != without_B
+    assert moved_B.float().mean().item() == pytest.approx(0.2, abs=0.01)
+    place_B = t_B[moved_B] / early_until(loss)
+    assert place_B.max() <= 1 and place_B.mean().item() == pytest.approx(0.5, abs=0.02)
+    assert place_B.var().item() == pytest.approx(1 / 12, abs=0.005)
