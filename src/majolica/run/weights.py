@@ -142,8 +142,8 @@ def _load(path: Path, sha256: str) -> Weights:
     except Exception as error:  # safetensors has an exception of its own
         reason = " ".join(str(error).split())
         raise UserError(
-            f"{path} cannot be loaded as weights ({reason}): name a run folder, one of its checkpoints, or a file"
-            " .safetensors"
+            f"{path} cannot be loaded as weights ({reason}): name a run folder, one of its checkpoints, or a"
+            " .safetensors file"
         ) from error
 
 
