@@ -24,7 +24,7 @@ class FakePipeline:
     templates: tuple[str, ...] | None = None
 
     @classmethod
-    def load(cls, run: Path, adapters: object = ()) -> FakePipeline:
+    def load(cls, run: Path, more_adapters: object = ()) -> FakePipeline:
         assert run == Path("runs/demo")
         return cls()
 

@@ -19,16 +19,21 @@ class Notice(UserWarning):
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     """Return the error for a `name` that is not in `known`; it suggests the nearest and lists all."""
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    names = list(dict.fromkeys(known))
+    close = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {close[0]!r}? Known" if close else "known"
     return UserError(f"unknown {kind} {name!r}: {hint} are {', '.join(names) or 'none'}")
 
 
-def shorten_value(value: object) -> str:
-    """Return a value as a message shows it: on one line, and at most 60 characters."""
+def shorten_text(value: object) -> str:
+    """Return a value as text on one line, of at most 60 characters."""
     text = " ".join(str(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def shorten_value(value: object) -> str:
+    """Return a value as a message shows it: shortened, and a string in quotes, which tell "7" from 7."""
+    return shorten_text(repr(value) if isinstance(value, str) else value)
 
 
 def to_printable(name: object) -> str:

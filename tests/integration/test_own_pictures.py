@@ -114,8 +114,11 @@ def test_distances_to_other_pictures_do_not_compare(run: Path, capsys: pytest.Ca
         (["--suite", "distances", "--extractor", "inceptoin"], "did you mean 'inception'"),
         (["--suite", "distances", "--extractor", "inception", "--weights", "none.pth"], "none.pth is no file"),
         (["--suite", "zero-shot", "--templates-file", "none.txt"], "cannot read the templates in none.txt"),
-        (["--suite", "guidance", "--data", "nowhere"], "guidance would not use the data that is given"),
+        (["--suite", "guidance", "--data", "nowhere"], "guidance would not use the given data: zero-shot"),
         (["--suite", "retrieval,guidance", "--data", "nowhere"], "guidance would not look at nowhere"),
+        (["--suite", "retrieval", "--first-synonym"], "retrieval would not use the given first synonyms: zero-shot"),
+        (["--suite", "retrieval", "--resize", "pytorch-fid"], "would not use the given way of resizing: distances"),
+        (["--suite", "zero-shot", "--weights", "x.pth"], "would not use the given weights of an extractor: image-text"),
         (["--suite", "early-sight", "--labels-file", "x.txt"], "name these too, with --data"),
     ],
 )

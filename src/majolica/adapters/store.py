@@ -56,9 +56,13 @@ def find_adapters(run: Path) -> list[Path]:
     return sorted((run / FOLDER).glob("*.safetensors"))
 
 
-def fresh_adapters(run: Path, base: str) -> tuple[list[Path], list[str]]:
-    """The adapters in a run folder of weights with the SHA-256 `base`, and a line for each of the others."""
-    paths = find_adapters(run)
+def fresh_adapters(run: Path, base: str, named: Sequence[Path] = ()) -> tuple[list[Path], list[str]]:
+    """The adapters in a run folder of weights with the SHA-256 `base`, and a line for each of the others.
+
+    Those that the user has `named` are left to the user: they are in neither list.
+    """
+    chosen = {path.resolve() for path in named}
+    paths = [path for path in find_adapters(run) if path.resolve() not in chosen]
     fresh = [path for path in paths if read_card(path).base == base]
     stale = [
         f"the adapter {path} is left out, because it was taught to other weights: teach it anew with `majolica extend`"

@@ -76,17 +76,14 @@ def classify(
 
 
 def gather_labels(given: Sequence[str], file: Path | None) -> list[str]:
-    """Labels of the command line and of a file, each once. UserError for fewer than two, or a file that is no text."""
+    """Labels of the command line and of a file. UserError for fewer than two, for one that is given twice, and for a
+    file that is no text or empty."""
     labels = [*read_words(given, "label"), *(_lines(file) if file else ())]
-    for label in labels:
-        if not label.strip():
-            raise UserError("a label is empty: say what a picture may show")
-    names = list(dict.fromkeys(labels))
-    if not names:
+    if not labels:
         raise UserError('nothing to choose from: give labels, as in --labels "red apple" dolphin, or --labels-file')
-    if len(names) == 1:
-        raise UserError(f"{names[0]!r} is the only label, and would be certain for any picture: give two or more")
-    return names
+    from majolica.sampling.inputs import read_labels
+
+    return read_labels(labels)
 
 
 def _lines(file: Path) -> list[str]:
@@ -96,7 +93,10 @@ def _lines(file: Path) -> list[str]:
         raise UserError(f"cannot read the labels in {file}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"cannot read the labels in {file}: it is not UTF-8 text") from error
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    labels = [line.strip() for line in text.splitlines() if line.strip()]
+    if not labels:
+        raise UserError(f"the file of labels {file} is empty: write one label a line")
+    return labels
 
 
 def _rank(row_K: Tensor, names: Sequence[str], top: int) -> dict[str, float]:

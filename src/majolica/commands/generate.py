@@ -92,14 +92,13 @@ def generate(
     counts = {"count": count, "steps": steps, "batch": batch, "candidates": candidates}
     _check_options(prompts, out, counts, palette)
     properties = _properties(set)
-    _check_names(properties, property, [*adapter, *(run / "adapters").glob("*.safetensors")])
+    _check_names(properties, property, adapter, run)
     references = describe_references(reference, reference_guidance, len(prompts))
     wishes = [(prompt, seed + variant) for prompt in prompts for variant in range(count)]
     paths = [out] if len(wishes) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(wishes) + 1)]
     for path in paths:
         check_writable(path)
     palettes, followed = _repeat(palette, count), _repeat(reference, count)
-    from majolica.adapters.store import find_adapters
     from majolica.properties.user_file import load_property_file
     from majolica.sampling.guidance import parse_property_weights
     from majolica.sampling.pipeline import Pipeline
@@ -112,8 +111,7 @@ def generate(
     settings |= {"project": project, "hold": hold, "raw": raw}
 
     with print_notices(), bar("painting") as progress:
-        files = [*find_adapters(run), *adapter] if adapter else None
-        images_B3HW = Pipeline.load(run, adapters=files).paint(
+        images_B3HW = Pipeline.load(run, more_adapters=adapter).paint(
             [prompt for prompt, _ in wishes],
             size,
             properties,
@@ -158,24 +156,27 @@ def _repeat(given: Sequence[Given], count: int) -> Sequence[Given]:
 def _properties(words: tuple[str, ...]) -> dict[str, float | str]:
     """`("brightness=0.8,contrast=p90", ...)` as a dictionary; UserError for what is none."""
     values: dict[str, float | str] = {}
-    for word in (piece for group in words for piece in group.split(",")):
+    for group, word in ((each, piece) for each in words for piece in each.split(",")):
         name, equals, text = word.partition("=")
         name = name.strip()
         if not equals:
-            raise UserError(f"--set {word}: give a name and a value, as in --set brightness=0.8")
+            raise UserError(f"--set {group}: {word!r} is no name with a value, as brightness=0.8 is")
         if name in values:
             raise UserError(f"--set {word}: {name} is set already, to {values[name]}")
         values[name] = _number(name, word, text)
     return values
 
 
-def _check_names(properties: dict[str, float | str], files: tuple[Path, ...], adapters: list[Path]) -> None:
+def _check_names(
+    properties: dict[str, float | str], files: Sequence[Path], adapters: Sequence[Path], run: Path
+) -> None:
     """UserError for a name that no property has; which of them the run has is known when it is loaded."""
     known = [*known_properties(), *(path.stem for path in files)]
     if unknown := [name for name in properties if name not in known]:
-        from majolica.adapters.store import list_properties
+        from majolica.adapters.store import find_adapters, list_properties
+        from majolica.run.weights import home_of
 
-        known += list_properties(adapters)
+        known += list_properties([*adapters, *find_adapters(home_of(run))])
         if still := [name for name in unknown if name not in known]:
             raise unknown_name("property", still[0], known)
 

@@ -13,12 +13,10 @@ from majolica.plurals import counted
 def describe_references(paths: Sequence[Path], weight: float | None, prompts: int) -> list[dict[str, Any]]:
     """For each of the prompts the settings that name its reference: file name, SHA-256 and weight.
 
-    The list is empty where there are no references. Raises UserError for a file that cannot be read, for another number
-    than one for all prompts or one for each, and for a weight without a reference.
+    The list is empty where there are no references. Raises UserError for a file that cannot be read, and for another
+    number than one for all prompts or one for each.
     """
     if not paths:
-        if weight is not None:
-            raise UserError("--reference-guidance is for --reference: name a picture with it, or leave it out")
         return []
     if len(paths) not in (1, prompts):
         found = f"{counted(len(paths), 'reference')} for {counted(prompts, 'prompt')}"

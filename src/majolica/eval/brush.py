@@ -65,11 +65,11 @@ class Brush:
             guidance=self.guidance,
             seed=range(self.seed, self.seed + len(prompts)),
             solver=self.solver,
-            property_guidance=self.property_guidance,
+            property_guidance=self.property_guidance if properties else None,
             batch=self.batch,
             project=not plain,
             hold=self.hold and bool(properties),
-            raw=plain,
+            raw=plain and bool(properties),
             palette=palette,
         )
         return pipeline.paint_request(request).cpu()

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from majolica.errors import UserError, shorten_value, unknown_name
+from majolica.errors import UserError, shorten_text, unknown_name
 from majolica.eval.records import EvaluationRecord, read_records
 
 MISSING = "nothing"
@@ -104,7 +104,7 @@ def find_difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> tupl
 
 
 def _format_value(value: Any) -> str:
-    return shorten_value(", ".join(map(str, value)) if isinstance(value, list) else value)
+    return shorten_text(", ".join(map(str, value)) if isinstance(value, list) else value)
 
 
 def describe_comparison(comparison: Comparison) -> str:

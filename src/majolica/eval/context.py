@@ -12,13 +12,13 @@ from majolica.config.resolutions import trained_sizes
 from majolica.config.run import RunConfig
 from majolica.data.pictures.frame import Fit
 from majolica.device import find_device
-from majolica.errors import UserError
+from majolica.errors import UserError, unknown_name
 from majolica.eval.brush import Brush
 from majolica.eval.distances.describe import PERCEPTION, ExtractorSource, own_extractor
 from majolica.eval.judge.judge import Judge
 from majolica.eval.judge.panel import Panel
 from majolica.eval.paintings import Paintings
-from majolica.features.extractor import open_extractor
+from majolica.features.extractor import NAMES, open_extractor
 from majolica.properties.registry import choose_measured, find_property
 
 
@@ -99,6 +99,8 @@ class Context:
         name = self.options.extractor or usual
         if name == PERCEPTION:
             return own_extractor
+        if name not in NAMES:
+            raise unknown_name("extractor", name, (PERCEPTION, *NAMES) if usual == PERCEPTION else NAMES)
         weights = Path(self.options.weights) if self.options.weights else None
         return open_extractor(name, weights, find_device(None), convention=self.options.resize)
 

@@ -10,8 +10,8 @@ from majolica.config.evaluation import EvaluatorConfig
 
 
 def result_files(run: Path, names: Sequence[str] = ()) -> tuple[Path, Path]:
-    """The report and the metrics of an evaluation by the named suites and evaluators, in the run folder."""
-    end = "".join(f"-{name}" for name in names)
+    """The report and the metrics of an evaluation by the named suites and evaluators, each once, in the run folder."""
+    end = "".join(f"-{name}" for name in dict.fromkeys(names))
     return run / f"report{end}.html", run / f"metrics{end}.json"
 
 

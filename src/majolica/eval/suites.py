@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from majolica.config.evaluation import EvaluatorConfig
 from majolica.errors import UserError, unknown_name
 from majolica.eval import builders
 from majolica.eval.context import Context
+from majolica.eval.distances.describe import PERCEPTION
 from majolica.eval.evaluators.compositions import Compositions
 from majolica.eval.evaluators.control import Control
 from majolica.eval.evaluators.control_limits import ControlLimits
@@ -37,8 +39,23 @@ class Entry:
     """Which of `CHOICES` it reads."""
 
 
-CHOICES = ("data", "labels", "templates", "extractor")
-"""Options that some evaluators read. To give one to evaluators that do not is a mistake."""
+CHOICES = {
+    "data": "data",
+    "labels": "labels",
+    "templates": "templates",
+    "first_synonym": "first synonyms",
+    "extractor": "extractor",
+    "weights": "weights of an extractor",
+    "resize": "way of resizing",
+    "size": "size",
+    "split": "split",
+    "ids": "list of captions",
+}
+"""Options that some evaluators read, and what a message calls them. To give one to evaluators that do not is a
+mistake."""
+LABELLED = ("data", "labels", "templates", "first_synonym")
+DISTANCES = ("extractor", "weights", "resize")
+"""What evaluators read that name labelled pictures, and those that compare features of an extractor."""
 
 EVALUATORS: dict[str, Entry] = {
     "gallery": Entry(
@@ -77,12 +94,12 @@ EVALUATORS: dict[str, Entry] = {
     "zero-shot": Entry(
         "naming unseen or given pictures (--data, --labels-file)",
         builders.build_zero_shot,
-        reads=("data", "labels", "templates"),
+        reads=LABELLED,
     ),
     "early-sight": Entry(
         "naming noisy pictures: how early it sees what it paints",
         builders.build_early_sight,
-        reads=("data", "labels", "templates"),
+        reads=LABELLED,
     ),
     "retrieval": Entry(
         "finding the caption of a picture, and the picture of a caption", builders.build_retrieval, reads=("data",)
@@ -90,7 +107,7 @@ EVALUATORS: dict[str, Entry] = {
     "probe": Entry(
         "a linear probe and nearest neighbours on its embeddings (--data)",
         builders.build_probe,
-        reads=("data", "labels"),
+        reads=("data", "labels", "first_synonym"),
     ),
     "fidelity": Entry(
         "whether two judges see in pictures what the caption names",
@@ -105,7 +122,7 @@ EVALUATORS: dict[str, Entry] = {
     "image-text": Entry(
         "similarity of pictures and captions, also by open_clip (--extractor)",
         builders.build_image_text,
-        reads=("extractor",),
+        reads=("extractor", "weights"),
     ),
     "likeness": Entry(
         "the Frechet distance to real drawings, on the features of a judge",
@@ -115,12 +132,12 @@ EVALUATORS: dict[str, Entry] = {
     "distances": Entry(
         "Frechet, kernel and sliced distances, precision and recall (--extractor, --data)",
         builders.build_distances,
-        reads=("data", "extractor"),
+        reads=("data", *DISTANCES),
     ),
-    "guidance": Entry(
-        "distance and image-text score by guidance weight", builders.build_guidance, reads=("extractor",)
+    "guidance": Entry("distance and image-text score by guidance weight", builders.build_guidance, reads=DISTANCES),
+    "coco": Entry(
+        "FID on MS-COCO (majolica eval coco)", builders.build_coco, reads=("data", *DISTANCES, "size", "split", "ids")
     ),
-    "coco": Entry("FID on MS-COCO (majolica eval coco)", builders.build_coco, reads=("data", "extractor")),
     "memorisation": Entry("how near pictures are to training pictures", lambda c: Memorisation(c.config, c.painted)),
     "heldout-loss": Entry("losses of held-out and of training pictures", lambda c: HeldOutLoss()),
     "detail": Entry(
@@ -164,15 +181,32 @@ def build_evaluators(names: Sequence[str], context: Context) -> dict[str, Evalua
 
     Raises UserError if the options name data or files that cannot be used, or something that none of them reads.
     """
-    for choice in CHOICES:
-        if getattr(context.options, choice) and not any(choice in EVALUATORS[name].reads for name in names):
+    for choice, noun in CHOICES.items():
+        given = getattr(context.options, choice) != getattr(EvaluatorConfig, choice)
+        if given and not any(choice in EVALUATORS[name].reads for name in names):
             readers = ", ".join(name for name, entry in EVALUATORS.items() if choice in entry.reads)
-            raise UserError(f"{', '.join(names)} would not use the {choice} that is given: {readers} would")
+            raise UserError(f"{', '.join(names)} would not use the given {noun}: {readers} would")
+    _check_extractor(names, context.options)
     if context.options.data:
         blind = [name for name in names if "data" not in EVALUATORS[name].reads]
         if blind:
             raise UserError(f"{', '.join(blind)} would not look at {context.options.data}: evaluate without that data")
     return {name: EVALUATORS[name].build(context) for name in names}
+
+
+def _check_extractor(names: Sequence[str], options: EvaluatorConfig) -> None:
+    """Raise UserError for options of an extractor that is not used, and for first synonyms of labels not given."""
+    if options.first_synonym and not options.labels:
+        raise UserError("first synonyms are those of a file of labels, and none is given: name one, or leave them out")
+    used = {
+        options.extractor or ("inception" if name == "coco" else PERCEPTION)
+        for name in names
+        if "extractor" in EVALUATORS[name].reads
+    }
+    if options.weights and used == {PERCEPTION}:
+        raise UserError("the given weights are of an extractor, and none is used: name it too")
+    if options.resize != EvaluatorConfig.resize and "inception" not in used:
+        raise UserError("the given way of resizing is for inception, and that is not used: name it as the extractor")
 
 
 def describe_evaluators() -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from majolica.errors import UserError
 from majolica.properties.user_file import load_property_file
+from majolica.run.weights import home_of
 
 if TYPE_CHECKING:
     from majolica.sampling.pipeline import Pipeline
@@ -25,5 +26,7 @@ def load_with_measures(place: Path, files: Sequence[Path]) -> Pipeline:
     trained = Pipeline.load(place)
     for name, path in zip(names, files, strict=True):
         if name not in trained.properties:
-            raise UserError(f"{place} was not taught {name}: teach it with `majolica extend RUN --property {path}`")
+            raise UserError(
+                f"{place} was not taught {name}: teach it with `majolica extend {home_of(place)} --property {path}`"
+            )
     return trained

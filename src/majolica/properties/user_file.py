@@ -24,8 +24,10 @@ def load_property_file(path: Path) -> str:
     measure does not give one number for each picture.
     """
     name = path.stem
+    if str(path) in known_properties():
+        raise UserError(f"{path} is built in, and no file is needed for it: leave it out")
     if not path.is_file():
-        raise UserError(f"{path} is not there: name a Python file that defines PROPERTY, or one of {_known()}")
+        raise UserError(f"{path} is not there: name a Python file that defines PROPERTY")
     if path.suffix != ".py" or not name.isidentifier():
         raise UserError(f"{path} cannot name a property: use letters, digits and underscores, as in warmth.py")
     if name in known_properties():
@@ -35,10 +37,6 @@ def load_property_file(path: Path) -> str:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     add_property(name, replace(entry, source=f"{path.name}, SHA-256 {digest}"))
     return name
-
-
-def _known() -> str:
-    return ", ".join(known_properties())
 
 
 def _run(path: Path) -> Property:

@@ -140,7 +140,11 @@ def _load(path: Path, sha256: str) -> Weights:
     try:
         return Weights(load_file(path), sha256)
     except Exception as error:  # safetensors has an exception of its own
-        raise UserError(f"{path} cannot be loaded ({error})") from error
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{path} cannot be loaded as weights ({reason}): name a run folder, one of its checkpoints, or a"
+            " .safetensors file"
+        ) from error
 
 
 def load_ema(run: Path) -> dict[str, Tensor]:

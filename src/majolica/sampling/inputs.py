@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from majolica.errors import UserError, shorten_value, unknown_name
+from majolica.errors import UserError, shorten_text, shorten_value, unknown_name
 from majolica.plurals import counted
 from majolica.properties.categories import NameTable, fold_name
 from majolica.properties.quantiles import from_quantile
@@ -26,7 +26,7 @@ Item = TypeVar("Item")
 Texts = str | Iterable[str]
 """One text, or several."""
 Values = float | str | Sequence[float] | Sequence[str] | NDArray[Any] | Tensor
-"""One value for all pictures, or one for each; or a percentile of the training pictures for all, as "p90".
+"""One value for all pictures, or one for each: numbers, or percentiles of the training pictures, as "p90".
 
 Values of a category are names, in any case.
 """
@@ -54,7 +54,7 @@ def read_texts(given: Texts, kind: str = "prompt") -> list[str]:
 
 
 def read_labels(given: Texts) -> list[str]:
-    """Labels to choose from; UserError for fewer than two, or for one that is given twice.
+    """Labels to choose from; UserError for fewer than two, or for one that is given twice, in any case.
 
     With a single label its probability is 1 whatever the picture shows, and a label that is given
     twice would share its probability with itself.
@@ -64,9 +64,9 @@ def read_labels(given: Texts) -> list[str]:
         raise UserError(f"{labels[0]!r} is the only label, and would be certain for any picture: give two or more")
     seen: set[str] = set()
     for label in labels:
-        if label in seen:
+        if fold_name(label) in seen:
             raise UserError(f"the label {label!r} is given twice: each may be given once")
-        seen.add(label)
+        seen.add(fold_name(label))
     return labels
 
 
@@ -132,16 +132,17 @@ def read_percentile(name: str, text: str) -> float:
 
 
 def _read_property(name: str, given: Values, names: tuple[str, ...], count: int, quantiles_PK: Tensor) -> Tensor:
-    if isinstance(given, str):
-        if name not in names:
-            raise UserError(f"{name} is {shorten_value(given)}: this run was not trained with it, so give a number")
-        if find_property(name).circular:
-            raise UserError(f"{name} is {shorten_value(given)}: a circle has no percentiles, so give a number")
-        value = from_quantile(read_percentile(name, given), quantiles_PK[names.index(name)])
-        return torch.full((count,), min(max(value, find_property(name).low), find_property(name).high))
     try:
-        values = torch.as_tensor(np.asarray(given, dtype=np.float64) if isinstance(given, Sequence) else given)
-        values = values.to("cpu", torch.float32)
+        if isinstance(given, str):
+            given = _read_quantile(name, given, names, quantiles_PK)
+        elif isinstance(given, Sequence):
+            if any(each is None for each in given):
+                raise TypeError("NumPy takes None for NaN")
+            read = [
+                _read_quantile(name, each, names, quantiles_PK) if isinstance(each, str) else each for each in given
+            ]
+            given = np.asarray(read, dtype=np.float64)
+        values = torch.as_tensor(given).to("cpu", torch.float32)
     except (TypeError, ValueError, RuntimeError):
         raise UserError(f"{name} is {shorten_value(given)}: give a number, or one for each picture") from None
     if values.ndim > 1 or (values.ndim == 1 and len(values) != count):
@@ -151,6 +152,16 @@ def _read_property(name: str, given: Values, names: tuple[str, ...], count: int,
     if not bool(((low <= values) & (values <= high)).all()):
         raise UserError(f"{name} runs from {scale.low} to {scale.high} ({scale.unit}), not {shorten_value(given)}")
     return values.expand(count)
+
+
+def _read_quantile(name: str, text: str, names: tuple[str, ...], quantiles_PK: Tensor) -> float:
+    if name not in names:
+        raise UserError(f"{name} is {shorten_value(text)}: this run was not trained with it, so give a number")
+    scale = find_property(name)
+    if scale.circular:
+        raise UserError(f"{name} is {shorten_value(text)}: a circle has no percentiles, so give a number")
+    value = from_quantile(read_percentile(name, text), quantiles_PK[names.index(name)])
+    return min(max(value, scale.low), scale.high)
 
 
 def read_category(name: str, given: Values, count: int, table: NameTable | None) -> Tensor:
@@ -186,7 +197,7 @@ def _read_name(name: str, given: object, table: NameTable) -> float:
     if math.isnan(value) and re.fullmatch(r"p\d+(\.\d+)?", word):
         raise UserError(f"{name} is {word}: names have no percentiles, so give one of {', '.join(table.names)}")
     if math.isnan(value):
-        raise unknown_name(name, shorten_value(given), table.names)
+        raise unknown_name(name, shorten_text(given), table.names)
     return value
 
 

@@ -19,16 +19,19 @@ from majolica.text.tokenizer import Tokenizer
 from majolica.text.words import load_words
 
 
-def load_pipeline(source: Path, device: str | None, adapters: Sequence[Path] | None) -> Pipeline:
+def load_pipeline(
+    source: Path, device: str | None, adapters: Sequence[Path] | None, more_adapters: Sequence[Path]
+) -> Pipeline:
     """The model of a run folder, of a checkpoint or of a file of weights; see `Pipeline.load`."""
     run, place = home_of(source), find_device(device)
-    advice = f"no run in {run}: train one (majolica demo), or name its folder with --run"
+    advice = f"no run in {run}: train one (majolica demo), or name its folder"
     config = load_config(config_of_run(run, "--run", advice))
     tokenizer, weights = Tokenizer(run / "tokenizer.model"), load_averaged(source)
     model = restore_model(run, weights.tensors, config.model, tokenizer.vocab)
     if config.train.precision != "fp32" and has_bf16(place):
         set_attention_by_products(model, place)
-    files, stale = fresh_adapters(run, weights.sha256) if adapters is None else (adapters, [])
+    files, stale = fresh_adapters(run, weights.sha256, more_adapters) if adapters is None else (adapters, [])
+    files = [*files, *more_adapters]
     model.adapters = load_adapters(files, run, weights.sha256, config.model, place)
     model.reference_adapters = load_reference_adapters(files, run, weights.sha256, config.model, place)
     calibration = load_calibration(run, weights.sha256)

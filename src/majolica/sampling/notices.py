@@ -10,7 +10,7 @@ from torch import Tensor
 
 from majolica.errors import Notice
 from majolica.plurals import counted
-from majolica.properties.registry import choose_measured, find_property, measure_property
+from majolica.properties.registry import choose_measured, explain_unmeasured, find_property, measure_property
 
 _INSIDE = ("majolica.sampling", "torch")
 """Packages whose code is not the caller's: the pipeline, and what torch wraps around its methods.
@@ -34,7 +34,7 @@ def describe_misses(values: Mapping[str, Tensor], images_B3HW: Tensor) -> list[s
     """A line for each property that painted pictures miss by far; `values` are those asked for, `(B,)`.
 
     The pictures are at the base resolution, with values in [0, 1], because properties are those of the
-    base picture. A property that cannot be measured is passed over.
+    base picture. A property that cannot be measured is passed over: see `describe_unmeasured`.
     """
     lines = []
     for name in choose_measured(tuple(values)):
@@ -44,9 +44,17 @@ def describe_misses(values: Mapping[str, Tensor], images_B3HW: Tensor) -> list[s
         far = [row for row, away in enumerate(away_B.tolist()) if not away <= FAR]  # NaN is far too
         if far:
             some = f"{len(far)} of {counted(len(away_B), 'picture')}; " if len(away_B) > 1 else ""
-            found = f"{measured_B[far[0]]:.3g}" if bool(measured_B[far[0]].isfinite()) else "no value of"
-            lines.append(f"{name} is missed ({some}asked for {wanted_B[far[0]]:.3g}, measured {found} {entry.unit})")
+            found = f"{measured_B[far[0]]:.3g}" if bool(measured_B[far[0]].isfinite()) else "none"
+            lines.append(f"{name} is missed ({some}asked for {wanted_B[far[0]]:.3g} {entry.unit}, measured {found})")
     return lines
+
+
+def describe_unmeasured(names: Sequence[str]) -> list[str]:
+    """A line for each property whose measure is in a file that nobody has named."""
+    return [
+        f"{name} is followed less closely, and what pictures measure is not checked, because {reason}"
+        for name, reason in explain_unmeasured(names).items()
+    ]
 
 
 def find_repeats(asked: Sequence[Hashable]) -> list[str]:

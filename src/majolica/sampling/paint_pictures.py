@@ -24,12 +24,12 @@ from majolica.sampling.candidates import choose_seeds
 from majolica.sampling.inputs import Values, read_count, read_properties, read_texts
 from majolica.sampling.memory import check_memory, needed_bytes
 from majolica.sampling.noise import draw_noise, read_seeds
-from majolica.sampling.notices import describe_misses, find_repeats, warn
+from majolica.sampling.notices import describe_misses, describe_unmeasured, find_repeats, warn
 from majolica.sampling.painting import integrate
 from majolica.sampling.palettes import list_palettes
 from majolica.sampling.placement import has_frame, place_subjects
 from majolica.sampling.references import read_references, tell_apart
-from majolica.sampling.request import PaintRequest, PaintSettings, read_settings, read_size
+from majolica.sampling.request import PaintRequest, PaintSettings, check_effects, read_settings, read_size
 from majolica.sampling.solvers import Tick, make_tick
 from majolica.sampling.wish import Wish
 from majolica.sampling.wishes import read_wish
@@ -46,6 +46,7 @@ def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: ReportPr
     texts, at_once = read_texts(request.prompts), read_count(request.batch, "the batch")
     seeds = read_seeds(request.seed, len(texts))
     values = read_values(pipeline, request.properties, len(texts))
+    check_effects(request, values)
     wish = read_wish(values, request, len(texts), pipeline.properties, pipeline.device)
     moved = wish is not None and (request.hold or any(map(has_frame, wish.names)))
     needed = needed_bytes(settings, min(at_once, len(texts)), pipeline.config.model.decoder, moved)
@@ -56,6 +57,7 @@ def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: ReportPr
         [
             *text_notices(pipeline.tokenizer, texts, pipeline.config.model.text.length, pipeline.known_words),
             *beyond_training_notes(settings.size, pipeline.config),
+            *describe_unmeasured(tuple(values)),
             *find_repeats(_tell_apart(condition, seeds, values, request)),
         ]
     )
@@ -69,7 +71,15 @@ def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: ReportPr
     if request.hold:
         whole = (settings.size.width, settings.size.height)
         plain = dataclasses.replace(
-            request, properties={}, hold=False, candidates=1, seed=seeds, size=whole, any_size=False
+            request,
+            properties={},
+            property_guidance=None,
+            raw=False,
+            hold=False,
+            candidates=1,
+            seed=seeds,
+            size=whole,
+            any_size=False,
         )
         without_B3HW = pool(paint_pictures(pipeline, plain).float() / 255, settings.size.scale)
         wish = wish or Wish.empty(len(texts), pipeline.device)

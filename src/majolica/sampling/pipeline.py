@@ -13,6 +13,7 @@ from torch import Tensor
 from majolica.callbacks import ReportProgress
 from majolica.config.run import RunConfig
 from majolica.data.pictures.frame import Fit
+from majolica.errors import UserError, shorten_value
 from majolica.models.conditions import Condition
 from majolica.models.majolica import Majolica
 from majolica.models.precision import autocast_in_use
@@ -52,20 +53,28 @@ class Pipeline:
     """The most memory that it has painted with; see `check_memory`."""
 
     @staticmethod
-    def load(run: str | Path, device: str | None = None, adapters: Sequence[str | Path] | None = None) -> Pipeline:
+    def load(
+        run: str | Path,
+        device: str | None = None,
+        adapters: Sequence[str | Path] | None = None,
+        more_adapters: Sequence[str | Path] = (),
+    ) -> Pipeline:
         """The model of a run folder, with its averaged weights, or with those of one of its checkpoints.
 
         `run` may also be a checkpoint folder, or a safetensors file beside a `config.yaml`. The model
         lies on the GPU if there is one, unless `device` is named. `adapters` are files of what the run
         was taught (`majolica extend`): further properties, and to follow a reference. If it is None, they
         are those in the folder `adapters` of the run, but for those that belong to other weights, of which
-        a `Notice` tells.
+        a `Notice` tells. `more_adapters` are loaded beside them.
 
         Raises UserError where there is no run, or where it or an adapter cannot be read.
         """
         from majolica.sampling.load import load_pipeline
 
-        return load_pipeline(Path(run), device, None if adapters is None else [Path(each) for each in adapters])
+        if not isinstance(run, str | Path):
+            raise UserError(f"the run is {shorten_value(run)}: give the path of its folder")
+        files = None if adapters is None else [Path(each) for each in adapters]
+        return load_pipeline(Path(run), device, files, [Path(each) for each in more_adapters])
 
     @property
     def properties(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -102,6 +102,27 @@ def read_settings(request: PaintRequest, config: RunConfig, properties: Sequence
     candidates = read_count(request.candidates, "the number of candidates")
     tile = read_tile(request.tile, size.longest)
     return PaintSettings(size, times, guidance, request.solver, tile, candidates)
+
+
+def check_effects(request: PaintRequest, names: Collection[str]) -> None:
+    """Raise UserError for an option that would change nothing, because what it is about is not given.
+
+    `names` are the properties that the request sets.
+    """
+    for option, given in (
+        ("the property guidance", request.property_guidance is not None),
+        ("raw", request.raw),
+        ("hold", request.hold),
+    ):
+        if given and not names:
+            raise UserError(f"{option} would change nothing where no property is set: set one, or leave it out")
+    weights = request.property_guidance if isinstance(request.property_guidance, Mapping) else {}
+    if idle := [name for name in weights if name not in names]:
+        raise UserError(f"the guidance of {idle[0]} would change nothing: set {idle[0]} too, or leave it out")
+    if request.any_size and request.size is None:
+        raise UserError("any size is allowed, and none is given: give a size, or leave any size out")
+    if request.reference_guidance is not None and request.reference is None:
+        raise UserError("the reference guidance would change nothing: name a reference too, or leave it out")
 
 
 def read_size(given: object, resolution: int) -> tuple[int, int]:

@@ -24,16 +24,15 @@ def read_wish(
     Raises UserError for what nothing would follow or hold.
     """
     palettes_BK3 = read_palettes(request.palette, count)
-    if request.hold and not (values and request.project):
-        reason = "without projection" if values else "where no property is set"
-        raise UserError(f"nothing can be held {reason}: leave out either of them")
+    if request.hold and not request.project:
+        raise UserError("properties are held by projection alone: leave out hold, or allow projection")
     if request.project:
         wish = make_wish(values, learned)
         if palettes_BK3 is not None:
             wish = replace(wish or Wish.empty(count, device), palettes_BK3=palettes_BK3.to(device))
         return wish and replace(wish, values_BP=wish.values_BP.to(device))
     if palettes_BK3 is not None:
-        raise UserError("a palette is followed by projection alone: leave out either of them")
+        raise UserError("a palette is followed by projection alone: leave out the palette, or allow projection")
     for name in values:
         if name not in learned:
             raise UserError(f"this run was not trained with {name}, so it can only be followed by projection")

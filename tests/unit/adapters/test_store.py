@@ -112,6 +112,7 @@ def test_stale_ones_in_the_folder_are_told_of_and_left_out(tmp_path: Path) -> No
     save(tmp_path), save(tmp_path, dataclasses.replace(CARD, name="sharpness", circular=False, base="b" * 64))
     fresh, lines = fresh_adapters(tmp_path, CARD.base)
     assert [path.stem for path in fresh] == ["hue"] and len(lines) == 1 and "sharpness" in lines[0]
+    assert fresh_adapters(tmp_path, CARD.base, sorted((tmp_path / "adapters").iterdir())) == ([], [])
 
 
 def test_what_is_no_adapter(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_classify_a_folder_by_a_file_of_labels_as_json(capsys: pytest.CaptureFix
     for name in ("in/b.png", "in/deep/a.JPG", "in/deep/notes.txt"):
         Path(name).write_bytes(Path("red.png").read_bytes())
     Path("in/c.png").write_text("no picture")
-    Path("labels.txt").write_text("\ufeffcat\n\n  red apple \ndog\ncat\n", encoding="utf-8")
+    Path("labels.txt").write_text("\ufeffcat\n\n  red apple \ndog\n", encoding="utf-8")
     assert cli.main(["classify", "in", "clear.png", "--labels-file", "labels.txt", "--labels", "owl", "--json"]) == 2
     told = capsys.readouterr()
     rows = {row["picture"]: row for row in map(json.loads, told.out.splitlines())}
@@ -48,8 +48,10 @@ def test_classify_a_folder_by_a_file_of_labels_as_json(capsys: pytest.CaptureFix
         (["--labels", "a", "b"], "nothing to classify"),
         (["red.png"], "nothing to choose from"),
         (["red.png", "--labels", "a"], "'a' is the only label"),
-        (["red.png", "--labels", "a", "a"], "'a' is the only label"),
-        (["red.png", "--labels", "a", " "], "a label is empty"),
+        (["red.png", "--labels", "a", "b", "a"], "the label 'a' is given twice: each may be given once"),
+        (["red.png", "--labels", "a", "--labels-file", "a.txt"], "the label 'A' is given twice"),
+        (["red.png", "--labels-file", "blank.txt"], "the file of labels blank.txt is empty: write one label a line"),
+        (["red.png", "--labels", "a", " "], "the label is empty"),
         (["red.png", "--labels", "a", "b", "--top", "0"], "--top is 0: at least 1"),
         (["red.png", "--labels", "a", "b", "--top", "-1"], "--top is -1: at least 1"),
         (["red.png", "--labels-file", "none.txt"], "cannot read the labels in none.txt: No such file"),
@@ -61,6 +63,8 @@ def test_classify_a_folder_by_a_file_of_labels_as_json(capsys: pytest.CaptureFix
 )
 def test_classify_refuses(capsys: pytest.CaptureFixture[str], words: list[str], told: str) -> None:
     Path("latin.txt").write_bytes("Käfer\nFuchs".encode("latin-1"))
+    Path("a.txt").write_text("A\n")
+    Path("blank.txt").write_text("\n \n")
     Path("empty").mkdir()
     assert cli.main(["classify", *words]) == 2
     captured = capsys.readouterr()

@@ -91,7 +91,9 @@ def test_generate_several_numbers_the_files() -> None:
     ("words", "told"),
     [
         (["a", "--set", "brightnes=1"], "unknown property 'brightnes': did you mean 'brightness'"),
-        (["a", "--set", "brightness"], "give a name and a value"),
+        (["a", "--set", "brightness"], "--set brightness: 'brightness' is no name with a value"),
+        (["a", "--set", "brightness=.5,"], "--set brightness=.5,: '' is no name with a value, as brightness=0.8 is"),
+        (["a", "--set", "brightness=.5", "--property", "brightness"], "brightness is built in, and no file is needed"),
         (["a", "--set", "brightness=high"], "'high' is not a number"),
         (["a", "--set", "brightness=nan"], "'nan' is not a number"),
         (["a", "--out", "x.gif"], "cannot write x.gif: name a file that ends in .png"),

@@ -54,7 +54,6 @@ def test_without_one_nothing_is_said_of_it() -> None:
         (["a", "--reference", "nowhere.png"], "cannot read the reference nowhere.png: No such file or directory"),
         (["a", "--reference", "."], "cannot read the reference .: Is a directory"),
         (["a", "b", "c", "--reference", "red.png", "--reference", "red.png"], "there are 2 references for 3 prompts"),
-        (["a", "--reference-guidance", "2"], "--reference-guidance is for --reference: name a picture with it"),
     ],
 )
 def test_what_cannot_be_followed_is_one_line(capsys: pytest.CaptureFixture[str], words: list[str], told: str) -> None:

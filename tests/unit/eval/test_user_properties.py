@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +20,7 @@ from majolica.adapters.store import save_adapter
 from majolica.config.evaluation import EvaluatorConfig
 from majolica.config.io import load_config, save_config
 from majolica.config.run import RunConfig
-from majolica.errors import UserError
+from majolica.errors import Notice, UserError
 from majolica.eval import calibrate as calibrate_module
 from majolica.eval import run as run_module
 from majolica.eval.calibrate import Correction, calibrate_run
@@ -106,9 +108,34 @@ def test_another_file_and_one_for_nothing_are_refused(run: Path, file: Path, tmp
         load_with_measures(run, [other])
     registry._ADDED.clear()
     with pytest.raises(
-        UserError, match=r"was not taught cold: teach it with `majolica extend RUN --property .*cold.py"
+        UserError, match=r"was not taught cold: teach it with `majolica extend .*run --property .*cold.py"
     ):
         load_with_measures(run, [file, cold])
+
+
+def test_painting_without_its_file_is_said(run: Path, file: Path) -> None:
+    with pytest.warns(Notice, match=r"^warmth is followed less closely, .* because how warmth is measured is not bui"):
+        load_with_measures(run, ()).paint("a fox", properties={"warmth": 0.1}, steps=1)
+    registry._ADDED.clear()
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        load_with_measures(run, [file]).paint("a fox", properties={"warmth": 0.1}, steps=1)
+    assert not [each for each in heard if "closely" in str(each.message)]
+
+
+def test_only_an_adapter_that_is_named_is_refused_if_it_is_stale(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    taught = folder / "adapters" / "warmth.safetensors"
+    stale, further = folder / "adapters" / "hue.safetensors", tmp_path / "hue.safetensors"
+    card = AdapterCard("hue", "degrees of hue", 0.0, 360.0, True, "built in", "a" * 64, [], 10, 0.1, 1, 4, 1.0)
+    save_adapter(stale, PropertyAdapter("hue", TINY), card)
+    save_adapter(further, PropertyAdapter("hue", TINY), replace(card, base=load_averaged(folder).sha256))
+    with pytest.warns(Notice, match=r"hue\.safetensors is left out"):
+        assert Pipeline.load(folder, more_adapters=[further]).properties == ("contrast", "warmth", "hue")
+    with pytest.raises(UserError, match=r"run/adapters/hue\.safetensors was taught to a model with"):
+        Pipeline.load(folder, more_adapters=[stale])
+    assert Pipeline.load(folder, more_adapters=[taught]).properties == ("contrast", "warmth")
 
 
 def test_evaluation_measures_it_or_says_how(run: Path, file: Path, own_data: EvalData) -> None:

@@ -69,5 +69,7 @@ def test_names_that_cannot_be(tmp_path: Path, name: str, message: str) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is not there"):
+    with pytest.raises(UserError, match=r"is not there: name a Python file that defines PROPERTY$"):
         load_property_file(tmp_path / "warmth.py")
+    with pytest.raises(UserError, match=r"^brightness is built in, and no file is needed for it: leave it out$"):
+        load_property_file(Path("brightness"))

@@ -15,7 +15,7 @@ import torch
 from majolica.errors import UserError
 from majolica.run import checkpoint
 from majolica.run.checkpoint import Saved, load_checkpoint, save_checkpoint, sweep
-from majolica.run.weights import checkpoints, latest, load_ema, step_of
+from majolica.run.weights import checkpoints, latest, load_averaged, load_ema, step_of
 
 
 def state(value: float) -> Saved:
@@ -164,3 +164,9 @@ def test_a_run_without_a_checkpoint_says_how_to_train_it(tmp_path: Path) -> None
     (tmp_path / "config.yaml").write_text("recipe: nano\n")
     with pytest.raises(UserError, match=rf"holds no checkpoint yet: `majolica train --resume {tmp_path}` trains it"):
         latest(tmp_path)
+
+
+def test_a_file_that_holds_no_weights_says_what_to_name(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("recipe: nano\n")
+    with pytest.raises(UserError, match=r"config\.yaml cannot be loaded as weights \(.*\): name a run folder, one of"):
+        load_averaged(tmp_path / "config.yaml")

@@ -114,8 +114,8 @@ def test_weights_are_read() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("much", "property guidance is much: give a number"),
-        ("brightness=", "guidance of brightness is : give a number"),
+        ("much", "property guidance is 'much': give a number"),
+        ("brightness=", "guidance of brightness is '': give a number"),
         ("brightness=2,3", "weights by name as in brightness=2"),
         ("brightness=2,brightness=3", "brightness is given twice"),
         ("brightness=-1", "guidance of brightness is -1: give 0 or more"),

@@ -201,7 +201,7 @@ def test_probabilities_sum_to_one(pipeline: Pipeline) -> None:
         ({"prompts": ["a fox"], "properties": {"wetness": 0.5}}, "unknown property 'wetness'"),
         ({"prompts": ["a fox"], "properties": {"brightness": 7.0}}, "brightness runs from 0.1 to 0.9"),
         ({"prompts": ["a fox"], "properties": {"brightness": [0.2, 0.3]}}, "brightness has 2 values for 1 picture"),
-        ({"prompts": ["a fox"], "properties": {"brightness": "high"}}, "brightness is high: give a number"),
+        ({"prompts": ["a fox"], "properties": {"brightness": "high"}}, "brightness is 'high': give a number"),
         ({"prompts": ["a fox"], "properties": ["brightness"]}, "the properties are of type list: give a dictionary"),
         ({"prompts": ["a fox"], "solver": "guess"}, "unknown solver 'guess'"),
         ({"prompts": []}, "there is no prompt"),
@@ -213,15 +213,31 @@ def test_probabilities_sum_to_one(pipeline: Pipeline) -> None:
         ({"prompts": "a fox", "batch": 0}, "the batch is 0: at least 1"),
         ({"prompts": "a fox", "size": "wide"}, "the size is 'wide': give a side in pixels, or width and height"),
         ({"prompts": "a fox", "guidance": -1}, "guidance is -1: give 0 or more"),
-        ({"prompts": "a fox", "property_guidance": "much"}, "property guidance is much: give a number"),
+        ({"prompts": "a fox", "property_guidance": "much"}, "property guidance is 'much': give a number"),
         ({"prompts": "a fox", "seed": -1}, "the seed is -1: give a whole number from 0 to 2^63"),
         ({"prompts": "a fox", "seed": 2**63 + 1}, "the seed is 9223372036854775809: give"),
         ({"prompts": "a fox", "seed": 0.5}, "the seed is 0.5: give a whole number"),
         ({"prompts": "a fox", "last_time": 1.5}, "the last time is 1.5: give a flow time from 0 to 1, or auto"),
-        ({"prompts": "a fox", "last_time": "late"}, "the last time is late: give a flow time from 0 to 1, or auto"),
+        ({"prompts": "a fox", "last_time": "late"}, "the last time is 'late': give a flow time from 0 to 1, or auto"),
         ({"prompts": "a fox", "tile": "large"}, "the tile is 'large': give a number of pixels, auto, or off"),
         ({"prompts": "a fox", "tile": 8}, "the tile is 8 px: 32 is the least"),
         ({"prompts": "a fox", "tile": 64.0}, "the tile is 64.0: give a whole number"),
+        ({"prompts": "a fox", "seed": "7"}, "the seed is '7': give a whole number"),
+        ({"prompts": "a fox", "steps": "3"}, "the number of steps is '3': give a whole number"),
+        ({"prompts": "a fox", "properties": {"brightness": "0.5"}}, "brightness is '0.5': give a number, or a percent"),
+        ({"prompts": "a fox", "properties": {"brightness": ["0.5"]}}, "brightness is '0.5': give a number, or a"),
+        (
+            {"prompts": ["a fox", "an owl"], "properties": {"brightness": [0.3, None]}},
+            "brightness is [0.3, None]: give a number, or one for each picture",
+        ),
+        ({"prompts": "a fox", "property_guidance": 3}, "the property guidance would change nothing where no property"),
+        (
+            {"prompts": "a fox", "properties": {"brightness": 0.4}, "property_guidance": {"contrast": 3}},
+            "the guidance of contrast would change nothing: set contrast too, or leave it out",
+        ),
+        ({"prompts": "a fox", "raw": True}, "raw would change nothing where no property is set: set one, or leave it"),
+        ({"prompts": "a fox", "any_size": True}, "any size is allowed, and none is given: give a size, or leave any"),
+        ({"prompts": "a fox", "reference_guidance": 2}, "the reference guidance would change nothing: name a refer"),
         ({"prompts": "a fox", "seed": [1, 2]}, "there are 2 seeds for 1 picture"),
     ],
 )
@@ -231,6 +247,30 @@ def test_bad_input_is_one_clear_line(pipeline: Pipeline, asked: dict[str, object
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_percentiles_may_differ_from_picture_to_picture(pipeline: Pipeline) -> None:
+    def brightness(*given: object) -> list[float]:
+        dials: Any = {"brightness": given[0] if len(given) == 1 else list(given)}
+        return pipeline.condition(["a fox"] * 2, dials).values_BP[:, 0].tolist()
+
+    low, high = brightness("p10")[0], brightness("p90")[0]
+    assert low < high and brightness("p10") == [low] * 2
+    assert brightness("p10", "p90") == [low, high]
+    assert brightness("p10", 0.5) == [low, 0.5]
+
+
+def test_holding_keeps_the_weights_of_properties(pipeline: Pipeline) -> None:
+    """The picture that is held is painted without any property, so that their weights would change nothing there."""
+    dials = {"properties": {"brightness": 0.6}, "property_guidance": {"brightness": 3}}
+    assert pipeline.paint("a fox", steps=1, hold=True, raw=True, **dials).shape == (1, 3, 16, 16)  # type: ignore[arg-type]
+
+
+def test_what_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no run in .*nope: train one \(majolica demo\), or name its folder$"):
+        Pipeline.load(tmp_path / "nope", "cpu")
+    with pytest.raises(UserError, match="the run is 5: give the path of its folder"):
+        Pipeline.load(5)  # type: ignore[arg-type]
+
+
 def test_one_label_leaves_no_choice(pipeline: Pipeline) -> None:
     images = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
     for labels in ("fox", ["fox"]):
@@ -238,6 +278,8 @@ def test_one_label_leaves_no_choice(pipeline: Pipeline) -> None:
             pipeline.classify(images, labels)
     with pytest.raises(UserError, match="the label 'fox' is given twice"):
         pipeline.classify(images, ["fox", "owl", "fox"])
+    with pytest.raises(UserError, match="the label 'FOX' is given twice"):
+        pipeline.classify(images, ["fox", "FOX"])
 
 
 def test_one_text_and_no_text(pipeline: Pipeline) -> None:

@@ -125,7 +125,7 @@ def test_learned_properties_are_met(pipeline: Pipeline) -> None:
 
 def test_what_is_missed_is_said(pipeline: Pipeline) -> None:
     with pytest.warns(
-        Notice, match=r"brightness is missed \(2 of 2 pictures; asked for 0.9, measured 0\.\d+ mean luma"
+        Notice, match=r"brightness is missed \(2 of 2 pictures; asked for 0.9 mean luma, measured 0\.\d+\)"
     ):
         pipeline.paint(["a fox", "an owl"], properties={"brightness": 0.9}, steps=2, project=False)
 
@@ -138,8 +138,8 @@ def test_what_is_missed_is_said(pipeline: Pipeline) -> None:
             r"not trained with watermark, .* teach it with `majolica extend RUN --prop",
         ),
         ({"properties": {"hue": 90.0}, "project": False}, "not trained with hue, so it can only be followed by proj"),
-        ({"properties": {"hue": "p50"}}, "hue is p50: this run was not trained with it, so give a number"),
-        ({"properties": {}, "hold": True}, "nothing can be held where no property is set"),
+        ({"properties": {"hue": "p50"}}, "hue is 'p50': this run was not trained with it, so give a number"),
+        ({"properties": {}, "hold": True}, "hold would change nothing where no property is set"),
         ({"properties": {"hu": 90.0}}, "unknown property 'hu': did you mean 'hue'"),
     ],
 )
@@ -220,5 +220,5 @@ def test_no_picture_depends_on_those_beside_it() -> None:
 
 
 def test_nothing_is_held_without_projection(pipeline: Pipeline) -> None:
-    with pytest.raises(UserError, match="nothing can be held without projection"):
+    with pytest.raises(UserError, match="properties are held by projection alone: leave out hold"):
         pipeline.paint("a fox", steps=2, properties={"brightness": 0.6}, hold=True, project=False)

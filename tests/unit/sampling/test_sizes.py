@@ -60,6 +60,10 @@ def test_any_size_is_cut_and_scaled_from_a_larger_picture(pipeline: Pipeline, ho
     assert torch.equal(whole, pipeline.paint(["a fox"], size=32, any_size=True, **asked))  # type: ignore[arg-type]
 
 
+def test_any_size_may_be_one_pixel(pipeline: Pipeline) -> None:
+    assert pipeline.paint("a fox", 1, steps=1, any_size=True).shape == (1, 3, 1, 1)
+
+
 @pytest.mark.parametrize(
     "size", ["", "x", "16x", "x16", "16x16x16", "wide", "1.5x2", (16, 16, 16), 0.5, ("a", 2), True]
 )

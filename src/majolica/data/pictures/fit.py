@@ -23,7 +23,9 @@ def fit_picture(image: NDArray[np.uint8], target: Shape, how: Fit = "crop") -> T
     inner = _inside(image.shape[:2], target) if how == "pad" else target
     pixels_3HW = torch.from_numpy(image).permute(2, 0, 1)
     if image.shape[:2] != inner:
-        pixels_3HW = F.interpolate(pixels_3HW[None], inner, mode="bicubic", antialias=True, align_corners=False)[0]
+        # Torch fails at 1 x 1 pixels if the channels come first in memory, as they do in pictures that were painted.
+        pixels_13HW = pixels_3HW[None].contiguous(memory_format=torch.channels_last)
+        pixels_3HW = F.interpolate(pixels_13HW, inner, mode="bicubic", antialias=True, align_corners=False)[0]
     if inner == target:
         return pixels_3HW
     framed_3HW = torch.full((*target, 3), 255, dtype=torch.uint8).permute(2, 0, 1)
@@ -35,7 +37,7 @@ def fit_picture(image: NDArray[np.uint8], target: Shape, how: Fit = "crop") -> T
 def _centre(size: Shape, target: Shape) -> tuple[slice, slice]:
     height, width = size
     scale = scale_of(size, target, "crop")
-    cut_height, cut_width = min(height, round(target[0] * scale)), min(width, round(target[1] * scale))
+    cut_height, cut_width = (max(1, min(most, round(side * scale))) for side, most in zip(target, size, strict=True))
     top, left = (height - cut_height) // 2, (width - cut_width) // 2
     return slice(top, top + cut_height), slice(left, left + cut_width)
 

@@ -68,6 +68,18 @@ def test_odd_proportions(how: Fit, size: tuple[int, int], target: tuple[int, int
     assert fit_picture(np.zeros((*size, 3), np.uint8), target, how).shape == (3, *target)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (64, 64)])
+@pytest.mark.parametrize("target", [(1, 1), (1, 2), (2, 1), (1, 5), (5, 1)])
+@pytest.mark.parametrize("how", HOWS)
+def test_single_pixels(how: Fit, size: tuple[int, int], target: tuple[int, int]) -> None:
+    """Torch's scaling refuses an empty cut, and one pixel in a picture whose channels come first in memory."""
+    image = np.full((*size, 3), 7, np.uint8)
+    channels_first = np.ascontiguousarray(image.transpose(2, 0, 1)).transpose(1, 2, 0)
+    found = fit_picture(channels_first, target, how)
+    assert found.shape == (3, *target)
+    assert (found == fit_picture(image, target, how)).all()
+
+
 def test_a_padded_picture_may_be_decoded_smaller() -> None:
     """Twice the resolution that is needed is left: along the longer side when it is padded."""
     out = io.BytesIO()
