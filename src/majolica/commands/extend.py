@@ -12,6 +12,7 @@ from typing import Annotated
 import tyro
 
 from majolica.commands import DEFAULT_RUN
+from majolica.commands.command_line import call_verb
 from majolica.commands.notices import print_notices
 from majolica.commands.progress import bar
 from majolica.commands.terminal import print_status
@@ -26,7 +27,7 @@ REFERENCE = "reference"
 
 def run(args: list[str]) -> None:
     """Parse `args` and teach."""
-    tyro.cli(extend, args=args, prog="majolica extend")
+    call_verb(extend, args, "majolica extend")
 
 
 def extend(

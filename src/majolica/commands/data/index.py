@@ -13,6 +13,7 @@ from typing import Annotated
 
 import tyro
 
+from majolica.commands.command_line import call_verb
 from majolica.commands.options import Flag
 from majolica.config.engine import EngineConfig
 from majolica.errors import UserError, to_printable
@@ -49,7 +50,7 @@ class Found:
 
 def run(args: list[str]) -> None:
     """Parse `args` and index."""
-    tyro.cli(index, args=args, prog="majolica data index")
+    call_verb(index, args, "majolica data index")
 
 
 def index(

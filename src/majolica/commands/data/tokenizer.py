@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
+from majolica.commands.command_line import call_verb
 from majolica.errors import UserError
 from majolica.files import check_writable, write_atomic
 from majolica.plurals import counted, plural
@@ -27,7 +28,7 @@ _MOST_PIECES = 1_000_000
 
 def run(args: list[str]) -> None:
     """Parse `args` and train."""
-    tyro.cli(tokenizer, args=args, prog="majolica data tokenizer")
+    call_verb(tokenizer, args, "majolica data tokenizer")
 
 
 def tokenizer(
