@@ -138,9 +138,9 @@ def _of_pattern(pattern: str) -> tuple[list[Path], list[str]]:
     found = [path for path in matches if path.is_file()]
     strange = [f"{to_printable(path)} is passed over: it is no file" for path in matches if path not in set(found)]
     if not found:
-        raise UserError(
-            "; ".join([f"nothing is called {to_printable(pattern)}" if not strange else "no file is meant", *strange])
-        )
+        what = f"no folder, no tar and no file of a pattern is called {to_printable(pattern)}"
+        advice = "name a folder of tars, a tar, or a pattern in quotes ('parts/**/*.tar')"
+        raise UserError("; ".join(["no file is meant", *strange]) if strange else f"{what}: {advice}")
     return found, strange
 
 
