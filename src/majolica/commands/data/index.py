@@ -138,8 +138,8 @@ def _of_pattern(pattern: str) -> tuple[list[Path], list[str]]:
     found = [path for path in matches if path.is_file()]
     strange = [f"{to_printable(path)} is passed over: it is no file" for path in matches if path not in set(found)]
     if not found:
-        what = f"no folder, no tar and no file of a pattern is called {to_printable(pattern)}"
-        advice = "name a folder of tars, a tar, or a pattern in quotes ('parts/**/*.tar')"
+        what = f"there is no folder and no tar called {to_printable(pattern)}"
+        advice = "name a folder of tars, a tar, or a pattern that finds some, in quotes ('parts/**/*.tar')"
         raise UserError("; ".join(["no file is meant", *strange]) if strange else f"{what}: {advice}")
     return found, strange
 
