@@ -61,7 +61,7 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         try:
             _run(words, free_cores)
-        except SystemExit:  # the help text or a mistyped option: print its message before leaving
+        except SystemExit:  # after the help of a verb: print all of it before leaving
             sys.stdout.flush()
             raise
         return 0
@@ -126,6 +126,8 @@ def _run(words: list[str], free_cores: Callable[[], int]) -> None:
         print(usage(), flush=True)
     elif words[0] in ("-V", "--version"):
         print(f"majolica {__version__}", flush=True)
+    elif words[1:2] in (["-h"], ["--help"]) and words[0] not in VERBS and _list_kinds(words[0]):
+        print(usage(words[0]), flush=True)
     else:
         run, rest = _find_verb(words)
         if words[0] in BRIEF:
@@ -135,15 +137,22 @@ def _run(words: list[str], free_cores: Callable[[], int]) -> None:
             sys.stdout.flush()
 
 
-def usage() -> str:
-    """The text of `majolica --help`."""
-    width = max(map(len, VERBS)) + 2
-    verbs = "\n".join(f"  {verb:{width}}{text}" for verb, (text, _) in VERBS.items())
+def usage(group: str = "") -> str:
+    """The text of `majolica --help`, or that of `majolica GROUP --help` for the verbs of a group, as of `data`."""
+    verbs = {verb: text for verb, (text, _) in VERBS.items() if not group or verb.startswith(f"{group} ")}
+    width = max(map(len, verbs)) + 2
+    rows = "\n".join(f"  {verb:{width}}{text}" for verb, text in verbs.items())
+    head = "" if group else f"majolica {__version__}: one model that sees and paints\n\n"
     return (
-        f"majolica {__version__}: one model that sees and paints\n\n"
-        f"usage: majolica VERB [options]\n\n{verbs}\n\n"
-        "`majolica VERB --help` lists a verb's options; `majolica train RECIPE --help` those of a recipe."
+        f"{head}usage: majolica {f'{group} KIND' if group else 'VERB'} [options]\n\n{rows}\n\n"
+        f"`majolica {f'{group} KIND' if group else 'VERB'} --help` lists a verb's options"
+        f"{'' if group else '; `majolica train RECIPE --help` those of a recipe'}."
     )
+
+
+def _list_kinds(group: str) -> list[str]:
+    """The second words of the verbs that begin with `group`."""
+    return sorted(verb.split()[1] for verb in VERBS if verb.startswith(f"{group} "))
 
 
 def _find_verb(words: list[str]) -> tuple[Callable[[list[str]], None], list[str]]:
@@ -152,12 +161,12 @@ def _find_verb(words: list[str]) -> tuple[Callable[[list[str]], None], list[str]
         if (verb := " ".join(words[:length])) in VERBS:
             module = importlib.import_module(f"majolica.commands.{VERBS[verb][1]}")
             return module.run, words[length:]
-    second = {verb.split()[1] for verb in VERBS if verb.startswith(f"{words[0]} ")}
-    if not second:
+    kinds = _list_kinds(words[0])
+    if not kinds:
         raise unknown_name("verb", words[0], dict.fromkeys(verb.split()[0] for verb in VERBS))
-    if len(words) > 1 and words[1] not in ("-h", "--help"):
-        raise unknown_name(f"kind of {words[0]}", words[1], sorted(second))
-    raise UserError(f"say which: {', '.join(f'majolica {words[0]} {name}' for name in sorted(second))}")
+    if len(words) > 1:
+        raise unknown_name(f"kind of {words[0]}", words[1], kinds)
+    raise UserError(f"say which: {', '.join(f'majolica {words[0]} {kind}' for kind in kinds)}")
 
 
 if __name__ == "__main__":

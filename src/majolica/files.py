@@ -129,6 +129,18 @@ def check_writable(path: Path) -> None:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def check_new_file(path: Path, suffix: str) -> None:
+    """Raise UserError if `path` is there already, if its name does not end in `suffix`, or if it cannot be written.
+
+    It is for files on which other things come to depend, so that nobody replaces one by mistake.
+    """
+    if path.exists():
+        raise UserError(f"{path} exists, and something may depend on it: move it away, or name another with --out")
+    if path.suffix != suffix:
+        raise UserError(f"cannot write {path}: name a file that ends in {suffix}")
+    check_writable(path)
+
+
 def check_folder_writable(path: Path) -> None:
     """Raise UserError if no files could be written into the folder `path`, which need not exist yet."""
     try:

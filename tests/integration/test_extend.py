@@ -79,7 +79,8 @@ def test_a_run_that_was_trained_on_is_another_base(run: Path, capsys: pytest.Cap
         ([], "say what to teach: --property with one of aesthetic_score"),
         (["--property", "hu"], "unknown property 'hu': did you mean 'hue'"),
         (["--property", "contrast"], "was trained with contrast: there is nothing to teach"),
-        (["--property", "source"], "all of the first pictures have the source 'openmoji0'"),
+        (["--property", "source"], "source is 'openmoji0' in all of the first pictures: name other data with --data"),
+        (["--property", "hue", "--out", "x.txt"], "cannot write x.txt: name a file that ends in .safetensors"),
         (["--property", "nowhere.py"], "nowhere.py is not there"),
         (["--property", "hue", "--minutes", "0"], "--minutes is 0: give a number above 0"),
         (["--property", "hue", "--steps", "-1"], "--steps is -1"),
@@ -94,6 +95,39 @@ def test_what_cannot_be_taught_is_one_line(
     said = capsys.readouterr().err
     assert message in said and said.strip().count("\n") == 0
     assert not (run / "adapters").exists()
+
+
+@pytest.mark.parametrize(
+    ("measure", "message"),
+    [
+        ("red * 0 + 0.5", "own hardly varies in the first pictures, from 0.5 to 0.5: mend own.py, or name other data"),
+        ("red * float('nan')", "own has no value in any of the first pictures: mend own.py, or name other data"),
+        ("red * 100", ", outside of its range from 0 to 1 in 1,024 of the first 1,024 pictures: mend own.py, or name"),
+    ],
+)
+def test_a_measure_that_cannot_be_learned_is_refused(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], measure: str, message: str
+) -> None:
+    body = f"def measure(images_B3HW):\n    red = images_B3HW[:, 0].mean((1, 2))\n    return {measure}\n"
+    end = 'PROPERTY = Property("none", 0.0, 1.0, measure)\n'
+    (tmp_path / "own.py").write_text(f"from majolica.properties.property import Property\n{body}{end}")
+    capsys.readouterr()
+    assert cli.main(["extend", str(run), "--property", str(tmp_path / "own.py"), "--steps", "1"]) == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1 and not (run / "adapters").exists()
+
+
+@pytest.mark.parametrize("what", [["--property", "hue"], ["--reference"]])
+def test_an_adapter_is_not_replaced(run: Path, capsys: pytest.CaptureFixture[str], what: list[str]) -> None:
+    path = run / "adapters" / f"{what[-1].strip('-')}.safetensors"
+    path.parent.mkdir()
+    path.write_bytes(b"what somebody taught")
+    capsys.readouterr()
+    assert cli.main(["extend", str(run), *what, "--steps", "1", "--batch", "4"]) == 2
+    assert capsys.readouterr().err == (
+        f"majolica: {path} exists, and something may depend on it: move it away, or name another with --out\n"
+    )
+    assert path.read_bytes() == b"what somebody taught"
 
 
 def test_an_adapter_that_diverges_is_not_written(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

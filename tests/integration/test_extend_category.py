@@ -44,6 +44,6 @@ def test_pictures_follow_the_names(run: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_one_name_teaches_nothing(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = write(tmp_path / "one", 40)
-    assert cli.main(["extend", str(run), "--property", "source", "--data", data, "--steps", "1"]) == 2
-    assert "all of the first pictures have the source 'one': name data with others too" in capsys.readouterr().err
+    data, out = write(tmp_path / "one", 40), str(tmp_path / "one.safetensors")
+    assert cli.main(["extend", str(run), "--property", "source", "--data", data, "--out", out]) == 2
+    assert "source is 'one' in all of the first pictures: name other data with --data" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from majolica.adapters.card import KEY, AdapterCard
 from majolica.adapters.reference_card import ReferenceCard, is_reference
 from majolica.config.model import ModelConfig
 from majolica.errors import UserError
-from majolica.files import write_atomic
+from majolica.files import check_new_file, write_atomic
 from majolica.models.adapter import PropertyAdapter
 from majolica.models.reference import ReferenceAdapter
 
@@ -22,6 +22,16 @@ FOLDER = "adapters"
 
 
 AnyCard = AdapterCard | ReferenceCard
+
+
+def place_adapter(run: Path, name: str, out: Path | None) -> Path:
+    """The file of an adapter that is to be taught to a run: `out`, or NAME.safetensors in the folder of the run.
+
+    Raises UserError if it is there already, or cannot be written.
+    """
+    path = out or run / FOLDER / f"{name}.safetensors"
+    check_new_file(path, ".safetensors")
+    return path
 
 
 def save_adapter(path: Path, adapter: PropertyAdapter | ReferenceAdapter, card: AnyCard) -> None:

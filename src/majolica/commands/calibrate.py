@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from majolica.commands import DEFAULT_RUN
+from majolica.commands.command_line import call_verb
 from majolica.commands.progress import bar
 from majolica.commands.terminal import print_status
 from majolica.config.run_folder import config_of_run
@@ -17,7 +18,7 @@ from majolica.files import check_writable
 
 def run(args: list[str]) -> None:
     """Parse `args` and calibrate."""
-    tyro.cli(calibrate, args=args, prog="majolica calibrate")
+    call_verb(calibrate, args, "majolica calibrate")
 
 
 def calibrate(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from majolica.commands import DEFAULT_RUN
+from majolica.commands.command_line import call_verb
 from majolica.commands.notices import print_notices
 from majolica.commands.options import Flag
 from majolica.commands.picture_files import PictureFiles, find_pictures, print_unread
@@ -25,7 +26,7 @@ TOP = 5
 
 def run(args: list[str]) -> None:
     """Parse `args` and classify."""
-    tyro.cli(classify, args=args, prog="majolica classify")
+    call_verb(classify, args, "majolica classify")
 
 
 def classify(

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import tyro
-
 from majolica.commands import DEFAULT_RUN
+from majolica.commands.command_line import call_verb
 from majolica.errors import UserError
 from majolica.files import check_folder_writable
 
 
 def run(args: list[str]) -> None:
     """Parse `args` and run the demo."""
-    tyro.cli(demo, args=args, prog="majolica demo")
+    call_verb(demo, args, "majolica demo")
 
 
 def demo(minutes: float = 10.0, out: Path = DEFAULT_RUN) -> None:

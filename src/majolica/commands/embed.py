@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from majolica.commands import DEFAULT_RUN
+from majolica.commands.command_line import call_verb
 from majolica.commands.notices import print_notices
 from majolica.commands.picture_files import PictureFiles, find_pictures
 from majolica.commands.progress import bar
@@ -29,7 +30,7 @@ BATCH = 64
 
 def run(args: list[str]) -> None:
     """Parse `args` and embed."""
-    tyro.cli(embed, args=args, prog="majolica embed")
+    call_verb(embed, args, "majolica embed")
 
 
 def embed(

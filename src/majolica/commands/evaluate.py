@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import tyro
 
 from majolica.commands import DEFAULT_RUN
+from majolica.commands.command_line import call_verb
 from majolica.commands.notices import print_notices
 from majolica.commands.options import Flag
 from majolica.commands.progress import bar
@@ -21,7 +22,7 @@ from majolica.files import check_writable
 
 def run(args: list[str]) -> None:
     """Parse `args` and evaluate."""
-    tyro.cli(evaluate, args=args, prog="majolica eval")
+    call_verb(evaluate, args, "majolica eval")
 
 
 def evaluate(

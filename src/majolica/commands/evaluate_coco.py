@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import tyro
 
 from majolica.commands import DEFAULT_RUN
+from majolica.commands.command_line import call_verb
 from majolica.commands.evaluate import evaluate_place
 from majolica.config.evaluation import EvaluatorConfig
 from majolica.errors import UserError
@@ -15,7 +16,7 @@ from majolica.errors import UserError
 
 def run(args: list[str]) -> None:
     """Parse `args` and evaluate."""
-    tyro.cli(evaluate_coco, args=args, prog="majolica eval coco")
+    call_verb(evaluate_coco, args, "majolica eval coco")
 
 
 def evaluate_coco(

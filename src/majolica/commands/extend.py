@@ -12,12 +12,12 @@ from typing import Annotated
 import tyro
 
 from majolica.commands import DEFAULT_RUN
+from majolica.commands.command_line import call_verb
 from majolica.commands.notices import print_notices
 from majolica.commands.progress import bar
 from majolica.commands.terminal import print_status
 from majolica.config.run_folder import config_of_run
 from majolica.errors import UserError, unknown_name
-from majolica.files import check_writable
 from majolica.properties.registry import known_properties
 
 REFERENCE = "reference"
@@ -26,7 +26,7 @@ REFERENCE = "reference"
 
 def run(args: list[str]) -> None:
     """Parse `args` and teach."""
-    tyro.cli(extend, args=args, prog="majolica extend")
+    call_verb(extend, args, "majolica extend")
 
 
 def extend(
@@ -57,7 +57,7 @@ def extend(
         batch: Pictures in a step.
         lr: Peak learning rate; 0.03 for a property and 0.003 for a reference if not given.
         seed: Seed of the first weights and of the order of the data.
-        out: File to write; adapters/NAME.safetensors in the run folder if not given (reference for NAME).
+        out: New .safetensors file to write; RUN/adapters/NAME.safetensors if not given (reference for NAME).
     """
     for name, value in (("minutes", minutes), ("batch", batch), ("lr", lr)):
         if value is not None and not 0 < value < math.inf:
@@ -68,7 +68,6 @@ def extend(
     name = REFERENCE if reference else _check_property(property)
     if reference and property:
         raise UserError(f"--reference and --property {property} are two things to teach: one after the other")
-    check_writable(out or run / "adapters" / f"{name}.safetensors")
     from majolica.train.lesson import PROPERTY_RATE, REFERENCE_RATE, LessonPlan
 
     plan = LessonPlan(minutes, steps, batch, lr or (REFERENCE_RATE if reference else PROPERTY_RATE), seed)

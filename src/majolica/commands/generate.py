@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import tyro
 
 from majolica.commands import DEFAULT_RUN
+from majolica.commands.command_line import call_verb
 from majolica.commands.notices import print_notices
 from majolica.commands.progress import bar
 from majolica.commands.references import describe_references
@@ -30,7 +31,7 @@ FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 def run(args: list[str]) -> None:
     """Parse `args` and paint."""
-    tyro.cli(generate, args=args, prog="majolica generate")
+    call_verb(generate, args, "majolica generate")
 
 
 def generate(
@@ -137,6 +138,8 @@ def _check_options(prompts: Sequence[str], out: Path, counts: Mapping[str, int],
     """Raise UserError for options that no run can follow, before a run is loaded, which takes seconds."""
     if not prompts:
         raise UserError('nothing to paint: give a prompt, as in majolica generate "a dolphin on a teal background"')
+    if stray := [prompt for prompt in prompts if re.fullmatch(rf"({'|'.join(known_properties())})=\S*", prompt)]:
+        raise UserError(f"{stray[0]} stands among the prompts: properties follow --set, as in --set {stray[0]}")
     if out.suffix.lower() not in FORMATS:
         raise UserError(f"cannot write {out}: name a file that ends in {', '.join(FORMATS)}")
     for name, value in counts.items():

@@ -11,6 +11,8 @@ from typing import Annotated, Any, TypeVar
 
 import tyro
 
+from majolica.commands.command_line import parse_words
+
 T = TypeVar("T")
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 """An option that is only given to turn something on: it has no form that turns it off."""
@@ -19,7 +21,7 @@ Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 def parse_options(default: T, args: list[str], prog: str, description: str, config: tuple[Any, ...] = ()) -> T:
     """Parse `args` into a dataclass like `default`; options that are not given keep its values."""
     set_help(default)
-    return tyro.cli(type(default), default=default, args=args, prog=prog, description=description, config=config)
+    return parse_words(type(default), args, prog, default=default, description=description, config=config)
 
 
 def set_help(config: Any) -> None:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from majolica.commands.command_line import call_verb
 from majolica.commands.options import Flag
 from majolica.commands.train import find_config
 from majolica.config.checks import check_config
 from majolica.errors import UserError
 from majolica.files import check_writable
 from majolica.plurals import counted
+from majolica.recipes import RECIPES
 
 if TYPE_CHECKING:
     from majolica.estimate.figures import Estimate
@@ -23,11 +25,11 @@ if TYPE_CHECKING:
 
 def run(args: list[str]) -> None:
     """Parse `args` and plan."""
-    tyro.cli(plan, args=args, prog="majolica plan")
+    call_verb(plan, args, "majolica plan")
 
 
 def plan(
-    recipe: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE|CONFIG.yaml")],
+    recipe: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE|CONFIG.yaml")] = "",
     /,
     gpus: int = 0,
     gpu: str = "A100-80GB",
@@ -51,6 +53,8 @@ def plan(
         picture: Where to draw that plan's memory over the step (.png, .svg, .pdf).
         json: Print one JSON object.
     """
+    if not recipe:
+        raise UserError(f"say what to plan first: majolica plan RECIPE ... ({', '.join(RECIPES)}) or CONFIG.yaml")
     if not 0 < mfu <= 1:
         raise UserError(f"--mfu {mfu:g}: it is a share, above 0 and at most 1")
     if not 0 <= price < math.inf:

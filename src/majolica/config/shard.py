@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Literal
 
 from majolica.config.bounds import above, at_least, at_most, check_ranges
@@ -52,6 +53,8 @@ def check_shard(config: ShardConfig) -> None:
     """Raise UserError for a value that cannot work, naming the option."""
     if not config.out:
         raise UserError("say where the shards shall go: --out DIR")
+    if Path(config.out).resolve() == Path(config.source).resolve():
+        raise UserError(f"--out {config.out} is the folder of the pictures: give the shards a folder of their own")
     check_ranges(config)
     if not config.caption:
         raise UserError("caption names no place: give one or more of given, name, folder, empty")

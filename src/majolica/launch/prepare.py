@@ -47,7 +47,8 @@ def prepare_run(config: RunConfig, out: Path, resume: bool) -> RunConfig:
     check_vacant(out)
     if not (resume and model.exists() and checkpoints(out)):
         make_vocabulary(config, out)
-        measure_property_values(config, out)
+        for line in measure_property_values(config, out):
+            print(f"note: {line}", file=sys.stderr, flush=True)
     if not (resume and saved.exists()):
         save_config(config, saved)
     return config

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from majolica.adapters.card import AdapterCard
-from majolica.adapters.store import FOLDER, save_adapter
+from majolica.adapters.store import place_adapter, save_adapter
 from majolica.callbacks import ReportProgress, ignore_progress
 from majolica.config.flow_times import time_quantile
 from majolica.config.loss import LossConfig
@@ -36,7 +36,7 @@ from majolica.train.lesson import (
     open_loader,
     predict_clean,
 )
-from majolica.train.property_values import survey_values
+from majolica.train.property_values import explain_unlearnable, survey_values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,9 +62,11 @@ def extend(
 ) -> Path:
     """Teach the property, write the adapter, and return its path.
 
-    Raises UserError if the run already has the property, or if the run or its data cannot be read.
+    Raises UserError if the file is there already, if the run has the property, if its values cannot be learned, or if
+    the run or its data cannot be read.
     """
-    (pipeline, config), name = open_frozen(request.run, request.data), request.property
+    name, path = request.property, place_adapter(request.run, request.property, request.out)
+    pipeline, config = open_frozen(request.run, request.data)
     if name in config.model.properties:
         raise UserError(f"{request.run} was trained with {name}: there is nothing to teach")
     lesson = Lesson(pipeline, config, request)
@@ -83,7 +85,6 @@ def extend(
         names=list(lesson.adapter.names),
         **dataclasses.asdict(effort),
     )
-    path = request.out or request.run / FOLDER / f"{name}.safetensors"
     save_adapter(path, lesson.adapter, card)
     return path
 
@@ -96,11 +97,9 @@ class Lesson:
         torch.manual_seed(request.plan.seed)
         values, categories = survey_values((request.property,), config)
         values_N, table = values[request.property], categories.get(request.property, NameTable())
-        if not bool(values_N.isfinite().any()):
-            raise UserError(f"none of the first pictures has a {request.property}: name other data with --data")
-        if len(table.names) == 1:
-            only = f"all of the first pictures have the {request.property} {table.names[0]!r}"
-            raise UserError(f"{only}: name data with others too (--data)")
+        if reason := explain_unlearnable(request.property, values_N, table):
+            source = find_property(request.property).source.partition(",")[0]
+            raise UserError(f"{reason}: {f'mend {source}, or ' if source else ''}name other data with --data")
         self.adapter = PropertyAdapter(request.property, config.model, table.names).to(pipeline.device)
         self.adapter.quantiles.copy_(fit_quantiles(find_property(request.property), values_N))
         pipeline.model.adapters = [self.adapter]

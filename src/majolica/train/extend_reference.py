@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from majolica.adapters.reference_card import KIND, ReferenceCard
-from majolica.adapters.store import FOLDER, save_adapter
+from majolica.adapters.store import place_adapter, save_adapter
 from majolica.callbacks import ReportProgress, ignore_progress
 from majolica.config.run import RunConfig
 from majolica.data.loading.loader import Batch
@@ -69,15 +69,15 @@ def extend_reference(
 ) -> Path:
     """Teach the run to follow a reference picture, write the adapter, and return its path.
 
-    Raises UserError if the run or its data cannot be read, or if the adapter diverges.
+    Raises UserError if the file is there already, if the run or its data cannot be read, or if the adapter diverges.
     """
+    path = place_adapter(request.run, KIND, request.out)
     pipeline, config = open_frozen(request.run, request.data)
     lesson = ReferenceLesson(pipeline, config, request)
     say(describe_lesson("to follow a reference picture", lesson.adapter, pipeline.model))
     loader = open_loader(config, pipeline.model, request.plan)
     effort = learn(lesson.adapter, pipeline.model, lesson.loss, loader, request.plan, progress)
     card = ReferenceCard(pipeline.weights_sha256, request.rank, **dataclasses.asdict(effort))
-    path = request.out or request.run / FOLDER / f"{KIND}.safetensors"
     save_adapter(path, lesson.adapter, card)
     return path
 

@@ -20,20 +20,28 @@ from majolica.train.warm_properties import declared_properties
 
 PICTURES = 1024
 BATCH = 64
+LEAST_SPREAD = 1e-3
+"""The share of its range that a property has to vary over to be learned; smaller differences count as none."""
+MOST_OUTSIDE = 0.01
+"""The share of the pictures in which a user's measure may give values outside of the range that its file states."""
 
 
-def measure_property_values(config: RunConfig, folder: Path) -> None:
+def measure_property_values(config: RunConfig, folder: Path) -> list[str]:
     """Write the quantiles of the properties and the names of categories to the run folder.
 
-    They are those of the first pictures in the order of training.
+    They are those of the first pictures in the order of training. Returns a line for each property that cannot be
+    learned from them.
     """
     names = config.model.properties
     if not names:
-        return
+        return []
     found, categories = survey_values(names, config)
     quantiles, tables = _inherited(config)
     knots = {name: fit_quantiles(find_property(name), values_N) for name, values_N in found.items()}
     save_quantiles(folder, knots | quantiles, categories | tables)
+    new = [name for name in names if name not in quantiles]
+    reasons = [explain_unlearnable(name, found[name], categories.get(name, NameTable())) for name in new]
+    return [f"{reason}: the run cannot learn to set it" for reason in reasons if reason]
 
 
 def survey_values(names: Sequence[str], config: RunConfig) -> tuple[dict[str, Tensor], dict[str, NameTable]]:
@@ -44,6 +52,26 @@ def survey_values(names: Sequence[str], config: RunConfig) -> tuple[dict[str, Te
     numberings = {name: Numbering() for name in choose_categories(names)}
     found = dict(zip(names, _measure_first_pictures(names, config, numberings).T, strict=True))
     return found, {name: numbering.choose(found[name].tolist()) for name, numbering in numberings.items()}
+
+
+def explain_unlearnable(name: str, values_N: Tensor, table: NameTable) -> str:
+    """Why a property cannot be learned from its values in the first pictures, or "" if it can.
+
+    Values beyond the range are a fault of a user's own measure only: nobody can ask for them.
+    """
+    entry, values_N = find_property(name), values_N[values_N.isfinite()]
+    if not len(values_N):
+        return f"{name} has no value in any of the first pictures"
+    if entry.is_category:
+        return f"{name} is {table.names[0]!r} in all of the first pictures" if len(table.names) == 1 else ""
+    low, high, least = values_N.min().item(), values_N.max().item(), LEAST_SPREAD * entry.span
+    outside = int(((values_N < entry.low - least) | (values_N > entry.high + least)).sum())
+    if entry.source and outside > MOST_OUTSIDE * len(values_N):
+        end = f"outside of its range from {entry.low:g} to {entry.high:g}"
+        return f"{name} measures {low:g} to {high:g}, {end} in {outside:,} of the first {len(values_N):,} pictures"
+    if high - low <= least:
+        return f"{name} hardly varies in the first pictures, from {low:g} to {high:g}"
+    return ""
 
 
 def _measure_first_pictures(names: Sequence[str], config: RunConfig, categories: Mapping[str, EncodeName]) -> Tensor:

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import tyro
 
+from majolica.commands.command_line import call_verb
 from majolica.commands.options import Flag
 from majolica.config.engine import EngineConfig
 from majolica.errors import UserError, to_printable
@@ -49,7 +50,7 @@ class Found:
 
 def run(args: list[str]) -> None:
     """Parse `args` and index."""
-    tyro.cli(index, args=args, prog="majolica data index")
+    call_verb(index, args, "majolica data index")
 
 
 def index(
@@ -137,9 +138,9 @@ def _of_pattern(pattern: str) -> tuple[list[Path], list[str]]:
     found = [path for path in matches if path.is_file()]
     strange = [f"{to_printable(path)} is passed over: it is no file" for path in matches if path not in set(found)]
     if not found:
-        raise UserError(
-            "; ".join([f"nothing is called {to_printable(pattern)}" if not strange else "no file is meant", *strange])
-        )
+        what = f"there is no folder and no tar called {to_printable(pattern)}"
+        advice = "name a folder of tars, a tar, or a pattern that finds some, in quotes ('parts/**/*.tar')"
+        raise UserError("; ".join(["no file is meant", *strange]) if strange else f"{what}: {advice}")
     return found, strange
 
 

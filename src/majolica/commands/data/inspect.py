@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from majolica.commands.command_line import call_verb
 from majolica.config.engine import EngineConfig
 from majolica.errors import UserError
 from majolica.files import check_writable
@@ -16,7 +17,7 @@ from majolica.plurals import counted, plural
 
 def run(args: list[str]) -> None:
     """Parse `args` and write the page."""
-    tyro.cli(inspect, args=args, prog="majolica data inspect")
+    call_verb(inspect, args, "majolica data inspect")
 
 
 def inspect(

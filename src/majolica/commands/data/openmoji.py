@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from majolica.commands.command_line import call_verb
 from majolica.errors import UserError
 from majolica.files import check_folder_writable
 from majolica.lock import hold_folder
@@ -16,7 +17,7 @@ from majolica.plurals import counted
 
 def run(args: list[str]) -> None:
     """Parse `args` and make the data set."""
-    tyro.cli(openmoji, args=args, prog="majolica data openmoji")
+    call_verb(openmoji, args, "majolica data openmoji")
 
 
 def openmoji(

@@ -10,7 +10,7 @@ import tyro
 
 from majolica.commands.options import parse_options
 from majolica.config import io
-from majolica.config.shard import ShardConfig
+from majolica.config.shard import ShardConfig, check_shard
 from majolica.errors import UserError
 from majolica.files import check_folder_writable
 from majolica.lock import hold_folder
@@ -50,8 +50,8 @@ def _start(args: list[str]) -> tuple[ShardConfig, list[str]]:
 
 
 def _shard(config: ShardConfig) -> None:
-    if config.out:
-        check_folder_writable(Path(config.out))
+    check_shard(config)
+    check_folder_writable(Path(config.out))
     from majolica.commands.progress import bar
     from majolica.data.folder.gather import gather
     from majolica.data.folder.report import caption_advice

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
+from majolica.commands.command_line import call_verb
 from majolica.errors import UserError
-from majolica.files import check_writable, write_atomic
+from majolica.files import check_new_file, write_atomic
 from majolica.plurals import counted, plural
 from majolica.recipes import recipe as named_recipe
 
@@ -27,7 +28,7 @@ _MOST_PIECES = 1_000_000
 
 def run(args: list[str]) -> None:
     """Parse `args` and train."""
-    tyro.cli(tokenizer, args=args, prog="majolica data tokenizer")
+    call_verb(tokenizer, args, "majolica data tokenizer")
 
 
 def tokenizer(
@@ -49,7 +50,7 @@ def tokenizer(
 
     Args:
         folders: Folders of shards, or URLs that fsspec knows.
-        out: The model; what is measured goes beside it, with .report.json.
+        out: The model, a new .model file; what is measured goes beside it, with .report.json.
         vocab: Pieces, the 4 special and 256 byte pieces included; as many as the recipe has when not given.
         kind: unigram finds better pieces; bpe is ten times quicker and takes a quarter of the memory.
         sample: Captions to train on, drawn at random where there are more.
@@ -104,9 +105,7 @@ def _check_request(folders: Sequence[str], out: Path, vocab: int, sample: int, l
         raise UserError(f"--length is {length}: a piece and the end of the caption are the least")
     if vocab > _MOST_PIECES:
         raise UserError(f"--vocab is {vocab}: {_MOST_PIECES:,} are the most")
-    if out.exists():
-        raise UserError(f"{out} exists, and models may depend on it: remove it, or name another with --out")
-    check_writable(out)
+    check_new_file(out, ".model")
 
 
 def _print_fit(model: Tokenizer, captions: list[str], known: dict[str, Any], vocab: int, length: int) -> None:

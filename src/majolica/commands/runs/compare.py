@@ -8,13 +8,14 @@ from typing import Annotated
 
 import tyro
 
+from majolica.commands.command_line import call_verb
 from majolica.commands.options import Flag
 from majolica.errors import UserError
 
 
 def run(args: list[str]) -> None:
     """Parse `args` and compare."""
-    tyro.cli(compare, args=args, prog="majolica runs compare")
+    call_verb(compare, args, "majolica runs compare")
 
 
 def compare(

@@ -36,8 +36,8 @@ def sample(row: ListedRow, folder: Path, config: ShardConfig) -> Record:
     if not isinstance(row["path"], str) or not Path(row["path"]).name or "\0" in row["path"]:
         raise Unusable("no_path", repr(row["path"])[:200])
     path = folder / row["path"]
-    beside = _sidecar(path) if "caption" not in row else row["meta"]
-    caption = _caption(row, path, beside, config)
+    beside, damage = _sidecar(path) if "caption" not in row else (row["meta"], "")
+    caption = _caption(row, path, beside, damage, config)
     try:
         with MemoryBudget(round(config.decode_gb * 1e9)).lease() as reserve:
             picture = make_picture(_read_picture(path), rules(config), LOCAL, reserve)
@@ -89,7 +89,8 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _caption(row: ListedRow, path: Path, beside: dict[str, Any], config: ShardConfig) -> str:
+def _caption(row: ListedRow, path: Path, beside: dict[str, Any], damage: str, config: ShardConfig) -> str:
+    """Return the caption of a picture. `damage` is why the .json beside it, which might hold one, cannot be read."""
     found = False
     for place in config.caption:
         if place == "empty":
@@ -103,6 +104,8 @@ def _caption(row: ListedRow, path: Path, beside: dict[str, Any], config: ShardCo
             if not is_blank(_check(text)):
                 return text.strip()
             found = True
+    if damage:
+        raise Unusable("unusable_json", damage)
     raise Unusable("empty_caption" if found else "no_caption")
 
 
@@ -126,13 +129,18 @@ def _read_caption_file(path: Path, beside: dict[str, Any]) -> str | None:
         raise Unusable("unreadable", f"{path.with_suffix('.txt').name}: {error.strerror}") from None
 
 
-def _sidecar(path: Path) -> dict[str, Any]:
-    """Return what the .json beside a picture says; nothing if there is none, or if it is damaged."""
+def _sidecar(path: Path) -> tuple[dict[str, Any], str]:
+    """Return what the .json beside a picture says, and why it cannot be read: one of the two is empty, or both."""
+    name = path.with_suffix(".json").name
     try:
         known = json.loads(_read(path.with_suffix(".json")), parse_constant=lambda _: None)
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return known if isinstance(known, dict) else {}
+    except FileNotFoundError:
+        return {}, ""
+    except OSError as error:
+        return {}, f"{name}: {error.strerror}"
+    except (ValueError, RecursionError) as error:
+        return {}, f"{name} is no JSON: {error}"
+    return (known, "") if isinstance(known, dict) else ({}, f"{name} is JSON, but no object with a field caption")
 
 
 def _prefix_fields(beside: dict[str, Any]) -> dict[str, Any]:

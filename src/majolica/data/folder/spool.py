@@ -17,7 +17,7 @@ from majolica.config.shard import ShardConfig
 from majolica.data.folder.listing import ListedRow, rows
 from majolica.errors import UserError
 from majolica.files import whole_file
-from majolica.plurals import counted, plural
+from majolica.plurals import counted
 
 SPLITS = ("train", "heldout")
 """Folders of the shards where some pictures are held out; else they lie in the data set's own."""
@@ -74,6 +74,9 @@ def spool_rows(config: ShardConfig, out: Path) -> list[ShardTask]:
                 now = replace(now, number=now.number + 1, offset=now.offset + now.size, size=0, rows=0)
             waiting[side] = now
     tasks += [task for task in waiting if task.rows]
+    if tasks and all(task.spool == _SPOOLS[1] for task in tasks):
+        there = f"{config.source} has {counted(sum(task.rows for task in tasks), 'picture')}"
+        raise UserError(f"{there}, and --heldout {config.heldout:g} leaves none to train on: give a smaller one")
     return sorted(tasks, key=lambda task: (task.spool, task.number))
 
 
@@ -86,9 +89,7 @@ def _threshold(config: ShardConfig) -> int:
         return int(config.heldout * 2**64)
     number = int(config.heldout)
     largest: list[int] = []  # a heap of the `number` smallest hashes, negated, so that the largest of them is on top
-    total = 0
     for row in rows(config):
-        total += 1
         if len(largest) < number:
             heapq.heappush(largest, -_hash(row))
         else:
@@ -96,11 +97,6 @@ def _threshold(config: ShardConfig) -> int:
     if len(largest) < number:
         there = f"{config.source} has only {len(largest):,}"
         raise UserError(f"{counted(number, 'picture')} shall be held out, but {there}")
-    if total == number:
-        raise UserError(
-            f"{config.source} has {counted(number, 'picture')}, and holding {plural(number, 'it', 'them all')} out"
-            " leaves none to train on: give a smaller --heldout"
-        )
     return 1 - largest[0]
 
 

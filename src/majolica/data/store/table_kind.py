@@ -66,7 +66,8 @@ def _recognise_table(path: str, head: bytes) -> str:
     if not text or "\0" in text or text.startswith("PAR1"):
         return ""
     if text.startswith(("{", "[")):
-        return "JSON lines" if text.startswith("{") else "JSON"
+        is_row = text.startswith("{") and text.splitlines()[0].rstrip().endswith("}")
+        return "JSON lines" if is_row else "JSON"
     if text.startswith("<"):
         return "HTML"
     line = text.splitlines()[0]
@@ -78,6 +79,8 @@ def _kind_by_name(path: str) -> str:
         path = path.removesuffix(extension)
     if path.endswith((".csv", ".tsv")):
         return "CSV"
+    if path.endswith(".json"):
+        return "JSON"
     return "JSON lines" if path.endswith(TEXT_TABLES) else ""
 
 

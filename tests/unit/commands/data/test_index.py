@@ -81,8 +81,8 @@ def test_rebuild(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("words", "says"),
     [
         ("", "say what to index"),
-        ("nowhere", "nothing is called nowhere"),
-        ("x*.tar", "nothing is called"),
+        ("nowhere", "there is no folder and no tar called nowhere: name a folder of tars"),
+        ("x*.tar", "no tar called x*.tar: name a folder of tars, a tar, or a pattern that finds some, in quotes"),
         (".", "subfolders"),
     ],
 )

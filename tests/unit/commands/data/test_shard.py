@@ -54,6 +54,14 @@ def test_the_printed_configuration_does_the_same(folder: Path, capsys: pytest.Ca
         ("in --out out --quality 101", "quality is 101: it must be at most 100"),
         ("in --out out --per-shard 0", "per_shard is 0: it must be at least 1"),
         ("in --out out", "no picture in in can be used (6 x no_caption)"),
+        (
+            "in --out ./in/../in",
+            "is the folder of the pictures: give the shards a folder of their own",
+        ),
+        (
+            "in --out out --caption name --heldout 0.999",
+            "has 6 pictures, and --heldout 0.999 leaves none to train on",
+        ),
         ("in --out out --max-megapixels 100", "needs --resolution"),
         ("in/0.jpg --out out", "neither a folder nor a table"),
     ],
@@ -62,6 +70,7 @@ def test_mistakes(folder: Path, capsys: pytest.CaptureFixture[str], words: str, 
     assert cli.main(["data", "shard", *words.split()]) == 2
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1
+    assert not [*folder.rglob("*.tar"), *folder.glob("in/.*")]
 
 
 def test_help_is_light() -> None:
@@ -78,13 +87,12 @@ def test_help_is_light() -> None:
     assert "--per-shard" in done.stdout and "--workers" in done.stdout and "--vocab" in done.stdout
 
 
-@pytest.mark.parametrize(("heldout", "without"), [("0.001", "heldout"), ("0.999", "train")])
 def test_a_part_that_gets_no_pictures_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], heldout: str, without: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("in").mkdir()
     for name in ("fox", "owl"):
         Image.new("RGB", (8, 8)).save(f"in/{name}.png")
-    assert cli.main(["data", "shard", "in", "--out", "out", "--caption", "name", "--heldout", heldout]) == 0
-    assert f"no pictures in out/{without}: --heldout {heldout} leaves it none" in capsys.readouterr().out
+    assert cli.main(["data", "shard", "in", "--out", "out", "--caption", "name", "--heldout", "0.001"]) == 0
+    assert "no pictures in out/heldout: --heldout 0.001 leaves it none" in capsys.readouterr().out

@@ -65,7 +65,8 @@ def test_the_same_draw_gives_the_same_file(folder: Path) -> None:
         ("one --sample 0", "must be at least 1"),
         ("one --length 1", "--length is 1"),
         ("one --recipe dmeo", "did you mean 'demo'"),
-        ("one --out one/00000.tar", "exists, and models may depend on it"),
+        ("one --out one/00000.tar", "exists, and something may depend on it: move it away"),
+        ("one --out tok.txt", "cannot write tok.txt: name a file that ends in .model"),
         ("one --vocab 300 --out one/00000.tar/t.model", "cannot write one/00000.tar/t.model"),
     ],
 )

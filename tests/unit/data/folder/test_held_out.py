@@ -48,7 +48,9 @@ def test_a_share_is_about_right() -> None:
 def test_more_held_out_than_there_are(folder: Path) -> None:
     with pytest.raises(UserError, match=r"11 pictures shall be held out, but .* has only 10"):
         gather(config(folder, heldout=11))
-    with pytest.raises(UserError, match=r"has 10 pictures, and holding them all out leaves none to train on"):
+    with pytest.raises(
+        UserError, match=r"has 10 pictures, and --heldout 10 leaves none to train on: give a smaller one"
+    ):
         gather(config(folder, heldout=10))
     with pytest.raises(UserError, match="a share below 1 or a whole number"):
         gather(config(folder, heldout=2.5))

@@ -33,6 +33,8 @@ def test_what_cannot_be_used_is_named(folder: Path, picture: Picture) -> None:
         ("dangling.png", "nowhere", b"x"),
         ("._hidden.png", image, b"x"),
         ("notes.md", b"", None),
+        ("broken.png", image, None),
+        ("list.png", image, b" "),
     ):
         path = folder / name
         if isinstance(data, bytes):
@@ -44,10 +46,14 @@ def test_what_cannot_be_used_is_named(folder: Path, picture: Picture) -> None:
             (path / "loop").symlink_to(folder)
         if caption is not None:
             path.with_suffix(".txt").write_bytes(caption)
+    (folder / "broken.json").write_text('{"caption": "a fox"')
+    (folder / "list.json").write_text("[1]")
     report = gather(config(folder, min_side=6, max_megapixels=0.03))
     assert skipped(folder.parent / "out") == {
         "none.png": "no_caption",
         "blank.png": "empty_caption",
+        "broken.png": "unusable_json",
+        "list.png": "unusable_json",
         "latin.png": "caption_not_utf8",
         "empty.png": "empty",
         "text.jpg": "not_a_picture",
@@ -59,6 +65,12 @@ def test_what_cannot_be_used_is_named(folder: Path, picture: Picture) -> None:
     }
     assert report.skipped["no_caption"] == 1 and report.skipped.keys() == set(skipped(folder.parent / "out").values())
     assert len(records(folder.parent / "out")) == 10
+    assert "broken.json is no JSON: Expecting ',' delimiter: line 1 column 20" in said(folder.parent / "out")
+    assert "list.json is JSON, but no object with a field caption" in said(folder.parent / "out")
+
+
+def said(out: Path) -> str:
+    return (out / "skipped.jsonl").read_text()
 
 
 def test_pipes_are_not_waited_for(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import subprocess
 import sys
@@ -25,6 +26,7 @@ TABLES = {
     "packed": (gzip.compress(CSV), "CSV, compressed with gzip"),
     "meta.jsonl": (JSON, "JSON lines"),
     "meta.jsonl.gz": (gzip.compress(JSON), "JSON lines, compressed with gzip"),
+    "meta.json": (json.dumps(list(map(json.loads, JSON.splitlines())), indent=1).encode(), "JSON"),
     "it's $5.csv": (CSV, "CSV"),
     "meta.parquet": (CSV, "CSV"),
 }
@@ -56,16 +58,19 @@ def test_the_command_that_is_given_makes_the_table_parquet(
     assert pq.read_table(made).to_pydict() == {"url": ["http://h/1", "http://h/2"], "text": ["a cat", "a dog"]}
 
 
-def test_a_folder_of_csv_files_is_no_riddle(tmp_path: Path) -> None:
-    for name in ("b.csv", "a.csv.gz", "readme.md"):
+def test_a_folder_of_text_tables_is_no_riddle(tmp_path: Path) -> None:
+    for name, kind in (("c.jsonl", "JSON lines"), ("b.json", "JSON"), ("a.csv.gz", "CSV"), ("a.md", "CSV")):
         (tmp_path / name).write_bytes(b"")
-    [line] = refusals(str(tmp_path))
-    assert line.startswith(f"{tmp_path}/a.csv.gz is CSV: convert it with `python -c ")
+        [line] = refusals(str(tmp_path))
+        first = "a.csv.gz" if kind == "CSV" else name
+        assert line.startswith(f"{tmp_path}/{first} is {kind}: convert it with `python -c ")
 
 
 @pytest.mark.parametrize(
     ("head", "says"),
     [
+        (b'{\n "source": "photos"\n}', "x is JSON, and parquet is wanted: convert it with"),
+        (b'{"url": "http://h/1"}', "x is JSON lines, and parquet is wanted"),
         (b"<!DOCTYPE html>", "x is an HTML page"),
         (gzip.compress(b"PAR1\x00\x00"), "x is a parquet file inside of gzip: unpack it"),
         (b"BZh91", "x is compressed with bzip2, and parquet is wanted: unpack it"),
