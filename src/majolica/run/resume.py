@@ -66,7 +66,7 @@ def check_options(state: dict[str, Any], config: RunConfig, out: Path) -> None:
     elif before:
         check_lasting(lasting_options(before), config)
     if before:
-        check_idle(config, ["train.steps"] if config.train.steps != before.train.steps else [])
+        check_idle(config, ["--train.steps"] if config.train.steps != before.train.steps else [])
         _check_tokenizer(before, config, out)
 
 
