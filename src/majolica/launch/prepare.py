@@ -43,9 +43,9 @@ def prepare_run(config: RunConfig, out: Path, resume: bool) -> RunConfig:
     out.mkdir(parents=True, exist_ok=True)
     for line in notes if resume else (*notes, *base_only_notes(config)):
         print(f"note: {line}", file=sys.stderr, flush=True)
-    model, saved = out / "tokenizer.model", out / "config.yaml"
+    saved = out / "config.yaml"
     check_vacant(out)
-    if not (resume and model.exists() and checkpoints(out)):
+    if not (resume and checkpoints(out)):
         make_vocabulary(config, out)
         measure_property_values(config, out)
     if not (resume and saved.exists()):

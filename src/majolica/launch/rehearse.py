@@ -25,9 +25,9 @@ from majolica.launch.prepare import check_vacant
 from majolica.launch.spawn import check_room
 from majolica.lock import LOCK, hold_folder
 from majolica.models.majolica import Majolica
+from majolica.run.companions import STATE, check_fit
 from majolica.run.resume import finished_step
-from majolica.run.step_plan import STATE
-from majolica.run.weights import checkpoints, latest
+from majolica.run.weights import checkpoints, home_of, latest
 from majolica.text.tokenizer import Tokenizer
 from majolica.train import network, state
 from majolica.train.fitting import check_settled, fit_to_pictures
@@ -71,14 +71,14 @@ def rehearse(config: RunConfig, out: Path, resume: bool = False) -> list[str]:
     if config.train.activation_gb:
         network.plan_activations(config, default_device())
     with state.build_loader(config, Group(0, max(1, config.train.processes), torch.device("cpu"))) as loader:
-        notes += list_notices(config, loader, tokenizer)
+        notices = list_notices(config, loader, tokenizer)
         if not restores:
-            return [*notes, *rehearse_warm_start(config, out)]
+            return [*notes, *rehearse_warm_start(config, out), *notices]
         folder, _ = latest(out)
         if tokenizer:
             check_shapes(config, folder, tokenizer.vocab)
         saved = json.loads((folder / STATE).read_text())
-        return [*notes, *shape_notes(saved.get("shape"), config), *loader.load(saved["loader"])]
+        return [*notes, *shape_notes(saved.get("shape"), config), *loader.load(saved["loader"]), *notices]
 
 
 def check_shapes(config: RunConfig, checkpoint: Path, vocab: int) -> None:
@@ -92,13 +92,7 @@ def check_shapes(config: RunConfig, checkpoint: Path, vocab: int) -> None:
     wanted = {name: list(value.shape) for name, value in model.named_parameters()}
     with safe_open(checkpoint / "model.safetensors", "pt") as file:
         found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-    for name in sorted(wanted.keys() | found.keys()):
-        if wanted.get(name) != found.get(name):
-            raise UserError(
-                f"the checkpoint in {checkpoint} does not fit the configuration ({name} has the shape"
-                f" {found.get(name, 'none')} and would have {wanted.get(name, 'none')}); leave the model as it was,"
-                " or train anew into another --out"
-            )
+    check_fit(home_of(checkpoint), wanted, found)
 
 
 def _open_tokenizer(config: RunConfig, out: Path, restores: bool) -> Tokenizer | None:
@@ -106,7 +100,7 @@ def _open_tokenizer(config: RunConfig, out: Path, restores: bool) -> Tokenizer |
 
     Raises UserError if it cannot be read, or cannot be trained because the captions are empty.
     """
-    if restores and (out / "tokenizer.model").exists():
+    if restores:
         return Tokenizer(out / "tokenizer.model")
     if config.data.tokenizer:
         path = Path(config.data.tokenizer)

@@ -13,7 +13,8 @@ from majolica.config.lasting import check_lasting, lasting_options
 from majolica.config.paths import make_paths_absolute
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
-from majolica.run.step_plan import STATE, StepPlan, begin_plan, resume_plan
+from majolica.run.companions import STATE, check_companions
+from majolica.run.step_plan import StepPlan, begin_plan, resume_plan
 from majolica.run.weights import checkpoints, latest, step_of
 
 
@@ -56,9 +57,12 @@ def finished_step(config: RunConfig, out: Path) -> int | None:
 def check_options(state: dict[str, Any], config: RunConfig, out: Path) -> None:
     """UserError where `config` changes an option that a run keeps, against those that a checkpoint's `state` has.
 
+    The files in `out` that the run was trained with are kept as well.
+
     Older checkpoints have none; there the run's own config.yaml has them, which a resume changes only after its
     checkpoint was read.
     """
+    check_companions(out, state, complete=True)
     path = out / "config.yaml"
     before = load_config(path) if path.is_file() else None
     if "options" in state:

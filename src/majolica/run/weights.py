@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from majolica.errors import UserError
+from majolica.run.companions import check_companions_of
 
 MANIFEST = "manifest.json"
 AVERAGED = "ema.safetensors"
@@ -137,6 +138,7 @@ def hash_averaged(checkpoint: Path) -> str:
 
 
 def _load(path: Path, sha256: str) -> Weights:
+    check_companions_of(path.parent, home_of(path))
     try:
         return Weights(load_file(path), sha256)
     except Exception as error:  # safetensors has an exception of its own

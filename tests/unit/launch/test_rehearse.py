@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,10 @@ from majolica.launch.rehearse import rehearse
 from majolica.launch.start import train
 from majolica.lock import LOCK, hold_folder
 from majolica.run.weights import MANIFEST, digest
+from majolica.sampling.pipeline import Pipeline
+from majolica.text.tokenizer import train_tokenizer
 from majolica.train import state
-from tiny import tiny_run
+from tiny import CAPTIONS, tiny_run
 
 
 @pytest.fixture(scope="module")
@@ -169,19 +172,21 @@ def test_what_a_resume_would_say_is_said(begun: Path) -> None:
     assert note.startswith("trained so far with 8 rows x 2 micro-steps x 1 process, from here on with 4 rows")
 
 
-def strip_options(folder: Path) -> None:
-    """A checkpoint as versions before this one wrote it."""
+def forget(folder: Path, name: str) -> Any:
+    """Make a checkpoint as versions before this one wrote it, without an entry of its state, which is returned."""
     saved = json.loads((folder / "state.json").read_text())
-    assert saved.pop("options") == json.loads(json.dumps(lasting_options(tiny_run(Path("x")))))
+    forgotten = saved.pop(name)
     (folder / "state.json").write_text(json.dumps(saved))
     manifest = json.loads((folder / MANIFEST).read_text()) | {"state.json": digest(folder / "state.json")}
     (folder / MANIFEST).write_text(json.dumps(manifest))
+    return forgotten
 
 
 def test_an_older_run_goes_on_and_its_config_says_what_it_keeps(begun: Path, tmp_path: Path) -> None:
     old = tmp_path / "old"
     shutil.copytree(begun, old)
-    strip_options(old / "checkpoints" / "00000000")
+    kept = forget(old / "checkpoints" / "00000000", "options")
+    assert kept == json.loads(json.dumps(lasting_options(tiny_run(Path("x")))))
     config = load_config(old / "config.yaml")
     assert said_of_resume(config, old) == []
     heads = replace(config, model=replace(config.model, heads=4))
@@ -190,8 +195,35 @@ def test_an_older_run_goes_on_and_its_config_says_what_it_keeps(begun: Path, tmp
             attempt(heads, old, resume=True)
     save_config(replace(config, model=replace(config.model, width=64)), old / "config.yaml")  # by hand
     for attempt in (rehearse, train):
-        with pytest.raises(UserError, match="does not fit the configuration"):
+        with pytest.raises(UserError, match=r"do not fit its config\.yaml"):
             attempt(load_config(old / "config.yaml"), old, resume=True)
+
+
+def test_another_tokenizer_in_the_run_folder_is_named(begun: Path, tmp_path: Path) -> None:
+    """For checkpoints of earlier versions as well, if the number of its pieces tells."""
+    run, old = tmp_path / "run", tmp_path / "old"
+    shutil.copytree(begun, run)
+    train_tokenizer(CAPTIONS * 9, run / "tokenizer.model", 300)
+    shutil.copytree(run, old)
+    forget(old / "checkpoints" / "00000000", "files")
+    config = load_config(run / "config.yaml")
+    for place, told in (
+        (run, "is not the file that the run was trained with"),
+        (old, "a tokenizer of 294 pieces"),
+    ):
+        for attempt in (partial(rehearse, config, place, True), partial(train, config, place, True)):
+            with pytest.raises(UserError, match=told):
+                attempt()
+        with pytest.raises(UserError, match=told):
+            Pipeline.load(place)
+    begins = replace(config, train=replace(config.train, init_from=str(run)))
+    with pytest.raises(UserError, match="is not the file that the run was trained with"):
+        rehearse(begins, tmp_path / "new")
+    (run / "tokenizer.model").unlink()
+    for again in (rehearse, train):
+        with pytest.raises(UserError, match=r"tokenizer\.model is missing, and the run was trained with it"):
+            again(config, run, resume=True)
+    assert not (run / "tokenizer.model").exists()
 
 
 def test_a_config_that_was_changed_by_hand_is_seen_by_what_the_checkpoint_says(begun: Path, tmp_path: Path) -> None:
