@@ -96,8 +96,15 @@ def _start(args: list[str]) -> tuple[RunConfig, list[str]]:
 def find_config(name: str) -> RunConfig:
     """The recipe of that name, or the configuration in that YAML file."""
     if name.endswith((".yaml", ".yml")):
-        return io.load_config(Path(name), recipe)
+        return io.load_config(Path(name), _base)
     check_recipe(name, RECIPES)
+    return recipe(name)
+
+
+def _base(name: str) -> RunConfig:
+    """The recipe that a file names, which says what the file leaves out."""
+    if not name:
+        raise UserError(f"say which recipe it changes, as in `recipe: nano` ({', '.join(RECIPES)})")
     return recipe(name)
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from majolica.errors import UserError
+from majolica.lock import find_holder
 from majolica.run.companions import check_companions_of
 
 MANIFEST = "manifest.json"
@@ -89,6 +90,8 @@ def latest(run: Path, files: Collection[str] = ()) -> tuple[Path, list[str]]:
             break
     if reasons:
         raise UserError(f"no checkpoint of {run} can be read: {'; '.join(reasons)}")
+    if holder := find_holder(run):
+        raise UserError(f"{run} holds no checkpoint yet: {holder} is training it; wait for its first checkpoint")
     if (run / "config.yaml").exists():
         raise UserError(f"{run} holds no checkpoint yet: `majolica train --resume {run}` trains it")
     raise UserError(f"{run} holds no checkpoint: train it first, or name another run folder")

@@ -213,6 +213,14 @@ def test_a_dry_run_says_that_minutes_or_a_schedule_decide_the_steps(tmp_path: Pa
     assert shown[1] == {"steps": f"40, those of --train.schedule-from {tmp_path / 'done'}", "samples": "2,560"}
 
 
+def test_a_file_says_which_recipe_it_changes(calls: list[tuple[Any, ...]], capsys: Any) -> None:
+    Path("mine.yaml").write_text("train: {steps: 5}")
+    for verb in ("train", "plan"):
+        assert cli.main([verb, "mine.yaml"]) == 2
+        assert "mine.yaml: say which recipe it changes, as in `recipe: nano` (demo, nano, " in capsys.readouterr().err
+    assert calls == []
+
+
 def test_a_plan_has_the_steps_that_count(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "timed.yaml").write_text("recipe: nano\ntrain: {minutes: 5}")
     assert cli.main(["plan", str(tmp_path / "timed.yaml")]) == 2
