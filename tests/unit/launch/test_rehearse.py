@@ -216,9 +216,11 @@ def test_another_tokenizer_in_the_run_folder_is_named(begun: Path, tmp_path: Pat
                 attempt()
         with pytest.raises(UserError, match=told):
             Pipeline.load(place)
-    begins = replace(config, train=replace(config.train, init_from=str(run)))
-    with pytest.raises(UserError, match="is not the file that the run was trained with"):
-        rehearse(begins, tmp_path / "new")
+    saved = run / "checkpoints" / "00000000"
+    for place in (run, saved, saved / "model.safetensors"):
+        begins = replace(config, train=replace(config.train, init_from=str(place)))
+        with pytest.raises(UserError, match="is not the file that the run was trained with"):
+            rehearse(begins, tmp_path / "new")
     (run / "tokenizer.model").unlink()
     for again in (rehearse, train):
         with pytest.raises(UserError, match=r"tokenizer\.model is missing, and the run was trained with it"):
