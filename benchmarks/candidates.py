@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from majolica.cli import run_and_explain
 from majolica.errors import Notice
 from majolica.eval import facts
 from majolica.eval.begin_judges import judge_spec
@@ -91,4 +92,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(run_and_explain(main))

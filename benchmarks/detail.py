@@ -29,6 +29,7 @@ import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 
+from majolica.cli import run_and_explain
 from majolica.config.io import load_config
 from majolica.config.resolutions import trained_sizes
 from majolica.data.drawings.make import DrawingPlan, plan_drawings
@@ -253,4 +254,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_and_explain(main))

@@ -31,6 +31,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.lora import teach_lora
+from majolica.cli import run_and_explain
 from majolica.config.io import load_config
 from majolica.data.drawings.compose import BACKGROUNDS
 from majolica.errors import Notice
@@ -184,4 +185,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_and_explain(main))

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from majolica.adapters.store import read_card
+from majolica.cli import run_and_explain
 from majolica.config.io import load_config
 from majolica.errors import Notice
 from majolica.eval import facts
@@ -135,4 +136,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_and_explain(main))

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from majolica.cli import run_and_explain
 from majolica.config import io
 from majolica.config.run import RunConfig
 from majolica.machine import THREAD_SETTINGS, WAIT_SETTINGS, cores
@@ -127,4 +128,4 @@ def make_run(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_and_explain(main))

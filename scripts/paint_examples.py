@@ -8,12 +8,14 @@ was painted, on the right the real picture of the same caption.
 from __future__ import annotations
 
 import argparse
+import sys
 import textwrap
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from majolica.cli import run_and_explain
 from majolica.config.io import load_config
 from majolica.config.resolutions import trained_sizes
 from majolica.eval.brush import Brush
@@ -62,4 +64,4 @@ def to_picture(image_3HW: Tensor) -> Image.Image:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_and_explain(main))

@@ -7,10 +7,12 @@ prompt and one seed; nothing is chosen.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from majolica.cli import run_and_explain
 from majolica.config.io import load_config
 from majolica.eval.brush import Brush
 from majolica.eval.facts import data_folder, load_data
@@ -51,4 +53,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_and_explain(main))

@@ -7,11 +7,13 @@ stands above each picture, and below it what the picture measures.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from majolica.cli import run_and_explain
 from majolica.config.io import load_config
 from majolica.eval.brush import Brush
 from majolica.eval.control.sweep import Sweep, choose_values, paint_sweep
@@ -66,4 +68,4 @@ def spell(value: float) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_and_explain(main))

@@ -58,10 +58,18 @@ def main(args: Sequence[str] | None = None) -> int:
     keep_width_sane()
     print_any_text()
     words = list(sys.argv[1:] if args is None else args)
+    return run_and_explain(lambda: _run(words, free_cores))
+
+
+def run_and_explain(work: Callable[[], None]) -> int:
+    """Do `work` and return the exit code for a program that does it, as `main` describes; an error is one line.
+
+    The scripts and benchmarks of the repository use it too.
+    """
     try:
         try:
-            _run(words, free_cores)
-        except SystemExit:  # after the help of a verb: print all of it before leaving
+            work()
+        except SystemExit:  # after the help of a verb or of a script: print all of it before leaving
             sys.stdout.flush()
             raise
         return 0

@@ -44,6 +44,17 @@ def hold_folder(folder: Path) -> Iterator[int]:
         os.close(lock)
 
 
+def find_holder(folder: Path) -> str:
+    """Return which process works in a folder, by its lock file; "" if none does, or none that is known of."""
+    try:
+        found = json.loads((folder / LOCK).read_text())
+    except (OSError, ValueError):
+        return ""
+    if not isinstance(found, dict) or _is_gone(found):
+        return ""
+    return f"process {found.get('pid')} on {found.get('host')}"
+
+
 def _lock_folder(folder: Path) -> int:
     """Lock the folder's lock file, and return its descriptor."""
     path = folder / LOCK

@@ -147,6 +147,15 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(shards: Path, tmp_path: P
     assert Pipeline.load(folder).weights_sha256
 
 
+def test_a_metric_that_no_evaluator_gives_is_said_after_the_first_evaluation(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(with_evaluators(tiny_run(shards), "probe", best_metric="pixel"), tmp_path / "run")
+    told = capsys.readouterr().err
+    line = "no best checkpoint is kept: unknown metric 'pixel': did you mean 'pixels'? Known are pixels, sum"
+    assert told.count(line) == 1 and told.index(line) < told.index("step 4: evaluating probe")
+
+
 def evaluate_on_ranks(group: Group, config: RunConfig, out: Path) -> dict[str, float]:
     add_probes(dict.__setitem__)
     run = state.build_run(config, out, group)

@@ -148,11 +148,15 @@ def test_one_poisoned_rank_is_all_ranks_skipped_step(shards: Path, tmp_path: Pat
 def test_a_short_run_says_at_its_end_what_could_not_be_read(
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its 96 rows are too few for `data.bad_share`; a run that was stopped and resumed says the same."""
+    """Its 96 rows are too few for `data.bad_share`; a run that was stopped and resumed says the same.
+
+    It has no properties, whose survey reads more rows before the first step and refuses what is beyond that share.
+    """
     good = ShardSet(shards).read(0)
     bad = dataclasses.replace(good, image=b"no picture")
     write_shards(tmp_path / "set", (bad if i % 7 == 0 else good for i in range(300)))
     config = changed(tiny_run(tmp_path / "set"), checkpoint_every=100)
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, properties=()))
     train(config, tmp_path / "whole")
     count = json.loads((tmp_path / "whole" / "summary.json").read_text())["unreadable_samples"]
     number = count["picture cannot be decoded"]

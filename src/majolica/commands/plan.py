@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,7 +60,16 @@ def plan(
     if not 0 <= price < math.inf:
         raise UserError(f"--price {price:g}: give a number that is not negative")
     config = check_config(find_config(recipe))
-    if not config.train.steps:
+    if config.train.schedule_from:
+        from majolica.run.step_plan import begin_plan
+
+        config = replace(config, train=replace(config.train, steps=begin_plan(config).steps))
+    elif config.train.minutes:
+        raise UserError(
+            f"--train.minutes is {config.train.minutes:g}, so the steps follow from the pace of the machine: write"
+            " `minutes: 0` and some steps to plan it"
+        )
+    elif not config.train.steps:
         raise UserError(
             "--train.steps is 0, so the steps follow from the pictures when the run begins: name some to plan it"
         )
@@ -69,8 +78,6 @@ def plan(
         raise UserError("--activation-gb must be above 0, and --picture draws its plan: give a budget")
     if picture:
         check_writable(picture)
-    import dataclasses
-
     from majolica.activation.plan import plan_for
     from majolica.estimate.estimate import Assumptions, estimate_run, on_gpus
     from majolica.estimate.trace import trace
@@ -79,7 +86,7 @@ def plan(
     card = gpu_named(gpu)
     config = on_gpus(config, gpus or config.train.processes or 1)
     if shard_optimizer:
-        config = dataclasses.replace(config, train=dataclasses.replace(config.train, shard_optimizer=True))
+        config = replace(config, train=replace(config.train, shard_optimizer=True))
     train = config.train
     planned = plan_for(config, round(budget * 1e9), option="--activation-gb") if budget else None
     if planned and picture:

@@ -9,16 +9,19 @@ from majolica.commands.names import check_recipe
 from majolica.commands.options import Flag, parse_options
 from majolica.config import io
 from majolica.config.checks import check_config, derive_values
-from majolica.config.data import DataConfig, SourceConfig
+from majolica.config.data import DataConfig
 from majolica.config.fitting import open_options
+from majolica.config.idle import check_idle, list_given
 from majolica.config.loss import LossConfig
 from majolica.config.model import ModelConfig
 from majolica.config.resolutions import trained_sizes
 from majolica.config.run import RunConfig
 from majolica.config.run_folder import config_of_run
+from majolica.config.sources import sources_of, spell_place_options
 from majolica.config.training import OptimConfig, TrainConfig
 from majolica.errors import UserError
 from majolica.files import check_folder_writable
+from majolica.plurals import plural
 from majolica.recipes import RECIPES, recipe, summarise_recipe
 
 
@@ -50,6 +53,7 @@ def run(args: list[str]) -> None:
     train = _begin_with(start.train, options)
     config = RunConfig(start.recipe, options.model, options.data, options.loss, options.optim, train)
     config = check_config(config)
+    check_idle(config, list_given(args))
     if options.print_config:
         print(io.to_yaml(config), end="")
     elif options.dry_run:
@@ -60,12 +64,17 @@ def run(args: list[str]) -> None:
 
 def describe_config(config: RunConfig) -> str:
     """A few lines on what a configuration comes to."""
-    shards = ", ".join(source.shards for source in config.data.sources) or config.data.shards or "not set"
+    shards = ", ".join(source.shards for source in sources_of(config.data)) or "not set"
     rows = {name: f"{value:,}" for name, value in derive_values(config).items()}
     if left := open_options(config):
         rows["to be fitted"] = f"{' and '.join(left)}, to the machine that the run begins on"
-    rows |= {"steps": f"{config.train.steps:,}", "shards": shards}
-    if not config.train.steps:
+    train = config.train
+    followed = f", those of --train.schedule-from {train.schedule_from}" if train.schedule_from else ""
+    rows |= {"steps": f"{train.steps:,}{followed}", "shards": shards}
+    if train.minutes and not followed:
+        minutes = f"{train.minutes:g} {plural(train.minutes, 'minute')}"
+        rows |= dict.fromkeys(("steps", "samples"), f"as many as fit into {minutes} (--train.minutes)")
+    elif not train.steps:
         rows |= dict.fromkeys(("steps", "samples"), "to be fitted to the number of pictures (--train.steps 0)")
     return "\n".join([f"recipe         {config.recipe}", *(f"{name:14} {text}" for name, text in rows.items())])
 
@@ -87,8 +96,15 @@ def _start(args: list[str]) -> tuple[RunConfig, list[str]]:
 def find_config(name: str) -> RunConfig:
     """The recipe of that name, or the configuration in that YAML file."""
     if name.endswith((".yaml", ".yml")):
-        return io.load_config(Path(name), recipe)
+        return io.load_config(Path(name), _base)
     check_recipe(name, RECIPES)
+    return recipe(name)
+
+
+def _base(name: str) -> RunConfig:
+    """The recipe that a file names, which says what the file leaves out."""
+    if not name:
+        raise UserError(f"say which recipe it changes, as in `recipe: nano` ({', '.join(RECIPES)})")
     return recipe(name)
 
 
@@ -134,17 +150,22 @@ def _train(config: RunConfig, options: TrainOptions) -> None:
 
 
 def _rehearse(config: RunConfig, options: TrainOptions) -> RunConfig:
-    """`config` with the steps for its pictures; UserError for what training would refuse before its first step."""
-    out = _check(config, options)
+    """`config` with the steps for its pictures, or of the schedule that it follows.
+
+    Raises UserError for what training would refuse before its first step.
+    """
+    out, resumes = _check(config, options), options.resume is not None
     from majolica.launch.rehearse import rehearse
 
-    for note in rehearse(config, out, resume=options.resume is not None):
+    for note in rehearse(config, out, resume=resumes):
         print(note)
-    if config.train.steps:
-        return config
+    from majolica.run.resume import find_plan
     from majolica.train.fitting import fit_to_pictures
 
-    return fit_to_pictures(config)[0]
+    config = fit_to_pictures(config)[0]
+    if not config.train.schedule_from:
+        return config
+    return replace(config, train=replace(config.train, steps=find_plan(config, out, resumes).steps))
 
 
 def _check(config: RunConfig, options: TrainOptions) -> Path:
@@ -154,7 +175,7 @@ def _check(config: RunConfig, options: TrainOptions) -> Path:
     out = options.resume or options.out or Path("runs") / config.recipe
     if not options.resume and (out / "config.yaml").exists():
         raise UserError(f"{out} already holds a run: go on with `--resume {out}`, or choose another --out")
-    for place in (source.shards for source in config.data.sources or (SourceConfig(config.data.shards),)):
+    for place in (source.shards for source in sources_of(config.data)):
         if "://" not in place and not (place and Path(place).is_dir()):
             raise UserError(_no_shards(config, place))
     _check_held_out(config)
@@ -179,7 +200,7 @@ def _check_held_out(config: RunConfig) -> None:
         raise UserError(f"no shards at --data.heldout {held_out}: {advice}")
     if nearby and not any(Path(held_out).glob("*.tar")):
         raise UserError(f"--data.heldout {held_out} holds no .tar files: {nearby}")
-    places = [source.shards for source in config.data.sources] or [config.data.shards]
+    places = [source.shards for source in sources_of(config.data)]
     if any(place == held_out or Path(place).absolute() == Path(held_out).absolute() for place in places):
         advice = nearby or "name shards that --data.shards and data.sources do not"
         raise UserError(f"--data.heldout {held_out} is trained on: {advice}")
@@ -198,7 +219,8 @@ def _no_shards(config: RunConfig, folder: str) -> str:
     if not folder:
         return "there is nothing to train on: give a folder of img2dataset tars with --data.shards DIR"
     if config.data.sources:
-        return f"no shards at {folder}, one of data.sources: name folders of img2dataset tars, or URLs"
+        options = spell_place_options(config.data)
+        return f"no shards at {folder}, one of data.sources: name folders of img2dataset tars, or URLs, with {options}"
     home = Path(folder).parent
     if Path(folder).name != "train":  # which `majolica data openmoji` calls its shards
         return (

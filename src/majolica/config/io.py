@@ -33,8 +33,8 @@ def load_config(path: Path, base: Callable[[str], RunConfig] | None = None) -> R
 def read_config(path: Path, default: T, base: Callable[[str], T] | None = None) -> T:
     """Return the configuration, a dataclass like `default`, in the YAML file at `path`.
 
-    A key that is left out has its value in `default`, or in `base(recipe)` if the file names a `recipe` and `base` is
-    given. Raises UserError, which names the file and the key, for anything that does not fit.
+    A key that is left out has its value in `default`, or in `base(recipe)` if `base` is given; `recipe` is "" if the
+    file names none. Raises UserError, which names the file and the key, for anything that does not fit.
     """
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())
@@ -45,7 +45,7 @@ def read_config(path: Path, default: T, base: Callable[[str], T] | None = None) 
     if data is None:
         raise UserError(f"{path} is empty; --print-config of the command that reads it prints a whole one")
     try:
-        return from_dict(data, base(_recipe_of(data)) if base and _recipe_of(data) else default)
+        return from_dict(data, base(_recipe_of(data)) if base and isinstance(data, Mapping) else default)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
 
@@ -131,8 +131,8 @@ def _format_value(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
-def _recipe_of(data: Any) -> str:
-    recipe = data.get("recipe") if isinstance(data, Mapping) else None
+def _recipe_of(data: Mapping[Any, Any]) -> str:
+    recipe = data.get("recipe")
     return recipe if isinstance(recipe, str) else ""
 
 

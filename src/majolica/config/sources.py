@@ -13,6 +13,13 @@ def sources_of(config: DataConfig) -> tuple[SourceConfig, ...]:
     return config.sources or (SourceConfig(config.shards),)
 
 
+def spell_place_options(config: DataConfig) -> str:
+    """Return the options that say where the data lie, as they are typed."""
+    if not config.sources:
+        return "--data.shards"
+    return " to ".join(dict.fromkeys(f"--data.sources.{number}.shards" for number in (0, len(config.sources) - 1)))
+
+
 def name_sources(config: DataConfig) -> tuple[str, ...]:
     """The name of each source, that of its folder."""
     return tuple(name_folder(source.shards) for source in sources_of(config))

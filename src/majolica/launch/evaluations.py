@@ -9,22 +9,19 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from majolica.config.evaluation import EvaluatorConfig
-from majolica.config.run import RunConfig
 from majolica.distributed.group import any_rank, broadcast_in_place, broadcast_number
 from majolica.errors import Notice, UserError, unknown_name
-from majolica.eval.context import make_context, without_judges
-from majolica.eval.protocol import Evaluator, Result
+from majolica.eval.protocol import Result
 from majolica.eval.records import append_records, make_record
 from majolica.eval.run_data import load_run_data
-from majolica.eval.suites import EVALUATORS, build_evaluators, choose_evaluators
 from majolica.files import write_atomic
+from majolica.launch.chosen_evaluators import DueEvaluator, build_unjudged, find_usable
 from majolica.launch.shared_pipeline import SharedPipeline, serve_first_rank
 from majolica.run.best import find_best, keep_best
 from majolica.run.weights import hash_averaged
@@ -36,8 +33,6 @@ from majolica.train.watch.log import Log
 
 EVALUATED = "eval"
 """Before the slash of every metric of an evaluator in log.jsonl: `eval/zero-shot/zero_shot_top1`."""
-IN_TRAINING = "those of a run in training"
-"""Stands for the hash of weights that change from one evaluation to the next."""
 
 
 class Evaluations:
@@ -54,26 +49,19 @@ class Evaluations:
         """By evaluator, so that each says once how it fails."""
         self.metrics: set[str] = set()
         """The names of all metrics so far."""
-        self.evaluators: list[tuple[int, str, EvaluatorConfig]] = []
-        """How often, in steps; the name; and the options."""
+        self.measured: set[str] = set()
+        """The names of all evaluators that have given metrics so far."""
+        self.evaluators: list[DueEvaluator] = []
         train = run.config.train
         if log and any(train.evaluation_cadences):
             self.guard = Guard(log.say)
             self.data = load_run_data(run.config)
-            for options in train.evaluators:
-                self._add(options, run.config, log)
+            self.evaluators, lines = find_usable(run.config, self.data)
+            self.guards = {name: Guard(log.say) for _, name, _ in self.evaluators}
+            for line in lines:
+                log.say(line)
         self.present = bool(broadcast_number(len(self.evaluators), run.group))
         """Whether the first rank has evaluators: every rank knows it."""
-
-    def _add(self, options: EvaluatorConfig, config: RunConfig, log: Log) -> None:
-        every = options.every or config.train.eval_every
-        for name, evaluator in build_unjudged(options, config).items():
-            reason = evaluator.explain_lack(self.data)
-            if reason:
-                log.say(f"{name} will not be evaluated: {reason}")
-            elif every:
-                self.evaluators.append((every, name, options))
-                self.guards[name] = Guard(log.say)
 
     def __call__(self, run: Run) -> None:
         """Evaluate with the evaluators that are due after this step. Every rank must call it."""
@@ -88,6 +76,7 @@ class Evaluations:
                 results = self._evaluate(SharedPipeline(pipeline, run.group), due, run)
             else:
                 serve_first_rank(pipeline, run.group)
+        self.measured |= results.keys()
         if run.config.train.best_metric:
             self._keep_best(run, {name: value for each in results.values() for name, value in each.metrics.items()})
 
@@ -128,10 +117,9 @@ class Evaluations:
                 better = best is None or best.metric != train.best_metric or is_better(value, best.value, train.best_is)
             except UserError as error:
                 self.guard.say_once("best", f"no best checkpoint is kept: {error}")
-        elif self.log and run.step >= run.plan.steps and train.best_metric not in self.metrics:
-            self.log.say(
-                f"no best checkpoint is kept: {unknown_name('metric', train.best_metric, sorted(self.metrics))}"
-            )
+        elif self.log and train.best_metric not in self.metrics and self._have_all_measured(run):
+            unknown = unknown_name("metric", train.best_metric, sorted(self.metrics))
+            self.guard.say_once("metric", f"no best checkpoint is kept: {unknown}")
         if not any_rank(better, run.group):
             return
         say = self.log.say if self.log else lambda message: None
@@ -139,6 +127,10 @@ class Evaluations:
             save(run, say)
         if self.log:
             self.guard(partial(self._keep, run, metrics[train.best_metric]), "the best checkpoint was not kept")
+
+    def _have_all_measured(self, run: Run) -> bool:
+        """Whether no further metrics are to be expected."""
+        return run.step >= run.plan.steps or self.measured == {name for _, name, _ in self.evaluators}
 
     def _keep(self, run: Run, value: float) -> None:
         assert self.log
@@ -158,39 +150,6 @@ def find_hash(run: Run) -> str:
 def is_better(value: float, before: float, best_is: str) -> bool:
     """Return whether a value is better than the one before it, if the best is the "highest" or the "lowest"."""
     return value > before if best_is == "highest" else value < before
-
-
-def check_evaluators(config: RunConfig) -> None:
-    """Raise UserError if an evaluator of a run is not known, cannot be used while training, or could not be built."""
-    train = config.train
-    if train.best_metric and not any(train.evaluation_cadences):
-        raise UserError("--train.best-metric is set, and nothing is evaluated: set --train.eval-every and `evaluators`")
-    names: list[str] = []
-    for options in train.evaluators if any(train.evaluation_cadences) else ():
-        names += build_unjudged(options, config)
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UserError(f"`evaluators` names {twice[0]} twice, and their results could not be told apart: name it once")
-
-
-def build_unjudged(options: EvaluatorConfig, config: RunConfig, folder: Path | None = None) -> dict[str, Evaluator]:
-    """Build the evaluators that options name, for use while training.
-
-    Raises UserError for an unknown name, and for an evaluator that asks judges, which take minutes to learn.
-    """
-    nobody = without_judges("judges are not asked while a run is trained")
-    context = make_context(
-        config, config.model.properties, nobody, IN_TRAINING, options, folder=folder, in_training=True
-    )
-    if not options.name:
-        raise UserError("an entry of `evaluators` has no name: `majolica eval --list` lists them all")
-    names = choose_evaluators((options.name,), None)
-    for name in names:
-        if EVALUATORS[name].judged:
-            raise UserError(
-                f"`evaluators` names {name}, which asks judges that take minutes to learn: use it"
-                " when the training has ended, with `majolica eval`"
-            )
-    return build_evaluators(names, context)
 
 
 def gather_average(run: Run) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from majolica.config.paths import make_paths_absolute
 from majolica.config.resolutions import base_only_notes
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
-from majolica.launch.evaluations import check_evaluators
+from majolica.launch.chosen_evaluators import check_evaluators
 from majolica.launch.undo import undo_failed_start
 from majolica.lock import hold_folder
 from majolica.run.weights import checkpoints
@@ -37,15 +37,15 @@ def prepare_run(config: RunConfig, out: Path, resume: bool) -> RunConfig:
     the captions may have been corrected. `launch.rank` saves the options that a resume changes, after
     it has read the checkpoint.
     """
-    check_evaluators(config)
+    notes = check_evaluators(config)
     # Paths are absolute, because config.yaml may be read from another working directory.
     config = make_paths_absolute(check_settled(config) if resume else _fit_config(config))
     out.mkdir(parents=True, exist_ok=True)
-    for line in () if resume else base_only_notes(config):
+    for line in notes if resume else (*notes, *base_only_notes(config)):
         print(f"note: {line}", file=sys.stderr, flush=True)
-    model, saved = out / "tokenizer.model", out / "config.yaml"
+    saved = out / "config.yaml"
     check_vacant(out)
-    if not (resume and model.exists() and checkpoints(out)):
+    if not (resume and checkpoints(out)):
         make_vocabulary(config, out)
         for line in measure_property_values(config, out):
             print(f"note: {line}", file=sys.stderr, flush=True)

@@ -10,14 +10,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from majolica.config.io import load_config, save_config
-from majolica.config.resolutions import trained_sizes
 from majolica.config.run import RunConfig
-from majolica.data.loading.notices import data_notices
 from majolica.distributed.environment import has_launcher, is_rank
 from majolica.distributed.group import Group, any_rank, broadcast_number, join_group, sum_counts
 from majolica.errors import UserError
 from majolica.launch.agent import Launcher, watch_torchrun
 from majolica.launch.evaluations import Evaluations
+from majolica.launch.notices import list_notices
 from majolica.launch.outcome import check_saved, describe_finished, describe_stopped
 from majolica.lock import hold_folder
 from majolica.run.checkpoint import sweep
@@ -27,7 +26,6 @@ from majolica.train import state
 from majolica.train.fitting import check_settled
 from majolica.train.loop import fit
 from majolica.train.sample import Sampler
-from majolica.train.vocabulary import caption_notices
 from majolica.train.warm_start import warm_start
 from majolica.train.watch.heldout import HeldOut
 from majolica.train.watch.log import Log
@@ -81,9 +79,8 @@ def _fit(run: state.Run, log: Log | None, stop: Callable[[], bool]) -> bool:
     Returns what `loop.fit` returns: whether the run has reached its last step.
     """
     if log:
-        for notice in caption_notices(run.tokenizer, run.feed.loader.sets, run.config):
+        for notice in list_notices(run.config, run.feed.loader, run.tokenizer):
             log.say(notice)
-        say_notices(run, log.say)
     sampler = Sampler(run, log.say if log else lambda message: None)
     return fit(run, log, stop, sampler, HeldOut(run, log), Evaluations(run, log, stop))
 
@@ -96,14 +93,6 @@ def _keep_changes(config: RunConfig, saved: Path) -> None:
     """
     if load_config(saved) != config:
         save_config(config, saved)
-
-
-def say_notices(run: state.Run, say: Callable[[str], None]) -> None:
-    """Call `say` with each notice about the data that the user should see before training."""
-    side, *larger = trained_sizes(run.config)
-    shapes, scale = run.feed.loader.order.shapes or [(side, side)], larger[-1] // side if larger else 1
-    for line in data_notices(run.feed.loader.sets, run.config.data, shapes, scale):
-        say(line)
 
 
 @contextmanager

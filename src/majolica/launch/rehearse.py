@@ -11,20 +11,23 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
+from majolica.config.resolutions import base_only_notes
 from majolica.config.run import RunConfig
 from majolica.data.loading.sources import read_captions
 from majolica.distributed.environment import is_rank
 from majolica.distributed.group import Group, default_device
 from majolica.errors import UserError
-from majolica.launch.evaluations import check_evaluators
+from majolica.eval.run_data import load_run_data
+from majolica.launch.chosen_evaluators import check_evaluators, find_usable
+from majolica.launch.notices import list_notices
 from majolica.launch.outcome import describe_finished
 from majolica.launch.prepare import check_vacant
 from majolica.launch.spawn import check_room
 from majolica.lock import LOCK, hold_folder
 from majolica.models.majolica import Majolica
+from majolica.run.companions import STATE, check_fit
 from majolica.run.resume import finished_step
-from majolica.run.step_plan import STATE
-from majolica.run.weights import checkpoints, latest
+from majolica.run.weights import checkpoints, home_of, latest
 from majolica.text.tokenizer import Tokenizer
 from majolica.train import network, state
 from majolica.train.fitting import check_settled, fit_to_pictures
@@ -41,8 +44,9 @@ def rehearse(config: RunConfig, out: Path, resume: bool = False) -> list[str]:
     that this machine has the requested processes, precision and memory.
 
     Returns the lines that training would print. They are about steps that are fitted to the number
-    of pictures, held-out pictures that cannot be read, first weights or a resume, or they say that
-    the run is finished.
+    of pictures, evaluators, held-out pictures that cannot be read, captions, pictures, first weights
+    or a resume, or they say that the run is finished. What this machine would choose for options that
+    are left to it is not among them, because the run may begin on another one.
     """
     if (out / LOCK).exists():
         with hold_folder(out):  # this raises if the folder is in use; if not, a killed process left the file
@@ -57,21 +61,24 @@ def rehearse(config: RunConfig, out: Path, resume: bool = False) -> list[str]:
     notes: list[str] = []
     if not resume:
         config, notes = fit_to_pictures(config)
-        config, _ = with_its_tokenizer(config)
-    check_evaluators(config)
-    notes += check_folders(config)
+        config, lines = with_its_tokenizer(config)
+        notes += [*lines, *base_only_notes(config)]
+    notes += [*check_evaluators(config), *check_folders(config)]
+    if any(config.train.evaluation_cadences):
+        notes += find_usable(config, load_run_data(config))[1]
     restores = resume and bool(checkpoints(out))  # without a checkpoint a resume begins at step 0
     tokenizer = _open_tokenizer(config, out, restores)
     if config.train.activation_gb:
         network.plan_activations(config, default_device())
     with state.build_loader(config, Group(0, max(1, config.train.processes), torch.device("cpu"))) as loader:
+        notices = list_notices(config, loader, tokenizer)
         if not restores:
-            return [*notes, *rehearse_warm_start(config, out)]
+            return [*notes, *rehearse_warm_start(config, out), *notices]
         folder, _ = latest(out)
         if tokenizer:
             check_shapes(config, folder, tokenizer.vocab)
         saved = json.loads((folder / STATE).read_text())
-        return [*notes, *shape_notes(saved.get("shape"), config), *loader.load(saved["loader"])]
+        return [*notes, *shape_notes(saved.get("shape"), config), *loader.load(saved["loader"]), *notices]
 
 
 def check_shapes(config: RunConfig, checkpoint: Path, vocab: int) -> None:
@@ -85,13 +92,7 @@ def check_shapes(config: RunConfig, checkpoint: Path, vocab: int) -> None:
     wanted = {name: list(value.shape) for name, value in model.named_parameters()}
     with safe_open(checkpoint / "model.safetensors", "pt") as file:
         found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-    for name in sorted(wanted.keys() | found.keys()):
-        if wanted.get(name) != found.get(name):
-            raise UserError(
-                f"the checkpoint in {checkpoint} does not fit the configuration ({name} has the shape"
-                f" {found.get(name, 'none')} and would have {wanted.get(name, 'none')}); leave the model as it was,"
-                " or train anew into another --out"
-            )
+    check_fit(home_of(checkpoint), wanted, found)
 
 
 def _open_tokenizer(config: RunConfig, out: Path, restores: bool) -> Tokenizer | None:
@@ -99,7 +100,7 @@ def _open_tokenizer(config: RunConfig, out: Path, restores: bool) -> Tokenizer |
 
     Raises UserError if it cannot be read, or cannot be trained because the captions are empty.
     """
-    if restores and (out / "tokenizer.model").exists():
+    if restores:
         return Tokenizer(out / "tokenizer.model")
     if config.data.tokenizer:
         path = Path(config.data.tokenizer)

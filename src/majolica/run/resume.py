@@ -7,12 +7,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from majolica.config.idle import check_idle
 from majolica.config.io import load_config
 from majolica.config.lasting import check_lasting, lasting_options
 from majolica.config.paths import make_paths_absolute
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
-from majolica.run.step_plan import STATE, resume_plan
+from majolica.run.companions import STATE, check_companions
+from majolica.run.step_plan import StepPlan, begin_plan, resume_plan
 from majolica.run.weights import checkpoints, latest, step_of
 
 
@@ -28,6 +30,12 @@ def check_resume(config: RunConfig, out: Path) -> dict[str, Any] | None:
     state: dict[str, Any] = json.loads((folder / STATE).read_text())
     check_options(state, config, out)
     return state
+
+
+def find_plan(config: RunConfig, out: Path, resume: bool) -> StepPlan:
+    """Return the plan of the steps that training `config` into `out` would begin or go on with."""
+    state = check_resume(config, out) if resume else None
+    return resume_plan(config, state) if state else begin_plan(config)
 
 
 def finished_step(config: RunConfig, out: Path) -> int | None:
@@ -49,9 +57,12 @@ def finished_step(config: RunConfig, out: Path) -> int | None:
 def check_options(state: dict[str, Any], config: RunConfig, out: Path) -> None:
     """UserError where `config` changes an option that a run keeps, against those that a checkpoint's `state` has.
 
+    The files in `out` that the run was trained with are kept as well.
+
     Older checkpoints have none; there the run's own config.yaml has them, which a resume changes only after its
     checkpoint was read.
     """
+    check_companions(out, state, complete=True)
     path = out / "config.yaml"
     before = load_config(path) if path.is_file() else None
     if "options" in state:
@@ -59,23 +70,8 @@ def check_options(state: dict[str, Any], config: RunConfig, out: Path) -> None:
     elif before:
         check_lasting(lasting_options(before), config)
     if before:
-        _check_steps(before, config)
+        check_idle(config, ["--train.steps"] if config.train.steps != before.train.steps else [])
         _check_tokenizer(before, config, out)
-
-
-def _check_steps(before: RunConfig, config: RunConfig) -> None:
-    """UserError where `train.steps` is newly given, and would count for nothing."""
-    if config.train.steps == before.train.steps:
-        return
-    if config.train.schedule_from:
-        raise UserError(
-            "--train.steps does not count while --train.schedule-from names a run: give --train.schedule-from '' too"
-        )
-    if config.train.minutes and config.train.minutes == before.train.minutes:
-        raise UserError(
-            f"--train.steps does not count while --train.minutes is {config.train.minutes:g}: give more minutes, or "
-            "--train.minutes 0 beside the steps"
-        )
 
 
 def _check_tokenizer(before: RunConfig, config: RunConfig, out: Path) -> None:

@@ -14,10 +14,8 @@ from typing import Any
 
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
+from majolica.run.companions import STATE
 from majolica.run.weights import latest
-
-STATE = "state.json"
-"""The file of a checkpoint that says where the run stands: step, samples, place in the data, options, plan."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from majolica.errors import UserError
+from majolica.lock import find_holder
+from majolica.run.companions import check_companions_of
 
 MANIFEST = "manifest.json"
 AVERAGED = "ema.safetensors"
@@ -88,6 +90,8 @@ def latest(run: Path, files: Collection[str] = ()) -> tuple[Path, list[str]]:
             break
     if reasons:
         raise UserError(f"no checkpoint of {run} can be read: {'; '.join(reasons)}")
+    if holder := find_holder(run):
+        raise UserError(f"{run} holds no checkpoint yet: {holder} is training it; wait for its first checkpoint")
     if (run / "config.yaml").exists():
         raise UserError(f"{run} holds no checkpoint yet: `majolica train --resume {run}` trains it")
     raise UserError(f"{run} holds no checkpoint: train it first, or name another run folder")
@@ -137,6 +141,7 @@ def hash_averaged(checkpoint: Path) -> str:
 
 
 def _load(path: Path, sha256: str) -> Weights:
+    check_companions_of(path.parent, home_of(path))
     try:
         return Weights(load_file(path), sha256)
     except Exception as error:  # safetensors has an exception of its own

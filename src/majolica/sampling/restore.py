@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from majolica.config.model import ModelConfig
-from majolica.errors import UserError
 from majolica.models.initialise import materialise, set_constants
 from majolica.models.majolica import Majolica
 from majolica.properties.quantiles import load_categories, load_quantiles
+from majolica.run.companions import check_fit
 
 
 def restore_model(run: Path, weights: Mapping[str, Tensor], config: ModelConfig, vocab: int) -> Majolica:
@@ -27,11 +27,7 @@ def restore_model(run: Path, weights: Mapping[str, Tensor], config: ModelConfig,
     set_constants(model)
     model.conditions.quantiles.copy_(load_quantiles(run, config.properties))
     model.conditions.categories = load_categories(run, config.properties)
-    try:
-        missing, unexpected = model.load_state_dict(weights, strict=False)
-    except RuntimeError as error:
-        raise UserError(f"the weights in {run} do not fit its config.yaml ({error})") from error
-    if missing or unexpected:
-        names = ", ".join([*missing, *unexpected][:3])
-        raise UserError(f"the weights in {run} do not fit its config.yaml ({names})")
+    wanted = {name: value.shape for name, value in model.state_dict().items()}
+    check_fit(run, wanted, {name: value.shape for name, value in weights.items()})
+    model.load_state_dict(weights)
     return model

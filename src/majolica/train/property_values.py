@@ -76,8 +76,7 @@ def explain_unlearnable(name: str, values_N: Tensor, table: NameTable) -> str:
 
 def _measure_first_pictures(names: Sequence[str], config: RunConfig, categories: Mapping[str, EncodeName]) -> Tensor:
     """The properties of the first `PICTURES`, `(N, P)`; `categories` say which value a name has."""
-    # Whether too many pictures cannot be read is for training to say.
-    data = dataclasses.replace(config.data, cache=False, ahead=1, bad_share=1.0)
+    data = dataclasses.replace(config.data, cache=False, ahead=1)
     size = LoaderSizes(config.model.resolution, patch=config.model.patch)
     columns = choose_columns(names)
     with closing(Loader(data, BATCH, size, config.train.seed, columns=columns, categories=categories)) as loader:

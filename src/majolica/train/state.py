@@ -28,6 +28,7 @@ from majolica.properties.categories import NO_CATEGORIES, EncodeName
 from majolica.properties.quantiles import load_categories, load_quantiles
 from majolica.properties.registry import choose_columns
 from majolica.run.checkpoint import Saved, Tensors, load_checkpoint, save_checkpoint
+from majolica.run.companions import FILES, check_fit, hash_companions
 from majolica.run.resume import check_options
 from majolica.run.step_plan import StepPlan, resume_plan
 from majolica.run.weights import checkpoints
@@ -64,6 +65,8 @@ class Run:
     busy: Stopwatch
     """Runs while this rank works and need not wait for others."""
     tokenizer: Tokenizer
+    companions: Mapping[str, str]
+    """SHA-256 of the files in `out` that the model was built with."""
     skipped: Tensor
     """Steps in a row that changed nothing, since a gradient was not finite; on the device."""
     skipped_steps: Tensor
@@ -116,6 +119,7 @@ def build_run(config: RunConfig, out: Path, group: Group) -> Run:
         skipped=torch.zeros((), device=group.device),
         skipped_steps=torch.zeros((), device=group.device),
         tokenizer=tokenizer,
+        companions=hash_companions(out),
     )
 
 
@@ -155,6 +159,7 @@ def save(run: Run, say: Callable[[str], None]) -> bool:
         "unreadable": unreadable,
         "shape": shape_of(run.config),
         "options": lasting_options(run.config),
+        FILES: run.companions,
         "loader": run.feed.state(),
     }
     try:
@@ -178,8 +183,11 @@ def restore(run: Run, say: Callable[[str], None]) -> None:
     for reason in reasons:
         say(f"passed over a damaged checkpoint: {reason}")
     check_options(saved.state, run.config, run.out)
+    weights = saved.tensors["model"]
+    wanted = {name: value.shape for name, value in run.model.named_parameters()}
+    check_fit(run.out, wanted, {name: value.shape for name, value in weights.items()})
     try:
-        assign(run.model, saved.tensors["model"])
+        assign(run.model, weights)
         for name, value in run.ema.average.items():
             value.copy_(saved.tensors["ema"][name])
         load_state_by_name(run.model, run.optimisers, saved.tensors["optimizer"])

@@ -18,13 +18,12 @@ from majolica.errors import UserError
 from majolica.models.majolica import Majolica
 from majolica.models.parts import freeze
 from majolica.plurals import counted
+from majolica.run.companions import PIECES, check_companions_of
 from majolica.run.weights import home_of, load_ema
 from majolica.text.tokenizer import Tokenizer
 from majolica.train.state import Run
 from majolica.train.warm_properties import arrange_properties
 
-PIECES = "text_tower.embedding.weight"
-"""One vector for each piece of the tokenizer: without the tokenizer that it was trained with it means nothing."""
 MOST_NAMES = 5
 """Names in one line."""
 
@@ -105,6 +104,7 @@ def read_weights(place: Path) -> dict[str, Tensor]:
     if place.is_dir() and not (place / "ema.safetensors").is_file():
         return load_ema(place)
     file = place / "ema.safetensors" if place.is_dir() else place
+    check_companions_of(file.parent, home_of(place))
     try:
         return load_file(file)
     except FileNotFoundError as error:

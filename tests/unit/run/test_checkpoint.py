@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 import torch
 
 from majolica.errors import UserError
+from majolica.lock import LOCK, hold_folder
 from majolica.run import checkpoint
 from majolica.run.checkpoint import Saved, load_checkpoint, save_checkpoint, sweep
 from majolica.run.weights import checkpoints, latest, load_averaged, load_ema, step_of
@@ -162,6 +165,12 @@ def test_a_run_without_a_checkpoint_says_how_to_train_it(tmp_path: Path) -> None
     with pytest.raises(UserError, match="holds no checkpoint: train it first"):
         latest(tmp_path)
     (tmp_path / "config.yaml").write_text("recipe: nano\n")
+    with (
+        hold_folder(tmp_path),
+        pytest.raises(UserError, match=f"yet: process {os.getpid()} on .* is training it; wait"),
+    ):
+        latest(tmp_path)
+    (tmp_path / LOCK).write_text(json.dumps({"pid": 1, "host": platform.node(), "boot": "an earlier one"}))
     with pytest.raises(UserError, match=rf"holds no checkpoint yet: `majolica train --resume {tmp_path}` trains it"):
         latest(tmp_path)
 

@@ -20,11 +20,12 @@ from majolica.launch.prepare import prepare_run
 from majolica.launch.rehearse import rehearse
 from majolica.launch.start import train
 from majolica.properties.quantiles import load_quantiles
+from majolica.run.companions import PIECES
 from majolica.run.weights import home_of, load_ema
 from majolica.text.tokenizer import train_tokenizer
 from majolica.train import state
 from majolica.train.warm_properties import KINDS
-from majolica.train.warm_start import MOST_NAMES, PIECES, begin_with, describe_reasons, warm_start
+from majolica.train.warm_start import MOST_NAMES, begin_with, describe_reasons, warm_start
 from ranks import changed
 from tiny import tiny_run, weights
 
@@ -137,7 +138,7 @@ def test_pieces_of_another_tokenizer_are_not_taken_though_their_shape_fits(
     assert run.model.text_tower.embedding.weight.shape == source[PIECES].shape
     assert not torch.equal(run.model.text_tower.embedding.weight, source[PIECES])
     assert f"{PIECES} (its pieces are those of another tokenizer)" in said[1]
-    assert rehearsed == said
+    assert [line for line in rehearsed if line in said] == said
 
 
 def test_weights_without_a_tokenizer_keep_their_pieces_only_where_one_is_named(

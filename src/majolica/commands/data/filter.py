@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
@@ -98,7 +98,7 @@ def _start(args: list[str]) -> tuple[FilterConfig, list[str]]:
 
 def _base(recipe: str) -> FilterConfig:
     """The source that a file names; a file made from no source says none."""
-    return replace(FilterConfig(), recipe=recipe) if recipe == "none" else source(recipe)
+    return FilterConfig() if recipe in ("", "none") else source(recipe)
 
 
 def _parse(start: FilterConfig, args: list[str]) -> FilterOptions:

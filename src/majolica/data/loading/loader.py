@@ -171,7 +171,7 @@ class Loader:
         the order of the saved run cannot be kept.
         """
         here = self.state()
-        notes = check_data(state, here, [shards.folder for shards in self.sets]) + check_order(state, here)
+        notes = check_data(state, here, self.config) + check_order(state, here)
         self.order.use_unit(saved_unit(state, self.order.signature(), self.batch * self.world))
         self._drop()
         self.position = self._reach = int(state["position"])
@@ -244,13 +244,15 @@ class Loader:
             self.tallies[row.source].rows += 1
             self.tallies[row.source].faults.update(row.faults)
         for shards, tally in zip(self.sets, self.tallies, strict=True):
-            bad, share = tally.faults.total(), self.config.bad_share
+            share, bad = self.config.bad_share, tally.faults.total()
+            tried = tally.rows + bad  # every row has one sample that could be read
             enough = tally.rows * share >= 1 or tally.rows >= len(shards)
-            if enough and bad > share * tally.rows:
+            if enough and bad > share * tried:
                 reasons = ", ".join(f"{count} x {reason}" for reason, count in tally.faults.most_common())
                 raise UserError(
-                    f"{bad:,} of {counted(tally.rows, 'sample')} in {shards.folder} cannot be read ({reasons}); "
-                    f"repair the data or raise --data.bad-share above {share}"
+                    f"{bad:,} of the {counted(tried, 'sample')} read so far in {shards.folder} cannot be read"
+                    f" ({reasons}), a share of {bad / tried:.2g}: repair the data, or raise --data.bad-share, which is"
+                    f" {share:g}"
                 )
 
 

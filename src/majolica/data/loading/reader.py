@@ -105,7 +105,9 @@ class Reader:
                 return self._row(found, request, image_3HW, tuple(faults))
             faults.append(found)
             sample = int(mix(self._seed, _STREAM, request.position, attempt) % np.uint64(len(shards)))
-        raise UserError(f"{SUBSTITUTES} samples in a row of {shards.folder} cannot be read ({faults[0]})")
+        raise UserError(
+            f"{SUBSTITUTES} samples in a row of {shards.folder} cannot be read ({faults[0]}): repair the data"
+        )
 
     def _row(self, sample: _Sample, request: SampleRequest, image_3HW: Tensor, faults: tuple[str, ...]) -> Row:
         picture, large = sample.picture, _enlarge(request.shape, request.scale)

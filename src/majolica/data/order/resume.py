@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from majolica.config.data import DataConfig
+from majolica.config.sources import sources_of, spell_place_options
 from majolica.errors import UserError
 
 State = dict[str, Any]
 
 
-def check_data(saved: State, here: State, folders: Sequence[str]) -> list[str]:
-    """Return notes on the data of sources that lie in `folders`, which may be URLs.
+def check_data(saved: State, here: State, config: DataConfig) -> list[str]:
+    """Return notes on the data of the sources that `config` names.
 
     Raises UserError if the shards or the seed are not those of the saved run.
     """
+    folders = [source.shards for source in sources_of(config)]
     if saved["manifest"] != here["manifest"]:
         raise UserError(
             f"the shards in {', '.join(folders)} are not those of the saved run: their names, sizes or numbers of"
-            " samples differ; put them back, name where they are now with --data.shards, or train anew into another"
-            " --out"
+            f" samples differ; put them back, name where they are now with {spell_place_options(config)}, or train anew"
+            " into another --out"
         )
     if saved["seed"] != here["seed"]:
         raise UserError(f"the saved run read its data with seed {saved['seed']}, not {here['seed']}; use the same seed")

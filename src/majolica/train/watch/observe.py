@@ -63,7 +63,7 @@ def sample_entries(parts: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
 
     def sample(value: Tensor) -> Tensor:
         flat = value.detach().flatten()
-        return flat[:: -(-len(flat) // _ENTRIES)].float()
+        return flat[:: max(1, -(-len(flat) // _ENTRIES))].float()  # what belongs to properties may be empty
 
     return {part: torch.cat([sample(value) for value in values]) for part, values in parts.items()}
 

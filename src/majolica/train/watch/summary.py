@@ -49,7 +49,7 @@ def describe_unreadable(unreadable: Mapping[str, int], rows: int, bad_share: flo
     reasons = ", ".join(f"{count:,} x {reason}" for reason, count in unreadable.items())
     replaced = plural(total, "was replaced by another", "were replaced by others")
     line = f"{counted(total, 'sample')} could not be read and {replaced}, in {counted(rows, 'row')}: {reasons}"
-    if total <= bad_share * rows:
+    if total <= bad_share * (rows + total):  # every row has one sample that could be read
         return line
     counts_from = f" once it has read {counted(math.ceil(1 / bad_share), 'row')}" if bad_share else ""
     return f"{line}; that is a larger share than --data.bad-share {bad_share:g}, at which training stops{counts_from}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from loaded import loader_of, read, rows
 from majolica.data.loading.split import load_split
 from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
+from majolica.train.property_values import measure_property_values
+from tiny import tiny_run
 
 Write = Callable[..., Path]
 
@@ -52,10 +56,39 @@ def test_a_sample_of_a_tar_that_cannot_be_read_has_its_number_in_it(write: Write
 def test_too_many_bad_samples_stop_training(write: Write) -> None:
     folder = write(100, bad=frozenset(range(0, 100, 10)))
     with loader_of(folder, 20, seed=3, bad_share=0.05) as loader:
-        with pytest.raises(UserError, match=r"of \d+ samples in .* cannot be read .*picture cannot be decoded"):
+        with pytest.raises(
+            UserError, match=r"of the \d+ samples read so far in .* cannot be .*picture cannot be decoded"
+        ):
             for _ in range(10):
                 next(loader)
         assert loader.tallies[0].rows <= 100
+
+
+def test_a_share_of_bad_samples_is_of_all_that_were_read(write: Write) -> None:
+    """More samples than rows are read where most cannot be: their share stays below 1, which allows all."""
+    folder = write(40, bad=frozenset(range(0, 40, 2)) | frozenset(range(0, 40, 3)))
+    with loader_of(folder, 20, seed=3, bad_share=0.5) as loader, pytest.raises(UserError) as refused:
+        for _ in range(10):
+            next(loader)
+    counts = re.match(r"(\d+) of the (\d+) samples read so far in .*, a share of (0\.\d+): ", str(refused.value))
+    assert counts and int(counts[1]) / int(counts[2]) == pytest.approx(float(counts[3]), abs=0.01)
+    assert 0.5 < float(counts[3]) < 0.9 and str(refused.value).endswith("or raise --data.bad-share, which is 0.5")
+    with loader_of(folder, 20, seed=3, bad_share=1.0) as loader:
+        for _ in range(2):
+            next(loader)
+        assert loader.faults.total() > loader.tallies[0].rows
+
+
+def test_the_survey_of_properties_stops_at_the_share_that_the_user_allows(write: Write, tmp_path: Path) -> None:
+    config = tiny_run(write(64, bad=frozenset(range(0, 64, 4))))
+    config = replace(config, model=replace(config.model, properties=("brightness",)))
+    with pytest.raises(
+        UserError, match=r"a share of 0\.\d+: repair the data, or raise --data.bad-share, which is 0.01"
+    ):
+        measure_property_values(config, tmp_path)
+    assert not list(tmp_path.glob("properties.json"))
+    measure_property_values(replace(config, data=replace(config.data, bad_share=1.0)), tmp_path)
+    assert (tmp_path / "properties.json").exists()
 
 
 def test_nothing_but_bad_samples(write: Write) -> None:

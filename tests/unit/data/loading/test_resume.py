@@ -55,6 +55,24 @@ def test_resume_refuses_other_data_and_another_seed(write: Write) -> None:
             one.load({**one.state(), "seed": 1})
 
 
+def test_data_that_have_moved_are_named_as_the_configuration_names_them(write: Write) -> None:
+    first, second, other = (SourceConfig(str(write(count))) for count in (50, 51, 52))
+    cases = (
+        (DataConfig(first.shards), DataConfig(other.shards), "--data.shards"),
+        (
+            DataConfig(sources=(first, second)),
+            DataConfig(sources=(first, other)),
+            "--data.sources.0.shards to --data.sources.1.shards",
+        ),
+    )
+    for before, after, options in cases:
+        with Loader(before, 4, SMALL, 0) as one:
+            state = one.state()
+        with Loader(after, 4, SMALL, 0) as moved, pytest.raises(UserError) as refused:
+            moved.load(state)
+        assert f"name where they are now with {options}, or" in str(refused.value)
+
+
 def rewritten(folder: Path, change: Callable[[Record], Record]) -> None:
     """Write the tars of a set again, of the same size, each sample changed."""
     shards = ShardSet(folder)
