@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import tyro
 
-from majolica.errors import UserError, shorten_value
+from majolica.errors import UserError, shorten_text
 
 T = TypeVar("T")
 _IN_OUR_WORDS = (
@@ -109,7 +109,7 @@ def _explain_unknown(word: str, options: list[str], shape: Callable[..., Any], c
         near = " or ".join(_find_nearest(option, options))
         hint = f"did you mean {near}? See" if near else "see"
         return f"`{command}` has no option {option}: {hint} `{command} --help`"
-    shown = shorten_value(word)
+    shown = shorten_text(word)
     if "=" in word and "--set" in options:
         return f"{shown} stands alone: properties follow --set, as in --set {shown}"
     if place.endswith("s"):
