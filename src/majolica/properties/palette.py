@@ -88,11 +88,15 @@ def palette_distance(images_B3HW: Tensor, wanted_BK3: Tensor) -> Tensor:
     """How far the colours of pictures in [0, 1] are from those that were wanted, `(B,)`.
 
     It is the mean over the pixels of how far their found colour is from the wanted one, as a share of the
-    way from black to white. All rows have K colours.
+    way from black to white. Colours that are NaN are none, and a picture of which none is wanted gets NaN.
     """
-    found_BK3, shares_BK = measure_palette(images_B3HW, wanted_BK3.shape[1])
-    away_BK = (match_palettes(found_BK3, shares_BK, wanted_BK3) - found_BK3).square().sum(2).sqrt() / 3**0.5
-    return (away_BK * shares_BK).sum(1)
+    counts_B, away_B = wanted_BK3.isfinite().all(2).sum(1), images_B3HW.new_full((len(images_B3HW),), torch.nan)
+    for count in sorted({*counts_B.tolist()} - {0}):
+        rows_B = counts_B == count
+        found_BK3, shares_BK = measure_palette(images_B3HW[rows_B], count)
+        shift_BK3 = match_palettes(found_BK3, shares_BK, wanted_BK3[rows_B, :count]) - found_BK3
+        away_B[rows_B] = (shift_BK3.square().sum(2).sqrt() / 3**0.5 * shares_BK).sum(1)
+    return away_B
 
 
 def _histogram(images_B3HW: Tensor) -> tuple[Tensor, Tensor]:

@@ -82,15 +82,14 @@ def check_text(text: str, kind: str = "prompt") -> None:
 
 def read_properties(
     given: Mapping[str, Values],
-    names: tuple[str, ...],
+    quantiles: Mapping[str, Tensor],
     count: int,
-    quantiles_PK: Tensor,
     categories: Mapping[str, NameTable],
 ) -> dict[str, Tensor]:
     """The values of each property that is set, in its unit, `(count,)`.
 
-    `names` are the properties of the model, `quantiles_PK` their quantiles, and `categories` the names that it
-    knows, by property. Raises UserError for an unknown property or
+    `quantiles`, `(K,)` each, are those of the properties of the model, and `categories` the names that it knows, by
+    property. Raises UserError for an unknown property or
     name, for a value out of its range, for another number of values than pictures, and for a percentile
     of a category or of a property that the model has not.
     """
@@ -101,7 +100,7 @@ def read_properties(
     return {
         name: read_category(name, value, count, categories.get(name))
         if find_property(str(name)).is_category
-        else _read_property(name, value, names, count, quantiles_PK)
+        else _read_property(name, value, quantiles, count)
         for name, value in given.items()
     }
 
@@ -131,16 +130,14 @@ def read_percentile(name: str, text: str) -> float:
     return percent / 100
 
 
-def _read_property(name: str, given: Values, names: tuple[str, ...], count: int, quantiles_PK: Tensor) -> Tensor:
+def _read_property(name: str, given: Values, quantiles: Mapping[str, Tensor], count: int) -> Tensor:
     try:
         if isinstance(given, str):
-            given = _read_quantile(name, given, names, quantiles_PK)
+            given = _read_quantile(name, given, quantiles)
         elif isinstance(given, Sequence):
             if any(each is None for each in given):
                 raise TypeError("NumPy takes None for NaN")
-            read = [
-                _read_quantile(name, each, names, quantiles_PK) if isinstance(each, str) else each for each in given
-            ]
+            read = [_read_quantile(name, each, quantiles) if isinstance(each, str) else each for each in given]
             given = np.asarray(read, dtype=np.float64)
         values = torch.as_tensor(given).to("cpu", torch.float32)
     except (TypeError, ValueError, RuntimeError):
@@ -154,13 +151,13 @@ def _read_property(name: str, given: Values, names: tuple[str, ...], count: int,
     return values.expand(count)
 
 
-def _read_quantile(name: str, text: str, names: tuple[str, ...], quantiles_PK: Tensor) -> float:
-    if name not in names:
+def _read_quantile(name: str, text: str, quantiles: Mapping[str, Tensor]) -> float:
+    if name not in quantiles:
         raise UserError(f"{name} is {shorten_value(text)}: this run was not trained with it, so give a number")
     scale = find_property(name)
     if scale.circular:
         raise UserError(f"{name} is {shorten_value(text)}: a circle has no percentiles, so give a number")
-    value = from_quantile(read_percentile(name, text), quantiles_PK[names.index(name)])
+    value = from_quantile(read_percentile(name, text), quantiles[name])
     return min(max(value, scale.low), scale.high)
 
 

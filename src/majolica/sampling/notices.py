@@ -6,10 +6,12 @@ import sys
 import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from majolica.errors import Notice
 from majolica.plurals import counted
+from majolica.properties.palette import palette_distance
 from majolica.properties.registry import choose_measured, explain_unmeasured, find_property, measure_property
 
 _INSIDE = ("majolica.sampling", "torch")
@@ -27,7 +29,9 @@ def warn(lines: Iterable[str]) -> None:
 
 
 FAR = 0.1
-"""Share of the range of a property by which a picture misses it if that is said."""
+"""Share of the range of a property, or of the way from black to white, by which a picture misses it if that is said."""
+BEYOND = 0.05
+"""Share of the range of a property by which a value is beyond those of training if that is said."""
 
 
 def describe_misses(values: Mapping[str, Tensor], images_B3HW: Tensor) -> list[str]:
@@ -47,6 +51,32 @@ def describe_misses(values: Mapping[str, Tensor], images_B3HW: Tensor) -> list[s
             found = f"{measured_B[far[0]]:.3g}" if bool(measured_B[far[0]].isfinite()) else "none"
             lines.append(f"{name} is missed ({some}asked for {wanted_B[far[0]]:.3g} {entry.unit}, measured {found})")
     return lines
+
+
+def describe_unseen(values: Mapping[str, Tensor], quantiles: Mapping[str, Tensor]) -> list[str]:
+    """A line for each property that is asked for beyond what training showed of it, by more than `BEYOND`.
+
+    `quantiles` are those of the training pictures, `(K,)` each, of the properties that the model has learned.
+    """
+    lines = []
+    for name in quantiles.keys() & values.keys():
+        entry, low, high = find_property(name), float(quantiles[name][0]), float(quantiles[name][-1])
+        beyond_B = torch.maximum(low - values[name], values[name] - high) > BEYOND * entry.span
+        if not (entry.circular or entry.is_category) and bool(beyond_B.any()):
+            lines.append(
+                f"{name} of {float(values[name][beyond_B][0]):.3g} is beyond what training showed, from {low:.3g} to"
+                f" {high:.3g}, so the picture may lose what the prompt asks for"
+            )
+    return sorted(lines)
+
+
+def describe_missed_palettes(palettes_BK3: Tensor | None, images_B3HW: Tensor) -> list[str]:
+    """A line if pictures, given as for `describe_misses`, have other colours than those of their palettes."""
+    if palettes_BK3 is None:
+        return []
+    missed = int((palette_distance(images_B3HW.float(), palettes_BK3.to(images_B3HW.device)) > FAR).sum())
+    some = f"{missed} of {counted(len(images_B3HW), 'picture')} have" if len(images_B3HW) > 1 else "the picture has"
+    return [f"{some} other colours than the palette: ask for no property that contradicts it"] if missed else []
 
 
 def describe_unmeasured(names: Sequence[str]) -> list[str]:

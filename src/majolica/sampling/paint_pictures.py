@@ -24,7 +24,14 @@ from majolica.sampling.candidates import choose_seeds
 from majolica.sampling.inputs import Values, read_count, read_properties, read_texts
 from majolica.sampling.memory import check_memory, needed_bytes
 from majolica.sampling.noise import draw_noise, read_seeds
-from majolica.sampling.notices import describe_misses, describe_unmeasured, find_repeats, warn
+from majolica.sampling.notices import (
+    describe_missed_palettes,
+    describe_misses,
+    describe_unmeasured,
+    describe_unseen,
+    find_repeats,
+    warn,
+)
 from majolica.sampling.painting import integrate
 from majolica.sampling.palettes import list_palettes
 from majolica.sampling.placement import has_frame, place_subjects
@@ -57,6 +64,7 @@ def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: ReportPr
         [
             *text_notices(pipeline.tokenizer, texts, pipeline.config.model.text.length, pipeline.known_words),
             *beyond_training_notes(settings.size, pipeline.config),
+            *describe_unseen(values, read_quantiles(pipeline)),
             *describe_unmeasured(tuple(values)),
             *find_repeats(_tell_apart(condition, seeds, values, request)),
         ]
@@ -89,7 +97,9 @@ def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: ReportPr
     parts = [_paint(pipeline, condition[some], seeds[some], settings, tick, wish and wish[some]) for some in rows]
     painted_B3HW = torch.cat(parts)
     pipeline.painted_bytes = max(pipeline.painted_bytes, needed)
-    warn(describe_misses(values, pool(painted_B3HW.float() / 255, settings.size.scale)))
+    base_B3HW = pool(painted_B3HW.float() / 255, settings.size.scale)
+    palettes_BK3 = None if wish is None else wish.palettes_BK3
+    warn([*describe_misses(values, base_B3HW), *describe_missed_palettes(palettes_BK3, base_B3HW)])
     if request.any_size:
         width, height = read_size(request.size, pipeline.resolution)
         fitted = [fit_picture(image_HW3.numpy(), (height, width)) for image_HW3 in painted_B3HW.permute(0, 2, 3, 1)]
@@ -122,10 +132,15 @@ def build_condition(
 
 def read_values(pipeline: Pipeline, given: Mapping[str, Values], count: int) -> dict[str, Tensor]:
     """The values that are set, `(count,)` each."""
-    model = pipeline.model
-    taught = [adapter.quantiles[None] for adapter in model.adapters]
-    quantiles_PK = torch.cat((model.conditions.quantiles, *taught)).cpu()
-    return read_properties(given, pipeline.properties, count, quantiles_PK, model.categories)
+    return read_properties(given, read_quantiles(pipeline), count, pipeline.model.categories)
+
+
+def read_quantiles(pipeline: Pipeline) -> dict[str, Tensor]:
+    """The quantiles `(K,)` of the training pictures, on the CPU, for each property that the model can be told."""
+    taught = [adapter.quantiles for adapter in pipeline.model.adapters]
+    return dict(
+        zip(pipeline.properties, (each.cpu() for each in (*pipeline.model.conditions.quantiles, *taught)), strict=True)
+    )
 
 
 def _refer(pipeline: Pipeline, condition: Condition, request: PaintRequest) -> Condition:

@@ -116,7 +116,7 @@ def test_damaged_names_are_one_line(tmp_path: Path, names: str) -> None:
 
 def values_of(given: Any, count: int = 1, table: NameTable | None = TABLE) -> list[float]:
     tables = {} if table is None else {"source": table}
-    return read_properties({"source": given}, ("source",), count, None, tables)["source"].tolist()
+    return read_properties({"source": given}, {}, count, tables)["source"].tolist()
 
 
 def test_it_is_set_by_name_in_any_case() -> None:
