@@ -15,7 +15,7 @@ class LossConfig:
     t_mean: Annotated[float, ANY] = -0.8
     """Mean of logit(t) (JiT, arXiv 2511.13720)."""
     t_std: Annotated[float, above(0)] = 0.8
-    t_early: Annotated[float, SHARE] = 0.0
+    t_early: Annotated[float, SHARE] = 0.15
     """Share of the noisy rows whose time is uniform between 0 and the time below which a twentieth of the others lie.
     There the colours of a picture are decided, and the others hardly ever visit it (docs/adr/074)."""
     t_floor: Annotated[float, above(0), at_most(1)] = 0.05

@@ -54,7 +54,9 @@ def test_quantiles_of_the_flow_times(early: float) -> None:
 
 
 def test_the_median_time_is_the_logistic_of_the_mean() -> None:
-    assert time_quantile(0.5, LossConfig(t_mean=-0.8, t_std=2.0)) == pytest.approx(1 / (1 + np.exp(0.8)), abs=1e-12)
+    assert time_quantile(0.5, LossConfig(t_mean=-0.8, t_std=2.0, t_early=0.0)) == pytest.approx(
+        1 / (1 + np.exp(0.8)), abs=1e-12
+    )
 
 
 def test_velocity_loss_is_the_velocity_error() -> None:
@@ -75,7 +77,9 @@ def test_the_floor_bounds_the_weight() -> None:
 
 
 def test_times_are_logit_normal() -> None:
-    logit = torch.logit(draw_times(Draws.seeded(range(100_000)), LossConfig(t_mean=-0.8, t_std=0.8)).double())
+    logit = torch.logit(
+        draw_times(Draws.seeded(range(100_000)), LossConfig(t_mean=-0.8, t_std=0.8, t_early=0.0)).double()
+    )
     assert logit.mean().item() == pytest.approx(-0.8, abs=0.02)
     assert logit.std().item() == pytest.approx(0.8, abs=0.02)
 
