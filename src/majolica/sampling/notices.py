@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from majolica.errors import Notice
-from majolica.plurals import counted
+from majolica.plurals import counted, plural
 from majolica.properties.palette import palette_distance
 from majolica.properties.registry import choose_measured, explain_unmeasured, find_property, measure_property
 
@@ -75,8 +75,9 @@ def describe_missed_palettes(palettes_BK3: Tensor | None, images_B3HW: Tensor) -
     if palettes_BK3 is None:
         return []
     missed = int((palette_distance(images_B3HW.float(), palettes_BK3.to(images_B3HW.device)) > FAR).sum())
-    some = f"{missed} of {counted(len(images_B3HW), 'picture')} have" if len(images_B3HW) > 1 else "the picture has"
-    return [f"{some} other colours than the palette: ask for no property that contradicts it"] if missed else []
+    some = f"{missed} of {counted(len(images_B3HW), 'picture')}" if len(images_B3HW) > 1 else "the picture"
+    has = plural(missed, "has", "have")
+    return [f"{some} {has} other colours than the palette: ask for no property that contradicts it"] if missed else []
 
 
 def describe_unmeasured(names: Sequence[str]) -> list[str]:

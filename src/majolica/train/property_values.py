@@ -12,6 +12,7 @@ from torch import Tensor
 
 from majolica.config.run import RunConfig
 from majolica.data.loading.loader import Loader, LoaderSizes
+from majolica.plurals import counted
 from majolica.properties.categories import EncodeName, NameTable, Numbering
 from majolica.properties.quantiles import fit_quantiles, load_categories, load_quantiles, save_quantiles
 from majolica.properties.registry import choose_categories, choose_columns, find_property, measure_all
@@ -68,7 +69,8 @@ def explain_unlearnable(name: str, values_N: Tensor, table: NameTable) -> str:
     outside = int(((values_N < entry.low - least) | (values_N > entry.high + least)).sum())
     if entry.source and outside > MOST_OUTSIDE * len(values_N):
         end = f"outside of its range from {entry.low:g} to {entry.high:g}"
-        return f"{name} measures {low:g} to {high:g}, {end} in {outside:,} of the first {len(values_N):,} pictures"
+        count = counted(len(values_N), "picture")
+        return f"{name} measures {low:g} to {high:g}, {end} in {outside:,} of the first {count}"
     if high - low <= least:
         return f"{name} hardly varies in the first pictures, from {low:g} to {high:g}"
     return ""

@@ -30,5 +30,5 @@ def test_a_palette_that_pictures_do_not_have_is_said() -> None:
     assert describe_missed_palettes(palettes_BK3, stripes_B3HW) == describe_missed_palettes(None, stripes_B3HW) == []
     green_B3HW = torch.tensor([0.2, 0.9, 0.2]).view(1, 3, 1, 1).expand(1, 3, 8, 8)
     [line] = describe_missed_palettes(palettes_BK3, torch.cat((stripes_B3HW[:1], green_B3HW)))
-    assert line.startswith("1 of 2 pictures have other colours than the palette")
+    assert line.startswith("1 of 2 pictures has other colours than the palette")
     assert describe_missed_palettes(palettes_BK3[:1], green_B3HW)[0].startswith("the picture has other colours")

@@ -114,7 +114,7 @@ def test_what_is_over_the_whole_budget_is_refused_and_counted(tmp_path: Path) ->
     assert gather(config).skipped == {"too_much_memory": 1}
     assert gather(replace(config, decode_gb=1.0)).skipped  # the same data set: it is kept as it is
     write_shards(tmp_path / "s", [Record(data, "webp", "bomb", {}), Record(bomb(64), "webp", "good", {})])
-    tight = DataConfig(shards=str(tmp_path / "s"), threads=2, bad_share=1.0, decode_gb=0.05, ahead=0)
+    tight = DataConfig(shards=str(tmp_path / "s"), threads=2, bad_share=0.1, decode_gb=0.05, ahead=0)
     with Loader(tight, 4, LoaderSizes(8), 0) as loader, pytest.raises(UserError, match=f"x {OVER_BUDGET}"):
         next(loader)
 
