@@ -17,7 +17,7 @@ class LossConfig:
     t_std: Annotated[float, above(0)] = 0.8
     t_early: Annotated[float, SHARE] = 0.15
     """Share of the noisy rows whose time is uniform between 0 and the time below which a twentieth of the others lie.
-    There the colours of a picture are decided, and the others hardly ever visit it (docs/adr/074)."""
+    The colours of a picture are decided at such times, and other rows hardly ever have them (docs/adr/074)."""
     t_floor: Annotated[float, above(0), at_most(1)] = 0.05
     """The least value of 1 - t that the velocity loss divides by."""
     clean_share: Annotated[float, SHARE] = 0.3

@@ -17,7 +17,7 @@ from majolica import __version__
 from majolica.errors import Notice, UserError
 from majolica.eval.protocol import Result
 from majolica.files import append_whole
-from majolica.plurals import counted
+from majolica.plurals import counted, plural
 
 FILE = "results.jsonl"
 
@@ -100,8 +100,9 @@ def read_records(run: Path) -> list[EvaluationRecord]:
     read = [_read(line) for line in lines if line.strip()]
     found = [record for record in read if record]
     if found and len(found) < len(read):
-        passed = counted(len(read) - len(found), "line")
-        warnings.warn(f"{passed} of {run / FILE} cannot be read, and are passed over", Notice, stacklevel=2)
+        missing = len(read) - len(found)
+        passed, are = counted(missing, "line"), plural(missing, "is", "are")
+        warnings.warn(f"{passed} of {run / FILE} cannot be read, and {are} passed over", Notice, stacklevel=2)
     if not found:
         raise UserError(f"{run / FILE} holds no results: evaluate the run first, with `majolica eval {run}`")
     return found

@@ -77,7 +77,8 @@ def describe_missed_palettes(palettes_BK3: Tensor | None, images_B3HW: Tensor) -
     missed = int((palette_distance(images_B3HW.float(), palettes_BK3.to(images_B3HW.device)) > FAR).sum())
     some = f"{missed} of {counted(len(images_B3HW), 'picture')}" if len(images_B3HW) > 1 else "the picture"
     has = plural(missed, "has", "have")
-    return [f"{some} {has} other colours than the palette: ask for no property that contradicts it"] if missed else []
+    why = "perhaps because a property or the prompt asks for others"
+    return [f"{some} {has} other colours than the palette, {why}"] if missed else []
 
 
 def describe_unmeasured(names: Sequence[str]) -> list[str]:

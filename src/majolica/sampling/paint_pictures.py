@@ -137,10 +137,9 @@ def read_values(pipeline: Pipeline, given: Mapping[str, Values], count: int) -> 
 
 def read_quantiles(pipeline: Pipeline) -> dict[str, Tensor]:
     """The quantiles `(K,)` of the training pictures, on the CPU, for each property that the model can be told."""
-    taught = [adapter.quantiles for adapter in pipeline.model.adapters]
-    return dict(
-        zip(pipeline.properties, (each.cpu() for each in (*pipeline.model.conditions.quantiles, *taught)), strict=True)
-    )
+    taught = [adapter.quantiles[None] for adapter in pipeline.model.adapters]
+    quantiles_PK = torch.cat((pipeline.model.conditions.quantiles, *taught)).cpu()  # all in one copy
+    return dict(zip(pipeline.properties, quantiles_PK, strict=True))
 
 
 def _refer(pipeline: Pipeline, condition: Condition, request: PaintRequest) -> Condition:
