@@ -15,6 +15,8 @@ from majolica.eval.protocol import EvalData, PipelineLike
 class Painted:
     """Pictures `B3HW`, and what each should show."""
 
+    rows: list[int]
+    """The rows of `EvalData.prompts` whose captions were painted."""
     prompts: list[str]
     names: list[list[str]]
     """The names of the things that each caption asks for."""
@@ -48,5 +50,5 @@ class Paintings:
             source = data.prompts()
             rows = space_evenly(len(source), self.pictures)
             prompts = [source.captions[i] for i in rows]
-            self._done = Painted(prompts, [source.shown(i) for i in rows], self.brush.paint(pipeline, prompts))
+            self._done = Painted(rows, prompts, [source.shown(i) for i in rows], self.brush.paint(pipeline, prompts))
         return self._done

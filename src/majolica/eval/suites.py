@@ -20,6 +20,7 @@ from majolica.eval.evaluators.control_weights import ControlWeights
 from majolica.eval.evaluators.detail import Detail
 from majolica.eval.evaluators.fidelity import Fidelity
 from majolica.eval.evaluators.gallery import Gallery
+from majolica.eval.evaluators.grounds import GroundColours
 from majolica.eval.evaluators.heldout_loss import HeldOutLoss
 from majolica.eval.evaluators.likeness import Likeness
 from majolica.eval.evaluators.memorisation import Memorisation
@@ -129,6 +130,10 @@ EVALUATORS: dict[str, Entry] = {
         lambda c: Likeness(c.judges.features, c.painted, c.config.model.patch),
         judged=True,
     ),
+    "grounds": Entry(
+        "whether backgrounds have the colours that captions name",
+        lambda c: GroundColours(c.painted),
+    ),
     "distances": Entry(
         "Frechet, kernel and sliced distances, precision and recall (--extractor, --data)",
         builders.build_distances,
@@ -150,7 +155,7 @@ EVALUATORS: dict[str, Entry] = {
 """In the order of the report."""
 
 SUITES: dict[str, tuple[str, ...]] = {
-    "drawings": ("gallery", "control-brief", "zero-shot", "fidelity", "likeness", "detail"),
+    "drawings": ("gallery", "control-brief", "zero-shot", "fidelity", "likeness", "grounds", "detail"),
     "captions": ("gallery", "control-brief", "zero-shot", "retrieval", "image-text", "distances", "heldout-loss"),
     "control": ("control-deep", "control-plain", "control-held", "control-weights", "control-limits", "palettes"),
     "everything": tuple(

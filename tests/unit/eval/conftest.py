@@ -92,6 +92,6 @@ def data() -> EvalData:
     """Each thing four times, once in a caption of its own."""
     things = [k for _ in range(4) for k in range(len(NAMES))]
     captions = [f"a picture of a {NAMES[k]} on teal" for k in things]
-    metas = [{"names": [NAMES[k]], "label": k} for k in things]
+    metas = [{"names": [NAMES[k]], "label": k, "background": "teal"} for k in things]
     split = Split(flat([10 + 20 * k for k in things]), captions, metas)
     return EvalData(NAMES, split, split, drawn=True)

@@ -40,3 +40,8 @@ def caption(rng: np.random.Generator, names: Sequence[str], background: str, nam
         pair = PAIRS[int(rng.integers(len(PAIRS)))]
         thing, bare = pair.format(thing, with_article(name)), pair.format(bare, name)
     return template.format(thing=thing, bare=bare, background=background, a_background=with_article(background))
+
+
+def names_background(text: str, background: str) -> bool:
+    """Return whether a caption that `caption` made says that the background is this one."""
+    return text.endswith(f"on {background}") or f"{with_article(background)} background" in text

@@ -58,14 +58,14 @@ def find_things(images_B3HW: Tensor) -> Scene:
     """Separate the things in uint8 pictures from their ground."""
     lab_B3HW = oklab(images_B3HW.float() / 255)
     height, width = lab_B3HW.shape[2:]
-    frame_HW = _frame(height, width)
+    frame_HW = mark_frame(height, width)
     ground_B3HW = _fit_ground(lab_B3HW, frame_HW)
     similar_BHW = (lab_B3HW - ground_B3HW).norm(dim=1) < NEAR
     reached_BHW = spread(similar_BHW & frame_HW, similar_BHW)
     return Scene(ground_B3HW, ~reached_BHW)
 
 
-def _frame(height: int, width: int) -> Tensor:
+def mark_frame(height: int, width: int) -> Tensor:
     """Return which pixels lie at the border, bool `(H, W)`."""
     frame_HW = torch.ones(height, width, dtype=torch.bool)
     frame_HW[1:-1, 1:-1] = False
