@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 import signal
 import subprocess
@@ -13,27 +12,16 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import tyro
 
 from majolica import __version__, cli
-from majolica.commands.command_line import call_verb
 from majolica.config.io import load_config
 from majolica.recipes import recipe
+from refusals import read_refusal
 
 
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def error(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """Standard error of a command line that must end with code 2, on one line."""
-    assert cli.main(words) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("majolica: ")
-    assert captured.err.count("\n") == 1
-    return captured.err
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
@@ -113,7 +101,7 @@ def test_every_verb_explains_itself(capsys: pytest.CaptureFixture[str], verb: st
     ],
 )
 def test_mistakes_are_one_line_and_code_2(capsys: pytest.CaptureFixture[str], words: str, told: str) -> None:
-    assert told in error(capsys, *words.split())
+    assert told in read_refusal(capsys, *words.split())
 
 
 @pytest.mark.parametrize("group", ["data", "runs"])
@@ -124,66 +112,6 @@ def test_help_of_a_group_lists_its_verbs(capsys: pytest.CaptureFixture[str], gro
     assert out.startswith(f"usage: majolica {group} KIND ")
     for verb, (text, _) in cli.VERBS.items():
         assert (f"  {verb} " in out and text in out) == verb.startswith(f"{group} ")
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        ("train nano --train.batch abc", "--train.batch takes a whole number, not 'abc'; see `majolica train --help`"),
-        ("train nano --optim.lr fast", "--optim.lr takes a number, not 'fast'; see `majolica train --help`"),
-        ("train nano --optim.lr", "--optim.lr has no value: give one after it; see `majolica train --help`"),
-        ("extend R --lr x", "--lr takes a number, not 'x'; see `majolica extend --help`"),
-        ("data tokenizer x --vocab x", "--vocab takes a whole number, not 'x'; see `majolica data tokenizer --help`"),
-        ("generate fox --solver x", "--solver takes one of 'heun', 'euler', not 'x'; see `majolica generate --help`"),
-        (
-            "train nano --optim.lrr 3",
-            "`majolica train` has no option --optim.lrr: did you mean --optim.lr? See `majolica train --help`",
-        ),
-        (
-            "data filter private --url-column x",
-            "`majolica data filter` has no option --url-column: did you mean --columns.url? See `majolica data filter"
-            " --help`",
-        ),
-        (
-            "generate dolphin --sise 96",
-            "`majolica generate` has no option --sise: did you mean --size? See `majolica generate --help`",
-        ),
-        (
-            "demo --minuts=3",
-            "`majolica demo` has no option --minuts: did you mean --minutes? See `majolica demo --help`",
-        ),
-        ("plan --qqq nano", "`majolica plan` has no option --qqq: see `majolica plan --help`"),
-        ("eval --run R", "--run is no option: give the run without it, as in `majolica eval RUN`"),
-        ("runs compare --run=R", "--run is no option: give the run without it, as in `majolica runs compare RUN`"),
-        (
-            "generate fox --run R brightness=0.5",
-            "brightness=0.5 stands alone: properties follow --set, as in --set brightness=0.5",
-        ),
-        (
-            "generate fox --run R dog",
-            "'dog' stands after an option: give all prompts together, before the options",
-        ),
-        ("plan nano 8", "'8' is a word too many: see `majolica plan --help`, and put quotes around what has spaces"),
-    ],
-)
-def test_mistyped_options_are_one_line_in_our_words(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str, told: str, encoding: str
-) -> None:
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding))
-    assert error(capsys, *words.split()) == f"majolica: {told}\n"
-
-
-def test_a_verb_gets_its_options_and_says_what_it_likes(capsys: pytest.CaptureFixture[str]) -> None:
-    def verb(names: tyro.conf.Positional[tuple[str, ...]], /, size: int = 3) -> None:
-        print(names, size)
-        print("on the way", file=sys.stderr)
-        raise SystemExit(5)
-
-    with pytest.raises(SystemExit) as ended:
-        call_verb(verb, ["a", "b", "--size", "4"], "majolica verb")
-    assert ended.value.code == 5
-    assert capsys.readouterr() == ("('a', 'b') 4\n", "on the way\n")
 
 
 def test_print_config_is_the_recipe_with_the_options(capsys: pytest.CaptureFixture[str]) -> None:
@@ -253,18 +181,20 @@ def test_where_nothing_can_be_written_is_said_before_the_work(
     for name in ("tars", "pictures", "data/openmoji/train"):
         Path(name).mkdir(parents=True)
     words = [word.replace("OUT", place) for word in OUTPUTS[verb]]
-    told = error(capsys, *verb.split(), *words)
+    told = read_refusal(capsys, *verb.split(), *words)
     assert "cannot write" in told and place in told
 
 
 def test_evaluation_says_before_the_work_that_it_cannot_write(capsys: pytest.CaptureFixture[str]) -> None:
     Path("run/report.html").mkdir(parents=True)
     Path("run/config.yaml").write_text(RUN)
-    assert "cannot write run/report.html: it is a folder" in error(capsys, "eval", "run")
+    assert "cannot write run/report.html: it is a folder" in read_refusal(capsys, "eval", "run")
     Path("run/report-coco.html").mkdir()
-    assert "cannot write run/report-coco.html: it is a folder" in error(capsys, "eval", "coco", "run", "--coco", "coco")
+    assert "cannot write run/report-coco.html: it is a folder" in read_refusal(
+        capsys, "eval", "coco", "run", "--coco", "coco"
+    )
     Path("run/calibration.json").mkdir()
-    assert "cannot write run/calibration.json: it is a folder" in error(capsys, "calibrate", "run")
+    assert "cannot write run/calibration.json: it is a folder" in read_refusal(capsys, "calibrate", "run")
 
 
 @pytest.mark.parametrize(
@@ -290,7 +220,7 @@ def test_what_the_machine_refuses_is_one_line(
         raise raised
 
     monkeypatch.setattr(cli, "_find_verb", lambda words: (refuse, words[1:]))
-    assert told in error(capsys, "eval")
+    assert told in read_refusal(capsys, "eval")
 
 
 @pytest.mark.parametrize("fault", [KeyError("flow"), RuntimeError("shapes differ"), ValueError("bug"), OSError("bug")])
