@@ -14,7 +14,7 @@ from majolica.errors import UserError
 from majolica.eval.compositions.foreground import oklab
 from majolica.eval.evaluators.grounds import GroundColours, group_by_ground
 from majolica.eval.paintings import Paintings
-from majolica.eval.protocol import EvalData, Split
+from majolica.eval.protocol import EvalData, Split, Table
 from majolica.sampling.request import PaintRequest
 
 WHITE, TEAL = (244, 244, 240), (18, 140, 140)
@@ -59,7 +59,7 @@ def test_the_difference_is_the_distance_in_oklab_on_average_over_grounds() -> No
     result = GroundColours(Paintings(99))(Painter({"white": grey, "teal": TEAL}), known())
     first, second = (oklab(torch.tensor(c).float().view(1, 3, 1, 1) / 255).flatten() for c in (WHITE, grey))
     assert result.metrics["ground_difference"] == pytest.approx(float((first - second).norm()) / 2, rel=1e-5)
-    table = result.parts[1]
+    table = next(part for part in result.parts if isinstance(part, Table))
     assert [row[0] for row in table.rows] == ["white", "teal"]  # the worst first
     assert table.rows[0][3:] == ("0.48, 0.48, 0.47", "0.96, 0.96, 0.94")
 
