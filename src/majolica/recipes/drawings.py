@@ -71,7 +71,7 @@ def demo() -> RunConfig:
 
 
 def nano() -> RunConfig:
-    """The smallest that learns: 32 px, 2.4 M parameters, for trying a change in a few CPU minutes."""
+    """The smallest that learns: 32 px, 2.5 M parameters, for trying a change in a few CPU minutes."""
     start = demo()
     text = TextConfig(vocab=512, length=24, width=128, depth=2, heads=4)
     return replace(
