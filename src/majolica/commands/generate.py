@@ -185,14 +185,14 @@ def _check_names(
 
 
 def _number(name: str, word: str, text: str) -> float | str:
+    if name in known_properties() and find_property(name).is_category:
+        return text.strip()  # a name, also if it is written in digits
     if re.fullmatch(r"\s*[pP]\d+(\.\d+)?\s*", text):
         return text.strip().lower()  # whether there is such a percentile is known where it is looked up
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) and name in known_properties() and find_property(name).is_category:
-        return text.strip()
     if not math.isfinite(value):
         raise UserError(f"--set {word}: {text!r} is not a number, nor a percentile such as p90")
     return value

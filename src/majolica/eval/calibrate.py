@@ -26,6 +26,7 @@ from majolica.eval.workers import open_workers
 from majolica.machine import cores
 from majolica.properties.property import Property
 from majolica.properties.registry import choose_measured, explain_unmeasured, find_property
+from majolica.run.weights import choose_checkpoint
 from majolica.sampling.calibration import FILE, Response, correct_values, save_calibration
 
 VALUES = 9
@@ -57,10 +58,12 @@ def calibrate_run(
 ) -> dict[str, Correction]:
     """Measure the responses of a run, write its `calibration.json`, and return what was found.
 
-    `property_files` measure the user's own properties that the run was taught; `say` hears which others are left out.
+    `property_files` measure the user's own properties that the run was taught; `say` hears which others are left out,
+    and which checkpoints are passed over.
     Raises UserError if the run has no properties, or if it, its data or a file cannot be read.
     """
-    config, trained = load_config(run / "config.yaml"), load_with_measures(run, property_files)
+    config, place = load_config(run / "config.yaml"), choose_checkpoint(run, say)
+    trained = load_with_measures(place, property_files)
     for name, reason in explain_unmeasured(trained.properties).items():
         say(f"{name} is left out: {reason}")
     names = choose_measured(trained.properties)
@@ -70,7 +73,7 @@ def calibrate_run(
     count = processes or (1 if torch.cuda.is_available() else min(cores(), 8))
     prompts = data.plain_prompts(32)
     pictures = len(names) * (VALUES * len(prompts[::2]) + 2 * CHECKED * len(prompts[1::2]))
-    with open_workers(run, count, property_files) as workers:
+    with open_workers(place, count, property_files) as workers:
         tally = Workload(pictures, progress)
         pipeline = Painters(trained, config.model.resolution, workers, tally)
         found = {name: correct(pipeline, name, prompts, data) for name in names}

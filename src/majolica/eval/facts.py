@@ -59,13 +59,18 @@ def read_json(path: Path) -> dict[str, Any]:
 def training_metrics(config: RunConfig, summary: Mapping[str, Any], log: list[dict[str, Any]]) -> dict[str, float]:
     """Return the metrics `train_seconds`, `samples_seen` and `parameters`.
 
-    They are taken from summary.json. If it lacks one, the first two are taken from the log, and the
-    number of parameters is computed by a formula.
+    They are taken from summary.json. If it lacks one, or is of an earlier step than the log, because the run went on
+    and was killed, the first two are taken from the log. Without a summary the number of parameters is computed by a
+    formula.
     """
-    last = log[-1] if log else {}
+    nothing: dict[str, Any] = {}
+    last = next((row for row in reversed(log) if {"seconds", "samples"} <= row.keys()), nothing)
+    end = {"train_seconds": last.get("seconds", 0.0), "samples_seen": last.get("samples", 0)}
+    if not last or last["step"] <= summary.get("step", last["step"]):
+        end |= {name: summary[name] for name in end if name in summary}
     return {
-        "train_seconds": float(summary.get("train_seconds", last.get("seconds", 0.0))),
-        "samples_seen": int(summary.get("samples_seen", last.get("samples", 0))),
+        "train_seconds": float(end["train_seconds"]),
+        "samples_seen": int(end["samples_seen"]),
         "parameters": int(summary.get("parameters", derive_values(config)["parameters"])),
     }
 
@@ -149,14 +154,19 @@ def quote_shell(text: str) -> str:
 
 
 def next_commands(run: Path, config: RunConfig, data: EvalData) -> list[tuple[str, str]]:
-    """Return the commands that can be run next, each with a description before it."""
-    prompt = f"{with_article(data.names[0])} on a teal background" if data.drawn else data.plain_prompts(1)[0]
+    """Return the commands that can be run next, each with a description before it.
+
+    Without a name or a caption of the data, words in capital letters stand in their places.
+    """
+    lacks = not data.names and bool(data.explain_no_captions())
+    prompt = "PROMPT" if lacks else data.plain_prompts(1)[0]
+    if data.drawn:
+        prompt = f"{with_article(data.names[0])} on a teal background"
     size = 2 * config.model.resolution
     setting = " --set brightness=0.8" if "brightness" in config.model.properties else ""
     folder = shlex.quote(str(run))
-    labels = " ".join(
-        quote_shell(name) if " " in name else shlex.quote(name) for name in data.names[:3] or data.plain_prompts(3)
-    )
+    shown = ["LABEL", "ANOTHER"] if lacks else data.names[:3] or data.plain_prompts(3)
+    labels = " ".join(quote_shell(name) if " " in name else shlex.quote(name) for name in shown)
     commands = [
         (
             "Paint a picture",

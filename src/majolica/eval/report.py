@@ -93,7 +93,7 @@ def _cards(metrics: Mapping[str, float]) -> list[Card]:
     cards = []
     if "zero_shot_top1" in metrics:
         share, chance = metrics["zero_shot_top1"], metrics.get("chance", 0.0)
-        words = f"of unseen renderings named; chance {chance:.0%}"
+        words = f"of the pictures named; chance {chance:.0%}"
         cards.append(Card("It sees", f"{share:.1%}", words, share, chance))
     if "prompt_fidelity" in metrics:
         share = metrics["prompt_fidelity"]

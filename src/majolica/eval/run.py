@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -30,7 +31,7 @@ from majolica.eval.workers import open_workers
 from majolica.files import write_atomic
 from majolica.machine import cores
 from majolica.properties.registry import explain_unmeasured
-from majolica.run.weights import AVERAGED, BEST, checkpoints, home_of, latest, step_of
+from majolica.run.weights import BEST, choose_checkpoint, home_of, step_of
 
 Say = Callable[[str], None]
 MOST_PROCESSES = 8
@@ -84,7 +85,7 @@ def evaluate(
         if specs:
             say("the judges of pictures")
         # Begun once the total is known, so that the progress does not fall back. The judges are asked for later.
-        collect = begin_judges(find_homes(config)[0], specs, workers, tally, spent)
+        collect = begin_judges(find_homes(config)[0], specs, workers, tally, spent) if specs else list
         pipeline = Painters(trained, config.model.resolution, workers, tally)
         step = step_of_weights(place)
 
@@ -159,15 +160,19 @@ def write_results(
     names: Sequence[str] = (),
     left_out: Mapping[str, str] | None = None,
 ) -> dict[str, float]:
-    """Write metrics.json and report.html, or metrics-NAMES.json and report-NAMES.html, and return the metrics."""
+    """Write metrics.json and report.html, or metrics-NAMES.json and report-NAMES.html, and return the metrics.
+
+    Those that are not finite are left out.
+    """
     log, summary = facts.read_log(run), facts.read_json(run / "summary.json")
     metrics = facts.training_metrics(config, summary, log)
     found = {name: value for result in results for name, value in result.metrics.items()}
-    metrics = {**found, **metrics}
+    # JSON has neither NaN nor infinity.
+    metrics = {name: value for name, value in {**found, **metrics}.items() if math.isfinite(value)}
     page_file, metrics_file = result_files(run, names)
     for name, content in (pair for result in results for pair in result.files.items()):
         write_atomic(run / name, content)
-    write_atomic(metrics_file, json.dumps(metrics, indent=1))
+    write_atomic(metrics_file, json.dumps(metrics, indent=1, allow_nan=False))
     page = Report(
         title=f"Majolica · {config.recipe}",
         metrics=metrics,
@@ -181,19 +186,6 @@ def write_results(
     )
     write_report(page_file, page)
     return metrics
-
-
-def choose_checkpoint(place: Path, say: Say) -> Path:
-    """Return the newest whole checkpoint of a run folder; another place as it is.
-
-    All processes load the same one, also if the run is trained meanwhile. `say` hears why newer ones are passed over.
-    """
-    if not (place.is_dir() and checkpoints(place)):
-        return place
-    folder, reasons = latest(place, [AVERAGED])
-    for reason in reasons:
-        say(f"passed over a damaged checkpoint: {reason}")
-    return folder
 
 
 def step_of_weights(place: Path) -> int:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from majolica.config.run import RunConfig
-from majolica.config.sources import sources_of
+from majolica.config.sources import name_folder, sources_of
 from majolica.data.loading.held_out import find_held_out, find_held_out_beside
 from majolica.data.loading.names import NAMES, read_names
 from majolica.data.loading.split import load_split
+from majolica.data.pictures.frame import Fit
 from majolica.eval.facts import read_json
 from majolica.eval.protocol import EvalData, Split
+from majolica.properties.columns import FRAME, SOURCE_FOLDER
 
 COMBINATIONS = "combinations"
 """The folder of captions to paint beside the training shards, as `majolica data openmoji` makes it."""
@@ -57,7 +60,10 @@ def find_homes(config: RunConfig) -> list[Path]:
 
 
 def read_split(folders: Sequence[str], config: RunConfig, side: int, limit: int) -> Split:
-    """Read up to `limit` pictures of some folders of shards: equally many of each, spread evenly over it."""
+    """Read up to `limit` pictures of some folders of shards: equally many of each, spread evenly over it.
+
+    Their metadata say where they lie and what was cut away, as those of training pictures do.
+    """
     if not folders:
         return Split(torch.zeros(0, 3, side, side, dtype=torch.uint8), (), ())
     each = -(-limit // len(folders))
@@ -65,5 +71,14 @@ def read_split(folders: Sequence[str], config: RunConfig, side: int, limit: int)
     return Split(
         torch.cat([images_B3HW for images_B3HW, _, _ in parts]),
         [caption for _, captions, _ in parts for caption in captions],
-        [meta for _, _, metas in parts for meta in metas],
+        [
+            complete_meta(meta, name_folder(folder), config.data.fit)
+            for folder, (_, _, metas) in zip(folders, parts, strict=True)
+            for meta in metas
+        ],
     )
+
+
+def complete_meta(meta: Mapping[str, Any], source: str, fit: Fit) -> dict[str, Any]:
+    """Return the metadata of a square picture with what training adds to them, which some properties are read from."""
+    return {**meta, SOURCE_FOLDER: source, FRAME: 1.0 if fit == "crop" else None}

@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from majolica.config.run import RunConfig
+from majolica.config.sources import name_sources
 from majolica.data.loading.sources import hash_manifests, open_sources
 from majolica.data.loading.split import space_evenly
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.faults import BadSample, explain_sample
 from majolica.data.pictures.fit import fit_picture
-from majolica.data.store.shards import ShardSet
 from majolica.eval.protocol import Split
+from majolica.eval.run_data import complete_meta
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ class TrainingPictures:
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
-        self.sets = open_sources(config.data)
+        self.sets, self._names = open_sources(config.data), name_sources(config.data)
         self._ends = np.cumsum([len(shards) for shards in self.sets])
         self.manifest = hash_manifests(self.sets)
         """A hash of the names, sizes and numbers of samples of all tars."""
@@ -49,7 +51,8 @@ class TrainingPictures:
     def captions(self, most: int) -> list[str]:
         """Return at most `most` captions, evenly spaced; those that cannot be read are left out."""
         found = []
-        for shards, number in self._spread(most):
+        for source, number in self._spread(most):
+            shards = self.sets[source]
             try:
                 found.append(shards.caption(number))
             except BadSample as bad:
@@ -63,27 +66,28 @@ class TrainingPictures:
         """
         rows = list(self._spread(most))
         for start in range(0, len(rows), chunk):
-            found = [row for shards, number in rows[start : start + chunk] for row in self._read(shards, number)]
+            found = [row for source, number in rows[start : start + chunk] for row in self._read(source, number)]
             if found:
                 images, captions, metas = zip(*found, strict=True)
                 yield Split(torch.stack(images), captions, metas)
 
-    def _spread(self, most: int) -> Iterator[tuple[ShardSet, int]]:
-        """Yield the source of each sample, and its number there."""
+    def _spread(self, most: int) -> Iterator[tuple[int, int]]:
+        """Yield the number of the source of each sample, and its number there."""
         for place in space_evenly(len(self), most):
             source = int(np.searchsorted(self._ends, place, side="right"))
-            yield self.sets[source], place - (int(self._ends[source - 1]) if source else 0)
+            yield source, place - (int(self._ends[source - 1]) if source else 0)
 
-    def _read(self, shards: ShardSet, number: int) -> list[tuple[Tensor, str, dict[str, object]]]:
+    def _read(self, source: int, number: int) -> list[tuple[Tensor, str, dict[str, Any]]]:
         """Return one sample, or none if it cannot be read."""
-        side = self.config.model.resolution
+        shards, side, fit = self.sets[source], self.config.model.resolution, self.config.data.fit
         try:
             record = shards.read(number)
             image = decode(record.image).image
         except BadSample as bad:
             log.warning("%s is left out: %s", shards.place_of(number), explain_sample(bad))
             return []
-        return [(fit_picture(image, (side, side), self.config.data.fit).contiguous(), record.caption, record.meta)]
+        meta = complete_meta(record.meta, self._names[source], fit)
+        return [(fit_picture(image, (side, side), fit).contiguous(), record.caption, meta)]
 
 
 def join_splits(parts: Sequence[Split]) -> Split:

@@ -23,6 +23,7 @@ from majolica.run.checkpoint import sweep
 from majolica.run.resume import finished_step
 from majolica.scratch import ScratchFolder
 from majolica.signals import collect_signals
+from majolica.train.fitting import check_settled
 
 
 def train(config: RunConfig, out: Path, resume: bool = False) -> None:
@@ -41,7 +42,7 @@ def train(config: RunConfig, out: Path, resume: bool = False) -> None:
         if not resume and (out / "config.yaml").exists():
             raise UserError(f"{out} already holds a run: go on with `--resume {out}`, or choose another --out")
         sweep(out)
-        if resume and (step := finished_step(config, out)) is not None:
+        if resume and (step := finished_step(check_settled(config), out)) is not None:
             print(describe_finished(config, out, step, begun=step), flush=True)
             return
         if config.train.processes > 1:

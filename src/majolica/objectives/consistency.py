@@ -22,6 +22,8 @@ def consistency_loss(
     of edges. Angles differ by 2 sin(difference / 2), which is smooth around the circle.
     """
     images_M3HW = ((predicted_M3HW.float() + 1) / 2).clamp(0, 1)
+    if images_M3HW.requires_grad:  # a root in a user's measure has no gradient at 0: such a pixel then gets none
+        images_M3HW.register_hook(lambda slope_M3HW: slope_M3HW.nan_to_num(0.0, 0.0, 0.0))  # type: ignore[no-untyped-call]
     total_M = t_M.new_zeros(len(t_M))
     for place, name in enumerate(names):
         entry = find_property(name)

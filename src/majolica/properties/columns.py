@@ -27,6 +27,15 @@ def read_ratio(meta: Mapping[str, Any], width: str, height: str) -> float:
     return across / down if across > 0 and down > 0 else math.nan
 
 
+def find_size(meta: Mapping[str, Any]) -> tuple[float, float]:
+    """Width and height of the original, or else of what was stored; NaN where neither pair is known and above 0."""
+    for columns in (("original_width", "original_height"), ("width", "height")):
+        width, height = (find_number(meta, column) for column in columns)
+        if width > 0 and height > 0:
+            return width, height
+    return math.nan, math.nan
+
+
 def find_number(meta: Mapping[str, Any], *columns: str) -> float:
     """The first of the columns that holds a finite number; NaN where none does."""
     for column in columns:

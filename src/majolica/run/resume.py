@@ -71,7 +71,18 @@ def check_options(state: dict[str, Any], config: RunConfig, out: Path) -> None:
         check_lasting(lasting_options(before), config)
     if before:
         check_idle(config, ["--train.steps"] if config.train.steps != before.train.steps else [])
+        _check_schedule(before, config)
         _check_tokenizer(before, config, out)
+
+
+def _check_schedule(before: RunConfig, config: RunConfig) -> None:
+    """UserError where `train.schedule_from` newly names a run: the plan of steps is that of the checkpoint."""
+    named = make_paths_absolute(config).train.schedule_from
+    if named and named != make_paths_absolute(before).train.schedule_from:
+        raise UserError(
+            f"--train.schedule-from {config.train.schedule_from} does not count for a saved run, which keeps its plan:"
+            " leave it out, or train anew into another --out"
+        )
 
 
 def _check_tokenizer(before: RunConfig, config: RunConfig, out: Path) -> None:

@@ -73,13 +73,15 @@ def begin_plan(config: RunConfig) -> StepPlan:
 def resume_plan(config: RunConfig, state: Mapping[str, Any]) -> StepPlan:
     """Return the plan of a run that goes on from a checkpoint's `state`.
 
-    Minutes that differ from those of the saved plan are turned into steps at the pace of the run so far.
+    Minutes that differ from those of the saved plan are turned into steps at the pace of the run so far. The steps that
+    the schedule has followed until now stay in the plan as history.
     """
     train, saved, step = config.train, _saved_plan(state, config), state["step"]
     if train.schedule_from or (train.minutes and train.minutes == saved.minutes):
         return saved
     if not train.minutes:
-        return StepPlan(train.steps, 0.0, saved.earlier)
+        is_other = step > config.optim.warmup and train.steps != saved.steps
+        return StepPlan(train.steps, 0.0, (saved.change(step, train.steps) if is_other else saved).earlier)
     if step <= config.optim.warmup:
         return StepPlan(train.steps, train.minutes)
     left = max(1, int((train.minutes * 60 - state["seconds"]) * step / state["seconds"]))

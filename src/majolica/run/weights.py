@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,10 +59,7 @@ def verify(folder: Path, files: Collection[str] = ()) -> None:
 
     `DamagedCheckpoint` says which one differs.
     """
-    try:
-        manifest: dict[str, str] = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError) as error:
-        raise DamagedCheckpoint(f"{folder / MANIFEST} cannot be read ({error})") from error
+    manifest = _read_manifest(folder)
     for name in files or manifest:
         try:
             found = digest(folder / name)
@@ -70,6 +67,36 @@ def verify(folder: Path, files: Collection[str] = ()) -> None:
             raise DamagedCheckpoint(f"{folder / name} is missing") from error
         if found != manifest.get(name):
             raise DamagedCheckpoint(f"{folder / name} has changed since it was written")
+
+
+def _read_manifest(folder: Path) -> dict[str, str]:
+    try:
+        manifest: dict[str, str] = json.loads((folder / MANIFEST).read_text())
+    except (OSError, ValueError) as error:
+        raise DamagedCheckpoint(f"{folder / MANIFEST} cannot be read ({error})") from error
+    return manifest
+
+
+def check_file(file: Path) -> None:
+    """Raise UserError if a file is one of a checkpoint and not what was written; other files are believed."""
+    try:
+        if (file.parent / MANIFEST).is_file() and file.name in _read_manifest(file.parent):
+            verify(file.parent, [file.name])
+    except DamagedCheckpoint as damage:
+        raise UserError(f"{file} cannot be read: {damage}") from damage
+
+
+def choose_checkpoint(place: Path, say: Callable[[str], None]) -> Path:
+    """Return the newest checkpoint of a run folder whose averaged weights are whole; another place as it is.
+
+    All processes load the same one, also if the run is trained meanwhile. `say` hears why newer ones are passed over.
+    """
+    if not (place.is_dir() and checkpoints(place)):
+        return place
+    folder, reasons = latest(place, [AVERAGED])
+    for reason in reasons:
+        say(f"passed over a damaged checkpoint: {reason}")
+    return folder
 
 
 def latest(run: Path, files: Collection[str] = ()) -> tuple[Path, list[str]]:
@@ -118,6 +145,7 @@ def load_averaged(place: Path) -> Weights:
     be read.
     """
     if place.is_file():
+        check_file(place)
         return _load(place, digest(place))
     if (place / AVERAGED).is_file():
         try:
@@ -152,6 +180,6 @@ def _load(path: Path, sha256: str) -> Weights:
         ) from error
 
 
-def load_ema(run: Path) -> dict[str, Tensor]:
-    """The averaged (EMA) weights of a run's newest checkpoint in which they are whole."""
-    return load_averaged(run).tensors
+def load_ema(place: Path) -> dict[str, Tensor]:
+    """The averaged (EMA) weights at a place that `load_averaged` reads."""
+    return load_averaged(place).tensors

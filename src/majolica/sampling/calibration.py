@@ -9,16 +9,19 @@ the model its nearest end is asked for.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from majolica.adapters.card import AdapterCard
+from majolica.adapters.store import fresh_adapters, read_card
 from majolica.errors import UserError
 from majolica.files import write_atomic
 from majolica.properties.registry import find_property
+from majolica.run.weights import digest
 
 FILE = "calibration.json"
 
@@ -29,6 +32,8 @@ class Response:
 
     requested: tuple[float, ...]
     measured: tuple[float, ...]
+    adapter: str = ""
+    """SHA-256 of the file of the adapter with which they were painted; "" for a property of the model's own."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be followed backwards, by ValueError."""
@@ -40,14 +45,14 @@ class Response:
             raise ValueError("the values of a response ascend")
 
     def invert(self, wanted: ArrayLike, period: float | None = None) -> NDArray[np.float64]:
-        """The requests at which pictures measure the wanted values; angles have a `period`."""
+        """The requests at which pictures measure the wanted values; angles have a `period`, and may be turns away."""
         x, y = np.asarray(self.measured), np.asarray(self.requested)
         if period is not None:
             x = np.minimum(x, x[0] + period * (1 - 1e-9))  # it goes around once, and no further
             x, y = (np.concatenate([values + turn * period for turn in (-1, 0, 1)]) for values in (x, y))
         kept = np.concatenate(([True], np.diff(x) > 0))  # of equal measured values the first request
         found: NDArray[np.float64] = np.interp(np.asarray(wanted, np.float64), x[kept], y[kept])
-        return found if period is None else found % period
+        return found
 
 
 Calibration = Mapping[str, Response]
@@ -60,7 +65,10 @@ def correct_values(name: str, wanted: ArrayLike, calibration: Calibration) -> ND
     if name not in calibration:
         return values
     entry = find_property(name)
-    return calibration[name].invert(values, entry.span if entry.circular else None)
+    if not entry.circular:
+        return calibration[name].invert(values)
+    turned = calibration[name].invert(values, entry.span) - entry.low
+    return entry.low + turned % entry.span
 
 
 def load_calibration(run: Path, base: str) -> Calibration | None:
@@ -74,7 +82,9 @@ def load_calibration(run: Path, base: str) -> Calibration | None:
     try:
         found = json.loads(path.read_text("utf-8"))
         responses = {
-            name: Response(tuple(map(float, each["requested"])), tuple(map(float, each["measured"])))
+            name: Response(
+                tuple(map(float, each["requested"])), tuple(map(float, each["measured"])), str(each.get("adapter", ""))
+            )
             for name, each in found["responses"].items()
         }
         return responses if found["base"] == base else None
@@ -82,9 +92,28 @@ def load_calibration(run: Path, base: str) -> Calibration | None:
         raise UserError(f"{path} cannot be read ({error}): make it anew with `majolica calibrate {run}`") from error
 
 
+def digest_adapters(paths: Sequence[Path]) -> dict[str, str]:
+    """The SHA-256 of the files of adapters by the properties that they were taught."""
+    cards = {path: read_card(path) for path in paths}
+    return {card.name: digest(path) for path, card in cards.items() if isinstance(card, AdapterCard)}
+
+
+def leave_out_others(run: Path, calibration: Calibration, adapters: Sequence[Path]) -> tuple[Calibration, list[str]]:
+    """The calibration without the responses of other adapters than these, and a line for each that is left out."""
+    digests = digest_adapters(adapters)
+    others = [name for name, each in calibration.items() if digests.get(name, each.adapter) != each.adapter]
+    lines = [
+        f"the calibration of {name} in {run} is for another adapter of it: make it anew with `majolica calibrate {run}`"
+        for name in others
+    ]
+    return {name: each for name, each in calibration.items() if name not in others}, lines
+
+
 def save_calibration(run: Path, calibration: Calibration, base: str) -> None:
-    """Write `calibration.json` for weights with the SHA-256 `base`."""
+    """Write `calibration.json` for weights with the SHA-256 `base`, and for the adapters of them in the run folder."""
+    digests = digest_adapters(fresh_adapters(run, base)[0])
     responses = {
-        name: {"requested": list(each.requested), "measured": list(each.measured)} for name, each in calibration.items()
+        name: {"requested": list(each.requested), "measured": list(each.measured), "adapter": digests.get(name, "")}
+        for name, each in calibration.items()
     }
     write_atomic(run / FILE, json.dumps({"base": base, "responses": responses}, indent=1))

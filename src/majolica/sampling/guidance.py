@@ -52,6 +52,11 @@ class Guidance:
     start: float = 0.1
     reference: float = 2.0
 
+    @property
+    def largest(self) -> float:
+        """The largest of all weights."""
+        return max(self.text, self.properties, self.reference, *(weight for _, weight in self.own))
+
 
 @dataclass(frozen=True)
 class Branch:

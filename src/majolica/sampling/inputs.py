@@ -142,7 +142,7 @@ def _read_property(name: str, given: Values, quantiles: Mapping[str, Tensor], co
         values = torch.as_tensor(given).to("cpu", torch.float32)
     except (TypeError, ValueError, RuntimeError):
         raise UserError(f"{name} is {shorten_value(given)}: give a number, or one for each picture") from None
-    if values.ndim > 1 or (values.ndim == 1 and len(values) != count):
+    if values.ndim > 1 or (values.ndim == 1 and len(values) not in (1, count)):
         raise _other_number(name, values.numel(), count)
     scale = find_property(name)
     low, high = torch.tensor([scale.low, scale.high])  # as float32, like the values, so that both ends are allowed
@@ -188,8 +188,9 @@ def read_category(name: str, given: Values, count: int, table: NameTable | None)
 
 
 def _read_name(name: str, given: object, table: NameTable) -> float:
-    # A name that is written in digits has become a number on its way.
-    word = fold_name(f"{given:g}" if isinstance(given, int | float) else str(given))
+    if isinstance(given, float) and given.is_integer():  # a name that is written in digits became a number on its way
+        given = int(given)
+    word = fold_name(str(given))
     value = table(word)
     if math.isnan(value) and re.fullmatch(r"p\d+(\.\d+)?", word):
         raise UserError(f"{name} is {word}: names have no percentiles, so give one of {', '.join(table.names)}")

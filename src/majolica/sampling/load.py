@@ -11,7 +11,7 @@ from majolica.config.run_folder import config_of_run
 from majolica.device import find_device
 from majolica.models.precision import has_bf16, set_attention_by_products
 from majolica.run.weights import home_of, load_averaged
-from majolica.sampling.calibration import load_calibration
+from majolica.sampling.calibration import leave_out_others, load_calibration
 from majolica.sampling.notices import warn
 from majolica.sampling.pipeline import Pipeline
 from majolica.sampling.restore import restore_model
@@ -37,13 +37,14 @@ def load_pipeline(
     calibration = load_calibration(run, weights.sha256)
     if calibration is None:
         stale.append(f"the calibration of {run} is for other weights: make it anew with `majolica calibrate {run}`")
-    warn(stale)
+    calibration, others = leave_out_others(run, calibration or {}, files)
+    warn([*stale, *others])
     return Pipeline(
         model.to(place).eval(),
         tokenizer,
         config,
         place,
         load_words(run),
-        calibration or {},
+        calibration,
         weights.sha256,
     )

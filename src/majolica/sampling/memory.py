@@ -7,7 +7,7 @@ import torch
 from majolica.config.model import DecoderConfig
 from majolica.errors import UserError
 from majolica.machine import free_memory
-from majolica.sampling.request import PaintSettings
+from majolica.sampling.request import AUTO_TILE, PaintSettings
 
 PICTURES = 8
 """Pictures of the asked size that exist at the same time: noise, noisy picture, prediction, velocities."""
@@ -32,8 +32,8 @@ def check_memory(needed: int, settings: PaintSettings, batch: int, device: torch
     advice = ["a smaller size"]
     if batch > 1:
         advice.insert(0, "a smaller batch")
-    if settings.tile is None:
-        advice.insert(0, "tiles (--tile 512)")
+    if settings.tile is None and settings.size.longest > AUTO_TILE:
+        advice.insert(0, f"tiles (--tile {AUTO_TILE})")
     raise UserError(
         f"painting {settings.size} needs about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free: use"
         f" {' or '.join(advice)}"

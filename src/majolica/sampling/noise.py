@@ -19,17 +19,17 @@ LARGEST_SEED = 2**63
 def read_seeds(given: object, count: int) -> list[int]:
     """One seed for each of `count` pictures.
 
-    A whole number is the seed of all of them; a sequence has one for each.
+    A whole number, or a sequence of one, is the seed of all of them; a longer sequence has one for each.
 
     Raises UserError where there are more or fewer seeds than pictures, and for a seed outside 0 to
     `LARGEST_SEED`.
     """
     if not isinstance(given, str | bytes) and isinstance(given, Iterable) and getattr(given, "ndim", 1) != 0:
         seeds = [read_seed(seed) for seed in given]
-        if len(seeds) != count:
+        if len(seeds) not in (1, count):
             seen = f"{plural(len(seeds), 'is', 'are')} {counted(len(seeds), 'seed')}"
             raise UserError(f"there {seen} for {counted(count, 'picture')}: give one seed, or one a picture")
-        return seeds
+        return seeds if len(seeds) == count else seeds * count
     return [read_seed(given)] * count
 
 

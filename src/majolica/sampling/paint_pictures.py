@@ -53,12 +53,13 @@ def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: ReportPr
     texts, at_once = read_texts(request.prompts), read_count(request.batch, "the batch")
     seeds = read_seeds(request.seed, len(texts))
     values = read_values(pipeline, request.properties, len(texts))
-    check_effects(request, values)
+    check_effects(request, values, pipeline.properties)
     wish = read_wish(values, request, len(texts), pipeline.properties, pipeline.device)
     moved = wish is not None and (request.hold or any(map(has_frame, wish.names)))
-    needed = needed_bytes(settings, min(at_once, len(texts)), pipeline.config.model.decoder, moved)
+    together = min(at_once, len(texts))
+    needed = needed_bytes(settings, together, pipeline.config.model.decoder, moved)
     if needed > pipeline.painted_bytes:  # what has fitted before fits again, though its memory may not look free
-        check_memory(needed, settings, at_once, pipeline.device)
+        check_memory(needed, settings, together, pipeline.device)
     condition = _refer(pipeline, build_condition(pipeline, texts, values, request.raw), request)
     warn(
         [
@@ -180,6 +181,6 @@ def _paint(
     with autocast_in_use(config.train.precision, pipeline.device):
         image_B3HW = integrate(pipeline.model, noise_B3HW.to(pipeline.device), condition, settings, tick, wish)
     if not bool(torch.isfinite(image_B3HW).all()):
-        weight = settings.guidance.text
-        raise UserError(f"the picture has values that are not finite: lower the guidance ({weight:g})")
+        weight = settings.guidance.largest
+        raise UserError(f"the picture has values that are not finite: lower the largest guidance, which is {weight:g}")
     return ((image_B3HW.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()

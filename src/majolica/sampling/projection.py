@@ -72,7 +72,9 @@ def _step(images_B3HW: Tensor, names: Sequence[str], values_BP: Tensor, slack_P:
         miss_B = entry.miss(values_BP[:, place], measured_B.detach())
         known_B = miss_B.isfinite()
         (gradient_B3HW,) = torch.autograd.grad(torch.where(known_B, measured_B, 0.0).sum(), pixels)
-        gradients.append(torch.where(known_B[:, None], gradient_B3HW.flatten(1) / entry.span, 0.0))
+        # A root in a user's measure has no gradient at 0: such a pixel is not moved, and the others are.
+        gradient_BC = gradient_B3HW.flatten(1).nan_to_num(0.0, 0.0, 0.0) / entry.span
+        gradients.append(torch.where(known_B[:, None], gradient_BC, 0.0))
         misses.append(torch.where(known_B, miss_B, 0.0).clamp(-LARGEST, LARGEST))
     jacobian_BPC, miss_BP = torch.stack(gradients, 1), torch.stack(misses, 1)
     gram_BPP = jacobian_BPC @ jacobian_BPC.mT

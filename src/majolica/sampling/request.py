@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -51,6 +51,12 @@ class PaintRequest:
     reference_guidance: float | None = None
     palette: Palettes | None = None
     any_size: bool = False
+
+    def __post_init__(self) -> None:
+        """Keep what an iterator gives as a list, because a request is read more than once."""
+        for name in ("prompts", "seed", "reference"):
+            if isinstance(given := getattr(self, name), Iterator):
+                object.__setattr__(self, name, list(given))
 
     def part(self, rows: slice) -> PaintRequest:
         """The request for some of its pictures, to be painted in one batch.
@@ -104,10 +110,10 @@ def read_settings(request: PaintRequest, config: RunConfig, properties: Sequence
     return PaintSettings(size, times, guidance, request.solver, tile, candidates)
 
 
-def check_effects(request: PaintRequest, names: Collection[str]) -> None:
+def check_effects(request: PaintRequest, names: Collection[str], learned: Collection[str]) -> None:
     """Raise UserError for an option that would change nothing, because what it is about is not given.
 
-    `names` are the properties that the request sets.
+    `names` are the properties that the request sets, and `learned` those of the model.
     """
     for option, given in (
         ("the property guidance", request.property_guidance is not None),
@@ -119,6 +125,11 @@ def check_effects(request: PaintRequest, names: Collection[str]) -> None:
     weights = request.property_guidance if isinstance(request.property_guidance, Mapping) else {}
     if idle := [name for name in weights if name not in names]:
         raise UserError(f"the guidance of {idle[0]} would change nothing: set {idle[0]} too, or leave it out")
+    if request.property_guidance is not None and not any(name in learned for name in names):
+        raise UserError(
+            f"the property guidance would change nothing, because this run was not trained with {' or '.join(names)}:"
+            " leave it out"
+        )
     if request.any_size and request.size is None:
         raise UserError("any size is allowed, and none is given: give a size, or leave any size out")
     if request.reference_guidance is not None and request.reference is None:
@@ -185,9 +196,9 @@ def read_tile(given: object, side: int) -> int | None:
 
 
 def _take(value: Values, rows: slice) -> Values:
-    """The values of a property for some of the pictures; one value for all stays what it is."""
+    """The values of a property for some of the pictures; one value for all stays what it is, also in a list."""
     if isinstance(value, str):
         return value
     if isinstance(value, Sequence) or (isinstance(value, np.ndarray | Tensor) and value.ndim == 1):
-        return value[rows]
+        return value if len(value) == 1 else value[rows]
     return value

@@ -19,7 +19,7 @@ from majolica.models.majolica import Majolica
 from majolica.models.parts import freeze
 from majolica.plurals import counted
 from majolica.run.companions import PIECES, check_companions_of
-from majolica.run.weights import home_of, load_ema
+from majolica.run.weights import check_file, home_of, load_ema
 from majolica.text.tokenizer import Tokenizer
 from majolica.train.state import Run
 from majolica.train.warm_properties import arrange_properties
@@ -101,16 +101,16 @@ def rehearse_warm_start(config: RunConfig, out: Path) -> list[str]:
 
 def read_weights(place: Path) -> dict[str, Tensor]:
     """The averaged weights of a run folder or of one of its checkpoints, or the tensors of a safetensors file."""
-    if place.is_dir() and not (place / "ema.safetensors").is_file():
+    if place.is_dir():
         return load_ema(place)
-    file = place / "ema.safetensors" if place.is_dir() else place
-    check_companions_of(file.parent, home_of(place))
+    check_companions_of(place.parent, home_of(place))
+    check_file(place)
     try:
-        return load_file(file)
+        return load_file(place)
     except FileNotFoundError as error:
         raise UserError(f"--init-from {place} is not there: name a run folder or a safetensors file") from error
     except Exception as error:  # safetensors has an exception of its own
-        raise UserError(f"--init-from {file} cannot be read as safetensors ({error})") from error
+        raise UserError(f"--init-from {place} cannot be read as safetensors ({error})") from error
 
 
 def with_its_tokenizer(config: RunConfig) -> tuple[RunConfig, list[str]]:

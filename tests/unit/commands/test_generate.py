@@ -81,6 +81,12 @@ def test_a_palette_is_for_all_pictures_or_for_the_variants_of_one_prompt() -> No
             assert json.loads(picture.info["majolica"])["palette"] == palette
 
 
+@pytest.mark.parametrize("name", ["20231105", "007", "1.0", "coyo"])
+def test_the_name_of_a_category_may_be_written_in_digits(name: str) -> None:
+    assert cli.main(["generate", "a", "--set", f"source={name}"]) == 0
+    assert FakePipeline.asked[2] == {"source": name}
+
+
 def test_generate_several_numbers_the_files() -> None:
     assert cli.main(["generate", "a", "b", "c", "--out", "new/x.jpg"]) == 0
     assert sorted(p.name for p in Path("new").iterdir()) == ["x-1.jpg", "x-2.jpg", "x-3.jpg"]

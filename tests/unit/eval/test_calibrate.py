@@ -1,5 +1,8 @@
 """Responses that are measured on painters whose response is known."""
 
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,9 +11,13 @@ import torch
 from scipy.optimize import isotonic_regression
 from torch import Tensor
 
+from majolica.config.io import save_config
+from majolica.config.run import RunConfig
+from majolica.eval import calibrate
 from majolica.eval.calibrate import correct, fit_response, regress_ascending
 from majolica.eval.protocol import EvalData
 from majolica.properties.registry import find_property
+from majolica.run.checkpoint import Saved, save_checkpoint
 from majolica.sampling.calibration import correct_values
 from majolica.sampling.request import PaintRequest
 
@@ -36,6 +43,30 @@ def test_an_eager_painter_is_corrected(data: EvalData) -> None:
     assert all(call.raw and not call.project for call in painter.calls)
     prompts = [set(call.prompts) for call in painter.calls]
     assert prompts == [{"a fox", "a cat"}] * 9 + [{"an owl", "a dog"}] * 12  # the error is not that of the fit
+
+
+def test_all_processes_calibrate_the_same_checkpoint(
+    tmp_path: Path, data: EvalData, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if the run is trained meanwhile, and has a newer one when they begin."""
+    save_config(RunConfig(), tmp_path / "config.yaml")
+    checkpoint = save_checkpoint(tmp_path, 3, Saved({"ema": {"x": torch.zeros(1)}}, {}), keep=1)
+    places: list[Path] = []
+
+    def load(place: Path, files: Sequence[Path]) -> Any:
+        places.append(place)
+        save_checkpoint(tmp_path, 4, Saved({"ema": {"x": torch.ones(1)}}, {}), keep=2)
+        return pipeline()
+
+    def begin_no_workers(place: Path, count: int, files: Sequence[Path]) -> Any:
+        places.append(place)
+        return nullcontext()
+
+    monkeypatch.setattr(calibrate, "load_with_measures", load)
+    monkeypatch.setattr(calibrate, "open_workers", begin_no_workers)
+    monkeypatch.setattr(calibrate, "load_run_data", lambda config: data)
+    assert list(calibrate.calibrate_run(tmp_path, 2)) == ["brightness"]
+    assert places == [checkpoint, checkpoint]
 
 
 @pytest.mark.parametrize("seed", range(5))

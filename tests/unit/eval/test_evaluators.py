@@ -23,7 +23,7 @@ from majolica.eval.labelled.embed import embed_classes
 from majolica.eval.paintings import Paintings
 from majolica.eval.protocol import EvalData, Figure, Split, Table, share_error
 from majolica.sampling.request import PaintRequest
-from majolica.text.template_sets import DEFAULT
+from majolica.text.template_sets import DEFAULT, find_templates
 
 
 def empty(data: EvalData) -> EvalData:
@@ -42,6 +42,24 @@ def test_zero_shot_counts(pipeline: Any, data: EvalData) -> None:
     wrong = ZeroShot()(pipeline({4: 2}), data)  # foxes look like cactuses to it
     assert wrong.metrics["zero_shot_top1"] == pytest.approx(0.8)
     assert table(wrong, "Hardest to recognise").rows == [["fox", "0%", "0 of 4", "cactus 4"]]
+
+
+def test_what_is_said_of_drawings_is_not_said_of_other_pictures(pipeline: Any, data: EvalData) -> None:
+    own = replace(data, drawn=False, combinations=empty(data).combinations)
+    seen = replace(own, trained_on=True)
+    zero_shot, gallery = ZeroShot(templates=find_templates("imagenet")), Gallery(8, 8, scales=(1,))
+    assert ZeroShot()(pipeline(), data).note.startswith("Each of 20 unseen renderings gets")
+    for known, held in ((own, "held-out pictures"), (seen, "pictures of training")):
+        note = zero_shot(pipeline(), known).note
+        assert note.startswith(f"Each of 20 {held} gets") and "(each is the mean over 80 sentences)" in note
+    assert "never showed it" in gallery(pipeline(), data).note
+    for known, source in ((own, "held-out pictures"), (seen, "training pictures")):
+        found = gallery(pipeline(), known)
+        assert found.note == f"The prompts are captions of {source}. Nothing is chosen by hand."
+        assert found.parts[0].title == f"Captions of {source}"
+    control = Control(("brightness",), prompts=2, values=2)
+    assert "say nothing about light" in control(pipeline(), data).note
+    assert "say nothing about light" not in control(pipeline(), replace(own, names=())).note
 
 
 def test_zero_shot_with_two_things(pipeline: Any, data: EvalData) -> None:

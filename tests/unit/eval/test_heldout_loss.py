@@ -20,9 +20,13 @@ from majolica.eval.evaluators import heldout_loss
 from majolica.eval.evaluators.heldout_loss import HeldOutLoss, contrastive_rows, find_trained, measure_split
 from majolica.eval.painters import Painters, Workload
 from majolica.eval.protocol import EvalData, Split
+from majolica.eval.run_data import load_run_data
+from majolica.eval.training_pictures import TrainingPictures
 from majolica.models.majolica import Majolica
 from majolica.objectives.contrastive import Pairs, sigmoid_loss
 from majolica.objectives.measure import Captioned, measure_losses
+from majolica.properties.builtin.source import read as read_source
+from majolica.properties.registry import read_columns
 from majolica.sampling.pipeline import Pipeline
 from majolica.text.tokenizer import Tokenizer, train_tokenizer
 from tiny import CAPTIONS, TINY, awake
@@ -30,14 +34,14 @@ from tiny import CAPTIONS, TINY, awake
 SIDE = TINY.resolution
 
 
-def write(folder: Path, count: int, level: int) -> Path:
+def write(folder: Path, count: int, level: int, **meta: Any) -> Path:
     """Write noise around a grey of this level."""
     rng = np.random.default_rng(level)
 
     def records() -> Any:
         for i in range(count):
             image = (level + rng.integers(-20, 20, (SIDE, SIDE, 3))).clip(0, 255).astype(np.uint8)
-            yield Record(simplejpeg.encode_jpeg(image, quality=95), "jpg", CAPTIONS[i % len(CAPTIONS)], {})
+            yield Record(simplejpeg.encode_jpeg(image, quality=95), "jpg", CAPTIONS[i % len(CAPTIONS)], meta)
 
     write_shards(folder, records(), per_shard=100)
     return folder
@@ -104,6 +108,17 @@ def test_the_draws_of_a_picture_do_not_depend_on_the_others(
     assert torch.allclose(some.flow_N, whole.flow_N[:7], rtol=1e-4)
     assert torch.allclose(some.pairs.image_BE, whole.pairs.image_BE[:7], atol=1e-5)
     assert not torch.equal(measure_split(trained, split, 4).t_N, whole.t_N)
+
+
+def test_pictures_say_where_they_lie_and_what_is_cut_away_as_those_of_training_do(tmp_path: Path) -> None:
+    for name in ("train", "heldout"):
+        write(tmp_path / "birds" / name, 2, 60, width=64, height=32)
+    config = RunConfig(model=TINY, data=DataConfig(shards=str(tmp_path / "birds" / "train")))
+    with TrainingPictures(config) as training:
+        (seen,) = training.read(2)
+    for split in (seen, load_run_data(config).heldout):
+        assert read_columns(("crop",), split.metas)["crop"].tolist() == [0.5, 0.5]
+        assert [read_source(meta) for meta in split.metas] == ["birds", "birds"]
 
 
 def test_rows_of_the_contrastive_loss_add_up_to_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,14 @@ def test_held_out_pictures_that_are_in_the_training_data_do_not_spoil_the_thresh
     result = Memorisation(config_of(home), Paintings(30))(painter, data)
     assert result.metrics["heldout_in_training"] == pytest.approx(10 / 200)
     assert result.metrics["memorised_share"] == 1
+    assert "5.0% of the held-out pictures are in the training data themselves, and were left out." in result.note
+
+
+def test_held_out_pictures_that_all_are_training_pictures_are_no_measure(home: Path) -> None:
+    painter: Any = Painter(training(home, 8))
+    seen = Split(training(home, 20), [f"picture {i}" for i in range(20)], [{}] * 20)
+    result = Memorisation(config_of(home), Paintings(8))(painter, dataclasses.replace(data_of(home), heldout=seen))
+    assert result.metrics["heldout_in_training"] == 1 and "so that nothing can be compared." in result.note
 
 
 def test_the_protocol_says_what_was_compared(home: Path) -> None:
@@ -199,6 +208,11 @@ def test_shares_count_equal_distances() -> None:
     assert ratio == low == high == 1.5
     with pytest.raises(ValueError, match="real distances"):
         share_nearer(real, real[:0])
+
+
+def test_a_ratio_to_nothing_is_no_error() -> None:
+    assert median_ratio(torch.ones(3), torch.zeros(3))[0] == math.inf
+    assert math.isnan(median_ratio(torch.zeros(3), torch.zeros(3))[0])
 
 
 def test_training_pictures_are_those_of_all_sources_evenly_spaced(home: Path) -> None:

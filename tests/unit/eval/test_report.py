@@ -22,7 +22,7 @@ from majolica.errors import UserError
 from majolica.eval import facts
 from majolica.eval.context import Judges, make_context
 from majolica.eval.pictures import encode_png, figure_picture
-from majolica.eval.protocol import EvalData, Figure, Result, Table
+from majolica.eval.protocol import EvalData, Figure, Result, Split, Table
 from majolica.eval.report import Report, render_report
 from majolica.eval.run import run_evaluators, write_results
 from majolica.eval.suites import SUITES, build_evaluators
@@ -103,13 +103,20 @@ def test_the_whole_report(run: tuple[Path, RunConfig], pipeline: Any, judge: Any
         "80.0%",
         "Flow-matching loss",
         "Gradient norm",
-        "of unseen renderings named",
+        "of the pictures named",
         "1&nbsp;min",
         "a &lt;chip&gt;",
     ):
         assert words.replace("&nbsp;", "\N{NO-BREAK SPACE}") in page
     assert "loss of larger pictures" not in page  # this run has none
     assert f"majolica generate &quot;a red apple on a teal background&quot; --run {folder}" in page
+
+
+def test_a_number_that_is_none_is_left_out_of_the_metrics(run: tuple[Path, RunConfig], data: EvalData) -> None:
+    """JSON has neither NaN nor infinity, so that other readers would refuse the whole file."""
+    metrics = write_results(*run, data, [Result("Odd", {"a": float("nan"), "b": float("inf"), "c": 1.5})], {})
+    assert metrics["c"] == 1.5 and not {"a", "b"} & metrics.keys()
+    assert json.loads((run[0] / "metrics.json").read_text(), parse_constant=pytest.fail) == metrics
 
 
 def test_a_log_with_a_torn_line_and_a_resume(tmp_path: Path) -> None:
@@ -139,6 +146,22 @@ def test_without_a_summary_the_log_and_the_formula_answer() -> None:
     assert (metrics["samples_seen"], metrics["train_seconds"]) == (50, 2.5)
     assert metrics["parameters"] > 1e9
     assert facts.training_metrics(RunConfig(), {}, [])["samples_seen"] == 0
+
+
+def test_a_summary_that_the_log_has_overtaken_does_not_count() -> None:
+    """A run that was stopped, resumed and then killed has the summary of the stop."""
+    log = [{"step": 30, "samples": 300, "seconds": 15.0}, {"step": 35, "heldout/flow": 1.0}]
+    for step, expected in ((10, (300, 15.0)), (40, (400, 20.0))):
+        summary = {"step": step, "samples_seen": 400, "train_seconds": 20.0, "parameters": 7}
+        metrics = facts.training_metrics(RunConfig(), summary, log)
+        assert (metrics["samples_seen"], metrics["train_seconds"], metrics["parameters"]) == (*expected, 7)
+
+
+def test_commands_without_any_caption_have_words_to_replace(tmp_path: Path) -> None:
+    nothing = Split(torch.zeros(0, 3, 8, 8).byte(), (), ())
+    commands = dict(facts.next_commands(tmp_path, RunConfig(), EvalData((), nothing, nothing)))
+    assert commands["Paint a picture"].startswith('majolica generate "PROMPT" --run')
+    assert commands["Name a picture"].endswith("--labels LABEL ANOTHER")
 
 
 def test_data_that_is_not_there(tmp_path: Path) -> None:

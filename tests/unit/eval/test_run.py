@@ -90,6 +90,13 @@ def test_a_run_without_held_out_pictures_is_evaluated_on_those_of_training(folde
     assert "those of training flatter it" in (folder / "report-zero-shot.html").read_text()
 
 
+def test_a_run_whose_shards_lie_elsewhere_is_evaluated_on_its_held_out_pictures(folder: Path) -> None:
+    config = load_config(folder / "config.yaml")
+    data = replace(config.data, shards="https://example.org/train", heldout=str(folder.parent / "data" / "heldout"))
+    save_config(replace(config, data=data), folder / "config.yaml")
+    assert "control_rho" in evaluate(EvaluationRequest(folder, ("control-brief",)))
+
+
 def test_a_run_on_other_pictures_is_evaluated_without_names_and_judges(folder: Path) -> None:
     for name in ("names.json", "dataset.json"):
         (folder.parent / "data" / name).unlink()

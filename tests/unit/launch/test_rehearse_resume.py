@@ -34,6 +34,14 @@ REFUSED: dict[str, tuple[Callable[[RunConfig], RunConfig], str]] = {
     "seed": (lambda c: replace(c, train=replace(c.train, seed=7)), r"train\.seed is 0 in the saved run and 7 here"),
     "muon": (lambda c: replace(c, optim=replace(c.optim, muon_lr=0.0)), r"optim\.muon_lr is 0\.01 in the saved run"),
     "open": (lambda c: replace(c, train=replace(c.train, processes=0)), r"is settled when a run begins"),
+    "no steps": (
+        lambda c: replace(c, train=replace(c.train, steps=0)),
+        r"--train\.steps 0 is settled when a run begins",
+    ),
+    "schedule": (
+        lambda c: replace(c, train=replace(c.train, schedule_from="other")),
+        r"--train\.schedule-from other does not count for a saved run, which keeps its plan: leave it out",
+    ),
 }
 
 

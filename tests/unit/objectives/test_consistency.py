@@ -6,6 +6,8 @@ from torch import Tensor
 
 from majolica.models.conditions import Condition
 from majolica.objectives.consistency import consistency_loss
+from majolica.properties import registry
+from majolica.properties.property import Property
 
 NAMES = ("brightness", "hue", "subject_scale")
 
@@ -61,3 +63,15 @@ def test_a_step_along_the_gradient_comes_nearer_also_from_a_flat_picture() -> No
         with torch.no_grad():
             stepped = (images - 0.01 * gradient / gradient.norm()).requires_grad_()
         assert consistency_loss(names, stepped, condition, torch.ones(1), 0.5).sum() < before
+
+
+def test_pixels_without_a_gradient_get_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The root in a user's measure has no gradient at grey pixels; the adapter would diverge at once."""
+    chroma = Property("chroma", 0.0, 1.0, lambda images: (images[:, 0] - images[:, 1]).square().sqrt().mean((1, 2)))
+    monkeypatch.setitem(registry._ADDED, "chroma", chroma)
+    images = torch.full((1, 3, 4, 4), 0.2)
+    images[:, 0, 0] = 0.6
+    images.requires_grad_()
+    loss = consistency_loss(("chroma",), images, asked([[0.7]], [[True]]), torch.ones(1), 0.5).sum()
+    (gradient,) = torch.autograd.grad(loss, images)
+    assert gradient.isfinite().all() and gradient[:, 0, 0].all() and not gradient[:, :, 1:].any()

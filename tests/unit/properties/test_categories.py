@@ -124,6 +124,9 @@ def test_it_is_set_by_name_in_any_case() -> None:
     assert values_of(["coyo", "laion"], 2) == pytest.approx([1 / 6, 0.5])
     assert values_of("laion", 3) == [0.5] * 3
     assert values_of(2014.0, 1, NameTable(("2014",))) == [0.5]  # the command line has taken it for a number
+    assert (
+        values_of(20231105, 1, NameTable(("20231105",))) == values_of(20231105.0, 1, NameTable(("20231105",))) == [0.5]
+    )
     assert values_of("p90", 1, NameTable(("p90",))) == [0.5]
     assert values_of(torch.tensor([0.5])) == [0.5]  # read before
 

@@ -54,6 +54,16 @@ def test_the_original_counts_before_what_was_stored() -> None:
     assert read_all(("aspect", "original_resolution"), stored) == pytest.approx((3.0, math.sqrt(480_000)))
 
 
+@pytest.mark.parametrize("unknown", [{"width": -1}, {"width": -1, "height": -1}, {"width": 0, "original_height": 900}])
+def test_a_size_that_is_not_known_is_none(unknown: dict[str, int]) -> None:
+    assert all(map(math.isnan, read_all(("aspect", "original_resolution"), {"height": 500} | unknown)))
+
+
+def test_width_and_height_are_those_of_one_picture() -> None:
+    half_known = {"width": 256, "height": 256, "original_width": 1000}
+    assert read_all(("aspect", "original_resolution"), half_known) == (1.0, 256.0)
+
+
 @pytest.mark.parametrize(
     ("meta", "share"),
     [

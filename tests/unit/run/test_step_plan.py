@@ -52,7 +52,10 @@ def test_other_minutes_are_planned_at_the_pace_so_far() -> None:
 
 def test_a_timed_run_goes_on_for_a_number_of_steps() -> None:
     plan = StepPlan(700, 5.0).change(39, 650)
-    assert resume_plan(config(steps=900), state(plan, 650)) == StepPlan(900, 0.0, ((40, 700),))
+    longer = resume_plan(config(steps=900), state(plan, 650))
+    assert longer == StepPlan(900, 0.0, ((40, 700), (651, 650)))
+    assert [longer.at(step) for step in (39, 40, 650, 651)] == [700, 650, 650, 900]
+    assert resume_plan(config(steps=650), state(plan, 650)) == StepPlan(650, 0.0, plan.earlier)
 
 
 def test_a_checkpoint_without_a_plan_follows_the_configuration() -> None:

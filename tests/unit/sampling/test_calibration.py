@@ -7,6 +7,9 @@ import pytest
 import torch
 
 from majolica.errors import UserError
+from majolica.models.adapter import PropertyAdapter
+from majolica.properties import registry
+from majolica.properties.property import Property
 from majolica.sampling.calibration import (
     FILE,
     Response,
@@ -15,6 +18,7 @@ from majolica.sampling.calibration import (
     save_calibration,
 )
 from majolica.sampling.pipeline import Pipeline
+from tiny import TINY
 
 BASE = "a" * 64
 
@@ -41,6 +45,17 @@ def test_angles_are_followed_around_the_circle() -> None:
     found = correct_values("hue", [20.0, 150.0, 250.0, 315.0, 10.0], TURNED)
     assert found == pytest.approx([0.0, 120.0, 240.0, 300.0, 240 + 120 * 120 / 130])
     assert correct_values("hue", 380.0, TURNED) == pytest.approx(0.0)
+
+
+def test_angles_stay_in_a_range_that_does_not_begin_at_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = Property("degrees", -180.0, 180.0, lambda x: x.mean((1, 2, 3)), circular=True)
+    monkeypatch.setitem(registry._ADDED, "turn", entry)
+    straight = {"turn": Response((-180.0, -90.0, 0.0, 90.0), (-180.0, -90.0, 0.0, 90.0))}
+    wanted = [-10.0, -90.0, 100.0]
+    found = correct_values("turn", wanted, straight)
+    assert found == pytest.approx(wanted)
+    codes = PropertyAdapter("turn", TINY).encode(torch.from_numpy(np.stack((wanted, found))).float().flatten())
+    assert torch.allclose(codes[:3], codes[3:], atol=1e-5)
 
 
 def test_a_property_without_a_response_is_asked_for_as_it_is() -> None:

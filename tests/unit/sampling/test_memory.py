@@ -49,6 +49,9 @@ def test_what_does_not_fit_is_refused_with_advice(monkeypatch: pytest.MonkeyPatc
     check(replace(settings, tile=512), 1)
     with pytest.raises(UserError, match="use a smaller batch or a smaller size"):
         check(replace(settings, tile=512), 4)
+    small = replace(settings, size=PictureSize(512, 512, 2))
+    with pytest.raises(UserError, match="use a smaller batch or a smaller size"):  # no tile of 512 px is smaller
+        check(small, 100)
     monkeypatch.setattr(memory, "free_memory", lambda: None)
     check(settings, 100)
 
@@ -58,6 +61,8 @@ def test_painting_asks_beforehand(pipeline: Pipeline, monkeypatch: pytest.Monkey
     monkeypatch.setattr(memory, "free_memory", lambda: 1000)
     with pytest.raises(UserError, match="painting 32 needs"):
         pipeline.paint("a fox", size=32, steps=1)
+    with pytest.raises(UserError, match=r"use a smaller size$"):  # one picture is no batch
+        pipeline.paint("a fox", size=32, steps=1, batch=8)
     assert pipeline.paint("a fox", steps=1).shape[2] == 16, "the base picture is never refused"
     monkeypatch.setattr(memory, "free_memory", lambda: 10**12)
     pipeline.paint("a fox", size=32, steps=1)

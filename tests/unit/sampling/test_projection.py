@@ -10,6 +10,8 @@ from torch import Tensor
 
 from majolica.errors import Notice, UserError
 from majolica.models.pooling import pool
+from majolica.properties import registry
+from majolica.properties.property import Property
 from majolica.properties.registry import (
     can_project,
     choose_measured,
@@ -57,6 +59,17 @@ def test_pictures_come_near_what_is_wished(name: str) -> None:
     left = (measured(name, moved) - target) / entry.span
     left = (left + 0.5) % 1 - 0.5 if entry.circular else left
     assert float(left.abs().max()) < 0.03  # of 0.15, in three steps of a measure that is not linear
+
+
+def test_pixels_at_which_a_measure_has_no_gradient_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The root in a user's measure has none on a white ground; the picture would be NaN throughout."""
+    chroma = Property("chroma", 0.0, 1.0, lambda images: (images[:, 0] - images[:, 1]).square().sqrt().mean((1, 2)))
+    monkeypatch.setitem(registry._ADDED, "chroma", chroma)
+    start = pictures().clamp(-0.9, 0.9)
+    start[..., :12] = 1.0
+    moved = project(start, wish(chroma=(measured("chroma", start) + 0.02).tolist()), 0.9)
+    torch.testing.assert_close(measured("chroma", moved), measured("chroma", start) + 0.02, atol=2e-3, rtol=0)
+    assert torch.equal(moved[..., :12], start[..., :12])
 
 
 def test_the_change_of_brightness_is_the_same_in_every_pixel() -> None:

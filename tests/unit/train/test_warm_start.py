@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,6 +100,20 @@ def test_a_file_or_a_checkpoint_of_a_run_will_do(shards: Path, trained: Path, tm
     run, _ = begun(changed(tiny_run(shards), init_from=str(place)), tmp_path / "run")
     source = load_file(checkpoint / (name or "ema.safetensors"))
     assert all(torch.equal(value, source[key]) for key, value in run.model.named_parameters())
+
+
+@pytest.mark.parametrize("name", ["ema.safetensors", "model.safetensors", ""])
+def test_a_damaged_checkpoint_is_no_beginning(shards: Path, trained: Path, tmp_path: Path, name: str) -> None:
+    """One bit of a weight is another, which safetensors cannot tell."""
+    shutil.copytree(trained, tmp_path / "copy")
+    checkpoint = tmp_path / "copy" / "checkpoints" / "00000002"
+    file = checkpoint / (name or "ema.safetensors")
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    config = changed(tiny_run(shards), init_from=str(checkpoint / name))
+    with pytest.raises(UserError, match=f"{file.name} has changed since it was written"):
+        begun(config, tmp_path / "run")
 
 
 def test_what_does_not_fit_is_named_and_starts_fresh(shards: Path, trained: Path, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ class Control:
         return data.explain_no_captions() if self.properties else NO_PROPERTIES
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
-        prompts = data.plain_prompts(self.prompts)  # they name no background, so that it can change
+        prompts = data.plain_prompts(self.prompts)  # names say nothing of a background, so that it can change
         sweeps = {
             name: paint_sweep(pipeline, name, prompts * self.seeds, values, self.brush, self.plain)
             for name, values in ((name, choose_values(name, data, self.values)) for name in self.properties)
@@ -84,7 +84,7 @@ class Control:
         note = (
             f"Each property was set to {counted(self.values, 'value')} on {counted(len(prompts), 'prompt')}"
             f" ({counted(self.values * len(prompts) * self.seeds, 'picture')}), and then measured on the pixels."
-            f" The prompts say nothing about light or background. {how}"
+            f"{' The prompts say nothing about light or background.' if data.names else ''} {how}"
         )
         parts: tuple[Figure | Table, ...] = (
             *(sweep.figure(prompts) for sweep in sweeps.values()),

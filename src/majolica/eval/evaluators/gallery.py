@@ -1,4 +1,4 @@
-"""Paints pictures for the report: unseen combinations, and some prompts at several resolutions."""
+"""Paints pictures for the report: captions, unseen combinations if there are some, and a few at several resolutions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from majolica.html.figures import FigurePicture, picture_grid, picture_rows
 
 @dataclass(frozen=True)
 class Gallery:
-    """Paints a grid of captions of the combinations split, and a few at several resolutions.
+    """Paints a grid of captions, of the combinations split if there is one, and a few at several resolutions.
 
     Its metrics are the seconds that a picture takes at each resolution.
     """
@@ -54,23 +54,30 @@ class Gallery:
             metrics[f"paint_seconds_{size}px"] = (time.perf_counter() - start) / max(1, len(prompts))
             for (_, line), image in zip(rows, painted_B3HW, strict=True):
                 line.append(figure_picture(image))
+        title, sentence = _describe_prompts(data)
         heads = [self._head(self.resolution * scale) for scale in self.scales]
         parts = (
-            Figure("Prompts it never saw", picture_grid(tiles, wide=True)),
+            Figure(title, picture_grid(tiles, wide=True)),
             Figure(
                 "One model, several resolutions",
                 picture_rows(heads, rows),
                 "The picture is the same at every size, with more detail in larger ones. All are shown equally large.",
             ),
         )
-        note = (
-            "Each prompt pairs a thing with a background on which training never showed it. Nothing is chosen by hand."
-        )
         protocol = {**self.brush.record, **data.record, "scales": list(self.scales)}
-        return Result("What it paints", metrics, parts, note, protocol)
+        return Result("What it paints", metrics, parts, f"{sentence} Nothing is chosen by hand.", protocol)
 
     def _head(self, size: int) -> str:
         return f"{size} px" + (", larger than trained" if size > self.largest_trained else "")
+
+
+def _describe_prompts(data: EvalData) -> tuple[str, str]:
+    """Return a title and a sentence on where the prompts come from."""
+    if data.combinations:
+        sentence = "Each prompt pairs a thing with a background on which training never showed it."
+        return "Prompts it never saw", sentence
+    source = "training pictures" if data.trained_on else "held-out pictures"
+    return f"Captions of {source}", f"The prompts are captions of {source}."
 
 
 def _choose_captions(data: EvalData, count: int) -> list[str]:

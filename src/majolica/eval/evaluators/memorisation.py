@@ -48,7 +48,8 @@ class Memorisation:
     Two distances are measured: that of the pixels of `SIDE` px thumbnails, and that of the model's own image
     embeddings. A painted picture counts as memorised if in both of them at most the share `quantile` of the
     real pictures are as near. A painter that knows the distribution and remembers no picture therefore has
-    at most about this share. Real pictures that are themselves in the training data are left out.
+    at most about this share. Real pictures that are themselves in the training data are left
+    out, unless all are.
     """
 
     config: RunConfig
@@ -121,7 +122,7 @@ class Memorisation:
             f" were never trained on. Of these real ones {metrics['memorised_share_real']:.1%} are as near in both."
             + (
                 f" {metrics['heldout_in_training']:.1%} of the held-out pictures are in the training data themselves,"
-                " and were left out."
+                + (" and were left out." if metrics["heldout_in_training"] < 1 else " so that nothing can be compared.")
                 if metrics["heldout_in_training"]
                 else ""
             )

@@ -73,11 +73,13 @@ class ZeroShot:
             "zero_shot_pictures": float(len(shown)),
         }
         confusion = confusion_matrix(shown, len(names), answers)
+        what = "picture of training" if data.trained_on else "unseen rendering" if data.drawn else "held-out picture"
+        many = "pictures of training" if data.trained_on else ""
         note = (
-            f"Each of {counted(len(shown), 'unseen rendering')} gets the name whose text embedding is most similar, out"
-            f" of {len(names)} (each is the mean over the sentences of `classify`)."
+            f"Each of {counted(len(shown), what, many)} gets the name whose text embedding is most similar, out"
+            f" of {len(names)} (each is the mean over {counted(templates['templates_used'], 'sentence')})."
             f" {metrics['zero_shot_top1']:.1%} are right, ± {share_error(metrics['zero_shot_top1'], len(shown)):.1%};"
-            f" chance is {metrics['chance']:.1%}. Of the same renderings in grey {metrics['zero_shot_grey']:.1%} are"
+            f" chance is {metrics['chance']:.1%}. Of the same pictures in grey {metrics['zero_shot_grey']:.1%} are"
             f" right, and with their hue turned by a third of a circle or two {metrics['zero_shot_hue']:.1%}: a model"
             " that knows things by their shape loses little."
         )

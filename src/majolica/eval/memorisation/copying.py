@@ -59,4 +59,5 @@ def median_ratio(distance_B: Tensor, real_R: Tensor, rounds: int = 1000, seed: i
 
     ratios = (medians(distance_B) / medians(real_R)).sort().values
     low, high = float(ratios[int(0.025 * rounds)]), float(ratios[math.ceil(0.975 * rounds) - 1])
-    return median(distance_B) / median(real_R), low, high
+    ratio = torch.tensor(median(distance_B), dtype=torch.float64) / median(real_R)  # a float would raise at 0
+    return float(ratio), low, high

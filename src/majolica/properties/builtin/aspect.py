@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from majolica.properties.columns import column_property, find_number
+from majolica.properties.columns import column_property, find_size
 
 
 def read(meta: Mapping[str, Any]) -> float:
-    """Width over height; NaN for a picture without height."""
-    width, height = find_number(meta, "original_width", "width"), find_number(meta, "original_height", "height")
-    return width / height if height > 0 else float("nan")
+    """Width over height; NaN where they are not known."""
+    width, height = find_size(meta)
+    return width / height
 
 
 PROPERTY = column_property("width over height of the original", 1 / 3, 3.0, read)

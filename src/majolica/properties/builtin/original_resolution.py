@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from majolica.properties.columns import column_property, find_number
+from majolica.properties.columns import column_property, find_size
 
 
 def read(meta: Mapping[str, Any]) -> float:
-    """Root of width times height, in pixels."""
-    width = find_number(meta, "original_width", "width")
-    return float((width * find_number(meta, "original_height", "height")) ** 0.5)
+    """Root of width times height, in pixels; NaN where they are not known."""
+    width, height = find_size(meta)
+    return float((width * height) ** 0.5)
 
 
 PROPERTY = column_property("root of the pixels of the original", 64.0, 4096.0, read)

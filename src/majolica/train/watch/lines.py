@@ -29,10 +29,10 @@ class Lines:
     def write(self, line: str) -> None:
         """Append the waiting lines, then `line`."""
         self.waiting.append(line + "\n")
-        self.flush()
+        self.flush(new=1)
 
-    def flush(self) -> None:
-        """Write the waiting lines, if the disk accepts them."""
+    def flush(self, new: int = 0) -> None:
+        """Write the waiting lines, if the disk accepts them; the last `new` of them have not waited yet."""
         if not self.waiting:
             return
         try:
@@ -43,7 +43,7 @@ class Lines:
             self.refused = True
             return
         if self.refused:
-            self.say(f"{self.path} is written again, with the {counted(len(self.waiting) - 1, 'line')} that waited")
+            self.say(f"{self.path} is written again, with the {counted(len(self.waiting) - new, 'line')} that waited")
         self.refused = False
         self.waiting.clear()
 

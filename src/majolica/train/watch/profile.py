@@ -13,7 +13,11 @@ from majolica.distributed.group import Group
 from majolica.plurals import counted
 
 WAIT = 10
-"""Steps before the trace, so that it has no compilation, cold caches or first allocations."""
+"""Steps before the profiler starts, so that the trace has no compilation, cold caches or first allocations."""
+WARMUP = 1
+"""Steps for which it then runs without a trace, because its own start takes time."""
+UNTRACED = WAIT + WARMUP
+"""Steps of which no trace tells."""
 
 
 @contextmanager
@@ -38,6 +42,8 @@ def profile_steps(
             return
         with _build_profiler(config.profile, folder / f"rank{group.rank}", group, say) as profile:
             yield profile.step
+        if profile.step_num <= UNTRACED:
+            say(f"no step was traced, because the training took no more than {counted(UNTRACED, 'step')} here")
 
 
 def _build_profiler(steps: int, stem: Path, group: Group, say: Callable[[str], None]) -> torch.profiler.profile:
@@ -47,12 +53,16 @@ def _build_profiler(steps: int, stem: Path, group: Group, say: Callable[[str], N
         kinds, key = [*kinds, torch.profiler.ProfilerActivity.CUDA], "self_cuda_time_total"
 
     def write(profile: torch.profiler.profile) -> None:
+        traced = min(steps, profile.step_num - UNTRACED)  # the training may have ended before
+        if not traced:
+            return
+        short = f" of the {steps:,} of --train.profile, because the training ended" if traced < steps else ""
         with report_failures(f"the trace {stem}.json", say):
             profile.export_chrome_trace(str(stem.with_suffix(".json")))
             stem.with_suffix(".txt").write_text(profile.key_averages().table(sort_by=key, row_limit=30))
-            say(f"traced {counted(steps, 'step')}: {stem}.txt and {stem}.json (open it in ui.perfetto.dev)")
+            say(f"traced {counted(traced, 'step')}{short}: {stem}.txt and {stem}.json (open it in ui.perfetto.dev)")
 
-    schedule = torch.profiler.schedule(wait=WAIT, warmup=1, active=steps, repeat=1)
+    schedule = torch.profiler.schedule(wait=WAIT, warmup=WARMUP, active=steps, repeat=1)
     return torch.profiler.profile(activities=kinds, schedule=schedule, on_trace_ready=write)
 
 

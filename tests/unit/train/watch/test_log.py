@@ -63,13 +63,17 @@ def test_a_full_disk_is_said_once_and_no_line_is_lost(
     assert said.count("No space left on device") == 1 and "with the 2 lines that waited" in said
 
 
-def test_lines_that_wait_are_written_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_that_wait_are_written_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     log = Log(tmp_path, CONFIG, 0)
     with monkeypatch.context() as patch:
         patch.setattr(lines, "append_whole", full)
         log.record(1, 9, PACE)
+        log.record(2, 9, PACE)
     log.close()
-    assert [line["step"] for line in parsed(tmp_path / "log.jsonl")] == [1]
+    assert [line["step"] for line in parsed(tmp_path / "log.jsonl")] == [1, 2]
+    assert "is written again, with the 2 lines that waited" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
