@@ -15,7 +15,7 @@ from typing import Any
 
 from yarl import URL
 
-from majolica.config.fetch import FetchConfig
+from majolica.config.fetch import FetchConfig, PictureConfig
 from majolica.data.fetch.download import Body, Downloader, TimeLeft
 from majolica.data.fetch.hosts import Hosts
 from majolica.data.fetch.picture import make_picture, set_up_decoders, unpack
@@ -57,6 +57,7 @@ def crawl(config: FetchConfig, plan: FetchPlan, shards: Sequence[int], report: R
 class _Crawl:
     def __init__(self, config: FetchConfig, plan: FetchPlan, report: ReportTotals) -> None:
         self._config, self._plan, self._report_totals = config, plan, report
+        self._picture = PictureConfig(**plan.picture)  # a command that only goes on need not repeat these settings
         self._folder = Path(config.out)
         self._totals = Totals()
         self._threads = ThreadPoolExecutor(config.threads or cores(), thread_name_prefix="majolica-decode")
@@ -66,7 +67,7 @@ class _Crawl:
 
     async def run(self, shards: Sequence[int]) -> list[dict[str, Any]]:
         raise_file_limit(4 * self._config.web.connections + 1024)
-        set_up_decoders(self._config.picture)
+        set_up_decoders(self._picture)
         for shard in shards:
             _, start, stop = self._plan.place(shard)
             self._totals.rows += stop - start
@@ -165,7 +166,7 @@ class _Crawl:
         try:
             data = unpack(body.data, body.encoding, self._most)
             with self._memory.lease() as reserve:
-                result = shard.store(make_picture(data, self._config.picture, WEB, reserve))
+                result = shard.store(make_picture(data, self._picture, WEB, reserve))
         except Failure as failure:
             result = FetchResult(failure.status, failure.reason)
         result.bytes, result.final_url = len(body.data), body.url

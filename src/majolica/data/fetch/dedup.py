@@ -39,7 +39,7 @@ _LOSS = np.dtype([("shard", "<u4"), ("row", "<u4"), ("first_shard", "<u4"), ("fi
 def drop_duplicates(folder: Path, plan: FetchPlan, per_part: int = PER_PART, say: Callable[[str], None] = print) -> int:
     """Remove pictures from the finished shards if an earlier key has the same bytes, and return how many these were.
 
-    It may be killed and repeated safely, because a tar is rewritten before its table says so.
+    It may be killed and repeated safely, because the table of a shard, which says what is left to do, is written last.
     """
     last = plan.generations[-1]
     shards = range(last.first + last.shards)
@@ -101,7 +101,7 @@ def _losses(entries: NDArray[Any]) -> NDArray[Any]:
 
 
 def _rewrite(folder: Path, plan: FetchPlan, losses: NDArray[Any]) -> None:
-    """Remove the rows of `losses`, which are all of one shard, from its tar; then update its table and statistics."""
+    """Remove the rows of `losses`, which are all of one shard, from its tar; then update statistics and table."""
     name = plan.name(int(losses["shard"][0]))
     table = pq.read_table(folder / f"{name}.parquet")
     keys = table.column("key").to_pylist()
@@ -119,10 +119,10 @@ def _rewrite(folder: Path, plan: FetchPlan, losses: NDArray[Any]) -> None:
     for column, values in (("status", words), ("duplicate_of", copies)):
         place = table.column_names.index(column)
         table = table.set_column(place, column, pa.array(values, pa.string()))
-    with shard_file(folder / f"{name}.parquet") as file:
-        pq.write_table(table, file, compression="zstd")
     statistics = _stats(folder, plan, int(losses["shard"][0])) | count_statuses(words, stored)
     write_atomic(stats_path(folder, name), json.dumps(statistics, indent=2))
+    with shard_file(folder / f"{name}.parquet") as file:
+        pq.write_table(table, file, compression="zstd")
 
 
 def _filter_tar(path: Path, gone: Mapping[str, str]) -> None:

@@ -83,6 +83,7 @@ def make_plan(config: FetchConfig) -> FetchPlan:
     folder = Path(config.out)
     known = load_plan(folder)
     if known and not config.input:
+        _refuse_other_settings(folder, known, config)
         return known
     sources = find_sources(config.input)
     rows = sum(source.rows for source in sources)
@@ -102,7 +103,7 @@ def make_plan(config: FetchConfig) -> FetchPlan:
         save_plan(folder, plan)
         return plan
     if replace(known, generations=known.generations[:1]) != plan:
-        raise UserError(f"{folder} was begun with {_difference(known, plan)}: use another --out, or the same settings")
+        raise _other_settings(folder, known, plan)
     return known
 
 
@@ -134,6 +135,31 @@ def unfinished_shards(folder: Path, plan: FetchPlan) -> list[int]:
 def _generation(known: dict[str, Any]) -> Generation:
     sources = tuple(Source(**one) for one in known["sources"])
     return Generation(sources, Columns(**known["columns"]), known["first"], known["shards"])
+
+
+def _refuse_other_settings(folder: Path, known: FetchPlan, config: FetchConfig) -> None:
+    """Raise UserError if `config`, which names no input, asks for anything else than the plan `known`.
+
+    A setting with its usual value asks for nothing, because the command need not repeat what the folder was begun with.
+    """
+    usual = FetchConfig()
+    wanted, plain = asdict(config.picture), asdict(usual.picture)
+    picture = {name: value if value != plain[name] else known.picture.get(name) for name, value in wanted.items()}
+    first = known.generations[0]
+    columns = Columns(config.url_column or first.columns.url, config.caption_column or first.columns.caption)
+    asked = replace(
+        known,
+        picture=picture,
+        generations=(replace(first, columns=columns), *known.generations[1:]),
+        per_shard=config.per_shard if config.per_shard != usual.per_shard else known.per_shard,
+        empty_captions=config.empty_captions if config.empty_captions != usual.empty_captions else known.empty_captions,
+    )
+    if asked != known:
+        raise _other_settings(folder, known, asked)
+
+
+def _other_settings(folder: Path, known: FetchPlan, plan: FetchPlan) -> UserError:
+    return UserError(f"{folder} was begun with {_difference(known, plan)}: use another --out, or the same settings")
 
 
 def _difference(known: FetchPlan, plan: FetchPlan) -> str:

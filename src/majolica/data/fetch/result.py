@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from majolica.data.fetch import status
+from majolica.data.store.field_names import rename_taken
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ OURS = ("key", "url", "caption", "caption_base64", "retry", *FIELDS)
 def keep_columns(rows: pa.Table) -> pa.Table:
     """Return the columns of `rows` without URL and caption, renamed if one of our columns has the same name."""
     rest = rows.drop_columns(["url", "caption"])
-    return rest.rename_columns([f"source_{name}" if name in OURS else name for name in rest.column_names])
+    return rest.rename_columns(rename_taken(rest.column_names, OURS))
 
 
 def count_statuses(words: Sequence[str], stored: Sequence[int | None]) -> dict[str, Any]:

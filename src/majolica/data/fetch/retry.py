@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,20 +39,26 @@ def add_retries(folder: Path, plan: FetchPlan) -> FetchPlan:
 
 def _collect(folder: Path, plan: FetchPlan, last: Generation, path: Path) -> int:
     """Write the rows that are to be asked again to `path`, shard by shard, and return how many there are."""
-    writer: pq.ParquetWriter | None = None
+    tables = [folder / f"{plan.name(shard)}.parquet" for shard in range(last.first, last.first + last.shards)]
     rows = 0
     with shard_file(path) as file:
-        try:
-            for shard in range(last.first, last.first + last.shards):
-                failed = _failed_rows(pq.read_table(folder / f"{plan.name(shard)}.parquet"))
-                writer = writer or pq.ParquetWriter(file, failed.schema, compression="zstd")
+        schema = _schema(tables)
+        with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+            for table in tables:
+                failed = _failed_rows(pq.read_table(table))
                 if failed.num_rows:
-                    writer.write_table(failed.cast(writer.schema))
+                    whole = pa.concat_tables([schema.empty_table(), failed], promote_options="permissive")
+                    writer.write_table(whole.cast(schema))
                     rows += failed.num_rows
-        finally:
-            if writer is not None:
-                writer.close()
     return rows
+
+
+def _schema(tables: Sequence[Path]) -> pa.Schema:
+    """Return the columns of `_failed_rows` of all tables, because some files of the input may have more than others."""
+    joined = pa.unify_schemas([pq.read_schema(table) for table in tables], promote_options="permissive")
+    front = [pa.field("url", pa.string()), pa.field("caption", pa.binary()), pa.field("retry_of", pa.string())]
+    known = (*OURS, "retry_of")
+    return pa.schema([*front, *(pa.field(one.name, one.type) for one in joined if one.name not in known)])
 
 
 def _failed_rows(table: pa.Table) -> pa.Table:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from majolica.data.store.arrow import as_bytes
+from majolica.data.store.field_names import rename_taken
 from majolica.data.store.table_kind import HEAD, explain_not_parquet, explain_text_tables
 from majolica.errors import UserError
 
@@ -35,10 +36,10 @@ class Columns:
 
 
 def find_sources(patterns: Sequence[str]) -> list[Source]:
-    """The files that `patterns` (files, folders, globs, URLs of fsspec) name, each sorted, and their rows."""
+    """The files that `patterns` (files, folders, globs, URLs of fsspec) name, each sorted and once, and their rows."""
     if not patterns:
         raise UserError("nothing to fetch: give parquet files with --input")
-    paths = [path for pattern in patterns for path in _expand(pattern)]
+    paths = list(dict.fromkeys(path for pattern in patterns for path in _expand(pattern)))
     if not paths:
         raise UserError(f"no parquet file matches {', '.join(patterns)}")
     with ThreadPoolExecutor(8) as pool:
@@ -105,8 +106,9 @@ def _rename(table: pa.Table, columns: Columns, path: str) -> pa.Table:
             front.append(as_bytes(column))  # one type in every file
         except pa.ArrowException:
             raise UserError(f"{path}: the column {name!r} is {column.type}, not text") from None
-    rest = [name for name in table.column_names if name not in (columns.url, columns.caption, "url", "caption")]
-    return pa.table([*front, *(table.column(name) for name in rest)], names=["url", "caption", *rest])
+    rest = [name for name in table.column_names if name not in (columns.url, columns.caption)]
+    names = ["url", "caption", *rename_taken(rest, ("url", "caption"))]
+    return pa.table([*front, *(table.column(name) for name in rest)], names=names)
 
 
 def _expand(pattern: str) -> list[str]:

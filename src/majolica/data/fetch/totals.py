@@ -42,6 +42,13 @@ class Totals:
         self.bytes += statistics["bytes"]
         self.statuses.update(statistics["status_dict"])
 
+    def forget_retried(self, statistics: dict[str, Any]) -> None:
+        """Leave out the rows of a finished shard that a later generation has asked again."""
+        again = {word: count for word, count in statistics["status_dict"].items() if status.may_pass(word)}
+        self.done -= sum(again.values())
+        self.statuses.subtract(again)
+        self.statuses = +self.statuses
+
     def describe_pace(self) -> str:
         """Return one line: how fast it goes, with what success, and what fails most."""
         seconds = max(time.monotonic() - self.started, 1e-3)
@@ -56,13 +63,17 @@ ReportTotals = Callable[[Totals], None]
 
 
 def read_totals(folder: Path, plan: FetchPlan) -> Totals:
-    """Return the counts of all finished shards of a folder."""
+    """Return the counts of all finished shards of a folder. A row that was asked again counts once, by its last
+    answer."""
     totals = Totals()
     last = plan.generations[-1]
     for shard in range(last.first + last.shards):
         path = stats_path(folder, plan.name(shard))
         if path.exists():
-            totals.add_shard(json.loads(path.read_text()))
+            statistics = json.loads(path.read_text())
+            totals.add_shard(statistics)
+            if shard < last.first:
+                totals.forget_retried(statistics)
     totals.rows = totals.done
     if totals.statuses[status.SUCCESS]:
         totals.silent = sum(tar.empty for tar in open_catalogue(folder).tars)

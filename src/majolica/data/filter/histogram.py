@@ -63,9 +63,12 @@ class Histogram:
 SIDE = "CASE WHEN width IS NOT NULL THEN least(height, width + 0 * height) END"
 """SQL for the shorter side, NULL where either side is."""
 
+ASPECT = "CASE WHEN width IS NOT NULL AND height IS NOT NULL THEN greatest(width, height) / least(width, height) END"
+"""SQL for the longer side over the shorter, NULL where either is; greatest() and least() ignore NULLs."""
+
 HISTOGRAMS = {
     "side": Histogram("Shorter side", SIDE, 32, 8192, log=True, unit="px", whole=True),
-    "aspect": Histogram("Longer side over shorter", "greatest(width, height) / least(width, height)", 1, 8, log=True),
+    "aspect": Histogram("Longer side over shorter", ASPECT, 1, 8, log=True),
     "chars": Histogram("Characters of a caption", "chars", 4, 4096, log=True, whole=True),
     "similarity": Histogram("Image-text similarity", "similarity", 0.1, 0.5),
     "punsafe": Histogram("Probability of unsafe content", "punsafe", 0, 1),

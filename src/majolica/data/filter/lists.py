@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from majolica.data.filter.order import HIGH, LOW, digest_sql
 from majolica.data.filter.storage import attach, find_inputs, open_file
 from majolica.data.filter.work import Job, run_once
 from majolica.errors import UserError
+from majolica.plurals import counted, plural
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -23,18 +26,22 @@ BLOCKED, OPTED_DOMAINS, OPTED_URLS = range(3)
 The first two have a column domain, the last has h and g.
 """
 
+log = logging.getLogger(__name__)
+_NO_DOMAIN = re.compile(r"[\s/:?#@]")
 PARQUET = (".parquet", ".parq")
 
 
 def make_lists(job: Job) -> None:
     """Write the tables that the configuration asks for."""
     domain = job.config.rules.domain
-    blocked = [*domain.blocked, *(line for path in domain.blocked_files for line in _lines(path))]
+    blocked = [_check_domain(entry, "--rules.domain.blocked") for entry in domain.blocked]
+    blocked += [_check_domain(line, path) for path in domain.blocked_files for line in _lines(path)]
     if blocked:
         run_once(job, "lists", BLOCKED, lambda beside: _write(job, _DOMAINS, blocked, [], beside))
     if domain.opt_out_files:
         tables = [path for path in domain.opt_out_files if path.endswith(PARQUET)]
-        lines = [line for path in domain.opt_out_files if path not in tables for line in _lines(path)]
+        texts = [path for path in domain.opt_out_files if path not in tables]
+        lines = [line if "://" in line else _check_domain(line, path) for path in texts for line in _lines(path)]
         run_once(job, "lists", OPTED_DOMAINS, lambda beside: _write(job, _DOMAINS, lines, tables, beside))
         urls = _URLS.format(digest=digest_sql("entry", job.config.sample.seed), high=HIGH, low=LOW)
         run_once(job, "lists", OPTED_URLS, lambda beside: _write(job, urls, lines, tables, beside))
@@ -73,8 +80,23 @@ def _write(job: Job, query: str, lines: Sequence[str], tables: Sequence[str], be
         connection.register("lines", pa.table({"entry": pa.array(lines, pa.string())}))
         parts = ["SELECT entry FROM lines", *(part for path in tables for part in _columns(connection, path))]
         connection.execute(f"CREATE TEMP VIEW entries AS {' UNION ALL '.join(parts)}")
+        if query == _DOMAINS:
+            _warn_of_strangers(connection)
         connection.execute(f"COPY ({query}) {copy_to(beside, row_group=20_480)}")
         return {"entries": fetch_scalar(connection, "SELECT count(*) FROM entries")}
+
+
+def _warn_of_strangers(connection: DuckDBPyConnection) -> None:
+    """Warn of entries that are neither URLs nor domains. They come from tables, because lines of text are checked."""
+    strange = f"NOT contains(entry, '://') AND regexp_matches(entry, {quote_sql(_NO_DOMAIN.pattern)})"
+    ((number, example),) = connection.execute(f"SELECT count(*), min(entry) FROM entries WHERE {strange}").fetchall()
+    if number:
+        log.warning(
+            "%s of the opt-out lists %s neither a URL with its scheme nor a domain, and will match nothing: %.80r",
+            counted(number, "entry", "entries"),
+            plural(number, "is", "are"),
+            example,
+        )
 
 
 def _columns(connection: DuckDBPyConnection, path: str) -> list[str]:
@@ -94,12 +116,22 @@ def _columns(connection: DuckDBPyConnection, path: str) -> list[str]:
     return out
 
 
+def _check_domain(entry: str, where: str) -> str:
+    """Return `entry`. Raises UserError if it cannot be a domain, because it would match nothing without a word."""
+    if _NO_DOMAIN.search(entry):
+        raise UserError(
+            f"{where}: {entry[:80]!r} is no domain and would match nothing: give domains such as example.org, without"
+            " scheme, port, path or anything behind them (a list of opt-outs may hold whole URLs too: https://...)"
+        )
+    return entry
+
+
 def _lines(path: str) -> list[str]:
     """The lines of a text file, stripped, without empty ones and comments (#)."""
     with open_file(path) as file:
         data: bytes = file.read()
     try:
-        lines = [line.strip() for line in data.decode("utf-8").splitlines()]
+        lines = [line.strip() for line in data.decode("utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text: give one URL or domain on each line") from error
     return [line for line in lines if line and not line.startswith("#")]

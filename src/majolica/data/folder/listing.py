@@ -79,8 +79,12 @@ def _table(source: Path, config: ShardConfig) -> Iterator[ListedRow]:
             if problem := _no_header(source, _first_line(source)):
                 raise UserError(problem)
             return
-        path = _column(source, list(first), config.path_column, PATHS, "paths", "--path-column")
-        caption = _caption_column(source, list(first), config)
+        # Each line of JSON names its own fields, so the first of them may lack some.
+        names = (
+            list(first) if read is not _json_lines else list(dict.fromkeys(key for row in read(source) for key in row))
+        )
+        path = _column(source, names, config.path_column, PATHS, "paths", "--path-column")
+        caption = _caption_column(source, names, config)
         while first is not None:
             others = {name: value for name, value in first.items() if name not in (path, caption) and value is not None}
             kept = {name: _decode(value, "backslashreplace") for name, value in others.items()}
@@ -172,10 +176,16 @@ def _decode(value: Any, errors: str) -> Any:
 def _csv(source: Path) -> Iterator[ListedRow]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a caption of some megabytes is unusual, but no error
     with source.open(encoding="utf-8-sig", newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t" if source.suffix.lower() == ".tsv" else ","):
-            yield {
-                name: value for name, value in row.items() if isinstance(name, str)
-            }  # the name None stands for surplus fields
+        reader = csv.DictReader(file, delimiter="\t" if source.suffix.lower() == ".tsv" else ",")
+        for row in reader:
+            surplus: Any = row.pop(None, None)  # the cells beyond the named columns
+            if surplus and any(surplus):
+                raise UserError(
+                    _no_header(source, reader.fieldnames or [])
+                    or f"{source}, line {reader.line_num}: there are more cells than the first line names columns"
+                    f" ({', '.join(surplus)[:40]!r} is left over): put a caption that holds the separator in quotes"
+                )
+            yield dict(row)
 
 
 def _json_lines(source: Path) -> Iterator[ListedRow]:

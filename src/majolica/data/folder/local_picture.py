@@ -15,6 +15,7 @@ from majolica.data.folder.listing import ListedRow
 from majolica.data.pictures.memory import MemoryBudget
 from majolica.data.pictures.opening import LOCAL
 from majolica.data.store.caption_text import CAPTION_FIELDS, field_caption, is_blank
+from majolica.data.store.field_names import rename_taken
 from majolica.data.store.index import kind_of
 from majolica.data.store.record import Record
 
@@ -53,7 +54,7 @@ def sample(row: ListedRow, folder: Path, config: ShardConfig) -> Record:
         "phash": picture.phash,
         **({"colour_note": picture.note} if picture.note else {}),
     }
-    return Record(picture.data, picture.extension, caption, {**_prefix_fields(beside), **known})
+    return Record(picture.data, picture.extension, caption, {**_prefix_fields(beside, caption), **known})
 
 
 def rules(config: ShardConfig) -> PictureConfig:
@@ -143,6 +144,12 @@ def _sidecar(path: Path) -> tuple[dict[str, Any], str]:
     return (known, "") if isinstance(known, dict) else ({}, f"{name} is JSON, but no object with a field caption")
 
 
-def _prefix_fields(beside: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in beside.items() if name not in CAPTION_FIELDS}
-    return {f"source_{name}" if name in _OURS else name: value for name, value in kept.items()}
+def _prefix_fields(beside: dict[str, Any], caption: str) -> dict[str, Any]:
+    """Return the metadata under the names that they are kept by, without fields that only repeat the caption."""
+    ours = dict.fromkeys((*_OURS, *CAPTION_FIELDS))
+    kept = {
+        name: value
+        for name, value in beside.items()
+        if not (name in CAPTION_FIELDS and isinstance(value, str) and value.strip() == caption)
+    }
+    return dict(zip(rename_taken(list(kept), ours), kept.values(), strict=True))

@@ -85,7 +85,7 @@ class Reader:
         self._how: Fit = config.fit
         self._memory = MemoryBudget(round(config.decode_gb * 1e9))
         self._named: set[tuple[int, int]] = set()
-        self._cache: dict[tuple[int, int], _Sample | str] = {}
+        self._cache: dict[tuple[int, int, Shape], _Sample | str] = {}
 
     def row(self, request: SampleRequest, image_3HW: Tensor) -> Row:
         """Read a row, and write its picture into `image_3HW` (uint8).
@@ -119,7 +119,7 @@ class Reader:
 
     def _sample(self, source: int, sample: int, shape: Shape, reserve: Reserve) -> _Sample | str:
         """Return a sample, or the reason why it cannot be read."""
-        key = (source, sample)
+        key = (source, sample, shape)  # a sample that stands for another may be needed in the shape of that one
         if key in self._cache:
             return self._cache[key]
         found: _Sample | str
@@ -128,8 +128,8 @@ class Reader:
             found = _Sample(decode(pair.image, _enlarge(shape, self._scale), self._how, reserve), pair.caption, columns)
         except BadSample as bad:
             found = str(bad)
-            if key not in self._named:
-                self._named.add(key)
+            if (source, sample) not in self._named:
+                self._named.add((source, sample))
                 log.warning("%s is replaced: %s", self._sets[source].place_of(sample), explain_sample(bad))
         if self._caches:
             self._cache[key] = found

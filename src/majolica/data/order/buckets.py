@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from majolica.config.picture_size import LONGEST_ASPECT
 from majolica.data.counter import I64, mix
-from majolica.data.order.mixture import Mixture
+from majolica.data.order.mixture import Mixture, find_starved, normalise
 from majolica.data.order.reading_order import ReadingOrder
 from majolica.data.order.shares import Shares
 
@@ -24,6 +24,8 @@ Grid = tuple[int, int]
 
 BLOCK = 1000
 """Units in a block; each bucket has an exact quota of units in it."""
+LONG_BLOCK = 10_000
+"""Units in a block if `BLOCK` are too few for the smallest bucket."""
 
 
 def list_grids(side: int) -> list[Grid]:
@@ -52,7 +54,8 @@ class BucketOrder:
         start = [sum(_parts(shares.start, self._members[b], buckets)) for b in filled]
         end = [sum(_parts(shares.end, self._members[b], buckets)) for b in filled]
         self._filled = np.array(filled)
-        self._turns = Mixture(start, end, -(-shares.over // unit), seed, BLOCK) if len(filled) > 1 else None
+        over = -(-shares.over // unit)
+        self._turns = Mixture(start, end, over, seed, _block(start, end), rare="enlarge") if len(filled) > 1 else None
         parts = [(a / sum(start) + b / sum(end)) / 2 for a, b in zip(start, end, strict=True)]
         self._orders = [self._order(b, buckets, shares, part, seed) for b, part in zip(filled, parts, strict=True)]
 
@@ -82,7 +85,15 @@ class BucketOrder:
         start, end = (_parts(weights, members, buckets) for weights in (shares.start, shares.end))
         inner = Shares(tuple(start[s] for s in have), tuple(end[s] for s in have), round(shares.over * part))
         sizes = [len(members[s]) for s in have]
-        return ReadingOrder(sizes, inner, int(mix(seed, 4, bucket).astype(np.int64))), np.array(have)
+        return ReadingOrder(sizes, inner, int(mix(seed, 4, bucket).astype(np.int64)), "enlarge"), np.array(have)
+
+
+def _block(start: Sequence[float], end: Sequence[float]) -> int:
+    """Return how many units a block has: more than usual if a bucket of few pictures would have no place in it.
+
+    A bucket that is still too small comes once in a block, so that one odd picture is no reason to refuse the rest.
+    """
+    return LONG_BLOCK if find_starved(normalise(end if any(end) else start)[None], BLOCK).any() else BLOCK
 
 
 def _parts(weights: Sequence[float], members: Sequence[I64], buckets: Sequence[I64]) -> list[float]:

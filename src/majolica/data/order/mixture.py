@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from majolica.data.order.permutation import permute
 from majolica.errors import UserError
 
 F64 = NDArray[np.float64]
+
+Rare = Literal["refuse", "enlarge"]
+"""What becomes of a share that is too small to be kept."""
 
 BLOCK = 10_000
 """Rounds in a block. Shares are kept to within 1 / BLOCK."""
@@ -40,6 +44,7 @@ class Mixture:
         seed: int,
         block: int = BLOCK,
         streams: int = 1,
+        rare: Rare = "refuse",
     ) -> None:
         self.seed, self.block, self.streams = seed, block, streams
         changing = -(-over // (block * streams))
@@ -48,7 +53,7 @@ class Mixture:
         place = ((np.arange(changing + 1) + 0.5) / max(1, changing)).clip(max=1)[:, None]
         shares = (1 - place) * normalise(start) + place * normalise(end)
         shares[changing] = normalise(end)
-        self._quota = round_shares(shares, block)
+        self._quota = round_shares(shares, block, rare)
         """Places of each source `(K, S)` in one stream: a row for each block in which shares change, and one row for
         all blocks that follow."""
         self._before = np.vstack((np.zeros_like(self._quota[:1]), self._quota[:-1].cumsum(0)))
@@ -173,24 +178,39 @@ def normalise(weights: Sequence[float]) -> F64:
     return shares
 
 
-def round_shares(shares_KS: F64, block: int) -> I64:
+def round_shares(shares_KS: F64, block: int, rare: Rare = "refuse") -> I64:
     """Return the shares as whole numbers `(K, S)` that sum to `block` in each row, by largest remainders.
 
-    Raises UserError if a share above 0 gets nothing at all.
+    If a share above 0 gets nothing at all in the end, this raises UserError, or with `rare` "enlarge" gives each share
+    above 0 at least one place, which the largest share of its row lacks.
     """
+    whole, starved = _take_remainders(shares_KS, block), find_starved(shares_KS, block)
+    if starved.any() and rare == "enlarge":
+        none_KS = (shares_KS > 0) & (whole == 0)
+        whole += none_KS
+        whole[np.arange(len(whole)), whole.argmax(1)] -= none_KS.sum(1)
+    elif starved.any():
+        raise UserError(
+            f"source {int(starved.argmax())} has a share of {shares_KS[-1][starved][0]:.2g} of the mixture, "
+            f"and {1 / block:g} is the smallest that can be kept: raise its weight or leave it out"
+        )
+    return whole
+
+
+def find_starved(shares_KS: F64, block: int) -> NDArray[np.bool_]:
+    """Return which shares of the last row are above 0 and get nothing of a block `(S,)`."""
+    found: NDArray[np.bool_] = (shares_KS[-1] > 0) & (_take_remainders(shares_KS[-1:], block)[0] == 0)
+    return found
+
+
+def _take_remainders(shares_KS: F64, block: int) -> I64:
     exact = shares_KS * block
-    whole = np.floor(exact).astype(np.int64)
+    whole: I64 = np.floor(exact).astype(np.int64)
     missing = block - whole.sum(1)
     order = np.argsort(-(exact - whole), axis=1, kind="stable")
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, np.arange(order.shape[1])[None].repeat(len(order), 0), 1)
     whole += rank < missing[:, None]
-    starved = (shares_KS[-1] > 0) & (whole[-1] == 0)
-    if starved.any():
-        raise UserError(
-            f"source {int(starved.argmax())} has a share of {shares_KS[-1][starved][0]:.2g} of the mixture, "
-            f"and {1 / block:g} is the smallest that can be kept: raise its weight or leave it out"
-        )
     return whole
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from majolica.data.counter import I64, mix
-from majolica.data.order.mixture import BLOCK, Mixture
+from majolica.data.order.mixture import BLOCK, Mixture, Rare
 from majolica.data.order.permutation import STREAM_WINDOW, WINDOW, sample_index, shuffle, streams_of
 from majolica.data.order.shares import Shares
 
@@ -22,12 +22,12 @@ class ReadingOrder:
     Over all streams together, every sample of a source is read once before any is read twice.
     """
 
-    def __init__(self, sizes: Sequence[int], shares: Shares, seed: int) -> None:
+    def __init__(self, sizes: Sequence[int], shares: Shares, seed: int, rare: Rare = "refuse") -> None:
         self.sizes, self.seed = tuple(sizes), seed
         self.streams = streams_of(sum(sizes))
         self._mixture = None
         if len(sizes) > 1:
-            self._mixture = Mixture(shares.start, shares.end, shares.over, seed, BLOCK, self.streams)
+            self._mixture = Mixture(shares.start, shares.end, shares.over, seed, BLOCK, self.streams, rare)
         self._runs = lru_cache(maxsize=64)(self._stream_runs)
 
     def locate(self, positions: I64) -> tuple[I64, I64]:

@@ -8,6 +8,7 @@ from typing import Any
 from majolica.config.data import DataConfig
 from majolica.config.sources import sources_of, spell_place_options
 from majolica.errors import UserError
+from majolica.plurals import counted
 
 State = dict[str, Any]
 
@@ -70,9 +71,15 @@ def check_order(saved: State, here: State) -> list[str]:
 def saved_unit(saved: State, order: State, unit: int) -> int:
     """Return how many neighbouring positions share a bucket. It is the number of the saved run, in place of `unit`.
 
-    Raises UserError if that is impossible.
+    Raises UserError if that is impossible, because rows of two buckets would be in one batch.
     """
     before = int(saved.get("order", order)["unit"]) if order["shapes"] else 0
+    if before and saved["position"] % unit and not before % unit:  # it went on with smaller batches meanwhile
+        raise UserError(
+            "with --data.buckets all rows of a global micro-batch have one shape, and --train.batch x --train.processes"
+            f" is now {unit}, which does not divide the {counted(saved['position'], 'sample')} that the saved run read:"
+            " choose them as they were when it was saved"
+        )
     if before and before % unit:
         raise UserError(
             f"with --data.buckets all rows of a global micro-batch of the saved run ({before:,}) have one shape, and"

@@ -13,7 +13,7 @@ from majolica.data.pictures import faults
 from majolica.data.pictures.colour import to_srgb
 from majolica.data.pictures.depth import is_deep, to_8_bits
 from majolica.data.pictures.faults import BadPicture, to_one_line
-from majolica.data.pictures.orientation import TURNS, is_sideways, orientation_of
+from majolica.data.pictures.orientation import TURNS, is_sideways, late_orientation, orientation_of
 
 WEB = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP")
 """Formats of the web. There are no more, because each further decoder is one more target for hostile files."""
@@ -100,8 +100,14 @@ def _recognise_format(head: bytes) -> str:
     return "HTML" if re.match(rb"<!doctype html|<html|<head|<body", text) else ""
 
 
-def upright_size(data: bytes) -> tuple[int, int]:
-    """Return height and width of the upright picture, from its header alone. Raises BadPicture."""
+def upright_size(data: bytes, tail: bytes = b"") -> tuple[int, int]:
+    """Return height and width of the upright picture without decoding it. Raises BadPicture.
+
+    `data` may be the beginning of its file. Then `tail` is the end of it, where a PNG may have its orientation.
+    """
     opened = open_picture(data)
     width, height = opened.size
-    return (width, height) if is_sideways(orientation_of(opened)) else (height, width)
+    orientation = orientation_of(opened)
+    if orientation == 1 and opened.format == "PNG":
+        orientation = late_orientation(tail or data)
+    return (width, height) if is_sideways(orientation) else (height, width)

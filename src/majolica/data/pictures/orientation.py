@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,18 @@ def orientation_of(opened: Any) -> int:
     except Exception:  # damaged EXIF data are treated as missing
         return 1
     return found if found in TURNS else 1
+
+
+def late_orientation(tail: bytes) -> int:
+    """Return the orientation in an eXIf chunk behind the pixels of a PNG, of which `tail` is the end; 1 if there is
+    none."""
+    place = tail.rfind(b"eXIf")
+    if place < 4:
+        return 1
+    (size,) = struct.unpack_from(">I", tail, place - 4)
+    end = place + 4 + size
+    found = end + 4 <= len(tail) and struct.pack(">I", zlib.crc32(tail[place:end])) == tail[end : end + 4]
+    return read_orientation(tail[place + 4 : end]) if found else 1
 
 
 def turn_pixels(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:

@@ -16,18 +16,22 @@ from majolica.data.store.local import Opened
 from majolica.errors import UserError
 from majolica.files import write_atomic
 
-MAGIC = b"MJLDIM02"
+MAGIC = b"MJLDIM03"
 HEAD = 4096
 """Bytes that hold the dimensions of most pictures. If they do not, the whole picture is read."""
 
+TAIL = 65_536
+"""Bytes at the end of a PNG in which its orientation is looked for."""
 
-def read_dimensions(opened: Opened, path: Path | None, size: int) -> NDArray[np.uint16]:
+
+def read_dimensions(opened: Opened, path: Path | None, size: int, mtime: int) -> NDArray[np.uint16]:
     """Return height and width `(N, 2)` of the samples of a tar of `size` bytes; (1, 1) for what is no picture.
 
-    They are kept in the file `path`, if one is given.
+    They are kept in the file `path`, if one is given. They are read again if the tar was changed since, which its
+    `mtime` (in ns) tells; its size does not, because tars are filled up to a multiple of 10,240 bytes.
     """
     count = len(opened.rows)
-    head = MAGIC + struct.pack("<qq", size, count)
+    head = MAGIC + struct.pack("<qqq", size, mtime, count)
     if path and path.exists():
         saved = path.read_bytes()
         if saved[: len(head)] == head and len(saved) == len(head) + 4 * count:
@@ -44,7 +48,9 @@ def _read_size(opened: Opened, offset: int, size: int) -> tuple[int, int]:
         warnings.simplefilter("ignore")
         for length in (min(HEAD, size), size):
             try:
-                height, width = upright_size(opened.read(offset, length))
+                head = opened.read(offset, length)
+                behind = min(TAIL, size - length) if head.startswith(b"\x89PNG") else 0
+                height, width = upright_size(head, opened.read(offset + size - behind, behind) if behind else b"")
             except Exception:  # the picture is cut short, or it is none
                 continue
             return min(height, 65535), min(width, 65535)

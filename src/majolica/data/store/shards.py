@@ -125,7 +125,7 @@ class ShardSet:
             opened = self._tars.open(tar)
         except OSError as error:
             raise UserError(f"cannot read {tar.name} in {self.folder}: {error.strerror}") from error
-        return read_dimensions(opened, path, tar.size)[self._numbered(opened.rows)]
+        return read_dimensions(opened, path, tar.size, tar.mtime)[self._numbered(opened.rows)]
 
     def open_tar(self, tar: int) -> Opened:
         """Return a tar, by its place among `tars`, ready to be read; its rows are in the order of the numbers of the

@@ -93,6 +93,29 @@ def test_bad_lists(tmp_path: Path, read: Any, small: Any) -> None:
     (tmp_path / "b.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match="not UTF-8 text: give one URL or domain on each line"):
         left(DomainRule(blocked_files=(str(tmp_path / "b.txt"),)), tmp_path, read, small)
+    for line in ("https://bad.org", "0.0.0.0 bad.org", "bad.org/1", "bad.org:80", "bad.org # why"):
+        (tmp_path / "b.txt").write_text(f"good.net\n{line}\n")
+        with pytest.raises(UserError, match=f"b.txt: '{line}' is no domain and would match nothing"):
+            left(DomainRule(blocked_files=(str(tmp_path / "b.txt"),)), tmp_path, read, small)
+    with pytest.raises(UserError, match=r"b\.txt: 'bad\.org # why' is no domain"):
+        left(DomainRule(opt_out_files=(str(tmp_path / "b.txt"),)), tmp_path, read, small)
+    with pytest.raises(UserError, match=r"--rules\.domain\.blocked: 'http://bad\.org' is no domain"):
+        left(DomainRule(blocked=("http://bad.org",)), tmp_path, read, small)
     pq.write_table(pa.table({"link": ["x"]}), tmp_path / "o.parquet")
     with pytest.raises(UserError, match="no column url or domain, but link"):
         left(replace(DomainRule(), opt_out_files=(str(tmp_path / "o.parquet"),)), tmp_path, read, small)
+
+
+def test_the_first_line_counts_behind_a_byte_order_mark(tmp_path: Path, read: Any, small: Any) -> None:
+    (tmp_path / "list.txt").write_text("bad.org\n", encoding="utf-8-sig")
+    _, gone = left(DomainRule(opt_out_files=(str(tmp_path / "list.txt"),)), tmp_path, read, small)
+    assert gone == {"domain opted out": 3}
+
+
+def test_entries_of_a_table_that_match_nothing_are_told(
+    tmp_path: Path, read: Any, small: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    pq.write_table(pa.table({"domain": ["good.net", "bad.org/1"]}), tmp_path / "o.parquet")
+    left(DomainRule(opt_out_files=(str(tmp_path / "o.parquet"),)), tmp_path, read, small)
+    assert "1 entry of the opt-out lists is neither a URL with its scheme nor a domain" in caplog.text
+    assert "'bad.org/1'" in caplog.text

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import duckdb
 import pytest
 
 from majolica.data.filter.funnel import merge_histograms
-from majolica.data.filter.histogram import BINS, add
+from majolica.data.filter.histogram import BINS, UNKNOWN, add, count_bins
 from majolica.data.filter.page import render_funnel
 from pages import read_page
 
@@ -76,3 +77,11 @@ def test_the_bars_say_which_values_they_count_as_a_reader_expects_them(name: str
     page = render_funnel(found(400) | {"histograms": {name: values}})
     said = re.findall("<title>(.*?): 1 read</title>", page)
     assert len(said) == BINS and [*said[:3], said[-1]] == tips
+
+
+def test_a_picture_with_one_known_side_has_no_known_proportions() -> None:
+    columns = "5 AS chars, 0.5 AS similarity, 0.5 AS punsafe, 0.5 AS pwatermark, 5.0 AS aesthetic"
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE rows AS SELECT 100 AS width, NULL::INTEGER AS height, {columns}")
+        found = count_bins(connection, "rows")
+    assert found["aspect"][UNKNOWN] == found["side"][UNKNOWN] == 1

@@ -83,6 +83,8 @@ def test_bad_tables(folder: Path) -> None:
         ("c.parquet", b"", "cannot read .*c.parquet: Parquet file size is 0 bytes"),
         ("d.parquet", (folder / "a.parquet").read_bytes()[:-9], "cannot read .*d.parquet"),
         ("b.csv", b"path,caption\n\xff\xfe,x\n", "cannot read .*b.csv: .*utf-8"),
+        ("c.csv", b"path,caption\nx.png,a cat, sitting\n", "c.csv, line 2: there are more cells .*' sitting' is left"),
+        ("e.csv", b"path;caption\nx.png;a cat, sitting\n", "separated by semicolons"),
         ("b.jsonl", b'{"path": "x", "caption": "y"}\n{"path"\n', "b.jsonl, line 2: not a JSON mapping"),
         ("c.jsonl", b"[1, 2]\n", "c.jsonl, line 1: not a JSON mapping"),
         ("d.csv", b"", "there are no pictures"),
@@ -114,3 +116,20 @@ def test_tables_without_a_header(folder: Path, name: str, content: str | bytes, 
     with pytest.raises(UserError, match=says) as refused:
         gather(config(folder / name))
     assert "\n" not in str(refused.value)
+
+
+def test_the_first_line_of_json_may_lack_a_caption(folder: Path) -> None:
+    rows = [{"path": "part1/1.png"}, {"path": "part1/4.png", "caption": "a cat"}]
+    (folder / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    gather(replace(config(folder / "a.jsonl"), out=str(folder.parent / "out"), caption=("given", "name")))
+    assert [record.caption for record in records(folder.parent / "out")] == ["1", "a cat"]
+
+
+def test_other_columns_of_captions_are_kept(folder: Path) -> None:
+    row = {"path": "part1/1.png", "prompt": "p", "caption": "c", "text": "p", "width": 9, "source_width": 8}
+    (folder / "a.jsonl").write_text(json.dumps(row))
+    gather(config(folder / "a.jsonl", caption_column="prompt"))
+    (record,) = records(folder / "out")
+    assert record.caption == record.meta["caption"] == "p"
+    assert (record.meta["source_caption"], record.meta["source_source_width"]) == ("c", 9)
+    assert record.meta["source_width"] == 8 and "source_text" not in record.meta

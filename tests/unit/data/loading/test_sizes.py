@@ -11,11 +11,15 @@ import pytest
 import torch
 
 from loaded import loader_of, rows
+from majolica.config.data import DataConfig
 from majolica.config.split import scale_at
 from majolica.data.loading.loader import Batch, Loader, LoaderSizes
+from majolica.data.loading.reader import Reader, SampleRequest
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
+from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
+from picture_files import encoded
 
 Picture = Callable[..., bytes]
 
@@ -105,3 +109,37 @@ def test_buckets_keep_their_order_on_resume_where_the_batch_is_cut_up(tmp_path: 
     assert rows(parts) == rest
     with loader(8) as other, pytest.raises(UserError, match="is now 8: choose them so that their product divides 12"):
         other.load(state)
+
+
+def test_a_batch_that_would_have_rows_of_two_buckets_is_refused(tmp_path: Path, picture: Picture) -> None:
+    """After an odd number of steps with half the batch, the former batch no longer begins with a bucket."""
+    write_shards(
+        tmp_path / "s", [Record(picture(i, *[(64, 32), (32, 64)][i % 2]), "png", str(i), {}) for i in range(60)]
+    )
+    with loader_of(tmp_path / "s", 12, LoaderSizes(8, patch=2), buckets=True) as whole:
+        state = whole.state()
+        with loader_of(tmp_path / "s", 6, LoaderSizes(8, patch=2), buckets=True) as half:
+            half.load(state)
+            next(half)
+            state = half.state()
+            assert half.load(state) == []
+        with pytest.raises(
+            UserError, match="is now 12, which does not divide the 6 samples that the saved run has read"
+        ):
+            whole.load(state)
+
+
+def test_a_cached_sample_does_not_depend_on_the_shape_that_was_wanted_first(tmp_path: Path, picture: Picture) -> None:
+    """A sample that stands for a bad one of another bucket is wanted in two shapes."""
+    noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    write_shards(tmp_path, [Record(encoded(noise), "jpg", "a", {})])
+
+    def read(*sides: int) -> torch.Tensor:
+        with ShardSet(tmp_path) as shards:
+            reader = Reader([shards], 1, 0, DataConfig(shards="s", cache=True))
+            for side in sides:
+                image_3HW = torch.empty(3, side, side, dtype=torch.uint8)
+                reader.row(SampleRequest(0, 0, 0, (side, side), 1), image_3HW)
+        return image_3HW
+
+    assert torch.equal(read(8, 128), read(128))

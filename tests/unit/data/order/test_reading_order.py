@@ -123,3 +123,13 @@ def test_buckets_keep_the_weights_of_the_sources() -> None:
     buckets = [rng.integers(0, 3, 400), rng.integers(1, 4, 300)]
     _, source, _ = BucketOrder(buckets, 4, Shares((3.0, 1.0), (3.0, 1.0)), seed=3, unit=4).locate(np.arange(400_000))
     assert source.mean() == pytest.approx(0.25, abs=0.005)
+
+
+def test_one_odd_picture_is_no_reason_to_refuse_the_others() -> None:
+    """Neither where all sources have few pictures of a shape, nor where only one of them has."""
+    few, many = np.zeros(30_000, np.int64), np.zeros(30_000, np.int64)
+    few[0], many[:15_000] = 1, 1
+    for buckets, shares in (([few], Shares((1.0,), (1.0,))), ([many, few], EVEN)):
+        bucket, source, sample = BucketOrder(buckets, 2, shares, seed=3, unit=2).locate(np.arange(80_000))
+        odd = (source == len(buckets) - 1) & (bucket == 1)
+        assert 0 < odd.sum() < 10 and (sample[odd] == 0).all()

@@ -19,7 +19,9 @@ from majolica.config.data import DataConfig
 from majolica.data.loading.loader import Loader, LoaderSizes
 from majolica.data.loading.split import load_split
 from majolica.data.pictures.decode import decode
+from majolica.data.pictures.opening import upright_size
 from majolica.data.pictures.orientation import TURNS, orientation_of, read_orientation, turn_pixels
+from majolica.data.store.dimensions import HEAD
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
 from majolica.data.store.shards import ShardSet
@@ -105,6 +107,26 @@ def test_dimensions_of_an_older_version_are_measured_again(tmp_path: Path) -> No
     old = b"MJLDIM01" + struct.pack("<qq", tar.stat().st_size, 1) + np.array([48, 32], np.uint16).tobytes()
     tar.with_suffix(".dims").write_bytes(old)
     assert ShardSet(tmp_path).dimensions().tolist() == [[32, 48]]
+
+
+def test_dimensions_of_a_tar_written_anew_are_measured_again(tmp_path: Path) -> None:
+    """Its size is the same, because tars are filled up."""
+    for width, height in ((48, 32), (32, 48)):
+        write_shards(tmp_path, [Record(encoded(upright(width, height), "PNG"), "png", "four", {})])
+        assert ShardSet(tmp_path).dimensions().tolist() == [[height, width]]
+
+
+def test_dimensions_of_a_png_with_its_orientation_behind_its_pixels(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(noise, "PNG", exif=exif)
+    start = data.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    late = data[:start] + data[end:-12] + data[start:end] + data[-12:]  # the last 12 bytes are IEND
+    assert len(late) > HEAD and decode(late).size == upright_size(late) == (96, 64)
+    write_shards(tmp_path, [Record(late, "png", "four", {})])
+    assert ShardSet(tmp_path).dimensions().tolist() == [[96, 64]]
 
 
 def test_turning_pixels_is_turning_pictures() -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 
 from fetched import members, parquets, statuses, with_copies
 from majolica.config.fetch import FetchConfig
+from majolica.data.fetch import dedup
 from majolica.data.fetch.run import fetch
 from majolica.data.store.shards import ShardSet
 
@@ -49,3 +51,18 @@ def test_copies_go_wherever_they_are_and_the_first_key_stays(server: Any, table:
     other = replace(config, out=config.out + "-kept", dedup=False)
     fetch(other)
     assert {word for _, word in statuses(other.out)} == {"success"}
+
+
+def test_counts_are_right_after_a_kill_between_two_files_of_a_shard(
+    server: Any, table: Table, config: FetchConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(config, input=(table([server.url("photo/0?a"), server.url("photo/0?b")]),), per_shard=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(dedup, "write_atomic", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fetch(config)
+    assert fetch(config).statuses == {"success": 1, "duplicate": 1}
+
+
+def killed(*_: Any) -> None:
+    raise KeyboardInterrupt

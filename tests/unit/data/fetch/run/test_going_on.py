@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from fetched import members, parquets, statuses
-from majolica.config.fetch import FetchConfig
+from majolica.config.fetch import FetchConfig, PictureConfig
 from majolica.data.fetch.run import fetch
 from majolica.errors import UserError
 
@@ -57,7 +58,14 @@ def test_retry_asks_only_what_may_have_passed(server: Any, table: Table, config:
     last = pq.read_table(parquets(config.out)[-1]).to_pylist()
     assert [row["retry_of"] for row in last] == ["000031", "000032"]
     said: list[str] = []
-    assert fetch(config, say=said.append).rows == 15 and said == ["5 of 5 shards are there already"]
+    totals = fetch(config, say=said.append)
+    assert said == ["5 of 5 shards are there already"]
+    # A row that was asked again counts once, by what came of it last.
+    assert totals.rows == totals.statuses.total() == 10
+    assert totals.statuses == {"success": 3, "duplicate": 2, "http_404": 1, "opted_out": 1, "not_a_picture": 1} | {
+        "http_500": 1,
+        "connection": 1,
+    }
 
 
 def test_the_folder_and_the_command_must_fit(server: Any, table: Table, config: FetchConfig) -> None:
@@ -80,3 +88,35 @@ def test_two_at_once_are_refused(server: Any, table: Table, config: FetchConfig)
     config = replace(config, input=(table([server.url("good.jpg")]),))
     with hold_and_sweep(Path(config.out)), pytest.raises(UserError, match="is in use: process"):
         fetch(config)
+
+
+def test_a_command_without_input_keeps_the_settings_of_the_folder(
+    server: Any, table: Table, config: FetchConfig
+) -> None:
+    config = replace(config, input=(table([server.url("photo/1"), server.url("photo/2")]),), per_shard=1)
+    fetch(config)
+    first = members(config.out)
+    (Path(config.out) / "00001_stats.json").unlink()
+    usual = replace(config, input=(), picture=PictureConfig(), per_shard=FetchConfig().per_shard)
+    fetch(usual)
+    assert members(config.out) == first
+    for other, told in (
+        (replace(usual, picture=PictureConfig(side=49)), "begun with picture.side 48: use another --out"),
+        (replace(usual, empty_captions="keep"), "begun with empty_captions skip"),
+        (replace(usual, caption_column="alt"), "begun with other columns"),
+    ):
+        with pytest.raises(UserError, match=told):
+            fetch(other)
+
+
+def test_rows_of_files_with_different_columns_are_asked_again(server: Any, table: Table, config: FetchConfig) -> None:
+    places = (
+        table([server.url("always-500")], name="a.parquet", n=[1]),
+        table([server.url("reset")], name="b.parquet"),
+    )
+    config = replace(config, input=places, per_shard=1)
+    fetch(config)
+    server.well = True
+    fetch(config, retry_failed=True)
+    rows = pa.concat_tables(map(pq.read_table, parquets(config.out)[2:]), promote_options="permissive").to_pylist()
+    assert [(row["retry_of"], row["n"]) for row in rows] == [("00000", 1), ("00001", None)]

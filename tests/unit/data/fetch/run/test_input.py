@@ -75,3 +75,20 @@ def test_named_columns(server: Any, config: FetchConfig, tmp_path: Path) -> None
     pq.write_table(pa.table({"where": [server.url("good.jpg")], "what": ["w"], "url": ["x"]}), tmp_path / "r.parquet")
     fetch(replace(config, input=(str(tmp_path / "r.parquet"),), url_column="where", caption_column="what"))
     assert members(config.out)["000000.txt"] == b"w"
+
+
+def test_a_file_that_is_named_twice_is_read_once(
+    server: Any, table: Table, config: FetchConfig, tmp_path: Path
+) -> None:
+    rows = table([server.url("photo/1")])
+    assert fetch(replace(config, input=(rows, str(tmp_path / "*.parquet")))).rows == 1
+
+
+def test_columns_with_our_names_are_kept(server: Any, config: FetchConfig, tmp_path: Path) -> None:
+    columns = {"link": [server.url("photo/1")], "new": ["n"], "caption": ["c"], "url": ["u"]}
+    columns |= {"key": ["k"], "source_key": ["s"]}  # such as a table that an earlier fetch wrote
+    pq.write_table(pa.table(columns), tmp_path / "r.parquet")
+    fetch(replace(config, input=(str(tmp_path / "r.parquet"),), url_column="link", caption_column="new"))
+    found = json.loads(members(config.out)["000000.json"])
+    assert (found["caption"], found["source_caption"], found["source_url"]) == ("n", "c", "u")
+    assert (found["key"], found["source_key"], found["source_source_key"]) == ("000000", "s", "k")
