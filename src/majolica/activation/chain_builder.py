@@ -36,7 +36,7 @@ def record(step: Step, choices: Sequence[Choice]) -> Tape:
     """Run the step under `choices`, forward and backward; clear gradients and return the tape."""
     model = step.model
     for value in model.parameters():
-        value.grad = value.detach().clone() if step.gradients_persist else None
+        value.grad = value.detach().clone() if step.gradients_persist and value.requires_grad else None
     grads = [value.grad for value in model.parameters() if value.grad is not None]
     tape = Tape([*model.parameters(), *model.buffers(), *step.inputs, *grads])
     undo = apply_choices(model, step.calls, choices, tape)
@@ -53,7 +53,8 @@ def record(step: Step, choices: Sequence[Choice]) -> Tape:
 
 def persistent_gradient_bytes(step: Step) -> int:
     """Return the bytes of the gradients that exist during the whole step."""
-    return sum(value.nbytes for value in step.model.parameters()) if step.gradients_persist else 0
+    learned = [value for value in step.model.parameters() if value.requires_grad]
+    return sum(value.nbytes for value in learned) if step.gradients_persist else 0
 
 
 def trace_chain(step: Step, choices: Sequence[Choice]) -> Chain[Choice]:
@@ -120,7 +121,8 @@ def _held_bytes(tapes: Mapping[Choice, Tape], choice: Choice) -> list[int]:
 
 def _build_option(tapes: Mapping[Choice, Tape], choice: Choice, held: int, kept: int, span: int) -> Option:
     def passes(tape: Tape) -> tuple[Span, Span]:
-        return tape.spans["forward", span], tape.spans["backward", span]
+        # A block before the first part that learns (`models.parts.freeze`) has no backward pass.
+        return tape.spans["forward", span], tape.spans.get(("backward", span), Span(0, 0, 0))
 
     forward, backward = passes(tapes[choice])
     plain_forward, plain_backward = passes(tapes["keep"])

@@ -94,6 +94,7 @@ def generate(
     _check_options(prompts, out, counts, palette)
     properties = _properties(set)
     _check_names(properties, property, adapter, run)
+    _check_files(properties, property, adapter, bool(reference))
     references = describe_references(reference, reference_guidance, len(prompts))
     wishes = [(prompt, seed + variant) for prompt in prompts for variant in range(count)]
     paths = [out] if len(wishes) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(wishes) + 1)]
@@ -182,6 +183,31 @@ def _check_names(
         known += list_properties([*adapters, *find_adapters(home_of(run))])
         if still := [name for name in unknown if name not in known]:
             raise unknown_name("property", still[0], known)
+
+
+def _check_files(
+    properties: Mapping[str, float | str], files: Sequence[Path], adapters: Sequence[Path], follows: bool
+) -> None:
+    """Raise UserError for a file that would change nothing; `follows` says whether a reference picture is given."""
+    if idle := [path for path in files if path.stem not in properties]:
+        raise UserError(
+            f"--property {idle[0]} would change nothing, because {idle[0].stem} is not set: give"
+            f" --set {idle[0].stem}=VALUE too, or leave it out"
+        )
+    for path in adapters:
+        from majolica.adapters.store import list_properties
+
+        taught = list_properties([path])
+        if taught and taught[0] not in properties:
+            raise UserError(
+                f"--adapter {path} would change nothing, because {taught[0]} is not set: give --set {taught[0]}=VALUE"
+                " too, or leave it out"
+            )
+        if not taught and not follows:
+            raise UserError(
+                f"--adapter {path} follows reference pictures, and none is given: name one with --reference, or leave"
+                " the adapter out"
+            )
 
 
 def _number(name: str, word: str, text: str) -> float | str:

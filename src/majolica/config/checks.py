@@ -67,6 +67,12 @@ def _check_run(config: RunConfig) -> None:
     for name in ("clean_share", "clean_share_end"):
         if round(rows * getattr(loss, name)) == rows:
             raise UserError(f"loss.{name} {getattr(loss, name):g} leaves none of {counted(rows, 'row')} to paint")
+    clean = max(loss.clean_share, loss.clean_share_end)
+    if clean and loss.contrastive and not round(rows * clean):
+        raise UserError(
+            f"loss.clean_share {clean:g} leaves none of {counted(rows, 'row')} clean, so loss.contrastive counts for"
+            " nothing: raise the share or train.batch, or give loss.contrastive 0"
+        )
     if not loss.flow and not loss.contrastive:
         raise UserError("loss.flow and loss.contrastive are both 0, so nothing is learned: give one of them a weight")
     for name in train.only:
@@ -78,7 +84,7 @@ def _check_run(config: RunConfig) -> None:
         raise UserError(f"loss.fine_scales is {list(loss.fine_scales)}: give whole numbers from 2 on, each once")
     fine = noisiest_split(loss, rows).fine
     unused = [scale for scale, count in fine_on_rank(fine, loss.fine_scales, 0, 1).items() if not count]
-    if fine and unused:
+    if loss.fine_share and unused:
         raise UserError(
             f"loss.fine_share {loss.fine_share:g} paints {counted(fine, 'row')} of a micro-batch larger, and none of"
             f" them at {unused[0]} times the base resolution: raise it or train.batch, or name fewer loss.fine_scales"

@@ -57,7 +57,7 @@ def save_config(config: Any, path: Path) -> None:
 
 def to_yaml(config: Any) -> str:
     """Return `config` as YAML text, from which `load_config` makes the same configuration."""
-    return yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
+    return yaml.dump(to_dict(config), Dumper=_dumper(), sort_keys=False, allow_unicode=True)
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -155,7 +155,10 @@ def _hints(kind: type) -> dict[str, Any]:
 
 @cache
 def _loader() -> type[yaml.SafeLoader]:
-    """A safe loader that reads 1e-4 as a number (YAML 1.1 does not) and refuses a key given twice."""
+    """A safe loader that reads 1e-4 as a number (YAML 1.1 does not) and refuses a key given twice.
+
+    It also refuses 010 and 1:30, which YAML 1.1 reads as 8 and 90.
+    """
 
     class Strict(yaml.SafeLoader):
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -166,6 +169,32 @@ def _loader() -> type[yaml.SafeLoader]:
                     raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
             return super().construct_mapping(node, deep)
 
-    number = re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)$")
-    Strict.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
+        def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+            if not re.fullmatch(r"[-+]?(0|[1-9][\d_]*|0[xb][\da-fA-F_]+)", node.value):
+                problem = f"{node.value} is no plain number: write it without a leading 0 and without colons"
+                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+            return super().construct_yaml_int(node)
+
+        def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+            return self.construct_yaml_int(node) if ":" in node.value else super().construct_yaml_float(node)
+
+    for kind, construct in (("int", Strict.construct_yaml_int), ("float", Strict.construct_yaml_float)):
+        Strict.add_constructor(f"tag:yaml.org,2002:{kind}", construct)
+    _add_numbers(Strict)
     return Strict
+
+
+@cache
+def _dumper() -> type[yaml.SafeDumper]:
+    """A safe dumper that puts text in quotes which `_loader` would read as a number, such as "1e5"."""
+
+    class Quoting(yaml.SafeDumper):
+        pass
+
+    _add_numbers(Quoting)
+    return Quoting
+
+
+def _add_numbers(kind: type[yaml.SafeLoader] | type[yaml.SafeDumper]) -> None:
+    number = re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)$")
+    kind.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))

@@ -7,16 +7,26 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from majolica.distributed.environment import MEETING, has_launcher, is_rank
 from majolica.errors import UserError
 from majolica.machine import cores, keep_freed_memory
 from majolica.plurals import counted, plural
+
+LONGEST_WAIT = timedelta(hours=3)
+"""How long a rank waits for the others in a collective operation.
+
+The other ranks wait while the first one alone saves, compares features and draws what was evaluated. The timeouts of
+torch, 10 minutes for NCCL and 30 for gloo, could end them; a rank that hangs is missed after this time. One that has
+died is noticed sooner, by the launcher or by torchrun, or because its connections close.
+"""
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,10 @@ def join_group(processes: int, threads: int) -> Iterator[Group]:
     # the GPU at every step.
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     meeting = f"file://{os.environ[MEETING]}" if has_launcher() else "env://"
-    dist.init_process_group(backend, meeting, rank=int(os.environ["RANK"]), world_size=world)
+    rank = int(os.environ["RANK"])
+    # A rank that never comes is missed after torch's own 30 minutes.
+    store, *_ = next(rendezvous(meeting, rank, world))
+    dist.init_process_group(backend, store=store, timeout=LONGEST_WAIT, rank=rank, world_size=world)
     try:
         yield Group(dist.get_rank(), world, device)
     finally:

@@ -82,7 +82,7 @@ def build_retrieval(context: Context) -> Evaluator:
 
 
 def _name_model(context: Context) -> BenchmarkedModel:
-    return BenchmarkedModel(f"majolica-{context.config.recipe}", context.weights)
+    return BenchmarkedModel(f"majolica-{context.config.recipe}", context.weights, context.folder)
 
 
 def build_image_text(context: Context) -> Evaluator:

@@ -191,6 +191,14 @@ def no_held_out_error(what: str) -> UserError:
     return UserError(f"there are no held-out {what}: make the data anew with `majolica data openmoji`")
 
 
+def same_metrics_error(first: str, second: str) -> UserError:
+    """Return the error for two evaluators of one evaluation that write a metric of the same name."""
+    return UserError(
+        f"{first} and {second} write metrics of the same names, of which one would be lost: evaluate them one after"
+        " the other"
+    )
+
+
 class Evaluator(Protocol):
     """An object with a name that can be called with a pipeline and data."""
 

@@ -20,12 +20,12 @@ from majolica.eval.context import Judges, make_context, without_judges
 from majolica.eval.judge.panel import Panel, panel_specs
 from majolica.eval.judge.spec import JudgeSpec
 from majolica.eval.painters import Painters, Workload
-from majolica.eval.protocol import EvalData, Evaluator, PipelineLike, Result, Split, Table
+from majolica.eval.protocol import EvalData, Evaluator, PipelineLike, Result, Split, Table, same_metrics_error
 from majolica.eval.records import append_records, make_record
 from majolica.eval.report import Report, write_report
 from majolica.eval.request import EvaluationRequest, result_files
 from majolica.eval.run_data import find_homes, load_run_data
-from majolica.eval.suites import EVALUATORS, SUITES, build_evaluators, choose_evaluators
+from majolica.eval.suites import EVALUATORS, SUITES, build_evaluators, check_settings, choose_evaluators
 from majolica.eval.user_properties import load_with_measures
 from majolica.eval.workers import open_workers
 from majolica.files import write_atomic
@@ -59,6 +59,7 @@ def evaluate(
     spent = {**dict(summary.get("seconds", {})), **request.seconds}
     spent.setdefault("training", facts.training_metrics(config, summary, facts.read_log(run))["train_seconds"])
     names = choose_evaluators(request.names, data)
+    check_settings(names, request.options)
     specs = choose_judges(names, config, data)
     processes = request.processes or (1 if torch.cuda.is_available() else min(cores(), MOST_PROCESSES))
     with open_workers(place, processes, request.property_files) as workers:
@@ -139,15 +140,19 @@ def run_evaluators(
 ) -> dict[str, Result]:
     """Call each evaluator in turn, and add the time that it took to `seconds` under its name.
 
-    `keep` gets each result as soon as it is found, so that it is not lost if a later evaluator fails.
+    `keep` gets each result as soon as it is found, so that it is not lost if a later evaluator fails. Raises UserError
+    if an evaluator writes a metric that an earlier one has written.
     """
-    results = {}
+    results, writers = dict[str, Result](), dict[str, str]()
     for name, evaluator in evaluators.items():
         say(name)
         start = time.perf_counter()
         results[name] = evaluator(pipeline, data)
         seconds[name] = time.perf_counter() - start
         keep(name, results[name])
+        for metric in results[name].metrics:
+            if writers.setdefault(metric, name) != name:
+                raise same_metrics_error(writers[metric], name)
     return results
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from majolica.config.evaluation import EvaluatorConfig
 from majolica.errors import UserError, unknown_name
 from majolica.eval import builders
 from majolica.eval.context import Context
-from majolica.eval.distances.describe import PERCEPTION
 from majolica.eval.evaluators.compositions import Compositions
 from majolica.eval.evaluators.control import Control
 from majolica.eval.evaluators.control_limits import ControlLimits
@@ -25,7 +25,8 @@ from majolica.eval.evaluators.heldout_loss import HeldOutLoss
 from majolica.eval.evaluators.likeness import Likeness
 from majolica.eval.evaluators.memorisation import Memorisation
 from majolica.eval.evaluators.palettes import PaletteControl
-from majolica.eval.protocol import EvalData, Evaluator
+from majolica.eval.idle_options import CHOICES, SETTINGS, check_extractor, find_idle
+from majolica.eval.protocol import EvalData, Evaluator, same_metrics_error
 
 
 @dataclass(frozen=True)
@@ -37,60 +38,63 @@ class Entry:
     judged: bool = False
     """Whether it asks the judges of drawings."""
     reads: tuple[str, ...] = ()
-    """Which of `CHOICES` it reads."""
+    """Which of the options (`majolica.eval.idle_options`) it reads."""
+    reads_of_data: tuple[str, ...] = ()
+    """Which further ones it reads of pictures that the options name."""
+    family: str = ""
+    """The family of its metrics: two evaluators of one family write metrics of the same names."""
 
 
-CHOICES = {
-    "data": "data",
-    "labels": "labels",
-    "templates": "templates",
-    "first_synonym": "first synonyms",
-    "extractor": "extractor",
-    "weights": "weights of an extractor",
-    "resize": "way of resizing",
-    "size": "size",
-    "split": "split",
-    "ids": "list of captions",
-}
-"""Options that some evaluators read, and what a message calls them. To give one to evaluators that do not is a
-mistake."""
+BRUSH = ("steps", "guidance", "seed")
+PAINTED = ("pictures", *BRUSH)
 LABELLED = ("data", "labels", "templates", "first_synonym")
 DISTANCES = ("extractor", "weights", "resize")
-"""What evaluators read that name labelled pictures, and those that compare features of an extractor."""
+"""What evaluators read that paint, that paint as many pictures as are asked for, that name labelled pictures, and that
+compare features of an extractor."""
 
 EVALUATORS: dict[str, Entry] = {
     "gallery": Entry(
         "pictures of held-out captions, at several sizes",
         lambda c: Gallery(c.base, c.largest, brush=c.brush),
+        reads=BRUSH,
     ),
     "control-brief": Entry(
         "whether pictures have the properties that were asked for",
         lambda c: Control(c.quick_properties, brush=c.brush, name="control-brief"),
+        reads=BRUSH,
+        family="control",
     ),
     "control-deep": Entry(
         "the same with more prompts, seeds and values",
         lambda c: Control(c.measured, prompts=16, seeds=2, values=9, brush=c.brush, name="control-deep"),
+        reads=BRUSH,
+        family="control",
     ),
     "control-plain": Entry(
         "control by the model alone, without projection and calibration",
         lambda c: Control(c.measured, brush=c.brush, plain=True, name="control-plain"),
+        reads=BRUSH,
     ),
     "control-held": Entry(
         "control where all other properties are held",
         lambda c: Control(c.measured, values=4, brush=replace(c.brush, hold=True), name="control-held"),
+        reads=BRUSH,
     ),
     "control-weights": Entry(
         "control and cross-talk by the weight of properties",
         lambda c: ControlWeights(c.measured, brush=c.brush),
+        reads=BRUSH,
     ),
     "control-limits": Entry(
         "what properties cost, and who wins if caption and property disagree",
         lambda c: ControlLimits(c.measured, c.judges.panel, brush=c.brush),
         judged=True,
+        reads=BRUSH,
     ),
     "palettes": Entry(
         "whether pictures are made of the colours that were asked for",
         lambda c: PaletteControl(brush=c.brush),
+        reads=BRUSH,
     ),
     "zero-shot": Entry(
         "naming unseen or given pictures (--data, --labels-file)",
@@ -103,7 +107,10 @@ EVALUATORS: dict[str, Entry] = {
         reads=LABELLED,
     ),
     "retrieval": Entry(
-        "finding the caption of a picture, and the picture of a caption", builders.build_retrieval, reads=("data",)
+        "finding the caption of a picture, and the picture of a caption",
+        builders.build_retrieval,
+        reads=("data",),
+        reads_of_data=("pictures",),
     ),
     "probe": Entry(
         "a linear probe and nearest neighbours on its embeddings (--data)",
@@ -114,42 +121,57 @@ EVALUATORS: dict[str, Entry] = {
         "whether two judges see in pictures what the caption names",
         lambda c: Fidelity(c.judges.panel, c.painted),
         judged=True,
+        reads=PAINTED,
     ),
     "compositions": Entry(
         "things, backgrounds, pairs, counts and places, judged by rules",
         lambda c: Compositions(c.judges.panel, c.measured, brush=c.brush),
         judged=True,
+        reads=BRUSH,
     ),
     "image-text": Entry(
         "similarity of pictures and captions, also by open_clip (--extractor)",
         builders.build_image_text,
-        reads=("extractor", "weights"),
+        reads=(*PAINTED, "extractor", "weights"),
     ),
     "likeness": Entry(
         "the Frechet distance to real drawings, on the features of a judge",
         lambda c: Likeness(c.judges.features, c.painted, c.config.model.patch),
         judged=True,
+        reads=PAINTED,
     ),
     "grounds": Entry(
         "whether backgrounds have the colours that captions name",
         lambda c: GroundColours(c.painted),
+        reads=PAINTED,
     ),
     "distances": Entry(
         "Frechet, kernel and sliced distances, precision and recall (--extractor, --data)",
         builders.build_distances,
-        reads=("data", *DISTANCES),
+        reads=("data", *DISTANCES, *PAINTED),
     ),
-    "guidance": Entry("distance and image-text score by guidance weight", builders.build_guidance, reads=DISTANCES),
+    "guidance": Entry(
+        "distance and image-text score by guidance weight",
+        builders.build_guidance,
+        reads=(*DISTANCES, "pictures", "steps", "seed"),
+    ),
     "coco": Entry(
-        "FID on MS-COCO (majolica eval coco)", builders.build_coco, reads=("data", *DISTANCES, "size", "split", "ids")
+        "FID on MS-COCO (majolica eval coco)",
+        builders.build_coco,
+        reads=("data", *DISTANCES, *PAINTED, "size", "split", "ids"),
     ),
-    "memorisation": Entry("how near pictures are to training pictures", lambda c: Memorisation(c.config, c.painted)),
+    "memorisation": Entry(
+        "how near pictures are to training pictures",
+        lambda c: Memorisation(c.config, c.painted),
+        reads=PAINTED,
+    ),
     "heldout-loss": Entry("losses of held-out and of training pictures", lambda c: HeldOutLoss()),
     "detail": Entry(
         "what larger pictures have beyond their base pictures",
         lambda c: Detail(
             c.base, c.largest // c.base, c.config.model.patch, min(c.painted.pictures, Detail.pictures), brush=c.brush
         ),
+        reads=PAINTED,
     ),
 }
 """In the order of the report."""
@@ -184,34 +206,39 @@ def choose_evaluators(names: Sequence[str], data: EvalData | None) -> list[str]:
 def build_evaluators(names: Sequence[str], context: Context) -> dict[str, Evaluator]:
     """Build evaluators, by name.
 
-    Raises UserError if the options name data or files that cannot be used, or something that none of them reads.
+    Raises UserError if the options name data or files that cannot be used, or something that none of them reads, and
+    if two of them write the same metrics.
     """
-    for choice, noun in CHOICES.items():
-        given = getattr(context.options, choice) != getattr(EvaluatorConfig, choice)
-        if given and not any(choice in EVALUATORS[name].reads for name in names):
-            readers = ", ".join(name for name, entry in EVALUATORS.items() if choice in entry.reads)
-            raise UserError(f"{', '.join(names)} would not use the given {noun}: {readers} would")
-    _check_extractor(names, context.options)
-    if context.options.data:
+    options, chosen = context.options, ", ".join(names)
+    for choice, noun in find_idle(CHOICES, options, list_read(names, options)).items():
+        readers = ", ".join(name for name, entry in EVALUATORS.items() if choice in entry.reads)
+        raise UserError(f"{chosen} would not use the given {noun}: {readers} would")
+    check_extractor(options, [name for name in names if "extractor" in EVALUATORS[name].reads])
+    if options.data:
         blind = [name for name in names if "data" not in EVALUATORS[name].reads]
         if blind:
-            raise UserError(f"{', '.join(blind)} would not look at {context.options.data}: evaluate without that data")
+            raise UserError(f"{', '.join(blind)} would not look at {options.data}: evaluate without that data")
+    _check_families(names)
     return {name: EVALUATORS[name].build(context) for name in names}
 
 
-def _check_extractor(names: Sequence[str], options: EvaluatorConfig) -> None:
-    """Raise UserError for options of an extractor that is not used, and for first synonyms of labels not given."""
-    if options.first_synonym and not options.labels:
-        raise UserError("first synonyms are those of a file of labels, and none is given: name one, or leave them out")
-    used = {
-        options.extractor or ("inception" if name == "coco" else PERCEPTION)
-        for name in names
-        if "extractor" in EVALUATORS[name].reads
-    }
-    if options.weights and used == {PERCEPTION}:
-        raise UserError("the given weights are of an extractor, and none is used: name it too")
-    if options.resize != EvaluatorConfig.resize and "inception" not in used:
-        raise UserError("the given way of resizing is for inception, and that is not used: name it as the extractor")
+def list_read(names: Sequence[str], options: EvaluatorConfig) -> set[str]:
+    """Return which options at least one of the evaluators reads."""
+    entries = [EVALUATORS[name] for name in names]
+    read = {option for entry in entries for option in entry.reads}
+    return read | {option for entry in entries for option in entry.reads_of_data if options.data}
+
+
+def check_settings(names: Sequence[str], options: EvaluatorConfig) -> None:
+    """Raise UserError if the options give one of `SETTINGS` that none of the evaluators reads."""
+    if idle := list(find_idle(SETTINGS, options, list_read(names, options)).values()):
+        raise UserError(f"{', '.join(names)} would not use the given {idle[0]}: leave it out")
+
+
+def _check_families(names: Sequence[str]) -> None:
+    for first, second in combinations(names, 2):
+        if EVALUATORS[first].family and EVALUATORS[first].family == EVALUATORS[second].family:
+            raise same_metrics_error(first, second)
 
 
 def describe_evaluators() -> str:

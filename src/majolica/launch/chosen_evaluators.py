@@ -9,8 +9,9 @@ from majolica.config.run import RunConfig
 from majolica.config.training import TrainConfig
 from majolica.errors import UserError
 from majolica.eval.context import make_context, without_judges
+from majolica.eval.idle_options import SETTINGS, find_idle
 from majolica.eval.protocol import EvalData, Evaluator
-from majolica.eval.suites import EVALUATORS, build_evaluators, choose_evaluators
+from majolica.eval.suites import EVALUATORS, build_evaluators, choose_evaluators, list_read
 from majolica.plurals import plural
 
 IN_TRAINING = "those of a run in training"
@@ -20,7 +21,7 @@ DueEvaluator = tuple[int, str, EvaluatorConfig]
 
 
 def check_evaluators(config: RunConfig) -> list[str]:
-    """Return a line on evaluators that are configured by half, so that nothing comes of them.
+    """Return a line on evaluators that are configured by half, and on each that does not read what it is given.
 
     Raises UserError if an evaluator is not known, cannot be used while training, or could not be built.
     """
@@ -29,9 +30,11 @@ def check_evaluators(config: RunConfig) -> list[str]:
         raise UserError("--train.best-metric is set, and nothing is evaluated: set --train.eval-every and `evaluators`")
     names: list[str] = []
     idle: list[str] = []
+    lines: list[str] = []
     for options, every in zip(train.evaluators, train.evaluation_cadences, strict=True):
         if every:
             names += build_unjudged(options, config)
+            lines += describe_unread(options)
         else:
             idle += choose_named(options)
     if twice := [name for name in names if names.count(name) > 1]:
@@ -44,9 +47,20 @@ def check_evaluators(config: RunConfig) -> list[str]:
     if idle and train.evaluators != TrainConfig().evaluators:  # most recipes have those, and 0 turns them off
         return [
             f"`evaluators` names {', '.join(idle)}, and --train.eval-every is 0, so nothing comes of"
-            f" {plural(len(idle), 'it', 'them')} while training: say every how many steps"
+            f" {plural(len(idle), 'it', 'them')} while training: say every how many steps",
+            *lines,
         ]
-    return []
+    return lines
+
+
+def describe_unread(options: EvaluatorConfig) -> list[str]:
+    """Return a line on the settings of an entry of `evaluators` that the evaluators it names do not read, if any."""
+    unread = list(find_idle(SETTINGS, options, list_read(choose_named(options), options)))
+    if not unread:
+        return []
+    what = " and ".join([", ".join(unread[:-1]), unread[-1]] if unread[1:] else unread)
+    it = plural(len(unread), "it", "them")
+    return [f"`evaluators` gives {what} to {options.name}, which does not read {it}: leave {it} out"]
 
 
 def find_usable(config: RunConfig, data: EvalData) -> tuple[list[DueEvaluator], list[str]]:

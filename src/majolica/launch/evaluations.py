@@ -51,6 +51,8 @@ class Evaluations:
         """The names of all metrics so far."""
         self.measured: set[str] = set()
         """The names of all evaluators that have given metrics so far."""
+        self.givers: set[str] = set()
+        """The names of those of them that have given the metric of the best checkpoint."""
         self.evaluators: list[DueEvaluator] = []
         train = run.config.train
         if log and any(train.evaluation_cadences):
@@ -78,7 +80,7 @@ class Evaluations:
                 serve_first_rank(pipeline, run.group)
         self.measured |= results.keys()
         if run.config.train.best_metric:
-            self._keep_best(run, {name: value for each in results.values() for name, value in each.metrics.items()})
+            self._keep_best(run, results)
 
     def _evaluate(self, pipeline: SharedPipeline, due: Mapping[str, EvaluatorConfig], run: Run) -> dict[str, Result]:
         assert self.log
@@ -107,10 +109,15 @@ class Evaluations:
         pipeline.close()
         return results
 
-    def _keep_best(self, run: Run, metrics: Mapping[str, float]) -> None:
+    def _keep_best(self, run: Run, results: Mapping[str, Result]) -> None:
         train, better = run.config.train, False
+        metrics = {name: value for each in results.values() for name, value in each.metrics.items()}
         self.metrics |= metrics.keys()
-        if self.log and math.isfinite(metrics.get(train.best_metric, math.nan)):
+        self.givers |= {name for name, each in results.items() if train.best_metric in each.metrics}
+        if self.log and len(self.givers) > 1:
+            both = " and ".join(sorted(self.givers))
+            self.guard.say_once("givers", f"no best checkpoint is kept: {both} give {train.best_metric}; name one only")
+        elif self.log and math.isfinite(metrics.get(train.best_metric, math.nan)):
             value = metrics[train.best_metric]
             try:
                 best = find_best(run.out)

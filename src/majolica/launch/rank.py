@@ -128,8 +128,23 @@ def _restore(run: state.Run, resume: bool) -> None:
 
     if resume and broadcast_number(len(checkpoints(run.out)), run.group):
         state.restore(run, say)
+        check_same_step(run)
         return
     if resume:
         say(f"{run.out} holds no checkpoint yet: it begins at step 0")
     run.plan = begin_plan(run.config)
     warm_start(run, say)
+
+
+def check_same_step(run: state.Run) -> None:
+    """Raise UserError, on every rank, if not all ranks go on from the checkpoint of the same step.
+
+    Each rank reads the folder itself, and a machine may still see the files as they were some seconds ago. Every rank
+    must call it.
+    """
+    first = broadcast_number(run.step, run.group)
+    if any_rank(run.step != first, run.group):
+        raise UserError(
+            f"the first rank goes on from step {first}, and another one found another newest checkpoint in {run.out}:"
+            " start the ranks again once every machine sees the same files"
+        )

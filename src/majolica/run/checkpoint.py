@@ -21,9 +21,11 @@ from majolica.run.weights import MANIFEST, REPLACED, checkpoints, digest, latest
 LEFTOVER = re.compile(r"\.[0-9]{8,}(\.replaced)?(\.[0-9a-f]{8})?\.tmp")
 """Names under which `save_checkpoint` writes and deletes; versions before this one gave them no random part."""
 
+TRACKED_AS = "tracked_as.txt"
+"""The file with the name under which hosted trackers know the run."""
 RUN_FILES = (
     *("config.yaml", "tokenizer.model", "words.json", "properties.json"),
-    *("activation_plan.json", "summary.json", "log.jsonl"),
+    *("activation_plan.json", "summary.json", "log.jsonl", TRACKED_AS),
 )
 """What training writes into a run folder itself."""
 

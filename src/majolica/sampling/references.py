@@ -50,7 +50,10 @@ def list_pictures(given: Pictures, count: int) -> list[Picture]:
         return [given]
     if isinstance(given, bytes | Mapping | Set) or not isinstance(given, Iterable):
         raise UserError(f"the reference is of type {type(given).__name__}: give a path, a Pillow image, or an array")
-    pictures = [given] if isinstance(given, Tensor | np.ndarray) and given.ndim < 4 else list(given)
+    items = [given] if isinstance(given, Tensor | np.ndarray) and given.ndim < 4 else list(given)
+    # An item of a list may be a batch, which is as many pictures as it has rows.
+    batches = [list(item) if isinstance(item, Tensor | np.ndarray) and item.ndim == 4 else [item] for item in items]
+    pictures = [picture for batch in batches for picture in batch]
     check_one_or_each(pictures, count, "reference", "picture")
     return pictures
 

@@ -99,6 +99,25 @@ def test_the_measured_peak_is_within_the_budget_and_near_the_predicted(name: str
         assert -0.03 < plan.peak / measured - 1 < above, (plan.choices, plan.peak, measured)
 
 
+def test_what_does_not_learn_has_no_gradients_that_count() -> None:
+    run = RUNS["accumulating"]
+    frozen = build_step(dataclasses.replace(run, train=dataclasses.replace(run.train, only=("decoder",))))
+    learned = sum(value.nbytes for value in frozen.model.parameters() if value.requires_grad)
+    assert persistent_gradient_bytes(frozen) == learned < persistent_gradient_bytes(real("accumulating"))
+
+
+@pytest.mark.parametrize("part", ["perception", "text_tower", "synthesis", "decoder"])
+def test_a_run_in_which_one_part_learns_can_be_planned(part: str) -> None:
+    run = dataclasses.replace(RUNS["fp32"], train=dataclasses.replace(ALONE, only=(part,)))
+    with FakeTensorMode():
+        chain = trace_chain(build_step(run), CHOICES)
+    step, least, most = build_step(run), smallest_budget(chain), peak(chain, ("keep",) * len(chain.links))
+    for budget in (least, (least + most) // 2, most):
+        plan = plan_chain(chain, budget)
+        measured = record(step, plan.choices).peak
+        assert measured <= budget and -0.03 < plan.peak / measured - 1 < 0.03, (plan.choices, plan.peak, measured)
+
+
 def test_gradients_of_earlier_micro_steps_count() -> None:
     step = real("accumulating")
     for plan in plans("accumulating")[1:4]:

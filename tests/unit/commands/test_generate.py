@@ -10,6 +10,7 @@ from PIL import Image
 
 from fake_pipeline import FakePipeline
 from majolica import cli
+from majolica.adapters import store
 
 pytestmark = pytest.mark.usefixtures("fake_pipeline")
 
@@ -100,6 +101,10 @@ def test_generate_several_numbers_the_files() -> None:
         (["a", "--set", "brightness"], "--set brightness: 'brightness' is no name with a value"),
         (["a", "--set", "brightness=.5,"], "--set brightness=.5,: '' is no name with a value, as brightness=0.8 is"),
         (["a", "--set", "brightness=.5", "--property", "brightness"], "brightness is built in, and no file is needed"),
+        (
+            ["a", "--property", "sub/warmth.py"],
+            "--property sub/warmth.py would change nothing, because warmth is not set",
+        ),
         (["a", "--set", "brightness=high"], "'high' is not a number"),
         (["a", "--set", "brightness=nan"], "'nan' is not a number"),
         (["a", "--out", "x.gif"], "cannot write x.gif: name a file that ends in .png"),
@@ -122,3 +127,24 @@ def test_generate_refuses(capsys: pytest.CaptureFixture[str], words: list[str], 
     assert FakePipeline.asked == ()  # before anything is painted
     assert told in capsys.readouterr().err
     assert not list(Path().glob("painted*"))
+
+
+@pytest.mark.parametrize(
+    ("taught", "words", "told"),
+    [
+        (["warmth"], [], "--adapter a.safetensors would change nothing, because warmth is not set"),
+        ([], [], "--adapter a.safetensors follows reference pictures, and none is given: name one with --reference"),
+        (["warmth"], ["--set", "warmth=1"], ""),
+        ([], ["--reference", "red.png"], ""),
+    ],
+)
+def test_an_adapter_that_would_change_nothing_is_refused(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    taught: list[str],
+    words: list[str],
+    told: str,
+) -> None:
+    monkeypatch.setattr(store, "list_properties", lambda paths: taught)
+    assert cli.main(["generate", "a", "--adapter", "a.safetensors", *words]) == (2 if told else 0)
+    assert told in capsys.readouterr().err

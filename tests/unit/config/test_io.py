@@ -34,6 +34,13 @@ def test_awkward_values_come_back_unchanged(tmp_path: Path) -> None:
     assert load_config(tmp_path / "config.yaml") == config
 
 
+@pytest.mark.parametrize("text", ["1e5", "12e45678", "+1e2", ".5e3", "5.e3", "1_0e3", "0x1f", "no", "~"])
+def test_text_that_looks_like_a_number_comes_back_as_text(tmp_path: Path, text: str) -> None:
+    config = dataclasses.replace(RunConfig(), recipe=text)
+    save_config(config, tmp_path / "config.yaml")
+    assert load_config(tmp_path / "config.yaml") == config
+
+
 def test_mixtures_come_back_unchanged(tmp_path: Path) -> None:
     start = RunConfig()
     data = dataclasses.replace(
@@ -89,6 +96,9 @@ def test_numbers_without_a_point_are_numbers(tmp_path: Path) -> None:
         ("", r"is empty; --print-config of the command"),
         ("a: [", r"is not YAML: line 1: "),
         ("train:\n  steps: 1\n  steps: 2", r"line \d: the key 'steps' stands twice"),
+        ("train: {batch: 010}", r"line 1: 010 is no plain number: write it without a leading 0"),
+        ("train: {minutes: 1:30}", r"line 1: 1:30 is no plain number"),
+        ("train: {minutes: 1:30.5}", r"line 1: 1:30\.5 is no plain number"),
         ("!!python/object/apply:os.getcwd []", r"is not YAML"),
     ],
 )

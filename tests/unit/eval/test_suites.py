@@ -11,8 +11,11 @@ from majolica.config.evaluation import EvaluatorConfig
 from majolica.config.run import RunConfig
 from majolica.errors import UserError
 from majolica.eval.context import make_context, without_judges
+from majolica.eval.idle_options import CHOICES, SETTINGS
+from majolica.eval.protocol import Result
 from majolica.eval.request import result_files
-from majolica.eval.suites import CHOICES, EVALUATORS, build_evaluators
+from majolica.eval.run import run_evaluators
+from majolica.eval.suites import EVALUATORS, build_evaluators, check_settings
 
 
 def build(names: list[str], **options: Any) -> None:
@@ -47,7 +50,41 @@ def test_what_is_used_is_accepted() -> None:
 
 
 def test_every_choice_has_readers() -> None:
-    assert {choice for entry in EVALUATORS.values() for choice in entry.reads} == set(CHOICES)
+    assert {choice for entry in EVALUATORS.values() for choice in entry.reads} == {*CHOICES, *SETTINGS}
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "noun"),
+    [
+        (["zero-shot", "probe"], {"steps": 5}, "number of steps"),
+        (["guidance"], {"guidance": 3.0}, "guidance"),
+        (["heldout-loss"], {"seed": 1}, "seed"),
+        (["control-brief"], {"pictures": 9}, "number of pictures"),
+        (["retrieval"], {"pictures": 9}, "number of pictures"),
+    ],
+)
+def test_a_setting_that_no_evaluator_reads_is_refused(names: list[str], options: dict[str, Any], noun: str) -> None:
+    with pytest.raises(UserError, match=f"{', '.join(names)} would not use the given {noun}: leave it out"):
+        check_settings(names, EvaluatorConfig(**options))
+    check_settings([*names, "fidelity"], EvaluatorConfig(**options))
+    build(names, **options)  # in training a line says so, and the run goes on
+
+
+def test_retrieval_reads_so_many_of_the_pictures_that_are_named() -> None:
+    check_settings(["retrieval"], EvaluatorConfig(pictures=9, data="somewhere"))
+
+
+def test_two_evaluators_of_the_same_metrics_are_refused() -> None:
+    with pytest.raises(UserError, match="control-brief and control-deep write metrics of the same names, of which one"):
+        build(["gallery", "control-brief", "control-plain", "control-deep"])
+
+
+def test_a_metric_that_was_written_before_is_not_overwritten() -> None:
+    def find(pipeline: object, data: object) -> Result:
+        return Result("", {"share": 1.0})
+
+    with pytest.raises(UserError, match="mine and yours write metrics of the same names"):
+        run_evaluators(None, None, {"mine": find, "yours": find}, {}, print)  # type: ignore[arg-type]
 
 
 def test_a_name_that_is_repeated_is_in_the_name_of_a_file_once() -> None:

@@ -17,6 +17,7 @@ from majolica.config.run import RunConfig
 from majolica.config.training import TrainConfig
 from majolica.errors import UserError
 from majolica.launch import rehearse as module
+from majolica.launch.chosen_evaluators import check_evaluators
 from majolica.launch.prepare import prepare_run
 from majolica.launch.rehearse import rehearse
 from majolica.launch.start import train
@@ -132,6 +133,20 @@ def test_evaluators_that_nothing_comes_of_are_said(
         assert line.startswith(told)
     prepare_run(half["`evaluators` names zero-shot, and --train.eval-every is 0, so nothing"], tmp_path / "a", False)
     assert "note: `evaluators` names zero-shot, and --train.eval-every is 0" in capsys.readouterr().err
+
+
+def test_settings_that_an_evaluator_does_not_read_are_said_and_not_refused(config: RunConfig) -> None:
+    given = EvaluatorConfig("retrieval", every=2, pictures=9, steps=5, seed=1)
+    painting = replace(given, name="distances")
+    for each, told in (
+        (given, ["`evaluators` gives pictures, steps and seed to retrieval, which does not read them: leave them out"]),
+        (
+            replace(given, pictures=0, steps=20),
+            ["`evaluators` gives seed to retrieval, which does not read it: leave it out"],
+        ),
+        (painting, []),
+    ):
+        assert check_evaluators(replace(config, train=replace(config.train, evaluators=(each,)))) == told
 
 
 def test_an_evaluator_that_does_not_exist_is_refused_though_it_is_never_due(config: RunConfig, tmp_path: Path) -> None:

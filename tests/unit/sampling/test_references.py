@@ -49,6 +49,13 @@ def test_one_reference_is_for_all(taught: Pipeline) -> None:
     assert torch.equal(one, taught.paint(PROMPTS, steps=2, reference=[PICTURES[1]]))
 
 
+def test_a_batch_in_a_list_is_as_many_references_as_it_has_rows(taught: Pipeline) -> None:
+    with pytest.raises(UserError, match="there are 2 references for 1 picture: give one for all, or one for each"):
+        taught.paint("a fox", steps=1, reference=[PICTURES[:2]])
+    batch = PaintRequest(PROMPTS, steps=2, seed=[1, 2, 3], reference=[PICTURES])
+    assert torch.equal(taught.paint_request(batch), taught.paint(PROMPTS, steps=2, seed=[1, 2, 3], reference=PICTURES))
+
+
 def test_a_reference_comes_in_any_form(taught: Pipeline, tmp_path: Path) -> None:
     pixels = PICTURES[0].permute(1, 2, 0).numpy()
     path = tmp_path / "it.png"
@@ -102,6 +109,7 @@ def test_a_run_that_was_not_taught_says_how(pipeline: Pipeline) -> None:
         ("nowhere.png", "cannot read the picture nowhere.png: No such file"),
         (7, "the reference is of type int: give a path"),
         (b"x", "the reference is of type bytes"),
+        ([PICTURES[:2]], "there are 2 references for 3 pictures"),
         ([7, 7, 7], "an object of type int is not a picture"),
     ],
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +36,30 @@ class BenchmarkedModel:
 
     model: str = "majolica"
     pretrained: str = ""
+    folder: Path | None = None
+    """The run folder, in which the file of an earlier result may lie."""
 
     def files(self, metrics: Mapping[str, float], task: BenchmarkTask, source: str) -> dict[str, str]:
-        """Return the file for a result on the pictures in the folder `source`: its name and its content."""
-        dataset = Path(source).name
-        result = benchmark_result(metrics, task, dataset, self.model, self.pretrained)
-        return {f"{FILES[task]}-{dataset}.json": json.dumps(result)}
+        """Return the file for a result on the pictures in the folder `source`: its name and its content.
+
+        It is named after that folder. If that file is taken by another folder of the same name, the path is hashed
+        into the name.
+        """
+        place = os.path.abspath(source)
+        dataset = Path(place).name
+        result = benchmark_result(metrics, task, dataset, self.model, self.pretrained) | {"source": place}
+        name = f"{FILES[task]}-{dataset}"
+        if self.folder and _read_source(self.folder / f"{name}.json") not in ("", place):
+            name += f"-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
+        return {f"{name}.json": json.dumps(result)}
+
+
+def _read_source(path: Path) -> str:
+    """Return the folder of the pictures that a file was written for; "" if there is no file, or it does not say."""
+    try:
+        return str(json.loads(path.read_text("utf-8")).get("source", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
 
 
 def benchmark_result(

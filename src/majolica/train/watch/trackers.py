@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 from majolica.config.run import RunConfig
+from majolica.files import write_atomic
+from majolica.run.checkpoint import TRACKED_AS
 
 ROOM = 1 << 16
 """Bytes that must be free on the disk before values are written to the event file."""
@@ -70,17 +73,18 @@ class TensorBoard:
 class Hosted:
     """Passes values to wandb, or to trackio, which has the same interface.
 
-    A resumed run keeps its name.
+    wandb knows a run by its id, and trackio by its name; a resumed run keeps them.
     """
 
-    def __init__(self, module: str, run: Path, config: RunConfig) -> None:
+    def __init__(self, module: str, run: Path, config: RunConfig, first_step: int) -> None:
         import importlib
 
         self.module = importlib.import_module(module)
-        options: dict[str, Any] = {"dir": str(run), "id": run.resolve().name} if module == "wandb" else {}
-        self.module.init(
-            project="majolica", name=run.resolve().name, config=dataclasses.asdict(config), resume="allow", **options
-        )
+        own = find_own_name(run, known=first_step > 0 and (module != "wandb" or (run / "wandb").is_dir()))
+        options: dict[str, Any] = {"name": own}
+        if module == "wandb":
+            options = {"name": run.resolve().name, "id": own, "dir": str(run)}
+        self.module.init(project="majolica", config=dataclasses.asdict(config), resume="allow", **options)
 
     def __call__(self, step: int, values: dict[str, float]) -> None:
         self.module.log(values, step=step)
@@ -89,12 +93,26 @@ class Hosted:
         self.module.finish()
 
 
+def find_own_name(run: Path, known: bool) -> str:
+    """Return the name by which a service tells this run from others whose folder has the same name.
+
+    It is made once, with a random end, and kept in the run folder. If there is none, and the service has `known` the
+    run before, it is the bare name of the folder, under which earlier versions of Majolica told of their runs.
+    """
+    path = run / TRACKED_AS
+    if not path.exists():
+        folder = run.resolve().name
+        write_atomic(path, folder if known else f"{folder}-{secrets.token_hex(4)}")
+    return path.read_text("utf-8").strip()
+
+
 def open_trackers(run: Path, config: RunConfig, first_step: int, say: Callable[[str], None]) -> Trackers:
     """Open the trackers of `config.train.trackers`; `say` gets a line for each that fails."""
     opened: dict[str, Tracker] = {}
     for name in config.train.trackers:
         try:
-            opened[name] = TensorBoard(run, config, first_step) if name == "tensorboard" else Hosted(name, run, config)
+            is_hosted = name != "tensorboard"
+            opened[name] = Hosted(name, run, config, first_step) if is_hosted else TensorBoard(run, config, first_step)
         except Exception as error:
             hint = f": pip install 'majolica[{name}]'" if isinstance(error, ImportError) else ""
             say(f"{name} is not told about this run ({error}){hint}; log.jsonl is")

@@ -120,6 +120,7 @@ def test_the_file_of_clip_benchmark(seer: Any, pictures: LabelledPictures, nothi
         "task": "zeroshot_classification",
         "metrics": {"acc1": 0.75, "acc5": 0.75, "mean_per_class_recall": pytest.approx(6 / 7)},
         "language": "en",
+        "source": str(pictures.source),
     }
 
 

@@ -131,7 +131,18 @@ def test_other_pictures_also_give_the_file_that_clip_benchmark_reads(seer: Any, 
         "pretrained": "123abc",
         "task": "zeroshot_retrieval",
         "language": "en",
+        "source": "/data/flickr30k",
     }
+
+
+def test_folders_of_one_name_have_files_of_their_own(tmp_path: Path) -> None:
+    model, names = BenchmarkedModel(folder=tmp_path), []
+    for source in ("/a/val", "/b/val", "/a/val", "/b/val/"):
+        [(name, content)] = model.files({}, "zeroshot_retrieval", source).items()
+        (tmp_path / name).write_text(content)
+        names.append(name)
+    assert names[0] == names[2] == "clip_benchmark_retrieval-val.json"
+    assert names[1] == names[3] != names[0] and len(list(tmp_path.iterdir())) == 2
 
 
 def test_equal_captions_are_one_caption_and_never_wrong(seer: Any, nothing: EvalData) -> None:

@@ -32,6 +32,22 @@ def test_wandb_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert told == ["majolica", (3, {"loss": 1.0}), "end"]
 
 
+@pytest.mark.parametrize(("service", "key"), [("wandb", "id"), ("trackio", "name")])
+def test_runs_in_folders_of_one_name_are_two_and_a_resumed_run_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: str, key: str
+) -> None:
+    known: list[str] = []
+    fake = SimpleNamespace(init=lambda **options: known.append(options[key]))
+    monkeypatch.setitem(sys.modules, service, fake)
+    for place, step in (("a/run", 0), ("b/run", 0), ("a/run", 5)):
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+        open_trackers(tmp_path / place, config(service), step, known.append)
+    (tmp_path / "old/run/wandb").mkdir(parents=True)
+    open_trackers(tmp_path / "old/run", config(service), 5, known.append)  # an earlier version told of it
+    first, second, again, old = known
+    assert first == again != second and {each[:-8] for each in (first, second)} == {"run-"} and old == "run"
+
+
 def test_a_failing_tracker_is_dropped_once_and_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: Any, **options: Any) -> None:
         raise ConnectionError("offline")
