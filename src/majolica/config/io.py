@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -25,9 +25,17 @@ RETIRED = ("train.replanned",)
 def load_config(path: Path, base: Callable[[str], RunConfig] | None = None) -> RunConfig:
     """Return the run configuration in the YAML file at `path`.
 
-    It is read as `read_config` does, with the defaults of `RunConfig`.
+    It is read as `read_config` does. Without `base` it is that of a run, which has all keys of its version: one that
+    is left out did not exist then, and has the value by which nothing changes for the run.
     """
-    return read_config(path, RunConfig(), base)
+    return read_config(path, RunConfig() if base else _before_newer_options(), base)
+
+
+def _before_newer_options() -> RunConfig:
+    """The defaults, but that options which came later and change a training by themselves are off."""
+    usual = RunConfig()
+    loss = replace(usual.loss, t_early=0.0, drop_properties=0.0)
+    return replace(usual, model=replace(usual.model, property_entry="tokens"), loss=loss)
 
 
 def read_config(path: Path, default: T, base: Callable[[str], T] | None = None) -> T:

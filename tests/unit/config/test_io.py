@@ -57,11 +57,21 @@ def test_a_key_of_an_earlier_version_is_passed_over(tmp_path: Path) -> None:
     assert load_config(write(tmp_path, "train: {steps: 5, replanned: [[40, 700]]}")).train.steps == 5
 
 
+def test_an_option_that_came_after_a_run_stays_off(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    save_config(recipe("demo"), path)
+    names = ("t_early", "drop_properties", "property_entry")
+    path.write_text("".join(line for line in path.open() if line.split(":")[0].strip() not in names))
+    run, mine = load_config(path), load_config(path, recipe)
+    assert (run.loss.t_early, run.loss.drop_properties, run.model.property_entry) == (0, 0, "tokens")
+    assert mine == recipe("demo")  # a file of one's own, in place of a recipe
+
+
 def test_left_out_keys_come_from_the_defaults_or_the_recipe(tmp_path: Path) -> None:
     path = write(tmp_path, "recipe: nano\ntrain: {steps: 5}\n")
-    assert load_config(path) == dataclasses.replace(
-        RunConfig(), recipe="nano", train=dataclasses.replace(RunConfig().train, steps=5)
-    )
+    run, usual = load_config(path), RunConfig()
+    assert (run.recipe, run.train) == ("nano", dataclasses.replace(usual.train, steps=5))
+    assert (run.optim, run.data) == (usual.optim, usual.data)
     nano = recipe("nano")
     assert load_config(path, recipe) == dataclasses.replace(nano, train=dataclasses.replace(nano.train, steps=5))
 
