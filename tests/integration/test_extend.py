@@ -68,7 +68,7 @@ def test_a_run_that_was_trained_on_is_another_base(run: Path, capsys: pytest.Cap
     words = ["generate", "a fox", "--run", str(run), "--steps", "1", "--out", str(run.parent / "x.png")]
     assert cli.main(words) == 0
     assert "hue.safetensors is left out, because it was taught to other weights" in capsys.readouterr().err
-    assert cli.main([*words, "--adapter", str(run / "adapters" / "hue.safetensors")]) == 2
+    assert cli.main([*words, "--set", "hue=120", "--adapter", str(run / "adapters" / "hue.safetensors")]) == 2
     said = capsys.readouterr().err
     assert old in said and load_averaged(run).sha256 in said and said.count("\n") == 1
 

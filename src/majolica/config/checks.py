@@ -84,7 +84,7 @@ def _check_run(config: RunConfig) -> None:
         raise UserError(f"loss.fine_scales is {list(loss.fine_scales)}: give whole numbers from 2 on, each once")
     fine = noisiest_split(loss, rows).fine
     unused = [scale for scale, count in fine_on_rank(fine, loss.fine_scales, 0, 1).items() if not count]
-    if loss.fine_share and unused:
+    if fine and unused:
         raise UserError(
             f"loss.fine_share {loss.fine_share:g} paints {counted(fine, 'row')} of a micro-batch larger, and none of"
             f" them at {unused[0]} times the base resolution: raise it or train.batch, or name fewer loss.fine_scales"

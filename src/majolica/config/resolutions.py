@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from majolica.config.picture_size import PictureSize
 from majolica.config.run import RunConfig
+from majolica.config.split import noisiest_split
+from majolica.plurals import counted
 
 
 def trained_sizes(config: RunConfig) -> tuple[int, ...]:
     """Sides in pixels that a run of `config` learns to paint: the base resolution and those of its fine rows."""
-    base, loss = config.model.resolution, config.loss
-    return (base, *(scale * base for scale in sorted(loss.fine_scales))) if loss.fine_share > 0 else (base,)
+    base, larger = config.model.resolution, sorted(config.loss.fine_scales) if _fine_rows(config) else []
+    return base, *(scale * base for scale in larger)
+
+
+def _fine_rows(config: RunConfig) -> int:
+    """How many rows of a micro-batch are painted larger; a small batch may have none."""
+    return noisiest_split(config.loss, config.train.batch * (config.train.processes or 1)).fine
 
 
 def beyond_training_notes(size: PictureSize, config: RunConfig) -> list[str]:
@@ -33,9 +40,14 @@ def beyond_training_notes(size: PictureSize, config: RunConfig) -> list[str]:
 def base_only_notes(config: RunConfig) -> list[str]:
     """Return a line that says that a run will paint well at its base resolution only; no line if that is not so."""
     base, loss = config.model.resolution, config.loss
-    if loss.fine_share > 0:
+    if _fine_rows(config):
         return []
+    if loss.fine_share:
+        why = f"{loss.fine_share:g}, which leaves none of {counted(config.train.batch, 'row')}"
+        advice = "raise it or --train.batch"
+    else:
+        why, advice = "0", f"with --loss.fine-share 0.25 it learns {loss.fine_scales[0] * base} px too"
     return [
-        f"--loss.fine-share is 0, so this run learns to paint at {base} px only, and larger pictures will show dots or"
-        f" a grid; with --loss.fine-share 0.25 it learns {loss.fine_scales[0] * base} px too"
+        f"--loss.fine-share is {why}, so this run learns to paint at {base} px only, and larger pictures will show dots"
+        f" or a grid; {advice}"
     ]

@@ -54,11 +54,6 @@ def test_every_recipe_is_sound(name: str) -> None:
             {"clean_share": 0.001, "clean_share_end": 0.0},
             r"clean_share 0\.001 leaves none of 64 rows clean, so",
         ),
-        (
-            "loss.fine_share",
-            0.01,
-            r"fine_share 0\.01 paints 0 rows of a micro-batch larger, and none of them at 2 times",
-        ),
         ("loss", {"flow": 0.0, "contrastive": 0.0}, r"loss\.flow and loss\.contrastive are both 0"),
         ("loss.flow", -1.0, r"loss\.flow is -1"),
         ("loss.recolour", 1.5, r"loss\.recolour is 1\.5: it is a share"),

@@ -77,8 +77,8 @@ def saved_unit(saved: State, order: State, unit: int) -> int:
     if before and saved["position"] % unit and not before % unit:  # it went on with smaller batches meanwhile
         raise UserError(
             "with --data.buckets all rows of a global micro-batch have one shape, and --train.batch x --train.processes"
-            f" is now {unit}, which does not divide the {counted(saved['position'], 'sample')} that the saved run read:"
-            " choose them as they were when it was saved"
+            f" is now {unit}, which does not divide the {counted(saved['position'], 'sample')} that the saved run has"
+            " read: choose them as they were when it was saved"
         )
     if before and before % unit:
         raise UserError(
