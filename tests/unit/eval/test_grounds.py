@@ -75,6 +75,13 @@ def test_only_captions_that_name_the_background_count() -> None:
     assert "other data" in GroundColours().explain_lack(replace(data, drawn=False))
 
 
+def test_too_few_pictures_give_no_number() -> None:
+    data = known()
+    split = replace(data.combinations, captions=["a fox", *data.combinations.captions[1:]])
+    first = GroundColours(Paintings(1))(Painter({"fox": WHITE}), replace(data, combinations=split))
+    assert first.metrics == {} and "paint more pictures" in first.note
+
+
 @pytest.mark.parametrize("background", BACKGROUNDS)
 def test_backgrounds_are_found_in_every_caption_that_names_them(background: str) -> None:
     rng = np.random.default_rng(0)

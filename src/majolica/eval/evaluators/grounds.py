@@ -54,28 +54,20 @@ class GroundColours:
         asked, shown = group_by_ground(source.choose(painted.rows)), group_by_ground(source)
         pairs = {name: (found_B3[asked[name]].mean(0), real_B3[shown[name]].mean(0)) for name in shown if name in asked}
         away = {name: colour_distance(*pair) for name, pair in pairs.items()}
-        metrics = {"ground_difference": sum(away.values()) / len(away)}
         halves = [
             colour_distance(real_B3[shown[name][::2]].mean(0), real_B3[shown[name][1::2]].mean(0))
             for name in away
             if len(shown[name]) > 1
         ]
-        reach = ""
-        if halves:
-            metrics["ground_difference_real_halves"] = sum(halves) / len(halves)
-            reach = f" Two halves of the real pictures are {metrics['ground_difference_real_halves']:.3f} apart."
+        found = {"ground_difference": [*away.values()], "ground_difference_real_halves": halves}
+        metrics = {name: sum(distances) / len(distances) for name, distances in found.items() if distances}
         rows = [
             (name, str(len(asked[name])), f"{away[name]:.3f}", *map(describe_colour, pairs[name]))
             for name in sorted(away, key=lambda name: -away[name])
         ]
         table = Table("Ground by ground", ("background", "pictures", "difference", "painted", "real"), rows)
-        note = (
-            "The mean colour of the borders of painted pictures is compared with that of real ones whose captions name"
-            f" the same background. On average they are {metrics['ground_difference']:.3f} apart in OKLab, where a"
-            f" difference of about 0.02 can just be seen.{reach} Colours are red, green and blue in [0, 1]."
-        )
         protocol = {**self.painted.brush.record, **data.record, "pictures": len(painted.prompts)}
-        return Result("Backgrounds", metrics, (_draw_swatches(pairs), table), note, protocol)
+        return Result("Backgrounds", metrics, (_draw_swatches(pairs), table), _describe(metrics), protocol)
 
 
 def group_by_ground(split: Split) -> dict[str, list[int]]:
@@ -106,6 +98,19 @@ def colour_distance(one_3: Tensor, other_3: Tensor) -> float:
 def describe_colour(colour_3: Tensor) -> str:
     """Return red, green and blue in [0, 1], to two places."""
     return ", ".join(f"{level:.2f}" for level in colour_3.tolist())
+
+
+def _describe(metrics: Mapping[str, float]) -> str:
+    if "ground_difference" not in metrics:
+        return "None of the captions that were painted names a background: paint more pictures."
+    note = (
+        "The mean colour of the borders of painted pictures is compared with that of real ones whose captions name the"
+        f" same background. On average they are {metrics['ground_difference']:.3f} apart in OKLab, where a difference"
+        " of about 0.02 can just be seen. Colours are red, green and blue in [0, 1]."
+    )
+    if "ground_difference_real_halves" in metrics:
+        note += f" Two halves of the real pictures are {metrics['ground_difference_real_halves']:.3f} apart."
+    return note
 
 
 def _draw_swatches(pairs: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
