@@ -29,7 +29,7 @@ from majolica.models.majolica import Majolica
 from majolica.models.precision import has_bf16, set_attention_by_products
 from majolica.properties.registry import known_properties
 from majolica.recipes import recipe
-from majolica.sampling.guidance import Branch, Guidance, list_branches
+from majolica.sampling.guidance import Guidance, list_branches
 from majolica.sampling.painting import paint_guided
 
 TIME = 0.5
@@ -55,22 +55,18 @@ class Evaluation:
             noisy_B3HW, Condition(tokens_BL, torch.ones(1, dtype=torch.bool, device=device), values_BP, has_BP)
         )
 
-    def branches(self, weights: Guidance) -> list[Branch]:
-        """The branches that painting at the base resolution predicts."""
-        return [branch for branch in list_branches(self.asked, weights, TIME) if branch.factor]
-
 
 def build_batched(model: Majolica, given: Evaluation, weights: Guidance) -> Callable[[], Tensor]:
     """Our way: one pass of the perception trunk, and the branches as rows of one batch behind it."""
     text, t_B = model.read(given.asked.tokens_BL), given.noisy_B3HW.new_full((1,), TIME)
-    branches = given.branches(weights)
-    return lambda: paint_guided(model, given.noisy_B3HW, t_B, text, branches)[1]
+    branches = list_branches(given.asked, weights, TIME)
+    return lambda: paint_guided(model, given.noisy_B3HW, t_B, text, branches)
 
 
 def one_by_one(model: Majolica, given: Evaluation, weights: Guidance) -> Callable[[], Tensor]:
     """The usual way: every branch goes through the whole model by itself."""
     text, t_B = model.read(given.asked.tokens_BL), given.noisy_B3HW.new_full((1,), TIME)
-    branches = given.branches(weights)
+    branches = list_branches(given.asked, weights, TIME)
 
     def run() -> Tensor:
         out = torch.zeros_like(given.noisy_B3HW)

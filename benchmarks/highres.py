@@ -1,17 +1,19 @@
 """What a larger picture costs: one guided step of painting at growing sizes. `python -m benchmarks.highres --json`.
 
 A step is one of Heun's method, the default: the model is evaluated twice, with the caption and without it, for one
-picture, and details are decoded once.
+picture.
 
-* ours: the trunk sees the picture pooled to the base resolution, and the glaze all of its pixels, in tiles beyond
-  1024 px. Two depths are timed, and the time is continued to the recipe's depth; all blocks of a half are equal.
+* ours: the base picture is painted in `--steps` such steps, and then its details in six of their own, each with one
+  evaluation of the trunk at the base resolution and one of the decoder on all pixels, in tiles beyond 1024 px. A step
+  of a larger picture is counted as one of its base picture and its share of the steps of details. Two depths are
+  timed, and the time is continued to the recipe's depth; all blocks of a half are equal.
 * pixel transformer: as many blocks of the same width, on patches of the same size, so that its tokens grow with the
   area. One block is timed and multiplied; embedding and head are left out, in its favour.
 * latent transformer: the same blocks on an 8x smaller picture with patches of 2, which has as many tokens, and the
   decoder of an autoencoder of the size of Stable Diffusion's, once for `--steps` steps, if diffusers can be imported.
 
-FLOPs are those of matrix products, convolutions and attention, counted on the whole model with fake tensors.
-`bytes_per_second` is what the glaze reads and writes for each of its operators, over its time at 1024 px.
+FLOPs are those of matrix products, convolutions and attention, continued in the same way.
+`bytes_per_second` is what a step of details reads and writes for each of its operators, over its time at 1024 px.
 """
 
 from __future__ import annotations
@@ -22,11 +24,11 @@ import json
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -37,17 +39,20 @@ from majolica.config.picture_size import PictureSize
 from majolica.device import find_device
 from majolica.estimate.trace import flop_counter
 from majolica.models.conditions import Condition
-from majolica.models.majolica import Majolica
-from majolica.models.pooling import pool
+from majolica.models.majolica import Majolica, Text
 from majolica.models.precision import Precision, autocast, has_bf16, set_attention_by_products
 from majolica.recipes import recipe
+from majolica.sampling.detail_flow import paint_details
 from majolica.sampling.guidance import Guidance, list_branches
-from majolica.sampling.painting import decode_details, paint_guided
-from majolica.sampling.request import PaintSettings, read_tile
+from majolica.sampling.painting import paint_base
+from majolica.sampling.request import DETAIL_STEPS, PaintSettings, read_tile
+from majolica.sampling.solvers import ignore_tick
 
 RECIPES = ("base", "large", "reference")
 EVALUATIONS = 2
 """Of a step of Heun's method."""
+TIMES = (0.4, 0.6)
+"""Flow times between which the timed step goes."""
 BRANCHES = 2
 """Of an evaluation under text guidance: with the caption and without it."""
 
@@ -57,31 +62,56 @@ def shallow(config: ModelConfig, blocks: int) -> ModelConfig:
     return dataclasses.replace(config, perception_depth=blocks, synthesis_depth=blocks)
 
 
-@torch.inference_mode()
-def guided_step(model: Majolica, side: int, precision: Precision, device: torch.device) -> Step:
-    """One guided step of our model for a picture of `side` pixels."""
-    config, scale = model.config, side // model.config.resolution
-    tokens_BL = torch.ones(1, config.text.length, dtype=torch.int64, device=device)
-    values_BP = torch.zeros(1, len(config.properties), device=device)
-    some_B = torch.ones(1, dtype=torch.bool, device=device)
-    asked = Condition(tokens_BL, some_B, values_BP, torch.zeros_like(values_BP, dtype=torch.bool))
-    branches = list_branches(asked, Guidance(), 0.4)
-    assert len(branches) == BRANCHES
-    z_B3HW, t_B = torch.randn(1, 3, side, side, device=device), torch.full((1,), 0.4, device=device)
-    settings = PaintSettings(PictureSize(side, side, scale), (0.0, 1.0), Guidance(), "euler", read_tile("auto", side))
-    with autocast(precision, device):
-        text = model.read(tokens_BL)
+@dataclass(frozen=True)
+class Steps:
+    """What painting one picture repeats, for one model."""
+
+    model: Majolica
+    precision: Precision
+    device: torch.device
+
+    @property
+    def asked(self) -> Condition:
+        """A caption, and no property."""
+        config, device = self.model.config, self.device
+        values_BP = torch.zeros(1, len(config.properties), device=device)
+        tokens_BL = torch.ones(1, config.text.length, dtype=torch.int64, device=device)
+        some_B = torch.ones(1, dtype=torch.bool, device=device)
+        return Condition(tokens_BL, some_B, values_BP, torch.zeros_like(values_BP, dtype=torch.bool))
 
     @torch.inference_mode()
-    def run() -> None:
-        with autocast(precision, device):
-            for _ in range(EVALUATIONS):
-                base_B3HW = pool(z_B3HW, scale)
-                grid_BHWD, clean_B3HW = paint_guided(model, base_B3HW, t_B, text, branches)
-            if scale > 1:
-                decode_details(model, grid_BHWD, clean_B3HW, z_B3HW, t_B, settings)
+    def guided(self) -> Step:
+        """One step of the base picture: two evaluations under guidance."""
+        side, asked = self.model.config.resolution, self.asked
+        assert len(list_branches(asked, Guidance(), TIMES[0])) == BRANCHES
+        z_B3HW = torch.randn(1, 3, side, side, device=self.device)
+        settings = PaintSettings(PictureSize(side, side, 1), TIMES, Guidance(), "heun")
+        text = self.read(asked)
+        return self.run(lambda: paint_base(self.model, z_B3HW, asked, text, settings, ignore_tick, None))
 
-    return run
+    @torch.inference_mode()
+    def detail(self, side: int) -> Step:
+        """One step of the details of a picture of `side` pixels."""
+        base, asked = self.model.config.resolution, self.asked
+        noise_B3HW = torch.randn(1, 3, side, side, device=self.device)
+        base_B3HW = torch.randn(1, 3, base, base, device=self.device)
+        size, tile = PictureSize(side, side, side // base), read_tile("auto", side)
+        settings = PaintSettings(size, (0.0, 1.0), Guidance(), "heun", tile)
+        text = self.read(asked)
+        return self.run(lambda: paint_details(self.model, base_B3HW, noise_B3HW, asked, text, settings, ignore_tick))
+
+    @torch.inference_mode()
+    def read(self, asked: Condition) -> Text:
+        with autocast(self.precision, self.device):
+            return self.model.read(asked.tokens_BL)
+
+    def run(self, work: Callable[[], Tensor]) -> Step:
+        @torch.inference_mode()
+        def step() -> None:
+            with autocast(self.precision, self.device):
+                work()
+
+        return step
 
 
 def block_step(config: ModelConfig, side: int, precision: Precision, device: torch.device) -> Step:
@@ -153,34 +183,42 @@ def measure(name: str, options: argparse.Namespace, device: torch.device) -> dic
     for model in models:
         set_attention_by_products(model, device)
     steps: dict[str, Step] = {}
+    for i, model in enumerate(models):
+        ours = Steps(model, precision, device)
+        steps[f"guided {i}"] = ours.guided()
+        steps |= {f"detail {side} {i}": ours.detail(side) for side in sides if side > config.resolution}
     for side in sides:
-        steps |= {f"{side} {i}": guided_step(model, side, precision, device) for i, model in enumerate(models)}
         if side <= options.largest_peer:
-            steps[f"{side} block"] = block_step(config, side, precision, device)
+            steps[f"block {side}"] = block_step(config, side, precision, device)
     found = time_in_turn(steps, options.repeats, device)
-    ours = {side: continue_to(found[f"{side} 0"], found[f"{side} 1"], depth) for side in sides}
+    flops = {name: [count_flops(step)] for name, step in steps.items() if not name.startswith("block")}
+    share = DETAIL_STEPS / options.steps
+
+    def whole(of: Mapping[str, Sequence[float]], side: int) -> list[float]:
+        """A step with all blocks, and its share of the steps of details."""
+        guided = continue_to(of["guided 0"], of["guided 1"], depth)
+        if side == config.resolution:
+            return guided
+        detail = continue_to(of[f"detail {side} 0"], of[f"detail {side} 1"], depth)
+        return [base + share * more for base, more in zip(guided, detail, strict=True)]
+
     peers = {
-        side: [EVALUATIONS * BRANCHES * 2 * depth * t for t in found[f"{side} block"]]
+        side: [EVALUATIONS * BRANCHES * 2 * depth * t for t in found[f"block {side}"]]
         for side in sides
-        if f"{side} block" in found
+        if f"block {side}" in found
     }
-    flops = {side: count_ours(config, side) for side in sides}
     result: dict[str, object] = {"precision": precision, "blocks": 2 * depth, "blocks_timed": 2}
-    result |= compare(ours, flops, peers, config.resolution)
-    largest = models[0], max(side for side in sides if side <= 1024)
-    result["bytes_per_second"] = round(glaze_bandwidth(*largest, precision, device))
+    counted = {side: round(whole(flops, side)[0]) for side in sides}
+    result |= compare({side: whole(found, side) for side in sides}, counted, peers, config.resolution)
+    largest = max(side for side in sides if side <= 1024)
+    if largest > config.resolution:
+        result["bytes_per_second"] = round(decoder_bandwidth(Steps(models[0], precision, device), largest))
     return result
 
 
 def continue_to(one: Sequence[float], two: Sequence[float], depth: int) -> list[float]:
-    """Times of `depth` blocks in each half, from those of one and of two."""
+    """Times or FLOPs of `depth` blocks in each half, from those of one and of two."""
     return [a + (depth - 1) * (b - a) for a, b in zip(one, two, strict=True)]
-
-
-def count_ours(config: ModelConfig, side: int) -> int:
-    """FLOPs of a guided step of the whole model, whose tensors are fake and take no memory."""
-    with FakeTensorMode():
-        return count_flops(guided_step(Majolica(config).eval(), side, "fp32", torch.device("cpu")))
 
 
 def compare(
@@ -202,20 +240,15 @@ def compare(
     return found
 
 
-def glaze_bandwidth(model: Majolica, side: int, precision: Precision, device: torch.device) -> float:
-    """Bytes a second that the glaze reads and writes at `side` pixels, once for the best of three times."""
-    full, base = (
-        guided_step(model, side, precision, device),
-        guided_step(model, model.config.resolution, precision, device),
-    )
+def decoder_bandwidth(steps: Steps, side: int) -> float:
+    """Bytes a second that a step of details reads and writes at `side` pixels, once for the best of three times.
 
-    def traffic(step: Step) -> int:
-        with Traffic() as counter:
-            step()
-        return counter.bytes
-
-    seconds = min(time_call(full, device) for _ in range(3)) - min(time_call(base, device) for _ in range(3))
-    return (traffic(full) - traffic(base)) / seconds
+    The trunk of one block in each half is a part of them, which is small beside the decoder.
+    """
+    step = steps.detail(side)
+    with Traffic() as counter:
+        step()
+    return counter.bytes / min(time_call(step, steps.device) for _ in range(3))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -225,7 +258,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--scales", type=int, nargs="+", default=[1, 2, 4, 8], help="sizes over the base resolution")
     parser.add_argument("--largest-peer", type=int, default=1024, help="largest side at which the peers are timed")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=20, help="steps for which the autoencoder decodes once")
+    parser.add_argument("--steps", type=int, default=20, help="of the base picture; autoencoders decode once")
     parser.add_argument("--precision", choices=["fp32", "bf16"])
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)

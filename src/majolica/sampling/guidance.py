@@ -119,10 +119,7 @@ def parse_property_weights(text: str | None) -> PropertyWeights:
 
 
 def list_branches(asked: Condition, weights: Guidance, t: float) -> list[Branch]:
-    """The predictions that guidance needs at flow time `t`: first for all that is asked; the factors sum to 1.
-
-    That first one has a factor of 0 where no weight applies to all properties together.
-    """
+    """The predictions that guidance needs at flow time `t`; their factors sum to 1, and none is 0."""
     if t < weights.start:
         return [Branch(asked, 1.0)]
     has_BP = asked.has_value_BP
@@ -162,9 +159,9 @@ def _merge(branches: Sequence[Branch]) -> list[Branch]:
     for branch in others:
         if _same(branch.condition, first.condition):
             factor += branch.factor
-        elif branch.factor:
+        else:
             kept.append(branch)
-    return [Branch(first.condition, factor), *kept]
+    return [branch for branch in (Branch(first.condition, factor), *kept) if branch.factor]
 
 
 def _same(one: Condition, other: Condition) -> bool:

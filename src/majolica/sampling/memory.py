@@ -10,9 +10,7 @@ from majolica.machine import free_memory
 from majolica.sampling.request import AUTO_TILE, PaintSettings
 
 PICTURES = 8
-"""Pictures of the asked size that exist at the same time: noise, noisy picture, prediction, velocities."""
-MOVED = 2
-"""Further ones where subjects are moved: coordinates, and what is resampled."""
+"""Pictures of the asked size that exist at the same time: noise, noisy details, prediction, velocities."""
 BYTES = 4 * 3
 """Of a pixel of a picture: three colours in float32."""
 
@@ -40,17 +38,13 @@ def check_memory(needed: int, settings: PaintSettings, batch: int, device: torch
     )
 
 
-def needed_bytes(settings: PaintSettings, batch: int, decoder: DecoderConfig, moved: bool = False) -> int:
-    """Return about how many bytes a batch of pictures takes while its details are decoded; 0 if it has none.
-
-    `moved` says whether their subjects are moved.
-    """
+def needed_bytes(settings: PaintSettings, batch: int, decoder: DecoderConfig) -> int:
+    """Return about how many bytes a batch of pictures takes while its details are decoded; 0 if it has none."""
     if settings.size.scale == 1:
         return 0
     pixels = settings.size.height * settings.size.width
     decoded = pixels if settings.tile is None else min(pixels, (2 * settings.tile) ** 2)
-    pictures = PICTURES + (MOVED if moved else 0)
-    return batch * (pixels * pictures * BYTES + round(decoded * decoder_bytes(decoder)))
+    return batch * (pixels * PICTURES * BYTES + round(decoded * decoder_bytes(decoder)))
 
 
 def decoder_bytes(decoder: DecoderConfig) -> float:

@@ -34,7 +34,7 @@ from majolica.sampling.notices import (
 )
 from majolica.sampling.painting import integrate
 from majolica.sampling.palettes import list_palettes
-from majolica.sampling.placement import has_frame, place_subjects
+from majolica.sampling.placement import place_subjects
 from majolica.sampling.references import read_references, tell_apart
 from majolica.sampling.request import PaintRequest, PaintSettings, check_effects, read_settings, read_size
 from majolica.sampling.solvers import Tick, make_tick
@@ -55,9 +55,8 @@ def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: ReportPr
     values = read_values(pipeline, request.properties, len(texts))
     check_effects(request, values, pipeline.properties)
     wish = read_wish(values, request, len(texts), pipeline.properties, pipeline.device)
-    moved = wish is not None and (request.hold or any(map(has_frame, wish.names)))
     together = min(at_once, len(texts))
-    needed = needed_bytes(settings, together, pipeline.config.model.decoder, moved)
+    needed = needed_bytes(settings, together, pipeline.config.model.decoder)
     if needed > pipeline.painted_bytes:  # what has fitted before fits again, though its memory may not look free
         check_memory(needed, settings, together, pipeline.device)
     condition = _refer(pipeline, build_condition(pipeline, texts, values, request.raw), request)
@@ -78,7 +77,7 @@ def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: ReportPr
             for seed in choose_seeds(pipeline.model, condition[some], seeds[some], settings, wish and wish[some])
         ]
     if request.hold:
-        whole = (settings.size.width, settings.size.height)
+        height, width = settings.size.base
         plain = dataclasses.replace(
             request,
             properties={},
@@ -87,14 +86,14 @@ def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: ReportPr
             hold=False,
             candidates=1,
             seed=seeds,
-            size=whole,
+            size=(width, height),
             any_size=False,
         )
-        without_B3HW = pool(paint_pictures(pipeline, plain).float() / 255, settings.size.scale)
+        without_B3HW = paint_pictures(pipeline, plain).float() / 255
         wish = wish or Wish.empty(len(texts), pipeline.device)
         # A larger subject has more edges: what is held is what the picture measures once its subject has been moved.
         wish = wish.hold((place_subjects(without_B3HW.to(pipeline.device) * 2 - 1, wish) + 1) / 2)
-    tick = make_tick(progress, len(rows) * (len(settings.times) - 1))
+    tick = make_tick(progress, len(rows) * settings.steps)
     parts = [_paint(pipeline, condition[some], seeds[some], settings, tick, wish and wish[some]) for some in rows]
     painted_B3HW = torch.cat(parts)
     pipeline.painted_bytes = max(pipeline.painted_bytes, needed)

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from majolica.models.pooling import pool
 from majolica.properties.pixels import subject_box
 from majolica.properties.registry import find_property
 from majolica.sampling.wish import Wish
@@ -46,19 +45,18 @@ def split_times(times: Sequence[float], wish: Wish | None) -> list[Sequence[floa
     return [times[start : end + 1] for start, end in pairwise(ends)]
 
 
-def place_subjects(images_B3HW: Tensor, wish: Wish, scale: int = 1) -> Tensor:
+def place_subjects(images_B3HW: Tensor, wish: Wish) -> Tensor:
     """Pictures whose subjects measure what is wished of their place and size.
 
-    `images_B3HW` are in [-1, 1], at `scale` times the base resolution, at which they are measured. A picture without
-    any edge stays as it is. Subjects stay whole: one whose place leaves no room for its size becomes smaller, also if
-    its size was asked for.
+    `images_B3HW` are in [-1, 1]. A picture without any edge stays as it is. Subjects stay whole: one whose place leaves
+    no room for its size becomes smaller, also if its size was asked for.
     """
     with torch.autocast(images_B3HW.device.type, enabled=False):  # bfloat16 has too few digits for places
-        return _place(images_B3HW, wish.choose(has_frame), scale)
+        return _place(images_B3HW, wish.choose(has_frame))
 
 
-def _place(images_B3HW: Tensor, wish: Wish, scale: int) -> Tensor:
-    box_B4 = subject_box(((pool(images_B3HW.float(), scale) + 1) / 2).clamp(0, 1))
+def _place(images_B3HW: Tensor, wish: Wish) -> Tensor:
+    box_B4 = subject_box(((images_B3HW.float() + 1) / 2).clamp(0, 1))
     wanted_B4 = box_B4
     # What is held gives way to what was asked for, and a size to a place.
     for place in sorted(range(len(wish.names)), key=lambda place: (not wish.held[place], wish.names[place])):

@@ -21,6 +21,10 @@ from majolica.sampling.palettes import Palettes, take_palettes
 from majolica.sampling.references import take_references
 from majolica.sampling.solvers import SOLVERS, spread_times
 
+DETAIL_STEPS = 6
+"""Steps in which details are painted; fewer if the base picture has fewer (ADR 075)."""
+DETAIL_LAST = 0.94
+"""Flow time from which the last of these steps goes to 1."""
 Size = int | str | tuple[int, int] | None
 """A size as callers give it; see `read_size`."""
 
@@ -91,6 +95,18 @@ class PaintSettings:
     """Side in pixels of the tiles that are decoded one after the other; None decodes all at once."""
     candidates: int = 1
     """How many beginnings of each picture the model chooses from."""
+
+    @property
+    def detail_times(self) -> Sequence[float]:
+        """Flow times between which the details of a larger picture are painted; none if it has no details."""
+        if self.size.scale == 1:
+            return ()
+        return spread_times(min(DETAIL_STEPS, len(self.times) - 1), DETAIL_LAST)
+
+    @property
+    def steps(self) -> int:
+        """Steps of base picture and details together."""
+        return sum(max(0, len(times) - 1) for times in (self.times, self.detail_times))
 
 
 def read_settings(request: PaintRequest, config: RunConfig, properties: Sequence[str]) -> PaintSettings:

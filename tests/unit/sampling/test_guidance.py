@@ -50,7 +50,7 @@ def predict(model: Majolica, text: bool, properties: tuple[str, ...]) -> Tensor:
 @torch.no_grad()
 def guided(model: Majolica, weights: Guidance, t: float = 0.5) -> Tensor:
     branches = list_branches(ASKED, weights, t)
-    return paint_guided(model, NOISY, TIMES, model.read(ASKED.tokens_BL), branches)[1]
+    return paint_guided(model, NOISY, TIMES, model.read(ASKED.tokens_BL), branches)
 
 
 def test_one_weight_for_all_properties(model: Majolica) -> None:

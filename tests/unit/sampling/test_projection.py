@@ -169,6 +169,8 @@ def test_a_wish_needs_a_gradient_or_a_frame() -> None:
 
 
 def test_larger_pictures_are_measured_and_held_as_their_base_pictures(pipeline: Pipeline) -> None:
+    # Details of a model without training reach far beyond black and white, where they are cut off.
+    pipeline.model.decoder.leave.weight.data *= 0.1
     with warnings.catch_warnings():
         warnings.simplefilter("error", Notice)
         large = pipeline.paint("a fox", 32, {"sharpness": 0.5, "brightness": 0.5}, steps=6, seed=3)

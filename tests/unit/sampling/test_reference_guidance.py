@@ -52,7 +52,7 @@ def predict(model: Majolica, text: bool, picture: bool, keep: tuple[int, ...]) -
 def guided(model: Majolica, asked: Condition, weights: Guidance) -> Tensor:
     branches = list_branches(asked, weights, 0.5)
     assert sum(branch.factor for branch in branches) == pytest.approx(1)
-    return paint_guided(model, NOISY, TIMES, model.read(asked.tokens_BL), branches)[1]
+    return paint_guided(model, NOISY, TIMES, model.read(asked.tokens_BL), branches)
 
 
 def test_a_weight_for_the_reference(model: Majolica) -> None:
