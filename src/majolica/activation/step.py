@@ -34,6 +34,7 @@ def build_step(config: RunConfig, device: str = "cpu") -> Step:
     known_tensors = [
         rows.base_B3HW,
         rows.t_B,
+        *(crops.base_F3HW for crops in rows.fine),
         *(tensor for crops in rows.fine for tensor in (crops.pixels_F3HW, crops.window.top_B, crops.window.left_B)),
         condition.tokens_BL,
         condition.has_text_B,
@@ -110,7 +111,7 @@ def build_inputs(config: RunConfig) -> tuple[Rows, Targets]:
     for scale in painted_scales(config):
         count = fine_rows(config)[scale]
         tiles = choose_tiles([(0, 0)] * count, (side, side), scale, model.decoder, base_B3HW.device)
-        fine.append(Crops(torch.randn(count, 3, *tiles.size), tiles.window))
+        fine.append(Crops(torch.randn(count, 3, *tiles.size), tiles.window, torch.randn(count, 3, side, side)))
         targets.append(FineTargets(torch.randn(count, 3, side, side), tiles.inner))
     rows = Rows(base_B3HW, t_B, condition, tuple(fine), noisy)
     return rows, Targets(torch.randn(noisy, 3, side, side), tuple(targets), torch.arange(clean))

@@ -39,6 +39,8 @@ class Crops:
     pixels_F3HW: Tensor
     window: Window
     """Where these pixels lie in their pictures."""
+    base_F3HW: Tensor
+    """The clean base pictures, whole: details are painted beside finished ones (ADR 075)."""
 
 
 @dataclass(frozen=True)
@@ -145,14 +147,12 @@ class Majolica(nn.Module):
             rows.base_B3HW[:noisy],
             rows.t_B[:noisy],
         )
-        # Detached, so that the loss on details does not train the base picture, which has its own
-        # loss.
-        clean_M3HW, fine, start = base_M3HW.detach(), [], 0
+        fine, start = [], 0
         for crops in rows.fine:
             part = slice(start, start + len(crops.pixels_F3HW))
             start = part.stop
             fine.append(
-                self.predict_details(grid_MHWD[part], clean_M3HW[part], crops.pixels_F3HW, rows.t_B[part], crops.window)
+                self.predict_details(grid_MHWD[part], crops.base_F3HW, crops.pixels_F3HW, rows.t_B[part], crops.window)
             )
         image_CE = self.perception.embed(tokens_BND[noisy:])
         return Outputs(base_M3HW, tuple(fine), image_CE, text.embedding_BE[noisy:], tokens_BND)

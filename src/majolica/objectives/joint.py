@@ -68,7 +68,7 @@ def make_rows(
         crops, found, z_F3HW = draw_crops(full_F3HW * 2 - 1, t_M[rows], scale, model.decoder, draws[rows])
         fine.append(crops)
         targets.append(found)
-        clean.append(pool(full_F3HW * 2 - 1, scale))
+        clean.append(crops.base_F3HW)
         noised.append(pool(z_F3HW, scale))
     small_K3HW = images_B3HW[start:noisy] * 2 - 1
     noised.append(add_noise(small_K3HW, t_M[start:], draws[start:noisy].noise(small_K3HW)))
@@ -94,7 +94,7 @@ def draw_crops(
     base = (full_F3HW.shape[2] // scale, full_F3HW.shape[3] // scale)
     places = list(zip(draws.below(scale).tolist(), draws.below(scale).tolist(), strict=True))
     tiles = choose_tiles(places, base, scale, decoder, full_F3HW.device)
-    crops = Crops(cut(z_F3HW, tiles.read, tiles.size), tiles.window)
+    crops = Crops(cut(z_F3HW, tiles.read, tiles.size), tiles.window, pool(full_F3HW, scale))
     detail_F3HW = cut(details(cut(full_F3HW, tiles.read, tiles.size), scale), tiles.inner, base)
     return crops, FineTargets(detail_F3HW, tiles.inner), z_F3HW
 
