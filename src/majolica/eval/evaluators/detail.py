@@ -33,7 +33,7 @@ class Detail:
 
     def count_paintings(self, data: EvalData) -> float:
         """Return how much it paints, counted in pictures of the base resolution."""
-        return min(self.pictures, len(data.prompts())) * 2  # details cost little beside their base picture
+        return min(self.pictures, len(data.prompts())) * (self.scale**2 + 1)
 
     def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""
