@@ -1,21 +1,13 @@
 """A property of the user's own, and the registry as it was before a test made it known."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from majolica.properties import registry
 
-WARMTH = """
-from majolica.properties.property import Property
-
-
-def measure(images_B3HW):
-    return images_B3HW[:, 0].mean((1, 2)) - images_B3HW[:, 2].mean((1, 2))
-
-
-PROPERTY = Property("mean red less mean blue", -0.5, 0.5, measure)
-"""
+WARMTH = (Path(__file__).parents[1] / "examples" / "warmth.py").read_text(encoding="utf-8")
 
 
 @pytest.fixture(autouse=True)

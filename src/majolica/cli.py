@@ -33,7 +33,7 @@ VERBS = {
     "embed": ("Write the embeddings of pictures and texts to a file.", "embed"),
     "extend": ("Teach a trained run a further property, and leave its own weights as they are.", "extend"),
     "calibrate": (
-        "Correct the dials of a run, so that its pictures measure what was asked for.",
+        "Correct the properties of a run, so that its pictures measure what was asked for.",
         "calibrate",
     ),
     "eval": ("Evaluate a run: metrics.json, results.jsonl and report.html in its folder.", "evaluate"),

@@ -47,10 +47,11 @@ def _read_size(opened: Opened, offset: int, size: int) -> tuple[int, int]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for length in (min(HEAD, size), size):
+            head = opened.read(offset, length)
+            behind = min(TAIL, size - length) if head.startswith(b"\x89PNG") else 0
+            tail = opened.read(offset + size - behind, behind) if behind else b""
             try:
-                head = opened.read(offset, length)
-                behind = min(TAIL, size - length) if head.startswith(b"\x89PNG") else 0
-                height, width = upright_size(head, opened.read(offset + size - behind, behind) if behind else b"")
+                height, width = upright_size(head, tail)
             except Exception:  # the picture is cut short, or it is none
                 continue
             return min(height, 65535), min(width, 65535)

@@ -45,7 +45,7 @@ class Detail:
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         size = self.resolution * self.scale
         known = data.larger(size, self.pictures)
-        assert known, "lacks() says so before"
+        assert known, "explain_lack says so before"
         real = known.prompts()
         prompts = list(real.captions)
         with warnings.catch_warnings():

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
+
+from majolica.errors import UserError
+from majolica.features.streaming import is_out_of_memory
 
 
 class Guard:
@@ -13,11 +17,14 @@ class Guard:
         self.said: set[str] = set()
 
     def __call__(self, work: Callable[[], None], failure: str) -> None:
-        """Do `work`; if it fails, say `failure` and the reason."""
+        """Do `work`; if it fails, say `failure` and the reason, and print the traceback of what must be a bug."""
         try:
             work()
         except Exception as error:  # out of memory, a full disk, unexpected data
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            expected = isinstance(error, UserError | OSError) or is_out_of_memory(error)
+            if not expected and type(error).__name__ not in self.said:
+                traceback.print_exc()
             self.say_once(type(error).__name__, f"{failure} ({reason}); training goes on")
 
     def say_once(self, kind: str, message: str) -> None:
