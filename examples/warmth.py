@@ -10,4 +10,4 @@ def measure(images_B3HW: Tensor) -> Tensor:
     return images_B3HW[:, 0].mean((1, 2)) - images_B3HW[:, 2].mean((1, 2))
 
 
-PROPERTY = Property("mean red less mean blue", -0.5, 0.5, measure)
+PROPERTY = Property("mean red less mean blue", -1.0, 1.0, measure)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from majolica.callbacks import ReportProgress
 from majolica.errors import Notice
 from majolica.recipes import recipe
+from majolica.sampling.request import DeliverPictures, PaintRequest
 
 SIDE = recipe("nano").model.resolution
 
@@ -28,13 +31,16 @@ class FakePipeline:
         assert run == Path("runs/demo")
         return cls()
 
-    def paint(self, prompts: list[str], size: str | None, *rest: Any, progress: Any, **named: Any) -> Tensor:
-        FakePipeline.asked = (prompts, size, *rest, named)
+    def paint_request(self, request: PaintRequest, progress: ReportProgress, deliver: DeliverPictures) -> None:
+        named = {field.name: getattr(request, field.name) for field in fields(request)}
+        prompts, size, properties = (named.pop(name) for name in ("prompts", "size", "properties"))
+        FakePipeline.asked = (prompts, size, properties, named)
         warnings.warn("this is small", Notice, stacklevel=2)
         progress(1, 1)
         side = int(size or SIDE)
         shades_B = torch.arange(len(prompts), dtype=torch.uint8) * 100
-        return shades_B[:, None, None, None].expand(-1, 3, side, side)
+        for place, shade in enumerate(shades_B):
+            deliver(place, shade.expand(1, 3, side, side))
 
     def embed_images(self, images_B3HW: Tensor) -> Tensor:
         assert images_B3HW.dtype == torch.uint8

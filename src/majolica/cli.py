@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from majolica import __version__
 from majolica.commands.terminal import keep_width_sane, print_any_text
-from majolica.errors import UserError, unknown_name
+from majolica.errors import UserError, is_out_of_memory, unknown_name
 from majolica.machine import let_threads_sleep, use_free_cores, watch_cores
 from majolica.signals import INTERRUPTED, interrupt_on_signals
 
@@ -103,7 +103,7 @@ def explain(error: BaseException) -> str:
         places = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
         reason = error.strerror or os.strerror(error.errno)
         return f"{' -> '.join(places)}: {reason}" if places else f"the system refused: {reason}"
-    if isinstance(error, MemoryError) or any(words in text.lower() for words in _NO_MEMORY):
+    if is_out_of_memory(error):
         return "there is not enough memory: ask for less at once (fewer or smaller pictures, a smaller batch or model)"
     if any(words in text for words in _NO_ROOM):
         return f"the disk refused: {text[:200]}"
@@ -115,7 +115,6 @@ def explain(error: BaseException) -> str:
     return ""
 
 
-_NO_MEMORY = ("can't allocate memory", "out of memory", "cannot allocate memory")
 _NO_ROOM = ("No space left on device", "Read-only file system", "Disk quota exceeded")
 
 

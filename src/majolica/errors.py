@@ -43,3 +43,13 @@ def to_printable(name: object) -> str:
     """
     text = _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), str(name))
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether `error` says that memory ran out, on a GPU or on the CPU: torch raises RuntimeErrors for both."""
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _NO_MEMORY)

@@ -104,6 +104,7 @@ def generate(
     from majolica.properties.user_file import load_property_file
     from majolica.sampling.guidance import parse_property_weights
     from majolica.sampling.pipeline import Pipeline
+    from majolica.sampling.request import PaintRequest
 
     for path in property:
         load_property_file(path)
@@ -112,27 +113,31 @@ def generate(
     settings |= {"last_time": last_time, "tile": tile, "candidates": candidates, "any_size": any_size}
     settings |= {"project": project, "hold": hold, "raw": raw}
 
-    with print_notices(), bar("painting") as progress:
-        images_B3HW = Pipeline.load(run, more_adapters=adapter).paint(
-            [prompt for prompt, _ in wishes],
-            size,
-            properties,
-            seed=[own for _, own in wishes],
-            batch=batch,
-            reference=followed or None,
-            reference_guidance=reference_guidance,
-            palette=palettes or None,
-            progress=progress,
-            **settings,
-        )
-    height, width = images_B3HW.shape[-2:]
-    settings |= {"set": properties, "size": width if width == height else f"{width}x{height}"}
     shown = [about for about in references for _ in range(count)] or [{}] * len(wishes)
     coloured = [{"palette": each} for each in (palettes if len(palettes) != 1 else list(palettes) * len(wishes))]
-    for place, (path, image_3HW, (prompt, own)) in enumerate(zip(paths, images_B3HW, wishes, strict=True)):
-        about = settings | shown[place] | (coloured[place] if coloured else {}) | {"seed": own}
-        write_atomic(path, _encode(image_3HW, FORMATS[out.suffix.lower()], prompt, about))
-        print(path)
+
+    def write(start: int, images_B3HW: Tensor) -> None:
+        height, width = images_B3HW.shape[-2:]
+        common = settings | {"set": properties, "size": width if width == height else f"{width}x{height}"}
+        for place, image_3HW in enumerate(images_B3HW, start):
+            prompt, own = wishes[place]
+            about = common | shown[place] | (coloured[place] if coloured else {}) | {"seed": own}
+            write_atomic(paths[place], _encode(image_3HW, FORMATS[out.suffix.lower()], prompt, about))
+            print(paths[place], flush=True)
+
+    asked = PaintRequest(
+        [prompt for prompt, _ in wishes],
+        size,
+        properties,
+        seed=[own for _, own in wishes],
+        batch=batch,
+        reference=followed or None,
+        reference_guidance=reference_guidance,
+        palette=palettes or None,
+        **settings,
+    )
+    with print_notices(), bar("painting") as progress:
+        Pipeline.load(run, more_adapters=adapter).paint_request(asked, progress, write)
 
 
 def _check_options(prompts: Sequence[str], out: Path, counts: Mapping[str, int], palette: Sequence[str]) -> None:

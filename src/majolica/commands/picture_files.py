@@ -70,7 +70,7 @@ class PictureFiles:
     def read(self) -> Iterator[tuple[list[Path], Tensor]]:
         """Paths of a few files that could be read, and their pictures, uint8 `(B, 3, side, side)`.
 
-        Raises UserError where there is one file, and it cannot be read.
+        Raises UserError where there is one file that cannot be read, and nothing but a line for people tells so.
         """
         import torch
 
@@ -80,7 +80,7 @@ class PictureFiles:
                 try:
                     pictures.append(load_pictures((path,), self.side, self.how))
                 except UserError as error:
-                    if len(self.paths) == 1:
+                    if len(self.paths) == 1 and self.tell is print_unread:
                         raise
                     self.unread += 1
                     self.tell(path, str(error))

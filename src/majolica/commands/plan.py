@@ -59,6 +59,8 @@ def plan(
         raise UserError(f"--mfu {mfu:g}: it is a share, above 0 and at most 1")
     if not 0 <= price < math.inf:
         raise UserError(f"--price {price:g}: give a number that is not negative")
+    if gpus < 0:
+        raise UserError(f"--gpus {gpus}: give a number above 0, or leave it out for as many as the recipe has")
     config = check_config(find_config(recipe))
     if config.train.schedule_from:
         from majolica.run.step_plan import begin_plan

@@ -110,13 +110,16 @@ def _base(name: str) -> RunConfig:
 
 def _resumed_folder(args: list[str]) -> Path | None:
     """The folder of --resume: needed before the options are parsed, for it decides their defaults."""
-    for word, following in zip(args, [*args[1:], ""], strict=False):
-        if word == "--resume" or word.startswith("--resume="):
-            folder = following if word == "--resume" else word.removeprefix("--resume=")
-            if not folder or folder.startswith("-"):
-                raise UserError("say which run to go on with: majolica train --resume RUN ...")
-            return Path(folder)
-    return None
+    folders = [
+        following if word == "--resume" else word.removeprefix("--resume=")
+        for word, following in zip(args, [*args[1:], ""], strict=False)
+        if word == "--resume" or word.startswith("--resume=")
+    ]
+    if any(not folder or folder.startswith("-") for folder in folders):
+        raise UserError("say which run to go on with: majolica train --resume RUN ...")
+    if len(folders) > 1:
+        raise UserError(f"--resume names {folders[0]} and {folders[1]}: a run goes on by itself, so keep one")
+    return Path(folders[0]) if folders else None
 
 
 def _parse(start: RunConfig, args: list[str]) -> TrainOptions:

@@ -79,7 +79,10 @@ def _check_run(config: RunConfig) -> None:
         if name not in PART_NAMES:
             raise unknown_name("part of the model", name, PART_NAMES)
     if train.only and not train.init_from:
-        raise UserError("train.only keeps other parts as they are: give trained weights to begin with, --init-from RUN")
+        raise UserError(
+            "train.only keeps other parts as they are: give trained weights to begin with, --init-from RUN (a new run"
+            " begins with them, and --resume does not)"
+        )
     if not loss.fine_scales or min(loss.fine_scales) < 2 or len(set(loss.fine_scales)) < len(loss.fine_scales):
         raise UserError(f"loss.fine_scales is {list(loss.fine_scales)}: give whole numbers from 2 on, each once")
     fine = noisiest_split(loss, rows).fine

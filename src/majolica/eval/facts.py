@@ -56,11 +56,14 @@ def read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def training_metrics(config: RunConfig, summary: Mapping[str, Any], log: list[dict[str, Any]]) -> dict[str, float]:
+def training_metrics(
+    config: RunConfig, summary: Mapping[str, Any], log: list[dict[str, Any]], state: Mapping[str, Any] | None = None
+) -> dict[str, float]:
     """Return the metrics `train_seconds`, `samples_seen` and `parameters`.
 
-    They are taken from summary.json. If it lacks one, or is of an earlier step than the log, because the run went on
-    and was killed, the first two are taken from the log. Without a summary the number of parameters is computed by a
+    The first two are those of `state`, the state.json of the checkpoint whose weights are evaluated, if there is one.
+    Otherwise they are taken from summary.json. If it lacks one, or is of an earlier step than the log, because the run
+    went on and was killed, they are taken from the log. Without a summary the number of parameters is computed by a
     formula.
     """
     nothing: dict[str, Any] = {}
@@ -68,6 +71,8 @@ def training_metrics(config: RunConfig, summary: Mapping[str, Any], log: list[di
     end = {"train_seconds": last.get("seconds", 0.0), "samples_seen": last.get("samples", 0)}
     if not last or last["step"] <= summary.get("step", last["step"]):
         end |= {name: summary[name] for name in end if name in summary}
+    if state and {"seconds", "samples"} <= state.keys():
+        end = {"train_seconds": round(state["seconds"], 1), "samples_seen": state["samples"]}
     return {
         "train_seconds": float(end["train_seconds"]),
         "samples_seen": int(end["samples_seen"]),

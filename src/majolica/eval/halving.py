@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from majolica.features.streaming import is_out_of_memory
+from majolica.errors import is_out_of_memory
 from majolica.sampling.request import PaintRequest
 
 

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -55,9 +56,9 @@ def evaluate(
     place = choose_checkpoint(request.weights, say)
     trained, config = load_with_measures(place, request.property_files), load_config(run / "config.yaml")
     data = load_data_or_none(config, request, say)
-    summary = facts.read_json(run / "summary.json")
+    summary, state = facts.read_json(run / "summary.json"), facts.read_json(place / "state.json")
     spent = {**dict(summary.get("seconds", {})), **request.seconds}
-    spent.setdefault("training", facts.training_metrics(config, summary, facts.read_log(run))["train_seconds"])
+    spent.setdefault("training", facts.training_metrics(config, summary, facts.read_log(run), state)["train_seconds"])
     names = choose_evaluators(request.names, data)
     check_settings(names, request.options)
     specs = choose_judges(names, config, data)
@@ -94,7 +95,7 @@ def evaluate(
             append_records(run, [make_record(name, found, trained.weights_sha256, step, spent[name])])
 
         results = run_evaluators(pipeline, data, evaluators, spent, say, keep)
-    return write_results(run, config, data, list(results.values()), spent, request.names, left_out)
+    return write_results(run, config, data, list(results.values()), spent, request.names, left_out, state)
 
 
 def load_data_or_none(config: RunConfig, request: EvaluationRequest, say: Say) -> EvalData:
@@ -164,13 +165,14 @@ def write_results(
     seconds: Mapping[str, float],
     names: Sequence[str] = (),
     left_out: Mapping[str, str] | None = None,
+    state: Mapping[str, Any] | None = None,
 ) -> dict[str, float]:
     """Write metrics.json and report.html, or metrics-NAMES.json and report-NAMES.html, and return the metrics.
 
-    Those that are not finite are left out.
+    `state` is the state.json of the evaluated checkpoint. Metrics that are not finite are left out.
     """
     log, summary = facts.read_log(run), facts.read_json(run / "summary.json")
-    metrics = facts.training_metrics(config, summary, log)
+    metrics = facts.training_metrics(config, summary, log, state)
     found = {name: value for result in results for name, value in result.metrics.items()}
     # JSON has neither NaN nor infinity.
     metrics = {name: value for name, value in {**found, **metrics}.items() if math.isfinite(value)}

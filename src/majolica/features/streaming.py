@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import Tensor
 
+from majolica.errors import is_out_of_memory
 from majolica.features.extractor import Extractor
-
-_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def describe_all(
@@ -51,10 +50,3 @@ def _try_to_describe(extractor: Extractor, images_B3HW: Tensor) -> Tensor | None
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return None
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether `error` says that memory ran out, on a GPU or on the CPU."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _NO_MEMORY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,8 +36,13 @@ def load_property_file(path: Path) -> str:
     entry = _run(path)
     _try_measure(path, entry)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    add_property(name, replace(entry, source=f"{path.name}, SHA-256 {digest}"))
+    add_property(name, replace(entry, measure=_as_float32(entry.measure), source=f"{path.name}, SHA-256 {digest}"))
     return name
+
+
+def _as_float32(measure: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The measure with its numbers in the precision in which several properties are followed together."""
+    return lambda images_B3HW: measure(images_B3HW).float()
 
 
 def _run(path: Path) -> Property:

@@ -18,6 +18,7 @@ from majolica.plurals import counted
 from majolica.properties.categories import NameTable, fold_name
 from majolica.properties.quantiles import from_quantile
 from majolica.properties.registry import find_property
+from majolica.text.articles import with_article
 
 LONGEST_PROMPT = 2_000
 """Characters of a prompt at most, because a longer text is a mistake and not a caption."""
@@ -54,7 +55,8 @@ def read_texts(given: Texts, kind: str = "prompt") -> list[str]:
 
 
 def read_labels(given: Texts) -> list[str]:
-    """Labels to choose from; UserError for fewer than two, or for one that is given twice, in any case.
+    """Labels to choose from; UserError for fewer than two, or for one that is given twice, in any case and with or
+    without its article.
 
     With a single label its probability is 1 whatever the picture shows, and a label that is given
     twice would share its probability with itself.
@@ -62,11 +64,13 @@ def read_labels(given: Texts) -> list[str]:
     labels = read_texts(given, "label")
     if len(labels) == 1:
         raise UserError(f"{labels[0]!r} is the only label, and would be certain for any picture: give two or more")
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for label in labels:
-        if fold_name(label) in seen:
-            raise UserError(f"the label {label!r} is given twice: each may be given once")
-        seen.add(fold_name(label))
+        read = with_article(fold_name(label))
+        if read in seen:
+            other = "" if fold_name(seen[read]) == fold_name(label) else f", once as {seen[read]!r}"
+            raise UserError(f"the label {label!r} is given twice{other}: each may be given once")
+        seen[read] = label
     return labels
 
 
@@ -233,9 +237,13 @@ def read_number(given: object, what: str, wanted: str) -> float:
     return number
 
 
+LARGEST_WEIGHT = 1000.0
+"""Of guidance. Far below it pictures are noise, because predictions are pushed beyond black and white."""
+
+
 def read_weight(given: object, what: str) -> float:
-    """A guidance weight, which is finite and not negative; UserError for anything else."""
+    """A guidance weight, from 0 to `LARGEST_WEIGHT`; UserError for anything else."""
     weight = read_number(given, what, "a number, 1 for none, 2 as a rule")
-    if weight < 0:
-        raise UserError(f"{what} is {weight:g}: give 0 or more, 1 for none, 2 as a rule")
+    if not 0 <= weight <= LARGEST_WEIGHT:
+        raise UserError(f"{what} is {weight:g}: give 0 to {LARGEST_WEIGHT:g}, 1 for none, 2 as a rule")
     return weight

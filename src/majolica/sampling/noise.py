@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 
 import numpy as np
 import torch
@@ -24,6 +24,8 @@ def read_seeds(given: object, count: int) -> list[int]:
     Raises UserError where there are more or fewer seeds than pictures, and for a seed outside 0 to
     `LARGEST_SEED`.
     """
+    if isinstance(given, Mapping | Set):
+        raise UserError(f"the seeds are of type {type(given).__name__}: give one whole number, or a list of them")
     if not isinstance(given, str | bytes) and isinstance(given, Iterable) and getattr(given, "ndim", 1) != 0:
         seeds = [read_seed(seed) for seed in given]
         if len(seeds) not in (1, count):

@@ -36,7 +36,14 @@ from majolica.sampling.painting import integrate
 from majolica.sampling.palettes import list_palettes
 from majolica.sampling.placement import place_subjects
 from majolica.sampling.references import read_references, tell_apart
-from majolica.sampling.request import PaintRequest, PaintSettings, check_effects, read_settings, read_size
+from majolica.sampling.request import (
+    DeliverPictures,
+    PaintRequest,
+    PaintSettings,
+    check_effects,
+    read_settings,
+    read_size,
+)
 from majolica.sampling.solvers import Tick, make_tick
 from majolica.sampling.wish import Wish
 from majolica.sampling.wishes import read_wish
@@ -47,8 +54,13 @@ if TYPE_CHECKING:
 
 
 @torch.inference_mode()
-def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: ReportProgress | None = None) -> Tensor:
-    """Paint what one object asks for: uint8 `(B, 3, H, W)` on the CPU; see `Pipeline.paint`."""
+def paint_pictures(
+    pipeline: Pipeline,
+    request: PaintRequest,
+    progress: ReportProgress | None = None,
+    deliver: DeliverPictures | None = None,
+) -> Tensor:
+    """Paint what one object asks for: uint8 `(B, 3, H, W)` on the CPU; see `Pipeline.paint_request`."""
     settings = read_settings(request, pipeline.config, pipeline.properties)
     texts, at_once = read_texts(request.prompts), read_count(request.batch, "the batch")
     seeds = read_seeds(request.seed, len(texts))
@@ -94,17 +106,26 @@ def paint_pictures(pipeline: Pipeline, request: PaintRequest, progress: ReportPr
         # A larger subject has more edges: what is held is what the picture measures once its subject has been moved.
         wish = wish.hold((place_subjects(without_B3HW.to(pipeline.device) * 2 - 1, wish) + 1) / 2)
     tick = make_tick(progress, len(rows) * settings.steps)
-    parts = [_paint(pipeline, condition[some], seeds[some], settings, tick, wish and wish[some]) for some in rows]
-    painted_B3HW = torch.cat(parts)
+    whole, fitted = [], []
+    for some in rows:
+        whole.append(_paint(pipeline, condition[some], seeds[some], settings, tick, wish and wish[some]))
+        fitted.append(_fit(whole[-1], request, pipeline.resolution))
+        if deliver is not None:
+            deliver(some.start, fitted[-1])
+    painted_B3HW = torch.cat(whole)
     pipeline.painted_bytes = max(pipeline.painted_bytes, needed)
     base_B3HW = pool(painted_B3HW.float() / 255, settings.size.scale)
     palettes_BK3 = None if wish is None else wish.palettes_BK3
     warn([*describe_misses(values, base_B3HW), *describe_missed_palettes(palettes_BK3, base_B3HW)])
-    if request.any_size:
-        width, height = read_size(request.size, pipeline.resolution)
-        fitted = [fit_picture(image_HW3.numpy(), (height, width)) for image_HW3 in painted_B3HW.permute(0, 2, 3, 1)]
-        return torch.stack(fitted)
-    return painted_B3HW
+    return torch.cat(fitted)
+
+
+def _fit(painted_B3HW: Tensor, request: PaintRequest, resolution: int) -> Tensor:
+    """The pictures, cut and scaled to the size that was asked for, if it may be any."""
+    if not request.any_size:
+        return painted_B3HW
+    width, height = read_size(request.size, resolution)
+    return torch.stack([fit_picture(image.numpy(), (height, width)) for image in painted_B3HW.permute(0, 2, 3, 1)])
 
 
 def build_condition(

@@ -25,7 +25,7 @@ from majolica.sampling.inputs import Texts, Values, read_labels, read_texts
 from majolica.sampling.notices import warn
 from majolica.sampling.paint_pictures import build_condition, paint_pictures
 from majolica.sampling.palettes import Palettes
-from majolica.sampling.request import PaintRequest, Size
+from majolica.sampling.request import DeliverPictures, PaintRequest, Size
 from majolica.text.notices import label_notices, text_notices
 from majolica.text.templates import choose_templates, embed_labels, left_out_notice, read_templates
 from majolica.text.tokenizer import Tokenizer
@@ -185,9 +185,14 @@ class Pipeline:
         )
         return self.paint_request(request, progress)
 
-    def paint_request(self, request: PaintRequest, progress: ReportProgress | None = None) -> Tensor:
-        """Paint what one object asks for, in the way of `paint`."""
-        return paint_pictures(self, request, progress)
+    def paint_request(
+        self,
+        request: PaintRequest,
+        progress: ReportProgress | None = None,
+        deliver: DeliverPictures | None = None,
+    ) -> Tensor:
+        """Paint what one object asks for, in the way of `paint`; `deliver` gets every batch when it is done."""
+        return paint_pictures(self, request, progress, deliver)
 
     def condition(self, prompts: Sequence[str], properties: Mapping[str, Values], raw: bool = False) -> Condition:
         """Prompts and properties in the form that the model takes; those that it does not have are left out.

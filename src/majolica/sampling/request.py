@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,6 +21,8 @@ from majolica.sampling.palettes import Palettes, take_palettes
 from majolica.sampling.references import take_references
 from majolica.sampling.solvers import SOLVERS, spread_times
 
+DeliverPictures = Callable[[int, Tensor], None]
+"""Called with the place of the first of some pictures, and these, uint8 `(B, 3, H, W)`, as soon as they are painted."""
 DETAIL_STEPS = 6
 """Steps in which details are painted; fewer if the base picture has fewer (ADR 075)."""
 DETAIL_LAST = 0.94

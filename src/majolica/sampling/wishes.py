@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from majolica.errors import UserError
-from majolica.properties.registry import can_project
+from majolica.properties.registry import can_project, find_property
 from majolica.sampling.palettes import read_palettes
 from majolica.sampling.request import PaintRequest
 from majolica.sampling.wish import Wish
@@ -49,9 +49,10 @@ def make_wish(values: Mapping[str, Tensor], learned: Sequence[str]) -> Wish | No
         if can_project(name):
             names.append(name)
         elif name not in learned:
+            file = find_property(name).source.split(",")[0]
             raise UserError(
                 f"this run was not trained with {name}, and pictures cannot be moved towards it while they are painted:"
-                f" teach it with `majolica extend RUN --property {name}`"
+                f" teach it with `majolica extend RUN --property {file or name}`"
             )
     if not names:
         return None

@@ -42,6 +42,13 @@ def test_classify_a_folder_by_a_file_of_labels_as_json(capsys: pytest.CaptureFix
     assert told.err.endswith("majolica: 1 of 4 pictures could not be read, as said above\n")
 
 
+def test_a_single_picture_that_cannot_be_read_has_its_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("c.png").write_bytes(b"")
+    assert cli.main(["classify", "c.png", "--labels", "cat", "dog", "red apple", "owl", "--json"]) == 2
+    told = capsys.readouterr()
+    assert json.loads(told.out)["picture"] == "c.png" and "c.png" in json.loads(told.out)["error"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -50,6 +57,7 @@ def test_classify_a_folder_by_a_file_of_labels_as_json(capsys: pytest.CaptureFix
         (["red.png", "--labels", "a"], "'a' is the only label"),
         (["red.png", "--labels", "a", "b", "a"], "the label 'a' is given twice: each may be given once"),
         (["red.png", "--labels", "a", "--labels-file", "a.txt"], "the label 'A' is given twice"),
+        (["red.png", "--labels", "fox", "a fox"], "the label 'a fox' is given twice, once as 'fox': each may be"),
         (["red.png", "--labels-file", "blank.txt"], "the file of labels blank.txt is empty: write one label a line"),
         (["red.png", "--labels", "a", " "], "the label is empty"),
         (["red.png", "--labels", "a", "b", "--top", "0"], "--top is 0: at least 1"),

@@ -67,6 +67,14 @@ def test_resume_takes_the_runs_own_configuration(calls: list[tuple[Any, ...]]) -
     assert (out, resume) == (Path("somewhere"), True)
 
 
+def test_two_runs_do_not_go_on_at_once(calls: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]) -> None:
+    """The configuration would be that of the first, and the weights those of the last."""
+    for words in (["--resume", "one", "--resume", "two"], ["--resume=one", "--resume=two"]):
+        assert cli.main(["train", *words]) == 2
+        assert "--resume names one and two: a run goes on by itself, so keep one" in capsys.readouterr().err
+    assert calls == []
+
+
 def test_init_from_is_a_field_of_the_configuration(calls: list[tuple[Any, ...]], capsys: Any) -> None:
     Path("runs/a").mkdir(parents=True)
     Path("b.safetensors").write_bytes(b"")

@@ -157,6 +157,12 @@ def test_a_summary_that_the_log_has_overtaken_does_not_count() -> None:
         assert (metrics["samples_seen"], metrics["train_seconds"], metrics["parameters"]) == (*expected, 7)
 
 
+def test_an_earlier_checkpoint_has_figures_of_its_own() -> None:
+    log, summary = [{"step": 40, "samples": 400, "seconds": 20.0}], {"step": 40, "samples_seen": 400}
+    metrics = facts.training_metrics(RunConfig(), summary, log, {"step": 10, "samples": 100, "seconds": 5.04})
+    assert (metrics["samples_seen"], metrics["train_seconds"]) == (100, 5.0)
+
+
 def test_commands_without_any_caption_have_words_to_replace(tmp_path: Path) -> None:
     nothing = Split(torch.zeros(0, 3, 8, 8).byte(), (), ())
     commands = dict(facts.next_commands(tmp_path, RunConfig(), EvalData((), nothing, nothing)))

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from majolica.errors import is_out_of_memory
 from majolica.features.extractor import Extractor
-from majolica.features.streaming import describe_all, is_out_of_memory
+from majolica.features.streaming import describe_all
 
 IMAGES = torch.arange(23, dtype=torch.uint8).view(23, 1, 1, 1).expand(23, 3, 4, 4)
 

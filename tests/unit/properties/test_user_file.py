@@ -8,6 +8,8 @@ import torch
 from majolica.errors import UserError
 from majolica.properties.registry import choose_measured, find_property, is_smooth, known_properties, measure_property
 from majolica.properties.user_file import load_property_file
+from majolica.sampling.projection import project
+from majolica.sampling.wish import Wish
 from warmth import WARMTH, forget
 
 __all__ = ["forget"]
@@ -36,6 +38,15 @@ def test_its_name_is_that_of_the_file(tmp_path: Path) -> None:
     assert "warmth" not in known_properties()
 
 
+def test_numbers_in_double_precision_are_followed_beside_others(tmp_path: Path) -> None:
+    """Steps towards all properties are solved together, in one precision."""
+    name = load_property_file(write(tmp_path, WARMTH.replace(".mean((1, 2)) -", ".mean((1, 2)).double() -")))
+    asked = Wish((name, "brightness"), torch.tensor([[0.2, 0.5]]), (False, False), (False, False))
+    moved = (project(torch.rand(1, 3, 16, 16) * 2 - 1, asked, 0.9) + 1) / 2
+    assert find_property(name).measure(moved).item() == pytest.approx(0.2, abs=0.01)
+    assert measure_property("brightness", moved).item() == pytest.approx(0.5, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -43,10 +54,10 @@ def test_its_name_is_that_of_the_file(tmp_path: Path) -> None:
         ("def measure(:", r"cannot be run \(SyntaxError"),
         ("x = 1", "defines no PROPERTY"),
         ("import sys; sys.exit(3)", r"cannot be run \(SystemExit"),
-        (WARMTH.replace("-0.5, 0.5", "'low', 0.5"), "give PROPERTY a unit"),
-        (WARMTH.replace("-0.5, 0.5", "float('-inf'), 0.5"), "give PROPERTY a unit"),
+        (WARMTH.replace("-1.0, 1.0", "'low', 0.5"), "give PROPERTY a unit"),
+        (WARMTH.replace("-1.0, 1.0", "float('-inf'), 0.5"), "give PROPERTY a unit"),
         (WARMTH.replace("measure)", "measure, circular='x')"), "give PROPERTY a unit"),
-        (WARMTH.replace("-0.5, 0.5", "0.5, 0.5"), "the range from 0.5 to 0.5 is empty"),
+        (WARMTH.replace("-1.0, 1.0", "0.5, 0.5"), "the range from 0.5 to 0.5 is empty"),
         (WARMTH.replace(".mean((1, 2))", ""), r"measure gives \(4, 32, 32\) for four pictures"),
         (WARMTH.replace("return images", "return no_such"), r"measure fails on four pictures of 32 px \(NameError"),
         (WARMTH.replace("return ", "return (").replace(", 2))\n\n", ", 2))).argmax()\n\n"), r"measure gives \(\) for"),

@@ -118,7 +118,7 @@ def test_weights_are_read() -> None:
         ("brightness=", "guidance of brightness is '': give a number"),
         ("brightness=2,3", "weights by name as in brightness=2"),
         ("brightness=2,brightness=3", "brightness is given twice"),
-        ("brightness=-1", "guidance of brightness is -1: give 0 or more"),
+        ("brightness=-1", "guidance of brightness is -1: give 0 to 1000"),
         ("hue=1", "hue has no weight of guidance, because this run was not trained with it"),
         ("brightnes=1", "unknown property 'brightnes': did you mean 'brightness'"),
     ],

@@ -32,7 +32,7 @@ from majolica.sampling.pipeline import Pipeline
         ({"prompts": "a fox", "steps": 2.5}, "the number of steps is 2.5: give a whole number"),
         ({"prompts": "a fox", "batch": 0}, "the batch is 0: at least 1"),
         ({"prompts": "a fox", "size": "wide"}, "the size is 'wide': give a side in pixels, or width and height"),
-        ({"prompts": "a fox", "guidance": -1}, "guidance is -1: give 0 or more"),
+        ({"prompts": "a fox", "guidance": -1}, "guidance is -1: give 0 to 1000"),
         ({"prompts": "a fox", "property_guidance": "much"}, "property guidance is 'much': give a number"),
         ({"prompts": "a fox", "seed": -1}, "the seed is -1: give a whole number from 0 to 2^63"),
         ({"prompts": "a fox", "seed": 2**63 + 1}, "the seed is 9223372036854775809: give"),

@@ -90,7 +90,7 @@ def test_branches_that_do_not_count_are_left_out(model: Majolica) -> None:
 def test_the_weight_is_read() -> None:
     assert read_guidance(2.0, None).reference == 2.0 and read_guidance(1.0, None).reference == 1.0
     assert read_guidance(1.0, 1.5, reference=3.0) == Guidance(1.0, 1.5, reference=3.0)
-    with pytest.raises(UserError, match="reference guidance is -1: give 0 or more"):
+    with pytest.raises(UserError, match="reference guidance is -1: give 0 to 1000"):
         read_guidance(2.0, None, reference=-1.0)
     with pytest.raises(UserError, match="reference guidance is nan: give a number"):
         read_guidance(2.0, 2.0, reference=float("nan"))

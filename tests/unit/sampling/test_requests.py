@@ -6,6 +6,7 @@ import torch
 from majolica.errors import UserError
 from majolica.properties import registry
 from majolica.properties.property import Property
+from majolica.sampling import paint_pictures
 from majolica.sampling.noise import read_seeds
 from majolica.sampling.pipeline import Pipeline
 from majolica.sampling.request import PaintRequest
@@ -42,9 +43,37 @@ def test_guidance_of_what_the_run_has_not_learned_is_refused(
     pipeline.paint("a fox", properties={"redness": 0.6, "brightness": 0.4}, property_guidance=3, steps=1)
 
 
-@pytest.mark.parametrize("weights", [{"property_guidance": 1e38}, {"property_guidance": {"contrast": 1e38}}])
-def test_a_picture_that_is_not_finite_blames_the_weight_that_is_too_large(
-    pipeline: Pipeline, weights: dict[str, object]
-) -> None:
-    with pytest.raises(UserError, match=r"not finite: lower the largest guidance, which is 1e\+38"):
+@pytest.mark.parametrize("weights", [{"property_guidance": 1e9}, {"property_guidance": {"contrast": 1e9}}])
+def test_a_weight_that_paints_noise_is_refused(pipeline: Pipeline, weights: dict[str, object]) -> None:
+    with pytest.raises(UserError, match=r"is 1e\+09: give 0 to 1000"):
         pipeline.paint("a fox", properties={"contrast": 0.2}, project=False, steps=2, **weights)  # type: ignore[arg-type]
+
+
+def test_a_picture_that_is_not_finite_blames_the_weight_that_is_too_large(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paint_pictures, "integrate", lambda model, noise_B3HW, *rest: noise_B3HW / 0)
+    with pytest.raises(UserError, match=r"not finite: lower the largest guidance, which is 3"):
+        pipeline.paint("a fox", guidance=3, steps=2)
+
+
+def test_what_is_painted_is_delivered_before_the_rest_is(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interruption loses no picture that is finished."""
+    request = PaintRequest(PROMPTS, seed=[1, 2, 3], steps=2, batch=2)
+    whole, got = pipeline.paint_request(request), {}
+    plain, calls = paint_pictures._paint, iter(range(9))
+
+    def paint(*given: object) -> torch.Tensor:
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return plain(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(paint_pictures, "_paint", paint)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.paint_request(request, deliver=got.__setitem__)
+    assert list(got) == [0] and torch.equal(got[0], whole[:2])
+
+
+def test_seeds_in_a_dictionary_are_refused() -> None:
+    with pytest.raises(UserError, match="the seeds are of type dict: give one whole number, or a list"):
+        read_seeds({1: 2, 3: 4}, 2)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 
-from majolica.errors import UserError
-from majolica.features.streaming import is_out_of_memory
+from majolica.errors import UserError, is_out_of_memory
 
 
 class Guard:
