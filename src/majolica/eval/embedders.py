@@ -14,12 +14,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from majolica.errors import Notice, UserError, unknown_name
-from majolica.eval.evaluators.zero_shot import image_embeddings
 from majolica.eval.protocol import PipelineLike
 from majolica.run.weights import digest
 
 TOGETHER = 64
 """Pictures or texts that are embedded at once."""
+
+
+def image_embeddings(pipeline: PipelineLike, images_B3HW: Tensor, chunk: int = 128) -> Tensor:
+    """Compute embeddings `(B, E)` of unit length of uint8 pictures, in chunks."""
+    starts = range(0, len(images_B3HW), chunk)
+    pieces = [pipeline.embed_images(images_B3HW[start : start + chunk]).float().cpu() for start in starts]
+    return F.normalize(torch.cat(pieces), dim=-1)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from majolica.errors import Notice
-from majolica.eval.evaluators.zero_shot import image_embeddings
+from majolica.eval.embedders import image_embeddings
 from majolica.eval.protocol import PipelineLike
 
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from majolica.errors import UserError
-from majolica.eval.evaluators.zero_shot import describe_mistakes
 from majolica.eval.judge.panel import Panel, recognise_together
 from majolica.eval.judge.spec import VERSION
+from majolica.eval.labelled.confusions import describe_mistakes
 from majolica.eval.paintings import Paintings
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table, share_error

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from majolica.config.run import RunConfig
-from majolica.eval.evaluators.zero_shot import image_embeddings
+from majolica.eval.embedders import image_embeddings
 from majolica.eval.memorisation.copying import median, median_ratio, probability_nearer, share_nearer
 from majolica.eval.memorisation.neighbours import SIDE, Nearest, find_nearest, thumbnails
 from majolica.eval.paintings import Painted, Paintings

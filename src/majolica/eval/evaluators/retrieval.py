@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from majolica.data.loading.split import load_split
 from majolica.data.pictures.frame import Fit
 from majolica.errors import Notice, UserError
-from majolica.eval.evaluators.zero_shot import image_embeddings
+from majolica.eval.embedders import image_embeddings
 from majolica.eval.labelled.captions import CaptionedPictures, pair_captions
 from majolica.eval.labelled.clip_benchmark import BenchmarkedModel
 from majolica.eval.labelled.ranks import (
