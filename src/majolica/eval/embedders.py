@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,15 @@ def image_embeddings(pipeline: PipelineLike, images_B3HW: Tensor, chunk: int = 1
     return F.normalize(torch.cat(pieces), dim=-1)
 
 
+def text_embeddings(pipeline: PipelineLike, texts: Sequence[str], chunk: int = 1024) -> Tensor:
+    """Compute embeddings `(B, E)` of unit length of captions, in chunks, without notices about their words."""
+    starts = range(0, len(texts), chunk)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Notice)  # nobody who evaluates wrote the captions, or can write them better
+        pieces = [pipeline.embed_texts(list(texts[start : start + chunk])).float().cpu() for start in starts]
+    return F.normalize(torch.cat(pieces), dim=-1)
+
+
 @dataclass(frozen=True)
 class Embedder:
     """A model that embeds pictures and texts."""
@@ -45,14 +55,8 @@ class Embedder:
 
 def own_embedder(pipeline: PipelineLike) -> Embedder:
     """Return the evaluated model as an embedder."""
-
-    def embed_texts(texts: Sequence[str]) -> Tensor:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Notice)  # nobody who evaluates wrote the captions, or can write them better
-            return F.normalize(pipeline.embed_texts(list(texts)).float().cpu(), dim=-1)
-
     return Embedder(
-        "own", "the model's own eye", lambda images_B3HW: image_embeddings(pipeline, images_B3HW), embed_texts, {}
+        "own", "the model's own eye", partial(image_embeddings, pipeline), partial(text_embeddings, pipeline), {}
     )
 
 
