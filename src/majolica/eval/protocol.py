@@ -145,6 +145,10 @@ class EvalData:
             raise no_held_out_error("captions to paint")
         return self.combinations or self.heldout
 
+    def reference_split(self) -> Split:
+        """Return the split with which painted pictures are compared: `heldout`, else `combinations`, even if empty."""
+        return self.heldout or self.combinations
+
 
 @dataclass(frozen=True)
 class Table:
