@@ -57,11 +57,11 @@ class Compositions:
     def explain_lack(self, data: EvalData) -> str:
         """Return why it cannot be measured, if the truth of a picture cannot be known."""
         known = data.drawn and data.names
-        return "" if known else "these are no drawings, so there are no renders of which it is known what they show"
+        return "" if known else "These are no drawings, so there are no renders of which it is known what they show."
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         if reason := self.explain_lack(data):
-            raise UserError(f"compositions cannot be judged: {reason}; make data with `majolica data openmoji`")
+            raise UserError(f"compositions cannot be judged: {reason} Make data with `majolica data openmoji`.")
         asked = self._painted_tasks(data)
         painted = {name: self._paint(pipeline, some) for name, some in asked.items()}
         panel = await_panel(self.panel, data.names)
