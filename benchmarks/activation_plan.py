@@ -22,9 +22,10 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from benchmarks.allocator import measure_peak
 from benchmarks.knapsack import draw_frontier, knapsack, six_blocks
 from benchmarks.timing import time_call
-from majolica.activation.allocator import measure_peak
+from benchmarks.usual import best_usual_placement
 from majolica.activation.apply import apply_choices
 from majolica.activation.chain import Chain, peak
 from majolica.activation.chain_builder import Step, persistent_gradient_bytes, record, trace_chain
@@ -33,7 +34,6 @@ from majolica.activation.margin import Margin, margin_on
 from majolica.activation.plan import ActivationPlan, plan_chain
 from majolica.activation.solve import smallest_budget
 from majolica.activation.step import build_step
-from majolica.activation.usual import best_usual_placement
 from majolica.config.fitting import settle_open_options
 from majolica.config.loss import LossConfig
 from majolica.config.model import DecoderConfig, ModelConfig, TextConfig

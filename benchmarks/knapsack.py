@@ -13,7 +13,8 @@ from torch._dynamo.backends.common import aot_autograd
 from torch._functorch import config as functorch
 from torch._functorch.partitioners import min_cut_rematerialization_partition
 
-from majolica.activation.allocator import measure_peak
+from benchmarks.allocator import measure_peak
+from benchmarks.usual import usual_placements
 from majolica.activation.apply import apply_choices
 from majolica.activation.chain import Chain, cost, peak
 from majolica.activation.chain_builder import Step, trace_chain
@@ -21,7 +22,6 @@ from majolica.activation.choices import CHOICES, Choice
 from majolica.activation.flops import FORMULAS, flops
 from majolica.activation.plan import plan_chain
 from majolica.activation.solve import smallest_budget
-from majolica.activation.usual import usual_placements
 from majolica.models.layers import rope_2d
 from majolica.models.parts import BlockCall
 from majolica.models.trunk import Block

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 import torch
+from benchmarks.allocator import measure_peak
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from majolica.activation.allocator import measure_peak
 from majolica.activation.apply import apply_choices
 from majolica.activation.chain import peak
 from majolica.activation.chain_builder import trace_chain

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from majolica.config.bounds import ANY, above, at_least
@@ -69,3 +69,8 @@ class ModelConfig:
     """How properties enter synthesis: as tokens that it attends to, as offsets of its modulation, or as both."""
     text: TextConfig = field(default_factory=TextConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
+
+
+def with_vocabulary(model: ModelConfig, vocab: int) -> ModelConfig:
+    """Return the configuration for a tokenizer of `vocab` pieces, which may have fewer than were asked for."""
+    return replace(model, text=replace(model.text, vocab=vocab))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,27 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from majolica.errors import Notice, UserError, unknown_name
-from majolica.eval.evaluators.zero_shot import image_embeddings
 from majolica.eval.protocol import PipelineLike
 from majolica.run.weights import digest
 
 TOGETHER = 64
 """Pictures or texts that are embedded at once."""
+
+
+def image_embeddings(pipeline: PipelineLike, images_B3HW: Tensor, chunk: int = 128) -> Tensor:
+    """Compute embeddings `(B, E)` of unit length of uint8 pictures, in chunks."""
+    starts = range(0, len(images_B3HW), chunk)
+    pieces = [pipeline.embed_images(images_B3HW[start : start + chunk]).float().cpu() for start in starts]
+    return F.normalize(torch.cat(pieces), dim=-1)
+
+
+def text_embeddings(pipeline: PipelineLike, texts: Sequence[str], chunk: int = 1024) -> Tensor:
+    """Compute embeddings `(B, E)` of unit length of captions, in chunks, without notices about their words."""
+    starts = range(0, len(texts), chunk)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Notice)  # nobody who evaluates wrote the captions, or can write them better
+        pieces = [pipeline.embed_texts(list(texts[start : start + chunk])).float().cpu() for start in starts]
+    return F.normalize(torch.cat(pieces), dim=-1)
 
 
 @dataclass(frozen=True)
@@ -39,14 +55,8 @@ class Embedder:
 
 def own_embedder(pipeline: PipelineLike) -> Embedder:
     """Return the evaluated model as an embedder."""
-
-    def embed_texts(texts: Sequence[str]) -> Tensor:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Notice)  # nobody who evaluates wrote the captions, or can write them better
-            return F.normalize(pipeline.embed_texts(list(texts)).float().cpu(), dim=-1)
-
     return Embedder(
-        "own", "the model's own eye", lambda images_B3HW: image_embeddings(pipeline, images_B3HW), embed_texts, {}
+        "own", "the model's own eye", partial(image_embeddings, pipeline), partial(text_embeddings, pipeline), {}
     )
 
 

@@ -120,6 +120,10 @@ class EvalData:
         """Return that there is no caption to paint, or ""."""
         return "" if self.combinations or self.heldout else "There are no captions to paint."
 
+    def explain_trained_on(self) -> str:
+        """Return that training showed these pictures, or ""."""
+        return "The pictures to compare with were trained on, because the run has none held out." * self.trained_on
+
     def explain_no_names(self) -> str:
         """Return that it is not known what the held-out pictures show, or ""."""
         known = self.names and any(self.heldout.shown(i) for i in range(len(self.heldout)))
@@ -144,6 +148,10 @@ class EvalData:
         if not (self.combinations or self.heldout):
             raise no_held_out_error("captions to paint")
         return self.combinations or self.heldout
+
+    def reference_split(self) -> Split:
+        """Return the split with which painted pictures are compared: `heldout`, else `combinations`, even if empty."""
+        return self.heldout or self.combinations
 
 
 @dataclass(frozen=True)

@@ -48,17 +48,6 @@ class TrainingPictures:
             for shards in self.sets:
                 stack.callback(shards.close)
 
-    def captions(self, most: int) -> list[str]:
-        """Return at most `most` captions, evenly spaced; those that cannot be read are left out."""
-        found = []
-        for source, number in self._spread(most):
-            shards = self.sets[source]
-            try:
-                found.append(shards.caption(number))
-            except BadSample as bad:
-                log.warning("%s is left out: %s", shards.place_of(number), explain_sample(bad))
-        return found
-
     def read(self, most: int, chunk: int = 256) -> Iterator[Split]:
         """Yield at most `most` pictures, evenly spaced, with their captions and metadata, `chunk` at a time.
 

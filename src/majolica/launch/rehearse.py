@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from itertools import islice
@@ -11,6 +10,7 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
+from majolica.config.model import with_vocabulary
 from majolica.config.resolutions import base_only_notes
 from majolica.config.run import RunConfig
 from majolica.data.loading.sources import read_captions
@@ -86,9 +86,8 @@ def check_shapes(config: RunConfig, checkpoint: Path, vocab: int) -> None:
 
     This finds an error that a comparison of the options cannot: a config.yaml edited by hand.
     """
-    text = dataclasses.replace(config.model.text, vocab=vocab)
     with torch.device("meta"):
-        model = Majolica(dataclasses.replace(config.model, text=text))
+        model = Majolica(with_vocabulary(config.model, vocab))
     wanted = {name: list(value.shape) for name, value in model.named_parameters()}
     with safe_open(checkpoint / "model.safetensors", "pt") as file:
         found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (it is no mapping)

@@ -33,8 +33,7 @@ def manifold_scores(real_BD: Tensor, painted_BD: Tensor, neighbours: int = 5) ->
     Generative Models", arXiv 1904.06991 (who take 3 neighbours), and the last two those of Naeem et al.,
     "Reliable Fidelity and Diversity Metrics for Generative Models", arXiv 2002.09797 (who take 5). A point
     on the surface is outside of a ball, as in the code of Naeem et al. All depend on the number of samples,
-    so compare equal numbers; `expected_coverage` tells what coverage a perfect painter has. Distances are
-    computed in chunks.
+    so compare equal numbers. Distances are computed in chunks.
 
     Raises ValueError if a set has no more samples than `neighbours`, or if the dimensions differ.
     """
@@ -59,17 +58,6 @@ def manifold_scores(real_BD: Tensor, painted_BD: Tensor, neighbours: int = 5) ->
         density=float(around_B.double().mean()) / neighbours,
         coverage=covered / len(real_BD),
     )
-
-
-def expected_coverage(real_count: int, painted_count: int, neighbours: int = 5) -> float:
-    """Return the coverage that a perfect painter has on average (Naeem et al., Lemma 2).
-
-    With N real and M painted samples of one distribution, it is 1 - prod over i = 1..k of
-    (N - i) / (N + M - i): a real sample is not covered if its k nearest neighbours among all others are
-    real. It does not depend on the distribution.
-    """
-    missed = [(real_count - i) / (real_count + painted_count - i) for i in range(1, neighbours + 1)]
-    return 1 - math.prod(missed)
 
 
 def _squared_radii(x_BD: Tensor, neighbours: int) -> Tensor:

@@ -194,12 +194,9 @@ class Pipeline:
         """Paint what one object asks for, in the way of `paint`; `deliver` gets every batch when it is done."""
         return paint_pictures(self, request, progress, deliver)
 
-    def condition(self, prompts: Sequence[str], properties: Mapping[str, Values], raw: bool = False) -> Condition:
-        """Prompts and properties in the form that the model takes; those that it does not have are left out.
-
-        `raw` leaves out the calibration.
-        """
-        return build_condition(self, prompts, properties, raw)
+    def condition(self, prompts: Sequence[str], properties: Mapping[str, Values]) -> Condition:
+        """Prompts and properties in the form that the model takes; those that it does not have are left out."""
+        return build_condition(self, prompts, properties)
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """The tokens of texts, `(B, L)`, where L is the length that the model reads."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from majolica.config.model import ModelConfig
+from majolica.config.model import ModelConfig, with_vocabulary
 from majolica.models.initialise import materialise, set_constants
 from majolica.models.majolica import Majolica
 from majolica.properties.quantiles import load_categories, load_quantiles
@@ -22,7 +21,7 @@ def restore_model(run: Path, weights: Mapping[str, Tensor], config: ModelConfig,
     Raises UserError where the weights do not fit the run's configuration.
     """
     with torch.device("meta"):  # first weights would take time to draw, and the run's replace all of them
-        model = Majolica(dataclasses.replace(config, text=dataclasses.replace(config.text, vocab=vocab)))
+        model = Majolica(with_vocabulary(config, vocab))
     materialise(model, torch.device("cpu"))
     set_constants(model)
     model.conditions.quantiles.copy_(load_quantiles(run, config.properties))

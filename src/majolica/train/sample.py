@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from PIL.PngImagePlugin import PngInfo
 
+from majolica.config.model import with_vocabulary
 from majolica.errors import Notice
 from majolica.files import write_atomic
 from majolica.sampling.pipeline import Pipeline
@@ -80,6 +81,5 @@ class Sampler:
 
 def make_pipeline(run: Run) -> Pipeline:
     """Return the pipeline of a run in training, for as long as its model has the averaged weights (`swap_in_ema`)."""
-    text = dataclasses.replace(run.config.model.text, vocab=run.tokenizer.vocab)
-    config = dataclasses.replace(run.config, model=dataclasses.replace(run.config.model, text=text))
+    config = dataclasses.replace(run.config, model=with_vocabulary(run.config.model, run.tokenizer.vocab))
     return Pipeline(run.model, run.tokenizer, config, run.group.device)

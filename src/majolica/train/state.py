@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from majolica.config.lasting import lasting_options
+from majolica.config.model import with_vocabulary
 from majolica.config.run import RunConfig
 from majolica.config.split import noisiest_split
 from majolica.data.loading.loader import Loader, LoaderSizes
@@ -87,10 +87,9 @@ class Run:
 def build_run(config: RunConfig, out: Path, group: Group) -> Run:
     """Model, optimisers, data: the same on every rank and from every start."""
     tokenizer = Tokenizer(out / "tokenizer.model")
-    text = dataclasses.replace(config.model.text, vocab=tokenizer.vocab)
     torch.manual_seed(config.train.seed)
     with group.device:  # never on the host first: a large model may not fit there once for each process
-        model = Majolica(dataclasses.replace(config.model, text=text))
+        model = Majolica(with_vocabulary(config.model, tokenizer.vocab))
     model.conditions.quantiles.copy_(load_quantiles(out, config.model.properties))
     model.conditions.categories = load_categories(out, config.model.properties)
     freeze(model, config.train.only)

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from majolica.config.model import with_vocabulary
 from majolica.config.run import RunConfig
 from majolica.distributed.group import any_rank, broadcast_in_place
 from majolica.errors import UserError
@@ -94,7 +95,7 @@ def rehearse_warm_start(config: RunConfig, out: Path) -> list[str]:
     named = config.data.tokenizer
     vocab = Tokenizer(Path(named)).vocab if named else config.model.text.vocab
     with torch.device("meta"):
-        model = Majolica(dataclasses.replace(config.model, text=dataclasses.replace(config.model.text, vocab=vocab)))
+        model = Majolica(with_vocabulary(config.model, vocab))
     freeze(model, config.train.only)
     return begin_with(model, config, out)
 

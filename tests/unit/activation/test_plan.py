@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from benchmarks.allocator import measure_peak
+from benchmarks.usual import usual_placements
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from majolica.activation.allocator import measure_peak
 from majolica.activation.apply import apply_choices
 from majolica.activation.chain import cost, peak
 from majolica.activation.chain_builder import Step, persistent_gradient_bytes, record, trace_chain
@@ -22,7 +23,6 @@ from majolica.activation.plan import ActivationPlan, plan_chain, plan_for
 from majolica.activation.solve import smallest_budget
 from majolica.activation.step import build_step
 from majolica.activation.tape import Tape
-from majolica.activation.usual import usual_placements
 from majolica.config.loss import LossConfig
 from majolica.config.model import DecoderConfig, TextConfig
 from majolica.config.run import RunConfig

@@ -7,6 +7,7 @@ import random
 
 import numpy as np
 import pytest
+from benchmarks.usual import best_usual_placement, usual_placements
 from numpy.typing import NDArray
 
 from majolica.activation import solve as solver
@@ -14,7 +15,6 @@ from majolica.activation.chain import Chain, Link, Option, cost, peak
 from majolica.activation.choices import CHOICES, Choice
 from majolica.activation.plan import plan_chain
 from majolica.activation.solve import smallest_budget, solve
-from majolica.activation.usual import best_usual_placement, usual_placements
 from majolica.errors import UserError
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from benchmarks.allocator import measure_peak
 from torch import Tensor
 
-from majolica.activation.allocator import measure_peak
 from majolica.activation.workspace import workspace
 
 GEOMETRY = ([1, 1], [1, 1], [1, 1], False, [0, 0], 1)

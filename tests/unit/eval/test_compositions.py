@@ -213,7 +213,7 @@ def test_what_is_no_drawing_is_refused(panel: Any, data: EvalData) -> None:
     evaluator, painter = Compositions(panel), Painter()
     assert "no drawings" in evaluator.explain_lack(photographs) and evaluator.explain_lack(data) == ""
     assert evaluator.count_paintings(photographs) == 0
-    with pytest.raises(UserError, match="compositions cannot be judged: these are no drawings"):
+    with pytest.raises(UserError, match="compositions cannot be judged: These are no drawings"):
         evaluator(painter, photographs)  # type: ignore[arg-type]
     other: Any = SimpleNamespace(names=NAMES[::-1])
     with pytest.raises(UserError, match="other names"):

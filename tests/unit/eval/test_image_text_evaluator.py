@@ -88,7 +88,7 @@ def test_real_pictures_have_the_captions_of_the_prompts() -> None:
 def test_it_says_what_it_lacks(data: EvalData) -> None:
     nothing = Split(torch.zeros(0, 3, 8, 8).byte(), (), ())
     assert ImageText(Paintings(4)).explain_lack(data) == ""
-    assert "no held-out captions" in ImageText(Paintings(4)).explain_lack(
+    assert "no captions to paint" in ImageText(Paintings(4)).explain_lack(
         dataclasses.replace(data, heldout=nothing, combinations=nothing)
     )
 

@@ -60,12 +60,9 @@ class Hosts(Generic[T]):
         self._later: list[tuple[float, int, str, T | None]] = []
         self._count = itertools.count()
         self._news = asyncio.Event()
-        self.queued = 0
-        """Number of rows in all queues."""
 
     def put(self, name: str, row: T, wait: float = 0.0) -> None:
         """Put a row into the queue of host `name`, after `wait` seconds."""
-        self.queued += 1
         if wait > 0:
             heapq.heappush(self._later, (self._clock() + wait, next(self._count), name, row))
         else:
@@ -205,5 +202,4 @@ class Hosts(Generic[T]):
             del self._waiting[name]
         host.active += 1
         host.starting += 1
-        self.queued -= 1
         return row

@@ -29,8 +29,3 @@ def phash(picture: Image.Image) -> str:
     low = _BASIS @ np.asarray(small, np.float64) @ _BASIS.T
     bits = (low > np.median(low)).ravel()
     return np.packbits(bits).tobytes().hex()
-
-
-def distance(one: str, other: str) -> int:
-    """Return in how many bits two hashes differ, 0 to 64."""
-    return (int(one, 16) ^ int(other, 16)).bit_count()

@@ -43,8 +43,6 @@ class Blocks:
         self._made = 0
         self.bytes = 0
         """Bytes that are on the disk now."""
-        self.fetched = 0
-        """Bytes that have been fetched since the start."""
 
     def read(self, file: str, offset: int, size: int) -> bytes:
         """Return `size` bytes of `file` from `offset` on, or fewer if the file ends there.
@@ -113,7 +111,6 @@ class Blocks:
         with self._lock:
             self._made += 1
             path = self.folder / f"{self._made:08d}"
-            self.fetched += len(data)
         try:
             path.write_bytes(data)
         except OSError as error:

@@ -52,7 +52,6 @@ def plan_coco(
     split: str = "val2014",
     subset: int | None = None,
     seed: int = 0,
-    one_per_picture: bool = True,
     ids: Path | None = None,
 ) -> CocoPlan:
     """Read COCO, choose the captions, and check that the pictures that will be compared are there.
@@ -70,7 +69,7 @@ def plan_coco(
     if ids is not None:
         prompts = read_ids(ids, coco, subset)
     else:
-        prompts = draw_prompts(coco, FULL if subset is None else subset, seed, one_per_picture)
+        prompts = draw_prompts(coco, FULL if subset is None else subset, seed)
     references: Sequence[CocoPicture] = coco.pictures if subset is None else prompts.pictures(coco)
     check_files(coco, references)
     return CocoPlan(coco, prompts, tuple(references))

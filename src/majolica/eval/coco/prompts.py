@@ -45,36 +45,31 @@ def hash_ids(ids: Sequence[int]) -> str:
     return hashlib.sha256("".join(f"{number}\n" for number in ids).encode()).hexdigest()
 
 
-def draw_prompts(coco: Coco, count: int = FULL, seed: int = 0, one_per_picture: bool = True) -> Prompts:
+def draw_prompts(coco: Coco, count: int = FULL, seed: int = 0) -> Prompts:
     """Draw `count` captions at random, without returning any.
 
     All captions are ordered by the SHA-256 of the text "SEED:ID" of their numbers. This is a random order
     that is the same on every machine and in every version of every library, in which a shorter list is
     the beginning of a longer one, and which does not change if other captions are left out. The list
-    is its first `count` captions or, with `one_per_picture`, the first caption in this order of each of the
-    first `count` pictures. The published protocol ("30,000 captions at random from the validation set",
-    Ramesh et al., arXiv 2102.12092; Saharia et al., 2205.11487) leaves open which of the two is meant. The
-    default is one caption of a picture, because no picture then counts more than another.
+    is the first caption in this order of each of the first `count` pictures. The published protocol ("30,000
+    captions at random from the validation set", Ramesh et al., arXiv 2102.12092; Saharia et al., 2205.11487)
+    leaves open whether a picture may have several; with one each, no picture counts more than another.
 
     Raises UserError if there are not so many.
     """
     if count < 1:
         raise UserError(f"the number of captions of COCO is {count}: give one from 1 on")
     ordered = sorted(coco.captions, key=lambda caption: (_place(seed, caption.id), caption.id))
-    if one_per_picture:
-        first: dict[int, CocoCaption] = {}
-        for caption in ordered:
-            first.setdefault(caption.picture, caption)
-        ordered = list(first.values())
-    if len(ordered) < count:
-        what = "picture with a caption" if one_per_picture else "caption"
-        many = "pictures with captions" if one_per_picture else "captions"
+    first: dict[int, CocoCaption] = {}
+    for caption in ordered:
+        first.setdefault(caption.picture, caption)
+    if len(first) < count:
+        there = counted(len(first), "picture with a caption", "pictures with captions")
         raise UserError(
-            f"{coco.split} in {to_printable(coco.folder)} has {counted(len(ordered), what, many)} but {count:,} are"
-            f" asked for: give --subset {len(ordered)} or fewer, or a whole copy of COCO"
+            f"{coco.split} in {to_printable(coco.folder)} has {there} but {count:,} are asked for: give --subset"
+            f" {len(first)} or fewer, or a whole copy of COCO"
         )
-    kind = "one caption of each of so many random pictures" if one_per_picture else "random captions"
-    return _prompts(ordered[:count], f"{kind}, seed {seed}")
+    return _prompts(list(first.values())[:count], f"one caption of each of so many random pictures, seed {seed}")
 
 
 def write_ids(folder: Path, coco: Coco, prompts: Prompts) -> Path:

@@ -122,7 +122,7 @@ def choose_values(name: str, data: EvalData, count: int) -> FloatArray:
     entry = find_property(name)
     if entry.circular:
         return np.linspace(entry.low, entry.high, count, endpoint=False)
-    pictures = data.heldout if len(data.heldout) else data.combinations
+    pictures = data.reference_split()
     if not len(pictures):
         raise no_held_out_error("pictures to take the range of a property from")
     found_B = measure_property(name, pictures.images_B3HW.float() / 255)

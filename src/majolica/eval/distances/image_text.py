@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 from torch import Tensor
-from torch.nn import functional as F
 
-from majolica.errors import Notice
-from majolica.eval.evaluators.zero_shot import image_embeddings
+from majolica.eval.embedders import image_embeddings, text_embeddings
 from majolica.eval.protocol import PipelineLike
 
 
@@ -20,10 +17,7 @@ def image_text_scores(pipeline: PipelineLike, images_B3HW: Tensor, captions: Seq
     raising negative values to 0, and by the embeddings of the evaluated model instead of CLIP. Its values
     therefore compare settings of one model, and not models.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Notice)  # nobody who evaluates wrote the captions, or can write them better
-        texts_BE = F.normalize(pipeline.embed_texts(list(captions)).float().cpu(), dim=-1)
-    return 100 * (image_embeddings(pipeline, images_B3HW) * texts_BE).sum(1)
+    return 100 * (image_embeddings(pipeline, images_B3HW) * text_embeddings(pipeline, captions)).sum(1)
 
 
 def mean_with_interval(scores_B: Tensor) -> tuple[float, tuple[float, float]]:

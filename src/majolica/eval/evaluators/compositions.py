@@ -13,7 +13,7 @@ from majolica.eval.brush import Brush
 from majolica.eval.compositions.examiner import Examiner, Grounds, Sight
 from majolica.eval.compositions.kinds import KINDS, SAME_PICTURES
 from majolica.eval.compositions.tasks import Task, render_task
-from majolica.eval.judge.panel import Panel
+from majolica.eval.judge.panel import Panel, await_panel
 from majolica.eval.judge.spec import VERSION
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table
@@ -57,16 +57,14 @@ class Compositions:
     def explain_lack(self, data: EvalData) -> str:
         """Return why it cannot be measured, if the truth of a picture cannot be known."""
         known = data.drawn and data.names
-        return "" if known else "these are no drawings, so there are no renders of which it is known what they show"
+        return "" if known else "These are no drawings, so there are no renders of which it is known what they show."
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         if reason := self.explain_lack(data):
-            raise UserError(f"compositions cannot be judged: {reason}; make data with `majolica data openmoji`")
+            raise UserError(f"compositions cannot be judged: {reason} Make data with `majolica data openmoji`.")
         asked = self._painted_tasks(data)
         painted = {name: self._paint(pipeline, some) for name, some in asked.items()}
-        panel = self.panel() if callable(self.panel) else self.panel
-        if panel.names != tuple(data.names):
-            raise UserError("the judges were trained on other names than the data's: delete judge-*.safetensors")
+        panel = await_panel(self.panel, data.names)
         side = next(iter(painted.values())).shape[-1]
         examiner = Examiner(panel, Grounds.learn(data.names, side))
         sights = {name: examiner.look(images_B3HW) for name, images_B3HW in painted.items()}

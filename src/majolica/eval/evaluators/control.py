@@ -70,7 +70,7 @@ class Control:
         }
         accuracy = {name: sweep.accuracy() for name, sweep in sweeps.items()}
         painted_PP = measure_cross_talk(list(sweeps.values()))
-        own_PP = measure_own_cross_talk(self.properties, data.heldout if len(data.heldout) else data.combinations)
+        own_PP = measure_own_cross_talk(self.properties, data.reference_split())
         metrics = {f"control_{key}_{name}": value for name, found in accuracy.items() for key, value in found.items()}
         lead = "brightness" if "brightness" in sweeps else self.properties[0]
         beyond = np.abs(excess(painted_PP, own_PP))

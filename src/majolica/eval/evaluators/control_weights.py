@@ -43,7 +43,7 @@ class ControlWeights:
         return data.explain_no_captions() if self.properties else NO_PROPERTIES
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
-        own_PP = measure_own_cross_talk(self.properties, data.heldout or data.combinations)
+        own_PP = measure_own_cross_talk(self.properties, data.reference_split())
         points = [self._measure(pipeline, data, weight, own_PP) for weight in self.weights]
         metrics = {}
         for weight, point in zip(self.weights, points, strict=True):

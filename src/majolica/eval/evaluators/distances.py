@@ -59,20 +59,20 @@ class OwnDistances:
 
     def count_paintings(self, data: EvalData) -> float:
         """Return how much it paints, counted in pictures of the base resolution."""
-        whole = self.pictures if self._reads_captions() else min(self.pictures, len(self._split(data)))
+        whole = self.pictures if self._reads_captions() else min(self.pictures, len(data.reference_split()))
         return whole + len(self._large(data)) * (self.largest / self.resolution) ** 2
 
     def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""
         if self._reads_captions():
             return ""
-        enough = min(len(self._split(data)), self.pictures) > 1
+        enough = min(len(data.reference_split()), self.pictures) > 1
         return "" if enough else "A distance needs two held-out pictures with captions, and two that are painted."
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         extractor = choose_extractor(self.extractor, pipeline)
         real = self._describe_real(extractor, data)
-        captions = real.captions if isinstance(real, Described) else list(self._split(data).captions)
+        captions = real.captions if isinstance(real, Described) else list(data.reference_split().captions)
         captions = [captions[i] for i in space_evenly(len(captions), self.pictures)]
         size = self.resolution
         painter = ChunkPainter(captions, extractor, self.brush, self.weights, size, size, self.cache)
@@ -100,7 +100,7 @@ class OwnDistances:
 
     def _describe_real(self, extractor: Extractor, data: EvalData) -> Described | Moments:
         if self.source is None:
-            split = self._split(data)
+            split = data.reference_split()
             features_BD = describe_pictures(extractor, split.images_B3HW)
             return Described(features_BD, list(split.captions), {**data.record, "real_side": self.resolution})
         if self._is_statistics():
@@ -129,11 +129,8 @@ class OwnDistances:
         if self.source is not None:
             return Split(data.heldout.images_B3HW[:0], (), ())
         known = data if self.largest == self.resolution else data.larger(self.largest, self.crops_of)
-        split = self._split(known or data)
+        split = (known or data).reference_split()
         return split.choose(range(min(self.crops_of, len(split)) if known else 0))
-
-    def _split(self, data: EvalData) -> Split:
-        return data.heldout or data.combinations
 
     def _is_statistics(self) -> bool:
         return self.source is not None and self.source.suffix.lower() == ".npz"

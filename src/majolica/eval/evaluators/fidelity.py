@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from majolica.errors import UserError
-from majolica.eval.evaluators.zero_shot import describe_mistakes
-from majolica.eval.judge.panel import Panel, recognise_together
+from majolica.eval.judge.panel import Panel, await_panel, recognise_together
 from majolica.eval.judge.spec import VERSION
+from majolica.eval.labelled.confusions import describe_mistakes
 from majolica.eval.paintings import Paintings
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table, share_error
@@ -50,9 +49,7 @@ class Fidelity:
         prompts, images_B3HW, count = painted.prompts, painted.images_B3HW, len(painted.prompts)
         index = {name: i for i, name in enumerate(data.names)}
         wanted = [{index[name] for name in names} for names in painted.names]
-        panel = self.panel() if callable(self.panel) else self.panel
-        if panel.names != tuple(data.names):
-            raise UserError("the judges were trained on other names than the data's: delete judge-*.safetensors")
+        panel = await_panel(self.panel, data.names)
         answers_JBK = panel.answer(images_B3HW)
         seen_BK, right_B = answers_JBK.mean(0), recognise_together(answers_JBK, wanted)
         share, scores = float(right_B.float().mean()), panel.scores

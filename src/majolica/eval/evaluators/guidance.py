@@ -12,7 +12,7 @@ from majolica.eval.distances.chunks import ChunkPainter
 from majolica.eval.distances.describe import PERCEPTION, ExtractorSource, choose_extractor, describe_pictures
 from majolica.eval.distances.image_text import mean_with_interval
 from majolica.eval.distances.measures import Names, bias_warnings, describe_extractor
-from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Split, Table
+from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table
 from majolica.features.extractor import Extractor
 from majolica.html.charts import Points, charts, line_chart
 from majolica.metrics.frechet import frechet_to
@@ -45,16 +45,16 @@ class GuidanceSweep:
 
     def count_paintings(self, data: EvalData) -> float:
         """Return the number of pictures that it paints."""
-        return len(self.guidances) * min(self.pictures, len(_split(data)))
+        return len(self.guidances) * min(self.pictures, len(data.reference_split()))
 
     def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""
-        enough = min(len(_split(data)), self.pictures) > 1
+        enough = min(len(data.reference_split()), self.pictures) > 1
         return "" if enough else "A distance needs two held-out pictures with captions, and two that are painted."
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         extractor = choose_extractor(self.extractor, pipeline)
-        real = Moments.of(describe_pictures(extractor, _split(data).images_B3HW))
+        real = Moments.of(describe_pictures(extractor, data.reference_split().images_B3HW))
         points = self._paint(pipeline, extractor, real, data)
         names, count = Names(extractor, published=False), int(self.count_paintings(data)) // len(self.guidances)
         metrics, intervals = {}, {}
@@ -89,7 +89,7 @@ class GuidanceSweep:
         return points
 
     def _painter(self, extractor: Extractor, data: EvalData, guidance: float = 1.0) -> ChunkPainter:
-        captions, side = _split(data).captions, self.resolution
+        captions, side = data.reference_split().captions, self.resolution
         chosen = [captions[i] for i in space_evenly(len(captions), self.pictures)]
         brush = replace(self.brush, guidance=guidance)
         return ChunkPainter(chosen, extractor, brush, self.weights, side, side, self.cache)
@@ -105,10 +105,6 @@ class GuidancePoint:
     """The mean image-text score."""
     bounds: tuple[float, float]
     """Its 95 % interval."""
-
-
-def _split(data: EvalData) -> Split:
-    return data.heldout or data.combinations
 
 
 def _draw(points: Sequence[GuidancePoint], title: str) -> Figure:

@@ -51,8 +51,8 @@ class HeldOutLoss:
     def explain_lack(self, data: EvalData) -> str:
         """Return why it cannot be measured, if there are no held-out pictures."""
         if not data.heldout:
-            return "there are no held-out pictures whose loss could be compared with that of training pictures"
-        return "the pictures to compare with were trained on, because the run has none held out" * data.trained_on
+            return "There are no held-out pictures whose loss could be compared with that of training pictures."
+        return data.explain_trained_on()
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         trained = find_trained(pipeline)

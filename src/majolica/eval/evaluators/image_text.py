@@ -37,7 +37,7 @@ class ImageText:
 
     def explain_lack(self, data: EvalData) -> str:
         """Return why it cannot be measured, if there are no captions to paint."""
-        return "" if data.combinations or data.heldout else "there are no held-out captions to paint"
+        return data.explain_no_captions()
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         embedders = [own_embedder(pipeline), *(load() for load in self.others)]

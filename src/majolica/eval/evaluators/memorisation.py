@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from majolica.config.run import RunConfig
-from majolica.eval.evaluators.zero_shot import image_embeddings
+from majolica.eval.embedders import image_embeddings
 from majolica.eval.memorisation.copying import median, median_ratio, probability_nearer, share_nearer
 from majolica.eval.memorisation.neighbours import SIDE, Nearest, find_nearest, thumbnails
 from majolica.eval.paintings import Painted, Paintings
@@ -69,8 +69,8 @@ class Memorisation:
     def explain_lack(self, data: EvalData) -> str:
         """Return why it cannot be measured, if there are no unseen pictures to compare with."""
         if not (data.combinations or data.heldout):
-            return "there are no held-out pictures to compare painted ones with"
-        return "the pictures to compare with were trained on, because the run has none held out" * data.trained_on
+            return "There are no held-out pictures to compare painted ones with."
+        return data.explain_trained_on()
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
         painted, real = self.painted.paint(pipeline, data), data.prompts()

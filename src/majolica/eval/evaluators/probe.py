@@ -13,10 +13,10 @@ from torch import Tensor
 from majolica.callbacks import ReportProgress, ignore_progress
 from majolica.errors import UserError
 from majolica.eval.evaluators.labelled_zero_shot import explain_one_class
-from majolica.eval.labelled.embed import Reading, embed_labelled
+from majolica.eval.labelled.embed import embed_labelled
 from majolica.eval.labelled.logistic import TOLERANCE, fit_probe
 from majolica.eval.labelled.nearest import vote_of_nearest
-from majolica.eval.labelled.pictures import LabelledPictures, describe_skipped
+from majolica.eval.labelled.pictures import LabelledPictures, Skipped, describe_skipped
 from majolica.eval.labelled.scores import mean_recall, mean_recall_interval
 from majolica.eval.labelled.splitting import split_by_class
 from majolica.eval.protocol import EvalData, PipelineLike, Result, Table
@@ -28,12 +28,11 @@ from majolica.plurals import counted
 class Probes:
     """The share of test pictures that a linear probe, and the nearest training pictures, name right.
 
-    Both see nothing but the embeddings of training pictures and their labels. Without a test set, a share of every
-    class of the training set is the test set, drawn with `seed`.
+    Both see nothing but the embeddings of training pictures and their labels. The test pictures are a share of every
+    class, drawn with `seed`; the training pictures are the others.
     """
 
-    train: LabelledPictures
-    test: LabelledPictures | None = None
+    pictures: LabelledPictures
     share: float = 0.2
     neighbours: tuple[int, ...] = (1, 5, 20)
     seed: int = 0
@@ -47,16 +46,12 @@ class Probes:
 
     def explain_lack(self, data: EvalData) -> str:
         """Return that there is only one class, if so."""
-        return explain_one_class(self.train)
+        return explain_one_class(self.pictures)
 
     def __call__(self, pipeline: PipelineLike, data: EvalData) -> Result:
-        if self.test is not None and self.test.names != self.train.names:
-            raise UserError(
-                f"the classes of {self.test.source} are not those of {self.train.source}: give one class list for both"
-            )
         parts = self._embed(pipeline)
         train_NE, labels_N = parts.train_NE, parts.train_labels_N
-        classes, tested = len(self.train.names), parts.test_labels_N
+        classes, tested = len(self.pictures.names), parts.test_labels_N
         probe = fit_probe(train_NE, labels_N, classes, seed=self.seed)
         answers = {"linear_probe": probe.logits(parts.test_NE).argmax(1)}
         votes = vote_of_nearest(train_NE, labels_N, parts.test_NE, classes, self.neighbours)
@@ -78,21 +73,18 @@ class Probes:
         return Result("Linear probe and nearest neighbours", metrics, (table,), note, parts.record, intervals)
 
     def _embed(self, pipeline: PipelineLike) -> _Parts:
-        train_NE, reading = embed_labelled(pipeline, self.train, self.batch, self.progress)
-        record = {f"train_{name}": value for name, value in reading.record(self.train).items()} | {"seed": self.seed}
-        if self.test is not None:
-            test_NE, test = embed_labelled(pipeline, self.test, self.batch, self.progress)
-            record |= {f"test_{name}": value for name, value in test.record(self.test).items()}
-            shared = len(set(reading.digests) & set(test.digests))
-            return _Parts(train_NE, reading.labels_N, test_NE, test.labels_N, record, shared, (reading, test))
-        first, second = split_by_class(reading.labels_N, self.share, self.seed)
-        if not len(second):
-            raise UserError(f"every class in {self.train.source} has a single picture: give two or more, or a test set")
-        record["test_share"] = self.share
-        known = {reading.digests[i] for i in first.tolist()}
-        shared = sum(reading.digests[i] in known for i in second.tolist())
+        images_NE, reading = embed_labelled(pipeline, self.pictures, self.batch, self.progress)
         labels_N = reading.labels_N
-        return _Parts(train_NE[first], labels_N[first], train_NE[second], labels_N[second], record, shared, (reading,))
+        train, test = split_by_class(labels_N, self.share, self.seed)
+        if not len(test):
+            raise UserError(f"every class in {self.pictures.source} has a single picture: give two or more")
+        known = {reading.digests[i] for i in train.tolist()}
+        shared = sum(reading.digests[i] in known for i in test.tolist())
+        record = {f"train_{name}": value for name, value in reading.record(self.pictures).items()}
+        record |= {"seed": self.seed, "test_share": self.share}
+        return _Parts(
+            images_NE[train], labels_N[train], images_NE[test], labels_N[test], record, shared, reading.skipped
+        )
 
 
 @dataclass(frozen=True)
@@ -106,7 +98,7 @@ class _Parts:
     record: dict[str, Any]
     shared: int
     """Test pictures whose files are training pictures too."""
-    readings: tuple[Reading, ...]
+    skipped: tuple[Skipped, ...]
 
 
 def _spell(name: str) -> str:
@@ -116,7 +108,7 @@ def _spell(name: str) -> str:
 def _note(probes: Probes, parts: _Parts, metrics: dict[str, float], gradient: float) -> str:
     sentences = [
         f"On frozen embeddings of {counted(len(parts.train_NE), 'training picture')} of"
-        f" {len(probes.train.names):,} classes, a logistic regression names"
+        f" {len(probes.pictures.names):,} classes, a logistic regression names"
         f" {metrics['linear_probe']:.1%} of {counted(len(parts.test_NE), 'test picture')} right. Its penalty"
         f" ({metrics['linear_probe_penalty']:g}) was chosen on a part of the training pictures."
     ]
@@ -124,7 +116,6 @@ def _note(probes: Probes, parts: _Parts, metrics: dict[str, float], gradient: fl
         sentences.append(f"The regression is not at its optimum: its largest derivative is {gradient:.1g}.")
     if parts.shared:
         sentences.append(f"{counted(parts.shared, 'test picture')} can also be found among the training pictures.")
-    skipped = [each for reading in parts.readings for each in reading.skipped]
-    if skipped:
-        sentences.append(f"{describe_skipped(skipped)}.")
+    if skipped := describe_skipped(parts.skipped):
+        sentences.append(f"{skipped}.")
     return " ".join(sentences)

@@ -5,8 +5,7 @@ Shapes: N pictures, T captions, E numbers of an embedding, P pairs, Q queries, 2
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,12 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from majolica.data.loading.split import load_split
 from majolica.data.pictures.frame import Fit
-from majolica.errors import Notice, UserError
-from majolica.eval.evaluators.zero_shot import image_embeddings
+from majolica.errors import UserError
+from majolica.eval.embedders import image_embeddings, text_embeddings
 from majolica.eval.labelled.captions import CaptionedPictures, pair_captions
 from majolica.eval.labelled.clip_benchmark import BenchmarkedModel
 from majolica.eval.labelled.ranks import (
@@ -56,8 +54,6 @@ class Retrieval:
 
     split: Split | None = None
     """Pictures with captions; None stands for those that the run holds out."""
-    lines: bool = False
-    """Whether each line of a caption is a caption of its own."""
     fit: str = ""
     """How pictures of other proportions were fitted, for the protocol."""
     source: str = ""
@@ -80,14 +76,14 @@ class Retrieval:
         split = self._split(data)
         if not len(split):
             raise no_held_out_error("captions to find")
-        known = pair_captions(split, self.lines)
+        known = pair_captions(split)
         if len(known.captions) < 2 or len(known.rows) < 2:
             raise UserError(
                 f"retrieval needs two different pictures and two different captions, and there are"
                 f" {counted(len(known.rows), 'picture')} and {counted(len(known.captions), 'caption')}: give more"
             )
         images_NE = image_embeddings(pipeline, split.images_B3HW[list(known.rows)])
-        texts_TE = _embed_captions(pipeline, known.captions)
+        texts_TE = text_embeddings(pipeline, known.captions)
         swapped_P2 = known.pairs_P2.flip(1)
         swapped_P2 = swapped_P2[swapped_P2[:, 0].argsort(stable=True)]
         ways = {
@@ -115,7 +111,7 @@ class Retrieval:
             "pairs_sha256": known.sha256,
             "data_held_out": None if self.split is not None else not data.trained_on,
             "fit": self.fit,
-            "lines_are_captions": self.lines,
+            "lines_are_captions": False,  # so that earlier results can still be compared
         }
 
 
@@ -145,15 +141,6 @@ class _Way:
             {name: group_interval(statistic, groups_Q) for name, statistic in statistics.items()},
             {f"r{k}": chance_of_recall(self.pairs_P2, queries, targets, k) for k in DEPTHS},
         )
-
-
-def _embed_captions(pipeline: PipelineLike, captions: Sequence[str], chunk: int = 1024) -> Tensor:
-    parts = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Notice)  # whoever evaluates did not write the captions
-        for start in range(0, len(captions), chunk):
-            parts.append(pipeline.embed_texts(list(captions[start : start + chunk])).float().cpu())
-    return F.normalize(torch.cat(parts), dim=-1)
 
 
 def _first_targets(pairs_P2: Tensor) -> Tensor:

@@ -7,23 +7,17 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from majolica.eval.embedders import image_embeddings
+from majolica.eval.labelled.confusions import confusion_parts, hardest_classes
 from majolica.eval.labelled.embed import embed_classes
 from majolica.eval.labelled.mentions import find_mentions
-from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table, share_error
+from majolica.eval.labelled.scores import confusion_counts
+from majolica.eval.protocol import EvalData, PipelineLike, Result, share_error
 from majolica.eval.recolour import to_grey, turn_hues
-from majolica.html.matrices import confusion_heat
 from majolica.metrics.intervals import wilson_interval
 from majolica.plurals import counted
 from majolica.text.template_sets import DEFAULT, TemplateSet, hash_texts
-
-
-def image_embeddings(pipeline: PipelineLike, images_B3HW: Tensor, chunk: int = 128) -> Tensor:
-    """Compute embeddings `(B, E)` of unit length of uint8 pictures, in chunks."""
-    starts = range(0, len(images_B3HW), chunk)
-    pieces = [pipeline.embed_images(images_B3HW[start : start + chunk]).float().cpu() for start in starts]
-    return F.normalize(torch.cat(pieces), dim=-1)
 
 
 @dataclass(frozen=True)
@@ -63,7 +57,7 @@ class ZeroShot:
         images_B3HW = data.heldout.images_B3HW[known]
         classes_KE, templates = embed_classes(pipeline, names, self.templates)
         ranked_BK = rank_names(pipeline, images_B3HW, classes_KE)
-        answers = ranked_BK[:, 0].tolist()
+        answers_B = ranked_BK[:, 0]
         metrics = {
             "zero_shot_top1": share_right(ranked_BK, shown),
             "zero_shot_top5": share_right(ranked_BK, shown, among=5),
@@ -72,7 +66,7 @@ class ZeroShot:
             "chance": sum(map(len, shown)) / (len(shown) * len(names)),
             "zero_shot_pictures": float(len(shown)),
         }
-        confusion = confusion_matrix(shown, len(names), answers)
+        confusion_KK = confusion_counts(answers_B, attribute_answers(shown, answers_B), len(names))
         what = "picture of training" if data.trained_on else "unseen rendering" if data.drawn else "held-out picture"
         many = "pictures of training" if data.trained_on else ""
         note = (
@@ -83,7 +77,7 @@ class ZeroShot:
             f" right, and with their hue turned by a third of a circle or two {metrics['zero_shot_hue']:.1%}: a model"
             " that knows things by their shape loses little."
         )
-        parts: tuple[Figure | Table, ...] = (*_heat(confusion, names), *_tables(confusion, names))
+        parts = (*confusion_parts(confusion_KK, names), *hardest_classes(confusion_KK, names))
         shares = ("zero_shot_top1", "zero_shot_top5", "zero_shot_grey", "zero_shot_hue")
         intervals = {name: wilson_interval(metrics[name], len(shown)) for name in shares}
         protocol = {**data.record, "pictures": len(shown), "names_sha256": hash_texts(list(names))}
@@ -102,42 +96,10 @@ def share_right(ranked_BK: Tensor, shown: Sequence[set[int]], among: int = 1) ->
     return sum(right) / len(right)
 
 
-def confusion_matrix(shown: Sequence[set[int]], classes: int, answers: Sequence[int]) -> Tensor:
-    """Count the answers, `(K, K)`: the row is what a picture shows, the column is the answer.
+def attribute_answers(shown: Sequence[set[int]], answers_B: Tensor) -> Tensor:
+    """Return the thing of each picture that its answer is counted for, int64 `(B,)`.
 
-    A picture of two things counts in the row of the one that was named, or of the first if neither
-    was.
+    Of a picture of two things it is the one that was named, or the first if neither was.
     """
-    counts_KK = torch.zeros(classes, classes, dtype=torch.int64)
-    for things, answer in zip(shown, answers, strict=True):
-        counts_KK[answer if answer in things else min(things), answer] += 1
-    return counts_KK
-
-
-def _heat(confusion_KK: Tensor, names: Sequence[str]) -> tuple[Figure, ...]:
-    if len(names) > 64:  # a larger matrix cannot be read
-        return ()
-    note = "The row is what a picture shows, the column what the model said. Point at a cell to see its count."
-    return (Figure("Confusions", confusion_heat(confusion_KK.tolist(), names), note),)
-
-
-def _tables(confusion_KK: Tensor, names: Sequence[str], most: int = 10) -> tuple[Table, ...]:
-    """Make a table of the names that are recognised least often, and of what they are taken for."""
-    rows = []
-    for i, name in enumerate(names):
-        total, right = int(confusion_KK[i].sum()), int(confusion_KK[i, i])
-        if total > right:
-            wrong = confusion_KK[i].clone()
-            wrong[i] = 0
-            rows.append((right / total, name, f"{right} of {total}", describe_mistakes(wrong, names)))
-    rows.sort()
-    if not rows:
-        return ()
-    cells = [[name, f"{share:.0%}", count, taken] for share, name, count, taken in rows[:most]]
-    return (Table("Hardest to recognise", ("shown", "right", "pictures", "taken for"), cells),)
-
-
-def describe_mistakes(wrong_K: Tensor, names: Sequence[str], most: int = 3) -> str:
-    """Describe the most frequent wrong answers in words, such as "fox 3, panda 1"."""
-    order = wrong_K.argsort(descending=True, stable=True)[:most].tolist()
-    return ", ".join(f"{names[i]} {int(wrong_K[i])}" for i in order if wrong_K[i] > 0) or "–"
+    pairs = zip(shown, answers_B.tolist(), strict=True)
+    return torch.tensor([answer if answer in things else min(things) for things, answer in pairs])

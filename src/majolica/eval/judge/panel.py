@@ -6,12 +6,13 @@ wide filters. Both have learned that near misses show nothing. A picture passes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from majolica.errors import UserError
 from majolica.eval.judge.judge import Judge
 from majolica.eval.judge.net import Scores, check_answers, measure_scores
 from majolica.eval.judge.spec import JudgeKind, JudgeSpec
@@ -43,6 +44,14 @@ class Panel:
     def answer(self, images_B3HW: Tensor) -> Tensor:
         """Return the probabilities of each judge, `(J, B, len(names) + 1)`; see `Judge.classify`."""
         return ask(self.judges, images_B3HW)
+
+
+def await_panel(panel: Panel | Callable[[], Panel], names: Sequence[str]) -> Panel:
+    """Return the judges, or those that a function waits for. Raises UserError if they know other names."""
+    found = panel() if callable(panel) else panel
+    if found.names != tuple(names):
+        raise UserError("the judges were trained on other names than the data's: delete judge-*.safetensors")
+    return found
 
 
 def ask(judges: Sequence[Judge], images_B3HW: Tensor) -> Tensor:

@@ -32,12 +32,11 @@ class CaptionedPictures:
     """Of the pixels of all pictures and of their captions, whatever their order."""
 
 
-def pair_captions(split: Split, lines: bool = False) -> CaptionedPictures:
+def pair_captions(split: Split) -> CaptionedPictures:
     """Find the distinct pictures and captions of a split.
 
     Samples whose pixels are equal are one picture with the captions of all of them. Captions that the tokenizer reads
-    as the same text ("A fox", "a fox") are one caption, which belongs to the pictures of all of them. With `lines`,
-    each line of a caption is a caption of its own, as in the shards of CLIP_benchmark.
+    as the same text ("A fox", "a fox") are one caption, which belongs to the pictures of all of them.
     """
     pictures: dict[str, int] = {}
     texts: dict[str, int] = {}
@@ -45,7 +44,7 @@ def pair_captions(split: Split, lines: bool = False) -> CaptionedPictures:
     captions: list[str] = []
     pairs: set[tuple[int, int]] = set()
     for i in range(len(split)):
-        found = captions_of(split.captions[i], split.metas[i], lines)
+        found = captions_of(split.captions[i], split.metas[i])
         if not found:
             continue
         digest = hashlib.sha256(split.images_B3HW[i].contiguous().numpy().tobytes()).hexdigest()
@@ -63,10 +62,10 @@ def pair_captions(split: Split, lines: bool = False) -> CaptionedPictures:
     return CaptionedPictures(tuple(rows), tuple(captions), pairs_P2, hash_texts(lines_of))
 
 
-def captions_of(caption: str, meta: Mapping[str, Any], lines: bool = False) -> list[str]:
+def captions_of(caption: str, meta: Mapping[str, Any]) -> list[str]:
     """Return all captions of a sample: its own, and those in a list in its metadata, which may be texts or mappings
     with the text in `raw` or `caption`."""
-    found = caption.split("\n") if lines else [caption]
+    found = [caption]
     for field in FIELDS:
         several = meta.get(field)
         for each in several if isinstance(several, list) else ():

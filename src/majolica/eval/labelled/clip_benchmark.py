@@ -63,7 +63,7 @@ def _read_source(path: Path) -> str:
 
 
 def benchmark_result(
-    metrics: Mapping[str, float], task: BenchmarkTask, dataset: str, model: str, pretrained: str, language: str = "en"
+    metrics: Mapping[str, float], task: BenchmarkTask, dataset: str, model: str, pretrained: str
 ) -> dict[str, object]:
     """Return what CLIP_benchmark (github.com/LAION-AI/CLIP_benchmark) writes for one model and one data set.
 
@@ -76,5 +76,5 @@ def benchmark_result(
         "pretrained": pretrained,
         "task": task,
         "metrics": {theirs: metrics.get(ours) for theirs, ours in names.items()},
-        "language": language,
+        "language": "en",
     }

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from majolica.eval.evaluators.zero_shot import describe_mistakes
 from majolica.eval.protocol import Figure, Table
 from majolica.html.matrices import confusion_heat
 
@@ -17,7 +16,7 @@ MOST_IN_A_FIGURE = 64
 def confusion_parts(confusion_KK: Tensor, names: Sequence[str]) -> list[Figure | Table]:
     """Return the confusions as a figure, or as a table of the most frequent ones if there are too many classes."""
     if len(names) <= MOST_IN_A_FIGURE:
-        note = "The row is the label, the column what the model said. Point at a cell to see its count."
+        note = "The row is what a picture shows, the column what the model said. Point at a cell to see its count."
         return [Figure("Confusions", confusion_heat(confusion_KK.tolist(), names), note)]
     rows = most_frequent(confusion_KK, names)
     return [Table("Most frequent confusions", ("label", "taken for", "pictures"), rows)] if rows else []
@@ -48,3 +47,9 @@ def hardest_classes(confusion_KK: Tensor, names: Sequence[str], most: int = 10) 
         count = f"{int(right_K[i])} of {int(total_K[i])}"
         rows.append([names[i], f"{float(right_K[i] / total_K[i]):.0%}", count, describe_mistakes(wrong_K, names)])
     return [Table("Hardest classes", ("class", "right", "pictures", "taken for"), rows)] if rows else []
+
+
+def describe_mistakes(wrong_K: Tensor, names: Sequence[str], most: int = 3) -> str:
+    """Describe the most frequent wrong answers in words, such as "fox 3, panda 1"."""
+    order = wrong_K.argsort(descending=True, stable=True)[:most].tolist()
+    return ", ".join(f"{names[i]} {int(wrong_K[i])}" for i in order if wrong_K[i] > 0) or "–"

@@ -50,15 +50,9 @@ def read_label(value: Any) -> Label:
     raise ValueError("it has no label")
 
 
-def choose_field(known: Sequence[str], asked: str, where: str) -> str:
-    """Return the column of labels among `known`: the one that is asked for, or the first of `LABELS`.
-
-    Raises UserError if it is not there.
-    """
-    if asked and asked in known:
-        return asked
-    found = "" if asked else next((name for name in LABELS if name in known), "")
+def choose_field(known: Sequence[str], where: str) -> str:
+    """Return the column of labels among `known`, the first of `LABELS`. Raises UserError if none of them is there."""
+    found = next((name for name in LABELS if name in known), "")
     if not found:
-        wanted = f"called {asked!r}" if asked else f"of labels ({', '.join(LABELS)})"
-        raise UserError(f"{where} has no column {wanted}: it has {', '.join(known) or 'none'}")
+        raise UserError(f"{where} has no column of labels ({', '.join(LABELS)}): it has {', '.join(known) or 'none'}")
     return found

@@ -15,14 +15,7 @@ from majolica.eval.labelled.tables import list_parquets, list_table
 from majolica.eval.labelled.tars import list_tars
 
 
-def open_labelled(
-    source: Path,
-    class_list: ClassList | None,
-    side: int,
-    fit: Fit = "crop",
-    image_column: str = "",
-    label_column: str = "",
-) -> LabelledPictures:
+def open_labelled(source: Path, class_list: ClassList | None, side: int, fit: Fit = "crop") -> LabelledPictures:
     """Open a set of labelled pictures, to be read as squares of `side` pixels.
 
     `source` is a folder with one folder of pictures for each class, a folder of tars or of .parquet files, or a table
@@ -30,7 +23,7 @@ def open_labelled(
     the alphabet unless it numbers them. No picture is decoded yet. Raises UserError for a source that is missing,
     empty or of no such kind, and for a label that is not in the class list.
     """
-    listed = _list(source, image_column, label_column)
+    listed = _list(source)
     classes = class_list or _classes_of(listed, source)
     known = {label: _find(classes, label, source) for label in dict.fromkeys(listed.labels)}
     return LabelledPictures(
@@ -45,20 +38,20 @@ def open_labelled(
     )
 
 
-def _list(source: Path, image_column: str, label_column: str) -> Listed:
+def _list(source: Path) -> Listed:
     if not source.exists():
         raise UserError(f"there is no {source}: give a folder of classes, a folder of shards, or a table")
     if source.is_dir():
         if any(source.glob("*.tar")):
-            return list_tars(source, label_column)
+            return list_tars(source)
         parquets = sorted(source.glob("*.parquet"))
-        return list_parquets(parquets, image_column, label_column) if parquets else list_folder(source)
+        return list_parquets(parquets) if parquets else list_folder(source)
     kind = source.suffix.lower()
     if kind not in TABLES:
         raise UserError(f"{source} is neither a folder nor a table ({', '.join(TABLES)})")
     if kind == ".parquet":
-        return list_parquets([source], image_column, label_column)
-    return list_table(source, image_column, label_column)
+        return list_parquets([source])
+    return list_table(source)
 
 
 def _classes_of(listed: Listed, source: Path) -> ClassList:

@@ -14,7 +14,7 @@ from majolica.config.shard import ShardConfig
 from majolica.data.folder.listing import PATHS, rows
 from majolica.data.pictures.faults import BadSample
 from majolica.data.store.arrow import text_kind
-from majolica.errors import UserError, unknown_name
+from majolica.errors import UserError
 from majolica.eval.labelled.folders import load_files
 from majolica.eval.labelled.listed import Label, Listed, choose_field, read_label
 from majolica.eval.labelled.pictures import Encoded, Skipped
@@ -25,16 +25,16 @@ _ROWS = 64
 """Rows of a .parquet that are in memory at once."""
 
 
-def list_table(file: Path, image_column: str = "", label_column: str = "") -> Listed:
+def list_table(file: Path) -> Listed:
     """List the rows of a .csv, .tsv, .jsonl or .ndjson: paths, relative to the folder of the table, and labels.
 
     Rows without a label are left out. Raises UserError for a table that cannot be read or lacks a column.
     """
-    config = ShardConfig(source=str(file), path_column=image_column, caption=("empty",))
+    config = ShardConfig(source=str(file), caption=("empty",))
     found = list(rows(config))
     if not found:
         raise UserError(f"there are no rows in {file}: give one line for each picture")
-    column = choose_field(list(dict.fromkeys(name for row in found for name in row["meta"])), label_column, str(file))
+    column = choose_field(list(dict.fromkeys(name for row in found for name in row["meta"])), str(file))
     paths, labels, skipped = [], [], []
     for number, row in enumerate(found):
         try:
@@ -54,7 +54,7 @@ class _Table:
     numbers: Sequence[int]
 
 
-def list_parquets(files: Sequence[Path], image_column: str = "", label_column: str = "") -> Listed:
+def list_parquets(files: Sequence[Path]) -> Listed:
     """List the rows of .parquet files, as the Hugging Face hub has them: pictures as {bytes, path}, bytes or paths.
 
     Labels are names, or numbers, whose names are taken from the metadata that `datasets` writes. Only the column of
@@ -70,8 +70,8 @@ def list_parquets(files: Sequence[Path], image_column: str = "", label_column: s
         opened = _open(file)
         try:
             schema = opened.schema_arrow
-            image = _choose_image(schema.names, image_column, file)
-            label = choose_field(schema.names, label_column, str(file))
+            image = _choose_image(schema.names, file)
+            label = choose_field(schema.names, str(file))
             names = names or _names_in(schema.metadata or {}, label)
             numbers = []
             for number, value in enumerate(opened.read(columns=[label]).column(0).to_pylist()):
@@ -101,10 +101,8 @@ def _open(file: Path) -> Any:
         raise UserError(f"cannot read {file}: {' '.join(str(error).split())}") from error
 
 
-def _choose_image(known: Sequence[str], asked: str, file: Path) -> str:
-    if asked and asked not in known:
-        raise unknown_name(f"column of {file}", asked, known)
-    found = asked or next((name for name in IMAGES if name in known), "")
+def _choose_image(known: Sequence[str], file: Path) -> str:
+    found = next((name for name in IMAGES if name in known), "")
     if not found:
         raise UserError(
             f"{file} has no column of pictures ({', '.join(IMAGES[:7])}): it has {', '.join(known) or 'none'}"

@@ -53,16 +53,16 @@ class _Found:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-def list_tars(folder: Path, label_field: str = "") -> Listed:
+def list_tars(folder: Path) -> Listed:
     """List the pictures in all tars of `folder`, in the order of names and of members.
 
-    The label of x.jpg is x.cls; otherwise a field of x.json, which is `label_field` or the first of `LABELS` that
-    is there, but `names` (the things that a picture of `majolica data` shows) before all others. A picture without
-    a label, or with several, is left out. Raises UserError for a folder without tars, and for one without pictures.
+    The label of x.jpg is x.cls; otherwise a field of x.json, the first of `LABELS` that is there, but `names` (the
+    things that a picture of `majolica data` shows) before all others. A picture without a label, or with several, is
+    left out. Raises UserError for a folder without tars, and for one without pictures.
     """
     found = _Found()
     for name, size, _ in list_contents(folder).tars:
-        _list_tar(folder / name, size, label_field, found)
+        _list_tar(folder / name, size, found)
     if not found.ids:
         raise UserError(_nothing(folder, found))
     return Listed(found.ids, found.labels, lambda some: _load([found.places[i] for i in some]), found.skipped)
@@ -78,7 +78,7 @@ def _nothing(folder: Path, found: _Found) -> str:
     )
 
 
-def _list_tar(path: Path, size: int, label_field: str, found: _Found) -> None:
+def _list_tar(path: Path, size: int, found: _Found) -> None:
     samples: dict[str, _Sample] = {}
     with path.open("rb") as file:
         try:
@@ -91,7 +91,7 @@ def _list_tar(path: Path, size: int, label_field: str, found: _Found) -> None:
             if image is None:
                 continue
             try:
-                label = _label(file, sample, label_field)
+                label = _label(file, sample)
             except ValueError as error:
                 found.skipped.append(Skipped(where, str(error)))
                 continue
@@ -122,9 +122,9 @@ def _add(samples: dict[str, _Sample], member: Member) -> None:
         sample.meta = sample.meta or member
 
 
-def _label(file: BinaryIO, sample: _Sample, label_field: str) -> Label:
+def _label(file: BinaryIO, sample: _Sample) -> Label:
     """Return the label of a sample. Raises ValueError, with the reason, if it has none that can be used."""
-    if sample.cls is not None and not label_field:
+    if sample.cls is not None:
         file.seek(sample.cls.offset)
         text = str(read_label(file.read(min(sample.cls.size, _LONGEST_CLASS))))
         return int(text) if text.isdecimal() else text
@@ -132,8 +132,7 @@ def _label(file: BinaryIO, sample: _Sample, label_field: str) -> Label:
         raise ValueError("it has no label")
     file.seek(sample.meta.offset)
     known = json_mapping(file.read(sample.meta.size)) or {}
-    names = (label_field,) if label_field else ("names", *LABELS)
-    return read_label(next((known[name] for name in names if known.get(name) is not None), None))
+    return read_label(next((known[name] for name in ("names", *LABELS) if known.get(name) is not None), None))
 
 
 def _load(places: Sequence[_Place]) -> Iterator[Encoded]:

@@ -60,9 +60,9 @@ def test_remote_samples_are_the_local_ones(write: Write, bucket: str, indexes: b
     for i in (0, 7, 39, 40, 99):
         assert far.read(i) == local.read(i) and far.caption(i) == local.caption(i)
     assert (far.dimensions() == local.dimensions()).all()
-    fetched = far._tars._blocks.fetched  # type: ignore[union-attr]
+    held = far._tars._blocks.bytes  # type: ignore[union-attr]
     assert hash_content(far) == hash_content(local)
-    assert far._tars._blocks.fetched == fetched  # type: ignore[union-attr]  # a few bytes of each, not blocks
+    assert far._tars._blocks.bytes == held  # type: ignore[union-attr]  # a few bytes of each, not blocks
     assert hash_stamps(far) != hash_stamps(local)
     far.close()
     assert list((tmp_path / "cache").iterdir()) == []

@@ -128,29 +128,29 @@ def test_neighbours_vote_as_in_a_loop(chunk: int) -> None:
             assert answer == votes.index(max(votes))
 
 
-def test_probes_on_one_set_and_on_two(class_folders: Path, tmp_path: Path, seer: Any, nothing: EvalData) -> None:
-    classes = list_classes(NAMES)
-    one = Probes(open_labelled(class_folders, classes, 8), share=0.25, neighbours=(1, 3))(seer({4: 5}), nothing)
-    assert one.protocol["train_pictures"] == 28 and one.protocol["test_share"] == 0.25
+def test_probes_learn_from_a_part_and_are_tested_on_the_rest(class_folders: Path, seer: Any, nothing: EvalData) -> None:
+    pictures = open_labelled(class_folders, list_classes(NAMES), 8)
+    found = Probes(pictures, share=0.25, neighbours=(1, 3))(seer({4: 5}), nothing)
+    assert found.protocol["train_pictures"] == 28 and found.protocol["test_share"] == 0.25
     # Foxes and owls have one embedding, so that one of both is wrong.
     for name in ("linear_probe", "knn_1", "knn_3"):
-        assert one.metrics[name] == one.metrics[f"{name}_mean_per_class_recall"] == pytest.approx(6 / 7)
-        assert one.intervals[name][0] < 6 / 7 < one.intervals[name][1]
-    (tmp_path / "test" / "fox").mkdir(parents=True)
-    (tmp_path / "test" / "fox" / "a.png").write_bytes(flat(4, mark=0))
-    (tmp_path / "test" / "fox" / "b.png").write_bytes(flat(4, mark=9))
-    test = open_labelled(tmp_path / "test", classes, 8)
-    two = Probes(open_labelled(class_folders, classes, 8), test)(seer(), nothing)
-    assert two.metrics["linear_probe"] == two.metrics["knn_5"] == 1 and two.protocol["test_pictures"] == 2
-    assert "1 test picture can also be found among the training pictures" in two.note
+        assert found.metrics[name] == found.metrics[f"{name}_mean_per_class_recall"] == pytest.approx(6 / 7)
+        assert found.intervals[name][0] < 6 / 7 < found.intervals[name][1]
+
+
+def test_a_picture_that_is_learned_from_and_tested_on_is_counted(tmp_path: Path, seer: Any, nothing: EvalData) -> None:
+    for name, marks in (("fox", (0, 0)), ("owl", (1, 2))):
+        (tmp_path / name).mkdir()
+        for i, mark in enumerate(marks):
+            (tmp_path / name / f"{i}.png").write_bytes(flat(NAMES.index(name), mark=mark))
+    found = Probes(open_labelled(tmp_path, list_classes(NAMES), 8), share=0.5)(seer(), nothing)
+    assert found.metrics["linear_probe"] == found.metrics["knn_1"] == 1
+    assert "1 test picture can also be found among the training pictures" in found.note
 
 
 def test_sets_that_do_not_suit_are_refused(class_folders: Path, tmp_path: Path, seer: Any, nothing: EvalData) -> None:
-    train = open_labelled(class_folders, list_classes(NAMES), 8)
-    with pytest.raises(UserError, match="give one class list for both"):
-        Probes(train, open_labelled(class_folders, list_classes(NAMES[::-1]), 8))(seer(), nothing)
-    single = train.part([0, 4, 8])
-    with pytest.raises(UserError, match="has a single picture"):
+    single = open_labelled(class_folders, list_classes(NAMES), 8).part([0, 4, 8])
+    with pytest.raises(UserError, match="has a single picture: give two or more"):
         Probes(single)(seer(), nothing)
     (tmp_path / "one" / "fox").mkdir(parents=True)
     (tmp_path / "one" / "fox" / "a.png").write_bytes(flat(4))

@@ -159,7 +159,7 @@ def test_equal_captions_are_one_caption_and_never_wrong(seer: Any, nothing: Eval
 def test_captions_of_metadata() -> None:
     karpathy = {"sentences": [{"raw": "a fox ", "tokens": ["a", "fox"]}, {"raw": "red fur"}, 3]}
     assert captions_of("a fox", karpathy) == ["a fox", "red fur"]
-    assert captions_of("one\n\ntwo", {"captions": ["three", None]}, lines=True) == ["one", "two", "three"]
+    assert captions_of("one", {"captions": ["two", None]}) == ["one", "two"]
     assert captions_of("one\ntwo", {}) == ["one\ntwo"]
 
 
