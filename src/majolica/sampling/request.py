@@ -25,7 +25,7 @@ DeliverPictures = Callable[[int, Tensor], None]
 """Called with the place of the first of some pictures, and these, uint8 `(B, 3, H, W)`, as soon as they are painted."""
 DETAIL_STEPS = 6
 """Steps in which details are painted; fewer if the base picture has fewer (ADR 075)."""
-DETAIL_LAST = 0.94
+DETAIL_LAST = 0.96
 """Flow time from which the last of these steps goes to 1."""
 Size = int | str | tuple[int, int] | None
 """A size as callers give it; see `read_size`."""
@@ -100,10 +100,14 @@ class PaintSettings:
 
     @property
     def detail_times(self) -> Sequence[float]:
-        """Flow times between which the details of a larger picture are painted; none if it has no details."""
+        """Flow times between which the details of a larger picture are painted; none if it has no details.
+
+        They are evenly spaced up to `DETAIL_LAST`, from which one step goes to 1, although it is shorter than the others.
+        """
         if self.size.scale == 1:
             return ()
-        return spread_times(min(DETAIL_STEPS, len(self.times) - 1), DETAIL_LAST)
+        steps = min(DETAIL_STEPS, len(self.times) - 1)
+        return [*np.linspace(0, DETAIL_LAST, steps).tolist(), 1.0]
 
     @property
     def steps(self) -> int:
