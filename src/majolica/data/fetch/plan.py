@@ -18,7 +18,7 @@ from majolica.config.fetch import FetchConfig
 from majolica.data.fetch.rows import Columns, Source, find_columns, find_sources
 from majolica.data.fetch.shard_files import stats_path
 from majolica.data.store.caption_text import EmptyCaptions
-from majolica.errors import UserError
+from majolica.errors import UserError, to_printable
 from majolica.files import write_atomic
 from majolica.lock import hold_folder
 
@@ -85,6 +85,8 @@ def make_plan(config: FetchConfig) -> FetchPlan:
     if known and not config.input:
         _refuse_other_settings(folder, known, config)
         return known
+    if known is None:
+        _refuse_foreign(folder)
     sources = find_sources(config.input)
     rows = sum(source.rows for source in sources)
     if not rows:
@@ -130,6 +132,13 @@ def unfinished_shards(folder: Path, plan: FetchPlan) -> list[int]:
     """Return the numbers of the shards that are not done."""
     last = plan.generations[-1]
     return [shard for shard in range(last.first + last.shards) if not stats_path(folder, plan.name(shard)).exists()]
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raise UserError if `folder`, which has no plan, holds files that a fetch would replace or take for its own."""
+    for path in sorted(folder.glob("*")):
+        if path.match("*.tar") or path.match("*_stats.json") or (path.suffix == ".parquet" and path.stem.isdecimal()):
+            raise UserError(f"{folder} holds {to_printable(path.name)} of some other data set; choose another --out")
 
 
 def _generation(known: dict[str, Any]) -> Generation:

@@ -120,3 +120,15 @@ def test_rows_of_files_with_different_columns_are_asked_again(server: Any, table
     fetch(config, retry_failed=True)
     rows = pa.concat_tables(map(pq.read_table, parquets(config.out)[2:]), promote_options="permissive").to_pylist()
     assert [(row["retry_of"], row["n"]) for row in rows] == [("00000", 1), ("00001", None)]
+
+
+@pytest.mark.parametrize("name", ["00000.tar", "mine.tar", "00000_stats.json", "00000.parquet"])
+def test_files_of_another_data_set_are_left_alone(name: str, server: Any, table: Table, config: FetchConfig) -> None:
+    """Without a plan of its own the folder is somebody else's: its shards are neither replaced nor counted as ours."""
+    foreign = Path(config.out) / name
+    foreign.parent.mkdir()
+    foreign.write_text('{"count": 1}')
+    with pytest.raises(UserError, match=rf"out holds {name} of some other data set; choose another --out"):
+        fetch(replace(config, input=(table([server.url("photo/1")]),)))
+    assert foreign.read_text() == '{"count": 1}'
+    assert list(foreign.parent.iterdir()) == [foreign]
