@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from majolica.config.fetch import FetchConfig
-from majolica.data.fetch.rows import Columns, Source, find_columns, find_sources
+from majolica.data.fetch.rows import Columns, Source, changed_source, find_columns, find_sources
 from majolica.data.fetch.shard_files import stats_path
 from majolica.data.store.caption_text import EmptyCaptions
 from majolica.errors import UserError, to_printable
@@ -104,7 +104,9 @@ def make_plan(config: FetchConfig) -> FetchPlan:
     if known is None:
         save_plan(folder, plan)
         return plan
-    if replace(known, generations=known.generations[:1]) != plan:
+    begun = replace(known, generations=known.generations[:1])
+    plan = replace(plan, generations=(_as_marked(plan.generations[0], known.generations[0].sources),))
+    if begun != plan:
         raise _other_settings(folder, known, plan)
     return known
 
@@ -132,6 +134,14 @@ def unfinished_shards(folder: Path, plan: FetchPlan) -> list[int]:
     """Return the numbers of the shards that are not done."""
     last = plan.generations[-1]
     return [shard for shard in range(last.first + last.shards) if not stats_path(folder, plan.name(shard)).exists()]
+
+
+def _as_marked(new: Generation, known: tuple[Source, ...]) -> Generation:
+    """Return `new` without the marks that `known` lacks, because older plans did not compare contents."""
+    if len(new.sources) != len(known):
+        return new
+    sources = tuple(one if old.mark else replace(one, mark="") for one, old in zip(new.sources, known, strict=True))
+    return replace(new, sources=sources)
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -168,6 +178,11 @@ def _refuse_other_settings(folder: Path, known: FetchPlan, config: FetchConfig) 
 
 
 def _other_settings(folder: Path, known: FetchPlan, plan: FetchPlan) -> UserError:
+    old, new = known.generations[0].sources, plan.generations[0].sources
+    if [one.path for one in old] == [one.path for one in new]:
+        for before, now in zip(old, new, strict=True):
+            if before != now:
+                return changed_source(now.path, folder)
     return UserError(f"{folder} was begun with {_difference(known, plan)}: use another --out, or the same settings")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,13 +19,18 @@ from majolica.errors import UserError
 URL_NAMES = ("url", "URL", "Url", "image_url", "img_url")
 CAPTION_NAMES = ("caption", "text", "TEXT", "Caption", "CAPTION", "alt_text", "ALT", "alt")
 
+_END = 64 << 10
+"""The bytes at each end of a file that are compared beside its footer."""
+
 
 @dataclass(frozen=True)
 class Source:
-    """One parquet file and its number of rows."""
+    """One parquet file, and what tells whether it is still the same."""
 
     path: str
     rows: int
+    mark: str = ""
+    """Its size, and a hash of its two ends; "" in plans that were made before contents were compared."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,18 @@ def find_sources(patterns: Sequence[str]) -> list[Source]:
     if not paths:
         raise UserError(f"no parquet file matches {', '.join(patterns)}")
     with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(lambda path: Source(path, _count(path)), paths))
+        return list(pool.map(describe_source, paths))
+
+
+def describe_source(path: str) -> Source:
+    """Return the file at `path` as a source. Raises UserError if it is no parquet file."""
+    with _open(path) as file:
+        return Source(path, int(file.metadata.num_rows), _mark(path))
+
+
+def changed_source(path: str, folder: object) -> UserError:
+    """Return the error for an input file that is not the one with which `folder` was begun."""
+    return UserError(f"{path} has changed since {folder} was begun; use another --out, or bring the old file back")
 
 
 def find_columns(source: Source, url: str, caption: str) -> Columns:
@@ -73,8 +90,8 @@ def read_rows(sources: Sequence[Source], start: int, stop: int, columns: Columns
 def _stretch(source: Source, start: int, stop: int) -> pa.Table:
     """Rows [start, stop) of one file; only the row groups they lie in are read, batch by batch."""
     with _open(source.path) as file:
-        if file.metadata.num_rows != source.rows:
-            raise UserError(f"{source.path} has changed since this folder was begun; use another --out")
+        if file.metadata.num_rows != source.rows or (source.mark and source.mark != _mark(source.path)):
+            raise changed_source(source.path, "this folder")
         groups: list[int] = []
         first = place = 0
         for group in range(file.metadata.num_row_groups):
@@ -156,9 +173,26 @@ def _head(path: str) -> bytes:
         return b""
 
 
-def _count(path: str) -> int:
-    with _open(path) as file:
-        return int(file.metadata.num_rows)
+def _mark(path: str) -> str:
+    """Return the size of a parquet file, and a hash of its beginning, of its footer and of what precedes the footer.
+
+    The footer says where each column of each row group lies and, as a rule, its least and greatest values. The two ends
+    also hold values, which tell files apart whose footers are equal.
+    """
+    import fsspec
+
+    try:
+        with fsspec.open(path, "rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - 8))
+            footer = int.from_bytes(file.read(4), "little")
+            file.seek(max(0, size - 8 - footer - _END))
+            seen = hashlib.sha256(file.read())
+            file.seek(0)
+            seen.update(file.read(_END))
+    except Exception as error:  # each store raises exceptions of its own
+        raise UserError(f"cannot read {path}: {_line(error)}") from error
+    return f"{size} {seen.hexdigest()[:32]}"
 
 
 def _column(names: list[str], wanted: str, usual: Sequence[str], what: str, option: str, path: str) -> str:
