@@ -6,6 +6,7 @@ import logging
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,18 @@ from majolica.data.store.contents import compressed_notices
 from majolica.data.store.groups import ROW
 from majolica.data.store.index import count_empty, parse_index, scan_file
 from majolica.data.store.local import Opened
+from majolica.data.store.tar import BLOCK, is_header_of
 from majolica.errors import UserError
 from majolica.files import whole_file
 
 log = logging.getLogger(__name__)
 
+_TIMES = ("LastModified", "last_modified", "mtime", "created")
+"""What stores call the time at which a file was last written."""
+_SLACK = 2.0
+"""Seconds between two files that are taken for the same time, because many stores know whole seconds only."""
+_LOOKS = 16
+"""How many samples of a tar are compared with an index that is older than the tar."""
 _STAMPS = ("ETag", "etag", "md5Hash", "content_md5", "crc32c", "LastModified", "last_modified", "mtime")
 
 
@@ -51,7 +59,10 @@ class RemoteTars:
             raise UserError("; ".join([f"{url} holds no .tar files: name the folder that they lie in", *self.notices]))
         self._infos = [found[name] for name in names]
         self._path = {name: f"{root}/{name}" for name in names}
-        self._has_index = {name for name in names if f"{name.removesuffix('.tar')}.mjidx" in found}
+        indexes = {name: found.get(f"{name.removesuffix('.tar')}.mjidx") for name in names}
+        self._has_index = {name for name, info in indexes.items() if info}
+        self._older = {name for name, info in indexes.items() if info and _is_older(info, found[name])}
+        """Tars that were written after their indexes, as folders are if their files are copied one after the other."""
         self._blocks = Blocks(lambda file, start, end: self._fs.cat_file(file, start=start, end=end), cache, limit)
         try:
             self._indexes = Path(tempfile.mkdtemp(dir=self._blocks.folder))
@@ -113,7 +124,21 @@ class RemoteTars:
 
     def _saved_index(self, name: str, size: int) -> Any:
         path = self._path[name].removesuffix(".tar") + ".mjidx"
-        return parse_index(self._fs.cat_file(path), size)
+        rows = parse_index(self._fs.cat_file(path), size)
+        if rows is not None and name in self._older and not self._fits(name, rows):
+            log.warning("the index of %s/%s is that of another tar: index the tar and copy both", self.url, name)
+            return None
+        return rows
+
+    def _fits(self, name: str, rows: Any) -> bool:
+        """Return whether the members of some samples lie where an index says."""
+        for row in rows[np.unique(np.linspace(0, len(rows) - 1, min(_LOOKS, len(rows)), dtype=np.int64))]:
+            for part in ("image", "text"):
+                size = int(row[f"{part}_size"])
+                start = int(row["image"]) + (0 if part == "image" else int(row[part])) - BLOCK
+                if size and not is_header_of(self._peek(self._path[name], start, BLOCK), size):
+                    return False
+        return True
 
     def _scan(self, name: str, size: int) -> Any:
         """Read a tar through once, as a stream, because there is no index of this version beside it."""
@@ -123,6 +148,20 @@ class RemoteTars:
                 return scan_file(file, size, f"{self.url}/{name}").rows
         except OSError as error:
             raise UserError(f"{self.url}/{name} cannot be read ({error})") from error
+
+
+def _is_older(index: dict[str, Any], tar: dict[str, Any]) -> bool:
+    """Return whether an index was written before its tar, as far as the store tells."""
+    before, after = _seconds(index), _seconds(tar)
+    return before is not None and after is not None and before < after - _SLACK
+
+
+def _seconds(info: dict[str, Any]) -> float | None:
+    """Return when a file was last written, in seconds; None if its store does not say, or says it in words."""
+    when = next((info[name] for name in _TIMES if info.get(name)), None)
+    if isinstance(when, datetime):
+        return when.timestamp()
+    return float(when) if isinstance(when, int | float) else None
 
 
 def _store(url: str) -> tuple[Any, str]:

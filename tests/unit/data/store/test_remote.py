@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from majolica.config.data import DataConfig, SourceConfig
 from majolica.data.loading import sources
 from majolica.data.loading.loader import Loader, LoaderSizes
+from majolica.data.pictures.faults import BadSample
 from majolica.data.store import remote
 from majolica.data.store.fingerprint import hash_content, hash_stamps
+from majolica.data.store.pack import write_shards
 from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 
@@ -149,3 +152,35 @@ def test_an_index_of_another_version_is_made_again(memory: str) -> None:
     store.pipe("/set/more.tar.gz", b"")
     with ShardSet(memory) as shards:
         assert shards.caption(41) == "number 41" and "more.tar.gz" in shards.notices[0]
+
+
+def _rewritten(folder: Path) -> bytes:
+    """The bytes of the second tar with other captions: as many bytes, but other members have them."""
+    from dataclasses import replace
+
+    with ShardSet(folder) as shards:
+        records = [replace(shards.read(i), caption="x" * (1 + i % 7)) for i in range(40, 80)]
+    write_shards(folder.parent / "other", records, 40)
+    data = (folder.parent / "other" / "00000.tar").read_bytes()
+    assert len(data) == (folder / "00001.tar").stat().st_size
+    return data
+
+
+def test_a_sample_is_not_cut_by_the_index_of_another_tar(write: Write, memory: str) -> None:
+    fsspec.filesystem("memory").pipe("/set/00001.tar", _rewritten(write(100)))
+    with ShardSet(memory) as shards:
+        assert shards.caption(39) == "number 39"
+        with pytest.raises(BadSample, match="index is that of another tar"):
+            shards.caption(40)
+        with pytest.raises(BadSample, match="index is that of another tar"):
+            shards.read_pair(40)
+
+
+def test_an_index_that_is_older_than_its_tar_and_does_not_fit_is_made_anew(write: Write, memory: str) -> None:
+    store = fsspec.filesystem("memory")
+    store.pipe("/set/00001.tar", _rewritten(write(100)))
+    store.rm("/set/.catalogue.json")
+    store.store["/set/00001.tar"].created += timedelta(minutes=1)
+    with ShardSet(memory) as shards:
+        assert shards.caption(39) == "number 39"
+        assert [shards.caption(i) for i in (40, 41, 79)] == ["x" * (1 + i % 7) for i in (40, 41, 79)]
