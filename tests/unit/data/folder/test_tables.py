@@ -133,3 +133,18 @@ def test_other_columns_of_captions_are_kept(folder: Path) -> None:
     assert record.caption == record.meta["caption"] == "p"
     assert (record.meta["source_caption"], record.meta["source_source_width"]) == ("c", 9)
     assert record.meta["source_width"] == 8 and "source_text" not in record.meta
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", 'path,caption\npart1/1.png,plain\n\npart1/4.png,"an unclosed quote\npart1/7.png,third\n'),
+        ("a.csv", 'path,caption\npart1/1.png,plain\n\npart1/4.png,"unclosed\npart1/7.png,"third, with words"\n'),
+        ("a.tsv", 'path\tcaption\npart1/1.png\tplain\n\npart1/4.png\t"unclosed\npart1/7.png\tthird\n'),
+    ],
+)
+def test_an_unclosed_quote_does_not_swallow_the_rest(folder: Path, name: str, content: str) -> None:
+    (folder / name).write_text(content)
+    with pytest.raises(UserError, match=rf"{name}, line 4: a cell begins with a quote .*; close it") as refused:
+        gather(config(folder / name))
+    assert "\n" not in str(refused.value)
