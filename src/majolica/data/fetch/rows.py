@@ -73,6 +73,18 @@ def find_columns(source: Source, url: str, caption: str) -> Columns:
     )
 
 
+def check_columns(sources: Sequence[Source], columns: Columns) -> None:
+    """Raise UserError if the columns of all files do not make one table; only their footers are read."""
+    with ThreadPoolExecutor(8) as pool:
+        schemas = pool.map(lambda source: _schema(source.path, columns), sources)
+        joined: dict[str, tuple[pa.Field, str]] = {}
+        for source, schema in zip(sources, schemas, strict=True):
+            for field in schema:
+                before, path = joined.get(field.name, (field, source.path))
+                both = _join(before, field, path, source.path)
+                joined[field.name] = (both, path if both.type == before.type else source.path)
+
+
 def read_rows(sources: Sequence[Source], start: int, stop: int, columns: Columns) -> pa.Table:
     """Rows [start, stop) of all `sources` in order, columns url and caption (binary) first, then all others."""
     pieces = []
@@ -125,7 +137,29 @@ def _rename(table: pa.Table, columns: Columns, path: str) -> pa.Table:
             raise UserError(f"{path}: the column {name!r} is {column.type}, not text") from None
     rest = [name for name in table.column_names if name not in (columns.url, columns.caption)]
     names = ["url", "caption", *rename_taken(rest, ("url", "caption"))]
-    return pa.table([*front, *(table.column(name) for name in rest)], names=names)
+    return pa.table([*front, *(_one_kind(table.column(name)) for name in rest)], names=names)
+
+
+def _schema(path: str, columns: Columns) -> pa.Schema:
+    """Return the columns that `read_rows` makes of a file."""
+    with _open(path) as file:
+        return _rename(file.schema_arrow.empty_table(), columns, path).schema
+
+
+def _join(first: pa.Field, second: pa.Field, path: str, other: str) -> pa.Field:
+    """Return a column that holds the values of both. `first` comes from the file `path`, and `second` from `other`."""
+    try:
+        return pa.unify_schemas([pa.schema([first]), pa.schema([second])], promote_options="permissive").field(0)
+    except pa.ArrowException as error:
+        raise UserError(
+            f"the column {first.name!r} is {first.type} in {path} and {second.type} in {other}: give it one type in all"
+            " files, leave it out, or fetch the files into different folders"
+        ) from error
+
+
+def _one_kind(column: Any) -> Any:
+    """Return a column of a dictionary as its values, because some files have the same texts without one."""
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 def _expand(pattern: str) -> list[str]:

@@ -92,3 +92,29 @@ def test_columns_with_our_names_are_kept(server: Any, config: FetchConfig, tmp_p
     found = json.loads(members(config.out)["000000.json"])
     assert (found["caption"], found["source_caption"], found["source_url"]) == ("n", "c", "u")
     assert (found["key"], found["source_key"], found["source_source_key"]) == ("000000", "s", "k")
+
+
+def test_columns_that_do_not_fit_are_refused_before_anything_is_fetched(
+    server: Any, table: Table, config: FetchConfig, tmp_path: Path
+) -> None:
+    for name, column in (("a", {"n": [1]}), ("b", {}), ("c", {"n": [1.5]}), ("d", {"n": ["x"]})):
+        table([server.url("photo/1")], name=f"{name}.parquet", **column)
+    told = r"the column 'n' is double in .*c\.parquet and string in .*d\.parquet: give it one type"
+    with pytest.raises(UserError, match=told) as error:
+        fetch(replace(config, input=(str(tmp_path / "*.parquet"),), per_shard=1))
+    assert "\n" not in str(error.value) and not Path(config.out).exists() and not server.asked
+    pq.write_table(pa.table({"URL": ["http://x"]}), tmp_path / "d.parquet")
+    with pytest.raises(UserError, match=r"d\.parquet has no column 'TEXT', which other input files have"):
+        fetch(replace(config, input=(str(tmp_path / "*.parquet"),), per_shard=1))
+    assert not Path(config.out).exists()
+
+
+def test_text_of_every_kind_is_one_type(server: Any, table: Table, config: FetchConfig) -> None:
+    kinds = {"a": pa.string(), "b": pa.large_string(), "c": pa.dictionary(pa.int8(), pa.string())}
+    places = [
+        table([server.url("photo/1")], name=f"{name}.parquet", artist=pa.array([name]).cast(kind))
+        for name, kind in kinds.items()
+    ]
+    fetch(replace(config, input=tuple(places), dedup=False))
+    found = [json.loads(data) for name, data in members(config.out).items() if name.endswith("json")]
+    assert [one["artist"] for one in found] == ["a", "b", "c"]
