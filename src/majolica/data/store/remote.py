@@ -63,10 +63,12 @@ class RemoteTars:
         self._has_index = {name for name, info in indexes.items() if info}
         self._older = {name for name, info in indexes.items() if info and _is_older(info, found[name])}
         """Tars that were written after their indexes, as folders are if their files are copied one after the other."""
-        self._blocks = Blocks(lambda file, start, end: self._fs.cat_file(file, start=start, end=end), cache, limit)
+        self._blocks = Blocks(self._part, cache, limit)
         try:
             self._indexes = Path(tempfile.mkdtemp(dir=self._blocks.folder))
-            self.tars = self._known_tars({name: int(found[name]["size"]) for name in names}, root, NAME in found)
+            with ThreadPoolExecutor(32) as pool:
+                sizes = dict(zip(names, pool.map(lambda name: self._size(name, found[name]), names), strict=True))
+            self.tars = self._known_tars(sizes, root, NAME in found)
         except BaseException:
             self.close()
             raise
@@ -85,10 +87,34 @@ class RemoteTars:
 
     def _peek(self, file: str, offset: int, size: int) -> bytes:
         try:
-            data: bytes = self._fs.cat_file(file, start=offset, end=offset + size)
-            return data
+            return self._part(file, offset, offset + size)
+        except UserError:
+            raise
         except Exception as error:  # each store raises exceptions of its own
             raise UserError(f"{file} cannot be read ({error}): is the store up and are you let in?") from error
+
+    def _part(self, file: str, start: int, end: int) -> bytes:
+        """Return a part of a file, which is shorter if the file ends before."""
+        data: bytes = self._fs.cat_file(file, start=start, end=end)
+        if len(data) > end - start:
+            raise UserError(
+                f"{file}: the server gives whole files where a part is asked for (HTTP Range): serve the shards with"
+                " one that knows ranges, or copy them to this machine"
+            )
+        return data
+
+    def _size(self, name: str, info: dict[str, Any]) -> int:
+        """Return the size of a tar; the store is asked for it if its listing does not tell it."""
+        try:
+            size = info["size"] if info.get("size") is not None else self._fs.info(self._path[name])["size"]
+        except Exception as error:  # each store raises exceptions of its own
+            raise UserError(f"{self.url}/{name} cannot be read ({error})") from error
+        if size is None:
+            raise UserError(
+                f"{self.url}/{name}: the store does not say how large it is: serve the shards with a server that tells"
+                " sizes (Content-Length), or copy them to this machine"
+            )
+        return int(size)
 
     def close(self) -> None:
         """Leave nothing on the disk."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -184,3 +187,37 @@ def test_an_index_that_is_older_than_its_tar_and_does_not_fit_is_made_anew(write
     with ShardSet(memory) as shards:
         assert shards.caption(39) == "number 39"
         assert [shards.caption(i) for i in (40, 41, 79)] == ["x" * (1 + i % 7) for i in (40, 41, 79)]
+
+
+@pytest.fixture
+def plain_server(write: Write) -> Iterator[str]:
+    """Python's own server of files, whose listing tells no sizes, and which knows no parts of files."""
+    folder = write(100)
+    ShardSet(folder)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_server_whose_listing_tells_no_sizes(plain_server: str) -> None:
+    """Sizes are asked for one by one; a server that gives whole files where parts are asked for is refused."""
+    with ShardSet(plain_server) as shards:
+        assert len(shards) == 100 and shards.caption(99) == "number 99"
+        with pytest.raises(UserError, match="gives whole files where a part is asked for") as refused:
+            hash_content(shards)
+        assert "\n" not in str(refused.value)
+
+
+def test_a_store_that_tells_no_size_at_all(memory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = fsspec.get_filesystem_class("memory")
+    real = store.find
+    monkeypatch.setattr(
+        store, "find", lambda *a, **k: {name: info | {"size": None} for name, info in real(*a, **k).items()}
+    )
+    monkeypatch.setattr(store, "info", lambda self, path, **k: {"name": path, "size": None})
+    with pytest.raises(UserError, match=r"memory://set/00000\.tar: the store does not say how large it is"):
+        ShardSet(memory)
