@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from majolica.data.store.arrow import as_bytes
+from majolica.data.store.arrow_json import NotText, is_json, json_texts
 from majolica.data.store.field_names import rename_taken
 from majolica.data.store.table_kind import HEAD, explain_not_parquet, explain_text_tables
 from majolica.errors import UserError
@@ -132,7 +133,11 @@ def _rename(table: pa.Table, columns: Columns, path: str) -> pa.Table:
             raise UserError(f"{path} has no column {name!r}, which other input files have")
         column = table.column(name)
         try:
-            front.append(as_bytes(column))  # one type in every file
+            front.append(json_texts(column) if is_json(column.type) else as_bytes(column))  # one type in every file
+        except NotText as error:
+            raise UserError(
+                f"{path}: the column {name!r} is JSON, and {error} in it is not text: write only texts into the column"
+            ) from None
         except pa.ArrowException:
             raise UserError(f"{path}: the column {name!r} is {column.type}, not text") from None
     rest = [name for name in table.column_names if name not in (columns.url, columns.caption)]

@@ -152,6 +152,7 @@ def _parquet(source: Path) -> Iterator[ListedRow]:
     except ImportError as error:
         raise UserError(f"{source} needs pyarrow: pip install 'majolica[data]'") from error
     from majolica.data.store.arrow import as_bytes, text_kind
+    from majolica.data.store.arrow_json import is_json, json_values
     from majolica.data.store.json_values import json_value
 
     try:
@@ -161,7 +162,11 @@ def _parquet(source: Path) -> Iterator[ListedRow]:
             for batch in file.iter_batches(1024):
                 # Texts are read as bytes, because one text that is not UTF-8 would make the whole table fail.
                 columns = [as_bytes(c) if text_kind(c.type) else c for c in batch]
-                for row in pyarrow.RecordBatch.from_arrays(columns, batch.schema.names).to_pylist():
+                named = zip(batch.schema.names, batch, strict=True)
+                known = {name: json_values(column) for name, column in named if is_json(column.type)}
+                rows = pyarrow.RecordBatch.from_arrays(columns, batch.schema.names).to_pylist()
+                for number, plain in enumerate(rows):
+                    row = plain | {name: values[number] for name, values in known.items()}
                     yield {
                         name: value if isinstance(value, bytes) else json_value(value) for name, value in row.items()
                     }

@@ -148,3 +148,17 @@ def test_an_unclosed_quote_does_not_swallow_the_rest(folder: Path, name: str, co
     with pytest.raises(UserError, match=rf"{name}, line 4: a cell begins with a quote .*; close it") as refused:
         gather(config(folder / name))
     assert "\n" not in str(refused.value)
+
+
+def test_columns_of_json_are_unwrapped(folder: Path) -> None:
+    pa = pytest.importorskip("pyarrow", minversion="19")
+    import pyarrow.parquet as pq
+
+    def column(*values: str) -> object:
+        return pa.ExtensionArray.from_storage(pa.json_(), pa.array(values, pa.string()))
+
+    columns = {"path": ["part1/1.png"], "caption": column('"a \\"cat\\""'), "more": column('{"n": 1}')}
+    pq.write_table(pa.table(columns), folder / "a.parquet")
+    gather(replace(config(folder / "a.parquet"), out=str(folder.parent / "out")))
+    (found,) = records(folder.parent / "out")
+    assert found.caption == 'a "cat"' and found.meta["more"] == {"n": 1}

@@ -118,3 +118,18 @@ def test_text_of_every_kind_is_one_type(server: Any, table: Table, config: Fetch
     fetch(replace(config, input=tuple(places), dedup=False))
     found = [json.loads(data) for name, data in members(config.out).items() if name.endswith("json")]
     assert [one["artist"] for one in found] == ["a", "b", "c"]
+
+
+@pytest.mark.skipif(not hasattr(pa, "json_"), reason="this pyarrow does not know arrow.json")
+def test_captions_in_a_column_of_json_are_unwrapped(server: Any, table: Table, config: FetchConfig) -> None:
+    def column(*values: str | None) -> Any:
+        return pa.ExtensionArray.from_storage(pa.json_(), pa.array(values, pa.string()))
+
+    urls = [server.url(f"photo/{i}") for i in range(2)]
+    rows = table(urls, column('"a \\"cat\\" und \\u00fc"', None), more=column('{"n": 1}', "3"))
+    fetch(replace(config, input=(rows,), empty_captions="keep"))
+    assert members(config.out)["000000.txt"].decode() == 'a "cat" und ü'
+    assert members(config.out)["000001.txt"] == b""
+    rows = table(urls, column('"a cat"', '{"en": "a cat"}'), name="b.parquet")
+    with pytest.raises(UserError, match=r"b\.parquet: the column 'TEXT' is JSON, and .*en.* in it is not text"):
+        fetch(replace(config, input=(rows,), out=config.out + "-b"))
