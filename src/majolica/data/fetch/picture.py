@@ -24,6 +24,9 @@ from majolica.data.pictures.opening import WEB, decode_upright, open_picture
 from majolica.data.pictures.orientation import is_sideways, orientation_of
 from majolica.data.pictures.phash import phash
 
+_GZIP = b"\x1f\x8b"
+_MEMBERS = 100
+"""The most members of gzip that are unpacked after the first, because each of them copies what follows it."""
 _STORED = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 _STATUS = {
     faults.UNKNOWN: status.NOT_A_PICTURE,
@@ -67,14 +70,35 @@ def unpack(data: bytes | bytearray, encoding: str, most: int) -> bytes | bytearr
         return data
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise Failure(status.BAD_RESPONSE, f"Content-Encoding {encoding[:40]} was not asked for")
-    inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)  # this accepts gzip and zlib
     try:
-        plain = inflate.decompress(data, most + 1)
+        plain = _inflate(data, most + 1, encoding == "deflate")
     except zlib.error as error:
         raise Failure(status.BAD_RESPONSE, f"Content-Encoding {encoding}: {error}") from None
     if len(plain) > most:
         raise Failure(status.TOO_LARGE, f"unpacks to more than {most} bytes")
     return plain
+
+
+def _inflate(data: bytes | bytearray, most: int, may_be_bare: bool) -> bytes:
+    """Return the first `most` bytes of what gzip, zlib or bare deflate data unpack to. Raises zlib.error.
+
+    Some servers send gzip in several members, one after the other, and some send deflate data without zlib's header.
+    """
+    try:
+        inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)  # this accepts gzip and zlib
+        plain = inflate.decompress(data, most)
+    except zlib.error:
+        if not may_be_bare:
+            raise
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, most)
+    pieces, size, rest = [plain], len(plain), inflate.unused_data
+    for _ in range(_MEMBERS):
+        if size >= most or rest[:2] != _GZIP:
+            break
+        inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        pieces.append(inflate.decompress(rest, most - size))
+        size, rest = size + len(pieces[-1]), inflate.unused_data
+    return b"".join(pieces)
 
 
 def make_picture(

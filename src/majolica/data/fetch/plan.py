@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from majolica.config.fetch import FetchConfig
-from majolica.data.fetch.rows import Columns, Source, find_columns, find_sources
+from majolica.data.fetch.rows import Columns, Source, changed_source, check_columns, find_columns, find_sources
 from majolica.data.fetch.shard_files import stats_path
 from majolica.data.store.caption_text import EmptyCaptions
-from majolica.errors import UserError
+from majolica.errors import UserError, to_printable
 from majolica.files import write_atomic
 from majolica.lock import hold_folder
 
@@ -85,6 +85,8 @@ def make_plan(config: FetchConfig) -> FetchPlan:
     if known and not config.input:
         _refuse_other_settings(folder, known, config)
         return known
+    if known is None:
+        _refuse_foreign(folder)
     sources = find_sources(config.input)
     rows = sum(source.rows for source in sources)
     if not rows:
@@ -100,9 +102,12 @@ def make_plan(config: FetchConfig) -> FetchPlan:
         config.empty_captions,
     )
     if known is None:
+        check_columns(sources, columns)
         save_plan(folder, plan)
         return plan
-    if replace(known, generations=known.generations[:1]) != plan:
+    begun = replace(known, generations=known.generations[:1])
+    plan = replace(plan, generations=(_as_marked(plan.generations[0], known.generations[0].sources),))
+    if begun != plan:
         raise _other_settings(folder, known, plan)
     return known
 
@@ -132,6 +137,21 @@ def unfinished_shards(folder: Path, plan: FetchPlan) -> list[int]:
     return [shard for shard in range(last.first + last.shards) if not stats_path(folder, plan.name(shard)).exists()]
 
 
+def _as_marked(new: Generation, known: tuple[Source, ...]) -> Generation:
+    """Return `new` without the marks that `known` lacks, because older plans did not compare contents."""
+    if len(new.sources) != len(known):
+        return new
+    sources = tuple(one if old.mark else replace(one, mark="") for one, old in zip(new.sources, known, strict=True))
+    return replace(new, sources=sources)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raise UserError if `folder`, which has no plan, holds files that a fetch would replace or take for its own."""
+    for path in sorted(folder.glob("*")):
+        if path.match("*.tar") or path.match("*_stats.json") or (path.suffix == ".parquet" and path.stem.isdecimal()):
+            raise UserError(f"{folder} holds {to_printable(path.name)} of some other data set; choose another --out")
+
+
 def _generation(known: dict[str, Any]) -> Generation:
     sources = tuple(Source(**one) for one in known["sources"])
     return Generation(sources, Columns(**known["columns"]), known["first"], known["shards"])
@@ -159,6 +179,11 @@ def _refuse_other_settings(folder: Path, known: FetchPlan, config: FetchConfig) 
 
 
 def _other_settings(folder: Path, known: FetchPlan, plan: FetchPlan) -> UserError:
+    old, new = known.generations[0].sources, plan.generations[0].sources
+    if [one.path for one in old] == [one.path for one in new]:
+        for before, now in zip(old, new, strict=True):
+            if before != now:
+                return changed_source(now.path, folder)
     return UserError(f"{folder} was begun with {_difference(known, plan)}: use another --out, or the same settings")
 
 

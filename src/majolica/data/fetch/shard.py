@@ -71,7 +71,7 @@ class Shard:
         """Write tar, index, table and statistics, each whole or not at all, and return the statistics."""
         results = [result or FetchResult(status.CONNECTION, "never asked") for result in self.results]
         if dedup:
-            _drop_copies(self.keys, results)
+            _drop_copies(self.keys, results, self.silent)
         captions = [caption or b"" for caption in self.rows.column("caption").to_pylist()]
         others = keep_columns(self.rows)
         with shard_file(self.folder / f"{self.name}.tar") as file:
@@ -127,9 +127,11 @@ class Shard:
         return pa.table(columns | {name: others.column(name) for name in others.column_names})
 
 
-def _drop_copies(keys: list[str], results: list[FetchResult]) -> None:
+def _drop_copies(keys: list[str], results: list[FetchResult], silent: list[bool]) -> None:
+    """Keep one of the pictures with the same bytes: the first that has a caption, or the first of all."""
     first: dict[str, str] = {}
-    for key, result in zip(keys, results, strict=True):
+    for row in sorted(range(len(keys)), key=lambda row: silent[row]):  # this keeps the order of keys otherwise
+        key, result = keys[row], results[row]
         if result.status == status.SUCCESS and result.sha256:
             if result.sha256 in first:
                 result.status, result.duplicate_of = status.DUPLICATE, first[result.sha256]

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +152,7 @@ def _parquet(source: Path) -> Iterator[ListedRow]:
     except ImportError as error:
         raise UserError(f"{source} needs pyarrow: pip install 'majolica[data]'") from error
     from majolica.data.store.arrow import as_bytes, text_kind
+    from majolica.data.store.arrow_json import is_json, json_values
     from majolica.data.store.json_values import json_value
 
     try:
@@ -161,7 +162,11 @@ def _parquet(source: Path) -> Iterator[ListedRow]:
             for batch in file.iter_batches(1024):
                 # Texts are read as bytes, because one text that is not UTF-8 would make the whole table fail.
                 columns = [as_bytes(c) if text_kind(c.type) else c for c in batch]
-                for row in pyarrow.RecordBatch.from_arrays(columns, batch.schema.names).to_pylist():
+                named = zip(batch.schema.names, batch, strict=True)
+                known = {name: json_values(column) for name, column in named if is_json(column.type)}
+                rows = pyarrow.RecordBatch.from_arrays(columns, batch.schema.names).to_pylist()
+                for number, plain in enumerate(rows):
+                    row = plain | {name: values[number] for name, values in known.items()}
                     yield {
                         name: value if isinstance(value, bytes) else json_value(value) for name, value in row.items()
                     }
@@ -176,8 +181,10 @@ def _decode(value: Any, errors: str) -> Any:
 def _csv(source: Path) -> Iterator[ListedRow]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a caption of some megabytes is unusual, but no error
     with source.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, delimiter="\t" if source.suffix.lower() == ".tsv" else ",")
-        for row in reader:
+        lines = _Lines(file)
+        # Otherwise a quote that is never closed would take all rows that follow for one cell, without a word.
+        reader = csv.DictReader(lines, delimiter="\t" if source.suffix.lower() == ".tsv" else ",", strict=True)
+        for row in _closed_rows(reader, lines, source):
             surplus: Any = row.pop(None, None)  # the cells beyond the named columns
             if surplus and any(surplus):
                 raise UserError(
@@ -186,6 +193,36 @@ def _csv(source: Path) -> Iterator[ListedRow]:
                     f" ({', '.join(surplus)[:40]!r} is left over): put a caption that holds the separator in quotes"
                 )
             yield dict(row)
+
+
+class _Lines:
+    """The lines of a table. It knows at which one a row begins, which is not the last one if cells have several."""
+
+    def __init__(self, file: Iterable[str]) -> None:
+        self._file = enumerate(file, 1)
+        self.begin: int | None = None
+        """The number of the first line since this was None that is not empty."""
+
+    def __iter__(self) -> Iterator[str]:
+        for number, line in self._file:
+            if self.begin is None and line.strip("\r\n"):
+                self.begin = number
+            yield line
+
+
+def _closed_rows(reader: csv.DictReader[str], lines: _Lines, source: Path) -> Iterator[dict[str | Any, Any]]:
+    """Yield the rows of a table. Raises UserError for a cell that begins with a quote and does not end with one."""
+    try:
+        reader.fieldnames  # noqa: B018  # this reads the first line
+        lines.begin = None
+        for row in reader:
+            yield row
+            lines.begin = None
+    except csv.Error as error:
+        raise UserError(
+            f"{source}, line {lines.begin or reader.line_num}: a cell begins with a quote that is not closed at its end"
+            f' ({error}); close it, or write a quote that belongs to the text as """" (quoted and doubled)'
+        ) from error
 
 
 def _json_lines(source: Path) -> Iterator[ListedRow]:

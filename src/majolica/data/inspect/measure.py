@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -52,6 +53,7 @@ class Field:
 
     count: int = 0
     numbers: int = 0
+    """How many of its values are numbers. Those that cannot stand in a range count, and leave the range as it is."""
     low: float = float("inf")
     high: float = float("-inf")
     example: str = ""
@@ -149,8 +151,17 @@ def _note(known: Field, value: Any) -> None:
     known.count += 1
     if isinstance(value, int | float) and not isinstance(value, bool):
         known.numbers += 1
-        known.low, known.high = min(known.low, value), max(known.high, value)
+        if _is_plain(value):
+            known.low, known.high = min(known.low, value), max(known.high, value)
     known.example = known.example or str(value)[:80]
+
+
+def _is_plain(number: float) -> bool:
+    """Return whether a number can stand in a range: not NaN, not infinite, and no whole number beyond all floats."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
 
 
 def _normalise(caption: str) -> str:

@@ -109,7 +109,7 @@ def quantiles(values: NDArray[np.float64]) -> dict[str, float]:
 
 
 def _field(known: Any) -> dict[str, Any]:
-    numeric = known.numbers == known.count > 0
+    numeric = known.numbers == known.count > 0 and known.low <= known.high
     return {"count": known.count, "example": known.example} | ({"min": known.low, "max": known.high} if numeric else {})
 
 

@@ -100,6 +100,8 @@ class Blocks:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._fetch(file, number * self._block, (number + 1) * self._block)
+            except UserError:
+                raise
             except Exception as error:  # each store raises exceptions of its own
                 if attempt == ATTEMPTS or isinstance(error, FileNotFoundError | PermissionError):
                     raise UserError(f"{file} cannot be read ({error}): is the store up and are you let in?") from error

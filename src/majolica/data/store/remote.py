@@ -6,6 +6,7 @@ import logging
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,18 @@ from majolica.data.store.contents import compressed_notices
 from majolica.data.store.groups import ROW
 from majolica.data.store.index import count_empty, parse_index, scan_file
 from majolica.data.store.local import Opened
+from majolica.data.store.tar import BLOCK, is_header_of
 from majolica.errors import UserError
 from majolica.files import whole_file
 
 log = logging.getLogger(__name__)
 
+_TIMES = ("LastModified", "last_modified", "mtime", "created")
+"""What stores call the time at which a file was last written."""
+_SLACK = 2.0
+"""Seconds between two files that are taken for the same time, because many stores know whole seconds only."""
+_LOOKS = 16
+"""How many samples of a tar are compared with an index that is older than the tar."""
 _STAMPS = ("ETag", "etag", "md5Hash", "content_md5", "crc32c", "LastModified", "last_modified", "mtime")
 
 
@@ -51,11 +59,16 @@ class RemoteTars:
             raise UserError("; ".join([f"{url} holds no .tar files: name the folder that they lie in", *self.notices]))
         self._infos = [found[name] for name in names]
         self._path = {name: f"{root}/{name}" for name in names}
-        self._has_index = {name for name in names if f"{name.removesuffix('.tar')}.mjidx" in found}
-        self._blocks = Blocks(lambda file, start, end: self._fs.cat_file(file, start=start, end=end), cache, limit)
+        indexes = {name: found.get(f"{name.removesuffix('.tar')}.mjidx") for name in names}
+        self._has_index = {name for name, info in indexes.items() if info}
+        self._older = {name for name, info in indexes.items() if info and _is_older(info, found[name])}
+        """Tars that were written after their indexes, as folders are if their files are copied one after the other."""
+        self._blocks = Blocks(self._part, cache, limit)
         try:
             self._indexes = Path(tempfile.mkdtemp(dir=self._blocks.folder))
-            self.tars = self._known_tars({name: int(found[name]["size"]) for name in names}, root, NAME in found)
+            with ThreadPoolExecutor(32) as pool:
+                sizes = dict(zip(names, pool.map(lambda name: self._size(name, found[name]), names), strict=True))
+            self.tars = self._known_tars(sizes, root, NAME in found)
         except BaseException:
             self.close()
             raise
@@ -74,10 +87,34 @@ class RemoteTars:
 
     def _peek(self, file: str, offset: int, size: int) -> bytes:
         try:
-            data: bytes = self._fs.cat_file(file, start=offset, end=offset + size)
-            return data
+            return self._part(file, offset, offset + size)
+        except UserError:
+            raise
         except Exception as error:  # each store raises exceptions of its own
             raise UserError(f"{file} cannot be read ({error}): is the store up and are you let in?") from error
+
+    def _part(self, file: str, start: int, end: int) -> bytes:
+        """Return a part of a file, which is shorter if the file ends before."""
+        data: bytes = self._fs.cat_file(file, start=start, end=end)
+        if len(data) > end - start:
+            raise UserError(
+                f"{file}: the server gives whole files where a part is asked for (HTTP Range): serve the shards with"
+                " one that knows ranges, or copy them to this machine"
+            )
+        return data
+
+    def _size(self, name: str, info: dict[str, Any]) -> int:
+        """Return the size of a tar; the store is asked for it if its listing does not tell it."""
+        try:
+            size = info["size"] if info.get("size") is not None else self._fs.info(self._path[name])["size"]
+        except Exception as error:  # each store raises exceptions of its own
+            raise UserError(f"{self.url}/{name} cannot be read ({error})") from error
+        if size is None:
+            raise UserError(
+                f"{self.url}/{name}: the store does not say how large it is: serve the shards with a server that tells"
+                " sizes (Content-Length), or copy them to this machine"
+            )
+        return int(size)
 
     def close(self) -> None:
         """Leave nothing on the disk."""
@@ -113,7 +150,21 @@ class RemoteTars:
 
     def _saved_index(self, name: str, size: int) -> Any:
         path = self._path[name].removesuffix(".tar") + ".mjidx"
-        return parse_index(self._fs.cat_file(path), size)
+        rows = parse_index(self._fs.cat_file(path), size)
+        if rows is not None and name in self._older and not self._fits(name, rows):
+            log.warning("the index of %s/%s is that of another tar: index the tar and copy both", self.url, name)
+            return None
+        return rows
+
+    def _fits(self, name: str, rows: Any) -> bool:
+        """Return whether the members of some samples lie where an index says."""
+        for row in rows[np.unique(np.linspace(0, len(rows) - 1, min(_LOOKS, len(rows)), dtype=np.int64))]:
+            for part in ("image", "text"):
+                size = int(row[f"{part}_size"])
+                start = int(row["image"]) + (0 if part == "image" else int(row[part])) - BLOCK
+                if size and not is_header_of(self._peek(self._path[name], start, BLOCK), size):
+                    return False
+        return True
 
     def _scan(self, name: str, size: int) -> Any:
         """Read a tar through once, as a stream, because there is no index of this version beside it."""
@@ -123,6 +174,20 @@ class RemoteTars:
                 return scan_file(file, size, f"{self.url}/{name}").rows
         except OSError as error:
             raise UserError(f"{self.url}/{name} cannot be read ({error})") from error
+
+
+def _is_older(index: dict[str, Any], tar: dict[str, Any]) -> bool:
+    """Return whether an index was written before its tar, as far as the store tells."""
+    before, after = _seconds(index), _seconds(tar)
+    return before is not None and after is not None and before < after - _SLACK
+
+
+def _seconds(info: dict[str, Any]) -> float | None:
+    """Return when a file was last written, in seconds; None if its store does not say, or says it in words."""
+    when = next((info[name] for name in _TIMES if info.get(name)), None)
+    if isinstance(when, datetime):
+        return when.timestamp()
+    return float(when) if isinstance(when, int | float) else None
 
 
 def _store(url: str) -> tuple[Any, str]:

@@ -25,7 +25,7 @@ from majolica.data.store.local import LocalTars, Opened
 from majolica.data.store.naming import understand
 from majolica.data.store.record import Pair, Record, extension_of
 from majolica.data.store.remote import RemoteTars, is_remote
-from majolica.data.store.tar import name_at
+from majolica.data.store.tar import BLOCK, is_header_of, name_at
 from majolica.errors import UserError, to_printable
 from majolica.plurals import counted, plural
 
@@ -169,13 +169,26 @@ class ShardSet:
         for part in parts:
             offset, size = base + (0 if part == "image" else int(row[part])), int(row[f"{part}_size"])
             try:
-                data = shard.read(offset, size)
+                data = self._member(shard, offset, size)
             except (OSError, ValueError, OverflowError):  # a failing disk, or nonsense in a damaged index
                 raise BadSample("tar cannot be read") from None
             if len(data) < size:
                 raise BadSample("tar has shrunk")
             found.append(caption_bytes(row, data) if part == "text" else data)
         return found
+
+    def _member(self, shard: Opened, offset: int, size: int) -> bytes:
+        """Return the bytes of a member.
+
+        The index of a local tar has the time of that tar, but a store may have an old index beside a tar that was
+        written again. So the header in front of the member is compared there.
+        """
+        if not self.remote or not size:
+            return shard.read(offset, size)
+        data = shard.read(offset - BLOCK, size + BLOCK)
+        if not is_header_of(data[:BLOCK], size):
+            raise BadSample("index is that of another tar")
+        return data[BLOCK:]
 
     def _open_shard(self, shard: int) -> Opened:
         try:

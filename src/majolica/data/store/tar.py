@@ -84,6 +84,17 @@ def name_at(read: Callable[[int, int], bytes], offset: int) -> str:
     return _name(headers[-1])
 
 
+def is_header_of(block: bytes, size: int) -> bool:
+    """Return whether `block`, which lies in front of a member, is a header that gives this size.
+
+    A header may say 0 if the size is in PAX records.
+    """
+    try:
+        return len(block) == BLOCK and _check(block, 0) in (size, 0)
+    except (DamagedTar, IndexError):
+        return False
+
+
 def _is_header(block: bytes, length: int | None = None) -> bool:
     """Whether a block is a header; with `length`, one of a member that takes so many bytes, filled up to blocks."""
     try:

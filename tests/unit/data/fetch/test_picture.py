@@ -148,11 +148,18 @@ def test_content_encodings() -> None:
         ("", data),
         ("identity", data),
         ("gzip", gzip.compress(data)),
+        ("gzip", gzip.compress(data[:700]) + gzip.compress(data[700:])),
+        ("gzip", gzip.compress(data) + bytes(9)),
         ("deflate", zlib.compress(data)),
+        ("deflate", zlib.compress(data, wbits=-zlib.MAX_WBITS)),
     ):
         assert unpack(sent, encoding, 10_000) == data
     for encoding, sent, word in (
         ("gzip", gzip.compress(data), "too_large"),
+        ("gzip", gzip.compress(data[:999]) + gzip.compress(data[999:]), "too_large"),
+        ("gzip", gzip.compress(b"") * 5 + gzip.compress(data), "too_large"),
+        ("deflate", zlib.compress(data, wbits=-zlib.MAX_WBITS), "too_large"),
+        ("deflate", b"\xff" * 50, "bad_response"),
         ("gzip", b"not gzip at all", "bad_response"),
         ("br", data, "bad_response"),
     ):

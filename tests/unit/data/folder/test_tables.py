@@ -133,3 +133,32 @@ def test_other_columns_of_captions_are_kept(folder: Path) -> None:
     assert record.caption == record.meta["caption"] == "p"
     assert (record.meta["source_caption"], record.meta["source_source_width"]) == ("c", 9)
     assert record.meta["source_width"] == 8 and "source_text" not in record.meta
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", 'path,caption\npart1/1.png,plain\n\npart1/4.png,"an unclosed quote\npart1/7.png,third\n'),
+        ("a.csv", 'path,caption\npart1/1.png,plain\n\npart1/4.png,"unclosed\npart1/7.png,"third, with words"\n'),
+        ("a.tsv", 'path\tcaption\npart1/1.png\tplain\n\npart1/4.png\t"unclosed\npart1/7.png\tthird\n'),
+    ],
+)
+def test_an_unclosed_quote_does_not_swallow_the_rest(folder: Path, name: str, content: str) -> None:
+    (folder / name).write_text(content)
+    with pytest.raises(UserError, match=rf"{name}, line 4: a cell begins with a quote .*; close it") as refused:
+        gather(config(folder / name))
+    assert "\n" not in str(refused.value)
+
+
+def test_columns_of_json_are_unwrapped(folder: Path) -> None:
+    pa = pytest.importorskip("pyarrow", minversion="19")
+    import pyarrow.parquet as pq
+
+    def column(*values: str) -> object:
+        return pa.ExtensionArray.from_storage(pa.json_(), pa.array(values, pa.string()))
+
+    columns = {"path": ["part1/1.png"], "caption": column('"a \\"cat\\""'), "more": column('{"n": 1}')}
+    pq.write_table(pa.table(columns), folder / "a.parquet")
+    gather(replace(config(folder / "a.parquet"), out=str(folder.parent / "out")))
+    (found,) = records(folder.parent / "out")
+    assert found.caption == 'a "cat"' and found.meta["more"] == {"n": 1}

@@ -126,3 +126,16 @@ def test_nothing_to_see(tmp_path: Path, write: Callable[..., Path]) -> None:
     with pytest.raises(UserError, match=r"cannot write .*page.json"):
         inspect_shards([str(write(2))], tmp_path / "file/page.html", Look(), EngineConfig())
     assert not page.exists()
+
+
+def test_numbers_that_no_float_holds_are_left_out_of_the_range(tmp_path: Path) -> None:
+    values = [3, 10**400, -(10**400), float("nan"), float("inf"), 5]
+    records = [
+        Record(jpeg(drawing(i)), "jpg", f"thing {i}", {"n": value, "lost": float("nan")})
+        for i, value in enumerate(values)
+    ]
+    write_shards(tmp_path / "set", records, per_shard=6)
+    inspect_shards([str(tmp_path / "set")], tmp_path / "page.html", Look(), EngineConfig())
+    known = json.loads((tmp_path / "page.json").read_text(), parse_constant=lambda word: pytest.fail(word))
+    assert known["fields"]["n"] == {"count": 6, "example": "3", "min": 3, "max": 5}
+    assert known["fields"]["lost"] == {"count": 6, "example": "nan"}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -10,8 +14,10 @@ import pytest
 from majolica.config.data import DataConfig, SourceConfig
 from majolica.data.loading import sources
 from majolica.data.loading.loader import Loader, LoaderSizes
+from majolica.data.pictures.faults import BadSample
 from majolica.data.store import remote
 from majolica.data.store.fingerprint import hash_content, hash_stamps
+from majolica.data.store.pack import write_shards
 from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 
@@ -149,3 +155,69 @@ def test_an_index_of_another_version_is_made_again(memory: str) -> None:
     store.pipe("/set/more.tar.gz", b"")
     with ShardSet(memory) as shards:
         assert shards.caption(41) == "number 41" and "more.tar.gz" in shards.notices[0]
+
+
+def _rewritten(folder: Path) -> bytes:
+    """The bytes of the second tar with other captions: as many bytes, but other members have them."""
+    from dataclasses import replace
+
+    with ShardSet(folder) as shards:
+        records = [replace(shards.read(i), caption="x" * (1 + i % 7)) for i in range(40, 80)]
+    write_shards(folder.parent / "other", records, 40)
+    data = (folder.parent / "other" / "00000.tar").read_bytes()
+    assert len(data) == (folder / "00001.tar").stat().st_size
+    return data
+
+
+def test_a_sample_is_not_cut_by_the_index_of_another_tar(write: Write, memory: str) -> None:
+    fsspec.filesystem("memory").pipe("/set/00001.tar", _rewritten(write(100)))
+    with ShardSet(memory) as shards:
+        assert shards.caption(39) == "number 39"
+        with pytest.raises(BadSample, match="index is that of another tar"):
+            shards.caption(40)
+        with pytest.raises(BadSample, match="index is that of another tar"):
+            shards.read_pair(40)
+
+
+def test_an_index_that_is_older_than_its_tar_and_does_not_fit_is_made_anew(write: Write, memory: str) -> None:
+    store = fsspec.filesystem("memory")
+    store.pipe("/set/00001.tar", _rewritten(write(100)))
+    store.rm("/set/.catalogue.json")
+    store.store["/set/00001.tar"].created += timedelta(minutes=1)
+    with ShardSet(memory) as shards:
+        assert shards.caption(39) == "number 39"
+        assert [shards.caption(i) for i in (40, 41, 79)] == ["x" * (1 + i % 7) for i in (40, 41, 79)]
+
+
+@pytest.fixture
+def plain_server(write: Write) -> Iterator[str]:
+    """Python's own server of files, whose listing tells no sizes, and which knows no parts of files."""
+    folder = write(100)
+    ShardSet(folder)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_server_whose_listing_tells_no_sizes(plain_server: str) -> None:
+    """Sizes are asked for one by one; a server that gives whole files where parts are asked for is refused."""
+    with ShardSet(plain_server) as shards:
+        assert len(shards) == 100 and shards.caption(99) == "number 99"
+        with pytest.raises(UserError, match="gives whole files where a part is asked for") as refused:
+            hash_content(shards)
+        assert "\n" not in str(refused.value)
+
+
+def test_a_store_that_tells_no_size_at_all(memory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = fsspec.get_filesystem_class("memory")
+    real = store.find
+    monkeypatch.setattr(
+        store, "find", lambda *a, **k: {name: info | {"size": None} for name, info in real(*a, **k).items()}
+    )
+    monkeypatch.setattr(store, "info", lambda self, path, **k: {"name": path, "size": None})
+    with pytest.raises(UserError, match=r"memory://set/00000\.tar: the store does not say how large it is"):
+        ShardSet(memory)

@@ -66,3 +66,33 @@ def test_counts_are_right_after_a_kill_between_two_files_of_a_shard(
 
 def killed(*_: Any) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("per_shard", [1, 2, 10])
+def test_a_copy_with_a_caption_stays_before_one_without(
+    per_shard: int, server: Any, table: Table, config: FetchConfig
+) -> None:
+    """Training leaves out empty captions, so the picture would be lost if the first by key stayed."""
+    urls = [server.url(f"photo/{name}") for name in ("0?a", "0?b", "1?a", "0?c", "1?b", "0?d")]
+    captions = ["", None, "one", "nought", "", "later"]
+    config = replace(config, input=(table(urls, captions),), per_shard=per_shard, empty_captions="keep")
+    fetch(config)
+    rows = [row for path in parquets(config.out) for row in pq.read_table(path).to_pylist()]
+    keys = [row["key"] for row in rows]
+    assert [row["status"] for row in rows] == [*["duplicate"] * 2, *["success"] * 2, *["duplicate"] * 2]
+    assert [row["duplicate_of"] for row in rows] == [keys[3], keys[3], None, None, keys[2], keys[3]]
+    assert sorted({name.partition(".")[0] for name in members(config.out)}) == [keys[2], keys[3]]
+    whole = members(config.out)
+    fetch(config)
+    assert members(config.out) == whole
+
+
+def test_a_copy_that_comes_later_with_a_caption_is_named_by_all(server: Any, table: Table, config: FetchConfig) -> None:
+    """A retry brings it, after another copy has named the one without a caption."""
+    urls = [server.url("photo/105?a"), server.url("photo/105?b"), server.url("later")]
+    config = replace(config, input=(table(urls, ["", "", "words"]),), per_shard=1, empty_captions="keep")
+    fetch(config)
+    server.well = True
+    fetch(config, retry_failed=True)
+    rows = [row for path in parquets(config.out) for row in pq.read_table(path).to_pylist()]
+    assert [row["duplicate_of"] for row in rows] == [rows[3]["key"], rows[3]["key"], None, None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -120,3 +121,57 @@ def test_rows_of_files_with_different_columns_are_asked_again(server: Any, table
     fetch(config, retry_failed=True)
     rows = pa.concat_tables(map(pq.read_table, parquets(config.out)[2:]), promote_options="permissive").to_pylist()
     assert [(row["retry_of"], row["n"]) for row in rows] == [("00000", 1), ("00001", None)]
+
+
+@pytest.mark.parametrize("name", ["00000.tar", "mine.tar", "00000_stats.json", "00000.parquet"])
+def test_files_of_another_data_set_are_left_alone(name: str, server: Any, table: Table, config: FetchConfig) -> None:
+    """Without a plan of its own the folder is somebody else's: its shards are neither replaced nor counted as ours."""
+    foreign = Path(config.out) / name
+    foreign.parent.mkdir()
+    foreign.write_text('{"count": 1}')
+    with pytest.raises(UserError, match=rf"out holds {name} of some other data set; choose another --out"):
+        fetch(replace(config, input=(table([server.url("photo/1")]),)))
+    assert foreign.read_text() == '{"count": 1}'
+    assert list(foreign.parent.iterdir()) == [foreign]
+
+
+def _begun(server: Any, table: Table, config: FetchConfig) -> FetchConfig:
+    """A fetch of two shards, of which the second is to be made again."""
+    config = replace(config, input=(table([server.url("photo/1"), server.url("photo/2")]),), per_shard=1)
+    fetch(config)
+    (Path(config.out) / "00001_stats.json").unlink()
+    return config
+
+
+def test_an_input_that_was_replaced_is_refused(server: Any, table: Table, config: FetchConfig) -> None:
+    config = _begun(server, table, config)
+    table([server.url("photo/3"), server.url("photo/4")])
+    for again in (config, replace(config, input=())):
+        with pytest.raises(UserError, match=r"rows\.parquet has changed since .* was begun; use another --out") as one:
+            fetch(again)
+        assert "\n" not in str(one.value)
+    assert not (Path(config.out) / "00001_stats.json").exists()
+
+
+def test_an_input_that_was_only_copied_or_touched_goes_on(server: Any, table: Table, config: FetchConfig) -> None:
+    config = _begun(server, table, config)
+    path = Path(config.input[0])
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content)
+    os.utime(path, (1, 1))
+    for again in (config, replace(config, input=())):
+        assert fetch(again).statuses == {"success": 2}
+        (Path(config.out) / "00001_stats.json").unlink()
+
+
+def test_a_plan_without_the_marks_of_its_input_goes_on(server: Any, table: Table, config: FetchConfig) -> None:
+    """Such plans were written before the content of the input was compared."""
+    config = _begun(server, table, config)
+    path = Path(config.out) / "plan.json"
+    plan = json.loads(path.read_text())
+    del plan["generations"][0]["sources"][0]["mark"]
+    path.write_text(json.dumps(plan))
+    for again in (config, replace(config, input=())):
+        assert fetch(again).statuses == {"success": 2}
+        (Path(config.out) / "00001_stats.json").unlink()

@@ -92,3 +92,44 @@ def test_columns_with_our_names_are_kept(server: Any, config: FetchConfig, tmp_p
     found = json.loads(members(config.out)["000000.json"])
     assert (found["caption"], found["source_caption"], found["source_url"]) == ("n", "c", "u")
     assert (found["key"], found["source_key"], found["source_source_key"]) == ("000000", "s", "k")
+
+
+def test_columns_that_do_not_fit_are_refused_before_anything_is_fetched(
+    server: Any, table: Table, config: FetchConfig, tmp_path: Path
+) -> None:
+    for name, column in (("a", {"n": [1]}), ("b", {}), ("c", {"n": [1.5]}), ("d", {"n": ["x"]})):
+        table([server.url("photo/1")], name=f"{name}.parquet", **column)
+    told = r"the column 'n' is double in .*c\.parquet and string in .*d\.parquet: give it one type"
+    with pytest.raises(UserError, match=told) as error:
+        fetch(replace(config, input=(str(tmp_path / "*.parquet"),), per_shard=1))
+    assert "\n" not in str(error.value) and not Path(config.out).exists() and not server.asked
+    pq.write_table(pa.table({"URL": ["http://x"]}), tmp_path / "d.parquet")
+    with pytest.raises(UserError, match=r"d\.parquet has no column 'TEXT', which other input files have"):
+        fetch(replace(config, input=(str(tmp_path / "*.parquet"),), per_shard=1))
+    assert not Path(config.out).exists()
+
+
+def test_text_of_every_kind_is_one_type(server: Any, table: Table, config: FetchConfig) -> None:
+    kinds = {"a": pa.string(), "b": pa.large_string(), "c": pa.dictionary(pa.int8(), pa.string())}
+    places = [
+        table([server.url("photo/1")], name=f"{name}.parquet", artist=pa.array([name]).cast(kind))
+        for name, kind in kinds.items()
+    ]
+    fetch(replace(config, input=tuple(places), dedup=False))
+    found = [json.loads(data) for name, data in members(config.out).items() if name.endswith("json")]
+    assert [one["artist"] for one in found] == ["a", "b", "c"]
+
+
+@pytest.mark.skipif(not hasattr(pa, "json_"), reason="this pyarrow does not know arrow.json")
+def test_captions_in_a_column_of_json_are_unwrapped(server: Any, table: Table, config: FetchConfig) -> None:
+    def column(*values: str | None) -> Any:
+        return pa.ExtensionArray.from_storage(pa.json_(), pa.array(values, pa.string()))
+
+    urls = [server.url(f"photo/{i}") for i in range(2)]
+    rows = table(urls, column('"a \\"cat\\" und \\u00fc"', None), more=column('{"n": 1}', "3"))
+    fetch(replace(config, input=(rows,), empty_captions="keep"))
+    assert members(config.out)["000000.txt"].decode() == 'a "cat" und ü'
+    assert members(config.out)["000001.txt"] == b""
+    rows = table(urls, column('"a cat"', '{"en": "a cat"}'), name="b.parquet")
+    with pytest.raises(UserError, match=r"b\.parquet: the column 'TEXT' is JSON, and .*en.* in it is not text"):
+        fetch(replace(config, input=(rows,), out=config.out + "-b"))
