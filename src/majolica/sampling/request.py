@@ -102,7 +102,7 @@ class PaintSettings:
     def detail_times(self) -> Sequence[float]:
         """Flow times between which the details of a larger picture are painted; none if it has no details.
 
-        They are evenly spaced up to `DETAIL_LAST`, from which one step goes to 1, although it is shorter than the others.
+        They are evenly spaced up to `DETAIL_LAST`, from which a shorter step goes to 1.
         """
         if self.size.scale == 1:
             return ()
