@@ -208,7 +208,7 @@ def measure_diversity(pipeline: Pipeline, truth: Truth, scale: int) -> float:
     return round(float(torch.stack(many).std(0).mean()), 3)
 
 
-def draw_sheet(columns: Sequence[Tensor], path: Path, rows: int = 8) -> None:
+def draw_sheet(columns: Sequence[Tensor], path: Path, rows: int = 4) -> None:
     """Draw pictures of several sizes side by side, all equally large, one picture in each row."""
     side = max(images.shape[2] for images in columns)
     sheet = Image.new("RGB", ((side + 4) * len(columns), (side + 4) * rows), "white")
