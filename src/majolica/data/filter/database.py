@@ -80,8 +80,11 @@ def name_sql(column: str) -> str:
 
 
 def table_sql(paths: Sequence[Path | str]) -> str:
-    """SQL for the table that parquet files hold together."""
-    return f"read_parquet([{', '.join(quote_sql(str(path)) for path in paths)}])"
+    """SQL for the table that parquet files hold together, with the columns that are in the files and no others.
+
+    DuckDB would take a folder `language=fr` for a column that replaces the one of the file.
+    """
+    return f"read_parquet([{', '.join(quote_sql(str(path)) for path in paths)}], hive_partitioning = false)"
 
 
 def copy_to(path: Path, row_group: int = ROW_GROUP, codec: str = "snappy") -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from majolica.data.filter.columns import Column, text_sql
-from majolica.data.filter.database import copy_to, fetch_scalar, name_sql, open_database, quote_sql
+from majolica.data.filter.database import copy_to, fetch_scalar, name_sql, open_database, quote_sql, table_sql
 from majolica.data.filter.order import HIGH, LOW, digest_sql
 from majolica.data.filter.storage import attach, find_inputs, open_file
 from majolica.data.filter.work import Job, run_once
@@ -110,7 +110,7 @@ def _columns(connection: DuckDBPyConnection, path: str) -> list[str]:
             raise UserError(f"{file.path} is not an opt-out list: it has no column url or domain, but {present}")
         for column in wanted:
             out.append(
-                f"SELECT {text_sql(column)}::VARCHAR AS entry FROM read_parquet({quote_sql(file.path)}) "
+                f"SELECT {text_sql(column)}::VARCHAR AS entry FROM {table_sql([file.path])} "
                 f"WHERE {name_sql(column.name)} IS NOT NULL"
             )
     return out

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from majolica.data.filter import hosts
 from majolica.data.filter.columns import CANONICAL, select_sql
-from majolica.data.filter.database import copy_to, fetch_scalar, open_database, quote_sql
+from majolica.data.filter.database import copy_to, fetch_scalar, open_database, table_sql
 from majolica.data.filter.histogram import count_bins
 from majolica.data.filter.lists import BLOCKED, OPTED_DOMAINS
 from majolica.data.filter.mend import MendedPiece
@@ -72,9 +72,8 @@ def _tag(connection: DuckDBPyConnection, job: Job, stretch: RowStretch) -> list[
 
 
 def _piece(piece: Piece) -> str:
-    source = f"read_parquet({quote_sql(piece.path)}, file_row_number = true)"
-    return (
-        f"SELECT {', '.join(select_sql(piece.columns))} FROM {source} "
+    return (  # DuckDB has the column file_row_number of every file
+        f"SELECT {', '.join(select_sql(piece.columns))} FROM {table_sql([piece.path])} "
         f"WHERE file_row_number BETWEEN {piece.start} AND {piece.stop - 1}"
     )
 
