@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from majolica.data.filter.database import first_line
@@ -37,16 +38,19 @@ class InputFile:
         return sum(self.groups)
 
 
-def find_inputs(inputs: Sequence[str]) -> list[InputFile]:
+def find_inputs(inputs: Sequence[str], out: Path | None = None, written: Collection[str] = ()) -> list[InputFile]:
     """The files that paths, globs, folders and URLs stand for, each once, in order of their names.
 
-    Raises UserError where there is none, or where one is not a parquet file.
+    `written` are the files in the folder `out` that an earlier run left there: they are no inputs.
+    Raises UserError where there is no input, where one is not a parquet file, and where one lies in
+    `out`.
     """
     if not inputs:
         raise UserError("say what to filter: --inputs PATH ... (parquet files, globs, folders, s3://, gs://, hf://)")
     found: dict[str, str] = {}
     for text in inputs:
-        found.update(_expand(text))
+        files = _expand(text)
+        found.update(_leave_out(files, text, out.resolve(), written) if out else files)
     with ThreadPoolExecutor(16) as pool:
         return list(pool.map(lambda item: _footer(*item), sorted(found.items())))
 
@@ -95,6 +99,22 @@ def _expand(text: str) -> dict[str, str]:
     if not infos:
         raise UserError(f"{text} {what}")
     return {_full_path(fs, name): _version(info) for name, info in infos.items()}
+
+
+def _leave_out(files: dict[str, str], text: str, out: Path, written: Collection[str]) -> dict[str, str]:
+    """The files that do not lie in `out`. Raises UserError where one does that no run wrote, or where none is left."""
+    left = {}
+    for path, version in files.items():
+        place = Path(path).resolve() if protocol_of(path) == "file" else None
+        if place is None or place.parent != out:
+            left[path] = version
+        elif place.name not in written:
+            raise UserError(f"{path} lies in --out, where the output would mix with it: choose another --out")
+    if not left:
+        raise UserError(
+            f"{text} is what an earlier run wrote to --out {out}: give other inputs, or choose another --out"
+        )
+    return left
 
 
 def _hidden(name: str, folder: str) -> bool:
