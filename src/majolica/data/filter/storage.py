@@ -80,7 +80,7 @@ def _expand(text: str) -> dict[str, str]:
     """The version of each file that `text` stands for, by path."""
     fs, path = _filesystem(text)
     try:
-        if any(sign in path for sign in "*?["):
+        if any(sign in path for sign in "*?[") and not fs.exists(path):  # the name of a file may hold these signs
             hidden = path.rpartition("/")[2].startswith(".")
             names = [name for name in fs.glob(path) if not fs.isdir(name) and (hidden or "/." not in name)]
             what = "matches no file: give parquet files"
