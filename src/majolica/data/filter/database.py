@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,8 +81,29 @@ def name_sql(column: str) -> str:
 
 
 def table_sql(paths: Sequence[Path | str]) -> str:
-    """SQL for the table that parquet files hold together."""
-    return f"read_parquet([{', '.join(quote_sql(str(path)) for path in paths)}])"
+    """SQL for the table that parquet files hold together, with the columns that are in the files and no others.
+
+    DuckDB would take a folder `language=fr` for a column that replaces the one of the file.
+    """
+    return f"read_parquet([{', '.join(map(_path_sql, paths))}], hive_partitioning = false)"
+
+
+def placed_sql(path: str, columns: int) -> str:
+    """SQL for a parquet file whose columns are called by their places, as `place_name` does.
+
+    DuckDB does not tell capitals apart in names, and so it would find another column than the one that is meant.
+    """
+    return f"{table_sql([path])} AS file({', '.join(map(place_name, range(columns)))})"
+
+
+def place_name(place: int) -> str:
+    """The name of the column at a place."""
+    return f"c{place}"
+
+
+def _path_sql(path: Path | str) -> str:
+    """SQL for a path, in which the signs *, ? and [ stand for themselves."""
+    return quote_sql(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
 
 
 def copy_to(path: Path, row_group: int = ROW_GROUP, codec: str = "snappy") -> str:

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from majolica.data.filter.columns import Column, text_sql
-from majolica.data.filter.database import copy_to, fetch_scalar, name_sql, open_database, quote_sql
+from majolica.data.filter.database import (
+    copy_to,
+    fetch_scalar,
+    name_sql,
+    open_database,
+    place_name,
+    placed_sql,
+    quote_sql,
+)
 from majolica.data.filter.order import HIGH, LOW, digest_sql
 from majolica.data.filter.storage import attach, find_inputs, open_file
 from majolica.data.filter.work import Job, run_once
@@ -104,13 +112,17 @@ def _columns(connection: DuckDBPyConnection, path: str) -> list[str]:
     out = []
     for file in find_inputs([path]):
         attach(connection, [file.path])
-        wanted = [Column(*column) for column in file.columns if column[0].lower() in ("url", "domain")]
+        wanted = [
+            Column(place_name(place), kind)
+            for place, (name, kind) in enumerate(file.columns)
+            if name.lower() in ("url", "domain")
+        ]
         if not wanted:
             present = ", ".join(column for column, _ in file.columns)
             raise UserError(f"{file.path} is not an opt-out list: it has no column url or domain, but {present}")
         for column in wanted:
             out.append(
-                f"SELECT {text_sql(column)}::VARCHAR AS entry FROM read_parquet({quote_sql(file.path)}) "
+                f"SELECT {text_sql(column)}::VARCHAR AS entry FROM {placed_sql(file.path, len(file.columns))} "
                 f"WHERE {name_sql(column.name)} IS NOT NULL"
             )
     return out

@@ -1,4 +1,4 @@
-"""Reads files with text that is not UTF-8, which DuckDB refuses: such values become NULL."""
+"""Reads files with text that is not UTF-8 or JSON that is none, which DuckDB refuses: such values become NULL."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class MendedPiece:
     def __init__(self, piece: Piece) -> None:
         self.piece = piece
         self.bad = dict.fromkeys(CANONICAL, 0)
+        self._place = {column.name: piece.place(column) for column in piece.columns.values()}
 
     def reader(self) -> Any:
         """A pyarrow.RecordBatchReader of the piece's columns."""
@@ -34,7 +35,7 @@ class MendedPiece:
         file = pq.ParquetFile(open_file(self.piece.path))
         names = [column.name for column in self.piece.columns.values()]
         kinds = [file.schema_arrow.field(name) for name in names]
-        plain = [_plain(field) for field in kinds]
+        plain = [_plain(field).with_name(self._place[field.name]) for field in kinds]
         return pa.RecordBatchReader.from_batches(pa.schema(plain), self._batches(file, names))
 
     def _batches(self, file: Any, names: list[str]) -> Iterator[pa.RecordBatch]:
@@ -45,13 +46,15 @@ class MendedPiece:
             arrays = []
             for name in names:
                 array = batch.column(name)
+                if isinstance(array, pa.ExtensionArray):  # JSON is text of a type of its own
+                    array = array.storage
                 if pa.types.is_dictionary(array.type):
                     array = array.dictionary_decode()
                 if text_kind(array.type) == "text":
                     array, lost = _decode(array)
                     self.bad[canonical[name]] += lost
                 arrays.append(array)
-            yield pa.RecordBatch.from_arrays(arrays, names)
+            yield pa.RecordBatch.from_arrays(arrays, [self._place[name] for name in names])
 
 
 def _groups(file: Any, piece: Piece) -> list[int]:
@@ -68,6 +71,8 @@ def _plain(field: Any) -> Any:
     """The field in the form in which `_batches` gives it: text of one type, and no dictionaries."""
     import pyarrow as pa
 
+    if isinstance(field.type, pa.BaseExtensionType):
+        field = field.with_type(field.type.storage_type)
     if text_kind(field.type) == "text":
         return pa.field(field.name, pa.string())
     return field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field

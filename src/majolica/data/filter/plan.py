@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from majolica.config.filter import FilterConfig
 from majolica.data.filter.columns import Column, match_columns
+from majolica.data.filter.database import place_name
 from majolica.data.filter.rules import check_columns
 from majolica.data.filter.storage import InputFile
+from majolica.errors import UserError
 
 MOST_PIECES = 64
 MOST_BUCKETS = 1024
@@ -22,6 +24,17 @@ class Piece:
     start: int
     stop: int
     columns: dict[str, Column]
+    names: tuple[str, ...]
+    """The names of all columns of the file, in their order."""
+
+    @property
+    def placed(self) -> dict[str, Column]:
+        """The columns to read, each called by its place, because names may differ in capitals alone."""
+        return {key: replace(column, name=self.place(column)) for key, column in self.columns.items()}
+
+    def place(self, column: Column) -> str:
+        """What `placed` calls a column."""
+        return place_name(self.names.index(column.name))
 
 
 @dataclass(frozen=True)
@@ -46,8 +59,17 @@ def plan_stretches(config: FilterConfig, files: Sequence[InputFile]) -> tuple[li
     for file in files:
         columns = match_columns(config.columns, dict(file.columns), file.path)
         warnings += check_columns(config, columns, file.path)
-        pieces += [Piece(file.path, start, stop, columns) for start, stop in _cuts(file.groups, config)]
+        names = tuple(name for name, _ in file.columns)
+        _check_single(names, columns, file.path)
+        pieces += [Piece(file.path, start, stop, columns, names) for start, stop in _cuts(file.groups, config)]
     return list(_stretches(pieces, config.work.rows_at_once)), warnings
+
+
+def _check_single(names: Sequence[str], columns: Mapping[str, Column], where: str) -> None:
+    """Raises UserError where a name that is read stands for several columns."""
+    for column in columns.values():
+        if (number := names.count(column.name)) > 1:
+            raise UserError(f"{where} has {number} columns called {column.name}: rename all but the one to read")
 
 
 def count_buckets(config: FilterConfig, files: Sequence[InputFile]) -> int:

@@ -18,7 +18,7 @@ from majolica.data.filter.page import render_funnel
 from majolica.data.filter.plan import count_buckets, plan_stretches
 from majolica.data.filter.scan import scan_stretch
 from majolica.data.filter.storage import find_inputs
-from majolica.data.filter.work import Job, fingerprint, open_work
+from majolica.data.filter.work import Job, begin_publishing, fingerprint, open_work, written_files
 from majolica.data.filter.write import PARTS, plan_files, write_bucket
 from majolica.data.tasks import run_tasks
 from majolica.errors import UserError
@@ -39,12 +39,12 @@ def filter_metadata(config: FilterConfig, out: Path, restart: bool = False, repo
     Returns the funnel.
 
     A run that was killed goes on where it stopped, and comes to the same result. `restart` throws
-    away what `out` holds of another run. Raises UserError for bad input, for contradictions in the
+    away what another run wrote to `out`. Raises UserError for bad input, for contradictions in the
     configuration, and where the disk refuses.
     """
     run = _Run(check_filter(config), report or (lambda step, done, total: None))
     check_hash()
-    files = find_inputs(config.inputs)
+    files = find_inputs(config.inputs, out, written_files(out))
     stretches, warnings = plan_stretches(config, files)
     if not stretches:
         raise UserError(f"{counted(len(files), 'input file')} {plural(len(files), 'holds', 'hold')} no rows")
@@ -110,6 +110,7 @@ class _Run:
 def _finish(job: Job, found: Counts) -> Counts:
     """Move the files to their place, and write the funnel last, which says that all is there."""
     try:
+        begin_publishing(job, found["files"])
         for name in found["files"]:
             part = job.work / PARTS / name
             if part.exists():  # otherwise a run that was killed here has moved it

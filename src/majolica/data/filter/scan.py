@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from majolica.data.filter import hosts
 from majolica.data.filter.columns import CANONICAL, select_sql
-from majolica.data.filter.database import copy_to, fetch_scalar, open_database, quote_sql
+from majolica.data.filter.database import copy_to, fetch_scalar, open_database, placed_sql
 from majolica.data.filter.histogram import count_bins
 from majolica.data.filter.lists import BLOCKED, OPTED_DOMAINS
 from majolica.data.filter.mend import MendedPiece
@@ -61,20 +61,19 @@ def _tag(connection: DuckDBPyConnection, job: Job, stretch: RowStretch) -> list[
         connection.execute(f"CREATE TEMP TABLE kept AS {_query(job, [_piece(piece) for piece in stretch.pieces])}")
         return []
     except duckdb.InvalidInputException as error:
-        if "UTF8" not in str(error):
+        if "UTF8" not in str(error) and "Invalid JSON" not in str(error):
             raise
     mended = [MendedPiece(piece) for piece in stretch.pieces]
     for i, part in enumerate(mended):
         connection.register(f"mended_{i}", part.reader())
-    queries = [f"SELECT {', '.join(select_sql(part.piece.columns))} FROM mended_{i}" for i, part in enumerate(mended)]
+    queries = [f"SELECT {', '.join(select_sql(part.piece.placed))} FROM mended_{i}" for i, part in enumerate(mended)]
     connection.execute(f"CREATE TEMP TABLE kept AS {_query(job, queries)}")
     return mended
 
 
 def _piece(piece: Piece) -> str:
-    source = f"read_parquet({quote_sql(piece.path)}, file_row_number = true)"
-    return (
-        f"SELECT {', '.join(select_sql(piece.columns))} FROM {source} "
+    return (  # DuckDB has the column file_row_number of every file
+        f"SELECT {', '.join(select_sql(piece.placed))} FROM {placed_sql(piece.path, len(piece.names))} "
         f"WHERE file_row_number BETWEEN {piece.start} AND {piece.stop - 1}"
     )
 

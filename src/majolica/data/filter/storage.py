@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from majolica.data.filter.database import first_line
@@ -30,23 +31,26 @@ class InputFile:
     groups: tuple[int, ...]
     """Rows in each row group."""
     columns: tuple[tuple[str, str], ...]
-    """The name of each column with its kind (text, bytes, whole, real), or with its other type."""
+    """The name of each column with its kind (text, json, bytes, whole, real), or with its other type."""
 
     @property
     def rows(self) -> int:
         return sum(self.groups)
 
 
-def find_inputs(inputs: Sequence[str]) -> list[InputFile]:
+def find_inputs(inputs: Sequence[str], out: Path | None = None, written: Collection[str] = ()) -> list[InputFile]:
     """The files that paths, globs, folders and URLs stand for, each once, in order of their names.
 
-    Raises UserError where there is none, or where one is not a parquet file.
+    `written` are the files in the folder `out` that an earlier run left there: they are no inputs.
+    Raises UserError where there is no input, where one is not a parquet file, and where one lies in
+    `out`.
     """
     if not inputs:
         raise UserError("say what to filter: --inputs PATH ... (parquet files, globs, folders, s3://, gs://, hf://)")
     found: dict[str, str] = {}
     for text in inputs:
-        found.update(_expand(text))
+        files = _expand(text)
+        found.update(_leave_out(files, text, out.resolve(), written) if out else files)
     with ThreadPoolExecutor(16) as pool:
         return list(pool.map(lambda item: _footer(*item), sorted(found.items())))
 
@@ -76,7 +80,7 @@ def _expand(text: str) -> dict[str, str]:
     """The version of each file that `text` stands for, by path."""
     fs, path = _filesystem(text)
     try:
-        if any(sign in path for sign in "*?["):
+        if any(sign in path for sign in "*?[") and not fs.exists(path):  # the name of a file may hold these signs
             hidden = path.rpartition("/")[2].startswith(".")
             names = [name for name in fs.glob(path) if not fs.isdir(name) and (hidden or "/." not in name)]
             what = "matches no file: give parquet files"
@@ -95,6 +99,22 @@ def _expand(text: str) -> dict[str, str]:
     if not infos:
         raise UserError(f"{text} {what}")
     return {_full_path(fs, name): _version(info) for name, info in infos.items()}
+
+
+def _leave_out(files: dict[str, str], text: str, out: Path, written: Collection[str]) -> dict[str, str]:
+    """The files that do not lie in `out`. Raises UserError where one does that no run wrote, or where none is left."""
+    left = {}
+    for path, version in files.items():
+        place = Path(path).resolve() if protocol_of(path) == "file" else None
+        if place is None or place.parent != out:
+            left[path] = version
+        elif place.name not in written:
+            raise UserError(f"{path} lies in --out, where the output would mix with it: choose another --out")
+    if not left:
+        raise UserError(
+            f"{text} is what an earlier run wrote to --out {out}: give other inputs, or choose another --out"
+        )
+    return left
 
 
 def _hidden(name: str, folder: str) -> bool:
@@ -138,7 +158,11 @@ def _footer(path: str, version: str) -> InputFile:
         try:
             footer = pq.read_metadata(file)
             groups = tuple(footer.row_group(i).num_rows for i in range(footer.num_row_groups))
-            columns = tuple((field.name, _column_kind(field.type)) for field in footer.schema.to_arrow_schema())
+            json = _json_columns(footer.schema)
+            columns = tuple(
+                (field.name, "json" if field.name in json else _column_kind(field.type))
+                for field in footer.schema.to_arrow_schema()
+            )
         except (pa.ArrowException, OSError, ValueError) as error:
             file.seek(0)
             if line := explain_not_parquet(path, file.read(HEAD)):
@@ -147,6 +171,12 @@ def _footer(path: str, version: str) -> InputFile:
                 f"{path} is not a whole parquet file ({first_line(error).rstrip('.')}): fetch it again, or leave it out"
             ) from error
     return InputFile(path, version, groups, columns)
+
+
+def _json_columns(schema: Any) -> set[str]:
+    """The names of the columns that hold JSON. Arrow's types do not always say so."""
+    leaves = [schema.column(i) for i in range(len(schema))]
+    return {leaf.path for leaf in leaves if leaf.logical_type.type == "JSON"}
 
 
 def _column_kind(kind: Any) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from majolica.data.filter.database import first_line
 from majolica.data.filter.order import range_sql
 from majolica.errors import UserError
 from majolica.files import publish_file, write_atomic
+from majolica.plurals import counted, plural
+
+_PART = re.compile(r"part-\d+\.parquet")
+_PUBLISHED = "published.json"
 
 
 @dataclass(frozen=True)
@@ -82,14 +87,12 @@ def open_work(job: Job, mark: str, restart: bool) -> bool:
     """Make the work folder, or go on with one that is there; True where the output is finished.
 
     Raises UserError where the folder belongs to another configuration or other inputs, unless
-    `restart`.
+    `restart`, and where it holds files that would be taken for the output and that no run wrote.
     """
     held = job.work / "fingerprint"
     try:
         if restart:
-            shutil.rmtree(job.work, ignore_errors=True)
-            for path in [*job.out.glob("part-*.parquet"), job.out / "funnel.json", job.out / "funnel.html"]:
-                path.unlink(missing_ok=True)
+            _remove_output(job)
         if (job.out / "funnel.json").exists():
             if json.loads((job.out / "funnel.json").read_text(encoding="utf-8")).get("fingerprint") == mark:
                 # A run that was killed while it cleaned up has left its work folder.
@@ -103,6 +106,7 @@ def open_work(job: Job, mark: str, restart: bool) -> bool:
             raise UserError(
                 f"{job.work} was begun with another configuration or other inputs: choose another --out, or --restart"
             )
+        _refuse_strangers(job.out, written_files(job.out))
         if not held.exists():
             job.work.mkdir(parents=True, exist_ok=True)
             write_atomic(held, mark)
@@ -110,3 +114,46 @@ def open_work(job: Job, mark: str, restart: bool) -> bool:
     except (OSError, ValueError) as error:
         raise UserError(f"cannot use {job.out}: {getattr(error, 'strerror', None) or first_line(error)}") from error
     return False
+
+
+def written_files(out: Path) -> set[str]:
+    """The names of the files in `out` that runs of the filter wrote.
+
+    funnel.json lists them, or the record of a run that was killed while it moved them there.
+    """
+    names: set[str] = set()
+    for record in (out / "funnel.json", out / ".work" / _PUBLISHED):
+        try:
+            found = json.loads(record.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        listed = found.get("files") if isinstance(found, dict) else None
+        names.update(name for name in listed or () if _PART.fullmatch(name))
+    return names
+
+
+def begin_publishing(job: Job, files: Collection[str]) -> None:
+    """Record which files the run is about to move to `out`; UserError where others have appeared there meanwhile."""
+    record = job.work / _PUBLISHED
+    if not record.exists():
+        _refuse_strangers(job.out, ())
+        write_atomic(record, json.dumps({"files": list(files)}))
+
+
+def _remove_output(job: Job) -> None:
+    """Remove what runs wrote to `out`, and nothing else. The lists of these files go last."""
+    mine = written_files(job.out)
+    _refuse_strangers(job.out, mine)
+    for name in [*sorted(mine), "funnel.html", "funnel.json"]:
+        (job.out / name).unlink(missing_ok=True)
+    shutil.rmtree(job.work, ignore_errors=True)
+
+
+def _refuse_strangers(out: Path, mine: Collection[str]) -> None:
+    strange = sorted(path.name for path in out.glob("part-*.parquet") if path.name not in mine)
+    if strange:
+        more = f" and {counted(len(strange) - 1, 'other file')}" if strange[1:] else ""
+        raise UserError(
+            f"{out} holds {strange[0]}{more}, which {plural(len(strange), 'is', 'are')} not in the list of any run of"
+            f" the filter (funnel.json): choose another --out, or move {plural(len(strange), 'it', 'them')} away"
+        )
