@@ -12,6 +12,12 @@ TEXT_TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 PACKED = {".gz": "gzip", ".zst": "zstd"}
 """Compressed text that DuckDB reads, by extension."""
 
+# A column of mixed types is JSON to DuckDB, in which a text has quotes and escapes. It becomes text.
+# chr(36) is the path $ of the whole value, which a shell would take for a variable.
+_UNQUOTED = (
+    "d.FunctionExpression('json_extract_string', d.ColumnExpression(c), d.ConstantExpression(chr(36))).alias(c)"
+    " if k == 'JSON' else d.ColumnExpression(c) for c, k in zip(t.columns, t.types)"
+)
 _MAGIC = b"PAR1"
 _PACKERS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip"}
 
@@ -48,8 +54,11 @@ def conversion(path: str, kind: str, packer: str = "") -> str:
     """A line for the shell that makes a parquet file of a local table; a remote one is to be brought here first."""
     local = path.rpartition("/")[2] if "://" in path else path
     packed = f", compression={packer!r}" if packer and not local.endswith(tuple(PACKED)) else ""
-    read = "read_json" if kind.startswith("JSON") else "read_csv"
-    code = f"import duckdb; duckdb.{read}({local!r}{packed}).write_parquet({parquet_name(local)!r})"
+    if kind.startswith("JSON"):
+        read = f"import duckdb as d; t = d.read_json({local!r}{packed}); t.select(*[{_UNQUOTED}])"
+    else:
+        read = f"import duckdb; duckdb.read_csv({local!r}{packed})"
+    code = f"{read}.write_parquet({parquet_name(local)!r})"
     quoted = shlex.quote(code) if set(code) & set('"$`\\!') else f'"{code}"'
     return f"`python -c {quoted}`" + (", once it is on this machine" if local != path else "")
 

@@ -87,3 +87,15 @@ def test_other_files(head: bytes, says: str) -> None:
 def test_what_lies_in_a_store_is_brought_here_first() -> None:
     line = explain_not_parquet("s3://bucket/meta.csv", CSV)
     assert line.endswith("duckdb.read_csv('meta.csv').write_parquet('meta.parquet')\"`, once it is on this machine")
+
+
+def test_json_of_mixed_types_becomes_text_without_quotes(tmp_path: Path) -> None:
+    rows = [{"url": "http://h/1", "n": 1, "caption": 'a "red" fox'}, {"url": "http://h/2", "n": 2, "caption": 12}]
+    rows += [{"url": "http://h/3", "n": 3, "caption": ["x"]}, {"url": "http://h/4", "n": 4, "caption": None}]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    [line] = refusals(str(tmp_path / "m.jsonl"))
+    command = line.partition("`python -c ")[2].rstrip("`")
+    subprocess.run(["sh", "-c", f"{sys.executable} -c {command}"], check=True)
+    found = pq.read_table(tmp_path / "m.parquet").to_pydict()
+    assert found["caption"] == ['a "red" fox', "12", '["x"]', None]
+    assert found["n"] == [1, 2, 3, 4]
