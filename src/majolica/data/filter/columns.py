@@ -33,10 +33,10 @@ CANONICAL = {
 In the output, phash is 16 hexadecimal digits.
 """
 
-KINDS = ("text", "bytes", "whole", "real")
+KINDS = ("text", "json", "bytes", "whole", "real")
 """The kinds of columns that can be read.
 
-They are text, bytes that should be UTF-8 text, whole numbers and real numbers.
+They are text, JSON, bytes that should be UTF-8 text, whole numbers and real numbers.
 """
 
 REQUIRED = ("url", "text")
@@ -77,7 +77,7 @@ def _fits(canonical: str, kind: str) -> bool:
 
     The categories of nsfw are text; a column `nsfw` of numbers is a probability.
     """
-    return kind in KINDS and (canonical != "nsfw" or kind in ("text", "bytes"))
+    return kind in KINDS and (canonical != "nsfw" or kind in ("text", "json", "bytes"))
 
 
 def _explain(config: ColumnsConfig, present: Mapping[str, str], missing: list[str], where: str) -> str:
@@ -110,10 +110,8 @@ def select_sql(found: Mapping[str, Column]) -> list[str]:
         column = found[canonical]
         value = cast_sql(canonical, column)
         parts.append(f"{value} AS {canonical}")
-        if kind != "VARCHAR" or column.kind == "bytes":
-            bad.append(
-                f"CASE WHEN ({value}) IS NULL AND {name_sql(column.name)} IS NOT NULL THEN {1 << bit} ELSE 0 END"
-            )
+        if kind != "VARCHAR" or column.kind in ("json", "bytes", "real"):
+            bad.append(f"CASE WHEN ({value}) IS NULL AND {_given_sql(column)} THEN {1 << bit} ELSE 0 END")
     return [*parts, f"({' + '.join(bad) or '0'})::USMALLINT AS bad"]
 
 
@@ -125,8 +123,7 @@ def cast_sql(canonical: str, column: Column) -> str:
     """
     value, kind = text_sql(column), CANONICAL[canonical]
     if kind == "VARCHAR":
-        # A number that was stored as a float is still the same number: 12.0 is 12.
-        return f"TRY_CAST({value} AS BIGINT)::VARCHAR" if column.kind == "real" else f"{value}::VARCHAR"
+        return _real_text(value) if column.kind == "real" else f"{value}::VARCHAR"
     if kind == "FLOAT":
         number = f"TRY_CAST({value} AS FLOAT)"
         return number if column.kind == "whole" else f"CASE WHEN isfinite({number}) THEN {number} END"
@@ -137,15 +134,35 @@ def cast_sql(canonical: str, column: Column) -> str:
 
 
 def text_sql(column: Column) -> str:
-    """SQL for a column as text or numbers; bytes that are not UTF-8 are NULL."""
-    return f"TRY(decode({name_sql(column.name)}))" if column.kind == "bytes" else name_sql(column.name)
+    """SQL for a column as text or numbers.
+
+    Bytes that are not UTF-8 are NULL, and so are JSON lists and objects: a text in JSON comes without
+    its quotes.
+    """
+    name = name_sql(column.name)
+    if column.kind == "json":
+        return f"TRY(CASE WHEN json_type({name}) NOT IN ('ARRAY', 'OBJECT') THEN json_extract_string({name}, '$') END)"
+    return f"TRY(decode({name}))" if column.kind == "bytes" else name
+
+
+def _given_sql(column: Column) -> str:
+    """SQL for whether a column has a value, good or bad."""
+    name = name_sql(column.name)
+    null = f" AND TRY(json_type({name})) IS DISTINCT FROM 'NULL'" if column.kind == "json" else ""
+    return f"{name} IS NOT NULL{null}"
+
+
+def _real_text(value: str) -> str:
+    """SQL for a real number as text: 12.0 is 12, because it is still the same number, and 1.5 is 1.5."""
+    whole = f"CASE WHEN {value} = trunc({value}) THEN TRY_CAST({value} AS HUGEINT)::VARCHAR END"
+    return f"CASE WHEN isfinite({value}::DOUBLE) THEN coalesce({whole}, {value}::VARCHAR) END"
 
 
 def _hash(column: Column) -> str:
     value = text_sql(column)
-    if column.kind in ("text", "bytes"):
+    if column.kind in ("text", "json", "bytes"):
         digits = f"CASE WHEN length({value}) = 16 THEN TRY_CAST('0x' || {value} AS UBIGINT) END"
-        if column.kind == "text":
+        if column.kind != "bytes":
             return digits
         raw = name_sql(column.name)  # the eight bytes of the hash, the highest first
         return f"CASE WHEN octet_length({raw}) = 8 THEN TRY_CAST('0x' || hex({raw}) AS UBIGINT) ELSE {digits} END"

@@ -31,7 +31,7 @@ class InputFile:
     groups: tuple[int, ...]
     """Rows in each row group."""
     columns: tuple[tuple[str, str], ...]
-    """The name of each column with its kind (text, bytes, whole, real), or with its other type."""
+    """The name of each column with its kind (text, json, bytes, whole, real), or with its other type."""
 
     @property
     def rows(self) -> int:
@@ -158,7 +158,11 @@ def _footer(path: str, version: str) -> InputFile:
         try:
             footer = pq.read_metadata(file)
             groups = tuple(footer.row_group(i).num_rows for i in range(footer.num_row_groups))
-            columns = tuple((field.name, _column_kind(field.type)) for field in footer.schema.to_arrow_schema())
+            json = _json_columns(footer.schema)
+            columns = tuple(
+                (field.name, "json" if field.name in json else _column_kind(field.type))
+                for field in footer.schema.to_arrow_schema()
+            )
         except (pa.ArrowException, OSError, ValueError) as error:
             file.seek(0)
             if line := explain_not_parquet(path, file.read(HEAD)):
@@ -167,6 +171,12 @@ def _footer(path: str, version: str) -> InputFile:
                 f"{path} is not a whole parquet file ({first_line(error).rstrip('.')}): fetch it again, or leave it out"
             ) from error
     return InputFile(path, version, groups, columns)
+
+
+def _json_columns(schema: Any) -> set[str]:
+    """The names of the columns that hold JSON. Arrow's types do not always say so."""
+    leaves = [schema.column(i) for i in range(len(schema))]
+    return {leaf.path for leaf in leaves if leaf.logical_type.type == "JSON"}
 
 
 def _column_kind(kind: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -236,3 +237,33 @@ def test_bytes_beside_text_that_is_no_utf8(tmp_path: Path, read: Any, small: Any
     found = filter_metadata(small(tmp_path / "a.parquet"), tmp_path / "out")
     assert ("http://h/1", "café") in [(row["url"], row["text"]) for row in read(tmp_path / "out")]
     assert found["unusable_values"] == {"url": 1}
+
+
+@pytest.mark.parametrize("kind", [pa.float64(), pa.float32(), pa.decimal128(9, 2)], ids=str)
+def test_real_ids_keep_their_value(kind: Any, tmp_path: Path, read: Any, small: Any) -> None:
+    ids = [Decimal("1.5"), Decimal(2), None]
+    if not pa.types.is_decimal(kind):
+        ids = [1.5, 2.0, None, float("nan"), 1e30, float("inf")]
+    table = {"url": [f"http://h/{i}" for i in range(len(ids))], "text": ["t"] * len(ids), "id": pa.array(ids, kind)}
+    pq.write_table(pa.table(table), tmp_path / "a.parquet")
+    found = filter_metadata(small(tmp_path / "a.parquet"), tmp_path / "out")
+    read_ids = [row["id"] for row in sorted(read(tmp_path / "out"), key=lambda row: row["url"])]
+    assert [float(value) if value else None for value in read_ids[:3]] == [1.5, 2, None]
+    assert read_ids[1] == "2"
+    if len(ids) > 3:
+        assert (read_ids[3], float(read_ids[4]), read_ids[5]) == (None, pytest.approx(1e30), None)
+        assert found["unusable_values"] == {"id": 2}
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_json_is_unwrapped_where_text_is_wanted(mended: bool, tmp_path: Path, read: Any, small: Any) -> None:
+    values = ['"a \\"red\\" fox"', "12", "null", '["a", "b"]', None, "{"]
+    urls = [f"http://h/{i}".encode() for i in range(len(values) - 1)] + [b"http://h/\xff" if mended else b"http://h/5"]
+    raw = pa.array(urls)
+    url = pa.Array.from_buffers(pa.string(), len(raw), raw.buffers())
+    caption = pa.ExtensionArray.from_storage(pa.json_(), pa.array(values))
+    pq.write_table(pa.table({"url": url, "caption": caption}), tmp_path / "a.parquet")
+    found = filter_metadata(small(tmp_path / "a.parquet"), tmp_path / "out")
+    texts = {row["url"]: row["text"] for row in read(tmp_path / "out")}
+    assert [texts[f"http://h/{i}"] for i in range(5)] == ['a "red" fox', "12", None, None, None]
+    assert found["unusable_values"]["text"] == 2
