@@ -55,10 +55,10 @@ def conversion(path: str, kind: str, packer: str = "") -> str:
     local = path.rpartition("/")[2] if "://" in path else path
     packed = f", compression={packer!r}" if packer and not local.endswith(tuple(PACKED)) else ""
     if kind.startswith("JSON"):
-        read = f"t = d.read_json({local!r}{packed}); t.select(*[{_UNQUOTED}])"
+        read = f"import duckdb as d; t = d.read_json({local!r}{packed}); t.select(*[{_UNQUOTED}])"
     else:
-        read = f"d.read_csv({local!r}{packed})"
-    code = f"import duckdb as d; {read}.write_parquet({parquet_name(local)!r})"
+        read = f"import duckdb; duckdb.read_csv({local!r}{packed})"
+    code = f"{read}.write_parquet({parquet_name(local)!r})"
     quoted = shlex.quote(code) if set(code) & set('"$`\\!') else f'"{code}"'
     return f"`python -c {quoted}`" + (", once it is on this machine" if local != path else "")
 
