@@ -19,7 +19,7 @@ from two_sources import mix_sources, write
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of dark and bright pictures that does not know which source they come from."""
     home = tmp_path_factory.mktemp("category")
-    config = tiny_run(home, steps=100)
+    config = tiny_run(home, steps=200)
     config = replace(config, data=replace(config.data, shards="", sources=mix_sources(home)))
     train(replace(config, train=replace(config.train, trackers=())), home / "run")
     return home / "run"
