@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from majolica.config.fetch import FetchConfig
-from majolica.data.fetch.rows import Columns, Source, changed_source, check_columns, find_columns, find_sources
+from majolica.data.fetch.rows import Columns, Source, changed_source, check_schemas, find_columns, find_sources
 from majolica.data.fetch.shard_files import stats_path
 from majolica.data.store.caption_text import EmptyCaptions
 from majolica.errors import UserError, to_printable
@@ -102,7 +102,7 @@ def make_plan(config: FetchConfig) -> FetchPlan:
         config.empty_captions,
     )
     if known is None:
-        check_columns(sources, columns)
+        check_schemas(sources, columns)
         save_plan(folder, plan)
         return plan
     begun = replace(known, generations=known.generations[:1])

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from majolica.data.fetch.plan import FetchPlan, Generation, save_plan
 from majolica.data.fetch.result import OURS
-from majolica.data.fetch.rows import Columns, describe_source
+from majolica.data.fetch.rows import Columns, read_source
 from majolica.data.fetch.shard_files import shard_file
 
 
@@ -31,7 +31,7 @@ def add_retries(folder: Path, plan: FetchPlan) -> FetchPlan:
         return plan
     shards = -(-rows // plan.per_shard)
     columns = Columns("url", "caption")
-    new = Generation((describe_source(str(path.resolve())),), columns, last.first + last.shards, shards)
+    new = Generation((read_source(str(path.resolve())),), columns, last.first + last.shards, shards)
     plan = replace(plan, generations=(*plan.generations, new))
     save_plan(folder, plan)
     return plan

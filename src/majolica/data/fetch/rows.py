@@ -50,10 +50,10 @@ def find_sources(patterns: Sequence[str]) -> list[Source]:
     if not paths:
         raise UserError(f"no parquet file matches {', '.join(patterns)}")
     with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(describe_source, paths))
+        return list(pool.map(read_source, paths))
 
 
-def describe_source(path: str) -> Source:
+def read_source(path: str) -> Source:
     """Return the file at `path` as a source. Raises UserError if it is no parquet file."""
     with _open(path) as file:
         return Source(path, int(file.metadata.num_rows), _mark(path))
@@ -74,7 +74,7 @@ def find_columns(source: Source, url: str, caption: str) -> Columns:
     )
 
 
-def check_columns(sources: Sequence[Source], columns: Columns) -> None:
+def check_schemas(sources: Sequence[Source], columns: Columns) -> None:
     """Raise UserError if the columns of all files do not make one table; only their footers are read."""
     with ThreadPoolExecutor(8) as pool:
         schemas = pool.map(lambda source: _schema(source.path, columns), sources)
