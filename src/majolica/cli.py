@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from majolica import __version__
 from majolica.commands.terminal import keep_width_sane, print_any_text
-from majolica.errors import UserError, is_out_of_memory, unknown_name
+from majolica.errors import UserError, says_out_of_memory, unknown_name
 from majolica.machine import let_threads_sleep, use_free_cores, watch_cores
 from majolica.signals import INTERRUPTED, interrupt_on_signals
 
@@ -103,7 +103,7 @@ def explain(error: BaseException) -> str:
         places = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
         reason = error.strerror or os.strerror(error.errno)
         return f"{' -> '.join(places)}: {reason}" if places else f"the system refused: {reason}"
-    if is_out_of_memory(error):
+    if isinstance(error, MemoryError) or says_out_of_memory(text):
         return "there is not enough memory: ask for less at once (fewer or smaller pictures, a smaller batch or model)"
     if any(words in text for words in _NO_ROOM):
         return f"the disk refused: {text[:200]}"

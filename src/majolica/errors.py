@@ -50,6 +50,9 @@ _NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory"
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether `error` says that memory ran out, on a GPU or on the CPU: torch raises RuntimeErrors for both."""
-    if isinstance(error, MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _NO_MEMORY)
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and says_out_of_memory(str(error)))
+
+
+def says_out_of_memory(text: str) -> bool:
+    """Return whether the message of an error, of whatever library, is that memory ran out."""
+    return any(words in text.lower() for words in _NO_MEMORY)

@@ -106,15 +106,15 @@ def paint_pictures(
         # A larger subject has more edges: what is held is what the picture measures once its subject has been moved.
         wish = wish.hold((place_subjects(without_B3HW.to(pipeline.device) * 2 - 1, wish) + 1) / 2)
     tick = make_tick(progress, len(rows) * settings.steps)
-    whole, fitted = [], []
+    bases, fitted = [], []
     for some in rows:
-        whole.append(_paint(pipeline, condition[some], seeds[some], settings, tick, wish and wish[some]))
-        fitted.append(_fit(whole[-1], request, pipeline.resolution))
+        painted_B3HW = _paint(pipeline, condition[some], seeds[some], settings, tick, wish and wish[some])
+        bases.append(pool(painted_B3HW.float() / 255, settings.size.scale))
+        fitted.append(_fit(painted_B3HW, request, pipeline.resolution))
         if deliver is not None:
             deliver(some.start, fitted[-1])
-    painted_B3HW = torch.cat(whole)
     pipeline.painted_bytes = max(pipeline.painted_bytes, needed)
-    base_B3HW = pool(painted_B3HW.float() / 255, settings.size.scale)
+    base_B3HW = torch.cat(bases)
     palettes_BK3 = None if wish is None else wish.palettes_BK3
     warn([*describe_misses(values, base_B3HW), *describe_missed_palettes(palettes_BK3, base_B3HW)])
     return torch.cat(fitted)
