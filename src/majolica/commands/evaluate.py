@@ -39,6 +39,7 @@ def evaluate(
     pictures: int = 0,
     steps: int = 20,
     guidance: float = 2.0,
+    churn: float = 4.0,
     seed: int = 0,
     processes: int = 0,
     property: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(metavar="FILE")] = (),
@@ -59,6 +60,7 @@ def evaluate(
         pictures: How many pictures are painted; the usual number of each evaluator when 0.
         steps: Steps of the solver for a picture.
         guidance: Weight of the caption in painting; 1 for none.
+        churn: Noise that is added over all steps while pictures are painted; 0 adds none.
         seed: Seed of the first picture.
         processes: Processes that paint side by side; 0: one a core, up to 8, and one on a GPU.
         property: A Python file that measures a property of your own, which the run was taught; may be repeated.
@@ -82,6 +84,7 @@ def evaluate(
         pictures=pictures,
         steps=steps,
         guidance=guidance,
+        churn=churn,
         seed=seed,
     )
     names = tuple(name.strip() for name in suite.split(",") if name.strip())

@@ -32,6 +32,7 @@ def evaluate_coco(
     resize: Literal["clean-fid", "torch-fidelity", "pytorch-fid"] = "clean-fid",
     steps: int = 20,
     guidance: float = 2.0,
+    churn: float = 4.0,
     seed: int = 0,
     processes: int = 0,
 ) -> None:
@@ -51,6 +52,7 @@ def evaluate_coco(
         resize: Whose way of resizing pictures for Inception is followed.
         steps: Steps of the solver for a picture.
         guidance: Weight of the caption in painting; 1 for none.
+        churn: Noise that is added over all steps while pictures are painted; 0 adds none.
         seed: Seed of the first picture, and of the list of captions.
         processes: Processes that paint side by side; 0: one a core, up to 8, and one on a GPU.
     """
@@ -69,6 +71,7 @@ def evaluate_coco(
         resize=resize,
         steps=steps,
         guidance=guidance,
+        churn=churn,
         seed=seed,
     )
     evaluate_place(run, ("coco",), options, processes)

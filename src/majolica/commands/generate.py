@@ -48,6 +48,7 @@ def generate(
     property_guidance: str | None = None,
     seed: int = 0,
     solver: Literal["heun", "euler"] = "heun",
+    churn: float = 4.0,
     batch: int = 1,
     last_time: str = "auto",
     tile: str = "auto",
@@ -76,6 +77,7 @@ def generate(
         property_guidance: How strongly to follow --set, for all or by name (brightness=3,hue=1); usually 2.
         seed: The same seed, prompt and settings give the same picture, whatever is painted beside it.
         solver: Heun evaluates the model twice a step, Euler once.
+        churn: Noise that is added on the way, so that errors of earlier steps are forgotten; 0 for none.
         last_time: Flow time (0 noise, 1 picture) from which the last step goes to 1; auto is as far as training went.
         tile: Side in pixels of the parts in which a large picture is decoded, auto (512 beyond 1024 px) or off.
         candidates: Beginnings of each picture, of which the model's own eye chooses one early on.
@@ -110,7 +112,7 @@ def generate(
         load_property_file(path)
     weights = parse_property_weights(property_guidance)
     settings: dict[str, Any] = {"steps": steps, "guidance": guidance, "property_guidance": weights, "solver": solver}
-    settings |= {"last_time": last_time, "tile": tile, "candidates": candidates, "any_size": any_size}
+    settings |= {"churn": churn, "last_time": last_time, "tile": tile, "candidates": candidates, "any_size": any_size}
     settings |= {"project": project, "hold": hold, "raw": raw}
 
     shown = [about for about in references for _ in range(count)] or [{}] * len(wishes)

@@ -42,6 +42,8 @@ class EvaluatorConfig:
     """Steps of the solver for a painted picture."""
     guidance: Annotated[float, above(0)] = 2.0
     """Weight of the caption when pictures are painted; 1 turns guidance off."""
+    churn: Annotated[float, at_least(0)] = 4.0
+    """Noise that is added over all steps while pictures are painted; 0 adds none."""
     seed: Annotated[int, at_least(0)] = 0
     """Seed of the first painted picture; the next ones count on from it. It also draws the captions of COCO."""
     size: Annotated[int, at_least(0)] = 0

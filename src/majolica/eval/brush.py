@@ -21,6 +21,7 @@ class Brush:
     seed: int = 0
     """Seed of the first picture of a call; the next pictures count on from it."""
     solver: str = "heun"
+    churn: float = 4.0
     property_guidance: float | None = None
     """Weight of all properties together; None stands for the usual weights."""
     batch: int = 64
@@ -36,7 +37,7 @@ class Brush:
     def record(self) -> dict[str, Any]:
         """What a protocol says of these settings."""
         record: dict[str, Any] = {"steps": self.steps, "guidance": self.guidance}
-        record |= {"seed": self.seed, "solver": self.solver}
+        record |= {"seed": self.seed, "solver": self.solver, "churn": self.churn}
         if self.hold:
             record["hold"] = True
         if self.property_guidance is not None:
@@ -65,6 +66,7 @@ class Brush:
             guidance=self.guidance,
             seed=range(self.seed, self.seed + len(prompts)),
             solver=self.solver,
+            churn=self.churn,
             property_guidance=self.property_guidance if properties else None,
             batch=self.batch,
             project=not plain,

@@ -117,7 +117,7 @@ def make_context(
     in_training: bool = False,
 ) -> Context:
     """Return a context that paints as `options` say, and `pictures` captions if they do not say how many."""
-    brush = Brush(options.steps, options.guidance, options.seed)
+    brush = Brush(options.steps, options.guidance, options.seed, churn=options.churn)
     painted = Paintings(options.pictures or pictures, brush)
     return Context(config, properties, judges, weights, options, painted, folder, in_training, progress)
 

@@ -26,6 +26,7 @@ SETTINGS = {
     "pictures": "number of pictures",
     "steps": "number of steps",
     "guidance": "guidance",
+    "churn": "churn",
     "seed": "seed",
 }
 """Further ones, on what is painted. `majolica eval` refuses them as it refuses `CHOICES`. The configuration of a

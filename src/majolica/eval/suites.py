@@ -45,7 +45,7 @@ class Entry:
     """The family of its metrics: two evaluators of one family write metrics of the same names."""
 
 
-BRUSH = ("steps", "guidance", "seed")
+BRUSH = ("steps", "guidance", "churn", "seed")
 PAINTED = ("pictures", *BRUSH)
 LABELLED = ("data", "labels", "templates", "first_synonym")
 DISTANCES = ("extractor", "weights", "resize")

@@ -76,7 +76,7 @@ def make_rows(
     rows_of_all = Rows(
         base_B3HW=torch.cat((*noised, base_B3HW[noisy:])),
         t_B=torch.cat((t_M, t_M.new_ones(batch - noisy))),
-        condition=draw_condition(tokens_BL, (base_B3HW + 1) / 2, config, model.properties, draws, columns),
+        condition=draw_condition(tokens_BL, (base_B3HW[:noisy] + 1) / 2, config, model.properties, draws, columns),
         fine=tuple(fine),
         noisy=noisy,
     )
@@ -101,17 +101,17 @@ def draw_crops(
 
 def draw_condition(
     tokens_BL: Tensor,
-    images_B3HW: Tensor,
+    images_M3HW: Tensor,
     config: LossConfig,
     properties: tuple[str, ...],
     draws: Draws,
     columns: Mapping[str, Tensor] | None = None,
 ) -> Condition:
-    """Return the conditions of all rows: their captions and measured properties.
+    """Return the conditions of all rows: their captions, and the properties of the first M, which `images_M3HW` show.
 
-    A property that a picture does not have, as the hue of a grey one, is hidden. The others are dropped
-    at random, as configured, so that any subset of them can be given at inference. What the model is told
-    of the values may be noisy (`draw_value_noise`); the values themselves stay exact.
+    The rows behind them, which are clean, have captions alone. A property that a picture does not have, as the hue of
+    a grey one, is hidden. The others are dropped at random, as configured, so that any subset of them can be given at
+    inference. What the model is told of the values may be noisy (`draw_value_noise`); the values themselves stay exact.
     """
     keep_B = draws.uniform() >= config.drop_all
     has_text_B = keep_B & (draws.uniform() >= config.drop_text)
@@ -119,7 +119,10 @@ def draw_condition(
     if config.drop_properties:
         has_value_BP &= draws.uniform()[:, None] >= config.drop_properties
     device = tokens_BL.device
-    values_BP = measure_all(properties, images_B3HW, columns)
+    shown = len(images_M3HW)
+    known = {name: values_B[:shown] for name, values_B in (columns or {}).items()}
+    values_BP = images_M3HW.new_full((len(tokens_BL), len(properties)), torch.nan)
+    values_BP[:shown] = measure_all(properties, images_M3HW, known)
     has_value_BP = to_device(has_value_BP, device) & values_BP.isfinite()
     noise_BP = draw_value_noise(properties, config.property_noise, draws)
     return Condition(

@@ -25,10 +25,19 @@ def root(x: Tensor) -> Tensor:
 
 def filter_luma(images_B3HW: Tensor, rows: tuple[float, ...], columns: tuple[float, ...]) -> Tensor:
     """The luma correlated with the separable kernel `rows` x `columns`, `(B, H, W)`; its border goes on beyond it."""
-    x = luma(images_B3HW)[:, None]
-    x = F.pad(x, (len(columns) // 2,) * 2 + (len(rows) // 2,) * 2, mode="replicate")
-    x = F.conv2d(x, x.new_tensor(rows).view(1, 1, -1, 1))
-    return F.conv2d(x, x.new_tensor(columns).view(1, 1, 1, -1))[:, 0]
+    margins = (len(columns) // 2,) * 2 + (len(rows) // 2,) * 2
+    x_BHW = F.pad(luma(images_B3HW)[:, None], margins, mode="replicate")[:, 0]
+    return _correlate(_correlate(x_BHW, rows, 1), columns, 2)
+
+
+def _correlate(x_BHW: Tensor, kernel: tuple[float, ...], axis: int) -> Tensor:
+    """The correlation along an axis with a kernel, as a sum of shifted pictures.
+
+    That is several times as fast on a CPU as a convolution of one channel.
+    """
+    length = x_BHW.shape[axis] - len(kernel) + 1
+    terms = [weight * x_BHW.narrow(axis, start, length) for start, weight in enumerate(kernel) if weight]
+    return sum(terms[1:], start=terms[0])
 
 
 def edge_strength(images_B3HW: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from torch import Tensor
 from majolica.config.picture_size import PictureSize
 from majolica.models.conditions import Condition
 from majolica.models.majolica import Majolica
+from majolica.sampling.churn import make_churn
 from majolica.sampling.foresight import foresee
 from majolica.sampling.noise import draw_noise
 from majolica.sampling.painting import integrate
@@ -62,7 +63,8 @@ def _score(
     early = replace(settings, size=PictureSize(height, width, 1), times=times)
     device = condition.tokens_BL.device
     noise_B3HW = torch.stack([draw_noise(seed, settings.size.base, 1, 1.0) for seed in seeds]).to(device)
-    z_B3HW = integrate(model, noise_B3HW, condition, early, wish=wish)
+    churn = make_churn(settings.churn, len(settings.times) - 1, seeds, device)
+    z_B3HW = integrate(model, noise_B3HW, condition, early, wish=wish, churn=churn)
     t_B = torch.full((len(seeds),), times[-1], device=device)
     text = model.read(condition.tokens_BL)
     return (foresee(model, z_B3HW, t_B, text, condition) * text.embedding_BE).sum(1)

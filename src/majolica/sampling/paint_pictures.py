@@ -21,6 +21,7 @@ from majolica.models.pooling import pool
 from majolica.models.precision import autocast_in_use
 from majolica.sampling.calibration import correct_values
 from majolica.sampling.candidates import choose_seeds
+from majolica.sampling.churn import make_churn
 from majolica.sampling.inputs import Values, read_count, read_properties, read_texts
 from majolica.sampling.memory import check_memory, needed_bytes
 from majolica.sampling.noise import draw_noise, read_seeds
@@ -198,8 +199,9 @@ def _paint(
     noise_B3HW = torch.stack(
         [draw_noise(seed, size.base, size.scale, config.model.decoder.detail_noise) for seed in seeds]
     )
+    churn = make_churn(settings.churn, len(settings.times) - 1, seeds, pipeline.device)
     with autocast_in_use(config.train.precision, pipeline.device):
-        image_B3HW = integrate(pipeline.model, noise_B3HW.to(pipeline.device), condition, settings, tick, wish)
+        image_B3HW = integrate(pipeline.model, noise_B3HW.to(pipeline.device), condition, settings, tick, wish, churn)
     if not bool(torch.isfinite(image_B3HW).all()):
         weight = settings.guidance.largest
         raise UserError(f"the picture has values that are not finite: lower the largest guidance, which is {weight:g}")

@@ -15,7 +15,7 @@ from majolica.sampling.guidance import Branch, guide, list_branches
 from majolica.sampling.placement import place_subjects, split_times
 from majolica.sampling.projection import project
 from majolica.sampling.request import PaintSettings
-from majolica.sampling.solvers import SOLVERS, Tick, ignore_tick
+from majolica.sampling.solvers import SOLVERS, Churn, Tick, ignore_tick, keep_noise
 from majolica.sampling.wish import Wish
 
 
@@ -27,14 +27,16 @@ def integrate(
     settings: PaintSettings,
     tick: Tick = ignore_tick,
     wish: Wish | None = None,
+    churn: Churn = keep_noise,
 ) -> Tensor:
     """Carry the noise of `draw_noise` at the scale k of `settings.size` to images in about [-1, 1].
 
     First the pooled noise becomes pictures of the base resolution, which measure what `wish` says. Where k is more than
-    1, their details are painted then; pooled by k, the images are these pictures.
+    1, their details are painted then; pooled by k, the images are these pictures. `churn` adds
+    noise to the base pictures alone.
     """
     scale, text = settings.size.scale, model.read(condition.tokens_BL)
-    base_B3HW = paint_base(model, pool(noise_B3HW, scale), condition, text, settings, tick, wish)
+    base_B3HW = paint_base(model, pool(noise_B3HW, scale), condition, text, settings, tick, wish, churn)
     if scale == 1:
         return base_B3HW
     detail_B3HW = paint_details(model, base_B3HW, noise_B3HW, condition, text, settings, tick)
@@ -49,6 +51,7 @@ def paint_base(
     settings: PaintSettings,
     tick: Tick,
     wish: Wish | None,
+    churn: Churn,
 ) -> Tensor:
     """Pictures of the base resolution from noise of that size."""
 
@@ -63,7 +66,7 @@ def paint_base(
         if place and wish is not None:
             predicted_B3HW = denoise(z_B3HW, times[0])
             z_B3HW = z_B3HW + times[0] * (place_subjects(predicted_B3HW, wish) - predicted_B3HW)
-        z_B3HW = SOLVERS[settings.solver](denoise, z_B3HW, times, tick)
+        z_B3HW = SOLVERS[settings.solver](denoise, z_B3HW, times, tick, churn)
     return z_B3HW
 
 

@@ -102,6 +102,7 @@ class Pipeline:
         solver: str = "heun",
         *,
         property_guidance: PropertyWeights = None,
+        churn: float = 4.0,
         batch: int = 1,
         last_time: float | str = "auto",
         tile: int | str = "auto",
@@ -132,6 +133,8 @@ class Pipeline:
             guidance: How strongly to follow the prompt. 1 turns all guidance off, that of properties too.
             seed: A whole number from 0 to 2^63.
             solver: "heun", which evaluates the model twice a step, or "euler".
+            churn: How much noise is added over all steps to what is already there, so that errors of earlier steps are
+                forgotten (`sampling.churn`). With 0 nothing is added.
             property_guidance: One weight for all properties together, or a weight for each name. The usual ones are 2,
                 and 3 for what is measured on pixels and cannot be projected.
             batch: Pictures painted at once. More are quicker, but their rounding moves some values by 1 of 255, and
@@ -171,6 +174,7 @@ class Pipeline:
             seed=seed,
             solver=solver,
             property_guidance=property_guidance,
+            churn=churn,
             batch=batch,
             last_time=last_time,
             tile=tile,

@@ -45,6 +45,7 @@ class PaintRequest:
     guidance: float = 2.0
     seed: int | Sequence[int] = 0
     solver: str = "heun"
+    churn: float = 4.0
     property_guidance: PropertyWeights = None
     batch: int = 1
     last_time: float | str = "auto"
@@ -97,6 +98,8 @@ class PaintSettings:
     """Side in pixels of the tiles that are decoded one after the other; None decodes all at once."""
     candidates: int = 1
     """How many beginnings of each picture the model chooses from."""
+    churn: float = 0.0
+    """Growth of the noise over all steps of the base picture; see `sampling.churn`."""
 
     @property
     def detail_times(self) -> Sequence[float]:
@@ -129,7 +132,7 @@ def read_settings(request: PaintRequest, config: RunConfig, properties: Sequence
     times = spread_times(steps, read_last_time(request.last_time, config.loss))
     candidates = read_count(request.candidates, "the number of candidates")
     tile = read_tile(request.tile, size.longest)
-    return PaintSettings(size, times, guidance, request.solver, tile, candidates)
+    return PaintSettings(size, times, guidance, request.solver, tile, candidates, read_churn(request.churn))
 
 
 def check_effects(request: PaintRequest, names: Collection[str], learned: Collection[str]) -> None:
@@ -189,6 +192,14 @@ def read_last_time(given: object, loss: LossConfig) -> float:
     if not 0 <= last <= 1:
         raise UserError(f"the last time is {last:g}: give {wanted}")
     return last
+
+
+def read_churn(given: object) -> float:
+    """The growth of the noise over all steps; UserError for what is no such growth."""
+    churn = read_number(given, "the churn", "a number from 0 (no noise is added)")
+    if churn < 0:
+        raise UserError(f"the churn is {churn:g}: give a number from 0 (no noise is added)")
+    return churn
 
 
 AUTO_TILE = 512

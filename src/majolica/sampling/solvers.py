@@ -2,7 +2,8 @@
 
 It is dz/dt = (x_hat(z, t) - z) / (1 - t).
 
-x_hat is the clean image that the model predicts from the noisy image z at flow time t.
+x_hat is the clean image that the model predicts from the noisy image z at flow time t. Before each step but the last
+a little noise may be added (`sampling.churn`), so that errors of earlier steps are forgotten.
 """
 
 from __future__ import annotations
@@ -17,8 +18,15 @@ from majolica.callbacks import ReportProgress
 
 Denoiser = Callable[[Tensor, float], Tensor]
 """From a noisy image and a flow time to the predicted clean image."""
+Churn = Callable[[Tensor, float], tuple[Tensor, float]]
+"""From a noisy image and its flow time to a noisier one and its earlier time."""
 Tick = Callable[[], None]
 """Called after each step."""
+
+
+def keep_noise(z: Tensor, t: float) -> tuple[Tensor, float]:
+    """The churn that adds no noise: then the solver's result depends on where it starts alone."""
+    return z, t
 
 
 def ignore_tick() -> None:
@@ -43,20 +51,26 @@ def spread_times(steps: int, last: float = 1.0) -> list[float]:
     return [*torch.linspace(0, last, steps, dtype=torch.float64).tolist(), 1.0]
 
 
-def euler(denoise: Denoiser, z: Tensor, times: Sequence[float], tick: Tick = ignore_tick) -> Tensor:
+def euler(
+    denoise: Denoiser, z: Tensor, times: Sequence[float], tick: Tick = ignore_tick, churn: Churn = keep_noise
+) -> Tensor:
     """The first-order method, with one evaluation of the model a step."""
-    for now, then in pairwise(times):
+    for start, then in pairwise(times):
+        z, now = churn(z, start) if then < 1 else (z, start)
         z = z + (then - now) / (1 - now) * (denoise(z, now) - z)
         tick()
     return z
 
 
-def heun(denoise: Denoiser, z: Tensor, times: Sequence[float], tick: Tick = ignore_tick) -> Tensor:
+def heun(
+    denoise: Denoiser, z: Tensor, times: Sequence[float], tick: Tick = ignore_tick, churn: Churn = keep_noise
+) -> Tensor:
     """Heun's second-order method (explicit trapezoid), with two evaluations of the model a step.
 
     The last step has one evaluation, because the velocity is singular at t = 1.
     """
-    for now, then in pairwise(times):
+    for start, then in pairwise(times):
+        z, now = churn(z, start) if then < 1 else (z, start)
         velocity = (denoise(z, now) - z) / (1 - now)
         guess = z + (then - now) * velocity
         if then < 1:
@@ -67,4 +81,4 @@ def heun(denoise: Denoiser, z: Tensor, times: Sequence[float], tick: Tick = igno
     return z
 
 
-SOLVERS: dict[str, Callable[[Denoiser, Tensor, Sequence[float], Tick], Tensor]] = {"euler": euler, "heun": heun}
+SOLVERS: dict[str, Callable[[Denoiser, Tensor, Sequence[float], Tick, Churn], Tensor]] = {"euler": euler, "heun": heun}

@@ -19,6 +19,7 @@ USUAL = {
     "steps": 20,
     "guidance": 2.0,
     "solver": "heun",
+    "churn": 4.0,
     "property_guidance": None,
     "batch": 1,
     "last_time": "auto",
