@@ -84,3 +84,9 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         load_property_file(tmp_path / "warmth.py")
     with pytest.raises(UserError, match=r"^brightness is built in, and no file is needed for it: leave it out$"):
         load_property_file(Path("brightness"))
+
+
+def test_a_folder_in_its_place(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"warmth is a folder: name the Python file that defines PROPERTY$"):
+        (tmp_path / "warmth").mkdir()
+        load_property_file(tmp_path / "warmth")
