@@ -66,9 +66,14 @@ def _try_measure(path: Path, entry: Property) -> None:
         found = entry.measure(images_B3HW)
     except Exception as error:
         raise UserError(f"{path}: measure fails on four pictures of 32 px ({_say(error)}); mend it") from error
-    if not isinstance(found, Tensor) or found.shape != (4,) or not found.is_floating_point():
+    if not isinstance(found, Tensor) or found.shape != (4,):
         shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
         raise UserError(f"{path}: measure gives {shape} for four pictures; it has to give four floating-point numbers")
+    if not found.is_floating_point():
+        kind = str(found.dtype).removeprefix("torch.")
+        raise UserError(
+            f"{path}: measure gives numbers of the type {kind}; it has to give floating-point numbers, such as float32"
+        )
 
 
 def _say(error: BaseException) -> str:
