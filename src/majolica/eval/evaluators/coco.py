@@ -15,6 +15,7 @@ from majolica.eval.distances.describe import ExtractorSource, choose_extractor
 from majolica.eval.distances.image_text import mean_with_interval
 from majolica.eval.distances.measures import Distances, DistanceSettings, measure_distances
 from majolica.eval.distances.table import distance_table
+from majolica.eval.painting_cost import painting_cost
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result
 from majolica.features.extractor import Extractor
@@ -58,7 +59,7 @@ class CocoDistance:
         """Return how much it still has to paint, counted in pictures of the base resolution."""
         known = isinstance(self.extractor, Extractor)
         count = self._painter(self.extractor).count_missing() if known else len(self.plan.prompts.captions)  # type: ignore[arg-type]
-        return count * (self._size() / self.resolution) ** 2
+        return count * painting_cost(self._size(), self.resolution)
 
     def explain_lack(self, data: EvalData) -> str:
         """Return "", because COCO was checked when it was read."""
