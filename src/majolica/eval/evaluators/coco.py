@@ -47,8 +47,6 @@ class CocoDistance:
     size: int | None = None
     """Side in pixels of the painted pictures; by default the base resolution."""
     brush: Brush = field(default_factory=Brush)
-    pictures: Path | None = None
-    """Folder for the painted pictures as PNG files."""
     settings: DistanceSettings = field(default_factory=DistanceSettings)
     progress: ReportProgress = ignore_progress
     """Hears how many real pictures are described, and of how many."""
@@ -96,8 +94,6 @@ class CocoDistance:
             self._size(),
             SIDE,
             self.cache,
-            self.pictures,
-            [caption.id for caption in self.plan.prompts.captions],
             self.chunk,
         )
 
