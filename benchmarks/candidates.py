@@ -25,11 +25,11 @@ import torch
 from torch import Tensor
 
 from majolica.cli import run_and_explain
-from majolica.errors import Notice
-from majolica.eval import facts
+from majolica.errors import Notice, UserError
 from majolica.eval.begin_judges import judge_spec
 from majolica.eval.judge.judge import Judge
 from majolica.eval.judge.panel import Panel, panel_specs, recognise_together
+from majolica.eval.run_data import find_homes, load_run_data
 from majolica.sampling.candidates import candidate_seed
 from majolica.sampling.pipeline import Pipeline
 
@@ -59,8 +59,10 @@ def main(arguments: list[str] | None = None) -> None:
     warnings.simplefilter("ignore", Notice)
     torch.set_num_threads(1)
     pipeline = Pipeline.load(options.run)
-    folder = facts.data_folder(pipeline.config)
-    data = facts.load_data(folder, pipeline.resolution, how=pipeline.fit)
+    data = load_run_data(pipeline.config)
+    if reason := data.explain_no_drawings():
+        raise UserError(reason)
+    folder = find_homes(pipeline.config)[0]
     spec = judge_spec(folder, data.names, pipeline.config)
     judges = [Judge.load_or_train(folder, one, lambda done, total: None) for one in panel_specs(spec)]
     panel = Panel.convene(judges, spec)

@@ -33,12 +33,13 @@ from majolica.cli import run_and_explain
 from majolica.config.io import load_config
 from majolica.config.resolutions import trained_sizes
 from majolica.data.drawings.make import DrawingPlan, plan_drawings
-from majolica.errors import Notice
+from majolica.errors import Notice, UserError
 from majolica.eval.begin_judges import judge_spec
 from majolica.eval.brush import Brush
 from majolica.eval.detail import octave_ratios, seam_index
-from majolica.eval.facts import data_folder, read_json, read_names
+from majolica.eval.facts import read_json
 from majolica.eval.judge.judge import Judge
+from majolica.eval.run_data import find_homes, load_run_data
 from majolica.metrics.frechet import frechet_distance
 from majolica.models.interpolation import Window
 from majolica.models.pooling import details, pool, repeat, shape_noise
@@ -231,8 +232,11 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore", Notice)  # sizes beyond training are what is asked for
     config, pipeline = load_config(options.run / "config.yaml"), Pipeline.load(options.run)
-    folder = data_folder(config)
-    made, names = read_json(folder / "dataset.json"), tuple(read_names(folder))
+    data = load_run_data(config, 1)
+    if reason := data.explain_no_drawings():
+        raise UserError(reason)
+    folder = find_homes(config)[0]
+    made, names = read_json(folder / "dataset.json"), data.names
     design = plan_drawings(names, pipeline.resolution, int(made.get("objects", 1)), int(made.get("seed", 0)))
     truth = Truth(design, options.pictures)
     judge = Judge.load_or_train(folder, judge_spec(folder, names, config))

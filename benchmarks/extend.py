@@ -35,10 +35,10 @@ from majolica.cli import run_and_explain
 from majolica.config.io import load_config
 from majolica.data.drawings.compose import BACKGROUNDS
 from majolica.errors import Notice
-from majolica.eval import facts
 from majolica.eval.brush import Brush
 from majolica.eval.control.sweep import Sweep, choose_values, paint_sweep
 from majolica.eval.protocol import EvalData
+from majolica.eval.run_data import load_run_data
 from majolica.launch.start import train
 from majolica.properties.registry import can_project, find_property
 from majolica.sampling.pipeline import Pipeline
@@ -150,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore", Notice)
     config = load_config(options.run / "config.yaml")
-    data = facts.load_data(facts.data_folder(config), config.model.resolution)
+    data = load_run_data(config)
     place, found = Path(tempfile.mkdtemp(prefix="majolica-extend-")), {}
     adapters: dict[str, Path] = {}
     try:

@@ -30,9 +30,9 @@ from torch import Tensor
 from majolica.adapters.store import read_card
 from majolica.cli import run_and_explain
 from majolica.config.io import load_config
-from majolica.errors import Notice
-from majolica.eval import facts
+from majolica.errors import Notice, UserError
 from majolica.eval.protocol import EvalData
+from majolica.eval.run_data import load_run_data
 from majolica.sampling.pipeline import Pipeline
 from majolica.text.articles import with_article
 from majolica.train.extend_reference import ReferenceRequest, extend_reference
@@ -116,7 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore", Notice)
     config = load_config(options.run / "config.yaml")
-    data = facts.load_data(facts.data_folder(config), config.model.resolution, how=config.data.fit)
+    data = load_run_data(config)
+    if reason := data.explain_no_names():
+        raise UserError(reason)
     with tempfile.TemporaryDirectory(prefix="majolica-reference-") as place:
         path = options.adapter or Path(place, "reference.safetensors")
         if not options.adapter:

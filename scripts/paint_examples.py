@@ -19,7 +19,7 @@ from majolica.cli import run_and_explain
 from majolica.config.io import load_config
 from majolica.config.resolutions import trained_sizes
 from majolica.eval.brush import Brush
-from majolica.eval.facts import data_folder, load_data
+from majolica.eval.run_data import LIMIT, load_run_data
 from majolica.sampling.pipeline import Pipeline
 
 SIDE, GAP, TEXT = 96, 8, 26
@@ -35,7 +35,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     config = load_config(options.run / "config.yaml")
     size = trained_sizes(config)[-1]
-    data = load_data(data_folder(config), size, how=config.data.fit).prompts()
+    data = load_run_data(config)
+    data = (data if size == config.model.resolution else data.larger(size, LIMIT) or data).prompts()
     count = min(options.pictures, len(data))
     rows = [i * len(data) // count for i in range(count)]
     prompts = [data.captions[i] for i in rows]

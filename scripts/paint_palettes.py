@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from majolica.cli import run_and_explain
 from majolica.config.io import load_config
 from majolica.eval.brush import Brush
-from majolica.eval.facts import data_folder, load_data
+from majolica.eval.run_data import load_run_data
 from majolica.sampling.pipeline import Pipeline
 
 SIDE, GAP, SWATCH = 96, 6, 20
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--palettes", nargs="+", default=PALETTES)
     options = parser.parse_args(arguments)
     config, pipeline = load_config(options.run / "config.yaml"), Pipeline.load(options.run)
-    data = load_data(data_folder(config), config.model.resolution, how=config.data.fit)
+    data = load_run_data(config)
     prompts, brush = data.plain_prompts(COLUMNS), Brush(batch=COLUMNS)
     left, step = 5 * SWATCH + GAP, SIDE + GAP
     sheet = Image.new("RGB", (left + COLUMNS * step, (1 + len(options.palettes)) * step), "white")

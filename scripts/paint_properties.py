@@ -15,9 +15,10 @@ from PIL import Image, ImageDraw
 
 from majolica.cli import run_and_explain
 from majolica.config.io import load_config
+from majolica.errors import UserError
 from majolica.eval.brush import Brush
 from majolica.eval.control.sweep import Sweep, choose_values, paint_sweep
-from majolica.eval.facts import data_folder, load_data
+from majolica.eval.run_data import load_run_data
 from majolica.sampling.pipeline import Pipeline
 from majolica.text.articles import with_article
 
@@ -34,7 +35,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--prompts", nargs="+", help="two names of the data if not given")
     options = parser.parse_args(arguments)
     config, pipeline = load_config(options.run / "config.yaml"), Pipeline.load(options.run)
-    data = load_data(data_folder(config), config.model.resolution, how=config.data.fit)
+    data = load_run_data(config)
+    if not options.prompts and (reason := data.explain_no_names()):
+        raise UserError(reason)
     prompts = options.prompts or [with_article(name) for name in (data.names[0], data.names[len(data.names) // 2])]
     sweeps = [
         paint_sweep(pipeline, name, prompts, choose_values(name, data, VALUES), Brush())

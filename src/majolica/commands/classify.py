@@ -64,9 +64,8 @@ def classify(
     templates = find_templates(templates_file).templates if templates_file else None
     with print_notices():
         pipeline = Pipeline.load(run)
-        files = PictureFiles(
-            paths, pipeline.resolution, pipeline.fit, tell=_print_unread_as_json if json else print_unread
-        )
+        tell = _print_unread_as_json if json else print_unread
+        files = PictureFiles(paths, pipeline.resolution, pipeline.fit, tell=tell, raises_single=not json)
         labels_KE = pipeline.embed_labels(names, templates)
         for good, images_B3HW in files.read():
             probabilities_BK = pipeline.compare(pipeline.embed_images(images_B3HW), labels_KE)

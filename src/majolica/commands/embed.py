@@ -43,7 +43,7 @@ def embed(
     """Write unit-length float32 embeddings, rows x width: `image_embeddings`, `text_embeddings`.
 
     What each row is of stands beside them, as `images` and `texts`. A picture that cannot be read is named and left
-    out; the exit code then is 2.
+    out, and the other pictures and the texts are written; the exit code then is 2.
 
     Args:
         pictures: Picture files, and folders that are searched for pictures.
@@ -65,7 +65,7 @@ def embed(
         arrays = {}
         if texts:
             arrays["text_embeddings"] = pipeline.embed_texts(texts).float().cpu().numpy()
-        files = PictureFiles(paths, pipeline.resolution, pipeline.fit, BATCH)
+        files = PictureFiles(paths, pipeline.resolution, pipeline.fit, BATCH, raises_single=not texts)
         named, rows_BE = _embed_files(pipeline, files)
         if named:
             arrays["image_embeddings"] = rows_BE

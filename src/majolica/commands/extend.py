@@ -18,6 +18,7 @@ from majolica.commands.progress import bar
 from majolica.commands.terminal import print_status
 from majolica.config.run_folder import config_of_run
 from majolica.errors import UserError, unknown_name
+from majolica.properties.file_name import check_property_file
 from majolica.properties.registry import known_properties
 
 REFERENCE = "reference"
@@ -81,7 +82,7 @@ def extend(
             from majolica.train.extend import ExtendRequest
             from majolica.train.extend import extend as teach
 
-            if property.endswith(".py"):
+            if property not in known_properties():
                 load_property_file(Path(property))
             path = teach(ExtendRequest(run, name, out, data, plan=plan), print_status, progress)
     named = f" --adapter {path}" if out else ""
@@ -94,11 +95,11 @@ def _check_property(property: str) -> str:
     if not property:
         known = ", ".join(known_properties())
         raise UserError(f"say what to teach: --property with one of {known}, or with a file.py; or --reference")
-    if not property.endswith(".py"):
-        if property not in known_properties():
-            raise unknown_name("property", property, known_properties())
+    if property in known_properties():
         return property
-    name = Path(property).stem
-    if name == REFERENCE:
+    path = Path(property)
+    if path.suffix != ".py" and path.name == property and not path.exists():  # a name, and not a file
+        raise unknown_name("property", property, known_properties())
+    if path.stem == REFERENCE:
         raise UserError(f"a property cannot be called {REFERENCE}, which --reference is: give {property} another name")
-    return name
+    return check_property_file(path)

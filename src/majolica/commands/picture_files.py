@@ -65,12 +65,14 @@ class PictureFiles:
     how: Fit
     batch: int = 64
     tell: Callable[[Path, str], None] = print_unread
+    raises_single: bool = True
+    """Whether `read` raises if there is one file alone and it cannot be read: nothing else is left to do then."""
     unread: int = field(default=0, init=False)
 
     def read(self) -> Iterator[tuple[list[Path], Tensor]]:
         """Paths of a few files that could be read, and their pictures, uint8 `(B, 3, side, side)`.
 
-        Raises UserError where there is one file that cannot be read, and nothing but a line for people tells so.
+        Raises UserError for a single file that cannot be read, where `raises_single` says so.
         """
         import torch
 
@@ -80,7 +82,7 @@ class PictureFiles:
                 try:
                     pictures.append(load_pictures((path,), self.side, self.how))
                 except UserError as error:
-                    if len(self.paths) == 1 and self.tell is print_unread:
+                    if len(self.paths) == 1 and self.raises_single:
                         raise
                     self.unread += 1
                     self.tell(path, str(error))

@@ -73,7 +73,7 @@ def plan(
         )
     elif not config.train.steps:
         raise UserError(
-            "--train.steps is 0, so the steps follow from the pictures when the run begins: name some to plan it"
+            "--train.steps is 0, so the steps follow from the pictures when the run begins: write some steps to plan it"
         )
     budget = activation_gb or config.train.activation_gb
     if not 0 <= budget < math.inf or (picture and not budget):

@@ -1,4 +1,4 @@
-"""Reads a run folder and its data for the report: log, summary, names and held-out splits."""
+"""Reads a run folder for the report: log and summary, and what follows from them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from majolica.config.checks import derive_values
 from majolica.config.run import RunConfig
-from majolica.data.loading.names import read_names
-from majolica.data.loading.split import load_split
-from majolica.data.pictures.frame import Fit
 from majolica.errors import UserError
-from majolica.eval.protocol import EvalData, Split
+from majolica.eval.protocol import EvalData
 from majolica.plurals import counted
 from majolica.text.articles import with_article
 
@@ -78,38 +73,6 @@ def training_metrics(
         "samples_seen": int(end["samples_seen"]),
         "parameters": int(summary.get("parameters", derive_values(config)["parameters"])),
     }
-
-
-def data_folder(config: RunConfig) -> Path:
-    """Return the folder of names.json, heldout/ and combinations/, beside the training shards.
-
-    Raises UserError if it has no names.json.
-    """
-    folder = Path(config.data.shards).parent
-    if not (folder / "names.json").is_file():
-        raise UserError(f"{folder} has no names.json: evaluation needs the data of `majolica data openmoji`")
-    return folder
-
-
-def load_data(folder: Path, resolution: int, limit: int = 1024, how: Fit = "crop") -> EvalData:
-    """Read the names and the held-out splits of a data set.
-
-    At most `limit` pictures of each split are read, fitted to `resolution` pixels as `how` says.
-    """
-    names = read_names(folder)
-    heldout, combinations = (_split(folder / split, resolution, limit, how) for split in ("heldout", "combinations"))
-    stored = int(read_json(folder / "dataset.json").get("resolution", 0))
-
-    def larger(side: int, limit: int) -> EvalData | None:
-        return load_data(folder, side, limit, how) if side <= stored else None
-
-    return EvalData(tuple(names), heldout, combinations, larger)
-
-
-def _split(folder: Path, resolution: int, limit: int, how: Fit) -> Split:
-    if not any(folder.glob("*.tar")):  # the data were made without held-out samples
-        return Split(torch.zeros(0, 3, resolution, resolution, dtype=torch.uint8), (), ())
-    return Split(*load_split(folder, limit, resolution, how))
 
 
 def run_facts(config: RunConfig, data: EvalData, metrics: Mapping[str, float], machine: Any) -> dict[str, str]:

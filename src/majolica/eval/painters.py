@@ -13,10 +13,11 @@ from torch import Tensor
 from majolica.callbacks import ReportProgress
 from majolica.errors import Notice
 from majolica.eval.halving import paint_in_halves
+from majolica.eval.painting_cost import painting_cost
 from majolica.eval.protocol import READING, PipelineLike
 from majolica.eval.workers import Workers
 from majolica.sampling.inputs import read_texts
-from majolica.sampling.request import PaintRequest, read_size
+from majolica.sampling.request import PaintRequest
 
 PART = 16
 """The most pictures that one process paints at once."""
@@ -70,8 +71,7 @@ class Painters:
         """Paint one picture per prompt, as the pipeline does, but in parts."""
         rows = cut_parts(len(read_texts(request.prompts)), self.workers.count if self.workers else 1, request.batch)
         parts = [request.part(some) for some in rows]
-        width, height = read_size(request.size, self.resolution)
-        unit = width * height / self.resolution**2
+        unit = painting_cost(request.size, self.resolution)
         if self.workers is None:
             return torch.cat([self._paint_here(part, unit) for part in parts])
         futures = self.workers.paint(parts)

@@ -52,7 +52,7 @@ def _probe(entry: Property) -> tuple[bool, bool]:
             return False, False
         try:
             return True, entry.measure(pixels.requires_grad_()).requires_grad
-        except Exception:  # such as a measure that asks for NumPy
+        except Exception:  # a user's measure may raise anything here, such as the error of a library that wants NumPy
             return True, False
 
 

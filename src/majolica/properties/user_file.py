@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from majolica.errors import UserError
+from majolica.properties.file_name import check_property_file
 from majolica.properties.property import Property
-from majolica.properties.registry import add_property, known_properties
+from majolica.properties.registry import add_property
 
 
 def load_property_file(path: Path) -> str:
@@ -24,15 +25,7 @@ def load_property_file(path: Path) -> str:
     four pictures. Raises UserError for a file that cannot be run, that defines no property, or whose
     measure does not give one number for each picture.
     """
-    name = path.stem
-    if str(path) in known_properties():
-        raise UserError(f"{path} is built in, and no file is needed for it: leave it out")
-    if not path.is_file():
-        raise UserError(f"{path} is not there: name a Python file that defines PROPERTY")
-    if path.suffix != ".py" or not name.isidentifier():
-        raise UserError(f"{path} cannot name a property: use letters, digits and underscores, as in warmth.py")
-    if name in known_properties():
-        raise UserError(f"{path} has the name of a property that is built in: rename it")
+    name = check_property_file(path)
     entry = _run(path)
     _try_measure(path, entry)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -73,9 +66,14 @@ def _try_measure(path: Path, entry: Property) -> None:
         found = entry.measure(images_B3HW)
     except Exception as error:
         raise UserError(f"{path}: measure fails on four pictures of 32 px ({_say(error)}); mend it") from error
-    if not isinstance(found, Tensor) or found.shape != (4,) or not found.is_floating_point():
+    if not isinstance(found, Tensor) or found.shape != (4,):
         shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
         raise UserError(f"{path}: measure gives {shape} for four pictures; it has to give four floating-point numbers")
+    if not found.is_floating_point():
+        kind = str(found.dtype).removeprefix("torch.")
+        raise UserError(
+            f"{path}: measure gives numbers of the type {kind}; it has to give floating-point numbers, such as float32"
+        )
 
 
 def _say(error: BaseException) -> str:

@@ -93,13 +93,24 @@ def fit_to_pictures(config: RunConfig) -> tuple[RunConfig, list[str]]:
         with shards:
             pictures += len(shards)
     fitted = fit_schedule(config, pictures)
+    return fitted, [f"fitted to {counted(pictures, 'picture')}: {_describe_schedule(fitted, pictures)}"]
+
+
+def _describe_schedule(fitted: RunConfig, pictures: int) -> str:
+    """Describe what was fitted; the number of steps is left out if minutes or another run decide it."""
     train, optim = fitted.train, fitted.optim
-    seen = train.steps * rows_of_step(train) / max(1, pictures)
-    return fitted, [
-        f"fitted to {counted(pictures, 'picture')}: --train.steps {train.steps}, each with"
-        f" {counted(rows_of_step(train), 'row')}, so that each picture is seen about"
-        f" {counted(round(seen), 'time')}; --optim.warmup {optim.warmup}, --optim.ema {optim.ema:.5g}"
-    ]
+    rows = counted(rows_of_step(train), "row")
+    others = f"--optim.warmup {optim.warmup}, --optim.ema {optim.ema:.5g}"
+    if train.schedule_from:
+        return f"steps of {rows}, as many as --train.schedule-from {train.schedule_from} has; {others}"
+    if train.minutes:
+        minutes = f"{train.minutes:g} {plural(train.minutes, 'minute')}"
+        return f"steps of {rows}, as many as fit into {minutes} (--train.minutes); {others}"
+    seen = round(train.steps * rows_of_step(train) / max(1, pictures))
+    return (
+        f"--train.steps {train.steps}, each with {rows}, so that each picture is seen about {counted(seen, 'time')};"
+        f" {others}"
+    )
 
 
 def check_settled(config: RunConfig) -> RunConfig:

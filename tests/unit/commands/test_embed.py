@@ -45,3 +45,23 @@ def test_embed_leaves_out_what_cannot_be_read(capsys: pytest.CaptureFixture[str]
     assert cli.main(["embed", "in/a.png", "in/none.png"]) == 2
     assert "none of the 2 pictures could be read" in capsys.readouterr().err
     assert not Path("embeddings.npz").exists()
+
+
+def test_texts_are_written_beside_a_picture_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    """One picture or several: the texts can be embedded all the same."""
+    Path("bad.png").write_text("no picture")
+    for pictures, told in ((["bad.png"], "1 of 1 picture"), (["bad.png", "none.png"], "2 of 2 pictures")):
+        assert cli.main(["embed", *pictures, "--texts", "a", "b"]) == 2
+        err = capsys.readouterr().err
+        assert "cannot read the picture bad.png" in err and f"{told} could not be read, as said above" in err
+        with np.load("embeddings.npz") as file:
+            assert file["texts"].tolist() == ["a", "b"] and file["text_embeddings"].shape == (2, 3)
+            assert file["images"].tolist() == [] and "image_embeddings" not in file
+        Path("embeddings.npz").unlink()
+
+
+def test_a_single_picture_that_cannot_be_read_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.png").write_text("no picture")
+    assert cli.main(["embed", "bad.png"]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "cannot read the picture bad.png" in err and not Path("embeddings.npz").exists()

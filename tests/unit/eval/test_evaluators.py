@@ -20,6 +20,7 @@ from majolica.eval.evaluators.gallery import Gallery
 from majolica.eval.evaluators.likeness import Likeness
 from majolica.eval.evaluators.zero_shot import ZeroShot, attribute_answers
 from majolica.eval.labelled.embed import embed_classes
+from majolica.eval.painters import Painters, Workload
 from majolica.eval.paintings import Paintings
 from majolica.eval.protocol import EvalData, Figure, Split, Table, share_error
 from majolica.sampling.request import PaintRequest
@@ -220,3 +221,10 @@ def test_detail_compares_a_larger_picture_with_its_base_and_with_real_ones(data:
     perfect = Detail(8, 2, 4, pictures=5)(painter, known)
     assert 0.5 < perfect.metrics["power_in_octave_1"] < 2 and perfect.metrics["base_difference"] > 10
     assert len(perfect.parts) == 2
+
+
+def test_what_is_painted_at_several_sizes_costs_what_was_counted(pipeline: Any, data: EvalData) -> None:
+    for gallery in (Gallery(8, 16), Gallery(8, 16, pictures=3, prompts=9, scales=(1, 2))):
+        tally = Workload(0, lambda done, total: None)
+        gallery(Painters(pipeline(), 8, None, tally), data)
+        assert tally.painted == pytest.approx(gallery.count_paintings(data))

@@ -21,6 +21,7 @@ from majolica.eval.judge import judge as judge_module
 from majolica.eval.judge.judge import Judge, train_judge
 from majolica.eval.judge.spec import JudgeSpec
 from majolica.eval.painters import Painters, Workload, cut_parts
+from majolica.eval.painting_cost import painting_cost
 from majolica.eval.workers import Workers, open_workers
 from majolica.models.majolica import Majolica
 from majolica.properties.quantiles import save_quantiles
@@ -68,13 +69,21 @@ def test_parts_are_small_enough_for_all_and_no_larger_than_the_batch() -> None:
 def test_painting_in_parts_counts_and_changes_nothing(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PART", 4)
     told: list[tuple[int, int]] = []
-    tally = Workload(9 + 9 * 4, lambda done, total: told.append((done, total)))
+    tally = Workload(9 + 9 * painting_cost(32, 16), lambda done, total: told.append((done, total)))
     trained = Pipeline.load(run)
     painters = Painters(trained, 16, None, tally)
     for size in (None, 32):
         assert (paint(painters, size) - paint(trained, size)).abs().max() <= 1
-    whole = 45 + module.JUDGE
-    assert told == [(done + module.JUDGE, whole) for done in (4, 8, 9, 25, 41, 45)]
+    whole = 19 + module.JUDGE
+    assert told == [(done + module.JUDGE, whole) for done in (4, 8, 9, 14, 18, 19)]
+
+
+def test_details_of_larger_pictures_cost_a_share_of_the_base_picture() -> None:
+    assert painting_cost(None, 256) == painting_cost(256, 256) == painting_cost("256x256", 256) == 1
+    assert painting_cost(512, 256) == pytest.approx(1.14, abs=0.01)
+    assert painting_cost(1024, 256) == painting_cost((1024, 1024), 256) == pytest.approx(1.29, abs=0.01)
+    assert painting_cost("320x224", 256) == pytest.approx(1.09, abs=0.01), "a base picture of other proportions"
+    assert painting_cost("640x448", 256) == pytest.approx(1.15, abs=0.01)
 
 
 def test_processes_paint_the_same_and_know_the_same_judge(

@@ -170,18 +170,7 @@ def test_commands_without_any_caption_have_words_to_replace(tmp_path: Path) -> N
     assert commands["Name a picture"].endswith("--labels LABEL ANOTHER")
 
 
-def test_data_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no names\.json"):
-        facts.data_folder(RunConfig(data=DataConfig(shards=str(tmp_path / "train"))))
-    (tmp_path / "names.json").write_text("[oops")
-    with pytest.raises(UserError, match=r"cannot read .*names\.json"):
-        facts.load_data(tmp_path, 8)
+def test_a_summary_that_is_no_object(tmp_path: Path) -> None:
     (tmp_path / "summary.json").write_text("[1]")
     with pytest.raises(UserError, match="an object was expected"):
         facts.read_json(tmp_path / "summary.json")
-
-
-def test_splits_left_out_are_empty(tmp_path: Path) -> None:
-    (tmp_path / "names.json").write_text('["fox"]')
-    data = facts.load_data(tmp_path, 8)
-    assert (data.names, len(data.heldout), len(data.combinations)) == (("fox",), 0, 0)

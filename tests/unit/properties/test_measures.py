@@ -9,7 +9,14 @@ from majolica.data.drawings.make import plan_drawings
 from majolica.errors import UserError
 from majolica.models.pooling import pool
 from majolica.properties.pixels import edge_strength, luma
-from majolica.properties.registry import choose_measured, find_property, known_properties, measure_all, measure_property
+from majolica.properties.registry import (
+    choose_measured,
+    find_property,
+    is_smooth,
+    known_properties,
+    measure_all,
+    measure_property,
+)
 
 GREY = torch.full((2, 3, 8, 8), 0.3)
 MEASURED = choose_measured(known_properties())
@@ -18,6 +25,13 @@ NOISE = torch.rand(3, 3, 16, 24, dtype=torch.float64, generator=torch.Generator(
 
 def plain(*colour: float) -> Tensor:
     return torch.tensor(colour, dtype=torch.float32).view(1, 3, 1, 1).expand(1, 3, 8, 8)
+
+
+def test_all_but_the_subject_can_be_differentiated() -> None:
+    """One that raises while it is differentiated would only be followed no longer, and no test of gradients would miss
+    it."""
+    subject = {"subject_scale", "subject_x", "subject_y"}
+    assert {name for name in MEASURED if not is_smooth(name)} == subject
 
 
 def test_grey_has_its_brightness_and_nothing_else() -> None:

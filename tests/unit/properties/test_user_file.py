@@ -62,6 +62,8 @@ def test_numbers_in_double_precision_are_followed_beside_others(tmp_path: Path) 
         (WARMTH.replace("return images", "return no_such"), r"measure fails on four pictures of 32 px \(NameError"),
         (WARMTH.replace("return ", "return (").replace(", 2))\n\n", ", 2))).argmax()\n\n"), r"measure gives \(\) for"),
         (WARMTH.replace("return ", "return 1 or "), "measure gives int for four pictures"),
+        (WARMTH.replace("return ", "return 1j * "), "measure gives numbers of the type complex64; it has to give flo"),
+        (WARMTH.replace("return ", "return 0 > "), "measure gives numbers of the type bool; it has to give floating-"),
     ],
 )
 def test_what_is_wrong_with_it_is_one_line(tmp_path: Path, content: str, message: str) -> None:
@@ -84,3 +86,9 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         load_property_file(tmp_path / "warmth.py")
     with pytest.raises(UserError, match=r"^brightness is built in, and no file is needed for it: leave it out$"):
         load_property_file(Path("brightness"))
+
+
+def test_a_folder_in_its_place(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"warmth is a folder: name the Python file that defines PROPERTY$"):
+        (tmp_path / "warmth").mkdir()
+        load_property_file(tmp_path / "warmth")

@@ -176,10 +176,10 @@ def test_the_last_step_begins_where_training_went_to(pipeline: Pipeline, monkeyp
 
     monkeypatch.setattr(pipeline.model, "perceive", watch)
     far = time_quantile(0.99, pipeline.config.loss)
-    pipeline.paint("a fox", steps=8, solver="euler")
+    pipeline.paint("a fox", steps=8, solver="euler", churn=0)
     assert asked == pytest.approx([i / 7 * far for i in range(8)])
     asked.clear()
-    pipeline.paint("a fox", steps=8, solver="euler", last_time=1)
+    pipeline.paint("a fox", steps=8, solver="euler", last_time=1, churn=0)
     assert asked == pytest.approx([i / 8 for i in range(8)])
 
 

@@ -119,3 +119,23 @@ def test_steps_are_fitted_to_the_pictures_of_all_sources(tmp_path: Path, capsys:
     assert line in capsys.readouterr().err
     assert load_config(tmp_path / "run" / "config.yaml").train.steps == 1_000
     assert fit_to_pictures(fitted) == (fitted, [])
+
+
+@pytest.mark.parametrize(
+    ("decides", "told"),
+    [
+        ({"minutes": 5.0}, "steps of 16 rows, as many as fit into 5 minutes (--train.minutes); --optim.warmup"),
+        ({"minutes": 1.0}, "as many as fit into 1 minute (--train.minutes)"),
+        ({"schedule_from": "runs/done"}, "steps of 16 rows, as many as --train.schedule-from runs/done has; --optim."),
+    ],
+)
+def test_steps_that_something_else_decides_are_not_said_to_be_fitted(
+    tmp_path: Path, decides: dict[str, object], told: str
+) -> None:
+    """The pictures still decide the rows of a step, the warm-up and the averaging."""
+    write_shards(tmp_path / "a", (Record(b"p", "jpg", f"a fox {i}", {}) for i in range(30)), per_shard=30)
+    config = changed(tiny_run(tmp_path), steps=0, **decides)
+    config = dataclasses.replace(config, data=DataConfig(shards=str(tmp_path / "a")))
+    [line] = fit_to_pictures(config)[1]
+    assert line.startswith("fitted to 30 pictures: ") and told in line
+    assert "--train.steps" not in line and "is seen" not in line

@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from majolica import __version__
-from majolica.data.pictures.encode import encode
 from majolica.errors import Notice
 from majolica.eval.brush import Brush
 from majolica.eval.distances.describe import describe_pictures
@@ -26,7 +24,7 @@ from majolica.eval.protocol import PipelineLike
 from majolica.eval.records import describe_code
 from majolica.features.extractor import Extractor
 from majolica.features.resize import REFERENCE, prepare_reference
-from majolica.files import whole_file, write_atomic
+from majolica.files import write_atomic
 
 SHOWN = 24
 """Pictures from the beginning of the list that are kept for the report."""
@@ -58,10 +56,6 @@ class ChunkPainter:
     """Side in pixels of the pictures that are described."""
     cache: Path | None = None
     """Folder of the features of painted chunks; nothing is kept if it is None."""
-    folder: Path | None = None
-    """Folder for the painted pictures as PNG files, in the size in which they are painted."""
-    marks: Sequence[object] = ()
-    """What ends the names of these files, for each caption."""
     chunk: int = 250
 
     def facts(self) -> dict[str, Any]:
@@ -104,8 +98,6 @@ class ChunkPainter:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Notice)  # nobody who evaluates wrote the captions
             images_B3HW = brush.paint(pipeline, texts, self.size)
-        if self.folder is not None:
-            _write_pictures(images_B3HW, self._files(start))
         squares_B3SS = torch.stack(
             [prepare_reference(image.permute(1, 2, 0).contiguous().numpy(), self.side) for image in images_B3HW]
         )
@@ -120,7 +112,7 @@ class ChunkPainter:
 
     def _load(self, start: int) -> PaintedChunks | None:
         """Return what an earlier call found, if it is whole and was written with the same key."""
-        if self.cache is None or not all(path.is_file() for path in self._files(start)):
+        if self.cache is None:
             return None
         return _load_chunk(self._path(self.cache, start), self._key(start), len(self._rows(start)))
 
@@ -140,20 +132,6 @@ class ChunkPainter:
     def _path(self, cache: Path, start: int) -> Path:
         mark = hashlib.sha256(json.dumps(self._key(start), sort_keys=True).encode()).hexdigest()
         return cache / f"painted-{start:06d}-{mark[:24]}.safetensors"
-
-    def _files(self, start: int) -> list[Path]:
-        """Return the paths of the PNG files of a chunk; none if no pictures are to be written."""
-        if self.folder is None:
-            return []
-        marks = self.marks[start : start + self.chunk]
-        return [self.folder / f"{start + i:06d}-{mark}.png" for i, mark in enumerate(marks)]
-
-
-def _write_pictures(images_B3HW: Tensor, paths: Sequence[Path]) -> None:
-    for image_3HW, path in zip(images_B3HW, paths, strict=True):
-        picture = Image.fromarray(image_3HW.permute(1, 2, 0).contiguous().numpy())
-        with whole_file(path, flush=False) as file:
-            file.write(encode(picture, "png", quality=100))
 
 
 def _save_chunk(path: Path, painted: PaintedChunks, key: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from majolica.eval.distances.describe import ExtractorSource, choose_extractor
 from majolica.eval.distances.image_text import mean_with_interval
 from majolica.eval.distances.measures import Distances, DistanceSettings, measure_distances
 from majolica.eval.distances.table import distance_table
+from majolica.eval.painting_cost import painting_cost
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result
 from majolica.features.extractor import Extractor
@@ -46,8 +47,6 @@ class CocoDistance:
     size: int | None = None
     """Side in pixels of the painted pictures; by default the base resolution."""
     brush: Brush = field(default_factory=Brush)
-    pictures: Path | None = None
-    """Folder for the painted pictures as PNG files."""
     settings: DistanceSettings = field(default_factory=DistanceSettings)
     progress: ReportProgress = ignore_progress
     """Hears how many real pictures are described, and of how many."""
@@ -58,7 +57,7 @@ class CocoDistance:
         """Return how much it still has to paint, counted in pictures of the base resolution."""
         known = isinstance(self.extractor, Extractor)
         count = self._painter(self.extractor).count_missing() if known else len(self.plan.prompts.captions)  # type: ignore[arg-type]
-        return count * (self._size() / self.resolution) ** 2
+        return count * painting_cost(self._size(), self.resolution)
 
     def explain_lack(self, data: EvalData) -> str:
         """Return "", because COCO was checked when it was read."""
@@ -95,8 +94,6 @@ class CocoDistance:
             self._size(),
             SIDE,
             self.cache,
-            self.pictures,
-            [caption.id for caption in self.plan.prompts.captions],
             self.chunk,
         )
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from majolica.errors import Notice
 from majolica.eval.brush import Brush
 from majolica.eval.detail import octave_ratios, seam_index
+from majolica.eval.painting_cost import painting_cost
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result, Table
 from majolica.html.figures import FigurePicture, picture_rows
@@ -33,7 +34,9 @@ class Detail:
 
     def count_paintings(self, data: EvalData) -> float:
         """Return how much it paints, counted in pictures of the base resolution."""
-        return min(self.pictures, len(data.prompts())) * (self.scale**2 + 1)
+        return min(self.pictures, len(data.prompts())) * (
+            1 + painting_cost(self.resolution * self.scale, self.resolution)
+        )
 
     def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""

@@ -21,6 +21,7 @@ from majolica.eval.distances.measures import Distances, DistanceSettings, descri
 from majolica.eval.distances.patches import measure_patches
 from majolica.eval.distances.real_pictures import Described, describe_source
 from majolica.eval.distances.table import distance_table
+from majolica.eval.painting_cost import painting_cost
 from majolica.eval.protocol import EvalData, PipelineLike, Result, Split
 from majolica.features.extractor import Extractor
 from majolica.metrics.moments import Moments
@@ -60,7 +61,7 @@ class OwnDistances:
     def count_paintings(self, data: EvalData) -> float:
         """Return how much it paints, counted in pictures of the base resolution."""
         whole = self.pictures if self._reads_captions() else min(self.pictures, len(data.reference_split()))
-        return whole + len(self._large(data)) * (self.largest / self.resolution) ** 2
+        return whole + len(self._large(data)) * painting_cost(self.largest, self.resolution)
 
     def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""

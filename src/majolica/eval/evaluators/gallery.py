@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from majolica.errors import Notice
 from majolica.eval.brush import Brush
+from majolica.eval.painting_cost import painting_cost
 from majolica.eval.pictures import figure_picture
 from majolica.eval.protocol import EvalData, Figure, PipelineLike, Result
 from majolica.html.figures import FigurePicture, picture_grid, picture_rows
@@ -31,7 +32,9 @@ class Gallery:
 
     def count_paintings(self, data: EvalData) -> float:
         """Return how much it paints, counted in pictures of the base resolution."""
-        return len(_choose_captions(data, self.pictures)) + self.prompts * sum(scale**2 for scale in self.scales)
+        chosen = len(_choose_captions(data, self.pictures))
+        sizes = [self.resolution * scale for scale in self.scales]
+        return chosen + min(self.prompts, chosen) * sum(painting_cost(size, self.resolution) for size in sizes)
 
     def explain_lack(self, data: EvalData) -> str:
         """Return what it needs and the data lack."""

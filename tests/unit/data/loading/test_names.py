@@ -6,18 +6,26 @@ from pathlib import Path
 
 import pytest
 
+from majolica.config.data import DataConfig
+from majolica.config.run import RunConfig
 from majolica.data.loading.names import read_names
 from majolica.errors import UserError
-from majolica.eval.facts import load_data
+from majolica.eval.run_data import load_run_data
 from majolica.train.watch.heldout import read_names_beside
 
 
 @pytest.mark.parametrize("text", ["", "not json", '"fox"', '{"fox": 1}', "7", "[1, 2]", "\udcff"])
 def test_what_is_no_list_of_names_is_one_clear_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "names.json").write_bytes(text.encode("utf-8", "surrogateescape"))
-    for read in (read_names, lambda home: load_data(home, 8), lambda home: read_names_beside(str(home / "heldout"))):
+    config = RunConfig(data=DataConfig(shards=str(tmp_path / "train")))
+    beside = str(tmp_path / "heldout")
+    for read in (
+        lambda: read_names(tmp_path),
+        lambda: load_run_data(config),
+        lambda: read_names_beside(beside),
+    ):
         with pytest.raises(UserError, match=r"cannot read .*names\.json"):
-            read(tmp_path)
+            read()
 
 
 def test_names_keep_their_order(tmp_path: Path) -> None:

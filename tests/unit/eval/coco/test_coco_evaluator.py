@@ -200,19 +200,6 @@ def test_a_damaged_chunk_is_painted_anew(evaluator: CocoDistance, painter: Make,
     assert anew.painted == 4
 
 
-def test_pictures_are_saved_on_request(evaluator: CocoDistance, painter: Make, data: EvalData, tmp_path: Path) -> None:
-    evaluator(painter(), data)
-    saving = replace(evaluator, pictures=tmp_path / "png")
-    saving(painter(), data)  # although the features are known already
-    caption = evaluator.plan.prompts.captions[3]
-    painted_3HW = evaluator.brush.paint(painter(), evaluator.plan.prompts.texts, 8)[3]
-    saved = decode((tmp_path / "png" / f"000003-{caption.id}.png").read_bytes()).image
-    assert torch.equal(torch.from_numpy(saved).permute(2, 0, 1), painted_3HW)
-    assert len(list((tmp_path / "png").iterdir())) == 10
-    idle = painter(patience=0)
-    saving(idle, data)
-
-
 def test_a_proxy_is_never_called_fid(evaluator: CocoDistance, painter: Make, extractor: Make, data: EvalData) -> None:
     small = replace(evaluator, extractor=extractor("inception", canonical=True))(painter(), data)
     assert "10 captions of the published 30,000 are painted" in small.note
