@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from yarl import URL
 
 from majolica.config.fetch import WebConfig
 from majolica.data.fetch.status import Failure
@@ -77,9 +76,7 @@ def test_hosts() -> None:
 
 
 def test_brackets_in_the_wrong_place_are_a_bad_url() -> None:
-    with pytest.raises(IndexError):
-        URL("https://[::1]{]@")  # otherwise `parse_url` need not expect it
-    with pytest.raises(ValueError, match="is no URL"):
-        parse_url("https://[::1]{]@")
-    with pytest.raises(Failure, match="is no URL"):
+    with pytest.raises(ValueError):
+        parse_url("https://[::1]{]@")  # yarl itself raised IndexError here
+    with pytest.raises(Failure):
         first_url("https://[::1]{]@", WebConfig())
