@@ -128,7 +128,7 @@ class DomainRule:
     """Text files that list domains, one on each line."""
     opt_out_files: tuple[str, ...] = ()
     """Lists of URLs and domains whose owners object to the use: text files with one on each line, or parquet files with
-    a column url or domain."""
+    a column url or domain. A URL covers every spelling for which fetching would ask for the same thing."""
     cap: Annotated[int, at_least(0)] = 0
     """The most rows of one domain; the first by the documented hash stay. 0 is no limit."""
     cap_by: Literal["host", "site"] = "site"

@@ -9,6 +9,7 @@ from yarl import URL
 from majolica.config.fetch import WebConfig
 from majolica.data.fetch import status
 from majolica.data.fetch.status import Failure
+from majolica.data.urls import parse_url
 
 LONGEST = 8000
 """The most characters of a URL; servers refuse longer ones (RFC 9110 asks for at least 8,000 octets)."""
@@ -39,8 +40,8 @@ def _parse(text: str) -> URL:
     if not text.isprintable():
         raise Failure(status.BAD_URL, "holds control characters")
     try:
-        return URL(text)
-    except (ValueError, TypeError) as error:  # a port that is no number, a host that is no name
+        return parse_url(text)
+    except ValueError as error:  # a port that is no number, a host that is no name
         raise Failure(status.BAD_URL, _line(error)) from None
 
 

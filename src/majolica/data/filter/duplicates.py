@@ -11,6 +11,7 @@ from typing import Any
 from majolica.data.filter.columns import CANONICAL
 from majolica.data.filter.database import copy_to, fetch_scalar, open_database, table_sql
 from majolica.data.filter.lists import OPTED_URLS
+from majolica.data.filter.opted import select_opted
 from majolica.data.filter.order import range_sql
 from majolica.data.filter.rules import find_reason
 from majolica.data.filter.work import Job, run_once
@@ -42,10 +43,8 @@ def _drop_repeated_urls(job: Job, bucket: int, beside: Path) -> dict[str, Any]:
     with open_database(job.config, job.work, f"cannot look for repeated URLs in bucket {bucket}") as connection:
         connection.execute("CREATE TEMP TABLE gone (uid UBIGINT)")
         connection.execute(f"CREATE TEMP TABLE rows AS SELECT h, g, uid FROM {scanned}")
-        opted = job.path("lists", OPTED_URLS)
-        if opted.exists():
-            listed = f"(SELECT h, g FROM {table_sql([opted])} WHERE {job.mine(bucket)})"
-            connection.execute(f"INSERT INTO gone SELECT uid FROM rows SEMI JOIN {listed} USING (h, g)")
+        if job.path("lists", OPTED_URLS).exists():
+            connection.execute(f"INSERT INTO gone {select_opted(job, bucket, 'rows')}")
             number = find_reason(job.config, "opt_out", "URL opted out")
             reasons[str(number)] = fetch_scalar(connection, "SELECT count(*) FROM gone")
         if job.config.dedup.url:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 from majolica.data.filter.database import table_sql
+from majolica.data.filter.spelling import host_key_sql
 
-# The part of a URL between the scheme and the path, without user, port and capitals. A regular
+# The part of a URL between the scheme and the path as it is written, without user and port. A regular
 # expression would take four times as long.
 HOST = (
     "rtrim(split_part(split_part(split_part(split_part(split_part("
-    "lower(url), '/', 3), '?', 1), '#', 1), '@', -1), ':', 1), '.')"
+    "url, '/', 3), '?', 1), '#', 1), '@', -1), ':', 1), '.')"
 )
 
 # Second-level names under which countries register, such as co.uk and com.au. This is a heuristic
@@ -22,9 +23,9 @@ SECOND = ("ac", "co", "com", "edu", "gob", "gov", "ne", "net", "or", "org")
 def group_sql(by: Literal["host", "site"]) -> str:
     """SQL for what a cap counts, over the column `host`.
 
-    A leading www. never counts, and of an address in digits all four parts do.
+    Capitals and a leading www. never count, and of an address in digits all four parts do.
     """
-    bare = "regexp_replace(host, '^www[.]', '')"
+    bare = "regexp_replace(lower(host), '^www[.]', '')"
     if by == "host":
         return bare
     parts = f"string_split({bare}, '.')"
@@ -38,11 +39,12 @@ def group_sql(by: Literal["host", "site"]) -> str:
 def select_covered(hosts: str, table: Path) -> str:
     """SQL for the hosts of the table `hosts` that a list covers.
 
-    The table at `table` lists domains; a host is covered if it is one of them, or lies below one.
+    The table at `table` lists domains by their keys; a host is covered if it is one of them, or lies below one,
+    however it is written.
     """
     suffixes = "list_transform(range(1, len(parts) + 1), lambda i: array_to_string(parts[i:], '.'))"
     return (
         f"SELECT DISTINCT host FROM (SELECT host, unnest({suffixes}) AS domain FROM "
-        f"(SELECT host, string_split(host, '.') AS parts FROM {hosts} WHERE host IS NOT NULL)) "
+        f"(SELECT host, string_split({host_key_sql('host')}, '.') AS parts FROM {hosts} WHERE host IS NOT NULL)) "
         f"SEMI JOIN {table_sql([table])} USING (domain)"
     )

@@ -20,6 +20,7 @@ from majolica.data.filter.database import (
     quote_sql,
 )
 from majolica.data.filter.order import HIGH, LOW, digest_sql
+from majolica.data.filter.spelling import add_keys, host_key_sql, strip_sql, url_key_sql
 from majolica.data.filter.storage import attach, find_inputs, open_file
 from majolica.data.filter.work import Job, run_once
 from majolica.errors import UserError
@@ -39,20 +40,23 @@ _NO_DOMAIN = re.compile(r"[\s/:?#@]")
 PARQUET = (".parquet", ".parq")
 
 
-def make_lists(job: Job) -> None:
-    """Write the tables that the configuration asks for."""
+def make_lists(job: Job) -> bool:
+    """Write the tables that the configuration asks for, and return whether any URL opted out."""
     domain = job.config.rules.domain
     blocked = [_check_domain(entry, "--rules.domain.blocked") for entry in domain.blocked]
     blocked += [_check_domain(line, path) for path in domain.blocked_files for line in _lines(path)]
     if blocked:
         run_once(job, "lists", BLOCKED, lambda beside: _write(job, _DOMAINS, blocked, [], beside))
-    if domain.opt_out_files:
-        tables = [path for path in domain.opt_out_files if path.endswith(PARQUET)]
-        texts = [path for path in domain.opt_out_files if path not in tables]
-        lines = [line if "://" in line else _check_domain(line, path) for path in texts for line in _lines(path)]
-        run_once(job, "lists", OPTED_DOMAINS, lambda beside: _write(job, _DOMAINS, lines, tables, beside))
-        urls = _URLS.format(digest=digest_sql("entry", job.config.sample.seed), high=HIGH, low=LOW)
-        run_once(job, "lists", OPTED_URLS, lambda beside: _write(job, urls, lines, tables, beside))
+    if not domain.opt_out_files:
+        return False
+    tables = [path for path in domain.opt_out_files if path.endswith(PARQUET)]
+    texts = [path for path in domain.opt_out_files if path not in tables]
+    lines = [line if "://" in line else _check_domain(line, path) for path in texts for line in _lines(path)]
+    run_once(job, "lists", OPTED_DOMAINS, lambda beside: _write(job, _DOMAINS, lines, tables, beside))
+    digest = digest_sql(f"({url_key_sql('entry')})", job.config.sample.seed)
+    urls = f"SELECT {HIGH}, {LOW} FROM (SELECT {digest} AS digest FROM entries WHERE {_IS_URL}) ORDER BY h, g"
+    counts = run_once(job, "lists", OPTED_URLS, lambda beside: _write(job, urls, lines, tables, beside))
+    return bool(counts["listed"])
 
 
 def identify_lists(config_files: Sequence[str]) -> list[list[str]]:
@@ -70,15 +74,13 @@ def identify_lists(config_files: Sequence[str]) -> list[list[str]]:
     return out
 
 
-# The entries *.example.org, www.example.org and example.org. stand for example.org; an entry with a
-# scheme is a URL.
-_DOMAINS = """
+_IS_URL = "contains(entry, '://')"
+# The entries *.example.org, www.example.org and example.org. stand for example.org.
+_DOMAINS = f"""
     SELECT DISTINCT domain FROM (
-        SELECT rtrim(ltrim(regexp_replace(lower(entry), '^([*][.])?(www[.])?', ''), '.'), '.') AS domain
-        FROM entries WHERE NOT contains(entry, '://'))
+        SELECT regexp_replace({host_key_sql("host")}, '^www[.]+', '') AS domain
+        FROM (SELECT regexp_replace(entry, '^([*]?[.]+)?', '') AS host FROM entries WHERE NOT {_IS_URL}))
     WHERE domain <> '' ORDER BY domain"""
-_URLS = """
-    SELECT {high}, {low} FROM (SELECT {digest} AS digest FROM entries WHERE contains(entry, '://')) ORDER BY h, g"""
 
 
 def _write(job: Job, query: str, lines: Sequence[str], tables: Sequence[str], beside: Path) -> dict[str, Any]:
@@ -87,16 +89,17 @@ def _write(job: Job, query: str, lines: Sequence[str], tables: Sequence[str], be
     with open_database(job.config, job.work, "cannot use the block and opt-out lists") as connection:
         connection.register("lines", pa.table({"entry": pa.array(lines, pa.string())}))
         parts = ["SELECT entry FROM lines", *(part for path in tables for part in _columns(connection, path))]
-        connection.execute(f"CREATE TEMP VIEW entries AS {' UNION ALL '.join(parts)}")
+        every = " UNION ALL ".join(parts)
+        connection.execute(f"CREATE TEMP VIEW entries AS SELECT {strip_sql('entry')} AS entry FROM ({every})")
+        add_keys(connection)
         if query == _DOMAINS:
             _warn_of_strangers(connection)
-        connection.execute(f"COPY ({query}) {copy_to(beside, row_group=20_480)}")
-        return {"entries": fetch_scalar(connection, "SELECT count(*) FROM entries")}
+        return {"listed": fetch_scalar(connection, f"COPY ({query}) {copy_to(beside, row_group=20_480)}")}
 
 
 def _warn_of_strangers(connection: DuckDBPyConnection) -> None:
     """Warn of entries that are neither URLs nor domains. They come from tables, because lines of text are checked."""
-    strange = f"NOT contains(entry, '://') AND regexp_matches(entry, {quote_sql(_NO_DOMAIN.pattern)})"
+    strange = f"NOT {_IS_URL} AND regexp_matches(entry, {quote_sql(_NO_DOMAIN.pattern)})"
     ((number, example),) = connection.execute(f"SELECT count(*), min(entry) FROM entries WHERE {strange}").fetchall()
     if number:
         log.warning(
@@ -129,7 +132,9 @@ def _columns(connection: DuckDBPyConnection, path: str) -> list[str]:
 
 
 def _check_domain(entry: str, where: str) -> str:
-    """Return `entry`. Raises UserError if it cannot be a domain, because it would match nothing without a word."""
+    """Return `entry` without the blanks around it. Raises UserError if it cannot be a domain, because it would match
+    nothing without a word."""
+    entry = entry.strip()
     if _NO_DOMAIN.search(entry):
         raise UserError(
             f"{where}: {entry[:80]!r} is no domain and would match nothing: give domains such as example.org, without"

@@ -14,6 +14,7 @@ from majolica.data.filter.mend import MendedPiece
 from majolica.data.filter.order import HIGH, LOW, digest_sql, share_limit
 from majolica.data.filter.plan import Piece, RowStretch
 from majolica.data.filter.rules import CHARS, find_reason, list_reasons, reason_sql
+from majolica.data.filter.spelling import add_keys
 from majolica.data.filter.storage import attach
 from majolica.data.filter.work import Job, run_once
 
@@ -119,13 +120,17 @@ def _counts(connection: DuckDBPyConnection, job: Job, mended: list[MendedPiece])
 
 def _lists(connection: DuckDBPyConnection, job: Job, counts: dict[str, Any]) -> None:
     """Give a reason to the rows of domains that are listed."""
-    for number, rule, why in ((BLOCKED, "blocked", ""), (OPTED_DOMAINS, "opt_out", "domain opted out")):
-        table = job.path("lists", number)
-        if table.exists():
-            reason = find_reason(job.config, rule, why)
-            covered = hosts.select_covered("(SELECT DISTINCT host FROM kept WHERE reason IS NULL)", table)
-            update = f"UPDATE kept SET reason = {reason} WHERE reason IS NULL AND host IN ({covered})"
-            counts["reasons"][reason] += connection.execute(update).fetchall()[0][0]
+    lists = ((BLOCKED, "blocked", ""), (OPTED_DOMAINS, "opt_out", "domain opted out"))
+    given = [
+        (job.path("lists", number), rule, why) for number, rule, why in lists if job.path("lists", number).exists()
+    ]
+    if given:
+        add_keys(connection)
+    for table, rule, why in given:
+        reason = find_reason(job.config, rule, why)
+        covered = hosts.select_covered("(SELECT DISTINCT host FROM kept WHERE reason IS NULL)", table)
+        update = f"UPDATE kept SET reason = {reason} WHERE reason IS NULL AND host IN ({covered})"
+        counts["reasons"][reason] += connection.execute(update).fetchall()[0][0]
 
 
 def _row_group(job: Job, stretch: RowStretch) -> int:

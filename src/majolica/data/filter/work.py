@@ -79,7 +79,10 @@ def fingerprint(config: FilterConfig, versions: list[list[Any]]) -> str:
     del decisive["engine"]
     for key in ("threads", "memory_mb"):
         del decisive["work"][key]
-    text = json.dumps([1, decisive, versions], sort_keys=True)
+    domain = config.rules.domain
+    listed = domain.blocked or domain.blocked_files or domain.opt_out_files
+    # Version 2 compares lists with URLs and hosts however they are written; without lists nothing is different.
+    text = json.dumps([2 if listed else 1, decisive, versions], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

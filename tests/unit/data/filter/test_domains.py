@@ -20,7 +20,7 @@ from majolica.errors import UserError
 @pytest.mark.parametrize(
     ("url", "host", "site"),
     [
-        ("https://I.Pinimg.com/a/b.jpg", "i.pinimg.com", "pinimg.com"),
+        ("https://I.Pinimg.com/a/b.jpg", "I.Pinimg.com", "pinimg.com"),
         ("http://www.example.org", "www.example.org", "example.org"),
         ("http://user:pw@h.example.org:8080/x?y@z", "h.example.org", "example.org"),
         ("http://a.b.co.uk/x", "a.b.co.uk", "b.co.uk"),
