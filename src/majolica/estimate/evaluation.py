@@ -9,8 +9,8 @@ from majolica.estimate.trace import Trace
 
 PAINTED = {
     **{"coco": 30_000, "distances": 256, "guidance": 1_536, "image-text": 256, "memorisation": 256},
-    **{"gallery": 100, "control-brief": 560, "control-deep": 2_880, "control-plain": 560, "control-weights": 800},
-    **{"control-held": 640, "detail": 320, "grounds": 256, "palettes": 80},
+    **{"gallery": 32, "control-brief": 560, "control-deep": 2_880, "control-plain": 560, "control-weights": 800},
+    **{"control-held": 640, "detail": 138, "grounds": 256, "palettes": 80},
 }
 """About how many pictures of the base resolution evaluators paint, if the options do not say; with ten properties."""
 READ = {"coco": 0, "zero-shot": 50_000}
