@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 ROW_GROUP = 122_880
+SORTED_ROW_GROUP = 20_480
+"""Of sorted tables that are read in ranges: DuckDB skips row groups by their statistics."""
 
 
 @contextmanager

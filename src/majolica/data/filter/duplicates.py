@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from majolica.data.filter.columns import CANONICAL
-from majolica.data.filter.database import copy_to, fetch_scalar, open_database, table_sql
+from majolica.data.filter.database import SORTED_ROW_GROUP, copy_to, fetch_scalar, open_database, table_sql
 from majolica.data.filter.lists import OPTED_URLS
-from majolica.data.filter.opted import select_opted
+from majolica.data.filter.opt_outs import select_opt_outs
 from majolica.data.filter.order import range_sql
 from majolica.data.filter.rules import find_reason
-from majolica.data.filter.work import Job, run_once
+from majolica.data.filter.work import Job, run_once, write_query
 
 URLS, KEYS, PICTURES, NEAR = "urls", "keys", "pictures", "near"
 PIXELS = "width::BIGINT * height"
@@ -44,7 +44,7 @@ def _drop_repeated_urls(job: Job, bucket: int, beside: Path) -> dict[str, Any]:
         connection.execute("CREATE TEMP TABLE gone (uid UBIGINT)")
         connection.execute(f"CREATE TEMP TABLE rows AS SELECT h, g, uid FROM {scanned}")
         if job.path("lists", OPTED_URLS).exists():
-            connection.execute(f"INSERT INTO gone {select_opted(job, bucket, 'rows')}")
+            connection.execute(f"INSERT INTO gone {select_opt_outs(job, bucket, 'rows')}")
             number = find_reason(job.config, "opt_out", "URL opted out")
             reasons[str(number)] = fetch_scalar(connection, "SELECT count(*) FROM gone")
         if job.config.dedup.url:
@@ -67,17 +67,12 @@ def _drop_repeated_urls(job: Job, bucket: int, beside: Path) -> dict[str, Any]:
 def write_keys(job: Job, bucket: int) -> dict[str, Any]:
     """Write the few columns on which the next steps work, in the order of the perceptual hash."""
 
-    def task(beside: Path) -> dict[str, Any]:
-        scanned = f"{table_sql(job.tables('scan'))} WHERE {job.mine(bucket)}"
-        with open_database(job.config, job.work, f"cannot read bucket {bucket}") as connection:
-            connection.execute(
-                f"COPY (SELECT h, g, uid, {PIXELS} AS pixels, phash, site FROM (SELECT * FROM {scanned}) "
-                f"ANTI JOIN {table_sql([job.path(URLS, bucket)])} USING (uid) ORDER BY phash, h, g) "
-                f"{copy_to(beside, row_group=20_480)}"
-            )
-        return {}
-
-    return run_once(job, KEYS, bucket, task)
+    scanned = f"{table_sql(job.tables('scan'))} WHERE {job.mine(bucket)}"
+    query = (
+        f"SELECT h, g, uid, {PIXELS} AS pixels, phash, site FROM (SELECT * FROM {scanned}) "
+        f"ANTI JOIN {table_sql([job.path(URLS, bucket)])} USING (uid) ORDER BY phash, h, g"
+    )
+    return write_query(job, KEYS, bucket, query, f"cannot read bucket {bucket}", SORTED_ROW_GROUP)
 
 
 def drop_repeated_pictures(job: Job, bucket: int) -> dict[str, Any]:
@@ -92,7 +87,7 @@ def drop_repeated_pictures(job: Job, bucket: int) -> dict[str, Any]:
         with open_database(job.config, job.work, f"cannot look for repeated pictures in bucket {bucket}") as connection:
             rows = connection.execute(
                 f"COPY (SELECT h, g, uid FROM (SELECT h, g, uid, {place} FROM {keyed}) WHERE place > 1 ORDER BY h, g) "
-                f"{copy_to(beside, row_group=20_480)}"
+                f"{copy_to(beside, SORTED_ROW_GROUP)}"
             ).fetchone()
         return {"reasons": {str(find_reason(job.config, "picture_repeated")): rows[0] if rows else 0}}
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from majolica.data.filter.columns import Column, text_sql
 from majolica.data.filter.database import (
+    SORTED_ROW_GROUP,
     copy_to,
     fetch_scalar,
     name_sql,
@@ -94,7 +95,7 @@ def _write(job: Job, query: str, lines: Sequence[str], tables: Sequence[str], be
         add_keys(connection)
         if query == _DOMAINS:
             _warn_of_strangers(connection)
-        return {"listed": fetch_scalar(connection, f"COPY ({query}) {copy_to(beside, row_group=20_480)}")}
+        return {"listed": fetch_scalar(connection, f"COPY ({query}) {copy_to(beside, SORTED_ROW_GROUP)}")}
 
 
 def _warn_of_strangers(connection: DuckDBPyConnection) -> None:

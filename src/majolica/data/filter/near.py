@@ -18,11 +18,11 @@ from math import comb
 from pathlib import Path
 from typing import Any
 
-from majolica.data.filter.database import copy_to, open_database, table_sql
+from majolica.data.filter.database import SORTED_ROW_GROUP, copy_to, open_database, table_sql
 from majolica.data.filter.duplicates import KEYS, NEAR, lost_pictures_sql
 from majolica.data.filter.order import range_sql
 from majolica.data.filter.rules import find_reason
-from majolica.data.filter.work import Job, run_once
+from majolica.data.filter.work import Job, run_once, write_query
 
 BANDS, PAIRS = "bands", "pairs"
 BITS = 64
@@ -58,18 +58,13 @@ def key_sql(blocks: tuple[tuple[int, int], ...]) -> str:
 def sort_by_blocks(job: Job, number: tuple[int, int], rows: int) -> dict[str, Any]:
     """Sort the rows of a bucket by the bits of a table; `number` is that of table and bucket."""
     table, bucket = number
-
-    def task(beside: Path) -> dict[str, Any]:
-        key = key_sql(choose_block_tables(job.config.dedup.distance, rows)[table])
-        with open_database(job.config, job.work, f"cannot sort the pictures of bucket {bucket}") as connection:
-            connection.execute(
-                f"COPY (SELECT {key} AS key, phash, pixels, h, g, uid FROM {table_sql([job.path(KEYS, bucket)])} "
-                f"ANTI JOIN ({lost_pictures_sql(job, bucket)}) USING (uid) WHERE phash IS NOT NULL ORDER BY key) "
-                f"{copy_to(beside, row_group=20_480)}"
-            )
-        return {}
-
-    return run_once(job, f"{BANDS}{table:03d}", bucket, task)
+    key = key_sql(choose_block_tables(job.config.dedup.distance, rows)[table])
+    query = (
+        f"SELECT {key} AS key, phash, pixels, h, g, uid FROM {table_sql([job.path(KEYS, bucket)])} "
+        f"ANTI JOIN ({lost_pictures_sql(job, bucket)}) USING (uid) WHERE phash IS NOT NULL ORDER BY key"
+    )
+    fault = f"cannot sort the pictures of bucket {bucket}"
+    return write_query(job, f"{BANDS}{table:03d}", bucket, query, fault, SORTED_ROW_GROUP)
 
 
 def find_near_pairs(job: Job, number: tuple[int, int]) -> dict[str, Any]:
@@ -115,7 +110,7 @@ def drop_near_pictures(job: Job, table_count: int) -> dict[str, Any]:
             connection.register("gone", pa.table({"uid": pa.array(sorted(gone), pa.uint64())}))
             connection.execute(
                 f"COPY (SELECT DISTINCT h, g, uid FROM {table_sql(found)} SEMI JOIN gone USING (uid) ORDER BY h, g) "
-                f"{copy_to(beside, row_group=20_480)}"
+                f"{copy_to(beside, SORTED_ROW_GROUP)}"
             )
         return {"reasons": {str(find_reason(job.config, "picture_near")): len(gone)}}
 

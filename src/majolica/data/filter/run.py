@@ -14,7 +14,7 @@ from majolica.data.filter import duplicates, near, settle
 from majolica.data.filter.database import check_hash
 from majolica.data.filter.funnel import load_funnel, make_funnel, save_funnel
 from majolica.data.filter.lists import identify_lists, make_lists
-from majolica.data.filter.opted import find_opted, write_spelled
+from majolica.data.filter.opt_outs import find_opt_outs, write_request_keys
 from majolica.data.filter.page import render_funnel
 from majolica.data.filter.plan import count_buckets, plan_stretches
 from majolica.data.filter.scan import scan_stretch
@@ -61,8 +61,8 @@ def filter_metadata(config: FilterConfig, out: Path, restart: bool = False, repo
     urls_opted_out = make_lists(job)
     counts = run.stage("reading", partial(scan_stretch, job), stretches)
     if urls_opted_out:
-        run.stage("spellings of URLs", partial(write_spelled, job), range(len(stretches)))
-        run.stage("URLs opted out", partial(find_opted, job), range(job.buckets))
+        run.stage("spellings of URLs", partial(write_request_keys, job), range(len(stretches)))
+        run.stage("URLs opted out", partial(find_opt_outs, job), range(job.buckets))
     counts += run.stage("repeated URLs", partial(duplicates.drop_repeated_urls, job), range(job.buckets))
     kept, later = run.settle_buckets(job, [part["kept"] for part in counts[len(stretches) :]])
     rows = settle.cap_by_budget(kept, config.sample.budget)

@@ -9,40 +9,30 @@ from typing import Any
 from majolica.data.filter.database import copy_to, fetch_scalar, open_database, table_sql
 from majolica.data.filter.duplicates import KEYS, lost_pictures_sql
 from majolica.data.filter.rules import find_reason
-from majolica.data.filter.work import Job, run_once
+from majolica.data.filter.work import Job, run_once, write_query
 
 SITES, QUOTAS, SETTLE = "sites", "quotas", "settle"
 
 
 def count_sites(job: Job, bucket: int) -> dict[str, Any]:
     """Count the rows of each site in a bucket."""
-
-    def task(beside: Path) -> dict[str, Any]:
-        with open_database(job.config, job.work, f"cannot count the domains of bucket {bucket}") as connection:
-            connection.execute(
-                f"COPY (SELECT site, {bucket} AS bucket, count(*) AS rows FROM {_select_left(job, bucket)} "
-                f"WHERE site <> '' GROUP BY site ORDER BY site) {copy_to(beside)}"
-            )
-        return {}
-
-    return run_once(job, SITES, bucket, task)
+    query = (
+        f"SELECT site, {bucket} AS bucket, count(*) AS rows FROM {_select_left(job, bucket)} "
+        "WHERE site <> '' GROUP BY site ORDER BY site"
+    )
+    return write_query(job, SITES, bucket, query, f"cannot count the domains of bucket {bucket}")
 
 
 def count_earlier_excess(job: Job) -> dict[str, Any]:
     """Find how many rows of each site above the cap stand in earlier buckets."""
-
-    def task(beside: Path) -> dict[str, Any]:
-        with open_database(job.config, job.work, "cannot add up the domains") as connection:
-            counted = table_sql(job.tables(SITES))
-            above = f"SELECT site FROM {counted} GROUP BY site HAVING sum(rows) > {job.config.rules.domain.cap}"
-            before = "sum(rows) OVER (PARTITION BY site ORDER BY bucket) - rows"
-            connection.execute(
-                f"COPY (SELECT site, bucket, ({before})::BIGINT AS before FROM {counted} "
-                f"SEMI JOIN ({above}) USING (site) ORDER BY bucket, site) {copy_to(beside)}"
-            )
-        return {}
-
-    return run_once(job, QUOTAS, 0, task)
+    counted = table_sql(job.tables(SITES))
+    above = f"SELECT site FROM {counted} GROUP BY site HAVING sum(rows) > {job.config.rules.domain.cap}"
+    before = "sum(rows) OVER (PARTITION BY site ORDER BY bucket) - rows"
+    query = (
+        f"SELECT site, bucket, ({before})::BIGINT AS before FROM {counted} "
+        f"SEMI JOIN ({above}) USING (site) ORDER BY bucket, site"
+    )
+    return write_query(job, QUOTAS, 0, query, "cannot add up the domains")
 
 
 def settle_bucket(job: Job, bucket: int) -> dict[str, Any]:

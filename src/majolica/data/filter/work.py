@@ -10,14 +10,17 @@ import shutil
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from majolica.config.filter import FilterConfig
-from majolica.data.filter.database import first_line
+from majolica.data.filter.database import ROW_GROUP, copy_to, first_line, open_database
 from majolica.data.filter.order import range_sql
 from majolica.errors import UserError
 from majolica.files import publish_file, write_atomic
 from majolica.plurals import counted, plural
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 _PART = re.compile(r"part-\d+\.parquet")
 _PUBLISHED = "published.json"
@@ -68,6 +71,30 @@ def run_once(job: Job, stage: str, number: int, task: Callable[[Path], dict[str,
         raise UserError(f"cannot write {table}: {error.strerror or error}") from error
     write_atomic(record, json.dumps(counts))
     return counts
+
+
+def write_query(
+    job: Job,
+    stage: str,
+    number: int,
+    query: str,
+    fault: str,
+    row_group: int = ROW_GROUP,
+    prepare: Callable[[DuckDBPyConnection], None] | None = None,
+) -> dict[str, Any]:
+    """Do the task that writes what a query answers as its table, and counts nothing; `run_once` says how.
+
+    `prepare` makes the connection ready for the query. DuckDB's errors become UserErrors that begin with `fault`.
+    """
+
+    def task(beside: Path) -> dict[str, Any]:
+        with open_database(job.config, job.work, fault) as connection:
+            if prepare is not None:
+                prepare(connection)
+            connection.execute(f"COPY ({query}) {copy_to(beside, row_group)}")
+        return {}
+
+    return run_once(job, stage, number, task)
 
 
 def fingerprint(config: FilterConfig, versions: list[list[Any]]) -> str:
