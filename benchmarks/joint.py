@@ -6,25 +6,33 @@ together cost what the joint model costs; and an eye and a painter for all of th
 options, but for the loss and the rows that it needs. Zero-shot accuracy is measured for those that see, on held-out
 renders as they are, in grey, and with their hue turned. Prompt fidelity and the Frechet distance are measured for
 those that paint, by the same judges.
+
+The whole takes a day and a half on two cores. With `--runs FOLDER` every run is kept there, and one that is measured
+already is not trained again, so that the benchmark can be stopped and go on, and some models can be left for later
+(`--models`).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from majolica.cli import run_and_explain
 from majolica.commands.main_job import make_data
+from majolica.config.io import load_config, save_config
 from majolica.config.resolutions import trained_sizes
 from majolica.config.run import RunConfig
+from majolica.errors import UserError
 from majolica.eval.request import EvaluationRequest
 from majolica.eval.run import evaluate
+from majolica.files import write_atomic
 from majolica.launch.start import train
 from majolica.recipes import recipe
 
@@ -55,29 +63,44 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--pictures", type=int, default=256, help="pictures that are painted for each model")
     parser.add_argument("--data", type=Path, default=Path("data/openmoji"), help="the drawings; made if not there")
+    parser.add_argument("--models", choices=tuple(ARMS), nargs="+", default=[*ARMS], help="those to train; usually all")
+    parser.add_argument("--runs", type=Path, help="folder where runs are kept, and those of before are found")
     options = parser.parse_args(arguments)
     make_data(options.data, trained_sizes(recipe("demo"))[-1])
     found: dict[str, object] = {"seeds": options.seeds, "pictures": options.pictures}
     for minutes in options.minutes:
-        runs = [measure_seed(options.data, minutes, seed, options.pictures) for seed in options.seeds]
+        runs: list[dict[str, dict[str, float]]] = []
+        for seed in options.seeds:
+            runs.append({})
+            for arm in options.models:
+                name = f"{minutes:g}-minutes-seed-{seed}-{arm.replace(' ', '-')}"
+                with nullcontext(options.runs) if options.runs else tempfile.TemporaryDirectory() as folder:
+                    runs[-1][arm] = measure(options.data, arm, minutes, seed, options.pictures, Path(folder) / name)
+                print(f"{minutes:g} minutes, seed {seed}, {arm}: {runs[-1][arm]}", file=sys.stderr, flush=True)
         found[f"{minutes:g} minutes"] = compare(runs) | {"runs": runs}
     if options.json:
         print(json.dumps(found))
 
 
-def measure_seed(data: Path, minutes: float, seed: int, pictures: int) -> dict[str, dict[str, float]]:
-    """The metrics of every arm, trained one after the other."""
-    found = {}
-    for arm, (learns, share) in ARMS.items():
-        folder = Path(tempfile.mkdtemp(prefix="majolica-joint-"))
-        try:
-            train(configure(data, learns, share * minutes, seed), folder / "run")
-            metrics = evaluate(EvaluationRequest(folder / "run", MEASURED[learns], pictures, processes=0))
-        finally:
-            shutil.rmtree(folder)
-        wanted = [*(SEES if learns != "painter" else ()), *(PAINTS if learns != "eye" else ()), "samples_seen"]
-        found[arm] = {name: round(metrics[name], 4) for name in wanted}
-        print(f"{minutes:g} minutes, seed {seed}, {arm}: {found[arm]}", file=sys.stderr, flush=True)
+def measure(data: Path, arm: str, minutes: float, seed: int, pictures: int, run: Path) -> dict[str, float]:
+    """The metrics of one model, which is trained to the folder `run`; what was done there already is not done again.
+
+    Raises UserError if a run of other settings lies there.
+    """
+    learns, share = ARMS[arm]
+    config, begun = configure(data, learns, share * minutes, seed), run / "config.yaml"
+    asked, measured = run.with_name(f"{run.name}.yaml"), run.with_name(f"{run.name}-{pictures}-pictures.json")
+    if not asked.exists():
+        save_config(config, asked)
+    elif load_config(asked) != config:
+        raise UserError(f"{run} was trained with other settings: name another folder with --runs")
+    if measured.exists():
+        return dict(json.loads(measured.read_text(encoding="utf-8")))
+    train(load_config(begun) if begun.exists() else config, run, resume=begun.exists())
+    metrics = evaluate(EvaluationRequest(run, MEASURED[learns], pictures, processes=0))
+    wanted = [*(SEES if learns != "painter" else ()), *(PAINTS if learns != "eye" else ()), "samples_seen"]
+    found = {name: round(metrics[name], 4) for name in wanted}
+    write_atomic(measured, json.dumps(found))
     return found
 
 
@@ -99,23 +122,26 @@ def configure(data: Path, learns: str, minutes: float, seed: int) -> RunConfig:
 
 
 def compare(runs: Sequence[dict[str, dict[str, float]]]) -> dict[str, float]:
-    """Medians over the seeds: ratios of distances and differences of shares, the joint model first."""
+    """Medians over the seeds: ratios of distances and differences of shares, the joint model first.
 
-    def median(measure: str, other: str, ratio: bool = False) -> float:
-        pairs = [(run["joint"][measure], run[other][measure]) for run in runs]
-        return round(statistics.median(a / b if ratio else a - b for a, b in pairs), 4)
+    A comparison with a model that was not trained is left out.
+    """
+    found = {}
 
-    found = {
-        "joint_over_split_fd": median("fd", "half painter", ratio=True),
-        "joint_over_generation_fd": median("fd", "painter", ratio=True),
-        "fidelity_minus_split": median("prompt_fidelity", "half painter"),
-        "fidelity_minus_generation": median("prompt_fidelity", "painter"),
-    }
+    def add(name: str, measure: str, other: str, ratio: bool = False) -> None:
+        pairs = [(run["joint"][measure], run[other][measure]) for run in runs if run.keys() >= {"joint", other}]
+        if pairs:
+            found[name] = round(statistics.median(a / b if ratio else a - b for a, b in pairs), 4)
+
+    add("joint_over_split_fd", "fd", "half painter", ratio=True)
+    add("joint_over_generation_fd", "fd", "painter", ratio=True)
+    add("fidelity_minus_split", "prompt_fidelity", "half painter")
+    add("fidelity_minus_generation", "prompt_fidelity", "painter")
     for measure in SEES:
-        found[f"{measure}_minus_split"] = median(measure, "half eye")
-        found[f"{measure}_minus_contrastive"] = median(measure, "eye")
+        add(f"{measure}_minus_split", measure, "half eye")
+        add(f"{measure}_minus_contrastive", measure, "eye")
     return found
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_and_explain(main))

@@ -20,7 +20,7 @@ from majolica.commands.references import describe_references
 from majolica.commands.terminal import read_words
 from majolica.errors import UserError, unknown_name
 from majolica.files import check_writable, write_atomic
-from majolica.properties.file_name import check_property_file
+from majolica.properties.file_name import check_property_files
 from majolica.properties.registry import find_property, known_properties
 
 if TYPE_CHECKING:
@@ -96,8 +96,7 @@ def generate(
     counts = {"count": count, "steps": steps, "batch": batch, "candidates": candidates}
     _check_options(prompts, out, counts, palette)
     properties = _properties(set)
-    for path in property:
-        check_property_file(path)
+    check_property_files(property)
     _check_names(properties, property, adapter, run)
     _check_files(properties, property, adapter, bool(reference))
     references = describe_references(reference, reference_guidance, len(prompts))

@@ -16,6 +16,11 @@ def parse_url(text: str) -> URL:
         raise ValueError("is no URL") from error
 
 
+def host_of(url: URL) -> str:
+    """Return the host of a URL in small letters and IDNA, without a dot behind it; "" if it has none."""
+    return (url.raw_host or "").lower().rstrip(".")
+
+
 def request_key(text: str) -> str:
     """Return one text for all URLs that ask one server for the same thing.
 
@@ -25,7 +30,7 @@ def request_key(text: str) -> str:
     """
     try:
         url = parse_url(text)
-        host = (url.raw_host or "").lower().rstrip(".")
+        host = host_of(url)
         port = "" if url.is_default_port() else f":{url.port}"
     except ValueError:
         return text.strip()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from majolica.errors import UserError
+from majolica.properties.file_name import check_property_files
 from majolica.properties.user_file import load_property_file
 from majolica.run.weights import home_of
 
@@ -22,6 +23,7 @@ def load_with_measures(place: Path, files: Sequence[Path]) -> Pipeline:
     """
     from majolica.sampling.pipeline import Pipeline
 
+    check_property_files(files)
     names = [load_property_file(path) for path in files]  # before the adapters, which look for them
     trained = Pipeline.load(place)
     for name, path in zip(names, files, strict=True):

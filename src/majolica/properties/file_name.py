@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from majolica.errors import UserError
 from majolica.properties.registry import known_properties
+
+
+def check_property_files(paths: Sequence[Path]) -> None:
+    """Raise UserError if one of the files cannot define a property, or if two define one of the same name."""
+    first: dict[str, Path] = {}
+    for path in paths:
+        name = check_property_file(path)
+        if name in first:
+            raise UserError(f"{first[name]} and {path} both define {name}: name one only, or rename a file")
+        first[name] = path
 
 
 def check_property_file(path: Path) -> str:

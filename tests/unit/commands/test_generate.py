@@ -109,6 +109,10 @@ def test_generate_several_numbers_the_files() -> None:
         (["a", "--set", "folder=1", "--property", "folder.png"], "folder.png is a folder: name the Python file that"),
         (["a", "--set", "warmth=1", "--property", "sub"], "sub is a folder: name the Python file that defines"),
         (["a", "--set", "warmth=1", "--property", "sub/none.py"], "sub/none.py is not there: name a Python file"),
+        (
+            ["a", "--set", "warmth=1", "--property", "sub/warmth.py", "--property", "other/warmth.py"],
+            "sub/warmth.py and other/warmth.py both define warmth: name one only, or rename a file",
+        ),
         (["a", "--set", "brightness=high"], "'high' is not a number"),
         (["a", "--set", "brightness=nan"], "'nan' is not a number"),
         (["a", "--out", "x.gif"], "cannot write x.gif: name a file that ends in .png"),
@@ -128,6 +132,8 @@ def test_generate_refuses(capsys: pytest.CaptureFixture[str], words: list[str], 
     Path("some-2.png").mkdir()
     Path("sub").mkdir()
     Path("sub/warmth.py").touch()
+    Path("other").mkdir()
+    Path("other/warmth.py").touch()
     FakePipeline.asked = ()
     assert cli.main(["generate", *words]) == 2
     assert FakePipeline.asked == ()  # before anything is painted

@@ -7,7 +7,7 @@ import pytest
 from majolica.config.fetch import WebConfig
 from majolica.data.fetch.status import Failure
 from majolica.data.fetch.urls import first_url
-from majolica.data.urls import host_key, parse_url, request_key
+from majolica.data.urls import host_key, host_of, parse_url, request_key
 
 SAME = (
     (
@@ -80,3 +80,9 @@ def test_brackets_in_the_wrong_place_are_a_bad_url() -> None:
         parse_url("https://[::1]{]@")  # yarl itself raised IndexError here
     with pytest.raises(Failure):
         first_url("https://[::1]{]@", WebConfig())
+
+
+def test_all_spellings_of_a_host_wait_in_one_queue() -> None:
+    urls = ["http://Bücher.example/a", "https://XN--bcher-KVA.example./b", "http://bücher。example:8080/c"]
+    assert {host_of(parse_url(url)) for url in urls} == {"xn--bcher-kva.example"}
+    assert host_of(parse_url("/a")) == ""

@@ -107,6 +107,11 @@ def test_another_file_and_one_for_nothing_are_refused(run: Path, file: Path, tmp
     with pytest.raises(UserError, match=r"warmth was taught with warmth.py, SHA-256 .* is another file"):
         load_with_measures(run, [other])
     registry._ADDED.clear()
+    (tmp_path / "twin").mkdir()
+    twin = tmp_path / "twin/warmth.py"
+    twin.write_text(WARMTH)
+    with pytest.raises(UserError, match=r"both define warmth: name one only"):
+        load_with_measures(run, [file, twin])
     with pytest.raises(
         UserError, match=r"was not taught cold: teach it with `majolica extend .*run --property .*cold.py"
     ):

@@ -29,6 +29,7 @@ from majolica.data.fetch.totals import ReportTotals, Totals
 from majolica.data.fetch.urls import first_url
 from majolica.data.pictures.memory import MemoryBudget
 from majolica.data.pictures.opening import WEB
+from majolica.data.urls import host_of
 from majolica.errors import UserError
 from majolica.machine import cores
 
@@ -100,7 +101,7 @@ class _Crawl:
                     if result:
                         self._totals.add(result.status, 0)
                 for row in rows:
-                    self._hosts.put(row.url.host or "", row)
+                    self._hosts.put(host_of(row.url), row)
                 if rows:
                     await rows[0].all_done.wait()
                 del rows
@@ -150,7 +151,7 @@ class _Crawl:
             again = worth_repeating(failure.status) and row.attempts <= self._config.web.retries
             if again and pause < row.left.seconds:
                 row.left.seconds -= pause
-                self._hosts.put(row.url.host or "", row, pause)
+                self._hosts.put(host_of(row.url), row, pause)
                 return
             result = FetchResult(failure.status, failure.reason)
         finally:

@@ -25,6 +25,7 @@ from majolica.data.fetch.session import classify_exception, open_session
 from majolica.data.fetch.status import Failure
 from majolica.data.fetch.turn import Turn, stop_clock
 from majolica.data.fetch.urls import next_url
+from majolica.data.urls import host_of
 from majolica.plurals import counted
 
 SMALL = 1_000_000
@@ -77,7 +78,7 @@ class Downloader:
         The caller holds a turn at the host of `url`, which is given back here. If a share of the memory budget is
         needed, it is put into `held`. Raises Failure.
         """
-        turn = Turn(self._hosts, url.host or "")
+        turn = Turn(self._hosts, host_of(url))
         try:
             async with asyncio.timeout(left.seconds) as limit:
                 try:
@@ -101,7 +102,7 @@ class Downloader:
 
     async def _follow(self, url: URL, turn: Turn, limit: asyncio.Timeout, held: AsyncExitStack) -> Body:
         for _ in range(self._web.redirects + 1):
-            host = url.host or ""
+            host = host_of(url)
             if host != turn.host:
                 turn.end()
                 await stop_clock(limit, turn.begin(host))
@@ -142,7 +143,7 @@ class Downloader:
                 lent = True
                 share = self._budget.lend(declared or self._most)
                 await stop_clock(limit, held.enter_async_context(share))
-        self._hosts.report(response.url.host or "", status.SUCCESS)
+        self._hosts.report(host_of(response.url), status.SUCCESS)
         return Body(data, response.headers.get("Content-Encoding", "").strip().lower(), str(response.url))
 
     async def _text_of_robots(self, url: URL) -> str | None:
@@ -152,7 +153,7 @@ class Downloader:
         try:
             async with asyncio.timeout(self._web.deadline / 2) as limit:
                 for _ in range(6):
-                    await stop_clock(limit, self._hosts.pace(url.host or ""))
+                    await stop_clock(limit, self._hosts.pace(host_of(url)))
                     async with self._session.get(url, allow_redirects=False) as response:
                         if response.status in _REDIRECTS:
                             url = next_url(url, _location(response.headers), self._web)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,6 @@ from majolica.data.fetch.shard_files import stats_path
 from majolica.data.store.caption_text import EmptyCaptions
 from majolica.errors import UserError, to_printable
 from majolica.files import write_atomic
-from majolica.lock import hold_folder
 
 
 @dataclass(frozen=True)
@@ -62,19 +59,6 @@ class FetchPlan:
         generation = next(one for one in reversed(self.generations) if one.first <= shard)
         start = (shard - generation.first) * self.per_shard
         return generation, start, min(start + self.per_shard, sum(source.rows for source in generation.sources))
-
-
-@contextmanager
-def hold_and_sweep(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this process alone, and remove what a killed process left.
-
-    Raises UserError if another process holds it.
-    """
-    with hold_folder(folder):
-        for left in folder.glob(".*.tmp"):
-            with suppress(OSError):
-                left.unlink()
-        yield
 
 
 def make_plan(config: FetchConfig) -> FetchPlan:

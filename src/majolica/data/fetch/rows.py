@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,8 @@ import pyarrow.parquet as pq
 from majolica.data.store.arrow import as_bytes
 from majolica.data.store.arrow_json import NotText, is_json, json_texts
 from majolica.data.store.field_names import rename_taken
-from majolica.data.store.table_kind import HEAD, explain_not_parquet, explain_text_tables
+from majolica.data.store.table_kind import HEAD, explain_not_parquet
+from majolica.data.store.tables import find_tables, first_line, open_table
 from majolica.errors import UserError
 
 URL_NAMES = ("url", "URL", "Url", "image_url", "img_url")
@@ -46,9 +48,7 @@ def find_sources(patterns: Sequence[str]) -> list[Source]:
     """The files that `patterns` (files, folders, globs, URLs of fsspec) name, each sorted and once, and their rows."""
     if not patterns:
         raise UserError("nothing to fetch: give parquet files with --input")
-    paths = list(dict.fromkeys(path for pattern in patterns for path in _expand(pattern)))
-    if not paths:
-        raise UserError(f"no parquet file matches {', '.join(patterns)}")
+    paths = list(dict.fromkeys(path for pattern in patterns for path in find_tables(pattern)))
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(read_source, paths))
 
@@ -97,7 +97,7 @@ def read_rows(sources: Sequence[Source], start: int, stop: int, columns: Columns
     try:
         return pa.concat_tables(pieces, promote_options="permissive").combine_chunks()
     except pa.ArrowException as error:
-        raise UserError(f"the columns of the input files do not fit together: {_line(error)}") from error
+        raise UserError(f"the columns of the input files do not fit together: {first_line(error)}") from error
 
 
 def _stretch(source: Source, start: int, stop: int) -> pa.Table:
@@ -167,49 +167,19 @@ def _one_kind(column: Any) -> Any:
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
-def _expand(pattern: str) -> list[str]:
-    import fsspec
-
-    others: list[str] = []
-    try:
-        fs, path = fsspec.core.url_to_fs(pattern)
-        if any(sign in path for sign in "*?["):
-            found = sorted(fs.glob(path))
-        elif fs.isdir(path):
-            found = sorted(fs.glob(f"{path.rstrip('/')}/*.parquet"))
-            others = (
-                [] if found else [f"{pattern.rstrip('/')}/{name.rpartition('/')[2]}" for name in fs.ls(path, False)]
-            )
-        else:
-            found = [path] if fs.exists(path) else []
-    except Exception as error:  # each store has its own: no such package, no credentials, no bucket
-        hint = "; pip install 'majolica[s3]'" if isinstance(error, ImportError) and pattern.startswith("s3") else ""
-        raise UserError(f"cannot read {pattern}: {_line(error)}{hint}") from error
-    if not found:
-        raise UserError(f"no parquet file at {pattern}{explain_text_tables(others)}")
-    return [str(fs.unstrip_protocol(one)) if "://" in pattern else str(one) for one in found]
-
-
 def _open(path: str) -> pq.ParquetFile:
-    import fsspec
-
+    file = open_table(path)
     try:
         # A buffer instead of whole column chunks keeps memory flat however large the row groups are.
-        return pq.ParquetFile(fsspec.open(path, "rb").open(), buffer_size=1 << 20)
+        return pq.ParquetFile(file, buffer_size=1 << 20)
     except Exception as error:
-        if line := explain_not_parquet(path, _head(path)):
+        head = b""
+        with suppress(Exception):  # a store that refuses to be read has been heard
+            file.seek(0)
+            head = file.read(HEAD)
+        if line := explain_not_parquet(path, head):
             raise UserError(line) from error
-        raise UserError(f"{path} cannot be read as parquet: {_line(error)}") from error
-
-
-def _head(path: str) -> bytes:
-    import fsspec
-
-    try:
-        with fsspec.open(path, "rb") as file:
-            return bytes(file.read(HEAD))
-    except Exception:  # what opening raised is said already
-        return b""
+        raise UserError(f"{path} cannot be read as parquet: {first_line(error)}") from error
 
 
 def _mark(path: str) -> str:
@@ -218,10 +188,8 @@ def _mark(path: str) -> str:
     The footer says where each column of each row group lies and, as a rule, its least and greatest values. The two ends
     also hold values, which tell files apart whose footers are equal.
     """
-    import fsspec
-
-    try:
-        with fsspec.open(path, "rb") as file:
+    with open_table(path) as file:
+        try:
             size = file.seek(0, 2)
             file.seek(max(0, size - 8))
             footer = int.from_bytes(file.read(4), "little")
@@ -229,8 +197,8 @@ def _mark(path: str) -> str:
             seen = hashlib.sha256(file.read())
             file.seek(0)
             seen.update(file.read(_END))
-    except Exception as error:  # each store raises exceptions of its own
-        raise UserError(f"cannot read {path}: {_line(error)}") from error
+        except Exception as error:  # each store raises exceptions of its own
+            raise UserError(f"cannot read {path}: {first_line(error)}") from error
     return f"{size} {seen.hexdigest()[:32]}"
 
 
@@ -244,7 +212,3 @@ def _column(names: list[str], wanted: str, usual: Sequence[str], what: str, opti
             f"name the right one with --{option.replace('_', '-')}"
         )
     return found
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

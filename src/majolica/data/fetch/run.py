@@ -12,12 +12,14 @@ from pathlib import Path
 from majolica.config.fetch import FetchConfig, check_fetch
 from majolica.data.fetch.crawl import crawl
 from majolica.data.fetch.dedup import drop_duplicates
-from majolica.data.fetch.plan import FetchPlan, hold_and_sweep, make_plan, unfinished_shards
+from majolica.data.fetch.plan import FetchPlan, make_plan, unfinished_shards
 from majolica.data.fetch.retry import add_retries
 from majolica.data.fetch.shard_files import stats_path
 from majolica.data.fetch.totals import ReportTotals, Totals, read_totals
 from majolica.data.tasks import run_tasks
 from majolica.errors import UserError
+from majolica.files import sweep_unfinished
+from majolica.lock import hold_folder
 from majolica.plurals import counted, plural
 
 
@@ -46,8 +48,9 @@ def fetch(
     if not config.out:
         raise UserError("say where to with --out DIR")
     folder = Path(config.out)
-    with hold_and_sweep(folder):
+    with hold_folder(folder):
         plan = make_plan(config)
+        sweep_unfinished(folder, "*")
         begun = len(plan.generations) > 1 and unfinished_shards(folder, plan)  # a retry that was stopped is continued
         _fetch_shards(config, plan, report, say)
         if retry_failed and not begun:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from majolica.config.filter import FilterConfig
 from majolica.data.filter.order import digest_sql, hash_order
+from majolica.data.store.tables import first_line
 from majolica.errors import UserError
 from majolica.machine import cores
 
@@ -117,9 +118,3 @@ def fetch_scalar(connection: DuckDBPyConnection, query: str) -> Any:
     """The one value that a query answers."""
     row = connection.execute(query).fetchone()
     return row[0] if row else None
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error, without the name of its class."""
-    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return text.removeprefix("IO Error: ").removeprefix("Invalid Input Error: ")

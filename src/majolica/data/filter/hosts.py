@@ -21,11 +21,11 @@ SECOND = ("ac", "co", "com", "edu", "gob", "gov", "ne", "net", "or", "org")
 
 
 def group_sql(by: Literal["host", "site"]) -> str:
-    """SQL for what a cap counts, over the column `host`.
+    """SQL for what a cap counts, over the column `host`; the connection needs `spelling.add_keys`.
 
-    Capitals and a leading www. never count, and of an address in digits all four parts do.
+    How a host is written and a leading www. never count, and of an address in digits all four parts do.
     """
-    bare = "regexp_replace(lower(host), '^www[.]', '')"
+    bare = f"regexp_replace({host_key_sql('host')}, '^www[.]', '')"
     if by == "host":
         return bare
     parts = f"string_split({bare}, '.')"

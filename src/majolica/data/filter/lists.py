@@ -22,8 +22,9 @@ from majolica.data.filter.database import (
 )
 from majolica.data.filter.order import HIGH, LOW, digest_sql
 from majolica.data.filter.spelling import add_keys, host_key_sql, strip_sql, url_key_sql
-from majolica.data.filter.storage import attach, find_inputs, open_file
+from majolica.data.filter.storage import attach, find_inputs
 from majolica.data.filter.work import Job, run_once
+from majolica.data.store.tables import open_table
 from majolica.errors import UserError
 from majolica.plurals import counted, plural
 
@@ -70,7 +71,7 @@ def identify_lists(config_files: Sequence[str]) -> list[list[str]]:
         if path.endswith(PARQUET):
             out += [[file.path, file.version] for file in find_inputs([path])]
         else:
-            with open_file(path) as file:
+            with open_table(path) as file:
                 out.append([path, hashlib.sha256(file.read()).hexdigest()])
     return out
 
@@ -146,7 +147,7 @@ def _check_domain(entry: str, where: str) -> str:
 
 def _lines(path: str) -> list[str]:
     """The lines of a text file, stripped, without empty ones and comments (#)."""
-    with open_file(path) as file:
+    with open_table(path) as file:
         data: bytes = file.read()
     try:
         lines = [line.strip() for line in data.decode("utf-8-sig").splitlines()]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from majolica.data.filter.columns import CANONICAL
 from majolica.data.filter.plan import Piece
-from majolica.data.filter.storage import open_file
 from majolica.data.store.arrow import text_kind
+from majolica.data.store.tables import open_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,7 +32,7 @@ class MendedPiece:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        file = pq.ParquetFile(open_file(self.piece.path))
+        file = pq.ParquetFile(open_table(self.piece.path))
         names = [column.name for column in self.piece.columns.values()]
         kinds = [file.schema_arrow.field(name) for name in names]
         plain = [_plain(field).with_name(self._place[field.name]) for field in kinds]

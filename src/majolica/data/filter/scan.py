@@ -41,6 +41,8 @@ def _scan(job: Job, stretch: RowStretch, beside: Path) -> dict[str, Any]:
     what = f"cannot filter {next(iter(paths))}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
     with open_database(job.config, job.work, what) as connection:
         attach(connection, paths)
+        if _needs_host(job):
+            add_keys(connection)
         mended = _tag(connection, job, stretch)
         counts = _counts(connection, job, mended)
         _lists(connection, job, counts)
@@ -83,10 +85,7 @@ def _query(job: Job, pieces: list[str]) -> str:
     config = job.config
     limit = share_limit(config.sample.share)
     outside = f"WHEN h >= {limit}::UBIGINT THEN {find_reason(config, 'share')}" if config.sample.share < 1 else ""
-    need_host = (
-        job.path("lists", BLOCKED).exists() or job.path("lists", OPTED_DOMAINS).exists() or config.rules.domain.cap
-    )
-    host = hosts.HOST if need_host else "NULL::VARCHAR"
+    host = hosts.HOST if _needs_host(job) else "NULL::VARCHAR"
     texts = ", ".join(f"CASE WHEN reason IS NULL THEN {column} END AS {column}" for column in TEXTS)
     digest = f"CASE WHEN rule IS NULL THEN {digest_sql('url', config.sample.seed)} END AS digest"
     return f"""
@@ -97,6 +96,12 @@ def _query(job: Job, pieces: list[str]) -> str:
         FROM (SELECT *, {digest}
         FROM (SELECT *, {reason_sql(config)} AS rule
         FROM (SELECT *, {CHARS} AS chars FROM ({" UNION ALL ".join(pieces)}))))))"""
+
+
+def _needs_host(job: Job) -> bool:
+    """Whether rows are told apart by their hosts: by lists of domains, or by a cap."""
+    listed = job.path("lists", BLOCKED).exists() or job.path("lists", OPTED_DOMAINS).exists()
+    return listed or bool(job.config.rules.domain.cap)
 
 
 def _counts(connection: DuckDBPyConnection, job: Job, mended: list[MendedPiece]) -> dict[str, Any]:
@@ -124,8 +129,6 @@ def _lists(connection: DuckDBPyConnection, job: Job, counts: dict[str, Any]) -> 
     given = [
         (job.path("lists", number), rule, why) for number, rule, why in lists if job.path("lists", number).exists()
     ]
-    if given:
-        add_keys(connection)
     for table, rule, why in given:
         reason = find_reason(job.config, rule, why)
         covered = hosts.select_covered("(SELECT DISTINCT host FROM kept WHERE reason IS NULL)", table)

@@ -1,4 +1,4 @@
-"""Parquet files in any store that fsspec reaches: finding them, and reading their footers."""
+"""The parquet files that are filtered, and what their footers say."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from majolica.data.filter.database import first_line
 from majolica.data.store.arrow import text_kind
-from majolica.data.store.table_kind import HEAD, explain_not_parquet, explain_text_tables
+from majolica.data.store.table_kind import HEAD, explain_not_parquet
+from majolica.data.store.tables import find_tables, first_line, open_store, open_table, protocol_of
 from majolica.errors import UserError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-LOCAL = ("file", "local")
-EXTRAS = {"s3": "majolica[s3]", "s3a": "majolica[s3]", "gs": "gcsfs", "gcs": "gcsfs", "hf": "huggingface_hub"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None, written: Collect
         raise UserError("say what to filter: --inputs PATH ... (parquet files, globs, folders, s3://, gs://, hf://)")
     found: dict[str, str] = {}
     for text in inputs:
-        files = _expand(text)
+        files = find_tables(text)
         found.update(_leave_out(files, text, out.resolve(), written) if out else files)
     with ThreadPoolExecutor(16) as pool:
         return list(pool.map(lambda item: _footer(*item), sorted(found.items())))
@@ -58,47 +55,7 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None, written: Collect
 def attach(connection: DuckDBPyConnection, paths: Iterable[str]) -> None:
     """Let DuckDB read remote `paths` through fsspec."""
     for protocol in {protocol_of(path) for path in paths} - {"file"}:
-        connection.register_filesystem(_filesystem(f"{protocol}://")[0])
-
-
-def protocol_of(path: str) -> str:
-    """The protocol of a path, such as s3; it is file for paths of this machine."""
-    protocol = path.partition("://")[0] if "://" in path else "file"
-    return "file" if protocol in LOCAL else protocol
-
-
-def open_file(path: str) -> Any:
-    """A binary file to read, local or remote; UserError where it cannot be opened."""
-    try:
-        fs, inner = _filesystem(path)
-        return fs.open(inner, "rb")
-    except Exception as error:  # each store has its own errors
-        raise UserError(f"cannot read {path}: {_reason(error, path)}") from error
-
-
-def _expand(text: str) -> dict[str, str]:
-    """The version of each file that `text` stands for, by path."""
-    fs, path = _filesystem(text)
-    try:
-        if any(sign in path for sign in "*?[") and not fs.exists(path):  # the name of a file may hold these signs
-            hidden = path.rpartition("/")[2].startswith(".")
-            names = [name for name in fs.glob(path) if not fs.isdir(name) and (hidden or "/." not in name)]
-            what = "matches no file: give parquet files"
-        elif fs.isdir(path):
-            inside = [name for name in fs.find(path) if not _hidden(name, path)]
-            names = [name for name in inside if name.endswith((".parquet", ".parq"))]
-            advice = explain_text_tables(_full_path(fs, name) for name in inside) or ": give parquet files"
-            what = f"holds no .parquet file{advice}"
-        else:
-            names, what = [path], ""
-        infos = {name: fs.info(name) for name in names}
-    except FileNotFoundError:
-        raise UserError(f"there is no {text}") from None
-    except Exception as error:  # each store has its own errors
-        raise UserError(f"cannot read {text}: {_reason(error, text)}") from error
-    if not infos:
-        raise UserError(f"{text} {what}")
-    return {_full_path(fs, name): _version(info) for name, info in infos.items()}
+        connection.register_filesystem(open_store(f"{protocol}://")[0])
 
 
 def _leave_out(files: dict[str, str], text: str, out: Path, written: Collection[str]) -> dict[str, str]:
@@ -117,44 +74,13 @@ def _leave_out(files: dict[str, str], text: str, out: Path, written: Collection[
     return left
 
 
-def _hidden(name: str, folder: str) -> bool:
-    inner = name.removeprefix(folder).strip("/")
-    return any(part.startswith((".", "_")) for part in inner.split("/"))
-
-
-def _filesystem(text: str) -> tuple[Any, str]:
-    try:
-        import fsspec
-    except ImportError as error:
-        raise UserError("filtering metadata needs fsspec: pip install 'majolica[data]'") from error
-    try:
-        fs, path = fsspec.core.url_to_fs(text)
-    except ImportError as error:
-        package = EXTRAS.get(protocol_of(text), f"the fsspec package of {protocol_of(text)}")
-        raise UserError(f"{text} needs another package: pip install '{package}'") from error
-    except ValueError as error:
-        raise UserError(f"cannot read {text}: {first_line(error)}") from error
-    return fs, path
-
-
-def _full_path(fs: Any, name: str) -> str:
-    protocol = fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0]
-    return name if protocol in LOCAL else str(fs.unstrip_protocol(name))
-
-
-def _version(info: dict[str, Any]) -> str:
-    keys = ("ETag", "etag", "md5Hash", "blob_id", "mtime", "LastModified", "last_modified", "created")
-    mark = next((info[key] for key in keys if info.get(key)), "")
-    return f"{info.get('size')} {mark}"
-
-
 def _footer(path: str, version: str) -> InputFile:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
         raise UserError("filtering metadata needs pyarrow: pip install 'majolica[data]'") from error
-    with open_file(path) as file:
+    with open_table(path) as file:
         try:
             footer = pq.read_metadata(file)
             groups = tuple(footer.row_group(i).num_rows for i in range(footer.num_row_groups))
@@ -191,9 +117,3 @@ def _column_kind(kind: Any) -> str:
     if types.is_floating(kind) or types.is_decimal(kind):
         return "real"
     return str(kind)
-
-
-def _reason(error: Exception, path: str) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return first_line(error) or f"{type(error).__name__} from {protocol_of(path)}"

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from majolica.config.filter import FilterConfig
-from majolica.data.filter.database import ROW_GROUP, copy_to, first_line, open_database
+from majolica.data.filter.database import ROW_GROUP, copy_to, open_database
 from majolica.data.filter.order import range_sql
+from majolica.data.store.tables import first_line
 from majolica.errors import UserError
 from majolica.files import publish_file, write_atomic
 from majolica.plurals import counted, plural
@@ -107,9 +108,11 @@ def fingerprint(config: FilterConfig, versions: list[list[Any]]) -> str:
     for key in ("threads", "memory_mb"):
         del decisive["work"][key]
     domain = config.rules.domain
-    listed = domain.blocked or domain.blocked_files or domain.opt_out_files
-    # Version 2 compares lists with URLs and hosts however they are written; without lists nothing is different.
-    text = json.dumps([2 if listed else 1, decisive, versions], sort_keys=True)
+    listed = bool(domain.blocked or domain.blocked_files or domain.opt_out_files)
+    # Version 2 compares lists with URLs and hosts however they are written, and version 3 caps hosts so too. Where
+    # there are no lists, or no cap, nothing is different.
+    version = 3 if domain.cap else 2 if listed else 1
+    text = json.dumps([version, decisive, versions], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -41,7 +41,7 @@ def test_printed_configuration_is_read_back(name: str, capsys: pytest.CaptureFix
     [
         ("", "say where to with --out DIR"),
         ("--out x", "nothing to fetch: give parquet files with --input"),
-        ("--out x --input none.parquet", "no parquet file at none.parquet"),
+        ("--out x --input none.parquet", "there is no none.parquet"),
         ("web265", "unknown recipe 'web265': did you mean 'web256'?"),
         ("none.yaml", "cannot read the configuration none.yaml"),
         ("--per-shard 0", "per_shard is 0: it must be at least 1"),

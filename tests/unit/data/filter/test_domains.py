@@ -14,6 +14,7 @@ import pytest
 from majolica.config.filter import DomainRule, RulesConfig
 from majolica.data.filter.hosts import HOST, group_sql
 from majolica.data.filter.run import filter_metadata
+from majolica.data.filter.spelling import add_keys
 from majolica.errors import UserError
 
 
@@ -27,6 +28,8 @@ from majolica.errors import UserError
         ("http://example.org?x=http://other.net/", "example.org", "example.org"),
         ("http://example.org#frag", "example.org", "example.org"),
         ("http://example.org./x", "example.org", "example.org"),
+        ("http://Bücher.example/x", "Bücher.example", "xn--bcher-kva.example"),
+        ("http://www.XN--bcher-KVA.example/x", "www.XN--bcher-KVA.example", "xn--bcher-kva.example"),
         ("http://192.168.1.20/x", "192.168.1.20", "192.168.1.20"),
         ("http://localhost/x", "localhost", "localhost"),
         ("/data/pictures/1.jpg", "pictures", "pictures"),
@@ -34,7 +37,9 @@ from majolica.errors import UserError
     ],
 )
 def test_host_and_site(url: str, host: str, site: str) -> None:
-    found = duckdb.execute(
+    connection = duckdb.connect()
+    add_keys(connection)
+    found = connection.execute(
         f"SELECT host, {group_sql('site')} FROM (SELECT {HOST} AS host FROM (SELECT ? AS url))", [url]
     )
     assert found.fetchone() == (host, site)
@@ -76,6 +81,15 @@ def test_opt_out_by_url_and_by_domain_from_text_and_parquet(tmp_path: Path, read
     kept, gone = left(rule, tmp_path, read, small)
     assert kept == ["2", "3", "5", "7"]
     assert gone == {"domain opted out": 2, "URL opted out": 2}
+
+
+def test_a_cap_counts_all_spellings_of_a_host(tmp_path: Path, read: Any, small: Any) -> None:
+    urls = [f"http://{host}/{i}" for i, host in enumerate(("Bücher.example", "xn--bcher-kva.example.", "a.example"))]
+    pq.write_table(pa.table({"url": urls, "text": ["t"] * 3}), tmp_path / "a.parquet")
+    rules = RulesConfig(domain=DomainRule(cap=1, cap_by="host"))
+    filter_metadata(small(tmp_path / "a.parquet", rules=rules), tmp_path / "out")
+    kept = [row["url"] for row in read(tmp_path / "out")]
+    assert len(kept) == 2 and urls[2] in kept
 
 
 def test_a_changed_list_is_another_run(tmp_path: Path, read: Any, small: Any) -> None:

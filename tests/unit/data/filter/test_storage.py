@@ -18,7 +18,8 @@ import pytest
 import majolica
 from majolica.config.filter import FilterConfig, ResolutionRule, RulesConfig
 from majolica.data.filter.run import filter_metadata
-from majolica.data.filter.storage import find_inputs, protocol_of
+from majolica.data.filter.storage import find_inputs
+from majolica.data.store.tables import protocol_of
 from majolica.errors import UserError
 
 

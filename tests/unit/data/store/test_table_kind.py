@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -40,6 +41,22 @@ def refusals(place: str) -> set[str]:
             find([place])
         said.add(str(refused.value).partition(", but ")[2] or str(refused.value))
     return said
+
+
+def test_filtering_and_fetching_take_the_same_tables(tmp_path: Path) -> None:
+    for name in ("a.parquet", "sub/b.parquet", "sub/c[1].parq", "_left/d.parquet", ".hidden.parquet"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        pq.write_table(pa.table({"url": ["http://h/1"], "text": ["t"]}), tmp_path / name)
+    whole = [str(tmp_path / name) for name in ("a.parquet", "sub/b.parquet", "sub/c[1].parq")]
+    for given, wanted in (
+        (str(tmp_path), whole),
+        (f"file://{tmp_path}", whole),
+        (whole[2], whole[2:]),
+        (f"{tmp_path}/*.parquet", whole[:1]),
+        (f"{tmp_path}/sub/*.parquet", whole[1:2]),
+    ):
+        for find in (find_inputs, find_sources):
+            assert [file.path for file in find([given])] == wanted, (given, find)
 
 
 @pytest.mark.parametrize("name", TABLES)

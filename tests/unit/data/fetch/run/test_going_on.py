@@ -84,10 +84,10 @@ def test_the_folder_and_the_command_must_fit(server: Any, table: Table, config: 
 
 
 def test_two_at_once_are_refused(server: Any, table: Table, config: FetchConfig) -> None:
-    from majolica.data.fetch.plan import hold_and_sweep
+    from majolica.lock import hold_folder
 
     config = replace(config, input=(table([server.url("good.jpg")]),))
-    with hold_and_sweep(Path(config.out)), pytest.raises(UserError, match="is in use: process"):
+    with hold_folder(Path(config.out)), pytest.raises(UserError, match="is in use: process"):
         fetch(config)
 
 
@@ -129,10 +129,23 @@ def test_files_of_another_data_set_are_left_alone(name: str, server: Any, table:
     foreign = Path(config.out) / name
     foreign.parent.mkdir()
     foreign.write_text('{"count": 1}')
+    hidden = [foreign.with_name(".mine.tmp"), foreign.with_name(".00000.tar.deadbeef.tmp")]
+    for path in hidden:
+        path.touch()
     with pytest.raises(UserError, match=rf"out holds {name} of some other data set; choose another --out"):
         fetch(replace(config, input=(table([server.url("photo/1")]),)))
     assert foreign.read_text() == '{"count": 1}'
-    assert list(foreign.parent.iterdir()) == [foreign]
+    assert sorted(foreign.parent.iterdir()) == sorted([foreign, *hidden])
+
+
+def test_only_what_a_killed_fetch_left_is_removed(server: Any, table: Table, config: FetchConfig) -> None:
+    config = replace(config, input=(table([server.url("photo/1")]),))
+    mine, left = Path(config.out) / ".mine.tmp", Path(config.out) / ".00000.tar.deadbeef.tmp"
+    mine.parent.mkdir()
+    mine.touch()
+    left.touch()
+    fetch(config)
+    assert mine.exists() and not left.exists()
 
 
 def _begun(server: Any, table: Table, config: FetchConfig) -> FetchConfig:
