@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from majolica.adapters.reference_card import ReferenceCard, is_reference
 from majolica.config.model import ModelConfig
 from majolica.errors import UserError
 from majolica.files import check_new_file, write_atomic
+from majolica.lock import hold_folder
 from majolica.models.adapter import PropertyAdapter
 from majolica.models.reference import ReferenceAdapter
 
@@ -24,14 +26,18 @@ FOLDER = "adapters"
 AnyCard = AdapterCard | ReferenceCard
 
 
-def place_adapter(run: Path, name: str, out: Path | None) -> Path:
-    """The file of an adapter that is to be taught to a run: `out`, or NAME.safetensors in the folder of the run.
+@contextmanager
+def hold_adapter(run: Path, name: str, out: Path | None) -> Iterator[Path]:
+    """Yield the file of an adapter that is to be taught to a run: `out`, or NAME.safetensors in the folder of the run.
 
-    Raises UserError if it is there already, or cannot be written.
+    No other process can hold this file meanwhile. Raises UserError if one does, if the file is there already, or if it
+    cannot be written.
     """
     path = out or run / FOLDER / f"{name}.safetensors"
     check_new_file(path, ".safetensors")
-    return path
+    with hold_folder(path.with_suffix(".in-training")):
+        check_new_file(path, ".safetensors")  # another process may just have written it
+        yield path
 
 
 def save_adapter(path: Path, adapter: PropertyAdapter | ReferenceAdapter, card: AnyCard) -> None:

@@ -76,27 +76,20 @@ def classify(
 
 
 def gather_labels(given: Sequence[str], file: Path | None) -> list[str]:
-    """Labels of the command line and of a file. UserError for fewer than two, for one that is given twice, and for a
-    file that is no text or empty."""
-    labels = [*read_words(given, "label"), *(_lines(file) if file else ())]
+    """Labels of the command line, and names of the class list in a file, as `majolica eval` reads it.
+
+    UserError for fewer than two, for one that is given twice, and for a file that is no class list.
+    """
+    labels = read_words(given, "label")
+    if file:
+        from majolica.eval.labelled.class_list import read_class_list
+
+        labels = [*labels, *read_class_list(file).names]
     if not labels:
         raise UserError('nothing to choose from: give labels, as in --labels "red apple" dolphin, or --labels-file')
     from majolica.sampling.inputs import read_labels
 
     return read_labels(labels)
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"cannot read the labels in {file}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"cannot read the labels in {file}: it is not UTF-8 text") from error
-    labels = [line.strip() for line in text.splitlines() if line.strip()]
-    if not labels:
-        raise UserError(f"the file of labels {file} is empty: write one label a line")
-    return labels
 
 
 def _rank(row_K: Tensor, names: Sequence[str], top: int) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from majolica.data.drawings.make import make_openmoji
 from majolica.errors import UserError
 from majolica.eval.request import EvaluationRequest
 from majolica.eval.run import evaluate
+from majolica.files import whole_file
 from majolica.launch.start import train
 from majolica.lock import hold_folder
 from majolica.recipes import recipe
@@ -48,19 +48,11 @@ def run_demo(minutes: float, out: Path) -> None:
 
 
 def make_data(folder: Path, resolution: int) -> None:
-    """Make the drawings, unless an earlier demo made the same."""
-    made = folder / "dataset.json"
-    wanted = {"samples": SAMPLES, "resolution": resolution, "seed": 0}
-    if made.exists():
-        found = json.loads(made.read_text())
-        same = all(found.get(key) == value for key, value in wanted.items())
-        if same and found.get("complete"):
-            say(f"the drawings in {folder} are there already")
-            return
-        if not same:
-            raise UserError(f"{folder} holds other drawings than the demo's: move it away first")
+    """Make the drawings, unless they are there already."""
     with bar("composing") as progress:
-        make_openmoji(folder, SAMPLES, resolution, heldout=HELD_OUT, combinations=HELD_OUT, progress=progress)
+        made = make_openmoji(folder, SAMPLES, resolution, heldout=HELD_OUT, combinations=HELD_OUT, progress=progress)
+    if not made:
+        say(f"the drawings in {folder} are there already")
 
 
 @contextmanager
@@ -81,7 +73,8 @@ def show(out: Path, metrics: dict[str, float]) -> None:
         "a dolphin on a white background",
     )
     side = trained_sizes(pipeline.config)[-1]
-    tile(pipeline.paint(prompts, size=side), 3).save(out / "first.png")
+    with whole_file(out / "first.png") as file:
+        tile(pipeline.paint(prompts, size=side), 3).save(file, "PNG")
     say("")
     for name, value in metrics.items():
         say(f"{name:24} {value:,.4g}")

@@ -22,6 +22,9 @@ from majolica.recipes import RECIPES
 if TYPE_CHECKING:
     from majolica.estimate.figures import Estimate
 
+PICTURES = (".png", ".svg", ".pdf")
+"""What `--picture` can be."""
+
 
 def run(args: list[str]) -> None:
     """Parse `args` and plan."""
@@ -79,6 +82,8 @@ def plan(
     if not 0 <= budget < math.inf or (picture and not budget):
         raise UserError("--activation-gb must be above 0, and --picture draws its plan: give a budget")
     if picture:
+        if picture.suffix.lower() not in PICTURES:
+            raise UserError(f"cannot write {picture}: name a file that ends in {', '.join(PICTURES)}")
         check_writable(picture)
     from majolica.activation.plan import plan_for
     from majolica.estimate.estimate import Assumptions, estimate_run, on_gpus

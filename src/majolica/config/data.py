@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 
 from majolica.config.bounds import SHARE, above, between
 
+MOST_MEGAPIXELS = 64
+"""The loader refuses larger pictures before they are decoded, because a small file can decode to gigabytes."""
+
 
 @dataclass(frozen=True)
 class SourceConfig:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from majolica.config.bounds import above, at_least, at_least_or_off, at_most, check_ranges
+from majolica.config.data import MOST_MEGAPIXELS
 from majolica.config.engine import EngineConfig
 from majolica.errors import UserError, unknown_name
 
@@ -123,8 +124,8 @@ def _web512() -> FetchConfig:
 
 
 def _original() -> FetchConfig:
-    """Every pixel as it was sent, up to 100 megapixels, for high-resolution sources."""
-    picture = PictureConfig(resize="original", max_megapixels=100.0, min_side=512)
+    """Every pixel as it was sent, for high-resolution sources."""
+    picture = PictureConfig(resize="original", min_side=512)
     web = WebConfig(max_megabytes=60.0, deadline=60.0)
     return replace(FetchConfig(), picture=picture, per_shard=1000, web=web, decode_gb=4.0)
 
@@ -143,6 +144,11 @@ def fetch_recipe(name: str) -> FetchConfig:
 def check_fetch(config: FetchConfig) -> None:
     """Raise UserError for a value that cannot work, naming the option."""
     check_ranges(config)
+    if config.picture.resize == "original" and config.picture.max_megapixels > MOST_MEGAPIXELS:
+        raise UserError(
+            f"picture.max_megapixels above {MOST_MEGAPIXELS} needs --picture.resize shorter: the loader refuses larger"
+            " pictures"
+        )
     polite = config.polite
     if not polite.user_agent.replace("-", "").replace("_", "").isalpha() or not polite.user_agent.isascii():
         raise UserError(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from majolica.config.bounds import above, at_least, at_most, check_ranges
+from majolica.config.data import MOST_MEGAPIXELS
 from majolica.config.engine import EngineConfig
 from majolica.errors import UserError
 
@@ -60,5 +61,7 @@ def check_shard(config: ShardConfig) -> None:
         raise UserError("caption names no place: give one or more of given, name, folder, empty")
     if config.heldout >= 1 and config.heldout != int(config.heldout):
         raise UserError(f"heldout is {config.heldout}: give a share below 1 or a whole number of pictures")
-    if config.max_megapixels > 64 and not config.resolution:
-        raise UserError("max_megapixels above 64 needs --resolution: the loader refuses larger pictures")
+    if config.max_megapixels > MOST_MEGAPIXELS and not config.resolution:
+        raise UserError(
+            f"max_megapixels above {MOST_MEGAPIXELS} needs --resolution: the loader refuses larger pictures"
+        )

@@ -112,7 +112,7 @@ class TrainConfig:
     trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ("tensorboard",)
     """Trackers that get the figures which log.jsonl gets; one that fails does not hurt the run."""
     profile: int = 0
-    """After the first ten steps, trace so many steps with torch's profiler into profile/."""
+    """After the first eleven steps, trace so many steps with torch's profiler into profile/."""
     memory: bool = False
     """Record the history of the GPU allocator into profile/."""
 

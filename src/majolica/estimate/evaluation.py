@@ -12,11 +12,13 @@ PAINTED = {
     **{"gallery": 32, "control-brief": 560, "control-deep": 2_880, "control-plain": 560, "control-weights": 800},
     **{"control-held": 640, "detail": 138, "grounds": 256, "palettes": 80},
 }
-"""About how many pictures of the base resolution evaluators paint, if the options do not say; with ten properties."""
+PAINTED["captions"] = sum(PAINTED[name] for name in ("gallery", "control-brief", "image-text", "distances"))
+"""About how many pictures of the base resolution evaluators paint, and the suite that a run can use while it is trained,
+if the options do not say; with ten properties."""
 READ = {"coco": 0, "zero-shot": 50_000}
 """Pictures that evaluators embed; those of zero-shot are ImageNet's."""
 READ_OTHERWISE = 1_024
-TAKE_PICTURES = {"coco": 1, "distances": 1, "grounds": 1, "image-text": 1, "memorisation": 1, "guidance": 6}
+TAKE_PICTURES = {"coco": 1, "distances": 1, "grounds": 1, "image-text": 1, "memorisation": 1, "guidance": 6, "detail": 138 / 64}
 """Evaluators whose options say how many captions they paint, and how often each."""
 NEED_DATA = ("coco", "probe")
 """Evaluators that are left out without data of their own."""

@@ -59,12 +59,13 @@ def calibrate_run(
     """Measure the responses of a run, write its `calibration.json`, and return what was found.
 
     `property_files` measure the user's own properties that the run was taught; `say` hears which others are left out,
-    and which checkpoints are passed over.
+    which keep the response that was measured before, and which checkpoints are passed over.
     Raises UserError if the run has no properties, or if it, its data or a file cannot be read.
     """
     config, place = load_config(run / "config.yaml"), choose_checkpoint(run, say)
     trained = load_with_measures(place, property_files)
-    for name, reason in explain_unmeasured(trained.properties).items():
+    unmeasured = explain_unmeasured(trained.properties)
+    for name, reason in unmeasured.items():
         say(f"{name} is left out: {reason}")
     names = choose_measured(trained.properties)
     if not names:
@@ -77,7 +78,8 @@ def calibrate_run(
         tally = Workload(pictures, progress)
         pipeline = Painters(trained, config.model.resolution, workers, tally)
         found = {name: correct(pipeline, name, prompts, data) for name in names}
-    save_calibration(run, {name: each.response for name, each in found.items()}, trained.weights_sha256)
+    kept = {name: trained.calibration[name] for name in unmeasured if name in trained.calibration}
+    save_calibration(run, kept | {name: each.response for name, each in found.items()}, trained.weights_sha256)
     return found
 
 

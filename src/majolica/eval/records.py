@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import subprocess
@@ -73,6 +74,10 @@ def describe_code() -> str:
     try:
         say = ["git", "-C", str(home), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
         commit = subprocess.run(say, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        if commit.endswith("-dirty"):  # other changes to the same commit are other code
+            compare = ["git", "-C", str(home), "diff", "HEAD"]
+            changes = subprocess.run(compare, capture_output=True, check=True, timeout=10).stdout
+            commit += f"-{hashlib.sha256(changes).hexdigest()[:12]}"
     except (OSError, subprocess.SubprocessError):
         return __version__
     return f"{__version__} {commit}"

@@ -56,7 +56,8 @@ def evaluate(
     place = choose_checkpoint(request.weights, say)
     trained, config = load_with_measures(place, request.property_files), load_config(run / "config.yaml")
     data = load_data_or_none(config, request, say)
-    summary, state = facts.read_json(run / "summary.json"), facts.read_json(place / "state.json")
+    checkpoint = place if place.is_dir() else place.parent
+    summary, state = facts.read_json(run / "summary.json"), facts.read_json(checkpoint / "state.json")
     spent = {**dict(summary.get("seconds", {})), **request.seconds}
     spent.setdefault("training", facts.training_metrics(config, summary, facts.read_log(run), state)["train_seconds"])
     names = choose_evaluators(request.names, data)

@@ -153,7 +153,7 @@ EVALUATORS: dict[str, Entry] = {
     "guidance": Entry(
         "distance and image-text score by guidance weight",
         builders.build_guidance,
-        reads=(*DISTANCES, "pictures", "steps", "seed"),
+        reads=(*DISTANCES, "pictures", "steps", "churn", "seed"),
     ),
     "coco": Entry(
         "FID on MS-COCO (majolica eval coco)",
@@ -169,7 +169,11 @@ EVALUATORS: dict[str, Entry] = {
     "detail": Entry(
         "what larger pictures have beyond their base pictures",
         lambda c: Detail(
-            c.base, c.largest // c.base, c.config.model.patch, min(c.painted.pictures, Detail.pictures), brush=c.brush
+            c.base,
+            c.largest // c.base,
+            c.config.model.patch,
+            c.options.pictures or min(c.painted.pictures, Detail.pictures),
+            brush=c.brush,
         ),
         reads=PAINTED,
     ),

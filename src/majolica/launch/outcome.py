@@ -24,9 +24,7 @@ def describe_finished(config: RunConfig, out: Path, step: int, begun: int) -> st
     state = f"trained to step {step}"
     if begun == step:
         state = f"{out} is finished at step {step}, nothing is left to train"
-    lines = [f"{state}; paint with: {paint}"]
-    if (Path(config.data.shards).parent / "names.json").exists():  # evaluation needs these names
-        lines.append(f"evaluate with: {spell_command('eval', out)}")
+    lines = [f"{state}; paint with: {paint}", f"evaluate with: {spell_command('eval', out)}"]
     minutes = config.train.minutes
     longer = f"--train.minutes {2 * minutes:g}" if minutes else f"--train.steps {2 * step}"
     longer += " --train.schedule-from ''" if config.train.schedule_from else ""

@@ -135,6 +135,8 @@ class Weights:
 def home_of(place: Path) -> Path:
     """The run folder that the weights at `place` belong to, or else the folder that they lie in."""
     folder = place.parent if place.is_file() or place.suffix == ".safetensors" else place
+    if (folder / "config.yaml").is_file():  # a run, which may lie in a folder that is called checkpoints
+        return folder
     return folder.absolute().parents[1] if folder.parent.name in ("checkpoints", BEST) else folder
 
 

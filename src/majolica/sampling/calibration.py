@@ -89,7 +89,9 @@ def load_calibration(run: Path, base: str) -> Calibration | None:
         }
         return responses if found["base"] == base else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{path} cannot be read ({error}): make it anew with `majolica calibrate {run}`") from error
+        raise UserError(
+            f"{path} cannot be read ({error}): remove it, and make it anew with `majolica calibrate {run}`"
+        ) from error
 
 
 def digest_adapters(paths: Sequence[Path]) -> dict[str, str]:
@@ -113,7 +115,11 @@ def save_calibration(run: Path, calibration: Calibration, base: str) -> None:
     """Write `calibration.json` for weights with the SHA-256 `base`, and for the adapters of them in the run folder."""
     digests = digest_adapters(fresh_adapters(run, base)[0])
     responses = {
-        name: {"requested": list(each.requested), "measured": list(each.measured), "adapter": digests.get(name, "")}
+        name: {
+            "requested": list(each.requested),
+            "measured": list(each.measured),
+            "adapter": each.adapter or digests.get(name, ""),
+        }
         for name, each in calibration.items()
     }
     write_atomic(run / FILE, json.dumps({"base": base, "responses": responses}, indent=1))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from majolica.adapters.card import AdapterCard
-from majolica.adapters.store import place_adapter, save_adapter
+from majolica.adapters.store import hold_adapter, save_adapter
 from majolica.callbacks import ReportProgress, ignore_progress
 from majolica.config.flow_times import time_quantile
 from majolica.config.loss import LossConfig
@@ -65,28 +65,29 @@ def extend(
     Raises UserError if the file is there already, if the run has the property, if its values cannot be learned, or if
     the run or its data cannot be read.
     """
-    name, path = request.property, place_adapter(request.run, request.property, request.out)
-    pipeline, config = open_frozen(request.run, request.data)
-    if name in config.model.properties:
-        raise UserError(f"{request.run} was trained with {name}: there is nothing to teach")
-    lesson = Lesson(pipeline, config, request)
-    say(describe_lesson(name, lesson.adapter, pipeline.model))
-    loader = open_loader(config, pipeline.model, request.plan, (name,))
-    effort = learn(lesson.adapter, pipeline.model, lesson.loss, loader, request.plan, progress)
-    entry = find_property(name)
-    card = AdapterCard(
-        name=name,
-        unit=entry.unit,
-        low=entry.low,
-        high=entry.high,
-        circular=entry.circular,
-        measure=entry.source or "built in",
-        base=pipeline.weights_sha256,
-        names=list(lesson.adapter.names),
-        **dataclasses.asdict(effort),
-    )
-    save_adapter(path, lesson.adapter, card)
-    return path
+    name = request.property
+    with hold_adapter(request.run, name, request.out) as path:
+        pipeline, config = open_frozen(request.run, request.data)
+        if name in config.model.properties:
+            raise UserError(f"{request.run} was trained with {name}: there is nothing to teach")
+        lesson = Lesson(pipeline, config, request)
+        say(describe_lesson(name, lesson.adapter, pipeline.model))
+        loader = open_loader(config, pipeline.model, request.plan, (name,))
+        effort = learn(lesson.adapter, pipeline.model, lesson.loss, loader, request.plan, progress)
+        entry = find_property(name)
+        card = AdapterCard(
+            name=name,
+            unit=entry.unit,
+            low=entry.low,
+            high=entry.high,
+            circular=entry.circular,
+            measure=entry.source or "built in",
+            base=pipeline.weights_sha256,
+            names=list(lesson.adapter.names),
+            **dataclasses.asdict(effort),
+        )
+        save_adapter(path, lesson.adapter, card)
+        return path
 
 
 class Lesson:

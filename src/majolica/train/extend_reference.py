@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from majolica.adapters.reference_card import KIND, ReferenceCard
-from majolica.adapters.store import place_adapter, save_adapter
+from majolica.adapters.store import hold_adapter, save_adapter
 from majolica.callbacks import ReportProgress, ignore_progress
 from majolica.config.run import RunConfig
 from majolica.data.loading.loader import Batch
@@ -71,15 +71,15 @@ def extend_reference(
 
     Raises UserError if the file is there already, if the run or its data cannot be read, or if the adapter diverges.
     """
-    path = place_adapter(request.run, KIND, request.out)
-    pipeline, config = open_frozen(request.run, request.data)
-    lesson = ReferenceLesson(pipeline, config, request)
-    say(describe_lesson("to follow a reference picture", lesson.adapter, pipeline.model))
-    loader = open_loader(config, pipeline.model, request.plan)
-    effort = learn(lesson.adapter, pipeline.model, lesson.loss, loader, request.plan, progress)
-    card = ReferenceCard(pipeline.weights_sha256, request.rank, **dataclasses.asdict(effort))
-    save_adapter(path, lesson.adapter, card)
-    return path
+    with hold_adapter(request.run, KIND, request.out) as path:
+        pipeline, config = open_frozen(request.run, request.data)
+        lesson = ReferenceLesson(pipeline, config, request)
+        say(describe_lesson("to follow a reference picture", lesson.adapter, pipeline.model))
+        loader = open_loader(config, pipeline.model, request.plan)
+        effort = learn(lesson.adapter, pipeline.model, lesson.loss, loader, request.plan, progress)
+        card = ReferenceCard(pipeline.weights_sha256, request.rank, **dataclasses.asdict(effort))
+        save_adapter(path, lesson.adapter, card)
+        return path
 
 
 class ReferenceLesson:

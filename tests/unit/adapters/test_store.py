@@ -10,7 +10,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from majolica.adapters.card import KEY, AdapterCard
-from majolica.adapters.store import find_adapters, fresh_adapters, load_adapters, read_card, save_adapter
+from majolica.adapters.store import (
+    find_adapters,
+    fresh_adapters,
+    hold_adapter,
+    load_adapters,
+    read_card,
+    save_adapter,
+)
 from majolica.errors import UserError
 from majolica.models.adapter import PropertyAdapter
 from majolica.properties import registry
@@ -129,3 +136,16 @@ def test_what_is_no_adapter(tmp_path: Path) -> None:
     save_adapter(folder / "hue.safetensors", PropertyAdapter("sharpness", TINY), CARD)
     with pytest.raises(UserError, match="does not fit its card"):
         load(tmp_path)
+
+
+def test_two_processes_do_not_teach_one_adapter(tmp_path: Path) -> None:
+    with hold_adapter(tmp_path, "hue", None) as path:
+        with pytest.raises(UserError, match="is in use: process"), hold_adapter(tmp_path, "hue", None):
+            pass
+        with hold_adapter(tmp_path, "sharpness", None):  # another is taught beside it
+            pass
+        save(tmp_path)
+    assert path == tmp_path / "adapters" / "hue.safetensors"
+    assert list(path.parent.iterdir()) == [path]
+    with pytest.raises(UserError, match="exists, and something may depend on it"), hold_adapter(tmp_path, "hue", None):
+        pass

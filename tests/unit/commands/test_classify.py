@@ -42,6 +42,21 @@ def test_classify_a_folder_by_a_file_of_labels_as_json(capsys: pytest.CaptureFix
     assert told.err.endswith("majolica: 1 of 4 pictures could not be read, as said above\n")
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("classes.txt", "n01440764\ttench\nn02084071\tdog\n"),
+        ("classes.json", '{"0": ["n01440764", "tench"], "1": ["n02084071", "dog"]}'),
+    ],
+)
+def test_a_file_of_labels_is_the_class_list_that_eval_reads(
+    file: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(file).write_text(text)
+    assert cli.main(["classify", "red.png", "--labels-file", file, "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["labels"]) == {"tench", "dog"}
+
+
 def test_a_single_picture_that_cannot_be_read_has_its_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
     Path("c.png").write_bytes(b"")
     assert cli.main(["classify", "c.png", "--labels", "cat", "dog", "red apple", "owl", "--json"]) == 2
@@ -58,13 +73,13 @@ def test_a_single_picture_that_cannot_be_read_has_its_line_of_json(capsys: pytes
         (["red.png", "--labels", "a", "b", "a"], "the label 'a' is given twice: each may be given once"),
         (["red.png", "--labels", "a", "--labels-file", "a.txt"], "the label 'A' is given twice"),
         (["red.png", "--labels", "fox", "a fox"], "the label 'a fox' is given twice, once as 'fox': each may be"),
-        (["red.png", "--labels-file", "blank.txt"], "the file of labels blank.txt is empty: write one label a line"),
+        (["red.png", "--labels-file", "blank.txt"], "blank.txt: the class list is empty: give one class a line"),
         (["red.png", "--labels", "a", " "], "the label is empty"),
         (["red.png", "--labels", "a", "b", "--top", "0"], "--top is 0: at least 1"),
         (["red.png", "--labels", "a", "b", "--top", "-1"], "--top is -1: at least 1"),
-        (["red.png", "--labels-file", "none.txt"], "cannot read the labels in none.txt: No such file"),
-        (["red.png", "--labels-file", "latin.txt"], "cannot read the labels in latin.txt: it is not UTF-8"),
-        (["red.png", "--labels-file", "empty"], "cannot read the labels in empty: Is a directory"),
+        (["red.png", "--labels-file", "none.txt"], "cannot read the class list none.txt: No such file"),
+        (["red.png", "--labels-file", "latin.txt"], "cannot read the class list latin.txt: it is not UTF-8"),
+        (["red.png", "--labels-file", "empty"], "cannot read the class list empty: Is a directory"),
         (["empty", "--labels", "a", "b"], "there are no pictures in the folder empty"),
         (["none.png", "--labels", "a", "b"], "cannot read the picture none.png"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -165,13 +166,17 @@ def test_calibration_measures_it_or_says_how(
 ) -> None:
     found = Correction(Response((0.0, 1.0), (0.0, 1.0)), 0.1, 0.1)
     monkeypatch.setattr(calibrate_module, "correct", lambda *_: found)
-    monkeypatch.setattr(calibrate_module, "save_calibration", lambda *_: None)
     heard: list[str] = []
     assert list(calibrate_run(run, 1, say=heard.append)) == ["contrast"]
     assert len(heard) == 1 and re.fullmatch(SAID, heard[0])
     registry._ADDED.clear()
     assert list(calibrate_run(run, 1, property_files=[file], say=heard.append)) == ["contrast", "warmth"]
     assert len(heard) == 1
+    calibrated = (run / "calibration.json").read_text()
+    assert set(json.loads(calibrated)["responses"]) == {"contrast", "warmth"}
+    registry._ADDED.clear()
+    assert list(calibrate_run(run, 1)) == ["contrast"]  # what cannot be measured now keeps what was measured before
+    assert json.loads((run / "calibration.json").read_text()) == json.loads(calibrated)
 
 
 def test_processes_project_to_it_as_one_process_does(run: Path, file: Path) -> None:

@@ -23,6 +23,11 @@ def test_the_prompt_that_is_proposed_is_one_of_the_run(tmp_path: Path) -> None:
     assert f"""generate 'the children'"'"'s mountain' --run {tmp_path}\n""" in said
 
 
+def test_every_run_can_be_evaluated(tmp_path: Path) -> None:
+    """On pictures of one's own too, which have no names.json beside them."""
+    assert f"\nevaluate with: majolica eval {tmp_path}\n" in describe_finished(nano(), tmp_path, 8, begun=0)
+
+
 def test_without_grids_the_prompt_is_a_caption_of_the_data(tmp_path: Path) -> None:
     members = [("0.jpg", b"no picture"), ("0.txt", b"the mountain"), ("1.jpg", b"no picture"), ("1.txt", b"- it lacks")]
     data = DataConfig(shards=str(tar(tmp_path / "data" / "0.tar", members).parent))

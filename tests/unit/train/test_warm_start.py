@@ -92,6 +92,14 @@ def test_its_tokenizer_is_taken_and_stands_in_the_configuration(
     assert "the tokenizer is trained/tokenizer.model, with which trained was trained" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("folder", ["checkpoints", "best"])
+def test_a_run_may_lie_in_a_folder_of_any_name(folder: str, trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / folder / "run"
+    shutil.copytree(trained, run)
+    for place in (run, run / "checkpoints" / "00000002", run / "checkpoints" / "00000002" / "ema.safetensors"):
+        assert home_of(place) == run
+
+
 @pytest.mark.parametrize("name", ["ema.safetensors", "model.safetensors", ""])
 def test_a_file_or_a_checkpoint_of_a_run_will_do(shards: Path, trained: Path, tmp_path: Path, name: str) -> None:
     checkpoint = trained / "checkpoints" / "00000002"

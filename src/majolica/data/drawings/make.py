@@ -98,7 +98,7 @@ def make_openmoji(
     combinations: int = 512,
     progress: ReportProgress | None = None,
     aspects: Sequence[float] = (1.0,),
-) -> None:
+) -> bool:
     """Write `samples` training pictures of `resolution` px, plus held-out ones, as tars under `out`.
 
     `out/train` and `out/heldout` hold different pictures from the same distribution; `out/combinations` shows
@@ -106,7 +106,8 @@ def make_openmoji(
     of the demo, and more are the others by code point. With `objects` 2, about half of the pictures show two things.
     `aspects` are width over height of training pictures, each as often as any; all have about as many pixels as the
     square, and held-out pictures are square. Sample i depends only on (seed, split, i). `progress(done, total)` is
-    called after each sample. A folder that already holds this very data set is left as it is.
+    called after each sample. A folder that already holds this very data set is left as it is; the result says whether
+    it was made.
 
     Raises UserError for impossible arguments, unknown names, or a folder that holds another data set.
     """
@@ -117,7 +118,7 @@ def make_openmoji(
     design = plan_drawings(names, resolution, objects, seed, aspects)
     description = _describe(design, samples, heldout, combinations)
     if _claim(out, description):
-        return
+        return False
     counts = {"train": samples, "heldout": heldout, "combinations": combinations}
     done, total = 0, sum(counts.values())
 
@@ -135,6 +136,7 @@ def make_openmoji(
     write_atomic(out / "names.json", _json([d.name for d in design.drawings]))
     write_atomic(out / LICENSE_FILE, license_text().encode())
     write_atomic(out / "dataset.json", _json({**description, "complete": True}))
+    return True
 
 
 def _record(sample: Sample) -> Record:
@@ -197,7 +199,10 @@ def _claim(out: Path, description: dict[str, Any]) -> bool:
             raise UserError(f"{out} holds tars of some other data set; choose another folder")
         write_atomic(written, _json({**description, "complete": False}))
         return False
-    found = json.loads(written.read_text("utf-8"))
+    try:
+        found = dict(json.loads(written.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{written} cannot be read ({error}); choose another folder or remove it") from error
     complete = found.pop("complete", False)
     if found != json.loads(_json(description)):
         raise UserError(f"{out} holds another data set (see dataset.json); choose another folder or remove it")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from majolica.data.pictures import faults
+from majolica.config.data import MOST_MEGAPIXELS
 from majolica.data.pictures.colour import pixels_to_srgb
 from majolica.data.pictures.faults import BadPicture, to_one_line
 from majolica.data.pictures.frame import Fit, Shape, scale_of
@@ -17,8 +18,7 @@ from majolica.data.pictures.memory import Reserve, jpeg_bytes, pillow_bytes, res
 from majolica.data.pictures.opening import LOCAL, decode_upright, open_picture
 from majolica.data.pictures.orientation import is_sideways, read_orientation, turn_pixels
 
-MAX_PIXELS = 64_000_000
-"""Larger pictures are refused before they are decoded, because a small file can decode to gigabytes."""
+MAX_PIXELS = MOST_MEGAPIXELS * 1_000_000
 
 
 @dataclass(frozen=True)
@@ -104,4 +104,4 @@ def _part(size: Shape, target: Shape, how: Fit) -> int:
 
 def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        raise BadPicture(faults.TOO_LARGE, f"{width} x {height}, above {MAX_PIXELS // 1_000_000} megapixels")
+        raise BadPicture(faults.TOO_LARGE, f"{width} x {height}, above {MOST_MEGAPIXELS} megapixels")

@@ -73,7 +73,10 @@ def draw_prompts(coco: Coco, count: int = FULL, seed: int = 0) -> Prompts:
 
 
 def write_ids(folder: Path, coco: Coco, prompts: Prompts) -> Path:
-    """Write the numbers of the captions to `coco-ids-COUNT.json` in `folder`, and return its path."""
+    """Write the numbers of the captions to `coco-ids-COUNT.json` in `folder`, and return its path.
+
+    If another list has this name there, the beginning of the list's SHA-256 is added to the name.
+    """
     ids = [caption.id for caption in prompts.captions]
     known = {
         "kind": _KIND,
@@ -85,6 +88,8 @@ def write_ids(folder: Path, coco: Coco, prompts: Prompts) -> Path:
         "caption_ids": ids,
     }
     path = folder / f"coco-ids-{len(ids)}.json"
+    if path.exists() and prompts.sha256 not in path.read_text("utf-8", errors="replace"):
+        path = path.with_stem(f"{path.stem}-{prompts.sha256[:8]}")
     write_atomic(path, json.dumps(known, indent=1) + "\n")
     return path
 
@@ -95,7 +100,7 @@ def read_ids(path: Path, coco: Coco, count: int | None = None) -> Prompts:
     The file is one that `write_ids` wrote, a JSON list of numbers, or a text with one number on each line.
     Raises UserError if it is none of these, was changed, or does not belong to `coco`.
     """
-    ids = _read_list(path, coco)
+    ids, chosen = _read_list(path, coco)
     if len(set(ids)) < len(ids):
         [(twice, _)] = Counter(ids).most_common(1)
         raise UserError(f"{to_printable(path)} lists caption {twice} twice: each may be there once")
@@ -109,7 +114,7 @@ def read_ids(path: Path, coco: Coco, count: int | None = None) -> Prompts:
         )
     if count is not None and not 1 <= count <= len(ids):
         raise UserError(f"{to_printable(path)} lists {counted(len(ids), 'caption')}, but {count:,} are asked for")
-    return _prompts([by_id[number] for number in ids[:count]], "a given list")
+    return _prompts([by_id[number] for number in ids[:count]], chosen)
 
 
 def _prompts(captions: Sequence[CocoCaption], chosen: str) -> Prompts:
@@ -120,7 +125,8 @@ def _place(seed: int, number: int) -> bytes:
     return hashlib.sha256(f"{seed}:{number}".encode()).digest()
 
 
-def _read_list(path: Path, coco: Coco) -> list[int]:
+def _read_list(path: Path, coco: Coco) -> tuple[list[int], str]:
+    """Return the numbers in a file, and how they were chosen."""
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -142,7 +148,9 @@ def _read_list(path: Path, coco: Coco) -> list[int]:
         raise UserError(f"{to_printable(path)} lists no caption")
     if isinstance(found, dict):
         _check_known(path, found, ids, coco)
-    return ids
+        if "sha256" in found and isinstance(found.get("chosen"), str):  # unchanged since `write_ids` wrote it
+            return ids, found["chosen"]
+    return ids, "a given list"
 
 
 def _number(value: object) -> int:

@@ -47,7 +47,7 @@ def describe_source(source: Path, extractor: Extractor, side: int, how: Fit = "c
     """Compute the features of at most `limit` pictures of a source, fitted to `side` pixels as in training.
 
     The source is a folder of shards, a folder of pictures with a .txt beside each, or a table of paths and
-    captions (.parquet, .csv, .tsv, .jsonl). Of shards, the pictures are spread evenly. A picture that cannot be
+    captions (.parquet, .csv, .tsv, .jsonl). Of more pictures, some are taken that are spread evenly. A picture that cannot be
     read, or has no caption, is left out with a warning. Raises UserError if fewer than two are left.
     """
     captions: list[str] = []
@@ -74,7 +74,7 @@ def describe_source(source: Path, extractor: Extractor, side: int, how: Fit = "c
 
 def read_real_pictures(source: Path, side: int, how: Fit, limit: int) -> Iterator[tuple[Tensor, str]]:
     """Yield pictures, uint8 `(3, side, side)`, with their captions; see `describe_source`."""
-    samples = _read_shards(source, limit) if _holds_shards(source) else _read_files(source)
+    samples = _read_shards(source, limit) if _holds_shards(source) else _read_files(source, limit)
     found = 0
     for name, content, caption in samples:
         if found == limit:
@@ -103,10 +103,12 @@ def _read_shards(folder: Path, limit: int) -> Iterator[tuple[str, bytes, str]]:
             yield shards.place_of(i), pair.image, pair.caption
 
 
-def _read_files(source: Path) -> Iterator[tuple[str, bytes, str]]:
+def _read_files(source: Path, limit: int) -> Iterator[tuple[str, bytes, str]]:
     """Yield the pictures of a folder or of a table."""
     without = unread = 0
-    for row in rows(ShardConfig(source=str(source))):
+    config = ShardConfig(source=str(source))
+    chosen = set(space_evenly(sum(1 for _ in rows(config)), limit))
+    for row in (row for number, row in enumerate(rows(config)) if number in chosen):
         path = base_folder(source) / str(row["path"])
         try:
             text = row["caption"] if "caption" in row else path.with_suffix(".txt").read_text("utf-8-sig")

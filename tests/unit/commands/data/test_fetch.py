@@ -48,6 +48,7 @@ def test_printed_configuration_is_read_back(name: str, capsys: pytest.CaptureFix
         ("--web.deadline 0", "web.deadline is 0: it must be above 0"),
         ("--web.deadline nan", "web.deadline is nan: it must be above 0"),
         ("--picture.quality 101", "picture.quality is 101: it must be at most 100"),
+        ("original --out x --picture.max-megapixels 65", "above 64 needs --picture.resize shorter: the loader refuses"),
         ("--polite.user-agent my/bot", "robots.txt knows only names of letters"),
         ("--polite.contact é", "it must be printable ASCII"),
     ],

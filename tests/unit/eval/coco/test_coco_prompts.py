@@ -69,9 +69,17 @@ def test_a_written_list_is_read_back(tmp_path: Path) -> None:
     path = write_ids(tmp_path, coco, prompts)
     assert path.name == "coco-ids-300.json"
     back = read_ids(path, coco)
-    assert (back.captions, back.sha256) == (prompts.captions, prompts.sha256)
+    assert back == prompts  # how it was chosen as well, so that results of both can be compared
     assert read_ids(path, coco, 20).captions == prompts.captions[:20]
     assert write_ids(tmp_path, coco, prompts).read_bytes() == path.read_bytes()
+
+
+def test_another_list_of_so_many_captions_replaces_none(tmp_path: Path) -> None:
+    coco = made_up()
+    first, second = (draw_prompts(coco, 300, seed=seed) for seed in (0, 1))
+    paths = [write_ids(tmp_path, coco, prompts) for prompts in (first, second, second)]
+    assert paths[1] == paths[2] == tmp_path / f"coco-ids-300-{second.sha256[:8]}.json"
+    assert [read_ids(path, coco) for path in paths[:2]] == [first, second]
 
 
 @pytest.mark.parametrize("text", ["[7, 3, 9]", "7\n3\n9\n", '["7", "3", "9"]', '{"caption_ids": [7, 3, 9]}'])
