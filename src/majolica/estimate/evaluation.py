@@ -18,7 +18,15 @@ if the options do not say; with ten properties."""
 READ = {"coco": 0, "zero-shot": 50_000}
 """Pictures that evaluators embed; those of zero-shot are ImageNet's."""
 READ_OTHERWISE = 1_024
-TAKE_PICTURES = {"coco": 1, "distances": 1, "grounds": 1, "image-text": 1, "memorisation": 1, "guidance": 6, "detail": 138 / 64}
+TAKE_PICTURES = {
+    "coco": 1,
+    "distances": 1,
+    "grounds": 1,
+    "image-text": 1,
+    "memorisation": 1,
+    "guidance": 6,
+    "detail": 138 / 64,
+}
 """Evaluators whose options say how many captions they paint, and how often each."""
 NEED_DATA = ("coco", "probe")
 """Evaluators that are left out without data of their own."""

@@ -54,7 +54,7 @@ def test_a_file_of_labels_is_the_class_list_that_eval_reads(
 ) -> None:
     Path(file).write_text(text)
     assert cli.main(["classify", "red.png", "--labels-file", file, "--json"]) == 0
-    assert set(json.loads(capsys.readouterr().out)["labels"]) == {"tench", "dog"}
+    assert set(json.loads(capsys.readouterr().out)["probabilities"]) == {"tench", "dog"}
 
 
 def test_a_single_picture_that_cannot_be_read_has_its_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -146,6 +146,8 @@ def test_planned_activations_trade_memory_for_time(tmp_path: Path, capsys: pytes
 def test_a_picture_needs_a_budget(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["plan", "nano", "--picture", "x.png"]) != 0
     assert "give a budget" in capsys.readouterr().err
+    assert cli.main(["plan", "nano", "--activation-gb", "1", "--picture", "x.txt"]) != 0
+    assert "cannot write x.txt: name a file that ends in .png, .svg, .pdf" in capsys.readouterr().err
 
 
 def test_rows_that_a_recipe_leaves_to_the_machine_are_shared_by_the_gpus() -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from majolica.data.pictures import faults
 from majolica.config.data import MOST_MEGAPIXELS
+from majolica.data.pictures import faults
 from majolica.data.pictures.colour import pixels_to_srgb
 from majolica.data.pictures.faults import BadPicture, to_one_line
 from majolica.data.pictures.frame import Fit, Shape, scale_of
