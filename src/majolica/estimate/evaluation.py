@@ -13,8 +13,8 @@ PAINTED = {
     **{"control-held": 640, "detail": 138, "grounds": 256, "palettes": 80},
 }
 PAINTED["captions"] = sum(PAINTED[name] for name in ("gallery", "control-brief", "image-text", "distances"))
-"""About how many pictures of the base resolution evaluators paint, and the suite that a run can use while it is trained,
-if the options do not say; with ten properties."""
+"""About how many pictures of the base resolution evaluators paint, and the suite that a run in training can use, if the
+options do not say; with ten properties."""
 READ = {"coco": 0, "zero-shot": 50_000}
 """Pictures that evaluators embed; those of zero-shot are ImageNet's."""
 READ_OTHERWISE = 1_024

@@ -47,8 +47,8 @@ def describe_source(source: Path, extractor: Extractor, side: int, how: Fit = "c
     """Compute the features of at most `limit` pictures of a source, fitted to `side` pixels as in training.
 
     The source is a folder of shards, a folder of pictures with a .txt beside each, or a table of paths and
-    captions (.parquet, .csv, .tsv, .jsonl). Of more pictures, some are taken that are spread evenly. A picture that cannot be
-    read, or has no caption, is left out with a warning. Raises UserError if fewer than two are left.
+    captions (.parquet, .csv, .tsv, .jsonl). Of more pictures, some are taken that are spread evenly. A picture that
+    cannot be read, or has no caption, is left out with a warning. Raises UserError if fewer than two are left.
     """
     captions: list[str] = []
     seen = hashlib.sha256()
