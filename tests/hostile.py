@@ -62,6 +62,9 @@ async def _robots(host: str) -> web.StreamResponse:
         return web.Response(text="User-agent: *\nCrawl-delay: 0.05\n")
     if host == "closed.test":
         return web.Response(text="User-agent: *\nDisallow: /\n")
+    if host in ("packed.test", "unknown.test"):  # with an encoding that nobody asked for
+        body = gzip.compress(b"User-agent: *\nDisallow: /\n")
+        return web.Response(body=body, headers={"Content-Encoding": "gzip" if host == "packed.test" else "zz"})
     if host == "partly.test":
         return web.Response(text="User-agent: majolica\nDisallow: /secret\nAllow: /\n\nUser-agent: *\nDisallow: /\n")
     return web.Response(status=404)

@@ -13,13 +13,17 @@ from majolica.train import network
 from tiny import tiny_run, weights
 
 
-def test_compiled_blocks_train_the_same(shards: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_compiled_blocks_train_the_same(processes: int, shards: Path, tmp_path: Path) -> None:
+    """Also where DDP wraps the network, and where the number of noisy rows changes from step to step."""
     if not network.can_compile(torch.device("cpu")):
         pytest.skip("needs a C++ compiler")
     config = tiny_run(shards, steps=4)
     loss = dataclasses.replace(config.loss, fine_share=0.0)
     for name in ("eager", "compiled"):
-        job = dataclasses.replace(config.train, compile=name == "compiled", log_every=1, accumulate=1)
+        job = dataclasses.replace(
+            config.train, processes=processes, compile=name == "compiled", log_every=1, accumulate=1
+        )
         train(dataclasses.replace(config, loss=loss, train=job), tmp_path / name)
     eager, compiled = weights(tmp_path / "eager", 4), weights(tmp_path / "compiled", 4)
     assert max(float((eager[name] - compiled[name]).abs().max()) for name in eager) < 1e-4

@@ -30,7 +30,7 @@ ALLOWED = {
     "data.counter": set(),
     "data.tasks": {"config"},
     "data.urls": set(),
-    "data.pictures": {"data.counter"},
+    "data.pictures": {"config", "data.counter"},
     "data.store": {"data.pictures"},
     "data.order": {"config", "data.counter", "data.pictures"},
     "data.loading": {"config", "data.counter", "data.order", "data.pictures", "data.store", "properties"},
@@ -65,7 +65,18 @@ ALLOWED = {
         ),
         *("distributed", "gpus", "models", "objectives", "properties", "run", "sampling", "text"),
     },
-    "launch": {"config", "data.loading", "distributed", "eval", "models", "run", "sampling", "text", "train"},
+    "launch": {
+        "config",
+        "data.loading",
+        "distributed",
+        "eval",
+        "models",
+        "recipes",
+        "run",
+        "sampling",
+        "text",
+        "train",
+    },
     "estimate": {"activation", "config", "distributed", "gpus", "models", "objectives", "train"},
 }
 TOP = {"cli", "commands", "__main__"}

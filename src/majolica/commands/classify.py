@@ -80,11 +80,11 @@ def gather_labels(given: Sequence[str], file: Path | None) -> list[str]:
 
     UserError for fewer than two, for one that is given twice, and for a file that is no class list.
     """
-    labels = read_words(given, "label")
+    labels = list(read_words(given, "label"))
     if file:
         from majolica.eval.labelled.class_list import read_class_list
 
-        labels = [*labels, *read_class_list(file).names]
+        labels += read_class_list(file).names
     if not labels:
         raise UserError('nothing to choose from: give labels, as in --labels "red apple" dolphin, or --labels-file')
     from majolica.sampling.inputs import read_labels

@@ -22,7 +22,7 @@ from majolica.config.training import OptimConfig, TrainConfig
 from majolica.errors import UserError
 from majolica.files import check_folder_writable
 from majolica.plurals import plural
-from majolica.recipes import RECIPES, recipe, summarise_recipe
+from majolica.recipes import RECIPES, recipe, recipe_of_file, summarise_recipe
 
 
 @dataclass(frozen=True)
@@ -96,15 +96,8 @@ def _start(args: list[str]) -> tuple[RunConfig, list[str]]:
 def find_config(name: str) -> RunConfig:
     """The recipe of that name, or the configuration in that YAML file."""
     if name.endswith((".yaml", ".yml")):
-        return io.load_config(Path(name), _base)
+        return io.load_config(Path(name), recipe_of_file)
     check_recipe(name, RECIPES)
-    return recipe(name)
-
-
-def _base(name: str) -> RunConfig:
-    """The recipe that a file names, which says what the file leaves out."""
-    if not name:
-        raise UserError(f"say which recipe it changes, as in `recipe: nano` ({', '.join(RECIPES)})")
     return recipe(name)
 
 

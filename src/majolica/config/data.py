@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from majolica.config.bounds import SHARE, above, between
+from majolica.config.bounds import SHARE, Bound, above, between
 
 MOST_MEGAPIXELS = 64
 """The loader refuses larger pictures before they are decoded, because a small file can decode to gigabytes."""
+TEMPERATURE = Bound("it must be at least 0.1, or 0 for the weights as they are", lambda t: t == 0 or t >= 0.1)
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,9 @@ class DataConfig:
     """Folder, or URL that fsspec knows, of img2dataset-layout tars to train on."""
     sources: tuple[SourceConfig, ...] = ()
     """A mixture to train on in place of `shards`."""
-    temperature: float = 0.0
-    """If it is above 0, a source's weight is size^(1/temperature), and the weights in `sources` are ignored."""
+    temperature: Annotated[float, TEMPERATURE] = 0.0
+    """If it is above 0 (0.1 at least), a source's weight is size^(1/temperature), and the weights in `sources` are
+    ignored."""
     weights_end: tuple[float, ...] = ()
     """Weights of the sources from sample `weights_over` on; until then they change linearly. If it is empty, the
     weights never change."""

@@ -33,6 +33,11 @@ def check_idle(config: RunConfig, given: Collection[str]) -> None:
             f"{weights[0]} does not count while --data.temperature is {data.temperature:g}, which weighs the sources by"
             " their size: leave it out, or give --data.temperature 0 beside it"
         )
+    if data.weights_over and not data.weights_end and "--data.weights-over" in given:
+        raise UserError(
+            "--data.weights-over does not count without --data.weights-end, the weights that are reached then: give"
+            " both, or leave it out"
+        )
     if train.schedule_from and (idle := [name for name in ("--train.steps", "--train.minutes") if name in given]):
         raise UserError(
             f"{idle[0]} does not count while --train.schedule-from names a run, whose steps are taken: leave it out, or"

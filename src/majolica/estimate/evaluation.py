@@ -60,7 +60,7 @@ def estimate_evaluation(config: RunConfig, traced: Trace, speed: float, training
 
 def count_passes(options: EvaluatorConfig) -> float:
     """Return how many passes of the model an evaluation takes, for pictures that are painted or embedded."""
-    painted = PAINTED.get(options.name, 0)
+    painted: float = PAINTED.get(options.name, 0)
     if options.pictures and options.name in TAKE_PICTURES:
         painted = options.pictures * TAKE_PICTURES[options.name]
     guided = GUIDED if options.guidance != 1 else 1.0

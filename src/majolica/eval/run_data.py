@@ -67,7 +67,7 @@ def read_split(folders: Sequence[str], config: RunConfig, side: int, limit: int)
     if not folders:
         return Split(torch.zeros(0, 3, side, side, dtype=torch.uint8), (), ())
     each = -(-limit // len(folders))
-    parts = [load_split(folder, each, side, config.data.fit, spread=True) for folder in folders]
+    parts = [load_split(folder, each, side, config.data.fit, spread=True, data=config.data) for folder in folders]
     return Split(
         torch.cat([images_B3HW for images_B3HW, _, _ in parts]),
         [caption for _, captions, _ in parts for caption in captions],

@@ -18,6 +18,7 @@ from majolica.errors import UserError
 from majolica.launch.chosen_evaluators import check_evaluators
 from majolica.launch.undo import undo_failed_start
 from majolica.lock import hold_folder
+from majolica.recipes import recipe_of_file
 from majolica.run.weights import checkpoints
 from majolica.signals import INTERRUPTED, interrupt_on_signals
 from majolica.train.fitting import check_settled, fit_new_run, fit_to_pictures, this_machine
@@ -83,7 +84,7 @@ def main(arguments: list[str]) -> int:
             if checkpoints(out):
                 raise UserError(f"{out} already holds a run: start the ranks with --resume, or choose another folder")
             with undo_failed_start(out):
-                prepare_run(check_config(load_config(options.config)), out, resume=False)
+                prepare_run(check_config(load_config(options.config, recipe_of_file)), out, resume=False)
     except UserError as error:
         print(f"majolica: {error}", file=sys.stderr)
         return 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from majolica.errors import UserError
@@ -40,8 +41,10 @@ def find_number(meta: Mapping[str, Any], *columns: str) -> float:
     """The first of the columns that holds a finite number; NaN where none does."""
     for column in columns:
         value = meta.get(column)
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            return float(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            with suppress(OverflowError):  # a whole number beyond all floats
+                if math.isfinite(value):
+                    return float(value)
     return math.nan
 
 

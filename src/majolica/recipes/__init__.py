@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from majolica.config.run import RunConfig
-from majolica.errors import unknown_name
+from majolica.errors import UserError, unknown_name
 from majolica.recipes.drawings import art, demo, nano
 from majolica.recipes.photographs import base, large, reference, small, xlarge
 
@@ -28,6 +28,16 @@ def recipe(name: str) -> RunConfig:
     if name not in RECIPES:
         raise unknown_name("recipe", name, RECIPES)
     return RECIPES[name]()
+
+
+def recipe_of_file(name: str) -> RunConfig:
+    """Return the recipe that a configuration file names, which says what the file leaves out.
+
+    Raises UserError if the file names none, or one that is not known.
+    """
+    if not name:
+        raise UserError(f"say which recipe it changes, as in `recipe: nano` ({', '.join(RECIPES)})")
+    return recipe(name)
 
 
 def summarise_recipe(name: str) -> str:

@@ -80,7 +80,8 @@ def open_frozen(run: Path, data: str) -> tuple[Pipeline, RunConfig]:
     pipeline.model.requires_grad_(False)
     config = pipeline.config
     if data:
-        config = dataclasses.replace(config, data=dataclasses.replace(config.data, shards=data, sources=()))
+        alone = dataclasses.replace(config.data, shards=data, sources=(), weights_end=(), weights_over=0)
+        config = dataclasses.replace(config, data=alone)
     return pipeline, config
 
 

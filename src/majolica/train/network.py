@@ -62,11 +62,13 @@ def compile_blocks(model: Majolica) -> None:
     """torch.compile each transformer block; where no C++ compiler is found training goes on without.
 
     The blocks of the pixel decoder run uncompiled: Inductor 2.13 fails on the backward pass of a channels-last
-    convolution (it expects other strides) and, where sizes are symbols, on its forward pass.
+    convolution (it expects other strides) and, where sizes are symbols, on its forward pass. Dynamo does not split the
+    blocks for DDP, because each is a graph of its own already, and its split fails where sizes are symbols.
     """
     if not can_compile(next(model.parameters()).device):
         print("no C++ compiler found: training without --train.compile")
         return
+    torch._dynamo.config.optimize_ddp = False
     for call in model.blocks():
         if call.kind == "transformer":
             call.block.compile()

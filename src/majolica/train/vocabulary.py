@@ -61,7 +61,7 @@ def caption_notices(tokenizer: Tokenizer, sets: Sequence[ShardSet], config: RunC
 def _draw(sets: Sequence[ShardSet], config: DataConfig, most: int, seed: int = 0) -> tuple[list[str], bool]:
     """At most `most` readable captions over all sources by their weights, and whether these are all captions."""
     sizes, faults = [len(shards) for shards in sets], Counter[str]()
-    captions = draw_captions(sets, most, seed, faults, shares_of(config, sizes).start)
+    captions = draw_captions(sets, most, seed, faults, shares_of(config, sizes).average())
     # What is no UTF-8 is no word, and training passes over it too.
     drawn = [caption for caption in captions if "\N{REPLACEMENT CHARACTER}" not in caption]
     return drawn, sum(sizes) <= most and not faults

@@ -194,6 +194,8 @@ def test_an_option_that_would_not_count_is_refused(calls: list[tuple[Any, ...]],
         "mixed.yaml --data.shards here": "--data.shards does not count while the configuration has data.sources: give"
         " other places of these with --data.sources.0.shards to --data.sources.1.shards, or take",
         "mixed.yaml --data.sources.1.weight=2 --data.temperature 2": "--data.sources.1.weight does not count while",
+        "mixed.yaml --data.weights-over 9": "--data.weights-over does not count without --data.weights-end",
+        "mixed.yaml --data.temperature 0.01": "data.temperature is 0.01: it must be at least 0.1, or 0 for the weights",
         "timed.yaml --train.steps 50": "--train.steps does not count while --train.minutes is 5: leave it out, or give",
         "nano --train.steps 50 --train.schedule_from x": "--train.steps does not count while --train.schedule-from",
         "nano --train.minutes 1 --train.schedule-from x": "--train.minutes does not count while --train.schedule-from",

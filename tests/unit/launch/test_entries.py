@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from majolica.config.run import RunConfig
 from majolica.launch import prepare, worker
+from majolica.recipes import recipe
 
 ENTRIES = pytest.mark.parametrize("main", [prepare.main, worker.main], ids=["prepare", "worker"])
 
@@ -37,3 +40,17 @@ def test_a_worker_that_stands_alone_says_what_is_wrong(tmp_path: Path) -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=alone)
     assert done.returncode == 2 and done.stderr.startswith("majolica: cannot read the configuration")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_file_that_names_a_recipe_and_little_else_is_that_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for `majolica train FILE`; the defaults of the fields are those of the reference system."""
+    (tmp_path / "mine.yaml").write_text("recipe: nano\ntrain: {steps: 70}\n")
+    made: list[RunConfig] = []
+    monkeypatch.setattr(prepare, "prepare_run", lambda config, out, resume: made.append(config))
+    assert prepare.main([str(tmp_path / "mine.yaml"), str(tmp_path / "run")]) == 0
+    nano = recipe("nano")
+    assert made == [dataclasses.replace(nano, train=dataclasses.replace(nano.train, steps=70))]
+    (tmp_path / "none.yaml").write_text("train: {steps: 7}\n")
+    assert prepare.main([str(tmp_path / "none.yaml"), str(tmp_path / "other")]) == 2

@@ -81,9 +81,8 @@ def test_a_disk_too_small_for_the_configuration_keeps_nothing_of_the_vocabulary(
 ) -> None:
     write_shards(tmp_path / "in", (Record(b"p", "jpg", f"a fox number {n}", {}) for n in range(50)), per_shard=50)
     config = tiny_run(tmp_path / "in")
-    config = dataclasses.replace(
-        config, model=dataclasses.replace(config.model, properties=())
-    )  # these are no pictures
+    model = dataclasses.replace(config.model, properties=())  # these are no pictures
+    config = dataclasses.replace(config, recipe="nano", model=model)
     save_config(config, tmp_path / "c.yaml")
     monkeypatch.setattr(prepare, "save_config", refuse)
     if by == "train":

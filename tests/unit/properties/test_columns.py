@@ -44,6 +44,10 @@ def test_which_are_read() -> None:
     assert not any(is_smooth(name) for name in COLUMNS)
 
 
+def test_a_whole_number_beyond_all_floats_is_no_value() -> None:
+    assert math.isnan(read_all(("aspect",), {"width": 10**400, "height": 1})[0])
+
+
 def test_names_of_laion_and_coyo() -> None:
     assert read_all(COLUMNS, LAION) == pytest.approx((6.5, 0.1, 0.02, 0.33, 1.5, math.sqrt(60_000), 0))
     assert read_all(COLUMNS[:4], COYO) == (5.0, 0.9, 0.4, 0.3)

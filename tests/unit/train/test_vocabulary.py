@@ -63,6 +63,18 @@ def test_all_sources_of_a_mixture_teach_the_tokenizer(
     assert known and {"dolphin", "elefant"} <= known.words and not known.complete
 
 
+@pytest.mark.parametrize(("start", "end"), [(1.0, 0.0), (0.0, 1.0)])
+def test_a_source_that_comes_later_or_ceases_teaches_the_tokenizer_too(
+    start: float, end: float, sources: tuple[SourceConfig, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vocabulary, "TOKENIZER_CAPTIONS", 80)
+    weighed = tuple(dataclasses.replace(each, weight=w) for each, w in zip(sources, (start, 1 - start), strict=True))
+    data = DataConfig(sources=weighed, weights_end=(end, 1 - end), weights_over=100)
+    prepare_run(dataclasses.replace(blind_run(tmp_path), data=data), tmp_path / "run", resume=False)
+    known = load_words(tmp_path / "run")
+    assert known and {"dolphin", "elefant"} <= known.words
+
+
 def test_a_small_set_is_known_completely(sources: tuple[SourceConfig, ...], tmp_path: Path) -> None:
     config = dataclasses.replace(blind_run(tmp_path), data=DataConfig(sources=sources))
     prepare_run(config, tmp_path / "run", resume=False)

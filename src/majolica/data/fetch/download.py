@@ -19,6 +19,7 @@ from majolica.data.fetch import status
 from majolica.data.fetch.address import Resolver
 from majolica.data.fetch.budget import Budget
 from majolica.data.fetch.hosts import Hosts
+from majolica.data.fetch.picture import unpack_start
 from majolica.data.fetch.robots import MOST_BYTES, opt_out
 from majolica.data.fetch.robots_cache import RobotsCache
 from majolica.data.fetch.session import classify_exception, open_session
@@ -144,7 +145,7 @@ class Downloader:
                 share = self._budget.lend(declared or self._most)
                 await stop_clock(limit, held.enter_async_context(share))
         self._hosts.report(host_of(response.url), status.SUCCESS)
-        return Body(data, response.headers.get("Content-Encoding", "").strip().lower(), str(response.url))
+        return Body(data, _encoding_of(response), str(response.url))
 
     async def _text_of_robots(self, url: URL) -> str | None:
         """Return the text of a robots.txt, or None if there is none. Raises Failure, after half a deadline at the
@@ -182,7 +183,12 @@ async def _robots_text(response: aiohttp.ClientResponse) -> str | None:
         data += chunk
         if len(data) >= MOST_BYTES:
             break
-    return data[:MOST_BYTES].decode("utf-8", "replace").removeprefix("\ufeff")
+    plain = unpack_start(data, _encoding_of(response), MOST_BYTES)
+    return plain[:MOST_BYTES].decode("utf-8", "replace").removeprefix("\ufeff")
+
+
+def _encoding_of(response: aiohttp.ClientResponse) -> str:
+    return response.headers.get("Content-Encoding", "").strip().lower()
 
 
 def _location(headers: CIMultiDictProxy[str]) -> str:

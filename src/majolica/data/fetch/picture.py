@@ -66,17 +66,22 @@ def set_up_decoders(config: PictureConfig) -> None:
 
 def unpack(data: bytes | bytearray, encoding: str, most: int) -> bytes | bytearray:
     """Return `data` without its Content-Encoding. We ask for none, but some servers use one. Raises Failure."""
+    plain = unpack_start(data, encoding, most + 1)
+    if plain is not data and len(plain) > most:
+        raise Failure(status.TOO_LARGE, f"unpacks to more than {most} bytes")
+    return plain
+
+
+def unpack_start(data: bytes | bytearray, encoding: str, most: int) -> bytes | bytearray:
+    """Return `data` without its Content-Encoding, if it has one the first `most` bytes of it. Raises Failure."""
     if encoding in ("", "identity"):
         return data
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise Failure(status.BAD_RESPONSE, f"Content-Encoding {encoding[:40]} was not asked for")
     try:
-        plain = _inflate(data, most + 1, encoding == "deflate")
+        return _inflate(data, most, encoding == "deflate")
     except zlib.error as error:
         raise Failure(status.BAD_RESPONSE, f"Content-Encoding {encoding}: {error}") from None
-    if len(plain) > most:
-        raise Failure(status.TOO_LARGE, f"unpacks to more than {most} bytes")
-    return plain
 
 
 def _inflate(data: bytes | bytearray, most: int, may_be_bare: bool) -> bytes:

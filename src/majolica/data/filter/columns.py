@@ -33,10 +33,10 @@ CANONICAL = {
 In the output, phash is 16 hexadecimal digits.
 """
 
-KINDS = ("text", "json", "bytes", "whole", "real")
+KINDS = ("text", "json", "uuid", "bytes", "whole", "real")
 """The kinds of columns that can be read.
 
-They are text, JSON, bytes that should be UTF-8 text, whole numbers and real numbers.
+They are text, JSON, UUIDs, bytes that should be UTF-8 text, whole numbers and real numbers.
 """
 
 REQUIRED = ("url", "text")
@@ -140,6 +140,8 @@ def text_sql(column: Column) -> str:
     its quotes.
     """
     name = name_sql(column.name)
+    if column.kind == "uuid":
+        return f"{name}::VARCHAR"
     if column.kind == "json":
         return f"TRY(CASE WHEN json_type({name}) NOT IN ('ARRAY', 'OBJECT') THEN json_extract_string({name}, '$') END)"
     return f"TRY(decode({name}))" if column.kind == "bytes" else name

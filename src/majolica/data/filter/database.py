@@ -29,10 +29,7 @@ def open_database(config: FilterConfig, folder: Path, what: str) -> Iterator[Duc
 
     DuckDB's errors become UserErrors that begin with `what`.
     """
-    try:
-        import duckdb
-    except ImportError as error:
-        raise UserError("filtering metadata needs DuckDB: pip install 'majolica[data]'") from error
+    duckdb = _load_duckdb()
     # Ray gives one core to a task.
     room = 1 if config.engine.engine == "ray" else cores()
     threads = config.work.threads or max(1, room // config.engine.workers)
@@ -65,12 +62,19 @@ def open_database(config: FilterConfig, folder: Path, what: str) -> Iterator[Duc
 
 def check_hash() -> None:
     """Raise UserError where the md5 of this DuckDB is not the documented hash."""
-    import duckdb
-
+    duckdb = _load_duckdb()
     with duckdb.connect() as connection:
         (found,) = connection.execute(f"SELECT {digest_sql(quote_sql('u'), 0)}").fetchone() or (None,)
     if found != hash_order("u", 0):
         raise UserError(f"DuckDB {duckdb.__version__} computes md5_number in another way: install duckdb>=2.0")
+
+
+def _load_duckdb() -> Any:
+    try:
+        import duckdb
+    except ImportError as error:
+        raise UserError("filtering metadata needs DuckDB: pip install 'majolica[data]'") from error
+    return duckdb
 
 
 def quote_sql(text: str) -> str:

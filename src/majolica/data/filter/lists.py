@@ -38,7 +38,7 @@ The first two have a column domain, the last has h and g.
 """
 
 log = logging.getLogger(__name__)
-_NO_DOMAIN = re.compile(r"[\s/:?#@]")
+_NO_DOMAIN = re.compile(r"""[\s/:?#@,;|^"'<>(){}\[\]\\]""")
 PARQUET = (".parquet", ".parq")
 
 

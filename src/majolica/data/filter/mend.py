@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from majolica.data.filter.columns import CANONICAL
 from majolica.data.filter.plan import Piece
@@ -25,6 +26,7 @@ class MendedPiece:
     def __init__(self, piece: Piece) -> None:
         self.piece = piece
         self.bad = dict.fromkeys(CANONICAL, 0)
+        self._uuids = {column.name for column in piece.columns.values() if column.kind == "uuid"}
         self._place = {column.name: piece.place(column) for column in piece.columns.values()}
 
     def reader(self) -> Any:
@@ -35,7 +37,12 @@ class MendedPiece:
         file = pq.ParquetFile(open_table(self.piece.path))
         names = [column.name for column in self.piece.columns.values()]
         kinds = [file.schema_arrow.field(name) for name in names]
-        plain = [_plain(field).with_name(self._place[field.name]) for field in kinds]
+        plain = [
+            (pa.field(field.name, pa.string()) if field.name in self._uuids else _plain(field)).with_name(
+                self._place[field.name]
+            )
+            for field in kinds
+        ]
         return pa.RecordBatchReader.from_batches(pa.schema(plain), self._batches(file, names))
 
     def _batches(self, file: Any, names: list[str]) -> Iterator[pa.RecordBatch]:
@@ -48,6 +55,8 @@ class MendedPiece:
                 array = batch.column(name)
                 if isinstance(array, pa.ExtensionArray):  # JSON is text of a type of its own
                     array = array.storage
+                if name in self._uuids:  # the sixteen bytes of each
+                    array = pa.array([value and str(UUID(bytes=value)) for value in array.to_pylist()], pa.string())
                 if pa.types.is_dictionary(array.type):
                     array = array.dictionary_decode()
                 if text_kind(array.type) == "text":

@@ -28,7 +28,7 @@ class InputFile:
     groups: tuple[int, ...]
     """Rows in each row group."""
     columns: tuple[tuple[str, str], ...]
-    """The name of each column with its kind (text, json, bytes, whole, real), or with its other type."""
+    """The name of each column with its kind (text, json, uuid, bytes, whole, real), or with its other type."""
 
     @property
     def rows(self) -> int:
@@ -84,9 +84,9 @@ def _footer(path: str, version: str) -> InputFile:
         try:
             footer = pq.read_metadata(file)
             groups = tuple(footer.row_group(i).num_rows for i in range(footer.num_row_groups))
-            json = _json_columns(footer.schema)
+            logical = _logical_kinds(footer.schema)
             columns = tuple(
-                (field.name, "json" if field.name in json else _column_kind(field.type))
+                (field.name, logical.get(field.name) or _column_kind(field.type))
                 for field in footer.schema.to_arrow_schema()
             )
         except (pa.ArrowException, OSError, ValueError) as error:
@@ -99,10 +99,10 @@ def _footer(path: str, version: str) -> InputFile:
     return InputFile(path, version, groups, columns)
 
 
-def _json_columns(schema: Any) -> set[str]:
-    """The names of the columns that hold JSON. Arrow's types do not always say so."""
-    leaves = [schema.column(i) for i in range(len(schema))]
-    return {leaf.path for leaf in leaves if leaf.logical_type.type == "JSON"}
+def _logical_kinds(schema: Any) -> dict[str, str]:
+    """The kinds of the columns that hold JSON or UUIDs, by name. Arrow's types do not always say so."""
+    leaves, kinds = [schema.column(i) for i in range(len(schema))], {"JSON": "json", "UUID": "uuid"}
+    return {leaf.path: kinds[leaf.logical_type.type] for leaf in leaves if leaf.logical_type.type in kinds}
 
 
 def _column_kind(kind: Any) -> str:

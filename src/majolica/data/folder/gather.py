@@ -130,7 +130,8 @@ def _state(task: ShardTask, config: ShardConfig) -> str:
 def _is_done(path: Path, state: str, tar: Path) -> bool:
     try:
         known = json.loads(path.read_bytes())
-        return bool(known["state"] == state and tar.exists() == bool(known["successes"]))
+        unread = "unreadable" in known["status_dict"]  # what mends a right or a disk does not change the times of files
+        return bool(not unread and known["state"] == state and tar.exists() == bool(known["successes"]))
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from majolica.config.shard import ShardConfig
-from majolica.data.folder.spool import ShardTask
+from majolica.data.folder.spool import SPLITS, ShardTask
 from majolica.errors import UserError
 from majolica.files import whole_file, write_atomic
 
@@ -44,7 +44,7 @@ def write_shard_report(config: ShardConfig, out: Path, tasks: list[ShardTask]) -
                 file.write(json.dumps({"path": path, "reason": reason, "detail": detail}).encode() + b"\n")
     report = GatherReport(dict(pictures), dict(shards), dict(skipped.most_common()))
     write_atomic(out / "report.json", json.dumps({"source": config.source, **asdict(report)}, indent=1))
-    _refuse_strangers(tasks)
+    _refuse_strangers(tasks, [out / split for split in (SPLITS if config.heldout else ("",))])
     if not pictures.total():
         reasons = ", ".join(f"{count} x {reason}" for reason, count in skipped.most_common())
         advice = caption_advice(config, skipped)
@@ -64,10 +64,10 @@ def caption_advice(config: ShardConfig, skipped: Mapping[str, int]) -> str:
     )
 
 
-def _refuse_strangers(tasks: list[ShardTask]) -> None:
+def _refuse_strangers(tasks: list[ShardTask], folders: Sequence[Path]) -> None:
     """Raise UserError for tars that are left from when the source was larger; they would be read as part of the set."""
     ours = {task.tar for task in tasks}
-    for folder in {task.tar.parent for task in tasks}:
+    for folder in folders:
         strange = sorted(tar.name for tar in folder.glob("*.tar") if tar not in ours)
         if strange:
             names = ", ".join(strange[:3]) + (", ..." if len(strange) > 3 else "")

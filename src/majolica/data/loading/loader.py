@@ -246,7 +246,7 @@ class Loader:
         for shards, tally in zip(self.sets, self.tallies, strict=True):
             share, bad = self.config.bad_share, tally.faults.total()
             tried = tally.rows + bad  # every row has one sample that could be read
-            enough = tally.rows * share >= 1 or tally.rows >= len(shards)
+            enough = not share or tally.rows * share >= 1 or tally.rows >= len(shards)
             if enough and bad > share * tried:
                 reasons = ", ".join(f"{count} x {reason}" for reason, count in tally.faults.most_common())
                 raise UserError(

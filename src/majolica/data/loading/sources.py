@@ -28,9 +28,16 @@ def open_sources(config: DataConfig) -> list[ShardSet]:
 def open_source(config: DataConfig, number: int) -> ShardSet:
     """Open one source of the mixture. Raises UserError if it cannot be read."""
     sources = sources_of(config)
+    return open_shards(sources[number].shards, config, len(sources))
+
+
+def open_shards(place: Path | str, config: DataConfig, parts: int = 1) -> ShardSet:
+    """Open a folder or URL of shards; of the cache that `config` allows it uses one of `parts` equal parts.
+
+    Raises UserError if it cannot be read.
+    """
     cache = Path(config.remote_cache) if config.remote_cache else None
-    limit = int(config.remote_cache_gb * 1e9) // len(sources)
-    return ShardSet(sources[number].shards, cache, limit, config.empty_captions)
+    return ShardSet(place, cache, int(config.remote_cache_gb * 1e9) // parts, config.empty_captions)
 
 
 def read_captions(config: DataConfig) -> Iterator[str]:

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from majolica.config.data import DataConfig
+from majolica.data.loading.sources import open_shards
 from majolica.data.pictures.decode import decode
 from majolica.data.pictures.faults import BadSample, explain_sample
 from majolica.data.pictures.fit import fit_picture
 from majolica.data.pictures.frame import Fit
-from majolica.data.store.shards import ShardSet
 from majolica.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -31,29 +32,31 @@ def load_split(
     resolution: int | None = None,
     how: Fit = "crop",
     spread: bool = False,
+    data: DataConfig | None = None,
 ) -> tuple[Tensor, list[str], list[dict[str, Any]]]:
     """Return the first `limit` samples of `folder`, unshuffled: images_B3HW uint8, captions, metadata.
 
     If `spread` is true, the samples are evenly spaced over the whole folder instead.
 
     Pictures are decoded in full and fitted, as `how` says, to squares of `resolution` pixels; by default this is the
-    shorter side of the first picture. Samples that cannot be read are left out.
+    shorter side of the first picture. Samples that cannot be read are left out. `data` says what becomes of empty
+    captions, and where remote shards are cached.
     """
-    shards = ShardSet(folder)
-    for notice in shards.notices:
-        log.warning("%s", notice)
     rows: list[tuple[Tensor, str, dict[str, Any]]] = []
-    for i in space_evenly(len(shards), limit if spread and limit else len(shards)):
-        if limit is not None and len(rows) >= limit:
-            break
-        try:
-            record = shards.read(i)
-            image = decode(record.image).image
-        except BadSample as bad:
-            log.warning("%s is left out: %s", shards.place_of(i), explain_sample(bad))
-            continue
-        resolution = resolution or min(image.shape[:2])
-        rows.append((fit_picture(image, (resolution, resolution), how).contiguous(), record.caption, record.meta))
+    with open_shards(folder, data or DataConfig()) as shards:
+        for notice in shards.notices:
+            log.warning("%s", notice)
+        for i in space_evenly(len(shards), limit if spread and limit else len(shards)):
+            if limit is not None and len(rows) >= limit:
+                break
+            try:
+                record = shards.read(i)
+                image = decode(record.image).image
+            except BadSample as bad:
+                log.warning("%s is left out: %s", shards.place_of(i), explain_sample(bad))
+                continue
+            resolution = resolution or min(image.shape[:2])
+            rows.append((fit_picture(image, (resolution, resolution), how).contiguous(), record.caption, record.meta))
     if not rows:
         raise UserError(f"no picture in {folder} can be read; make or fetch the data again")
     images, texts, metas = zip(*rows, strict=True)

@@ -20,6 +20,13 @@ class Shares:
     end: tuple[float, ...]
     over: int = 0
 
+    def average(self) -> tuple[float, ...]:
+        """Return weights with which a source that only comes later, or ceases, is not overlooked."""
+        if self.start == self.end:
+            return self.start
+        first, last = sum(self.start), sum(self.end)
+        return tuple(a / first + b / last for a, b in zip(self.start, self.end, strict=True))
+
 
 def shares_of(config: DataConfig, sizes: Sequence[int]) -> Shares:
     """Return the weights of the sources over time. Raises UserError if they do not fit the sources."""

@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from majolica.errors import UserError
@@ -24,6 +25,21 @@ PATIENCE = 0.5
 Fetch = Callable[[str, int, int], bytes]
 """(file, first byte, byte after the last) -> bytes."""
 Key = tuple[str, int]
+
+
+def read_patiently(file: str, read: Callable[[], bytes]) -> bytes:
+    """Return what `read` gives; it is tried `ATTEMPTS` times. Raises UserError if the store keeps failing."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return read()
+        except UserError:
+            raise
+        except Exception as error:  # each store raises exceptions of its own
+            if attempt == ATTEMPTS or isinstance(error, FileNotFoundError | PermissionError):
+                raise UserError(f"{file} cannot be read ({error}): is the store up and are you let in?") from error
+            log.warning("%s: %s; attempt %d of %d follows", file, error, attempt + 1, ATTEMPTS)
+            time.sleep(PATIENCE * 2 ** (attempt - 1))
+    raise AssertionError
 
 
 class Blocks:
@@ -97,17 +113,7 @@ class Blocks:
 
     def _patiently(self, key: Key) -> bytes:
         file, number = key
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return self._fetch(file, number * self._block, (number + 1) * self._block)
-            except UserError:
-                raise
-            except Exception as error:  # each store raises exceptions of its own
-                if attempt == ATTEMPTS or isinstance(error, FileNotFoundError | PermissionError):
-                    raise UserError(f"{file} cannot be read ({error}): is the store up and are you let in?") from error
-                log.warning("%s: %s; attempt %d of %d follows", file, error, attempt + 1, ATTEMPTS)
-                time.sleep(PATIENCE * 2 ** (attempt - 1))
-        raise AssertionError
+        return read_patiently(file, partial(self._fetch, file, number * self._block, (number + 1) * self._block))
 
     def _keep(self, key: Key, data: bytes) -> None:
         with self._lock:

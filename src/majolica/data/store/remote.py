@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from majolica.data.store.blocks import Blocks
+from majolica.data.store.blocks import Blocks, read_patiently
 from majolica.data.store.catalogue import NAME, Tar, parse_catalogue
 from majolica.data.store.contents import compressed_notices
 from majolica.data.store.groups import ROW
@@ -51,7 +51,7 @@ class RemoteTars:
         self._fs, root = _store(self.url)
         try:
             found = {Path(name).name: info for name, info in self._fs.find(root, maxdepth=1, detail=True).items()}
-        except (OSError, ValueError) as error:
+        except Exception as error:  # each store raises exceptions of its own
             raise UserError(f"{url} cannot be listed ({error}): is it spelt right, and are you let in?") from error
         names = sorted(name for name in found if name.endswith(".tar"))
         self.notices = tuple(compressed_notices(self.url, found))
@@ -86,12 +86,10 @@ class RemoteTars:
         return [next((str(info[key]) for key in _STAMPS if info.get(key)), "") for info in self._infos]
 
     def _peek(self, file: str, offset: int, size: int) -> bytes:
-        try:
-            return self._part(file, offset, offset + size)
-        except UserError:
-            raise
-        except Exception as error:  # each store raises exceptions of its own
-            raise UserError(f"{file} cannot be read ({error}): is the store up and are you let in?") from error
+        return read_patiently(file, partial(self._part, file, offset, offset + size))
+
+    def _read_whole(self, file: str) -> bytes:
+        return read_patiently(file, partial(self._fs.cat_file, file))
 
     def _part(self, file: str, start: int, end: int) -> bytes:
         """Return a part of a file, which is shorter if the file ends before."""
@@ -121,7 +119,7 @@ class RemoteTars:
         self._blocks.close()
 
     def _known_tars(self, sizes: dict[str, int], root: str, has_catalogue: bool) -> list[Tar]:
-        saved = parse_catalogue(self._fs.cat_file(f"{root}/{NAME}")) if has_catalogue else []
+        saved = parse_catalogue(self._read_whole(f"{root}/{NAME}")) if has_catalogue else []
         known = {tar.name: tar for tar in saved if sizes.get(tar.name) == tar.size and tar.name in self._has_index}
         unknown = [name for name in sizes if name not in known]
         with ThreadPoolExecutor(32) as pool:
@@ -150,7 +148,7 @@ class RemoteTars:
 
     def _saved_index(self, name: str, size: int) -> Any:
         path = self._path[name].removesuffix(".tar") + ".mjidx"
-        rows = parse_index(self._fs.cat_file(path), size)
+        rows = parse_index(self._read_whole(path), size)
         if rows is not None and name in self._older and not self._fits(name, rows):
             log.warning("the index of %s/%s is that of another tar: index the tar and copy both", self.url, name)
             return None
@@ -172,7 +170,9 @@ class RemoteTars:
         try:
             with self._fs.open(self._path[name], "rb", block_size=8 << 20, cache_type="readahead") as file:
                 return scan_file(file, size, f"{self.url}/{name}").rows
-        except OSError as error:
+        except UserError:
+            raise
+        except Exception as error:  # each store raises exceptions of its own
             raise UserError(f"{self.url}/{name} cannot be read ({error})") from error
 
 

@@ -153,7 +153,8 @@ def load_all(folders: Sequence[str], config: RunConfig) -> tuple[Tensor, list[st
     each = -(-config.train.heldout_pictures // len(folders))
     images, captions, metas = [], list[str](), list[dict[str, Any]]()
     for folder in folders:
-        pictures_K3HW, texts, infos = load_split(folder, each, config.model.resolution, config.data.fit, spread=True)
+        side, data = config.model.resolution, config.data
+        pictures_K3HW, texts, infos = load_split(folder, each, side, data.fit, spread=True, data=data)
         images.append(pictures_K3HW)
         captions += texts
         known = {SOURCE_FOLDER: name_folder(folder), FRAME: 1.0 if config.data.fit == "crop" else None}

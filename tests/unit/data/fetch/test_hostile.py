@@ -75,6 +75,8 @@ CASES: dict[str, str] = {
     "none.jpg": "opted_out",
     "reserved.jpg": "opted_out",
     "http://closed.test:{port}/good.jpg": "robots",
+    "http://packed.test:{port}/good.jpg": "robots",
+    "http://unknown.test:{port}/good.jpg": "robots_unreachable",
     "http://partly.test:{port}/secret.jpg": "robots",
     "http://partly.test:{port}/photo/77": "success",
     "http://hangs.test:{port}/good.jpg": "robots_unreachable",

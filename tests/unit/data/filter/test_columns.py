@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -123,6 +124,19 @@ def test_values_without_sense_become_unknown_and_are_counted(tmp_path: Path, rea
     assert [row["similarity"] for row in rows] == [None, 0.5, None, None]
     assert [row["phash"] for row in rows] == [None, None, "00000000000000aa", None]
     assert found["unusable_values"] == {"width": 2, "height": 3, "similarity": 2, "phash": 2}
+
+
+@pytest.mark.parametrize("bad", [b"", b"\xff"], ids=["whole", "no utf8"])
+def test_uuids_are_text(bad: bytes, tmp_path: Path, read: Any, small: Any) -> None:
+    """As DuckDB writes them; a file with text that is no UTF-8 is read in another way."""
+    raw = pa.array([b"a cat", b"a dog" + bad], pa.binary())
+    text = pa.Array.from_buffers(pa.string(), len(raw), raw.buffers())
+    ids = [UUID(int=7), None]
+    kept = pa.array([each and each.bytes for each in ids], pa.uuid())
+    pq.write_table(pa.table({"id": kept, "url": ["http://h/1", "http://h/2"], "text": text}), tmp_path / "a.parquet")
+    filter_metadata(small(tmp_path / "a.parquet"), tmp_path / "out")
+    rows = sorted(read(tmp_path / "out"), key=lambda row: row["url"])
+    assert [row["id"] for row in rows] == ["00000000-0000-0000-0000-000000000007", None]
 
 
 def test_text_that_is_no_utf8_becomes_unknown_and_the_rest_is_read(tmp_path: Path, read: Any, small: Any) -> None:

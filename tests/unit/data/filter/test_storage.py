@@ -142,6 +142,14 @@ def test_damage_inside_a_file_is_named(files: Path, tmp_path: Path, small: Any) 
     assert "\n" not in str(told.value)
 
 
+def test_without_duckdb_it_says_what_to_install(
+    files: Path, tmp_path: Path, small: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(UserError, match=r"filtering metadata needs DuckDB: pip install 'majolica\[data\]'"):
+        filter_metadata(small(files), tmp_path / "out")
+
+
 def test_no_rows_at_all(tmp_path: Path, small: Any) -> None:
     pq.write_table(
         pa.table({"url": pa.array([], pa.string()), "text": pa.array([], pa.string())}), tmp_path / "a.parquet"

@@ -94,6 +94,22 @@ def test_what_changed_is_made_again(folder: Path, picture: Picture, monkeypatch:
         gather(config(folder))
 
 
+def test_a_picture_that_could_not_be_read_is_looked_at_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A right or a disk that is mended does not change the time of a file."""
+    first, whole = next(iter(sorted(folder.rglob("*.png")))), Path.read_bytes
+
+    def refuse(self: Path) -> bytes:
+        if self == first:
+            raise PermissionError(13, "Permission denied")
+        return whole(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refuse)
+        assert sum(gather(config(folder)).skipped.values()) == 1
+    report = gather(config(folder))
+    assert not report.skipped and sum(report.pictures.values()) == len(list(folder.rglob("*.png")))
+
+
 def test_another_set_in_the_same_place(folder: Path, write: Callable[..., Path]) -> None:
     gather(config(folder))
     with pytest.raises(UserError, match=r"other options .*choose another --out"):

@@ -37,6 +37,14 @@ def test_held_out(folder: Path, heldout: float) -> None:
     assert {record.meta["path"] for record in records(out.with_name("again") / "heldout")} == names
 
 
+def test_tars_of_a_split_that_has_become_empty_are_told(folder: Path) -> None:
+    gather(config(folder, heldout=0.3))
+    for record in records(folder.parent / "out" / "heldout"):
+        (folder / record.meta["path"]).unlink()
+    with pytest.raises(UserError, match=r"out/heldout holds tars that the source no longer gives"):
+        gather(config(folder, heldout=0.3))
+
+
 def test_a_share_is_about_right() -> None:
     hashes = [spool._hash({"path": f"{i}.jpg"}) for i in range(5000)]
     threshold = spool._threshold(ShardConfig(heldout=0.1))

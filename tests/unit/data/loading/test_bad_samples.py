@@ -53,6 +53,14 @@ def test_a_sample_of_a_tar_that_cannot_be_read_has_its_number_in_it(write: Write
     assert shards.place_of(99) == f'{folder}/00002.tar: sample "000020019"'
 
 
+def test_with_a_share_of_nothing_the_first_bad_sample_stops_training(write: Write) -> None:
+    folder = write(100, bad=frozenset({41}))
+    told = pytest.raises(UserError, match=r"^1 of the \d+ samples? read so far in .*, which is 0$")
+    with loader_of(folder, 1, seed=3, bad_share=0) as loader, told:
+        for _ in range(100):
+            next(loader)
+
+
 def test_too_many_bad_samples_stop_training(write: Write) -> None:
     folder = write(100, bad=frozenset(range(0, 100, 10)))
     with loader_of(folder, 20, seed=3, bad_share=0.05) as loader:

@@ -13,6 +13,7 @@ from majolica.data.loading.sources import read_captions
 from majolica.data.loading.split import load_split
 from majolica.data.store.pack import write_shards
 from majolica.data.store.record import Record
+from majolica.data.store.shards import ShardSet
 
 Write = Callable[..., Path]
 Picture = Callable[..., bytes]
@@ -36,6 +37,18 @@ def test_load_split_and_captions_keep_the_order_of_the_shards(write: Write) -> N
     assert texts[1] == "number 2"
     assert list(read_captions(DataConfig(shards=str(folder)))) == [f"number {i}" for i in range(90)]
     assert load_split(folder, limit=2, resolution=4)[0].shape == (2, 3, 4, 4)
+
+
+def test_load_split_reads_as_the_data_are_configured(
+    write: Write, picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_shards(tmp_path / "s", [Record(picture(60, 8, 8), "png", caption, {}) for caption in ("a", "", "c")])
+    closed: list[ShardSet] = []
+    whole = ShardSet.close
+    monkeypatch.setattr(ShardSet, "close", lambda self: closed.append(self) or whole(self))
+    assert load_split(tmp_path / "s")[1] == ["a", "c"]
+    assert load_split(tmp_path / "s", data=DataConfig(empty_captions="keep"))[1] == ["a", "", "c"]
+    assert len(closed) == 2
 
 
 def test_load_split_can_be_spread_over_the_whole_folder(write: Write) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
@@ -15,7 +16,7 @@ from majolica.config.data import DataConfig, SourceConfig
 from majolica.data.loading import sources
 from majolica.data.loading.loader import Loader, LoaderSizes
 from majolica.data.pictures.faults import BadSample
-from majolica.data.store import remote
+from majolica.data.store import blocks, remote
 from majolica.data.store.fingerprint import hash_content, hash_stamps
 from majolica.data.store.pack import write_shards
 from majolica.data.store.shards import ShardSet
@@ -100,6 +101,50 @@ def test_what_is_not_there_is_one_clear_line(bucket: str, monkeypatch: pytest.Mo
         ShardSet("memory://a")
     with pytest.raises(UserError, match="quux://a cannot be reached"):
         ShardSet("quux://a")
+
+
+class Busy(Exception):
+    """What a store raises that is no OSError."""
+
+
+def test_a_store_that_is_busy_for_a_moment_is_asked_again(memory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "PATIENCE", 0.0)
+    store, asked = fsspec.get_filesystem_class("memory"), Counter[str]()
+    real = store.cat_file
+
+    def cat_file(self: object, path: str, **options: object) -> bytes:
+        asked[path] += 1
+        if asked[path] <= fails:
+            raise Busy("503")
+        return bytes(real(self, path, **options))
+
+    monkeypatch.setattr(store, "cat_file", cat_file)
+    fails = 2
+    with ShardSet(memory) as shards:
+        assert [shards.caption(i) for i in (0, 99)] == ["number 0", "number 99"]
+    fails = 100
+    asked.clear()
+    with pytest.raises(UserError, match=r"cannot be read \(503\): is the store up and are you let in\?"):
+        ShardSet(memory)
+
+
+def test_what_a_store_raises_where_it_is_listed_or_streamed_is_one_line(
+    memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise Busy("403")
+
+    store = fsspec.get_filesystem_class("memory")
+    for path in fsspec.filesystem("memory").ls("/set", detail=False):
+        if not path.endswith(".tar"):
+            fsspec.filesystem("memory").rm(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "open", refuse)
+        with pytest.raises(UserError, match=r"\.tar cannot be read \(403\)"):
+            ShardSet(memory)
+    monkeypatch.setattr(store, "find", refuse)
+    with pytest.raises(UserError, match=r"memory://set cannot be listed \(403\)"):
+        ShardSet(memory)
 
 
 def test_what_is_remote() -> None:

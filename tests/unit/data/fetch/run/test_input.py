@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -71,6 +72,14 @@ def test_bad_input_is_explained(given: str, told: str, config: FetchConfig, tmp_
     with pytest.raises(UserError, match=told) as error:
         fetch(replace(config, input=(str(tmp_path / given),)))
     assert "\n" not in str(error.value)
+
+
+def test_values_that_json_does_not_know_are_text(server: Any, config: FetchConfig, tmp_path: Path) -> None:
+    ids = pa.array([UUID(int=7).bytes], pa.uuid())
+    table = pa.table({"url": [server.url("good.jpg")], "caption": ["c"], "id": ids})
+    pq.write_table(table, tmp_path / "ids.parquet")
+    fetch(replace(config, input=(str(tmp_path / "ids.parquet"),)))
+    assert json.loads(members(config.out)["000000.json"])["id"] == "00000000-0000-0000-0000-000000000007"
 
 
 def test_named_columns(server: Any, config: FetchConfig, tmp_path: Path) -> None:
