@@ -147,5 +147,8 @@ def test_two_processes_do_not_teach_one_adapter(tmp_path: Path) -> None:
         save(tmp_path)
     assert path == tmp_path / "adapters" / "hue.safetensors"
     assert list(path.parent.iterdir()) == [path]
+    with pytest.raises(ZeroDivisionError), hold_adapter(tmp_path, "hue", tmp_path / "new" / "deep" / "hue.safetensors"):
+        raise ZeroDivisionError
+    assert not (tmp_path / "new").exists()  # what fails leaves nothing
     with pytest.raises(UserError, match="exists, and something may depend on it"), hold_adapter(tmp_path, "hue", None):
         pass
