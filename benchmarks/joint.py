@@ -7,7 +7,7 @@ options, but for the loss and the rows that it needs. Zero-shot accuracy is meas
 renders as they are, in grey, and with their hue turned. Prompt fidelity and the Frechet distance are measured for
 those that paint, by the same judges.
 
-The whole takes a day and a half on two cores. With `--runs FOLDER` every run is kept there, and one that is measured
+The whole takes about sixteen hours on two cores. With `--runs FOLDER` every run is kept there, and one that is measured
 already is not trained again, so that the benchmark can be stopped and go on, and some models can be left for later
 (`--models`).
 """
@@ -69,17 +69,21 @@ def main(arguments: list[str] | None = None) -> None:
     make_data(options.data, trained_sizes(recipe("demo"))[-1])
     found: dict[str, object] = {"seeds": options.seeds, "pictures": options.pictures}
     for minutes in options.minutes:
-        runs: list[dict[str, dict[str, float]]] = []
-        for seed in options.seeds:
-            runs.append({})
-            for arm in options.models:
-                name = f"{minutes:g}-minutes-seed-{seed}-{arm.replace(' ', '-')}"
-                with nullcontext(options.runs) if options.runs else tempfile.TemporaryDirectory() as folder:
-                    runs[-1][arm] = measure(options.data, arm, minutes, seed, options.pictures, Path(folder) / name)
-                print(f"{minutes:g} minutes, seed {seed}, {arm}: {runs[-1][arm]}", file=sys.stderr, flush=True)
+        runs = [measure_seed(options, minutes, seed) for seed in options.seeds]
         found[f"{minutes:g} minutes"] = compare(runs) | {"runs": runs}
     if options.json:
         print(json.dumps(found))
+
+
+def measure_seed(options: argparse.Namespace, minutes: float, seed: int) -> dict[str, dict[str, float]]:
+    """The metrics of every model that is asked for, trained one after the other."""
+    found = {}
+    for arm in options.models:
+        name = f"{minutes:g}-minutes-seed-{seed}-{arm.replace(' ', '-')}"
+        with nullcontext(options.runs) if options.runs else tempfile.TemporaryDirectory() as folder:
+            found[arm] = measure(options.data, arm, minutes, seed, options.pictures, Path(folder) / name)
+        print(f"{minutes:g} minutes, seed {seed}, {arm}: {found[arm]}", file=sys.stderr, flush=True)
+    return found
 
 
 def measure(data: Path, arm: str, minutes: float, seed: int, pictures: int, run: Path) -> dict[str, float]:
