@@ -27,20 +27,21 @@ def hold_folder(folder: Path) -> Iterator[int]:
 
     The lock is `flock` on a file. Child processes may inherit the descriptor: the lock lasts until the
     last process that has it ends, however it ends. If the file system does not support `flock`, the
-    lock counts as held as long as the process that the file names is alive.
+    lock counts as held as long as the process that the file names is alive. Folders that were made
+    for it, parents too, are removed again if nothing was written into them.
 
     Raises UserError, which names the holder, if another process works in the folder, and UserError if
     the folder cannot be written.
     """
-    made = not folder.exists()
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
     lock = _lock_folder(folder)
     try:
         yield lock
     finally:
         with contextlib.suppress(OSError):
             (folder / LOCK).unlink()
-            if made:
-                folder.rmdir()  # fails, as it should, if something was written into it
+            for made in missing:
+                made.rmdir()  # fails, as it should, if something was written into it
         os.close(lock)
 
 

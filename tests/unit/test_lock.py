@@ -140,3 +140,16 @@ def test_a_full_disk_costs_the_name_of_the_holder_not_the_lock(tmp_path: Path, m
     monkeypatch.setattr(os, "pwrite", full)
     with hold_folder(tmp_path), pytest.raises(UserError, match="another process works there"):
         hold_folder(tmp_path).__enter__()
+
+
+def test_parents_that_were_made_for_the_lock_are_removed_unless_something_was_written(tmp_path: Path) -> None:
+    with hold_folder(tmp_path / "a" / "b" / "c"):
+        assert (tmp_path / "a" / "b" / "c" / LOCK).exists()
+    assert list(tmp_path.iterdir()) == []
+    with hold_folder(tmp_path / "a" / "b" / "c"):
+        (tmp_path / "a" / "kept").touch()
+    assert sorted(path.name for path in (tmp_path / "a").rglob("*")) == ["kept"]
+    (tmp_path / "a" / "kept").unlink()
+    with hold_folder(tmp_path / "a" / "b"):
+        pass
+    assert (tmp_path / "a").exists()  # it was there before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -35,15 +35,9 @@ def hold_adapter(run: Path, name: str, out: Path | None) -> Iterator[Path]:
     """
     path = out or run / FOLDER / f"{name}.safetensors"
     check_new_file(path, ".safetensors")
-    missing = [folder for folder in path.parents if not folder.exists()]
-    try:
-        with hold_folder(path.with_suffix(".in-training")):
-            check_new_file(path, ".safetensors")  # another process may just have written it
-            yield path
-    finally:
-        for folder in missing:
-            with suppress(OSError):  # it holds the adapter
-                folder.rmdir()
+    with hold_folder(path.with_suffix(".in-training")):
+        check_new_file(path, ".safetensors")  # another process may just have written it
+        yield path
 
 
 def save_adapter(path: Path, adapter: PropertyAdapter | ReferenceAdapter, card: AnyCard) -> None:

@@ -23,6 +23,7 @@ from majolica.errors import UserError
 from majolica.files import check_folder_writable
 from majolica.plurals import plural
 from majolica.recipes import RECIPES, recipe, recipe_of_file, summarise_recipe
+from majolica.recipes.drawings import OPENMOJI_OPTIONS
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,8 @@ def _no_shards(config: RunConfig, folder: str) -> str:
             f"no shards at {folder}: give another folder with --data.shards DIR, or make shards of your own pictures"
             f" with `majolica data shard PICTURES --out {folder}`"
         )
+    others = f" {OPENMOJI_OPTIONS[config.recipe]}" if config.recipe in OPENMOJI_OPTIONS else ""
     return (
         f"no shards at {folder}: give another folder with --data.shards DIR, or make some with"
-        f" `majolica data openmoji --out {home} --resolution {resolution}` and use {home / 'train'}"
+        f" `majolica data openmoji --out {home} --resolution {resolution}{others}` and use {home / 'train'}"
     )

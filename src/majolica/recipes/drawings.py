@@ -20,6 +20,9 @@ PROPERTIES = (
 )
 """A thing on a plain ground has all built-in properties that are measured on pixels."""
 
+OPENMOJI_OPTIONS = {"art": "--names 845 --objects 2"}
+"""What a recipe's drawings need beside `majolica data openmoji --out FOLDER --resolution SIDE`."""
+
 
 def demo() -> RunConfig:
     """32 drawings at 48 px, ten minutes on two CPU cores."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from majolica.config.logged import LEARNING_RATE, SAMPLES, SAMPLES_PER_SECOND
 from majolica.distributed.group import any_rank, device_name
+from majolica.train.optim.schedule import describe_long_warmup
 from majolica.train.state import Run, save
 from majolica.train.step import check_skips, describe_skips, optimiser_step
 from majolica.train.watch.log import Log
@@ -66,6 +67,8 @@ def report(run: Run, log: Log | None, rate: float, pace: Pace, ideal: float | No
     skipped_steps = int(run.skipped_steps)
     if sums.skipped:
         log.say(describe_skips(sums.skipped, skipped_steps))
+    if run.step <= run.config.train.log_every and (warning := describe_long_warmup(run.config, seconds)):
+        log.say(warning)
     values = scalars_by_name({name: x.mean for name, x in sums.losses.items()}) | {
         "skipped_steps": skipped_steps,
         "skipped_in_a_row": int(run.skipped),

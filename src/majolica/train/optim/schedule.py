@@ -1,4 +1,4 @@
-"""Learning rate over optimiser steps: linear warm-up, then a cosine; how long a run still takes."""
+"""Learning rate over optimiser steps: linear warm-up, then a cosine; how long they and the whole run take."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 
 from majolica.config.run import RunConfig
 from majolica.config.training import OptimConfig
+from majolica.plurals import counted
 
 
 def learning_rate(step: int, steps: int, config: OptimConfig) -> float:
@@ -26,3 +27,21 @@ def seconds_left(config: RunConfig, step: int, steps: int, pace: float, spent: f
     if not config.train.minutes:
         return left
     return min(left, max(config.train.minutes * 60 - spent, (config.optim.warmup - step) * pace, 0.0))
+
+
+def describe_long_warmup(config: RunConfig, pace: float) -> str:
+    """Return a line that warns of a warm-up of more than half of `train.minutes`; "" if there is nothing to warn of.
+
+    `pace` is in seconds per step. The warm-up is taken to its end, so a run on a slow machine may take longer than its
+    minutes, and learn next to nothing after the warm-up.
+    """
+    minutes, warmup = config.train.minutes, config.optim.warmup
+    taken = warmup * pace / 60
+    if not minutes or taken <= minutes / 2:
+        return ""
+    fitting = max(1, int(minutes / 10 * 60 / pace))
+    return (
+        f"the warm-up of {counted(warmup, 'step')} takes about {taken:.2g} minutes at this pace, where --train.minutes"
+        f" is {minutes:g}, and it is taken to its end: {counted(fitting, 'step')} (--optim.warmup {fitting}) would"
+        " leave nine tenths of the time for what comes after it"
+    )

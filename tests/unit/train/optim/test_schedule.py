@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from majolica.recipes import recipe
-from majolica.train.optim.schedule import learning_rate, seconds_left
+from majolica.train.optim.schedule import describe_long_warmup, learning_rate, seconds_left
 
 
 def test_the_reference_schedule() -> None:
@@ -43,3 +43,14 @@ def test_no_more_is_left_than_the_minutes_that_were_asked_for(step: int, steps: 
     assert seconds_left(timed, step, steps, pace=0.5, spent=spent) == left
     untimed = dataclasses.replace(timed, train=dataclasses.replace(train, minutes=0.0))
     assert seconds_left(untimed, step, steps, pace=0.5, spent=spent) == (steps - step) * 0.5
+
+
+def test_a_warm_up_of_more_than_half_of_the_minutes_is_said() -> None:
+    config = recipe("art")
+    hour = dataclasses.replace(config, train=dataclasses.replace(config.train, minutes=60.0))
+    pace = 61 * 60 / config.optim.warmup
+    said = describe_long_warmup(hour, pace)
+    assert f"the warm-up of {config.optim.warmup} steps takes about 61 minutes at this pace" in said
+    assert f"--optim.warmup {int(6 * 60 / pace)}" in said  # a tenth of the hour
+    assert describe_long_warmup(hour, pace * 29 / 61) == ""
+    assert describe_long_warmup(config, pace) == ""  # steps were asked for, and they are taken
