@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import io
-import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 
 from majolica.commands import DEFAULT_RUN
 from majolica.commands.command_line import call_verb
 from majolica.commands.notices import print_notices
+from majolica.commands.painted_files import PaintedFiles, check_format, name_files
 from majolica.commands.progress import bar
 from majolica.commands.references import describe_references
+from majolica.commands.set_option import check_idle_files, check_names_set, read_set_option
 from majolica.commands.terminal import read_words
-from majolica.errors import UserError, unknown_name
-from majolica.files import check_writable, write_atomic
+from majolica.errors import UserError
 from majolica.properties.file_name import check_property_files
-from majolica.properties.registry import find_property, known_properties
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from majolica.properties.registry import known_properties
 
 Given = TypeVar("Given")
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
 def run(args: list[str]) -> None:
@@ -95,16 +89,12 @@ def generate(
     prompts = read_words(prompts, "prompt")
     counts = {"count": count, "steps": steps, "batch": batch, "candidates": candidates}
     _check_options(prompts, out, counts, palette)
-    properties = _properties(set)
+    properties = read_set_option(set)
     check_property_files(property)
-    _check_names(properties, property, adapter, run)
-    _check_files(properties, property, adapter, bool(reference))
+    check_names_set(properties, property, adapter, run)
+    check_idle_files(properties, property, adapter, bool(reference))
     references = describe_references(reference, reference_guidance, len(prompts))
-    wishes = [(prompt, seed + variant) for prompt in prompts for variant in range(count)]
-    paths = [out] if len(wishes) == 1 else [out.with_stem(f"{out.stem}-{i}") for i in range(1, len(wishes) + 1)]
-    for path in paths:
-        check_writable(path)
-    palettes, followed = _repeat(palette, count), _repeat(reference, count)
+    paths = name_files(out, len(prompts) * count)
     from majolica.properties.user_file import load_property_file
     from majolica.sampling.guidance import parse_property_weights
     from majolica.sampling.pipeline import Pipeline
@@ -117,31 +107,28 @@ def generate(
     settings |= {"churn": churn, "last_time": last_time, "tile": tile, "candidates": candidates, "any_size": any_size}
     settings |= {"project": project, "hold": hold, "raw": raw}
 
-    shown = [about for about in references for _ in range(count)] or [{}] * len(wishes)
-    coloured = [{"palette": each} for each in (palettes if len(palettes) != 1 else list(palettes) * len(wishes))]
-
-    def write(start: int, images_B3HW: Tensor) -> None:
-        height, width = images_B3HW.shape[-2:]
-        common = settings | {"set": properties, "size": width if width == height else f"{width}x{height}"}
-        for place, image_3HW in enumerate(images_B3HW, start):
-            prompt, own = wishes[place]
-            about = common | shown[place] | (coloured[place] if coloured else {}) | {"seed": own}
-            write_atomic(paths[place], _encode(image_3HW, FORMATS[out.suffix.lower()], prompt, about))
-            print(paths[place], flush=True)
-
-    asked = PaintRequest(
-        [prompt for prompt, _ in wishes],
+    painted = [prompt for prompt in prompts for _ in range(count)]
+    seeds = [seed + variant for _ in prompts for variant in range(count)]
+    followed, palettes = _repeat(reference, count), _repeat(palette, count)
+    request = PaintRequest(
+        painted,
         size,
         properties,
-        seed=[own for _, own in wishes],
+        seed=seeds,
         batch=batch,
         reference=followed or None,
         reference_guidance=reference_guidance,
         palette=palettes or None,
         **settings,
     )
+    shown = _spread(_repeat(references, count), len(painted))
+    coloured = _spread([{"palette": colours} for colours in palettes], len(painted))
+    own_settings = [
+        {**about, **colours, "seed": own} for about, colours, own in zip(shown, coloured, seeds, strict=True)
+    ]
+    files = PaintedFiles(paths, painted, settings | {"set": properties}, own_settings)
     with print_notices(), bar("painting") as progress:
-        Pipeline.load(run, more_adapters=adapter).paint_request(asked, progress, write)
+        Pipeline.load(run, more_adapters=adapter).paint_request(request, progress, files.write)
 
 
 def _check_options(prompts: Sequence[str], out: Path, counts: Mapping[str, int], palette: Sequence[str]) -> None:
@@ -150,8 +137,7 @@ def _check_options(prompts: Sequence[str], out: Path, counts: Mapping[str, int],
         raise UserError('nothing to paint: give a prompt, as in majolica generate "a dolphin on a teal background"')
     if stray := [prompt for prompt in prompts if re.fullmatch(rf"({'|'.join(known_properties())})=\S*", prompt)]:
         raise UserError(f"{stray[0]} stands among the prompts: properties follow --set, as in --set {stray[0]}")
-    if out.suffix.lower() not in FORMATS:
-        raise UserError(f"cannot write {out}: name a file that ends in {', '.join(FORMATS)}")
+    check_format(out)
     for name, value in counts.items():
         if value < 1:
             raise UserError(f"--{name} is {value}: at least 1")
@@ -166,82 +152,6 @@ def _repeat(given: Sequence[Given], count: int) -> Sequence[Given]:
     return given if len(given) < 2 else [each for each in given for _ in range(count)]
 
 
-def _properties(words: tuple[str, ...]) -> dict[str, float | str]:
-    """`("brightness=0.8,contrast=p90", ...)` as a dictionary; UserError for what is none."""
-    values: dict[str, float | str] = {}
-    for group, word in ((each, piece) for each in words for piece in each.split(",")):
-        name, equals, text = word.partition("=")
-        name = name.strip()
-        if not equals:
-            raise UserError(f"--set {group}: {word!r} is no name with a value, as brightness=0.8 is")
-        if name in values:
-            raise UserError(f"--set {word}: {name} is set already, to {values[name]}")
-        values[name] = _number(name, word, text)
-    return values
-
-
-def _check_names(
-    properties: dict[str, float | str], files: Sequence[Path], adapters: Sequence[Path], run: Path
-) -> None:
-    """UserError for a name that no property has; which of them the run has is known when it is loaded."""
-    known = [*known_properties(), *(path.stem for path in files)]
-    if unknown := [name for name in properties if name not in known]:
-        from majolica.adapters.store import find_adapters, list_properties
-        from majolica.run.weights import home_of
-
-        known += list_properties([*adapters, *find_adapters(home_of(run))])
-        if still := [name for name in unknown if name not in known]:
-            raise unknown_name("property", still[0], known)
-
-
-def _check_files(
-    properties: Mapping[str, float | str], files: Sequence[Path], adapters: Sequence[Path], follows: bool
-) -> None:
-    """Raise UserError for a file that would change nothing; `follows` says whether a reference picture is given."""
-    if idle := [path for path in files if path.stem not in properties]:
-        raise UserError(
-            f"--property {idle[0]} would change nothing, because {idle[0].stem} is not set: give"
-            f" --set {idle[0].stem}=VALUE too, or leave it out"
-        )
-    for path in adapters:
-        from majolica.adapters.store import list_properties
-
-        taught = list_properties([path])
-        if taught and taught[0] not in properties:
-            raise UserError(
-                f"--adapter {path} would change nothing, because {taught[0]} is not set: give --set {taught[0]}=VALUE"
-                " too, or leave it out"
-            )
-        if not taught and not follows:
-            raise UserError(
-                f"--adapter {path} follows reference pictures, and none is given: name one with --reference, or leave"
-                " the adapter out"
-            )
-
-
-def _number(name: str, word: str, text: str) -> float | str:
-    if name in known_properties() and find_property(name).is_category:
-        return text.strip()  # a name, also if it is written in digits
-    if re.fullmatch(r"\s*[pP]\d+(\.\d+)?\s*", text):
-        return text.strip().lower()  # whether there is such a percentile is known where it is looked up
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise UserError(f"--set {word}: {text!r} is not a number, nor a percentile such as p90")
-    return value
-
-
-def _encode(image_3HW: Tensor, kind: str, prompt: str, settings: dict[str, Any]) -> bytes:
-    """A uint8 picture as file content; a PNG also carries its prompt and settings."""
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
-
-    info = PngInfo()
-    info.add_itxt("prompt", prompt)
-    info.add_itxt("majolica", json.dumps(settings))
-    content = io.BytesIO()
-    extra = {"pnginfo": info} if kind == "PNG" else {"quality": 95}
-    Image.fromarray(image_3HW.permute(1, 2, 0).cpu().numpy()).save(content, kind, **extra)
-    return content.getvalue()
+def _spread(given: Sequence[dict[str, Any]], count: int) -> Sequence[dict[str, Any]]:
+    """Return settings for each of `count` pictures: one for all is repeated, and none becomes empty ones."""
+    return given if len(given) > 1 else [*given, {}][:1] * count
