@@ -80,7 +80,7 @@ def test_every_verb_explains_itself(capsys: pytest.CaptureFixture[str], verb: st
         ("train nano --model.properties brightnes", "did you mean 'brightness'?"),
         ("train small", "there is nothing to train on: give a folder of img2dataset tars with --data.shards DIR"),
         ("train nano", "majolica data openmoji --out data/openmoji --resolution 64` and"),
-        ("train art", "majolica data openmoji --out data/art --resolution 128 --names 845 --objects 2` and"),
+        ("train art", "--out data/art --resolution 128 --names 845 --objects 2 --samples 40000` and"),
         ("train --resume runs/none", "no run to resume in runs/none"),
         ("train --resume=runs/none", "no run to resume in runs/none"),
         ("train nano --resume runs/none", "leave 'nano' out"),
