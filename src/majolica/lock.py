@@ -34,15 +34,18 @@ def hold_folder(folder: Path) -> Iterator[int]:
     the folder cannot be written.
     """
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    lock = _lock_folder(folder)
     try:
-        yield lock
+        lock = _lock_folder(folder)
+        try:
+            yield lock
+        finally:
+            with contextlib.suppress(OSError):
+                (folder / LOCK).unlink()
+            os.close(lock)
     finally:
-        with contextlib.suppress(OSError):
-            (folder / LOCK).unlink()
-            for made in missing:
-                made.rmdir()  # fails, as it should, if something was written into it
-        os.close(lock)
+        for made in missing:
+            with contextlib.suppress(OSError):  # something was written into it, or it could not be made
+                made.rmdir()
 
 
 def find_holder(folder: Path) -> str:

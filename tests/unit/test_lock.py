@@ -153,3 +153,14 @@ def test_parents_that_were_made_for_the_lock_are_removed_unless_something_was_wr
     with hold_folder(tmp_path / "a" / "b"):
         pass
     assert (tmp_path / "a").exists()  # it was there before
+
+
+def test_parents_are_removed_if_the_lock_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", full)
+        with pytest.raises(UserError, match="No space left on device"):
+            hold_folder(tmp_path / "a" / "b").__enter__()
+    assert list(tmp_path.iterdir()) == []
