@@ -49,8 +49,8 @@ class Launcher:
                 self._stop()
             else:
                 self.another_failed.set()
+        self._stop()  # first, so that a rank that hears of a failed one knows already that it has to stop
         self.another_failed.set()  # the launcher has gone, so no message can follow
-        self._stop()
 
     def _stop(self) -> None:
         leave_lost_terminal()
