@@ -59,14 +59,14 @@ class Evaluation:
 def build_batched(model: Majolica, given: Evaluation, weights: Guidance) -> Callable[[], Tensor]:
     """Our way: one pass of the perception trunk, and the branches as rows of one batch behind it."""
     text, t_B = model.read(given.asked.tokens_BL), given.noisy_B3HW.new_full((1,), TIME)
-    branches = list_branches(given.asked, weights, TIME)
+    branches = list_branches(given.asked, weights)
     return lambda: paint_guided(model, given.noisy_B3HW, t_B, text, branches)
 
 
 def one_by_one(model: Majolica, given: Evaluation, weights: Guidance) -> Callable[[], Tensor]:
     """The usual way: every branch goes through the whole model by itself."""
     text, t_B = model.read(given.asked.tokens_BL), given.noisy_B3HW.new_full((1,), TIME)
-    branches = list_branches(given.asked, weights, TIME)
+    branches = list_branches(given.asked, weights)
 
     def run() -> Tensor:
         out = torch.zeros_like(given.noisy_B3HW)

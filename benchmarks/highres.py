@@ -83,7 +83,7 @@ class Steps:
     def guided(self) -> Step:
         """One step of the base picture: two evaluations under guidance."""
         side, asked = self.model.config.resolution, self.asked
-        assert len(list_branches(asked, Guidance(), TIMES[0])) == BRANCHES
+        assert len(list_branches(asked, Guidance())) == BRANCHES
         z_B3HW = torch.randn(1, 3, side, side, device=self.device)
         settings = PaintSettings(PictureSize(side, side, 1), TIMES, Guidance(), "heun")
         text = self.read(asked)

@@ -39,17 +39,15 @@ class Guidance:
     `properties` there, and adds w (v(text, picture, p) - v(text, picture)). Without a picture its
     term is 0.
 
-    They apply for t >= `start`, as JiT guides in [0.1, 1]; before that the plain conditional
-    prediction is used. The formula is applied to predicted images. That comes to the same, because
-    the velocity v is an affine function of the predicted image where z and t are given, and the
-    coefficients of the predictions sum to 1.
+    The formula is applied to predicted images, at all times of the flow (ADR 078). That comes to the
+    same, because the velocity v is an affine function of the predicted image where z and t are given,
+    and the coefficients of the predictions sum to 1.
     """
 
     text: float = 2.0
     properties: float = 2.0
     own: tuple[tuple[int, float], ...] = ()
     """The place of a property in `ModelConfig.properties`, and its own weight."""
-    start: float = 0.1
     reference: float = 2.0
 
     @property
@@ -118,10 +116,8 @@ def parse_property_weights(text: str | None) -> PropertyWeights:
     return weights
 
 
-def list_branches(asked: Condition, weights: Guidance, t: float) -> list[Branch]:
-    """The predictions that guidance needs at flow time `t`; their factors sum to 1, and none is 0."""
-    if t < weights.start:
-        return [Branch(asked, 1.0)]
+def list_branches(asked: Condition, weights: Guidance) -> list[Branch]:
+    """The predictions that guidance needs; their factors sum to 1, and none is 0."""
     has_BP = asked.has_value_BP
     own = [(place, weight) for place, weight in weights.own if bool(has_BP[:, place].any())]
     shared_BP = has_BP.clone()

@@ -54,10 +54,10 @@ def paint_base(
     churn: Churn,
 ) -> Tensor:
     """Pictures of the base resolution from noise of that size."""
+    branches = list_branches(condition, settings.guidance)
 
     def denoise(z_B3HW: Tensor, t: float) -> Tensor:
         t_B = torch.full((len(z_B3HW),), t, device=z_B3HW.device)
-        branches = list_branches(condition, settings.guidance, t)
         clean_B3HW = paint_guided(model, z_B3HW, t_B, text, branches)
         return clean_B3HW if wish is None else project(clean_B3HW, wish, t)
 

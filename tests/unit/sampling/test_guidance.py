@@ -48,8 +48,8 @@ def predict(model: Majolica, text: bool, properties: tuple[str, ...]) -> Tensor:
 
 
 @torch.no_grad()
-def guided(model: Majolica, weights: Guidance, t: float = 0.5) -> Tensor:
-    branches = list_branches(ASKED, weights, t)
+def guided(model: Majolica, weights: Guidance) -> Tensor:
+    branches = list_branches(ASKED, weights)
     return paint_guided(model, NOISY, TIMES, model.read(ASKED.tokens_BL), branches)
 
 
@@ -74,18 +74,17 @@ def test_a_weight_for_each_property(model: Majolica) -> None:
 
 def test_no_weight_is_the_plain_prediction_in_one_branch(model: Majolica) -> None:
     full = predict(model, True, NAMES)
-    for weights, t in ((Guidance(1.0, 1.0), 0.5), (Guidance(3.0, 2.0), 0.05)):
-        assert len(list_branches(ASKED, weights, t)) == 1
-        assert torch.equal(guided(model, weights, t), full)
+    assert len(list_branches(ASKED, Guidance(1.0, 1.0))) == 1
+    assert torch.equal(guided(model, Guidance(1.0, 1.0)), full)
 
 
 def test_branches_that_do_not_count_are_left_out() -> None:
-    assert len(list_branches(ASKED, Guidance(2.0, 1.5), 0.5)) == 3
-    assert len(list_branches(ASKED, Guidance(2.0, 2.0), 0.5)) == 2  # the caption alone has a factor of 0
+    assert len(list_branches(ASKED, Guidance(2.0, 1.5))) == 3
+    assert len(list_branches(ASKED, Guidance(2.0, 2.0))) == 2  # the caption alone has a factor of 0
     plain = dataclasses.replace(ASKED, has_value_BP=torch.zeros_like(ASKED.has_value_BP))
-    assert len(list_branches(plain, Guidance(2.0, 1.5, ((0, 3.0),)), 0.5)) == 2
+    assert len(list_branches(plain, Guidance(2.0, 1.5, ((0, 3.0),)))) == 2
     single = dataclasses.replace(ASKED, has_value_BP=torch.tensor([[True, False, False]] * 3))
-    own = list_branches(single, Guidance(2.0, 1.5, ((0, 3.0),)), 0.5)
+    own = list_branches(single, Guidance(2.0, 1.5, ((0, 3.0),)))
     assert [branch.factor for branch in own] == [3.0, -1.0, -1.0]  # it is all that is asked for
 
 
@@ -93,7 +92,7 @@ def test_branches_that_do_not_count_are_left_out() -> None:
     "weights", [Guidance(), Guidance(1.0, 1.5), Guidance(4, 0), Guidance(2, 1, ((0, 3.0), (2, 0.5)))]
 )
 def test_factors_sum_to_one(weights: Guidance) -> None:
-    assert sum(branch.factor for branch in list_branches(ASKED, weights, 0.5)) == pytest.approx(1)
+    assert sum(branch.factor for branch in list_branches(ASKED, weights)) == pytest.approx(1)
 
 
 def test_weights_are_read() -> None:

@@ -50,7 +50,7 @@ def predict(model: Majolica, text: bool, picture: bool, keep: tuple[int, ...]) -
 
 @torch.no_grad()
 def guided(model: Majolica, asked: Condition, weights: Guidance) -> Tensor:
-    branches = list_branches(asked, weights, 0.5)
+    branches = list_branches(asked, weights)
     assert sum(branch.factor for branch in branches) == pytest.approx(1)
     return paint_guided(model, NOISY, TIMES, model.read(asked.tokens_BL), branches)
 
@@ -74,17 +74,16 @@ def test_properties_are_guided_beside_the_reference(model: Majolica) -> None:
 
 
 def test_without_a_reference_its_weight_says_nothing(model: Majolica) -> None:
-    with_weight, without = (list_branches(ASKED, Guidance(reference=weight), 0.5) for weight in (5.0, 2.0))
+    with_weight, without = (list_branches(ASKED, Guidance(reference=weight)) for weight in (5.0, 2.0))
     assert [each.factor for each in with_weight] == [each.factor for each in without]
     assert torch.equal(*(guided(model, ASKED, Guidance(reference=weight)) for weight in (5.0, 2.0)))
 
 
 def test_branches_that_do_not_count_are_left_out(model: Majolica) -> None:
     plain = show(model, dataclasses.replace(ASKED, has_value_BP=torch.zeros(2, 3, dtype=torch.bool)))
-    assert [each.factor for each in list_branches(plain, Guidance(2.0, reference=2.0), 0.5)] == [2.0, -1.0]
-    assert [each.factor for each in list_branches(plain, Guidance(2.0, reference=3.0), 0.5)] == [3.0, -1.0, -1.0]
-    assert len(list_branches(plain, Guidance(1.0, 1.0, reference=1.0), 0.5)) == 1
-    assert len(list_branches(plain, Guidance(3.0, reference=3.0), 0.05)) == 1
+    assert [each.factor for each in list_branches(plain, Guidance(2.0, reference=2.0))] == [2.0, -1.0]
+    assert [each.factor for each in list_branches(plain, Guidance(2.0, reference=3.0))] == [3.0, -1.0, -1.0]
+    assert len(list_branches(plain, Guidance(1.0, 1.0, reference=1.0))) == 1
 
 
 def test_the_weight_is_read() -> None:
