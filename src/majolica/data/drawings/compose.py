@@ -106,7 +106,7 @@ def compose(
     things = [drawings[i] for i in chosen]
     background = _choose_background(rng, things, avoid, only)
     height, width = round(resolution / aspect**0.5), round(resolution * aspect**0.5)
-    places = _places(rng, len(things), width / min(width, height), height / min(width, height))
+    places = _places(rng, things, width / min(width, height), height / min(width, height))
     ground = _Ground.draw(rng, background)
     light = float(rng.uniform(*LIGHT))
     text = caption(rng, [thing.name for thing in things], background, rng.random() < name_background)
@@ -143,16 +143,17 @@ def _choose_background(
     return allowed[int(rng.integers(len(allowed)))]
 
 
-def _places(rng: np.random.Generator, count: int, width: float, height: float) -> list[_Place]:
+def _places(rng: np.random.Generator, things: Sequence[Drawing], width: float, height: float) -> list[_Place]:
     """Choose places: one thing may be anywhere that fits, and two things are side by side, each in its half."""
     places = []
-    low, high = ALONE if count == 1 else PAIRED
-    for i in range(count):
+    low, high = ALONE if len(things) == 1 else PAIRED
+    for i, thing in enumerate(things):
         side = float(rng.uniform(low, high))
-        share = width / count
+        share = width / len(things)
         u = i * share + side / 2 + float(rng.random()) * max(0.0, share - side)
         v = side / 2 + float(rng.random()) * (height - side)
-        places.append(_Place(side, u, v, bool(rng.random() < 0.5)))
+        mirror = bool(rng.random() < 0.5) and not thing.is_one_way
+        places.append(_Place(side, u, v, mirror))
     return places
 
 

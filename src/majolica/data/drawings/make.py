@@ -173,8 +173,10 @@ def _combinations(names: Sequence[str], seed: int) -> frozenset[tuple[str, str]]
 
 
 def _describe(design: DrawingPlan, samples: int, heldout: int, combinations: int) -> dict[str, Any]:
-    aspects = {} if design.aspects == (1.0,) else {"aspects": list(design.aspects)}
-    return aspects | {
+    unusual: dict[str, Any] = {} if design.aspects == (1.0,) else {"aspects": list(design.aspects)}
+    if one_way := sorted(drawing.name for drawing in design.drawings if drawing.is_one_way):
+        unusual["never_mirrored"] = one_way
+    return unusual | {
         "kind": "openmoji",
         "samples": samples,
         "heldout": heldout,

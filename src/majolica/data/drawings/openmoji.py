@@ -72,6 +72,27 @@ PLAIN = {
     "mate": "mate cup",
 }
 
+# The mirror image of these is another thing, such as a quarter moon that wanes, or shows letters the wrong way round.
+# The clocks of CLOCK belong to them.
+ONE_WAY = frozenset(
+    (
+        *("waxing crescent moon", "first quarter moon", "waxing gibbous moon", "first quarter moon face"),
+        *("waning gibbous moon", "last quarter moon", "waning crescent moon", "last quarter moon face"),
+        *("magnifying glass tilted left", "magnifying glass tilted right"),
+        *("chart increasing", "chart decreasing", "chart increasing with yen"),
+        *("globe showing Europe-Africa", "globe showing Americas", "globe showing Asia-Australia"),
+        *("world map", "map of Japan"),
+        *("1st place medal", "2nd place medal", "3rd place medal", "slot machine", "calendar", "tear-off calendar"),
+        *("notebook", "notebook with decorative cover", "green book", "blue book", "orange book"),
+        *("hotel", "convenience store", "stop sign", "e-mail", "red envelope"),
+        *("bank", "money bag", "money with wings"),
+        *("yen banknote", "dollar banknote", "euro banknote", "pound banknote"),
+        *("musical note", "musical notes", "musical score"),
+    )
+)
+CLOCK = "clock at "
+"""The names of the 24 clock faces begin so."""
+
 # These differ clearly in outline or colour at 32 to 48 px, and have the names that a child would give them.
 DEMO_NAMES: tuple[str, ...] = (
     *(
@@ -100,6 +121,11 @@ class Drawing:
     name: str
     category: str
     svg: bytes
+
+    @property
+    def is_one_way(self) -> bool:
+        """Whether a mirrored picture of it would not be what its name says."""
+        return self.name in ONE_WAY or self.name.startswith(CLOCK)
 
 
 def find_drawings(names: Sequence[str] | None = None) -> list[Drawing]:
@@ -165,7 +191,7 @@ def _every() -> dict[str, Drawing]:
         if "-" in codepoint or category not in CATEGORIES:
             continue
         name = emoji.demojize(chr(int(codepoint, 16)), delimiters=("", "")).replace("_", " ").replace("\u2019", "'")
-        name = f"clock at {name}" if name.endswith(("o'clock", "-thirty")) else PLAIN.get(name, name)
+        name = f"{CLOCK}{name}" if name.endswith(("o'clock", "-thirty")) else PLAIN.get(name, name)
         file = folder / f"{codepoint}.svg.gz"
         if file.is_file() and name not in found:
             found[name] = Drawing(codepoint, name, category, gzip.decompress(file.read_bytes()))

@@ -1,7 +1,7 @@
 """Captions in plain English for the pictures of `compose`.
 
 No caption speaks of the light, because brightness is a property that the user sets, so the text must not say it. Words
-about sides ("left of") are avoided too, because training mirrors pictures.
+about sides ("left of") are avoided too, because training may mirror pictures.
 """
 
 from __future__ import annotations

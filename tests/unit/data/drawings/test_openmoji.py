@@ -16,7 +16,7 @@ pytest.importorskip("resvg_py")
 
 from majolica.data.drawings.compose import BACKGROUNDS, compose
 from majolica.data.drawings.make import make_openmoji, plan_drawings
-from majolica.data.drawings.openmoji import DEMO_NAMES, find_drawings, render_drawing
+from majolica.data.drawings.openmoji import DEMO_NAMES, ONE_WAY, find_drawings, render_drawing
 from majolica.data.loading.split import load_split
 from majolica.errors import UserError
 from majolica.text.articles import with_article
@@ -124,6 +124,39 @@ def test_pictures_of_other_proportions_have_whole_things_on_as_many_pixels() -> 
             assert np.array_equal(sample.image, plain.image) and sample.meta == plain.meta
     assert set(shapes) == {(43, 96), (64, 64), (96, 43)}
     assert wide.sample("heldout", 0).image.shape == wide.sample("combinations", 0).image.shape == (64, 64, 3)
+
+
+def test_what_would_be_another_thing_is_not_mirrored() -> None:
+    """The bright side of a waxing moon is its right one; what has no such side is mirrored half of the time."""
+
+    def lit_on_the_right(name: str, seed: int) -> bool:
+        sample = compose(np.random.default_rng(seed), find_drawings([name]), 96)
+        left, top, right, bottom = (round(edge * 96) for edge in sample.meta["boxes"][0])
+        half, yellow = (left + right) // 2, sample.image[..., 0].astype(float) - sample.image[..., 2]
+        rows = yellow[(top + bottom) // 2]
+        return bool(rows[half + 3 : right - 4].mean() > rows[left + 4 : half - 3].mean())
+
+    seeds = range(16)
+    assert {lit_on_the_right("first quarter moon", seed) for seed in seeds} == {True}
+    assert {lit_on_the_right("last quarter moon", seed) for seed in seeds} == {False}
+    assert {lit_on_the_right("crescent moon", seed) for seed in seeds} == {True, False}
+
+
+def test_every_name_that_is_never_mirrored_is_that_of_a_drawing() -> None:
+    assert len(find_drawings(sorted(ONE_WAY))) == len(ONE_WAY)
+    assert sum(drawing.is_one_way for drawing in find_drawings()) == len(ONE_WAY) + 24
+    assert not any(drawing.is_one_way for drawing in find_drawings(DEMO_NAMES)), "its published figures would be others"
+
+
+def test_the_description_of_a_data_set_names_what_is_never_mirrored(tmp_path: Path) -> None:
+    """So that drawings that were made when all were mirrored are not taken for these."""
+    make_openmoji(tmp_path, 2, 16, ["fox", "stop sign"], heldout=0, combinations=0)
+    written = tmp_path / "dataset.json"
+    description = json.loads(written.read_text())
+    assert description.pop("never_mirrored") == ["stop sign"]
+    written.write_text(json.dumps(description))
+    with pytest.raises(UserError, match="holds another data set"):
+        make_openmoji(tmp_path, 2, 16, ["fox", "stop sign"], heldout=0, combinations=0)
 
 
 def test_light_is_never_in_the_words_and_varies_in_the_picture() -> None:
