@@ -1,13 +1,14 @@
 """Is one model worth it? The joint model against two that share its compute: `python -m benchmarks.joint --json`.
 
-For each seed and each number of minutes, five models train on the same data, one after the other: the joint one for
+For each seed and each number of minutes, seven models train on the same data, one after the other: the joint one for
 all the minutes; an eye (contrastive loss alone) and a painter (flow-matching loss alone) for half of them each, which
-together cost what the joint model costs; and an eye and a painter for all of them. All have the same network and
+together cost what the joint model costs; an eye for a quarter and a painter for three quarters of them, which is about
+how the joint model spends its own time; and an eye and a painter for all of them. All have the same network and
 options, but for the loss and the rows that it needs. Zero-shot accuracy is measured for those that see, on held-out
 renders as they are, in grey, and with their hue turned. Prompt fidelity and the Frechet distance are measured for
 those that paint, by the same judges.
 
-The whole takes about sixteen hours on two cores. With `--runs FOLDER` every run is kept there, and one that is measured
+The whole takes about twenty hours on two cores. With `--runs FOLDER` every run is kept there, and one that is measured
 already is not trained again, so that the benchmark can be stopped and go on, and some models can be left for later
 (`--models`).
 """
@@ -42,6 +43,8 @@ ARMS = {
     "joint": ("joint", 1.0),
     "half eye": ("eye", 0.5),
     "half painter": ("painter", 0.5),
+    "quarter eye": ("eye", 0.25),
+    "three-quarter painter": ("painter", 0.75),
     "eye": ("eye", 1.0),
     "painter": ("painter", 1.0),
 }
@@ -138,11 +141,14 @@ def compare(runs: Sequence[dict[str, dict[str, float]]]) -> dict[str, float]:
             found[name] = round(statistics.median(a / b if ratio else a - b for a, b in pairs), 4)
 
     add("joint_over_split_fd", "fd", "half painter", ratio=True)
+    add("joint_over_same_split_fd", "fd", "three-quarter painter", ratio=True)
     add("joint_over_generation_fd", "fd", "painter", ratio=True)
     add("fidelity_minus_split", "prompt_fidelity", "half painter")
+    add("fidelity_minus_same_split", "prompt_fidelity", "three-quarter painter")
     add("fidelity_minus_generation", "prompt_fidelity", "painter")
     for measure in SEES:
         add(f"{measure}_minus_split", measure, "half eye")
+        add(f"{measure}_minus_same_split", measure, "quarter eye")
         add(f"{measure}_minus_contrastive", measure, "eye")
     return found
 
