@@ -1,8 +1,8 @@
 """Recipes for web-scale photographs at 256 px: from one GPU to the reference system's 64.
 
 Sizes follow the usual ladder of vision transformers (S 384x12, B 768x12, L 1024x24). Half of the blocks are in the
-perception trunk and half in the synthesis trunk. Optimiser, noise and preprocessing are those of the reference, but for the peak
-learning rate.
+perception trunk and half in the synthesis trunk. Optimiser, noise and preprocessing are those of the reference, but for
+the peak learning rate.
 """
 
 from __future__ import annotations
