@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from majolica.errors import UserError
+from majolica.models.precision import autocast_in_use
 from majolica.sampling import candidates
 from majolica.sampling.candidates import RANK_TIME, candidate_seed, choose_seeds
 from majolica.sampling.pipeline import Pipeline
@@ -19,7 +20,8 @@ def settings(pipeline: Pipeline, count: int) -> PaintSettings:
 def test_the_chosen_picture_is_that_of_its_seed(pipeline: Pipeline) -> None:
     prompts = ["a fox", "an owl"]
     condition = pipeline.condition(prompts, {})
-    seeds = choose_seeds(pipeline.model, condition, [3, 4], settings(pipeline, 4), None)
+    with autocast_in_use(pipeline.config.train.precision, pipeline.device):  # two of them are equal but for rounding
+        seeds = choose_seeds(pipeline.model, condition, [3, 4], settings(pipeline, 4), None)
     assert all(seed in [candidate_seed(own, k) for k in range(4)] for own, seed in zip((3, 4), seeds, strict=True))
     chosen = pipeline.paint(prompts, steps=5, seed=[3, 4], candidates=4, batch=2)
     assert torch.equal(chosen, pipeline.paint(prompts, steps=5, seed=seeds, batch=2))
