@@ -141,14 +141,14 @@ def compare(runs: Sequence[dict[str, dict[str, float]]]) -> dict[str, float]:
             found[name] = round(statistics.median(a / b if ratio else a - b for a, b in pairs), 4)
 
     add("joint_over_split_fd", "fd", "half painter", ratio=True)
-    add("joint_over_same_split_fd", "fd", "three-quarter painter", ratio=True)
+    add("joint_over_quarter_split_fd", "fd", "three-quarter painter", ratio=True)
     add("joint_over_generation_fd", "fd", "painter", ratio=True)
     add("fidelity_minus_split", "prompt_fidelity", "half painter")
-    add("fidelity_minus_same_split", "prompt_fidelity", "three-quarter painter")
+    add("fidelity_minus_quarter_split", "prompt_fidelity", "three-quarter painter")
     add("fidelity_minus_generation", "prompt_fidelity", "painter")
     for measure in SEES:
         add(f"{measure}_minus_split", measure, "half eye")
-        add(f"{measure}_minus_same_split", measure, "quarter eye")
+        add(f"{measure}_minus_quarter_split", measure, "quarter eye")
         add(f"{measure}_minus_contrastive", measure, "eye")
     return found
 

@@ -152,7 +152,7 @@ def _places(rng: np.random.Generator, things: Sequence[Drawing], width: float, h
         share = width / len(things)
         u = i * share + side / 2 + float(rng.random()) * max(0.0, share - side)
         v = side / 2 + float(rng.random()) * (height - side)
-        mirror = bool(rng.random() < 0.5) and not thing.is_one_way
+        mirror = bool(rng.random() < 0.5) and not thing.is_never_mirrored
         places.append(_Place(side, u, v, mirror))
     return places
 

@@ -174,8 +174,8 @@ def _combinations(names: Sequence[str], seed: int) -> frozenset[tuple[str, str]]
 
 def _describe(design: DrawingPlan, samples: int, heldout: int, combinations: int) -> dict[str, Any]:
     unusual: dict[str, Any] = {} if design.aspects == (1.0,) else {"aspects": list(design.aspects)}
-    if one_way := sorted(drawing.name for drawing in design.drawings if drawing.is_one_way):
-        unusual["never_mirrored"] = one_way
+    if never_mirrored := sorted(drawing.name for drawing in design.drawings if drawing.is_never_mirrored):
+        unusual["never_mirrored"] = never_mirrored
     return unusual | {
         "kind": "openmoji",
         "samples": samples,

@@ -73,8 +73,8 @@ PLAIN = {
 }
 
 # The mirror image of these is another thing, such as a quarter moon that wanes, or shows letters the wrong way round.
-# The clocks of CLOCK belong to them.
-ONE_WAY = frozenset(
+# The clock faces, whose names begin with CLOCK, belong to them.
+NEVER_MIRRORED = frozenset(
     (
         *("waxing crescent moon", "first quarter moon", "waxing gibbous moon", "first quarter moon face"),
         *("waning gibbous moon", "last quarter moon", "waning crescent moon", "last quarter moon face"),
@@ -123,9 +123,9 @@ class Drawing:
     svg: bytes
 
     @property
-    def is_one_way(self) -> bool:
+    def is_never_mirrored(self) -> bool:
         """Whether a mirrored picture of it would not be what its name says."""
-        return self.name in ONE_WAY or self.name.startswith(CLOCK)
+        return self.name in NEVER_MIRRORED or self.name.startswith(CLOCK)
 
 
 def find_drawings(names: Sequence[str] | None = None) -> list[Drawing]:

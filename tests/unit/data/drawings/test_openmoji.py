@@ -16,7 +16,7 @@ pytest.importorskip("resvg_py")
 
 from majolica.data.drawings.compose import BACKGROUNDS, compose
 from majolica.data.drawings.make import make_openmoji, plan_drawings
-from majolica.data.drawings.openmoji import DEMO_NAMES, ONE_WAY, find_drawings, render_drawing
+from majolica.data.drawings.openmoji import DEMO_NAMES, NEVER_MIRRORED, find_drawings, render_drawing
 from majolica.data.loading.split import load_split
 from majolica.errors import UserError
 from majolica.text.articles import with_article
@@ -143,9 +143,11 @@ def test_what_would_be_another_thing_is_not_mirrored() -> None:
 
 
 def test_every_name_that_is_never_mirrored_is_that_of_a_drawing() -> None:
-    assert len(find_drawings(sorted(ONE_WAY))) == len(ONE_WAY)
-    assert sum(drawing.is_one_way for drawing in find_drawings()) == len(ONE_WAY) + 24
-    assert not any(drawing.is_one_way for drawing in find_drawings(DEMO_NAMES)), "its published figures would be others"
+    assert len(find_drawings(sorted(NEVER_MIRRORED))) == len(NEVER_MIRRORED)
+    assert sum(drawing.is_never_mirrored for drawing in find_drawings()) == len(NEVER_MIRRORED) + 24
+    assert not any(drawing.is_never_mirrored for drawing in find_drawings(DEMO_NAMES)), (
+        "its published figures would be others"
+    )
 
 
 def test_the_description_of_a_data_set_names_what_is_never_mirrored(tmp_path: Path) -> None:
